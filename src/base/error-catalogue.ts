@@ -1,0 +1,80 @@
+// Every error code the program can answer with: its gRPC status and what a caller can do about it.
+
+/** Canonical gRPC status names; `server/status.ts` alone maps them to numbers. */
+export type StatusName =
+  | 'INVALID_ARGUMENT'
+  | 'NOT_FOUND'
+  | 'ALREADY_EXISTS'
+  | 'FAILED_PRECONDITION'
+  | 'RESOURCE_EXHAUSTED'
+  | 'ABORTED'
+  | 'UNAVAILABLE'
+  | 'DATA_LOSS'
+  | 'CANCELLED'
+  | 'DEADLINE_EXCEEDED'
+  | 'UNIMPLEMENTED'
+  | 'INTERNAL';
+
+export interface ErrorEntry {
+  readonly status: StatusName;
+  /** What a caller can do, in one sentence; printed in the error reference. */
+  readonly advice: string;
+}
+
+const entry = (status: StatusName, advice: string): ErrorEntry => ({ status, advice });
+
+export const errorCatalogue = {
+  // Graph and engine
+  shape_mismatch: entry('INVALID_ARGUMENT', 'Check the sizes named in the message against the model config.'),
+  dtype_mismatch: entry('INVALID_ARGUMENT', 'Cast the operand, or load the weights in the expected type.'),
+  not_differentiable: entry('INVALID_ARGUMENT', 'Stop the gradient before this op, or train other parameters.'),
+  provider_missing: entry('FAILED_PRECONDITION', 'Install the provider named in the message, or choose device cpu.'),
+  engine_failure: entry('INTERNAL', 'The runtime refused the graph; the message holds its own words.'),
+  out_of_memory: entry('RESOURCE_EXHAUSTED', 'Lower the batch size or sequence length, or unload a model.'),
+
+  // Files and formats
+  file_not_found: entry('NOT_FOUND', 'Check the path; it is read by the server, not by the client.'),
+  file_not_allowed: entry('FAILED_PRECONDITION', 'Give the server permission, or choose another path.'),
+  file_exists: entry('ALREADY_EXISTS', 'Choose another path, or remove what is there first.'),
+  disk_full: entry('RESOURCE_EXHAUSTED', 'Free space in the store and run the job again.'),
+  bad_safetensors: entry('INVALID_ARGUMENT', 'Download or write the checkpoint again.'),
+  pickle_refused: entry('INVALID_ARGUMENT', 'Convert the checkpoint to safetensors; pickle files can run code.'),
+  bad_config: entry('INVALID_ARGUMENT', 'Correct the named field of config.json.'),
+  config_mismatch: entry('INVALID_ARGUMENT', 'Make config.json agree with the tensors in the checkpoint.'),
+  unknown_architecture: entry('INVALID_ARGUMENT', 'See the list of supported architectures in the message.'),
+  bad_tokenizer: entry('INVALID_ARGUMENT', 'Provide a valid Hugging Face tokenizer.json.'),
+  tokenizer_mismatch: entry('INVALID_ARGUMENT', 'Use the tokenizer that the model was trained with.'),
+  bad_weights: entry('INVALID_ARGUMENT', 'The checkpoint holds NaN or infinite values; use an earlier one.'),
+  bad_artefact: entry('DATA_LOSS', 'The stored artefact is damaged; import or compress again.'),
+
+  // Data
+  empty_data: entry('INVALID_ARGUMENT', 'Give a text with at least one window of tokens.'),
+  bad_encoding: entry('INVALID_ARGUMENT', 'Store the text as UTF-8.'),
+  bad_data: entry('INVALID_ARGUMENT', 'Correct the named file or row.'),
+
+  // Requests
+  invalid_argument: entry('INVALID_ARGUMENT', 'Correct the named field.'),
+  bad_recipe: entry('INVALID_ARGUMENT', 'Correct the named field of the recipe.'),
+  rank_out_of_range: entry('INVALID_ARGUMENT', 'Choose a rank between 1 and the smaller side of the matrix.'),
+  pattern_matches_nothing: entry('INVALID_ARGUMENT', 'List the parameter names with `athanor show MODEL`.'),
+  not_enough_samples: entry('INVALID_ARGUMENT', 'Give more calibration text.'),
+  model_not_found: entry('NOT_FOUND', 'List the models with `athanor models`.'),
+  model_exists: entry('ALREADY_EXISTS', 'Choose another name, or delete the model first.'),
+  name_taken: entry('ALREADY_EXISTS', 'Another job is writing this name; wait for it or choose another name.'),
+  bad_name: entry('INVALID_ARGUMENT', 'Use letters, digits, dot, dash and underscore, at most 128 characters.'),
+  store_in_use: entry('FAILED_PRECONDITION', 'Stop the other process, or choose another store.'),
+  job_not_found: entry('NOT_FOUND', 'List the jobs with `athanor jobs`.'),
+  wrong_state: entry('FAILED_PRECONDITION', 'Look at the state of the job or model first.'),
+  context_too_long: entry('INVALID_ARGUMENT', 'Shorten the prompt or ask for fewer tokens.'),
+  message_too_large: entry('RESOURCE_EXHAUSTED', 'Send the data as a chunk stream.'),
+  diverged: entry('ABORTED', 'Lower the learning rate; the last good checkpoint was kept.'),
+  resume_mismatch: entry('FAILED_PRECONDITION', 'Resume with the same model, data and settings, or start anew.'),
+  interrupted: entry('ABORTED', 'The server ended while the job ran; submit it again.'),
+  cancelled: entry('CANCELLED', 'The operation was cancelled on request.'),
+  deadline_exceeded: entry('DEADLINE_EXCEEDED', 'Allow more time or ask for less.'),
+  unavailable: entry('UNAVAILABLE', 'The server is stopping; try again later.'),
+  unsupported: entry('UNIMPLEMENTED', 'The message says what is supported instead.'),
+  internal: entry('INTERNAL', 'This is a defect in athanor; please report it with the message.'),
+} as const satisfies Readonly<Record<string, ErrorEntry>>;
+
+export type ErrorCode = keyof typeof errorCatalogue;

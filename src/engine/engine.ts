@@ -1,0 +1,86 @@
+// The engine contract: compile a graph, keep tensors on a device, run without copies, cancel, count memory and bytes moved.
+import type { Graph } from '#graph';
+import type { DType, HostTensor } from '#tensor';
+
+export interface BufferType {
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+}
+
+/**
+ * One tensor in device memory. It stays there between runs until `release`.
+ *
+ * Reading after release throws InvariantError.
+ */
+export interface DeviceBuffer extends BufferType {
+  readonly sizeBytes: number;
+  readonly isReleased: boolean;
+  /** Copies to the host; counted as device-to-host bytes. */
+  read(): HostTensor;
+  /** Overwrites from the host; dtype and shape must match. Counted as host-to-device bytes. */
+  write(tensor: HostTensor): void;
+  /** Gives the memory back. Safe to call twice. */
+  release(): void;
+}
+
+export interface CompileOptions {
+  /** Shown in errors, dumps and profiles. */
+  readonly name?: string;
+  /**
+   * Inputs that never change while the program lives, with their values. The engine may repack them for its kernels;
+   * they are then no longer inputs of the program.
+   */
+  readonly frozen?: ReadonlyMap<string, HostTensor>;
+  /** Threads of one run; the engine's default when absent. */
+  readonly threads?: number;
+}
+
+export interface RunOptions {
+  /** Stops the run on the device; the promise then rejects with `cancelled`. */
+  readonly signal?: AbortSignal;
+  /**
+   * Buffers that results are written into. A result may share the buffer of an operand only where the op allows it
+   * (the key-value cache). Results without an entry are allocated, and the caller releases them.
+   */
+  readonly outputs?: Readonly<Record<string, DeviceBuffer>>;
+}
+
+export interface Program {
+  readonly name: string;
+  readonly inputNames: readonly string[];
+  readonly outputNames: readonly string[];
+  /**
+   * Runs once. Host tensors are copied to the device for the run; device buffers are used where they are.
+   *
+   * The event loop stays free. Runs of one program may overlap.
+   * @throws AppError `shape_mismatch` | `dtype_mismatch` | `cancelled` | `engine_failure` | `out_of_memory`
+   */
+  run(inputs: Readonly<Record<string, DeviceBuffer | HostTensor>>, options?: RunOptions): Promise<Record<string, DeviceBuffer>>;
+  /** Waits for running calls to end, then frees the program. */
+  release(): Promise<void>;
+}
+
+/** Bytes held and moved since the engine was made. */
+export interface EngineCounters {
+  readonly bufferBytes: number;
+  readonly peakBufferBytes: number;
+  readonly buffers: number;
+  readonly programs: number;
+  readonly hostToDeviceBytes: number;
+  readonly deviceToHostBytes: number;
+}
+
+export interface Engine {
+  /** For example `onnx`. */
+  readonly name: string;
+  /** For example `cpu`. */
+  readonly device: string;
+  /** @throws AppError `engine_failure` when the runtime refuses the graph */
+  compile(graph: Graph, options?: CompileOptions): Promise<Program>;
+  /** A zeroed buffer. */
+  allocate(type: BufferType): DeviceBuffer;
+  upload(tensor: HostTensor): DeviceBuffer;
+  counters(): EngineCounters;
+  /** Frees everything that is still held. */
+  dispose(): Promise<void>;
+}

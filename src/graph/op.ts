@@ -1,0 +1,177 @@
+// What an op is, and the emitter that gradient rules, passes and architectures build graphs with.
+import type { DType, HostTensor, Shape } from '#tensor';
+import type { GroupQueryAttentionAttrs, MatmulAttrs, PlainTensor, TensorType, Value } from './types.ts';
+
+/** A tuple of N items; with `number` as N, any count. */
+export type Operands<N extends number, T> = number extends N ? readonly T[] : TupleOf<N, T>;
+type TupleOf<N extends number, T, Made extends readonly T[] = readonly []> = Made['length'] extends N
+  ? Made
+  : TupleOf<N, T, readonly [...Made, T]>;
+
+/** Facts by which passes treat ops as a class. */
+export type Trait = 'elementwise' | 'movement' | 'reduction' | 'source' | 'commutative' | 'fused';
+
+/** What a gradient rule sees. `undefined` among `dResults` means that the result is not used by the loss. */
+export interface VjpContext<N extends number, Attrs> {
+  readonly operands: Operands<N, Value>;
+  /** The first result, and all of them. */
+  readonly y: Value;
+  readonly results: readonly Value[];
+  /** Gradient with respect to the first result, and to each. */
+  readonly dY: Value;
+  readonly dResults: readonly (Value | undefined)[];
+  readonly attrs: Attrs;
+  readonly b: Emitter;
+  /** False for operands whose gradient nobody needs: a rule may skip the work and return null. */
+  readonly needed: readonly boolean[];
+}
+
+/** One case for the conformance and gradient suites: operand types and attributes, and how to fill the operands. */
+export interface Sample<Attrs> {
+  readonly operands: readonly SampleOperand[];
+  readonly attrs?: Attrs;
+  /** What this case is about, where it is not plain. */
+  readonly note?: string;
+}
+
+export interface SampleOperand {
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  /** `normal` (default), `positive` (0.5 … 2), `unit` (0 … 1), `index` (integers below `bound`), or given `values`. */
+  readonly fill?: 'normal' | 'positive' | 'unit' | 'index' | 'values';
+  readonly bound?: number;
+  readonly values?: readonly number[];
+}
+
+/**
+ * Everything that one op means. What an engine does with it is one row of that engine's table.
+ *
+ * @typeParam N - number of operands, or `number` for any
+ * @typeParam Attrs - attributes
+ */
+export interface OpDefinition<N extends number, Attrs extends object> {
+  readonly traits?: readonly Trait[];
+  /** Result types; throws `shape_mismatch` or `dtype_mismatch` with `place` in the message. */
+  readonly infer: (operands: Operands<N, TensorType>, attrs: Attrs, place: string) => TensorType | readonly TensorType[];
+  /** One gradient an operand (null where there is none), or the statement that there is no gradient. */
+  readonly vjp: ((context: VjpContext<N, Attrs>) => Operands<N, Value | null>) | 'not-differentiable';
+  /** The plain meaning, in float64. `resultShapes` are the inferred shapes with their symbols bound. */
+  readonly evaluate: (
+    operands: Operands<N, PlainTensor>,
+    attrs: Attrs,
+    resultShapes: readonly (readonly number[])[],
+    resultTypes: readonly TensorType[],
+  ) => PlainTensor | readonly PlainTensor[];
+  readonly samples: readonly Sample<Attrs>[];
+}
+
+/** Declares an op. Its name is its key in the registry. */
+export function defineOp<N extends number, Attrs extends object = object>(definition: OpDefinition<N, Attrs>): OpDefinition<N, Attrs> {
+  return definition;
+}
+
+/** A value, or a number that becomes a constant of the other operand's type. */
+export type Scalarish = Value | number;
+
+/**
+ * The vocabulary for building graphs. Binary ops broadcast as NumPy does. Shapes in the comments use the house letters.
+ *
+ * @throws AppError `shape_mismatch` | `dtype_mismatch` at the call that is wrong
+ */
+export interface Emitter {
+  constant(value: HostTensor): Value;
+  /** A scalar constant. */
+  scalar(value: number, dtype: DType): Value;
+  /** int64 [size]: 0, 1, 2, … */
+  range(size: Shape[number]): Value;
+  cast(x: Value, to: DType): Value;
+
+  neg(x: Value): Value;
+  exp(x: Value): Value;
+  log(x: Value): Value;
+  sqrt(x: Value): Value;
+  reciprocal(x: Value): Value;
+  tanh(x: Value): Value;
+  erf(x: Value): Value;
+  sigmoid(x: Value): Value;
+  abs(x: Value): Value;
+  sign(x: Value): Value;
+  sin(x: Value): Value;
+  cos(x: Value): Value;
+  floor(x: Value): Value;
+  /** Nearest integer, ties to even. */
+  round(x: Value): Value;
+  not(x: Value): Value;
+  /** The same value through which no gradient flows. */
+  stopGradient(x: Value): Value;
+
+  add(x: Scalarish, y: Scalarish): Value;
+  sub(x: Scalarish, y: Scalarish): Value;
+  mul(x: Scalarish, y: Scalarish): Value;
+  div(x: Scalarish, y: Scalarish): Value;
+  maximum(x: Scalarish, y: Scalarish): Value;
+  minimum(x: Scalarish, y: Scalarish): Value;
+  /** bool results */
+  less(x: Scalarish, y: Scalarish): Value;
+  equal(x: Scalarish, y: Scalarish): Value;
+  and(x: Value, y: Value): Value;
+  where(condition: Value, x: Scalarish, y: Scalarish): Value;
+
+  reduceSum(x: Value, axes: readonly number[], keepDims?: boolean): Value;
+  reduceMean(x: Value, axes: readonly number[], keepDims?: boolean): Value;
+  reduceMax(x: Value, axes: readonly number[], keepDims?: boolean): Value;
+  /** int64 index of the first largest element along `axis`, which disappears. */
+  argMax(x: Value, axis: number): Value;
+
+  /** [..., M, K] x [..., K, N] -> [..., M, N]; leading axes broadcast. */
+  matmul(a: Value, b: Value, attrs?: Partial<MatmulAttrs>): Value;
+
+  reshape(x: Value, shape: Shape): Value;
+  transpose(x: Value, permutation: readonly number[]): Value;
+  broadcastTo(x: Value, shape: Shape): Value;
+  slice(x: Value, axis: number, start: Shape[number], end: Shape[number]): Value;
+  pad(x: Value, axis: number, before: Shape[number], after: Shape[number]): Value;
+  concat(parts: readonly Value[], axis: number): Value;
+  /** Rows of a table: [V, D], int64 [...] -> [..., D]. */
+  gather(table: Value, ids: Value): Value;
+  /** Adds rows into zeros: int64 [...], [..., D] -> [rows, D]; the transpose of gather. */
+  scatterAdd(ids: Value, updates: Value, rows: number): Value;
+  /** One element of the last axis each: [..., V], int64 [...] -> [...]. */
+  takeLast(x: Value, ids: Value): Value;
+  /** int64 [...] -> float32 [..., depth]. */
+  oneHot(ids: Value, depth: number): Value;
+
+  softmax(x: Value, axis?: number): Value;
+  logSoftmax(x: Value, axis?: number): Value;
+  /** Over the last axis; gain and bias are [D]. Returns y, and the mean and 1/σ ([..., 1]) it was made with. */
+  layerNorm(x: Value, gain: Value, bias: Value, epsilon: number): readonly [Value, Value, Value];
+  /** Over the last axis; gain is [D]. Returns y and 1/rms ([..., 1]). */
+  rmsNorm(x: Value, gain: Value, epsilon: number): readonly [Value, Value];
+  /** x·Φ(x), exact. */
+  gelu(x: Value): Value;
+  /** The tanh approximation of GELU that GPT-2 uses. */
+  geluTanh(x: Value): Value;
+  /** x·sigmoid(x) */
+  silu(x: Value): Value;
+  /**
+   * Negative log-likelihood of `labels` under softmax(logits): [N, V], int64 [N] -> loss [N] and log probabilities [N, V].
+   */
+  crossEntropy(logits: Value, labels: Value): readonly [Value, Value];
+  /**
+   * Attention of new positions over a key-value cache that is extended in place; causal. Not differentiable.
+   *
+   * Shapes: q [B, T, H*K], k and v [B, T, G*K], pastKey and pastValue [B, G, S, K] (S positions of room),
+   * lastIndex int32 [B] (length of each row after this step, minus 1), totalLength int32 [1] (largest length after this step).
+   * Returns y [B, T, H*K], presentKey, presentValue (bind them to the past's buffers to update in place).
+   */
+  groupQueryAttention(
+    q: Value,
+    k: Value,
+    v: Value,
+    pastKey: Value,
+    pastValue: Value,
+    lastIndex: Value,
+    totalLength: Value,
+    attrs: GroupQueryAttentionAttrs,
+  ): readonly [Value, Value, Value];
+}

@@ -1,0 +1,114 @@
+// Attention of new positions over a key-value cache that grows in place: what decoding runs on.
+import { AppError } from '#base';
+import { printShape } from '#tensor';
+import { defineOp } from '../op.ts';
+import { plain, read } from '../plain.ts';
+import type { GroupQueryAttentionAttrs, PlainTensor } from '../types.ts';
+import { given, normal, requireDtype } from './checks.ts';
+
+const groupQueryAttention = defineOp<7, GroupQueryAttentionAttrs>({
+  traits: ['fused'],
+  infer: ([q, k, v, pastKey, pastValue, lastIndex, totalLength], { heads, keyValueHeads }, place) => {
+    requireDtype(lastIndex, 'int32', place);
+    requireDtype(totalLength, 'int32', place);
+    if (heads % keyValueHeads !== 0)
+      throw new AppError('shape_mismatch', `${place}: ${heads} heads cannot share ${keyValueHeads} key-value heads evenly.`);
+    const fits =
+      q.shape.length === 3 &&
+      k.shape.length === 3 &&
+      v.shape[2] === k.shape[2] &&
+      pastKey.shape.length === 4 &&
+      pastKey.shape[1] === keyValueHeads &&
+      pastValue.shape[3] === pastKey.shape[3];
+    if (!fits)
+      throw new AppError(
+        'shape_mismatch',
+        `${place}: q ${printShape(q.shape)}, k ${printShape(k.shape)} and cache ${printShape(pastKey.shape)} do not fit ${heads} heads over ${keyValueHeads}.`,
+      );
+    return [q, pastKey, pastValue];
+  },
+  vjp: 'not-differentiable',
+  evaluate: ([q, k, v, pastKey, pastValue, lastIndex, totalLength], { heads, keyValueHeads, scale }, [, cacheShape = []]) => {
+    const [batch = 0, length = 0] = q.shape;
+    const [, , room = 0, width = 0] = cacheShape;
+    const key = plain(cacheShape, Float64Array.from(pastKey.data));
+    const value = plain(cacheShape, Float64Array.from(pastValue.data));
+    const y = plain(q.shape);
+    const cacheAt = (row: number, group: number, position: number): number => ((row * keyValueHeads + group) * room + position) * width;
+    const tokenAt = (row: number, t: number, count: number, head: number): number => ((row * length + t) * count + head) * width;
+    // A first step: prompts start at 0 and shorter ones are padded behind.
+    const isPrompt = read(totalLength, 0) === length;
+    for (let row = 0; row < batch; row++) {
+      const before = isPrompt ? 0 : read(lastIndex, row) + 1 - length;
+      for (let t = 0; t < length; t++)
+        for (let group = 0; group < keyValueHeads; group++)
+          for (let x = 0; x < width; x++) {
+            key.data[cacheAt(row, group, before + t) + x] = read(k, tokenAt(row, t, keyValueHeads, group) + x);
+            value.data[cacheAt(row, group, before + t) + x] = read(v, tokenAt(row, t, keyValueHeads, group) + x);
+          }
+      for (let t = 0; t < length; t++)
+        for (let head = 0; head < heads; head++) {
+          const group = Math.floor(head / (heads / keyValueHeads));
+          attendOne(y, tokenAt(row, t, heads, head), q, key, value, cacheAt(row, group, 0), before + t + 1, width, scale);
+        }
+    }
+    return [y, key, value];
+  },
+  samples: [
+    {
+      operands: [
+        normal(2, 1, 16),
+        normal(2, 1, 8),
+        normal(2, 1, 8),
+        normal(2, 1, 6, 8),
+        normal(2, 1, 6, 8),
+        given([2], [3, 1], 'int32'),
+        given([1], [4], 'int32'),
+      ],
+      attrs: { heads: 2, keyValueHeads: 1, scale: 0.35 },
+      note: 'decode of rows with different lengths',
+    },
+    {
+      operands: [
+        normal(1, 3, 16),
+        normal(1, 3, 16),
+        normal(1, 3, 16),
+        normal(1, 2, 5, 8),
+        normal(1, 2, 5, 8),
+        given([1], [2], 'int32'),
+        given([1], [3], 'int32'),
+      ],
+      attrs: { heads: 2, keyValueHeads: 2, scale: 0.35 },
+      note: 'prefill without a past',
+    },
+  ],
+});
+
+function attendOne(
+  y: PlainTensor,
+  offset: number,
+  q: PlainTensor,
+  key: PlainTensor,
+  value: PlainTensor,
+  cacheStart: number,
+  visible: number,
+  width: number,
+  scale: number,
+): void {
+  const weights = Float64Array.from({ length: visible }, (_, position) => {
+    let dot = 0;
+    for (let x = 0; x < width; x++) dot += read(q, offset + x) * read(key, cacheStart + position * width + x);
+    return dot * scale;
+  });
+  const largest = weights.reduce((best, weight) => Math.max(best, weight), Number.NEGATIVE_INFINITY);
+  const total = weights.reduce((sum, weight) => sum + Math.exp(weight - largest), 0);
+  for (let x = 0; x < width; x++) {
+    let sum = 0;
+    weights.forEach((weight, position) => {
+      sum += (Math.exp(weight - largest) / total) * read(value, cacheStart + position * width + x);
+    });
+    y.data[offset + x] = sum;
+  }
+}
+
+export const attentionOps = { groupQueryAttention };

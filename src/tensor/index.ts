@@ -1,0 +1,37 @@
+// tensor: element types, dimensions and host tensors.
+export {
+  addDims,
+  bindShape,
+  broadcastShapes,
+  type Dim,
+  type DimBindings,
+  dimTerms,
+  elementCount,
+  evaluateDim,
+  evaluateShape,
+  isStatic,
+  multiplyDims,
+  normalizeAxis,
+  printShape,
+  type Shape,
+  sameShape,
+  staticDim,
+  subtractDims,
+} from './dim.ts';
+export { arrayView, type DType, type DTypeArray, dtypeBytes, isFloat, zeros } from './dtype.ts';
+export { bfloat16ToFloat, floatToBfloat16, floatToHalf, halfToFloat } from './half.ts';
+export {
+  castTensor,
+  firstNonFinite,
+  float32,
+  fromNumbers,
+  type HostTensor,
+  hostTensor,
+  int32,
+  int64,
+  rawBytes,
+  sizeOf,
+  tensorBytes,
+  toNumbers,
+  transposeMatrix,
+} from './host-tensor.ts';

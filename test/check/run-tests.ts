@@ -1,0 +1,87 @@
+// `npm test`: the TypeScript tests, then the Python client's, and one closing line that counts both.
+import { type SpawnOptions, spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { addCounts, parseCounts, parseJunit, printCounts, type TestCounts } from '#test/counts';
+
+const root = resolve(import.meta.dirname, '../..');
+const oneFailure: TestCounts = { passed: 0, failed: 1, skipped: 0 };
+
+/** Runs a command, shows its output as it comes and returns it with the exit status. */
+function run(command: string, args: readonly string[], options: SpawnOptions = {}): Promise<{ status: number; output: string }> {
+  return new Promise((done, failed) => {
+    const child = spawn(command, args, { cwd: root, ...options, stdio: ['ignore', 'pipe', 'inherit'] });
+    let output = '';
+    child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      output += text;
+      process.stdout.write(text);
+    });
+    child.once('error', failed);
+    child.once('close', (code) => done({ status: code ?? 1, output }));
+  });
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+async function testTypeScript(): Promise<TestCounts> {
+  say('TypeScript tests');
+  const vitest = join(root, 'node_modules/vitest/vitest.mjs');
+  const { status, output } = await run(process.execPath, [vitest, 'run', ...process.argv.slice(2)]);
+  const counts = parseCounts(output);
+  if (counts === undefined) {
+    say(`vitest ended with status ${status} and without counting its tests.`);
+    return oneFailure;
+  }
+  // A non-zero status with no failed test is a fault of the run itself.
+  return status !== 0 && counts.failed === 0 ? addCounts(counts, oneFailure) : counts;
+}
+
+/** The first Python of 3.11 or newer that can make virtual environments, or the reason why there is none. */
+function findPython(): { readonly command: string } | { readonly reason: string } {
+  const probe = 'import sys, venv, ensurepip; sys.exit(0 if sys.version_info >= (3, 11) else 3)';
+  let reason = 'Python 3.11 or newer is not installed';
+  for (const command of ['python3', 'python3.14', 'python3.13', 'python3.12', 'python3.11', 'python']) {
+    const { status } = spawnSync(command, ['-c', probe], { stdio: 'ignore' });
+    if (status === 0) return { command };
+    if (status === 1) reason = `${command} has no venv module (on Debian: apt install python3-venv)`;
+  }
+  return { reason };
+}
+
+async function testPython(): Promise<TestCounts> {
+  say('\nPython client tests');
+  const python = findPython();
+  if ('reason' in python) {
+    say(`skipped: clients/python: ${python.reason}`);
+    return { passed: 0, failed: 0, skipped: 1 };
+  }
+  const environment = join(root, '.venv');
+  const interpreter = join(environment, process.platform === 'win32' ? 'Scripts/python.exe' : 'bin/python');
+  const works = existsSync(interpreter) && spawnSync(interpreter, ['-m', 'pip', '--version'], { stdio: 'ignore' }).status === 0;
+  if (!works && (await run(python.command, ['-m', 'venv', '--clear', environment])).status !== 0) return oneFailure;
+  const install = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', './clients/python[test]'];
+  if ((await run(interpreter, install)).status !== 0) {
+    say('The Python client could not be installed.');
+    return oneFailure;
+  }
+  const folder = mkdtempSync(join(tmpdir(), 'athanor-pytest-'));
+  try {
+    const report = join(folder, 'junit.xml');
+    const pytest = ['-m', 'pytest', '-q', '-rs', '--junitxml', report];
+    const { status } = await run(interpreter, pytest, { cwd: join(root, 'clients/python') });
+    if (!existsSync(report)) return oneFailure;
+    const counts = parseJunit(readFileSync(report, 'utf8'));
+    return status !== 0 && counts.failed === 0 ? addCounts(counts, oneFailure) : counts;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+const typescript = await testTypeScript();
+// Arguments choose TypeScript tests (`npm test -- test/unit/graph`): then only those run.
+const total = process.argv.length > 2 ? typescript : addCounts(typescript, await testPython());
+process.exitCode = total.failed > 0 ? 1 : 0;
+say(`\n${printCounts(total)}`);

@@ -1,0 +1,107 @@
+// Every differentiable op: its gradient rule against central differences, in float64.
+import { describe, expect, it } from 'vitest';
+import { Random } from '#base';
+import { evaluateOnHost } from '#engine/reference';
+import { definitionOf, type Graph, GraphBuilder, gradients, type OpName, ops, type SampleOperand, type Value, verifyGraph } from '#graph';
+import { type HostTensor, hostTensor, isFloat, sizeOf, toNumbers } from '#tensor';
+import { fillOperand } from '#test/samples';
+
+interface GradientCase {
+  readonly graph: Graph;
+  readonly gradientGraph: Graph;
+  readonly inputs: Record<string, HostTensor>;
+  readonly trained: readonly string[];
+}
+
+/** A scalar made from all float results of the op, each weighted by fixed random numbers, and its gradient graph. */
+function makeCase(name: OpName, operands: readonly SampleOperand[], attrs: object, seed: number): GradientCase {
+  const random = new Random(seed);
+  const b = new GraphBuilder();
+  const inputs: Record<string, HostTensor> = {};
+  const values = operands.map((operand, index) => {
+    const tensor = fillOperand(operand, random);
+    // float64 inputs, so that differences are not lost in rounding
+    inputs[`x${index}`] = isFloat(tensor.dtype) ? hostTensor('float64', tensor.shape, Float64Array.from(toNumbers(tensor))) : tensor;
+    return b.input(`x${index}`, isFloat(tensor.dtype) ? 'float64' : tensor.dtype, tensor.shape);
+  });
+  const to64 = 'to' in attrs && attrs.to === 'float32' ? { ...attrs, to: 'float64' } : attrs;
+  const made = b.apply(name, values, to64);
+  // The statistics of the norms are saved for the rule and have no gradient of their own.
+  const results = (name.endsWith('Norm') ? made.slice(0, 1) : made).filter((result) => isFloat(result.dtype));
+  const loss = results
+    .map((result): Value => {
+      const weights = Float64Array.from({ length: sizeOf(result.shape as number[]) }, () => random.normal());
+      const weighted = b.mul(result, b.constant(hostTensor('float64', result.shape as number[], weights)));
+      return b.reduceSum(
+        weighted,
+        result.shape.map((_, axis) => axis),
+      );
+    })
+    .reduce((sum, part) => b.add(sum, part));
+  const trained = values.filter((value) => isFloat(value.dtype));
+  const dInputs = gradients(b, loss, trained);
+  return {
+    graph: b.graph({ loss }),
+    gradientGraph: b.graph(Object.fromEntries(dInputs.map((value, index) => [`d${index}`, value]))),
+    inputs,
+    trained: operands.flatMap((operand, index) => (isFloat(operand.dtype) ? [`x${index}`] : [])),
+  };
+}
+
+async function expectGradientsMatch({ graph, gradientGraph, inputs, trained }: GradientCase): Promise<void> {
+  verifyGraph(gradientGraph);
+  const analytic = await evaluateOnHost(gradientGraph, inputs);
+  const step = 1e-5;
+  for (const [index, name] of trained.entries()) {
+    const tensor = inputs[name] as HostTensor<'float64'>;
+    for (let element = 0; element < tensor.data.length; element++) {
+      const lossAt = async (shift: number): Promise<number> => {
+        const data = tensor.data.slice();
+        data[element]! += shift;
+        const result = await evaluateOnHost(graph, { ...inputs, [name]: hostTensor('float64', tensor.shape, data) });
+        return result['loss']!.data[0]!;
+      };
+      const numeric = ((await lossAt(step)) - (await lossAt(-step))) / (2 * step);
+      const actual = analytic[`d${index}`]!.data[element]!;
+      expect(Math.abs(actual - numeric), `${name}[${element}]: rule ${actual}, differences ${numeric}`).toBeLessThan(
+        1e-7 + 1e-6 * Math.abs(numeric),
+      );
+    }
+  }
+}
+
+describe('gradient rules agree with central differences', () => {
+  for (const name of Object.keys(ops) as OpName[]) {
+    const { vjp, samples } = definitionOf(name);
+    if (vjp === 'not-differentiable') continue;
+    samples.forEach((sample, index) => {
+      const floats = sample.operands.filter((operand) => isFloat(operand.dtype));
+      const isFloatResult =
+        !['less', 'equal', 'argMax'].includes(name) &&
+        !(sample.attrs !== undefined && 'to' in sample.attrs && sample.attrs.to !== 'float32');
+      if (floats.length === 0 || !isFloatResult || name === 'stopGradient' || sample.note === 'ties') return;
+      it(`${name}, sample ${index}${sample.note === undefined ? '' : ` (${sample.note})`}`, async () => {
+        await expectGradientsMatch(makeCase(name, sample.operands, sample.attrs ?? {}, 17 + index));
+      });
+    });
+  }
+
+  it('sends no gradient through stopGradient', async () => {
+    const b = new GraphBuilder();
+    const x = b.input('x', 'float64', [2]);
+    const loss = b.reduceSum(b.mul(b.stopGradient(x), x), [0]);
+    const [dX] = gradients(b, loss, [x]);
+    const result = await evaluateOnHost(b.graph({ dX: dX! }), { x: hostTensor('float64', [2], Float64Array.of(3, -2)) });
+    expect([...result['dX']!.data]).toEqual([3, -2]);
+  });
+
+  it('names the op when the only way back has no gradient', () => {
+    const b = new GraphBuilder();
+    const q = b.input('q', 'float32', [1, 1, 8]);
+    const past = b.input('past', 'float32', [1, 1, 4, 8]);
+    const last = b.input('last', 'int32', [1]);
+    const [y] = b.groupQueryAttention(q, q, q, past, past, last, last, { heads: 1, keyValueHeads: 1, scale: 1 });
+    const loss = b.reduceSum(y, [0, 1, 2]);
+    expect(() => gradients(b, loss, [q])).toThrow(/not_differentiable.*groupQueryAttention/);
+  });
+});
