@@ -11,6 +11,18 @@ export {
   type Scalarish,
   type Trait,
 } from './op.ts';
+export { type AdamWSettings, adamW } from './optimizers/adamw.ts';
+export type { Optimizer, ParameterUpdate, UpdateContext } from './optimizers/optimizer.ts';
+export { learningRateAt, type Schedule, type ScheduleKind } from './optimizers/schedule.ts';
+export { type SgdSettings, sgd } from './optimizers/sgd.ts';
+export {
+  buildUpdateGraph,
+  globalNorm,
+  gradientName,
+  scalarInputName,
+  stateName,
+  type UpdatedParameter,
+} from './optimizers/update-graph.ts';
 export { topologicalOrder, valueKey } from './order.ts';
 export { type OptimizeOptions, optimizeGraph } from './passes/optimize.ts';
 export { printGraph } from './print.ts';

@@ -1,0 +1,6 @@
+// evaluate: quality, comparison with a teacher, sizes, latency, and scores of continuations.
+export { type EvaluationRequest, evaluateModel } from './evaluate-model.ts';
+export { formatEvaluation, formatEvaluations } from './format.ts';
+export { type LatencyOptions, measureLatency } from './latency.ts';
+export type { EvaluationResult, LatencyResult, TeacherComparison, TextQuality } from './result.ts';
+export { ContinuationScorer, type ScoreRequest, type ScoreResult, scoreContinuations } from './score.ts';

@@ -1,0 +1,58 @@
+// What an architecture provides, and the network through which it reaches its parameters and its attention.
+import type { Emitter, Value } from '#graph';
+import type { ModelConfig } from './config.ts';
+import type { ParameterSpec } from './model.ts';
+
+/**
+ * The parameters of one model inside one graph. Architectures never see how a weight is stored.
+ *
+ * Paths are always full; `linear` and `embed` take them without the `.weight`/`.bias` ending, `vector` with it.
+ * Activations travel as rows [N, D] with N = B*T, since a product of two matrices is what runtimes do best.
+ */
+export interface Network {
+  readonly b: Emitter;
+  /** Runs `build` with `place` put before the names of the nodes that it makes; only for people. */
+  at<T>(place: string, build: () => T): T;
+  /** x [..., in] -> x·W (+ bias) [..., out]; `path` names `path.weight` and, if the architecture has it, `path.bias`. */
+  linear(path: string, x: Value): Value;
+  /** int64 [...] -> [..., D] */
+  embed(path: string, ids: Value): Value;
+  /** x [..., D] -> x·Wᵀ [..., V] with the table of an embedding: the tied head. */
+  embedTransposed(path: string, x: Value): Value;
+  /** A gain or bias [D]. */
+  vector(path: string): Value;
+  /**
+   * Causal attention of one layer. q [B, T, H, K], k and v [B, T, G, K], already rotated where the architecture rotates.
+   * Returns rows [B*T, H*K]. Without a cache it is written in differentiable ops; with one it extends the cache.
+   */
+  attend(layer: number, q: Value, k: Value, v: Value): Value;
+  /** int64 [B, T], the position of each token in its sequence; or [T] where all sequences have the same. */
+  readonly positions: Value;
+  /** All positions are below this, so that tables over positions need no more rows. */
+  readonly positionLimit: number;
+  /** Names an intermediate value (`h.3` is block 3's result, rows [N, D]) for distillation and statistics; returns it. */
+  tap(name: string, value: Value): Value;
+}
+
+export interface Architecture<Config extends ModelConfig = ModelConfig> {
+  readonly name: Config['architecture'];
+  /** Every parameter that the configuration needs, in storage order. */
+  parameters(config: Config): readonly ParameterSpec[];
+  /** Paths of the matrices whose result is added to the residual stream; initialization scales them down. */
+  residualOutputs(config: Config): readonly string[];
+  /** How the heads are laid out, for attention and for the cache. */
+  heads(config: Config): HeadLayout;
+  /** tokens int64 [B, T] -> hidden states after the last norm, rows [B*T, D]. */
+  hidden(config: Config, net: Network, tokens: Value): Value;
+  /** hidden [..., D] -> logits [..., V]. */
+  logits(config: Config, net: Network, hidden: Value): Value;
+}
+
+export interface HeadLayout {
+  /** H */
+  readonly heads: number;
+  /** G */
+  readonly keyValueHeads: number;
+  /** K */
+  readonly headWidth: number;
+}

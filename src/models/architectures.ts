@@ -1,0 +1,17 @@
+// The table of architectures.
+import type { Architecture } from './architecture.ts';
+import { gpt2 } from './architectures/gpt2.ts';
+import { llama } from './architectures/llama.ts';
+import type { ModelConfig } from './config.ts';
+
+type ArchitectureName = ModelConfig['architecture'];
+
+export const architectures: { readonly [Name in ArchitectureName]: Architecture<Extract<ModelConfig, { architecture: Name }>> } = {
+  gpt2,
+  llama,
+};
+
+/** The architecture of a configuration. */
+export function architectureOf(config: ModelConfig): Architecture {
+  return architectures[config.architecture];
+}

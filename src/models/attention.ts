@@ -1,0 +1,52 @@
+// Causal attention written in differentiable ops, with grouped keys and values.
+import { at } from '#base';
+import type { Emitter, Value } from '#graph';
+import { type Dim, float32, multiplyDims } from '#tensor';
+import type { HeadLayout } from './architecture.ts';
+
+/** Added to scores that must not count; finite, so that a row in which nothing counts stays free of NaN. */
+const masked = -1e30;
+
+/**
+ * What is added to the scores [B, H, T, T] of attention: 0 where a query may see a key, else a very negative number.
+ *
+ * @param keyMask - bool [B, T], true where a key is a real token; absent when sequences are not padded on the left
+ * @returns [T, T], or [B, 1, T, T] with a key mask
+ */
+export function causalBias(b: Emitter, length: Dim, keyMask?: Value): Value {
+  const triangle = typeof length === 'number' ? hostTriangle(b, length) : graphTriangle(b, length);
+  if (keyMask === undefined) return triangle;
+  const [B, T] = [at(keyMask.shape, 0), at(keyMask.shape, 1)];
+  return b.add(triangle, b.reshape(b.where(keyMask, b.scalar(0, 'float32'), b.scalar(masked, 'float32')), [B, 1, 1, T]));
+}
+
+function hostTriangle(b: Emitter, length: number): Value {
+  const biasData = new Float32Array(length * length);
+  for (let query = 0; query < length; query++) biasData.fill(masked, query * length + query + 1, (query + 1) * length);
+  return b.constant(float32([length, length], biasData));
+}
+
+function graphTriangle(b: Emitter, length: Dim): Value {
+  const positions = b.range(length);
+  const isFuture = b.less(b.reshape(positions, [length, 1]), b.reshape(positions, [1, length])); // [T, T]
+  return b.where(isFuture, b.scalar(masked, 'float32'), b.scalar(0, 'float32'));
+}
+
+/**
+ * softmax(q·kᵀ/√K + bias)·v. q [B, T, H, K]; k and v [B, T, G, K] -> rows [B*T, H*K].
+ *
+ * The H/G query heads of a group are put one under the other as [H/G*T, K] rows of one product with the group's keys: no copy
+ * of keys and values, and their gradients need no sum over copies.
+ */
+export function causalAttention(b: Emitter, q: Value, k: Value, v: Value, bias: Value, layout: HeadLayout): Value {
+  const { heads: H, keyValueHeads: G, headWidth: K } = layout;
+  const [B, T] = [at(q.shape, 0), at(q.shape, 1)];
+  const stacked = multiplyDims(H / G, T);
+  const byHead = (x: Value): Value => b.transpose(x, [0, 2, 1, 3]); // [B, heads, T, K]
+
+  const queries = b.reshape(byHead(q), [B, G, stacked, K]); // [B, G, H/G*T, K]
+  const scores = b.matmul(queries, byHead(k), { transposeB: true, scale: 1 / Math.sqrt(K) }); // [B, G, H/G*T, T]
+  const weights = b.softmax(b.add(b.reshape(scores, [B, H, T, T]), bias)); // [B, H, T, T]
+  const mixed = b.matmul(b.reshape(weights, [B, G, stacked, T]), byHead(v)); // [B, G, H/G*T, K]
+  return b.reshape(byHead(b.reshape(mixed, [B, H, T, K])), [multiplyDims(B, T), H * K]);
+}

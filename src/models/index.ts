@@ -1,0 +1,51 @@
+// models: architectures written against a network, parameters in any parametrization, and the graphs of language models.
+export type { Architecture, HeadLayout, Network } from './architecture.ts';
+export { architectureOf } from './architectures.ts';
+export { checkConfig } from './check-config.ts';
+export type { Gpt2Config, LlamaConfig, ModelConfig, RotaryScaling } from './config.ts';
+export { initializeModel } from './initialize.ts';
+export {
+  type BatchSizes,
+  buildDecodeGraph,
+  buildLogitsGraph,
+  buildScoreGraph,
+  type CacheTensor,
+  type CausalOptions,
+  cacheTensors,
+  causalNetwork,
+  type DecodeSizes,
+  type GraphOptions,
+  graphNames,
+  inPieces,
+} from './language-model-graphs.ts';
+export {
+  declarations,
+  type Model,
+  type ModelDeclaration,
+  type Parameter,
+  type ParameterDeclaration,
+  type ParameterRole,
+  type ParameterSettings,
+  type ParameterSpec,
+  replaceParameters,
+  storedName,
+  storedTensors,
+  type TensorDeclaration,
+} from './model.ts';
+export { type AttentionMode, cacheName, cacheWidth, GraphNetwork, type NetworkBuilder, type NetworkOptions } from './network.ts';
+export { type ParameterCounts, parameterCounts } from './parameter-counts.ts';
+export type { AppliedWeight, Parametrization, SlotSpec, WeightInGraph, WeightOnHost } from './parametrization.ts';
+export {
+  checkModel,
+  checkParameter,
+  denseParameter,
+  graphType,
+  materializeParameter,
+  type ParametrizationKind,
+  parameterSpecs,
+  parametrizationOf,
+  parametrizations,
+  trainableNames,
+} from './parametrizations.ts';
+export { type RotaryFrequencies, rotaryFrequencies } from './rotary.ts';
+export { modelInputs, uploadModel } from './upload.ts';

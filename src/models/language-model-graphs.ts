@@ -1,0 +1,194 @@
+// The graphs of a language model that others run: logits, scores of given tokens, and steps of decoding with a cache.
+import { AppError, at } from '#base';
+import { type Emitter, type Graph, GraphBuilder, type Value } from '#graph';
+import { addDims, type Dim, multiplyDims } from '#tensor';
+import { architectureOf } from './architectures.ts';
+import type { ModelDeclaration } from './model.ts';
+import { cacheName, cacheWidth, GraphNetwork, type NetworkBuilder } from './network.ts';
+
+/** Names of the inputs and outputs that are not parameters. */
+export const graphNames = {
+  tokens: 'tokens',
+  labels: 'labels',
+  mask: 'mask',
+  positions: 'positions',
+  lastIndex: 'lastIndex',
+  totalLength: 'totalLength',
+  logitRows: 'logitRows',
+  logits: 'logits',
+  negativeLogLikelihood: 'negativeLogLikelihood',
+  topToken: 'topToken',
+} as const;
+
+/** Sizes of a batch: numbers, or symbols that each run fixes. */
+export interface BatchSizes {
+  /** B */
+  readonly batch: Dim;
+  /** T */
+  readonly length: Dim;
+}
+
+export interface GraphOptions {
+  /**
+   * For batches padded on the left: adds the inputs `mask` bool [B, T], true for real tokens, and `positions` int64 [B, T],
+   * which count real tokens from 0.
+   */
+  readonly leftPadded?: boolean;
+}
+
+export interface CausalOptions {
+  /** Which keys are real tokens, bool [B, T], and the position of each token, int64 [B, T]; for batches padded on the left. */
+  readonly padding?: { readonly keyMask: Value; readonly positions: Value };
+  /** Put before the names of the parameters' inputs, so that two models can stand in one graph. */
+  readonly prefix?: string;
+}
+
+function checkLength(model: ModelDeclaration, length: Dim): void {
+  if (typeof length === 'number' && length > model.config.maxPositions)
+    throw new AppError('context_too_long', `${length} tokens are more than the ${model.config.maxPositions} positions of the model.`);
+}
+
+/**
+ * A network over whole sequences, differentiable. tokens int64 [B, T].
+ *
+ * @throws AppError `context_too_long`
+ */
+export function causalNetwork(b: NetworkBuilder, model: ModelDeclaration, tokens: Value, options: CausalOptions = {}): GraphNetwork {
+  const T = at(tokens.shape, 1);
+  checkLength(model, T);
+  const { padding, prefix = '' } = options;
+  return new GraphNetwork(b, model, {
+    positions: padding?.positions ?? b.range(T),
+    positionLimit: typeof T === 'number' ? T : model.config.maxPositions,
+    attention: padding === undefined ? { kind: 'causal' } : { kind: 'causal', keyMask: padding.keyMask },
+    prefix,
+  });
+}
+
+function paddingInputs(b: GraphBuilder, { batch, length }: BatchSizes, { leftPadded = false }: GraphOptions): CausalOptions {
+  if (!leftPadded) return {};
+  const keyMask = b.input(graphNames.mask, 'bool', [batch, length]);
+  return { padding: { keyMask, positions: b.input(graphNames.positions, 'int64', [batch, length]) } };
+}
+
+/** tokens int64 [B, T] (and `mask`, `positions` if left-padded) -> logits [B, T, V] */
+export function buildLogitsGraph(model: ModelDeclaration, sizes: BatchSizes, options: GraphOptions = {}): Graph {
+  const { batch, length } = sizes;
+  const b = new GraphBuilder();
+  const tokens = b.input(graphNames.tokens, 'int64', [batch, length]);
+  const net = causalNetwork(b, model, tokens, paddingInputs(b, sizes, options));
+  const logits = net.logits(net.hidden(tokens)); // [B*T, V]
+  return b.graph({ [graphNames.logits]: b.reshape(logits, [batch, length, model.config.vocabularySize]) });
+}
+
+/** Logits in one piece take at most this many elements (64 MiB). */
+const largestLogitsPiece = 1 << 24;
+
+/**
+ * Cuts rows into pieces whose logits stay small, so that peak memory does not grow with the vocabulary.
+ *
+ * hidden rows [N, D] and one more value [N]; symbolic N is one piece.
+ */
+export function inPieces(b: Emitter, hidden: Value, labels: Value, vocabularySize: number): readonly (readonly [Value, Value])[] {
+  const rows = at(hidden.shape, 0);
+  const pieceRows = Math.max(1, Math.floor(largestLogitsPiece / vocabularySize));
+  if (typeof rows !== 'number' || rows <= pieceRows) return [[hidden, labels]];
+  const pieces: [Value, Value][] = [];
+  for (let start = 0; start < rows; start += pieceRows) {
+    const end = Math.min(start + pieceRows, rows);
+    pieces.push([b.slice(hidden, 0, start, end), b.slice(labels, 0, start, end)]);
+  }
+  return pieces;
+}
+
+/**
+ * How likely the model finds given tokens; the logits never leave the device.
+ *
+ * tokens and labels int64 [B, T]; `labels[t]` is the token that should follow `tokens[0..t]`, any valid id where it does not matter.
+ * Outputs: negativeLogLikelihood float32 [B, T] in nats, topToken int64 [B, T].
+ */
+export function buildScoreGraph(model: ModelDeclaration, sizes: BatchSizes, options: GraphOptions = {}): Graph {
+  const { batch, length } = sizes;
+  const b = new GraphBuilder();
+  const tokens = b.input(graphNames.tokens, 'int64', [batch, length]);
+  const labels = b.input(graphNames.labels, 'int64', [batch, length]);
+  const net = causalNetwork(b, model, tokens, paddingInputs(b, sizes, options));
+  const hidden = net.hidden(tokens); // [B*T, D]
+  const labelRows = b.reshape(labels, [multiplyDims(batch, length)]);
+  const scored = inPieces(b, hidden, labelRows, model.config.vocabularySize).map(([rows, wanted]) => {
+    const logits = net.logits(rows); // [N, V]
+    return { loss: b.crossEntropy(logits, wanted)[0], top: b.argMax(logits, 1) };
+  });
+  const joined = (parts: readonly Value[]): Value => b.reshape(parts.length === 1 ? at(parts, 0) : b.concat(parts, 0), [batch, length]);
+  return b.graph({
+    [graphNames.negativeLogLikelihood]: joined(scored.map(({ loss }) => loss)),
+    [graphNames.topToken]: joined(scored.map(({ top }) => top)),
+  });
+}
+
+/** One tensor of the key-value cache: the input it is read from, the output that extends it, and its shape [B, G, S, cacheWidth(K)]. */
+export interface CacheTensor {
+  readonly input: string;
+  readonly output: string;
+  readonly shape: readonly number[];
+}
+
+/** The float32 tensors of a cache for `batch` sequences with `room` positions. */
+export function cacheTensors(model: Pick<ModelDeclaration, 'config'>, batch: number, room: number): CacheTensor[] {
+  const { keyValueHeads, headWidth } = architectureOf(model.config).heads(model.config);
+  const layers = Array.from({ length: model.config.layers }, (_, layer) => layer);
+  return layers.flatMap((layer) =>
+    (['key', 'value'] as const).map((part) => ({
+      input: cacheName('cache', layer, part),
+      output: cacheName('present', layer, part),
+      shape: [batch, keyValueHeads, room, cacheWidth(headWidth)],
+    })),
+  );
+}
+
+export interface DecodeSizes extends BatchSizes {
+  /** S: positions of room in the caches; at least T and at most the model's positions. */
+  readonly room: Dim;
+  /**
+   * Which logits are answered. `last` (default): of the last column, [B, V]. `rows`: of the rows that the input
+   * `logitRows` int64 [M] names in [B*T], [M, V] with the symbol M, for prompts of unequal lengths. `all`: [B, T, V].
+   */
+  readonly logits?: 'last' | 'rows' | 'all';
+}
+
+/**
+ * One step with a cache: prefill when T is a prompt's length, decoding when T is 1.
+ *
+ * Inputs: tokens and positions int64 [B, T], lastIndex int32 [B] (length of each sequence after this step, minus 1),
+ * totalLength int32 [1] (the largest of those lengths), `cache.{layer}.key` and `.value` as `cacheTensors` lists them.
+ * Outputs: logits, and `present.{layer}.key` and `.value`, to be bound to the buffers of the caches.
+ *
+ * @throws AppError `context_too_long`
+ */
+export function buildDecodeGraph(model: ModelDeclaration, { batch, length, room, logits: wanted = 'last' }: DecodeSizes): Graph {
+  const { vocabularySize: V, width: D, maxPositions } = model.config;
+  checkLength(model, length);
+  checkLength(model, room);
+  const b = new GraphBuilder();
+  const tokens = b.input(graphNames.tokens, 'int64', [batch, length]);
+  const positions = b.input(graphNames.positions, 'int64', [batch, length]);
+  const lastIndex = b.input(graphNames.lastIndex, 'int32', [batch]);
+  const totalLength = b.input(graphNames.totalLength, 'int32', [1]);
+  const positionLimit = typeof room === 'number' ? room : maxPositions;
+  const net = new GraphNetwork(b, model, { positions, positionLimit, attention: { kind: 'cached', room, lastIndex, totalLength } });
+  const hidden = net.hidden(tokens); // [B*T, D]
+
+  const choose: { readonly [Kind in NonNullable<DecodeSizes['logits']>]: () => Value } = {
+    all: () => b.reshape(net.logits(hidden), [batch, length, V]),
+    rows: () => net.logits(b.gather(hidden, b.input(graphNames.logitRows, 'int64', ['M']))),
+    last: () => net.logits(length === 1 ? hidden : lastColumn(b, hidden, [batch, length, D])),
+  };
+  const logits = choose[wanted]();
+  return b.graph({ [graphNames.logits]: logits, ...Object.fromEntries(net.presents) });
+}
+
+/** Rows [B*T, D] -> [B, D], the last of each sequence. */
+function lastColumn(b: GraphBuilder, hidden: Value, [B, T, D]: readonly [Dim, Dim, number]): Value {
+  const last = b.slice(b.reshape(hidden, [B, T, D]), 1, addDims(T, -1), T); // [B, 1, D]
+  return b.reshape(last, [B, D]);
+}

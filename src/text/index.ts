@@ -1,0 +1,15 @@
+// text: tokenizers, data sets, packing and windows.
+export { documentSeparator, openText, type TextOptions, type TextPiece, type TextSource, textFromStrings } from './data-set.ts';
+export { StopMatcher, type StopResult } from './stop-matcher.ts';
+export { StreamDecoder, type StreamDecoderOptions } from './stream-decoder.ts';
+export { type EvaluationBatch, type StrideWindows, strideWindows, type WindowProtocol } from './stride-windows.ts';
+export { type TokenCorpus, type TokenizeOptions, tokenizeCorpus } from './token-corpus.ts';
+export {
+  type DecodeOptions,
+  type EncodeOptions,
+  loadTokenizer,
+  type Tokenizer,
+  type TokenizerFiles,
+  tokenizerFromFiles,
+} from './tokenizer.ts';
+export { type SamplerCursor, type SamplerOptions, type TokenBatch, WindowSampler } from './window-sampler.ts';

@@ -1,0 +1,51 @@
+// One forward and backward pass as a graph: loss and gradients, fresh or added to those of earlier micro-batches.
+import { at } from '#base';
+import { type Graph, GraphBuilder, gradientName, gradients, optimizeGraph, type Value } from '#graph';
+import { causalNetwork, graphNames, type ModelDeclaration } from '#models';
+import type { Objective } from './objective.ts';
+
+export interface GradientGraph {
+  readonly graph: Graph;
+  /** Names of the scalar outputs, `loss` first. */
+  readonly metricNames: readonly string[];
+}
+
+export interface GradientGraphOptions {
+  readonly batch: number;
+  readonly length: number;
+  /** Stored names of the tensors that train. */
+  readonly trained: readonly string[];
+  /** Adds to the gradients that are already there (inputs and outputs of one name) instead of overwriting them. */
+  readonly accumulates: boolean;
+}
+
+/**
+ * Inputs: the student's parameters, the objective's inputs, tokens and labels int64 [B, T].
+ * Outputs: `loss`, the objective's metrics, and `gradient:NAME` for every trained tensor.
+ */
+export function buildGradientGraph(student: ModelDeclaration, objective: Objective, options: GradientGraphOptions): GradientGraph {
+  const { batch, length, trained, accumulates } = options;
+  const b = new GraphBuilder();
+  const tokens = b.input(graphNames.tokens, 'int64', [batch, length]);
+  const labels = b.input(graphNames.labels, 'int64', [batch, length]);
+  const network = causalNetwork(b, student, tokens);
+  const { loss, metrics } = objective.build({ b, student: network, vocabularySize: student.config.vocabularySize, tokens, labels });
+
+  // A tensor that the graph never reads (an unused expert, say) has no input: it keeps its value and gets no gradient.
+  const used = trained.flatMap((name) => {
+    const value = network.parameterInputs.get(name);
+    return value === undefined ? [] : [{ name, value }];
+  });
+  const made = gradients(
+    b,
+    loss,
+    used.map(({ value }) => value),
+  );
+  const outputs: Record<string, Value> = { loss, ...metrics };
+  used.forEach(({ name }, index) => {
+    const fresh = at(made, index);
+    const key = gradientName(name);
+    outputs[key] = accumulates ? b.add(b.input(key, 'float32', fresh.shape), fresh) : fresh;
+  });
+  return { graph: optimizeGraph(b.graph(outputs)), metricNames: ['loss', ...Object.keys(metrics)] };
+}

@@ -1,0 +1,67 @@
+// Settings of a training run, with their defaults and checks.
+import { AppError } from '#base';
+import { type AdamWSettings, adamW, type Optimizer, type Schedule, type ScheduleKind, type SgdSettings, sgd } from '#graph';
+
+export type OptimizerSettings = ({ readonly kind: 'adamW' } & AdamWSettings) | ({ readonly kind: 'sgd' } & SgdSettings);
+
+export interface TrainSettings {
+  /** Optimizer steps. */
+  readonly steps: number;
+  /** Sequences of one micro-batch. */
+  readonly batchSize: number;
+  /** Tokens of one sequence. */
+  readonly sequenceLength: number;
+  /** Micro-batches whose gradients make one step. */
+  readonly gradientAccumulation: number;
+  readonly learningRate: number;
+  readonly warmupSteps: number;
+  readonly schedule: ScheduleKind;
+  /** Share of the learning rate that is left at the end. */
+  readonly finalShare: number;
+  readonly optimizer: OptimizerSettings;
+  /** Largest global gradient norm; 0 for no clipping. */
+  readonly clipNorm: number;
+  readonly seed: number;
+  /** Steps between checkpoints; 0 for none. */
+  readonly checkpointEvery: number;
+}
+
+export const defaultTrainSettings: TrainSettings = {
+  steps: 300,
+  batchSize: 8,
+  sequenceLength: 128,
+  gradientAccumulation: 1,
+  learningRate: 1e-3,
+  warmupSteps: 10,
+  schedule: 'cosine',
+  finalShare: 0.1,
+  optimizer: { kind: 'adamW', beta1: 0.9, beta2: 0.95, weightDecay: 0.01 },
+  clipNorm: 1,
+  seed: 0,
+  checkpointEvery: 100,
+};
+
+/** Fills in defaults and checks ranges. @throws AppError `invalid_argument` naming the setting */
+export function trainSettings(given: Partial<TrainSettings>): TrainSettings {
+  const settings = { ...defaultTrainSettings, ...given };
+  const require = (holds: boolean, name: keyof TrainSettings, rule: string): void => {
+    if (!holds)
+      throw new AppError('invalid_argument', `${name}: must be ${rule}, got ${JSON.stringify(settings[name])}.`, { details: { field: name } });
+  };
+  for (const name of ['steps', 'batchSize', 'sequenceLength', 'gradientAccumulation'] as const)
+    require(Number.isInteger(settings[name]) && settings[name] >= 1, name, 'a whole number of at least 1');
+  for (const name of ['warmupSteps', 'checkpointEvery', 'seed'] as const)
+    require(Number.isInteger(settings[name]) && settings[name] >= 0, name, 'a whole number of at least 0');
+  require(Number.isFinite(settings.learningRate) && settings.learningRate > 0, 'learningRate', 'above 0');
+  require(settings.finalShare >= 0 && settings.finalShare <= 1, 'finalShare', 'between 0 and 1');
+  require(settings.clipNorm >= 0, 'clipNorm', 'at least 0');
+  return settings;
+}
+
+export function makeOptimizer(settings: OptimizerSettings): Optimizer {
+  return settings.kind === 'adamW' ? adamW(settings) : sgd(settings);
+}
+
+export function makeSchedule({ schedule, learningRate, warmupSteps, steps, finalShare }: TrainSettings): Schedule {
+  return { kind: schedule, peak: learningRate, warmupSteps: Math.min(warmupSteps, steps), totalSteps: steps, finalShare };
+}

@@ -1,0 +1,104 @@
+// The training loop: batches from a corpus, steps on a device, progress, checkpoints, resume.
+import { AppError, type OperationContext } from '#base';
+import type { Engine } from '#engine';
+import type { Model } from '#models';
+import { type SamplerCursor, type TokenCorpus, WindowSampler } from '#text';
+import type { CheckpointKeeper, TrainingProgress } from './checkpoint.ts';
+import type { Objective } from './objective.ts';
+import type { TrainSettings } from './settings.ts';
+import { Trainer } from './trainer.ts';
+
+export interface TrainRequest {
+  readonly model: Model;
+  readonly objective: Objective;
+  readonly corpus: TokenCorpus;
+  readonly settings: TrainSettings;
+  /** Where checkpoints go and come from; absent to train without. */
+  readonly checkpoints?: CheckpointKeeper;
+  /** Shown in progress events; the objective's name when absent. */
+  readonly phase?: string;
+}
+
+export interface TrainResult {
+  readonly model: Model;
+  readonly steps: number;
+  /** Mean loss over the last tenth of the steps, at most 50. */
+  readonly finalLoss: number;
+  readonly tokensSeen: number;
+  /** Seconds spent in steps since the last start. */
+  readonly seconds: number;
+  /** Largest number of bytes in device buffers. */
+  readonly peakBufferBytes: number;
+}
+
+/** Weight of the newest loss in the mean that is shown. */
+const shownLossShare = 0.05;
+
+/**
+ * Trains until `settings.steps`, going on from the newest checkpoint if there is one. The result is the same bit for bit, with or without interruptions.
+ *
+ * When it is cancelled it saves a checkpoint first. When it diverges the last checkpoint stays.
+ *
+ * @throws AppError `diverged` | `cancelled` | `empty_data` | `resume_mismatch`
+ */
+export async function trainModel(request: TrainRequest, engine: Engine, context: OperationContext): Promise<TrainResult> {
+  const { model, objective, corpus, settings, checkpoints, phase = objective.name } = request;
+  const saved = await checkpoints?.load();
+  const options = { batch: settings.batchSize, window: settings.sequenceLength, seed: settings.seed };
+  const sampler = new WindowSampler(corpus.tokens, options, saved?.progress.cursor);
+  const trainer = await Trainer.create(engine, model, objective, settings);
+  try {
+    if (saved !== undefined) trainer.restore(saved.progress.step, saved.tensors);
+    let shownLoss = saved?.progress.shownLoss ?? null;
+    const tail: number[] = [];
+    const tailLength = Math.min(50, Math.max(1, Math.floor(settings.steps / 10)));
+    const tokensPerStep = settings.batchSize * settings.sequenceLength * settings.gradientAccumulation;
+    const save = async (cursor: SamplerCursor): Promise<void> => {
+      const progress: TrainingProgress = { step: trainer.step, cursor, shownLoss };
+      await checkpoints?.save({ progress, tensors: trainer.snapshot() });
+    };
+
+    const started = performance.now();
+    while (trainer.step < settings.steps) {
+      const cursor = sampler.cursor; // before the batches are drawn: a step that is cut off draws them again
+      const stepStarted = performance.now();
+      try {
+        if (context.signal.aborted) throw new AppError('cancelled', `${phase}: cancelled after step ${trainer.step} of ${settings.steps}.`);
+        const batches = Array.from({ length: settings.gradientAccumulation }, () => sampler.next());
+        const report = await trainer.run(batches, context.signal);
+        const loss = report.metrics['loss'] ?? Number.NaN;
+        shownLoss = shownLoss === null ? loss : shownLoss + shownLossShare * (loss - shownLoss);
+        tail.push(loss);
+        if (tail.length > tailLength) tail.shift();
+        context.report({
+          phase,
+          step: report.step,
+          total: settings.steps,
+          metrics: {
+            ...report.metrics,
+            meanLoss: shownLoss,
+            learningRate: report.learningRate,
+            gradientNorm: report.gradientNorm,
+            tokensPerSecond: tokensPerStep / ((performance.now() - stepStarted) / 1000),
+            deviceBytes: engine.counters().bufferBytes,
+          },
+        });
+      } catch (error) {
+        if (AppError.from(error).code === 'cancelled') await save(cursor);
+        throw error;
+      }
+      if (settings.checkpointEvery > 0 && trainer.step % settings.checkpointEvery === 0 && trainer.step < settings.steps)
+        await save(sampler.cursor);
+    }
+    return {
+      model: trainer.model(),
+      steps: trainer.step,
+      finalLoss: tail.reduce((sum, loss) => sum + loss, 0) / Math.max(1, tail.length),
+      tokensSeen: trainer.step * tokensPerStep,
+      seconds: (performance.now() - started) / 1000,
+      peakBufferBytes: engine.counters().peakBufferBytes,
+    };
+  } finally {
+    await trainer.dispose();
+  }
+}

@@ -1,0 +1,230 @@
+// The training step on a device: parameters, gradients and optimizer state stay there; batches go in and scalars come out.
+import { AppError, at, invariant } from '#base';
+import type { DeviceBuffer, Engine, Program } from '#engine';
+import {
+  buildUpdateGraph,
+  gradientName,
+  learningRateAt,
+  type Optimizer,
+  optimizeGraph,
+  type Schedule,
+  scalarInputName,
+  stateName,
+} from '#graph';
+import { graphNames, type Model, type Parameter, storedName, storedTensors, trainableNames, uploadModel } from '#models';
+import { float32, type HostTensor, toNumbers } from '#tensor';
+import type { TokenBatch } from '#text';
+import { buildGradientGraph } from './gradient-graph.ts';
+import type { Objective } from './objective.ts';
+import { makeOptimizer, makeSchedule, type TrainSettings } from './settings.ts';
+
+/** What one step reports. */
+export interface StepReport {
+  readonly step: number;
+  /** The mean over the micro-batches of every scalar of the objective, `loss` first. */
+  readonly metrics: Readonly<Record<string, number>>;
+  /** Global norm of the gradients before clipping. */
+  readonly gradientNorm: number;
+  readonly learningRate: number;
+}
+
+/**
+ * One training run on one engine.
+ *
+ * Invariant: parameters and state change only in the update program, which is never cancelled midway; so after any failed
+ * or cancelled step the trainer stands where it stood before that step.
+ */
+export class Trainer {
+  readonly #model: Model;
+  readonly #settings: TrainSettings;
+  readonly #optimizer: Optimizer;
+  readonly #schedule: Schedule;
+  readonly #objective: Objective;
+  readonly #programs: { readonly fresh: Program; readonly adding: Program | undefined; readonly update: Program };
+  readonly #metricNames: readonly string[];
+  /** All of the student's tensors on the device, trained or not, by stored name. */
+  readonly #parameters: Readonly<Record<string, DeviceBuffer>>;
+  readonly #gradients: Readonly<Record<string, DeviceBuffer>>;
+  readonly #state: Readonly<Record<string, DeviceBuffer>>;
+  readonly #trained: readonly string[];
+  #step = 0;
+
+  private constructor(parts: {
+    model: Model;
+    settings: TrainSettings;
+    optimizer: Optimizer;
+    objective: Objective;
+    programs: { fresh: Program; adding: Program | undefined; update: Program };
+    metricNames: readonly string[];
+    parameters: Record<string, DeviceBuffer>;
+    gradients: Record<string, DeviceBuffer>;
+    state: Record<string, DeviceBuffer>;
+    trained: readonly string[];
+  }) {
+    this.#model = parts.model;
+    this.#settings = parts.settings;
+    this.#optimizer = parts.optimizer;
+    this.#schedule = makeSchedule(parts.settings);
+    this.#objective = parts.objective;
+    this.#programs = parts.programs;
+    this.#metricNames = parts.metricNames;
+    this.#parameters = parts.parameters;
+    this.#gradients = parts.gradients;
+    this.#state = parts.state;
+    this.#trained = parts.trained;
+  }
+
+  /** Compiles the programs and uploads the student. @throws AppError `context_too_long` when the sequences are too long for it */
+  static async create(engine: Engine, model: Model, objective: Objective, settings: TrainSettings): Promise<Trainer> {
+    const optimizer = makeOptimizer(settings.optimizer);
+    const sizes = { batch: settings.batchSize, length: settings.sequenceLength, trained: trainableNames(model) };
+    const { graph, metricNames } = buildGradientGraph(model, objective, { ...sizes, accumulates: false });
+    const adding = settings.gradientAccumulation > 1 ? buildGradientGraph(model, objective, { ...sizes, accumulates: true }) : undefined;
+    // Only tensors that the graph reads have gradients.
+    const made = new Set(graph.outputs.map(({ name }) => name));
+    const trained = sizes.trained.filter((name) => made.has(gradientName(name)));
+    const shapes = new Map([...storedTensors(model)].map(([name, tensor]) => [name, tensor.shape] as const));
+    const updated = trained.map((name) => {
+      const shape = shapes.get(name);
+      invariant(shape !== undefined, `trained tensor ${name} is stored`);
+      return { name, shape, decays: shape.length > 1 };
+    });
+    const update = buildUpdateGraph(updated, optimizer, settings.clipNorm === 0 ? undefined : settings.clipNorm);
+
+    const allocate = (names: readonly string[], shape: readonly number[]): (readonly [string, DeviceBuffer])[] =>
+      names.map((name) => [name, engine.allocate({ dtype: 'float32', shape })] as const);
+    return new Trainer({
+      model,
+      settings,
+      optimizer,
+      objective,
+      metricNames,
+      trained,
+      programs: {
+        fresh: await engine.compile(graph, { name: 'gradients' }),
+        adding: adding === undefined ? undefined : await engine.compile(adding.graph, { name: 'gradients-adding' }),
+        update: await engine.compile(optimizeGraph(update), { name: 'update' }),
+      },
+      parameters: uploadModel(engine, model),
+      gradients: Object.fromEntries(updated.flatMap(({ name, shape }) => allocate([gradientName(name)], shape))),
+      state: Object.fromEntries(
+        updated.flatMap(({ name, shape }) =>
+          allocate(
+            optimizer.stateSlots.map((slot) => stateName(slot, name)),
+            shape,
+          ),
+        ),
+      ),
+    });
+  }
+
+  /** Steps done. */
+  get step(): number {
+    return this.#step;
+  }
+
+  /**
+   * One optimizer step over as many micro-batches as the settings say.
+   *
+   * @throws AppError `diverged` when the loss or a gradient is not finite: nothing was changed then; `cancelled`
+   */
+  async run(batches: readonly TokenBatch[], signal: AbortSignal): Promise<StepReport> {
+    invariant(batches.length === this.#settings.gradientAccumulation, 'a step is given one batch a micro-batch');
+    const sums: Record<string, number> = Object.fromEntries(this.#metricNames.map((name) => [name, 0]));
+    for (const [index, batch] of batches.entries()) {
+      const metrics = await this.#accumulate(batch, index > 0, signal);
+      for (const name of this.#metricNames) sums[name] = (sums[name] ?? 0) + (metrics[name] ?? Number.NaN) / batches.length;
+    }
+    const step = this.#step + 1;
+    if (!Number.isFinite(sums['loss'])) throw diverged(step, `the loss is ${sums['loss']}`);
+    const learningRate = learningRateAt(this.#schedule, step);
+    const gradientNorm = await this.#update(step, learningRate, batches.length);
+    this.#step = step;
+    return { step, metrics: sums, gradientNorm, learningRate };
+  }
+
+  async #accumulate(batch: TokenBatch, adds: boolean, signal: AbortSignal): Promise<Record<string, number>> {
+    const program = adds ? this.#programs.adding : this.#programs.fresh;
+    invariant(program !== undefined, 'an accumulating program was compiled');
+    const available: Record<string, DeviceBuffer | HostTensor> = {
+      ...this.#parameters,
+      ...this.#objective.inputs,
+      ...(adds ? this.#gradients : {}),
+      [graphNames.tokens]: batch.tokens,
+      [graphNames.labels]: batch.labels,
+    };
+    const results = await program.run(chosen(available, program.inputNames), { signal, outputs: this.#gradients });
+    return Object.fromEntries(this.#metricNames.map((name) => [name, takeScalar(results, name)]));
+  }
+
+  async #update(step: number, learningRate: number, microBatches: number): Promise<number> {
+    const scalars = { ...this.#optimizer.scalars(step, learningRate), gradientScale: 1 / microBatches };
+    const { update } = this.#programs;
+    const parameters = chosen(this.#parameters, this.#trained);
+    const available: Record<string, DeviceBuffer | HostTensor> = { ...parameters, ...this.#gradients, ...this.#state };
+    for (const [name, value] of Object.entries(scalars)) available[scalarInputName(name)] = float32([], [value]);
+    const results = await update.run(chosen(available, update.inputNames), { outputs: { ...parameters, ...this.#state } });
+    return takeScalar(results, 'gradientNorm');
+  }
+
+  /** The trained tensors and the optimizer's state, on the host. */
+  snapshot(): Map<string, HostTensor> {
+    const held: Record<string, DeviceBuffer> = { ...chosen(this.#parameters, this.#trained), ...this.#state };
+    return new Map(Object.entries(held).map(([name, buffer]) => [name, buffer.read()] as const));
+  }
+
+  /** Continues from a snapshot. @throws AppError `resume_mismatch` when it is of another model or optimizer */
+  restore(step: number, tensors: ReadonlyMap<string, HostTensor>): void {
+    const held: Record<string, DeviceBuffer> = { ...chosen(this.#parameters, this.#trained), ...this.#state };
+    for (const [name, buffer] of Object.entries(held)) {
+      const tensor = tensors.get(name);
+      if (tensor === undefined || tensor.shape.join() !== buffer.shape.join())
+        throw new AppError('resume_mismatch', `checkpoint: tensor "${name}" ${tensor === undefined ? 'is missing' : 'has another shape'}.`);
+      buffer.write(tensor);
+    }
+    this.#step = step;
+  }
+
+  /** The student as it is now, with float32 tensors. */
+  model(): Model {
+    const trained = new Set(this.#trained);
+    const parameters = [...this.#model.parameters.values()].map((parameter): Parameter => {
+      const tensors = Object.entries(parameter.tensors).map(([slot, tensor]) => {
+        const name = storedName(parameter, slot);
+        const buffer = this.#parameters[name];
+        return [slot, trained.has(name) && buffer !== undefined ? buffer.read() : tensor] as const;
+      });
+      return { ...parameter, tensors: Object.fromEntries(tensors) };
+    });
+    return { ...this.#model, parameters: new Map(parameters.map((parameter) => [parameter.path, parameter])) };
+  }
+
+  /** Frees everything on the device. The objective's inputs belong to its maker. */
+  async dispose(): Promise<void> {
+    const { fresh, adding, update } = this.#programs;
+    await Promise.all([fresh.release(), adding?.release(), update.release()]);
+    for (const held of [this.#parameters, this.#gradients, this.#state]) for (const buffer of Object.values(held)) buffer.release();
+  }
+}
+
+function chosen<T>(available: Readonly<Record<string, T>>, names: readonly string[]): Record<string, T> {
+  return Object.fromEntries(
+    names.map((name) => {
+      const item = available[name];
+      invariant(item !== undefined, `nothing is bound to ${name}`);
+      return [name, item];
+    }),
+  );
+}
+
+function takeScalar(results: Readonly<Record<string, DeviceBuffer>>, name: string): number {
+  const buffer = results[name];
+  invariant(buffer !== undefined, `output ${name} is missing`);
+  const value = at(toNumbers(buffer.read()), 0);
+  buffer.release();
+  return value;
+}
+
+function diverged(step: number, what: string): AppError {
+  return new AppError('diverged', `step ${step}: ${what}. Lower the learning rate or the clipping norm.`, { details: { step } });
+}
