@@ -6,7 +6,8 @@ const ranks = [
   ['tensor'],
   ['linalg', 'graph'],
   ['engine'],
-  ['models', 'text', 'store'],
+  ['models', 'text'],
+  ['store'], // files hold models, so it stands above them
   ['train', 'serve'],
   ['compress', 'distill', 'evaluate'],
   ['jobs', 'report'],

@@ -1,0 +1,67 @@
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class EvaluationReport(_message.Message):
+    __slots__ = ("model", "teacher", "protocol", "data_fingerprint", "scored_tokens", "scored_bytes", "loss", "bits_per_byte", "token_perplexity", "teacher_bits_per_byte", "top1_agreement", "teacher_kl", "logical_parameters", "stored_parameters", "stored_bytes", "resident_bytes", "teacher_stored_bytes", "latencies", "accuracy", "engine", "teacher_token_perplexity")
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    TEACHER_FIELD_NUMBER: _ClassVar[int]
+    PROTOCOL_FIELD_NUMBER: _ClassVar[int]
+    DATA_FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
+    SCORED_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    SCORED_BYTES_FIELD_NUMBER: _ClassVar[int]
+    LOSS_FIELD_NUMBER: _ClassVar[int]
+    BITS_PER_BYTE_FIELD_NUMBER: _ClassVar[int]
+    TOKEN_PERPLEXITY_FIELD_NUMBER: _ClassVar[int]
+    TEACHER_BITS_PER_BYTE_FIELD_NUMBER: _ClassVar[int]
+    TOP1_AGREEMENT_FIELD_NUMBER: _ClassVar[int]
+    TEACHER_KL_FIELD_NUMBER: _ClassVar[int]
+    LOGICAL_PARAMETERS_FIELD_NUMBER: _ClassVar[int]
+    STORED_PARAMETERS_FIELD_NUMBER: _ClassVar[int]
+    STORED_BYTES_FIELD_NUMBER: _ClassVar[int]
+    RESIDENT_BYTES_FIELD_NUMBER: _ClassVar[int]
+    TEACHER_STORED_BYTES_FIELD_NUMBER: _ClassVar[int]
+    LATENCIES_FIELD_NUMBER: _ClassVar[int]
+    ACCURACY_FIELD_NUMBER: _ClassVar[int]
+    ENGINE_FIELD_NUMBER: _ClassVar[int]
+    TEACHER_TOKEN_PERPLEXITY_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    teacher: str
+    protocol: str
+    data_fingerprint: str
+    scored_tokens: int
+    scored_bytes: int
+    loss: float
+    bits_per_byte: float
+    token_perplexity: float
+    teacher_bits_per_byte: float
+    top1_agreement: float
+    teacher_kl: float
+    logical_parameters: int
+    stored_parameters: int
+    stored_bytes: int
+    resident_bytes: int
+    teacher_stored_bytes: int
+    latencies: _containers.RepeatedCompositeFieldContainer[Latency]
+    accuracy: float
+    engine: str
+    teacher_token_perplexity: float
+    def __init__(self, model: _Optional[str] = ..., teacher: _Optional[str] = ..., protocol: _Optional[str] = ..., data_fingerprint: _Optional[str] = ..., scored_tokens: _Optional[int] = ..., scored_bytes: _Optional[int] = ..., loss: _Optional[float] = ..., bits_per_byte: _Optional[float] = ..., token_perplexity: _Optional[float] = ..., teacher_bits_per_byte: _Optional[float] = ..., top1_agreement: _Optional[float] = ..., teacher_kl: _Optional[float] = ..., logical_parameters: _Optional[int] = ..., stored_parameters: _Optional[int] = ..., stored_bytes: _Optional[int] = ..., resident_bytes: _Optional[int] = ..., teacher_stored_bytes: _Optional[int] = ..., latencies: _Optional[_Iterable[_Union[Latency, _Mapping]]] = ..., accuracy: _Optional[float] = ..., engine: _Optional[str] = ..., teacher_token_perplexity: _Optional[float] = ...) -> None: ...
+
+class Latency(_message.Message):
+    __slots__ = ("phase", "batch_size", "context_tokens", "median_ms", "tokens_per_second")
+    PHASE_FIELD_NUMBER: _ClassVar[int]
+    BATCH_SIZE_FIELD_NUMBER: _ClassVar[int]
+    CONTEXT_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    MEDIAN_MS_FIELD_NUMBER: _ClassVar[int]
+    TOKENS_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
+    phase: str
+    batch_size: int
+    context_tokens: int
+    median_ms: float
+    tokens_per_second: float
+    def __init__(self, phase: _Optional[str] = ..., batch_size: _Optional[int] = ..., context_tokens: _Optional[int] = ..., median_ms: _Optional[float] = ..., tokens_per_second: _Optional[float] = ...) -> None: ...

@@ -1,0 +1,207 @@
+# Builds request messages from Python arguments; shared by the sync and the asyncio client, no network here.
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
+
+from ._convert import enum_choices, field_names, fill, suggest
+from ._gen.v1.inference_pb2 import GenerateRequest, ScorePair, ScoreRequest, TokenIds
+from ._recipe import RecipeLike, to_recipe
+from .errors import InvalidArgument
+from .proto import (
+    Calibration,
+    CompressSpec,
+    DistillSettings,
+    DistillSpec,
+    EvaluateSettings,
+    EvaluateSpec,
+    ExportFormat,
+    JobSpec,
+    TextData,
+)
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
+
+M = TypeVar("M", bound="Message")
+
+StrPath = str | os.PathLike[str]
+DataLike = StrPath | Sequence[StrPath] | TextData
+
+
+class CalibrationOptions(TypedDict, total=False):
+    """How much of the calibration text `compress` uses."""
+
+    sequences: int  # drawn from the text; default 64
+    sequence_length: int  # tokens; default 128, at most the model's positions
+    seed: int  # of the draw; default 0
+
+
+class DistillOptions(TypedDict, total=False):
+    """How `distill` trains."""
+
+    steps: int  # of the optimizer; default 300
+    batch_size: int  # sequences in one forward pass; default 8
+    sequence_length: int  # tokens; default 128, at most the model's positions
+    gradient_accumulation: int  # forward passes for one step; default 1
+    learning_rate: float  # at the peak; default 0.001
+    warmup_steps: int  # linear; default 10
+    schedule: str  # after the warm-up: "cosine" (default), "linear" or "constant"
+    weight_decay: float  # decoupled, matrices only; default 0.01
+    clip_norm: float  # largest global norm of the gradient; default 1, 0 clips nothing
+    temperature: float  # of both distributions in the teacher term; default 1
+    alpha: float  # weight of the teacher term, 0..1; default 0.9, without a teacher 0
+    seed: int  # of the data order and of random weights; default 0
+    checkpoint_every: int  # steps; default 100, 0 only when the job is stopped
+    evaluate_every: int  # steps between measurements on `validation`; default 0: only at the end
+
+
+class EvaluateOptions(TypedDict, total=False):
+    """How `evaluate` measures."""
+
+    window: int  # tokens; default 256, at most the model's positions
+    stride: int  # tokens between the starts of two windows; default: the window
+    batch_size: int  # windows run together; default: as many as make about 2048 tokens
+    latency: bool  # measure prefill and decode latency too; default True
+    latency_batch_sizes: Sequence[int]  # default 1 and 8
+
+
+def compress_spec(
+    model: str,
+    name: str,
+    recipe: RecipeLike,
+    data: DataLike | None,
+    field: str,
+    calibration: CalibrationOptions | None,
+    replace: bool,
+) -> JobSpec:
+    """The job of `compress`."""
+    spec = CompressSpec(model=model, name=name, recipe=to_recipe(recipe), replace=replace)
+    if data is not None:
+        spec.data.CopyFrom(text_data(data, field))
+    if calibration:
+        spec.calibration.CopyFrom(_settings(Calibration(), calibration, "calibration", []))
+    return JobSpec(compress=spec)
+
+
+def distill_spec(
+    student: str,
+    data: DataLike,
+    teacher: str | None,
+    name: str | None,
+    validation: DataLike | None,
+    field: str,
+    from_scratch: bool,
+    replace: bool,
+    settings: DistillOptions,
+    keywords: Sequence[str],
+) -> JobSpec:
+    """The job of `distill`; `keywords` are the function's own, to suggest one for a misspelt setting."""
+    spec = DistillSpec(
+        student=student,
+        teacher=teacher or "",
+        name=name or "",
+        data=text_data(data, field),
+        validation=None if validation is None else text_data(validation, field),
+        settings=_settings(DistillSettings(), settings, "distill()", keywords),
+        from_scratch=from_scratch,
+        replace=replace,
+    )
+    return JobSpec(distill=spec)
+
+
+def evaluate_spec(
+    model: str,
+    data: DataLike,
+    teacher: str | None,
+    field: str,
+    settings: EvaluateOptions,
+    keywords: Sequence[str],
+) -> JobSpec:
+    """The job of `evaluate`."""
+    spec = EvaluateSpec(
+        model=model,
+        teacher=teacher or "",
+        data=text_data(data, field),
+        settings=_settings(EvaluateSettings(), settings, "evaluate()", keywords),
+    )
+    return JobSpec(evaluate=spec)
+
+
+def text_data(data: DataLike, field: str = "") -> TextData:
+    """The text of a job: one path or several, on the server; `field` is the field of a .jsonl row that holds the text."""
+    if isinstance(data, TextData):
+        return data
+    paths = [data] if isinstance(data, str | os.PathLike) else list(data)
+    return TextData(paths=[os.fspath(path) for path in paths], jsonl_field=field)
+
+
+def inline_text(text: str) -> TextData:
+    """A small text, at most 3 MiB as UTF-8, that travels with the request instead of lying on the server."""
+    return TextData(inline_text=text.encode())
+
+
+def generate_request(
+    model: str,
+    prompt: str | Sequence[int],
+    max_tokens: int | None,
+    temperature: float | None,
+    top_k: int | None,
+    top_p: float | None,
+    seed: int | None,
+    stop: str | Sequence[str],
+    ignore_end: bool,
+) -> GenerateRequest:
+    """The request of `generate`; a prompt is text or token ids."""
+    return GenerateRequest(
+        model=model,
+        text=prompt if isinstance(prompt, str) else None,
+        tokens=None if isinstance(prompt, str) else TokenIds(ids=prompt),
+        max_new_tokens=max_tokens,
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        seed=seed,
+        stop=[stop] if isinstance(stop, str) else stop,
+        ignore_end=ignore_end,
+    )
+
+
+def score_request(model: str, pairs: Iterable[tuple[str, str]]) -> ScoreRequest:
+    """The request of `score`."""
+    return ScoreRequest(model=model, pairs=[ScorePair(context=context, continuation=text) for context, text in pairs])
+
+
+def export_format(name: str) -> str:
+    """The wire name of "hf" or "onnx"."""
+    choices = enum_choices(ExportFormat.DESCRIPTOR)
+    if name not in choices:
+        raise InvalidArgument(f'[invalid_argument] format: "{name}" is not a layout{suggest(name, list(choices))}')
+    return ExportFormat.Name(choices[name])
+
+
+def path_text(path: StrPath) -> str:
+    """A path as it travels: just as given, since the server reads it."""
+    return os.fspath(path)
+
+
+def keyword_names(function: Callable[..., Any]) -> list[str]:
+    """The named parameters of a function, without `self` and `**settings`."""
+    kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    return [name for name, parameter in inspect.signature(function).parameters.items() if parameter.kind in kinds and name != "self"]
+
+
+def _settings(message: M, values: Mapping[str, object], place: str, keywords: Sequence[str]) -> M:
+    names = field_names(message.DESCRIPTOR, snake=True)
+    for key in values:
+        if key not in names:
+            raise TypeError(f"{place} got an unexpected keyword argument '{key}'{suggest(key, [*names, *keywords])}")
+    fill(
+        message,
+        values,
+        "",
+        lambda field, why: InvalidArgument(f'[invalid_argument] {place}: "{field}" {why}', details={"field": field}),
+    )
+    return message

@@ -1,0 +1,505 @@
+# The synchronous client: one object a server, with its models, jobs and inference calls.
+"""The synchronous client; `athanor.connect` makes one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
+
+import grpc
+
+from . import _requests as requests
+from . import _wire
+from ._channel import DEFAULT_TARGET, HEALTH_METHOD, ChannelOption, call_error, channel_options
+from ._folder import FolderWriter, upload_parts
+from ._gen.v1 import inference_pb2, inference_pb2_grpc, job_pb2, job_pb2_grpc, model_pb2, model_pb2_grpc
+from ._progress import ProgressBar
+from ._watching import EventCursor
+from .errors import AthanorError, Unavailable
+from .types import (
+    CompressResult,
+    DistillResult,
+    EvaluationReport,
+    FinishReason,
+    HealthStatus,
+    JobEvent,
+    JobResult,
+    JobState,
+    JobStatus,
+    Model,
+    Score,
+    Usage,
+    finish_reason,
+    health_status,
+    job_state_to_wire,
+    outcome_of,
+)
+
+if TYPE_CHECKING:
+    import builtins
+    from types import TracebackType
+    from typing import Protocol, Self
+
+    from typing_extensions import Unpack
+
+    from ._recipe import RecipeLike
+    from .proto import JobSpec
+
+    class GenerateCall(Protocol):
+        """What grpc returns for `Generate`."""
+
+        def __next__(self) -> inference_pb2.GenerateResponse: ...
+        def cancel(self) -> object: ...  # noqa: D102
+
+
+Request = TypeVar("Request")
+Response = TypeVar("Response")
+ResultT = TypeVar("ResultT", bound=JobResult, covariant=True)
+
+
+def connect(
+    target: str = DEFAULT_TARGET,
+    *,
+    credentials: grpc.ChannelCredentials | None = None,
+    options: Sequence[ChannelOption] = (),
+    timeout: float | None = None,
+    reconnect_seconds: float = 60.0,
+) -> Client:
+    """Opens a client of the server at `target` ("host:port").
+
+    Connects at the first call; `wait_until_ready` waits for a server that is starting.
+
+    Args:
+        target: Address of the server.
+        credentials: TLS, from `grpc.ssl_channel_credentials`; without them the connection is plain.
+        options: Channel options of grpc, which win over ours.
+        timeout: Deadline of each single call that is no stream, in seconds; none by default, since an import may take long.
+        reconnect_seconds: How long the events of a job are asked for again after the connection dropped.
+    """
+    chosen = channel_options(options)
+    channel = grpc.insecure_channel(target, chosen) if credentials is None else grpc.secure_channel(target, credentials, chosen)
+    return Client(Connection(channel, target, timeout, reconnect_seconds))
+
+
+class Connection:
+    """The channel with its stubs, and the one place where failed calls become exceptions."""
+
+    def __init__(self, channel: grpc.Channel, target: str, timeout: float | None, reconnect_seconds: float) -> None:
+        self.channel = channel
+        self.target = target
+        self.timeout = timeout
+        self.reconnect_seconds = reconnect_seconds
+        self.models = model_pb2_grpc.ModelServiceStub(channel)
+        self.jobs = job_pb2_grpc.JobServiceStub(channel)
+        self.inference = inference_pb2_grpc.InferenceServiceStub(channel)
+
+    def call(self, method: grpc.UnaryUnaryMultiCallable[Request, Response], request: Request) -> Response:
+        """One call with the client's deadline."""
+        try:
+            return method(request, timeout=self.timeout)
+        except grpc.RpcError as error:
+            raise call_error(error, self.target) from error
+
+
+class Client:
+    """A connection to one server. Use it as a context manager, or `close` it."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.models = Models(connection)
+        self.jobs = Jobs(connection)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the connection. Jobs go on."""
+        self._connection.channel.close()
+
+    def wait_until_ready(self, timeout: float = 30.0) -> None:
+        """Waits until the server accepts connections; raises Unavailable after `timeout` seconds."""
+        try:
+            grpc.channel_ready_future(self._connection.channel).result(timeout=timeout)
+        except grpc.FutureTimeoutError as error:
+            raise Unavailable(f"[unavailable] {self._connection.target}: no server answered within {timeout:g} s.") from error
+
+    def health(self, service: str = "") -> HealthStatus:
+        """The standard health check of the whole server, or of one service by its full name."""
+        check = self._connection.channel.unary_unary(
+            HEALTH_METHOD,
+            request_serializer=_wire.encode_health_request,
+            response_deserializer=_wire.decode_health_response,
+        )
+        return health_status(self._connection.call(check, service))
+
+    def compress(
+        self,
+        model: str,
+        *,
+        name: str,
+        recipe: RecipeLike,
+        data: requests.DataLike | None = None,
+        field: str = "",
+        calibration: requests.CalibrationOptions | None = None,
+        replace: bool = False,
+    ) -> Job[CompressResult]:
+        """Starts a job that applies `recipe` to `model` and stores the result under `name`; `model` stays as it is.
+
+        Args:
+            model: Model to start from, "name" or "name@version" for an older version.
+            name: Name to store the result under.
+            recipe: A dict such as `{"steps": [{"lowRank": {"ratio": 0.5}}]}` (camelCase or snake_case), the path of a YAML
+                file on this machine, or a `proto.Recipe`.
+            data: Calibration text for the methods that want it: one path or several, *on the server* (.txt or .jsonl, either
+                gzipped), or a `proto.TextData`, for example from `inline_text`.
+            field: Field of a .jsonl row that holds the text; "text" by default.
+            calibration: How much of `data` is used.
+            replace: Store a new version when `name` exists, which is an error otherwise.
+
+        Raises:
+            BadRecipe: The recipe has an unknown step or field; the message names it.
+        """
+        spec = requests.compress_spec(model, name, recipe, data, field, calibration, replace)
+        return cast("Job[CompressResult]", self.jobs.submit(spec))
+
+    def distill(
+        self,
+        student: str,
+        *,
+        data: requests.DataLike,
+        teacher: str | None = None,
+        name: str | None = None,
+        validation: requests.DataLike | None = None,
+        field: str = "",
+        from_scratch: bool = False,
+        replace: bool = False,
+        **settings: Unpack[requests.DistillOptions],
+    ) -> Job[DistillResult]:
+        """Starts a job that trains `student`, against `teacher` or, without one, with cross-entropy alone.
+
+        Args:
+            student: Model to train; the stored version stays as it is.
+            data: Training text, as in `compress`.
+            teacher: Teacher with the same vocabulary.
+            name: Name to store the result under; without it a new version of the student is stored.
+            validation: Text that is measured while training.
+            field: Field of a .jsonl row that holds the text; "text" by default.
+            from_scratch: Start from random weights of the student's shape in place of its own.
+            replace: Store a new version when `name` exists, which is an error otherwise.
+            settings: `steps`, `batch_size`, `learning_rate` and the others of :class:`DistillOptions`.
+
+        Raises:
+            TypeError: A keyword that does not exist; the message names the nearest one.
+        """
+        keywords = requests.keyword_names(Client.distill)
+        spec = requests.distill_spec(student, data, teacher, name, validation, field, from_scratch, replace, settings, keywords)
+        return cast("Job[DistillResult]", self.jobs.submit(spec))
+
+    def evaluate(
+        self,
+        model: str,
+        *,
+        data: requests.DataLike,
+        teacher: str | None = None,
+        field: str = "",
+        **settings: Unpack[requests.EvaluateOptions],
+    ) -> Job[EvaluationReport]:
+        """Starts a job that measures `model` on `data`, against `teacher` where there is one.
+
+        Args:
+            model: Model to measure.
+            data: Text to measure on, as in `compress`.
+            teacher: Model to compare with (agreement, KL).
+            field: Field of a .jsonl row that holds the text; "text" by default.
+            settings: `window`, `stride`, `batch_size` and the others of :class:`EvaluateOptions`.
+        """
+        spec = requests.evaluate_spec(model, data, teacher, field, settings, requests.keyword_names(Client.evaluate))
+        return cast("Job[EvaluationReport]", self.jobs.submit(spec))
+
+    def generate(
+        self,
+        model: str,
+        prompt: str | Sequence[int],
+        *,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        seed: int | None = None,
+        stop: str | Sequence[str] = (),
+        ignore_end: bool = False,
+    ) -> Generation:
+        """Continues a prompt; iterate over the result for the pieces of text as they come.
+
+        Closing the iterator, or dropping it, stops the generation on the server.
+
+        Args:
+            model: Model to use; it is loaded first if it is not in memory.
+            prompt: Text, or token ids.
+            max_tokens: Most tokens to generate; 128 by default.
+            temperature: 0 (default) always takes the likeliest token.
+            top_k: Draw among this many likeliest tokens; all by default.
+            top_p: Draw among the likeliest tokens that hold this much probability; 1 by default.
+            seed: Seed of the draws; 0 by default.
+            stop: Text or texts that end the generation; they are not part of the output.
+            ignore_end: Go on past the model's end token.
+        """
+        request = requests.generate_request(model, prompt, max_tokens, temperature, top_k, top_p, seed, stop, ignore_end)
+        return Generation(self._connection.inference.Generate(request), self._connection.target)
+
+    def score(self, model: str, pairs: Iterable[tuple[str, str]]) -> list[Score]:
+        """Log-likelihoods of continuations: one score for each (context, continuation), in order."""
+        response = self._connection.call(self._connection.inference.Score, requests.score_request(model, pairs))
+        return [Score.from_proto(score) for score in response.scores]
+
+    def tokenize(self, model: str, text: str) -> list[int]:
+        """Token ids of a text."""
+        request = inference_pb2.TokenizeRequest(model=model, text=text)
+        return list(self._connection.call(self._connection.inference.Tokenize, request).ids)
+
+    def detokenize(self, model: str, ids: Iterable[int]) -> str:
+        """Text of token ids."""
+        request = inference_pb2.DetokenizeRequest(model=model, ids=ids)
+        return self._connection.call(self._connection.inference.Detokenize, request).text
+
+
+class Models:
+    """The models in the server's store."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._stub = connection.models
+
+    def import_(self, path: requests.StrPath, *, name: str, replace: bool = False) -> Model:
+        """Brings in a Hugging Face folder that lies *on the server*; answers when the model is stored."""
+        request = model_pb2.ModelServiceImportRequest(name=name, path=requests.path_text(path), replace=replace)
+        return Model.from_proto(self._connection.call(self._stub.Import, request).model)
+
+    def upload(self, path: requests.StrPath, *, name: str, replace: bool = False) -> Model:
+        """Brings in a Hugging Face folder of *this machine*: its .json and .safetensors files are sent in chunks."""
+        # The parts are read in a thread of grpc's, where an exception would only end the call; keep it for the caller.
+        failure: list[Exception] = []
+
+        def parts() -> Iterator[model_pb2.ModelServiceImportUploadRequest]:
+            try:
+                yield from upload_parts(Path(path), name, replace)
+            except Exception as error:
+                failure.append(error)
+                raise
+
+        try:
+            response = self._stub.ImportUpload(parts())
+        except grpc.RpcError as error:
+            if failure:
+                raise failure[0] from None
+            raise call_error(error, self._connection.target) from error
+        return Model.from_proto(response.model)
+
+    def list(self) -> builtins.list[Model]:
+        """The newest version of every model, by name, without their parameters."""
+        response = self._connection.call(self._stub.List, model_pb2.ModelServiceListRequest())
+        return [Model.from_proto(model) for model in response.models]
+
+    def get(self, name: str) -> Model:
+        """One model with its parameters; "name", or "name@version" for an older one."""
+        request = model_pb2.ModelServiceGetRequest(name=name)
+        return Model.from_proto(self._connection.call(self._stub.Get, request).model)
+
+    def load(self, name: str) -> Model:
+        """Brings a model into the server's memory. Other calls do that by themselves."""
+        request = model_pb2.ModelServiceLoadRequest(name=name)
+        return Model.from_proto(self._connection.call(self._stub.Load, request).model)
+
+    def unload(self, name: str) -> int:
+        """Gives a model's memory back; returns the bytes that were freed, 0 when it was not loaded."""
+        request = model_pb2.ModelServiceUnloadRequest(name=name)
+        return self._connection.call(self._stub.Unload, request).freed_bytes
+
+    def delete(self, name: str) -> None:
+        """Removes a model with all its versions."""
+        self._connection.call(self._stub.Delete, model_pb2.ModelServiceDeleteRequest(name=name))
+
+    def export(self, name: str, dir: requests.StrPath, format: str = "hf", *, overwrite: bool = False) -> Path:
+        """Writes a model to a folder *on this machine*: "hf" (a Hugging Face folder) or "onnx" (with external data).
+
+        The folder appears whole or not at all. Returns its path.
+
+        Raises:
+            FileExistsError: The folder has files in it and `overwrite` is false.
+        """
+        request = model_pb2.ModelServiceExportRequest(name=name, format=requests.export_format(format))
+        with FolderWriter(Path(dir), overwrite) as folder:
+            stream = self._stub.Export(request)
+            try:
+                for response in stream:
+                    folder.write(response.chunk)
+            except grpc.RpcError as error:
+                raise call_error(error, self._connection.target) from error
+            finally:
+                stream.cancel()
+            return folder.finish()
+
+
+class Jobs:
+    """The jobs of the server. They outlive the client that started them."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._stub = connection.jobs
+
+    def submit(self, spec: JobSpec) -> Job[JobResult]:
+        """Starts a job of any kind from its wire form."""
+        response = self._connection.call(self._stub.Submit, job_pb2.JobServiceSubmitRequest(spec=spec))
+        return Job(self._connection, response.job.id)
+
+    def get(self, job_id: str) -> Job[JobResult]:
+        """The job of that id, to wait for or to watch; raises JobNotFound."""
+        job: Job[JobResult] = Job(self._connection, job_id)
+        job.status()
+        return job
+
+    def list(self, *, states: Iterable[JobState | str] = (), limit: int | None = None) -> builtins.list[JobStatus]:
+        """Jobs, newest first, in the given states only (all by default); at most `limit` (100 by default)."""
+        request = job_pb2.JobServiceListRequest(states=[job_state_to_wire(state) for state in states], limit=limit)
+        return [JobStatus.from_proto(job) for job in self._connection.call(self._stub.List, request).jobs]
+
+    def watch(self, job_id: str, from_sequence: int = 0) -> Generator[JobEvent, None, None]:
+        """The events of a job from a sequence number on, as `Job.events`."""
+        job: Job[JobResult] = Job(self._connection, job_id)
+        return job.events(from_sequence)
+
+
+class Job(Generic[ResultT]):
+    """A job on the server. Losing this object, or the connection, does not stop it; `cancel` does."""
+
+    def __init__(self, connection: Connection, job_id: str) -> None:
+        self.id = job_id
+        self._connection = connection
+        self._stub = connection.jobs
+        self._seen = 0
+        self._outcome: JobResult | AthanorError | None = None
+
+    def __repr__(self) -> str:
+        return f"Job(id={self.id!r})"
+
+    def events(self, from_sequence: int = 0, *, timeout: float | None = None) -> Generator[JobEvent, None, None]:
+        """The job's events from a sequence number on (0 and 1: from the beginning), until it has ended.
+
+        When the connection drops, the events are asked for again from where they broke off: each comes exactly once, in
+        order. (The server may leave out progress events that newer ones replaced.) Closing the iterator leaves the job alone.
+        """
+        connection = self._connection
+        cursor = EventCursor(self.id, from_sequence, connection.target, connection.reconnect_seconds, timeout)
+        while not cursor.ended:
+            request = job_pb2.JobServiceWatchRequest(job_id=self.id, from_sequence=cursor.next_sequence)
+            stream = self._stub.Watch(request, timeout=cursor.remaining())
+            dropped: grpc.RpcError | None = None
+            try:
+                for response in stream:
+                    event = cursor.take(response.event)
+                    if event is not None:
+                        self._note(event)
+                        yield event
+            except grpc.RpcError as error:
+                dropped = error
+            finally:
+                stream.cancel()
+            if cursor.ended or (dropped is None and self._nothing_after(cursor.next_sequence)):
+                return
+            time.sleep(cursor.delay_after(dropped))
+
+    def wait(self, progress: bool = True, *, timeout: float | None = None) -> ResultT:
+        """Waits for the job's end and returns its result; `progress` draws a tqdm bar on standard error.
+
+        Raises:
+            AthanorError: The job's own error, as the class of its code; Cancelled when it was cancelled.
+            DeadlineExceeded: It has not ended within `timeout` seconds. The job goes on.
+        """
+        if self._outcome is None:
+            with ProgressBar(progress) as bar, closing(self.events(self._seen + 1, timeout=timeout)) as events:
+                for event in events:
+                    bar.show(event)
+        if self._outcome is None:
+            self._outcome = outcome_of(self.status())
+        if isinstance(self._outcome, AthanorError):
+            raise self._outcome
+        return cast("ResultT", self._outcome)
+
+    def cancel(self) -> JobStatus:
+        """Asks the job to stop, which it does within a second; a job that has ended stays as it is."""
+        response = self._connection.call(self._stub.Cancel, job_pb2.JobServiceCancelRequest(job_id=self.id))
+        return JobStatus.from_proto(response.job)
+
+    def status(self) -> JobStatus:
+        """The job as it is now."""
+        response = self._connection.call(self._stub.Get, job_pb2.JobServiceGetRequest(job_id=self.id))
+        return JobStatus.from_proto(response.job)
+
+    def _note(self, event: JobEvent) -> None:
+        self._seen = max(self._seen, event.sequence)
+        self._outcome = event.result or event.error or self._outcome
+
+    def _nothing_after(self, sequence: int) -> bool:
+        try:
+            status = self.status()
+        except Unavailable:
+            return False
+        return status.state.ended and status.last_sequence < sequence
+
+
+class Generation(Iterator[str]):
+    """The pieces of a generated text as they come. `finish_reason` and `usage` are set when it has ended."""
+
+    def __init__(self, call: GenerateCall, target: str) -> None:
+        self._call = call
+        self._target = target
+        self._closed = False
+        self.token_ids: list[int] = []
+        self.finish_reason: FinishReason | None = None
+        self.usage: Usage | None = None
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> str:
+        while not self._closed:
+            try:
+                response = next(self._call)
+            except StopIteration:
+                self._closed = True
+                break
+            except grpc.RpcError as error:
+                self._closed = True
+                raise call_error(error, self._target) from error
+            self.token_ids.extend(response.token_ids)
+            self.finish_reason = finish_reason(response) or self.finish_reason
+            if response.HasField("usage"):
+                self.usage = Usage.from_proto(response.usage)
+            if response.text:
+                return response.text
+        raise StopIteration
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stops the generation on the server, if it has not ended."""
+        if not self._closed:
+            self._closed = True
+            self._call.cancel()
+
+    def text(self) -> str:
+        """Reads on to the end and returns all that was not read before as one text."""
+        return "".join(self)

@@ -1,0 +1,34 @@
+# The wire messages that a caller may want to build by hand; everything else has a Python form of its own.
+"""Protobuf messages of package `athanor.v1`."""
+
+from ._gen.v1.job_pb2 import (
+    Calibration,
+    CompressSpec,
+    DistillSettings,
+    DistillSpec,
+    EvaluateSettings,
+    EvaluateSpec,
+    ExportSpec,
+    ImportSpec,
+    JobSpec,
+)
+from ._gen.v1.model_pb2 import ExportFormat
+from ._gen.v1.recipe_pb2 import LowRank, Recipe, RecipeStep
+from ._gen.v1.text_pb2 import TextData
+
+__all__ = [
+    "Calibration",
+    "CompressSpec",
+    "DistillSettings",
+    "DistillSpec",
+    "EvaluateSettings",
+    "EvaluateSpec",
+    "ExportFormat",
+    "ExportSpec",
+    "ImportSpec",
+    "JobSpec",
+    "LowRank",
+    "Recipe",
+    "RecipeStep",
+    "TextData",
+]

@@ -1,0 +1,474 @@
+# What the client gives back: immutable values, each read from one wire message.
+"""Models, jobs, events, results and scores."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from ._gen.v1 import inference_pb2, job_pb2
+from .errors import AthanorError, Cancelled, Internal, make_error
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ._gen.v1 import evaluation_report_pb2, model_pb2
+
+
+class JobState(StrEnum):
+    """Where a job is: QUEUED → RUNNING → (PAUSED | CANCELLING) → SUCCEEDED | FAILED | CANCELLED."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    PAUSED = "paused"
+    CANCELLING = "cancelling"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def ended(self) -> bool:
+        """Whether the job will not change any more."""
+        return self in (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED)
+
+
+class FinishReason(StrEnum):
+    """Why a generation ended: the model's end token, a stop text, or as many tokens as asked for."""
+
+    END = "end"
+    STOP = "stop"
+    LENGTH = "length"
+
+
+class HealthStatus(StrEnum):
+    """The server's word of the standard health check."""
+
+    UNKNOWN = "unknown"
+    SERVING = "serving"
+    NOT_SERVING = "not_serving"
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Time of one kind of step ("prefill" or "decode") at one batch size."""
+
+    phase: str
+    batch_size: int
+    context_tokens: int
+    median_ms: float
+    tokens_per_second: float
+
+
+@dataclass(frozen=True)
+class EvaluationReport:
+    """One model measured on one text; a field is None where it was not measured."""
+
+    model: str
+    teacher: str | None
+    protocol: str
+    data_fingerprint: str
+    scored_tokens: int
+    scored_bytes: int
+    loss: float  # nats a token
+    bits_per_byte: float
+    token_perplexity: float
+    teacher_bits_per_byte: float | None
+    top1_agreement: float | None  # 0..1
+    teacher_kl: float | None  # nats a position
+    logical_parameters: int
+    stored_parameters: int
+    stored_bytes: int
+    resident_bytes: int
+    teacher_stored_bytes: int | None
+    latencies: tuple[Latency, ...]
+    accuracy: float  # share of scored tokens that were the model's likeliest, 0..1
+    engine: str  # for example "onnx on cpu"
+    teacher_token_perplexity: float | None
+
+    @classmethod
+    def from_proto(cls, message: evaluation_report_pb2.EvaluationReport) -> EvaluationReport:
+        """Reads the wire message."""
+        return cls(
+            model=message.model,
+            teacher=message.teacher or None,
+            protocol=message.protocol,
+            data_fingerprint=message.data_fingerprint,
+            scored_tokens=message.scored_tokens,
+            scored_bytes=message.scored_bytes,
+            loss=message.loss,
+            bits_per_byte=message.bits_per_byte,
+            token_perplexity=message.token_perplexity,
+            teacher_bits_per_byte=message.teacher_bits_per_byte if message.HasField("teacher_bits_per_byte") else None,
+            top1_agreement=message.top1_agreement if message.HasField("top1_agreement") else None,
+            teacher_kl=message.teacher_kl if message.HasField("teacher_kl") else None,
+            logical_parameters=message.logical_parameters,
+            stored_parameters=message.stored_parameters,
+            stored_bytes=message.stored_bytes,
+            resident_bytes=message.resident_bytes,
+            teacher_stored_bytes=message.teacher_stored_bytes if message.HasField("teacher_stored_bytes") else None,
+            latencies=tuple(
+                Latency(item.phase, item.batch_size, item.context_tokens, item.median_ms, item.tokens_per_second)
+                for item in message.latencies
+            ),
+            accuracy=message.accuracy,
+            engine=message.engine,
+            teacher_token_perplexity=message.teacher_token_perplexity if message.HasField("teacher_token_perplexity") else None,
+        )
+
+
+@dataclass(frozen=True)
+class StoredTensor:
+    """One tensor of an artefact."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One logical parameter and how it is stored; `shape` is that of the dense tensor it stands for."""
+
+    path: str
+    parametrization: str
+    shape: tuple[int, ...]
+    settings: Mapping[str, str]
+    stored_bytes: int
+    tensors: tuple[StoredTensor, ...]
+
+
+@dataclass(frozen=True)
+class Parent:
+    """A model that another was made from, by its content hash; `role` is "source", "teacher" or "import"."""
+
+    hash: str
+    role: str
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """What a model was made from; `parents` are first the model that was changed, then a teacher."""
+
+    operation: str
+    parents: tuple[Parent, ...]
+    settings: Mapping[str, Any]
+    job_id: str
+    data_fingerprint: str
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model in the store. `parameters` and `tokenizer_hash` are filled by `models.get`, and empty in lists."""
+
+    name: str
+    version: int  # 1, 2, 3, ...
+    architecture: str
+    config: Mapping[str, Any]
+    logical_parameters: int
+    stored_parameters: int
+    stored_bytes: int
+    resident_bytes: int  # 0 when it is not loaded
+    loaded: bool
+    created: datetime | None
+    lineage: Lineage | None
+    evaluation: EvaluationReport | None
+    parameters: tuple[Parameter, ...]
+    hash: str  # of the version's content
+    tokenizer_hash: str  # models with equal ones read the same tokens
+
+    @classmethod
+    def from_proto(cls, message: model_pb2.ModelInfo) -> Model:
+        """Reads the wire message."""
+        lineage = message.lineage
+        return cls(
+            name=message.name,
+            version=message.version,
+            architecture=message.architecture,
+            config=json.loads(message.config_json or "{}"),
+            logical_parameters=message.logical_parameters,
+            stored_parameters=message.stored_parameters,
+            stored_bytes=message.stored_bytes,
+            resident_bytes=message.resident_bytes,
+            loaded=message.loaded,
+            created=_time(message.created_ms),
+            lineage=Lineage(
+                operation=lineage.operation,
+                parents=tuple(Parent(parent.hash, parent.role) for parent in lineage.parents),
+                settings=json.loads(lineage.settings_json or "{}"),
+                job_id=lineage.job_id,
+                data_fingerprint=lineage.data_fingerprint,
+            )
+            if message.HasField("lineage")
+            else None,
+            evaluation=EvaluationReport.from_proto(message.evaluation) if message.HasField("evaluation") else None,
+            parameters=tuple(
+                Parameter(
+                    path=item.path,
+                    parametrization=item.parametrization,
+                    shape=tuple(item.shape),
+                    settings=dict(item.settings),
+                    stored_bytes=item.stored_bytes,
+                    tensors=tuple(StoredTensor(tensor.name, tensor.dtype, tuple(tensor.shape)) for tensor in item.tensors),
+                )
+                for item in message.parameters
+            ),
+            hash=message.hash,
+            tokenizer_hash=message.tokenizer_hash,
+        )
+
+
+@dataclass(frozen=True)
+class ParameterChange:
+    """What a compression did to one parameter; `rank` is None for methods without one."""
+
+    path: str
+    parametrization: str
+    stored_bytes_before: int
+    stored_bytes_after: int
+    relative_error: float
+    rank: int | None
+
+
+@dataclass(frozen=True)
+class ImportResult:
+    """Result of an import job."""
+
+    model: Model
+
+
+@dataclass(frozen=True)
+class CompressResult:
+    """Result of `compress`: the stored model, and every parameter that was changed."""
+
+    model: Model
+    changes: tuple[ParameterChange, ...]
+
+
+@dataclass(frozen=True)
+class DistillResult:
+    """Result of `distill`; `validation` holds the last measures, for example bitsPerByte, or nothing without validation text."""
+
+    model: Model
+    steps: int
+    final_loss: float
+    validation: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class ExportedFile:
+    """One file of an export on the server."""
+
+    file_name: str
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    """Result of an export job: the folder on the server and its files."""
+
+    path: str
+    files: tuple[ExportedFile, ...]
+
+
+# The result of `evaluate` is the report itself.
+JobResult = ImportResult | CompressResult | DistillResult | EvaluationReport | ExportResult
+
+
+def result_from_proto(message: job_pb2.JobResult) -> JobResult:
+    """Reads a job's result as the class of its kind."""
+    match message.WhichOneof("result"):
+        case "import_model":
+            return ImportResult(Model.from_proto(message.import_model.model))
+        case "compress":
+            return CompressResult(
+                model=Model.from_proto(message.compress.model),
+                changes=tuple(
+                    ParameterChange(
+                        path=change.path,
+                        parametrization=change.parametrization,
+                        stored_bytes_before=change.stored_bytes_before,
+                        stored_bytes_after=change.stored_bytes_after,
+                        relative_error=change.relative_error,
+                        rank=change.rank if change.HasField("rank") else None,
+                    )
+                    for change in message.compress.changes
+                ),
+            )
+        case "distill":
+            return DistillResult(
+                model=Model.from_proto(message.distill.model),
+                steps=message.distill.steps,
+                final_loss=message.distill.final_loss,
+                validation=dict(message.distill.validation),
+            )
+        case "evaluate":
+            return EvaluationReport.from_proto(message.evaluate.report)
+        case "export":
+            files = (ExportedFile(item.file_name, item.size_bytes) for item in message.export.files)
+            return ExportResult(message.export.path, tuple(files))
+    raise Internal("[internal] the job's result is of a kind that this client does not know; update the client.")
+
+
+def error_from_proto(message: job_pb2.JobError) -> AthanorError:
+    """Reads a job's error as the exception of its code."""
+    return make_error(message.message, message.code, details=message.details)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a job is in its phase; `total` is 0 and `eta_ms` None when unknown."""
+
+    phase: str
+    step: int
+    total: int
+    eta_ms: float | None
+    elapsed_ms: float
+    item: str
+    metrics: Mapping[str, float]
+
+    @classmethod
+    def from_proto(cls, message: job_pb2.JobProgress) -> Progress:
+        """Reads the wire message."""
+        return cls(
+            phase=message.phase,
+            step=message.step,
+            total=message.total,
+            eta_ms=message.eta_ms if message.HasField("eta_ms") else None,
+            elapsed_ms=message.elapsed_ms,
+            item=message.item,
+            metrics=dict(message.metrics),
+        )
+
+
+@dataclass(frozen=True)
+class JobEvent:
+    """Something that happened to a job: exactly one of `state`, `progress`, `result` and `error` is set."""
+
+    job_id: str
+    sequence: int  # 1, 2, 3, … within the job
+    time: datetime
+    state: JobState | None = None
+    progress: Progress | None = None
+    result: JobResult | None = None
+    error: AthanorError | None = None
+
+    @classmethod
+    def from_proto(cls, message: job_pb2.JobEvent) -> JobEvent:
+        """Reads the wire message."""
+        kind = message.WhichOneof("event")
+        return cls(
+            job_id=message.job_id,
+            sequence=message.sequence,
+            time=datetime.fromtimestamp(message.time_ms / 1000, UTC),
+            state=job_state(message.state.state) if kind == "state" else None,
+            progress=Progress.from_proto(message.progress) if kind == "progress" else None,
+            result=result_from_proto(message.result) if kind == "result" else None,
+            error=error_from_proto(message.error) if kind == "error" else None,
+        )
+
+
+@dataclass(frozen=True)
+class JobStatus:
+    """A job as it is now; `result` is set when it succeeded, `error` when it failed or was cancelled."""
+
+    id: str
+    kind: str
+    state: JobState
+    source: str
+    target: str
+    created: datetime | None
+    started: datetime | None
+    finished: datetime | None
+    last_sequence: int
+    attempts: int
+    progress: Progress | None
+    result: JobResult | None
+    error: AthanorError | None
+
+    @classmethod
+    def from_proto(cls, message: job_pb2.JobInfo) -> JobStatus:
+        """Reads the wire message."""
+        return cls(
+            id=message.id,
+            kind=message.kind,
+            state=job_state(message.state),
+            source=message.source,
+            target=message.target,
+            created=_time(message.created_ms),
+            started=_time(message.started_ms),
+            finished=_time(message.finished_ms),
+            last_sequence=message.last_sequence,
+            attempts=message.attempts,
+            progress=Progress.from_proto(message.progress) if message.HasField("progress") else None,
+            result=result_from_proto(message.result) if message.HasField("result") else None,
+            error=error_from_proto(message.error) if message.HasField("error") else None,
+        )
+
+
+def outcome_of(status: JobStatus) -> JobResult | AthanorError:
+    """What a job that has ended came to."""
+    if status.result is not None:
+        return status.result
+    if status.error is not None:
+        return status.error
+    if status.state is JobState.CANCELLED:
+        return Cancelled(f'[cancelled] job "{status.id}": it was cancelled.')
+    return Internal(f'[internal] job "{status.id}": it is {status.state} without a result.')
+
+
+def job_state(value: job_pb2.JobState) -> JobState:
+    """The state of a wire value."""
+    return JobState(job_pb2.JobState.Name(value).removeprefix("JOB_STATE_").lower())
+
+
+def job_state_to_wire(state: JobState | str) -> str:
+    """The wire name of a state."""
+    return f"JOB_STATE_{JobState(state).value.upper()}"
+
+
+def finish_reason(message: inference_pb2.GenerateResponse) -> FinishReason | None:
+    """Why the generation ended; None when it has not."""
+    if message.finish_reason == inference_pb2.FINISH_REASON_UNSPECIFIED:
+        return None
+    return FinishReason(inference_pb2.FinishReason.Name(message.finish_reason).removeprefix("FINISH_REASON_").lower())
+
+
+def health_status(value: int) -> HealthStatus:
+    """The status of a grpc.health.v1 wire value."""
+    return {1: HealthStatus.SERVING, 2: HealthStatus.NOT_SERVING}.get(value, HealthStatus.UNKNOWN)
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a generation took."""
+
+    prompt_tokens: int
+    generated_tokens: int
+    first_token_ms: float
+    total_ms: float
+
+    @classmethod
+    def from_proto(cls, message: inference_pb2.Usage) -> Usage:
+        """Reads the wire message."""
+        return cls(message.prompt_tokens, message.generated_tokens, message.first_token_ms, message.total_ms)
+
+
+@dataclass(frozen=True)
+class Score:
+    """Score of one continuation."""
+
+    log_likelihood: float  # sum of the natural logarithms of its tokens' probabilities
+    is_greedy: bool  # every token of it is the likeliest at its place
+    tokens: int
+
+    @classmethod
+    def from_proto(cls, message: inference_pb2.Score) -> Score:
+        """Reads the wire message."""
+        return cls(message.log_likelihood, message.is_greedy, message.tokens)
+
+
+def _time(milliseconds: int) -> datetime | None:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC) if milliseconds else None

@@ -1,0 +1,268 @@
+# Every call of the sync client against the fake server.
+from __future__ import annotations
+
+import dataclasses
+import runpy
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, get_type_hints
+
+import grpc
+import pytest
+
+import athanor
+from athanor import errors, proto, types
+from athanor._gen.v1 import evaluation_report_pb2, inference_pb2, job_pb2, model_pb2
+from athanor.types import CompressResult, DistillResult, EvaluationReport, ExportResult, FinishReason, HealthStatus, JobState
+from fake_server import CREATED_MS
+
+if TYPE_CHECKING:
+    from fake_server import FakeServer
+
+HALF = {"steps": [{"lowRank": {"ratio": 0.5}}]}
+
+
+def test_imports_lists_gets_loads_unloads_and_deletes_models(client: athanor.Client) -> None:
+    stored = client.models.import_(Path("/on/the/server"), name="small")
+    assert (stored.name, stored.config["width"], stored.stored_bytes) == ("small", 8, 2000)
+    assert stored.created == datetime.fromtimestamp(CREATED_MS / 1000, UTC)
+    assert [model.name for model in client.models.list()] == ["teacher", "small"]
+    assert client.models.get("small").evaluation is None
+    assert client.models.load("small").resident_bytes == 4096
+    assert client.models.unload("small") == 4096
+    client.models.delete("small")
+    with pytest.raises(errors.ModelNotFound):
+        client.models.get("small")
+
+
+def test_import_sends_the_path_as_it_is_given(client: athanor.Client, server: FakeServer) -> None:
+    client.models.import_("relative/model", name="small", replace=True)
+    assert str(server.last_request) == 'name: "small"\npath: "relative/model"\nreplace: true\n'
+
+
+def test_compress_sends_recipe_data_and_calibration(client: athanor.Client, server: FakeServer) -> None:
+    job = client.compress(
+        "teacher", name="half", recipe=HALF, data=["a.txt", Path("b.jsonl.gz")], field="body", calibration={"sequences": 4, "seed": 7}
+    )
+    spec = server.jobs[job.id].spec.compress
+    assert (spec.model, spec.name, list(spec.data.paths), spec.data.jsonl_field) == ("teacher", "half", ["a.txt", "b.jsonl.gz"], "body")
+    assert spec.recipe.steps[0].low_rank.ratio == 0.5
+    assert (spec.calibration.sequences, spec.calibration.seed) == (4, 7)
+    assert not spec.calibration.HasField("sequence_length")
+    result = job.wait(progress=False)
+    assert isinstance(result, CompressResult)
+    assert result.model.name == "half"
+    assert result.changes[0].rank == 4
+
+
+def test_compress_without_data_sends_none(client: athanor.Client, server: FakeServer) -> None:
+    job = client.compress("teacher", name="half", recipe=HALF)
+    assert not server.jobs[job.id].spec.compress.HasField("data")
+
+
+def test_distill_sends_its_settings_and_leaves_the_others_to_the_server(client: athanor.Client, server: FakeServer) -> None:
+    job = client.distill(
+        "half", teacher="teacher", data="train.txt", validation="held-out.txt", name="better", steps=5, batch_size=2, learning_rate=1e-3
+    )
+    spec = server.jobs[job.id].spec.distill
+    assert (spec.student, spec.teacher, spec.name, list(spec.validation.paths)) == ("half", "teacher", "better", ["held-out.txt"])
+    assert (spec.settings.steps, spec.settings.batch_size, spec.settings.learning_rate) == (5, 2, 1e-3)
+    assert not spec.settings.HasField("alpha")
+    result = job.wait(progress=False)
+    assert isinstance(result, DistillResult)
+    assert (result.final_loss, result.validation) == (1.5, {"bitsPerByte": 1.25})
+
+
+def test_a_wrong_keyword_is_a_type_error_that_names_the_nearest(client: athanor.Client, server: FakeServer) -> None:
+    with pytest.raises(TypeError, match=r"distill\(\) got an unexpected keyword argument 'batchSize'; did you mean \"batch_size\"\?"):
+        client.distill("half", data="train.txt", batchSize=2)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match='did you mean "teacher"'):
+        client.distill("half", data="train.txt", teachr="t")  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match='did you mean "stride"'):
+        client.evaluate("half", data="train.txt", strides=2)  # type: ignore[call-arg]
+    assert server.jobs == {}
+
+
+def test_a_setting_of_a_wrong_type_is_named(client: athanor.Client) -> None:
+    with pytest.raises(errors.InvalidArgument, match=r'distill\(\): "steps" wants an integer from 0 to 4294967295, not -1'):
+        client.distill("half", data="train.txt", steps=-1)
+    with pytest.raises(ValueError, match='"learning_rate" wants a number'):
+        client.distill("half", data="train.txt", learning_rate="fast")  # type: ignore[arg-type]
+
+
+def test_the_typed_settings_are_those_of_the_protos() -> None:
+    for options, message in (
+        (athanor.DistillOptions, proto.DistillSettings),
+        (athanor.EvaluateOptions, proto.EvaluateSettings),
+        (athanor.CalibrationOptions, proto.Calibration),
+    ):
+        assert set(get_type_hints(options)) == {field.name for field in message.DESCRIPTOR.fields}
+
+
+def test_no_field_of_the_protos_is_lost_on_the_way() -> None:
+    renamed = {
+        "config_json": "config",
+        "settings_json": "settings",
+        "created_ms": "created",
+        "started_ms": "started",
+        "finished_ms": "finished",
+    }
+    for value, message in (
+        (types.Model, model_pb2.ModelInfo),
+        (types.Parameter, model_pb2.ParameterInfo),
+        (types.StoredTensor, model_pb2.StoredTensor),
+        (types.Lineage, model_pb2.Lineage),
+        (types.Parent, model_pb2.Parent),
+        (types.EvaluationReport, evaluation_report_pb2.EvaluationReport),
+        (types.Latency, evaluation_report_pb2.Latency),
+        (types.JobStatus, job_pb2.JobInfo),
+        (types.Progress, job_pb2.JobProgress),
+        (types.CompressResult, job_pb2.CompressResult),
+        (types.ParameterChange, job_pb2.ParameterChange),
+        (types.DistillResult, job_pb2.DistillResult),
+        (types.ImportResult, job_pb2.ImportResult),
+        (types.ExportResult, job_pb2.ExportResult),
+        (types.ExportedFile, job_pb2.ExportedFile),
+        (types.Usage, inference_pb2.Usage),
+        (types.Score, inference_pb2.Score),
+    ):
+        sent = {renamed.get(field.name, field.name) for field in message.DESCRIPTOR.fields}
+        assert {field.name for field in dataclasses.fields(value)} == sent, value.__name__
+
+
+def test_evaluate_returns_the_report(client: athanor.Client, server: FakeServer) -> None:
+    job = client.evaluate("half", teacher="teacher", data=athanor.inline_text("Grüße"), window=64, latency_batch_sizes=[1, 4])
+    spec = server.jobs[job.id].spec.evaluate
+    assert spec.data.inline_text.decode() == "Grüße"
+    assert (spec.settings.window, list(spec.settings.latency_batch_sizes)) == (64, [1, 4])
+    report = job.wait(progress=False)
+    assert isinstance(report, EvaluationReport)
+    assert (report.bits_per_byte, report.teacher_kl, report.top1_agreement) == (1.25, 0.5, None)
+    assert report.latencies[0].batch_size == 8
+    assert client.evaluate("half", data="t.txt").wait(progress=False).teacher is None
+
+
+def test_generate_gives_the_pieces_and_what_the_last_message_says(client: athanor.Client, server: FakeServer) -> None:
+    generation = client.generate("teacher", "There was", max_tokens=3, temperature=0.5, top_k=5, top_p=0.9, seed=1, stop="\n")
+    assert list(generation) == ["Once ", "upon"]
+    assert generation.token_ids == [1, 2, 3]
+    assert generation.finish_reason is FinishReason.LENGTH
+    assert generation.usage is not None
+    assert generation.usage.generated_tokens == 3
+    request = server.last_request
+    assert (request.text, request.max_new_tokens, request.top_k, request.seed, list(request.stop)) == ("There was", 3, 5, 1, ["\n"])  # type: ignore[attr-defined]
+
+
+def test_generate_takes_token_ids_and_leaves_defaults_to_the_server(client: athanor.Client, server: FakeServer) -> None:
+    assert client.generate("teacher", [5, 6]).text() == "Once upon"
+    request = server.last_request
+    assert list(request.tokens.ids) == [5, 6]  # type: ignore[attr-defined]
+    assert not request.HasField("temperature")  # type: ignore[attr-defined]
+
+
+def test_closing_the_iterator_of_generate_cancels_it_on_the_server(client: athanor.Client, server: FakeServer) -> None:
+    server.endless_generation = True
+    generation = client.generate("teacher", "x")
+    assert next(generation) == "0 "
+    assert not server.generation_cancelled.is_set()
+    generation.close()
+    assert server.generation_cancelled.wait(5)
+    assert list(generation) == []
+
+
+def test_dropping_the_iterator_of_generate_cancels_it_too(client: athanor.Client, server: FakeServer) -> None:
+    server.endless_generation = True
+    for _ in client.generate("teacher", "x"):
+        break
+    assert server.generation_cancelled.wait(5)
+
+
+def test_generate_with_an_unknown_model_raises_at_the_first_piece(client: athanor.Client) -> None:
+    with pytest.raises(errors.ModelNotFound):
+        next(client.generate("nobody", "x"))
+
+
+def test_score_tokenize_and_detokenize(client: athanor.Client) -> None:
+    first, second = client.score("teacher", [("", "ab"), ("context", "abc")])
+    assert (first.log_likelihood, first.is_greedy) == (-2.0, True)
+    assert (second.log_likelihood, second.is_greedy, second.tokens) == (-3.0, False, 3)
+    ids = client.tokenize("teacher", "Grüße")
+    assert client.detokenize("teacher", ids) == "Grüße"
+
+
+def test_health_of_the_server_and_of_a_service(client: athanor.Client) -> None:
+    client.wait_until_ready(5)
+    assert client.health() is HealthStatus.SERVING
+    assert client.health("athanor.v1.JobService") is HealthStatus.NOT_SERVING
+    with pytest.raises(errors.NotFound):
+        client.health("nobody")
+
+
+def test_lists_and_finds_jobs(client: athanor.Client, server: FakeServer) -> None:
+    done = client.compress("teacher", name="half", recipe=HALF)
+    server.hold_jobs = True
+    waiting = client.evaluate("half", data="t.txt")
+    assert [status.id for status in client.jobs.list()] == [done.id, waiting.id]
+    assert [status.id for status in client.jobs.list(states=["queued"])] == [waiting.id]
+    assert [status.id for status in client.jobs.list(states=[JobState.SUCCEEDED], limit=1)] == [done.id]
+    assert client.jobs.get(done.id).status().state is JobState.SUCCEEDED
+    with pytest.raises(errors.JobNotFound):
+        client.jobs.get("nobody")
+
+
+def test_submits_a_job_from_its_wire_form(client: athanor.Client) -> None:
+    spec = proto.JobSpec(export=proto.ExportSpec(model="teacher", format=proto.ExportFormat.EXPORT_FORMAT_ONNX, path="/out"))
+    result = client.jobs.submit(spec).wait(progress=False)
+    assert isinstance(result, ExportResult)
+    assert (result.path, result.files[0].size_bytes) == ("/out", 3)
+
+
+def test_a_deadline_on_single_calls_is_a_timeout_error(server: FakeServer) -> None:
+    server.load_seconds = 0.5
+    with athanor.connect(server.target, timeout=0.1) as client, pytest.raises(errors.DeadlineExceeded) as caught:
+        client.models.load("teacher")
+    assert isinstance(caught.value, TimeoutError)
+    assert caught.value.status is grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+def test_no_server_is_unavailable_and_says_where() -> None:
+    with athanor.connect("127.0.0.1:1") as client:
+        with pytest.raises(errors.Unavailable, match=r"127\.0\.0\.1:1: no athanor server answers") as caught:
+            client.models.list()
+        assert isinstance(caught.value, ConnectionError)
+        with pytest.raises(errors.Unavailable, match=r"no server answered within 0\.1 s"):
+            client.wait_until_ready(0.1)
+
+
+def test_the_generated_code_agrees_with_the_protos() -> None:
+    here = Path(__file__).resolve().parent.parent
+    if not (here.parent.parent / "proto").is_dir():
+        pytest.skip("the proto files are not here (installed without the repository)")
+    pytest.importorskip("grpc_tools", reason="grpcio-tools is not installed (the `dev` extra)")
+    pytest.importorskip("mypy_protobuf", reason="mypy-protobuf is not installed (the `dev` extra)")
+    checked = subprocess.run([sys.executable, str(here / "generate.py"), "--check"], capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stderr
+
+
+@pytest.mark.parametrize("works", [True, False], ids=["with a working disk", "with a full disk"])
+def test_the_quickstart_example_runs(
+    server: FakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], works: bool
+) -> None:
+    example = Path(__file__).resolve().parent.parent / "examples" / "quickstart.py"
+    server.export_chunks = [model_pb2.FileChunk(file_name="config.json", data=b"{}", file_size_bytes=2)]
+    server.export_error = not works
+    out = tmp_path / "out"
+    arguments = ["/models/m", "train.txt", "held-out.txt", "--server", server.target, "--steps", "3", "--out", str(out)]
+    monkeypatch.setattr("sys.argv", [str(example), *arguments])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(example), run_name="__main__")
+    printed = capsys.readouterr()
+    assert "The city ofOnce upon" in printed.out
+    if works:
+        assert ended.value.code == 0
+        assert f"exported to {out}" in printed.out
+    else:
+        assert ended.value.code == 1
+        assert "[disk_full]" in printed.err

@@ -1,0 +1,212 @@
+# The main job against the real server, started on loopback with a store of its own.
+from __future__ import annotations
+
+import queue
+import re
+import shutil
+import subprocess
+import threading
+import time
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+import pytest
+
+import athanor
+from athanor import errors
+from athanor.types import HealthStatus, JobState
+from cuttable_proxy import CuttableProxy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).resolve().parents[3]
+COMMAND = ROOT / "src" / "cli" / "athanor.js"
+MODEL = ROOT / "test" / "fixtures" / "models" / "wiki-gpt2-7m"
+TRAIN_TEXT = ROOT / "test" / "fixtures" / "text" / "distill.txt"
+HELD_OUT_TEXT = ROOT / "test" / "fixtures" / "text" / "evaluate.txt"
+
+START_SECONDS = 60.0
+SHORT = {"batch_size": 2, "sequence_length": 32}
+
+
+def why_not() -> str:
+    """Why the server cannot be started here; empty when it can."""
+    if shutil.which("node") is None:
+        return "node is not installed"
+    for path in (COMMAND, ROOT / "src" / "main.ts", ROOT / "node_modules" / "tsx", MODEL, TRAIN_TEXT, HELD_OUT_TEXT):
+        if not path.exists():
+            return f"{path.relative_to(ROOT)} is not there"
+    return ""
+
+
+pytestmark = pytest.mark.skipif(bool(why_not()), reason=f"the real server cannot start: {why_not()}")
+
+
+@pytest.fixture(scope="module")
+def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    store = tmp_path_factory.mktemp("store")
+    command = ["node", str(COMMAND), "serve", "--port", "0", "--store", str(store)]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert process.stdout is not None
+    try:
+        yield printed_address(process, process.stdout)
+    finally:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def printed_address(process: subprocess.Popen[str], output: IO[str]) -> str:
+    """Reads the server's words until it says where it listens, and goes on reading so that it never blocks on a full pipe."""
+    lines: queue.Queue[str] = queue.Queue()
+
+    def read() -> None:
+        for line in output:
+            lines.put(line)
+
+    threading.Thread(target=read, daemon=True).start()
+    said = ""
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            said += lines.get(timeout=0.2)
+        except queue.Empty:
+            if process.poll() is not None:
+                pytest.fail(f"the server ended with {process.returncode}:\n{said}")
+            continue
+        found = re.search(r"(127\.0\.0\.1|localhost|0\.0\.0\.0):(\d+)", said)
+        if found and found.group(2) != "0":
+            return f"127.0.0.1:{found.group(2)}"
+    raise AssertionError(f"the server named no address in {START_SECONDS:g} s:\n{said}")
+
+
+@pytest.fixture
+def client(target: str) -> Iterator[athanor.Client]:
+    with athanor.connect(target) as connected:
+        connected.wait_until_ready(30)
+        yield connected
+
+
+def test_import_compress_distill_evaluate_generate_score_and_export(client: athanor.Client, tmp_path: Path) -> None:
+    assert client.health() is HealthStatus.SERVING
+
+    teacher = client.models.import_(MODEL, name="teacher")
+    assert (teacher.architecture, teacher.logical_parameters) == ("gpt2", 6_967_296)
+
+    recipe = {"steps": [{"lowRank": {"ratio": 0.5, "method": "whitened"}}]}
+    compressed = client.compress(
+        "teacher", name="half", recipe=recipe, data=TRAIN_TEXT, calibration={"sequences": 16, "sequence_length": 64}
+    )
+    made = compressed.wait(progress=False)
+    assert made.model.name == "half"
+    assert made.model.stored_bytes < teacher.stored_bytes or made.model.stored_parameters < teacher.stored_parameters
+    assert made.changes
+    assert all(change.parametrization == "lowRank" and 0 < change.relative_error < 1 for change in made.changes)
+    assert {parameter.parametrization for parameter in client.models.get("half").parameters} == {"dense", "lowRank"}
+
+    job = client.distill("half", teacher="teacher", data=TRAIN_TEXT, name="distilled", steps=4, **SHORT)  # type: ignore[arg-type]
+    events = list(job.events())
+    assert [event.sequence for event in events] == sorted({event.sequence for event in events})
+    assert events[0].state is JobState.QUEUED
+    assert events[-1].state is JobState.SUCCEEDED
+    assert any(event.progress and "loss" in event.progress.metrics for event in events)
+    trained = job.wait(progress=False)
+    assert (trained.model.name, trained.steps) == ("distilled", 4)
+
+    held_out = athanor.inline_text(HELD_OUT_TEXT.read_text(encoding="utf-8")[:4000])
+    report = client.evaluate("distilled", teacher="teacher", data=held_out, window=64, latency=False).wait(progress=False)
+    assert report.scored_tokens > 0
+    assert report.teacher_bits_per_byte is not None
+    assert 0 < report.teacher_bits_per_byte < report.bits_per_byte < 8
+    assert report.top1_agreement is not None
+    assert 0 < report.top1_agreement < 1
+
+    prompt = "The city of"
+    greedy = client.generate("distilled", prompt, max_tokens=8)
+    text = greedy.text()
+    assert len(greedy.token_ids) <= 8
+    assert greedy.usage is not None
+    assert client.generate("distilled", client.tokenize("distilled", prompt), max_tokens=8).text() == text
+    drawn = [client.generate("teacher", prompt, max_tokens=8, temperature=1, top_k=40, seed=7).text() for _ in range(2)]
+    assert drawn[0] == drawn[1]
+    assert client.detokenize("teacher", client.tokenize("teacher", "Grüße, 世界")) == "Grüße, 世界"
+
+    continuation = client.generate("teacher", prompt, max_tokens=1).text()
+    likely, unlikely = client.score("teacher", [(prompt, continuation), (prompt, " xylophone")])
+    assert likely.is_greedy
+    assert not unlikely.is_greedy
+    assert unlikely.log_likelihood < likely.log_likelihood < 0
+
+    folder = client.models.export("distilled", tmp_path / "hf")
+    assert {"config.json", "tokenizer.json", "model.safetensors"} <= {path.name for path in folder.iterdir()}
+    again = client.models.upload(folder, name="again")
+    assert again.logical_parameters == trained.model.logical_parameters
+    assert client.generate("again", prompt, max_tokens=8).text() == text
+
+    onnx = client.models.export("distilled", tmp_path / "onnx", format="onnx")
+    assert any(path.suffix == ".onnx" for path in onnx.iterdir())
+
+    assert {"again", "distilled", "half", "teacher"} <= {model.name for model in client.models.list()}
+    client.models.unload("again")
+    client.models.delete("again")
+    with pytest.raises(errors.ModelNotFound):
+        client.models.get("again")
+    assert client.jobs.get(job.id).status().state is JobState.SUCCEEDED
+
+
+def test_a_job_is_followed_over_cut_connections_and_cancelled(target: str, client: athanor.Client) -> None:
+    client.models.import_(MODEL, name="cut")
+    with CuttableProxy(target) as proxy, athanor.connect(proxy.target, reconnect_seconds=20) as cut:
+        job = cut.distill("cut", data=TRAIN_TEXT, name="endless", steps=100_000, **SHORT)  # type: ignore[arg-type]
+        seen = []
+        progress = 0
+        for event in job.events(timeout=120):
+            seen.append(event.sequence)
+            progress += event.progress is not None
+            if progress in (1, 3):
+                proxy.cut()
+            if progress == 5:
+                break
+        assert seen == sorted(set(seen))
+        assert proxy.connections > 1
+    same = client.jobs.get(job.id)
+    same.cancel()
+    with pytest.raises(errors.Cancelled):
+        same.wait(progress=False, timeout=30)
+    assert same.status().state is JobState.CANCELLED
+
+
+def test_errors_of_the_real_server_have_their_classes(client: athanor.Client) -> None:
+    with pytest.raises(errors.ModelNotFound) as caught:
+        client.models.get("nobody")
+    assert caught.value.code == "model_not_found"
+    assert str(caught.value).startswith("[model_not_found] ")
+    with pytest.raises(errors.NotFound):
+        client.models.import_(ROOT / "no-such-folder", name="none")
+    with pytest.raises(errors.JobNotFound):
+        client.jobs.get("nobody")
+    with pytest.raises(errors.ModelNotFound):
+        client.compress("nobody", name="x", recipe={"steps": [{"lowRank": {"ratio": 0.5}}]}).wait(progress=False)
+    with pytest.raises(errors.InvalidArgument):
+        client.compress("teacher", name="x", recipe={"steps": [{"lowRank": {"ratio": 2}}]}).wait(progress=False)
+
+
+def test_leaving_a_generation_frees_the_server(client: athanor.Client) -> None:
+    client.models.import_(MODEL, name="left", replace=True)
+    with client.generate("left", "The", max_tokens=400, ignore_end=True) as pieces:
+        next(pieces)
+    started = client.generate("left", "The", max_tokens=2).text()
+    assert started
+
+
+async def test_the_asyncio_client_against_the_real_server(target: str) -> None:
+    async with athanor.connect_async(target) as client:
+        await client.models.import_(MODEL, name="async", replace=True)
+        job = await client.compress("async", name="async-half", recipe={"steps": [{"lowRank": {"rank": 8}}]}, replace=True)
+        assert [event.state async for event in job.events() if event.state][-1] is JobState.SUCCEEDED
+        assert (await job.wait(progress=False)).changes
+        assert await client.generate("async-half", "The", max_tokens=4).text() is not None
