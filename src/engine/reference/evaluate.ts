@@ -1,7 +1,7 @@
 // Plain evaluation of a whole graph: every op by its own definition, in float64.
 import { AppError, at, invariant, throwIfCancelled, yieldToEventLoop } from '#base';
 import { attrsOf, definitionOf, type Graph, type Node, opName, type PlainTensor, topologicalOrder } from '#graph';
-import { bindShape, evaluateShape } from '#tensor';
+import { bindShape, evaluateShape, printShape } from '#tensor';
 
 const nodesBetweenYields = 64;
 
@@ -20,6 +20,11 @@ export async function evaluateGraph(
     const tensor = inputs.get(name);
     if (tensor === undefined) throw new AppError('invalid_argument', `input "${name}" is missing.`);
     bindShape(value.shape, tensor.shape, bindings, `input "${name}"`);
+  }
+  // Expressions can be checked once every symbol is known.
+  for (const { name, value } of graph.inputs) {
+    const [expected, actual] = [evaluateShape(value.shape, bindings), inputs.get(name)?.shape ?? []].map(printShape);
+    if (expected !== actual) throw new AppError('shape_mismatch', `input "${name}": expected ${expected}, got ${actual}.`);
   }
   const order = topologicalOrder(graph);
   const remainingUses = countUses(graph, order);
@@ -62,7 +67,7 @@ function evaluateNode(
     return at(made, operand.index);
   });
   const shapes = node.types.map((type) => evaluateShape(type.shape, bindings));
-  const made = definitionOf(opName(node)).evaluate(operands, node.attrs, shapes, node.types);
+  const made = definitionOf(opName(node)).evaluate(operands, node.attrs, shapes, node.types, bindings);
   return 'data' in made ? [made] : made;
 }
 

@@ -1,0 +1,142 @@
+// The ONNX Runtime engine: compiles graphs to sessions and hands out device memory.
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { AppError, invariant } from '#base';
+import type { BufferType, CompileOptions, DeviceBuffer, Engine, EngineCounters, Program } from '#engine';
+import type { Graph } from '#graph';
+import type { HostTensor } from '#tensor';
+import { shrinkArena } from './arena.ts';
+import { BufferPool } from './buffer.ts';
+import { Counters } from './counters.ts';
+import { CpuMemory, type DeviceMemory } from './device-memory.ts';
+import { dumpGraph, fileStem } from './dump.ts';
+import { type Environment, ortEnvironment } from './environment.ts';
+import { createGpuMemory } from './gpu-memory.ts';
+import { lowerGraph } from './lower.ts';
+import { OnnxProgram } from './program.ts';
+import { type Device, parseDevice, printDevice } from './providers.ts';
+import { Session } from './session.ts';
+
+export interface OnnxEngineOptions {
+  /** `cpu`, `cuda:N`, `webgpu:0`, or `auto`: the first of CUDA and CPU that is there. @default 'cpu' */
+  readonly device?: string;
+  /** Threads of one run. @default all processors */
+  readonly threads?: number;
+  /** Folder for a JSON profile of every program, written when the program is released. @default none */
+  readonly profileFolder?: string;
+  /** Folder for the text and the ONNX model of every compiled graph. @default the DUMP environment variable */
+  readonly dumpFolder?: string;
+}
+
+/** @throws AppError `provider_missing` | `invalid_argument` */
+export async function createOnnxEngine(options: OnnxEngineOptions = {}): Promise<Engine> {
+  const environment = ortEnvironment();
+  const { threads } = options;
+  if (threads !== undefined && (!Number.isInteger(threads) || threads < 1))
+    throw new AppError('invalid_argument', `threads: must be a whole number of at least 1, got ${threads}.`, {
+      details: { field: 'threads' },
+    });
+  const text = options.device ?? 'cpu';
+  if (text === 'auto') {
+    try {
+      return await createOn(environment, parseDevice('cuda'), options);
+    } catch (thrown) {
+      if (AppError.from(thrown).code !== 'provider_missing') throw thrown;
+      return createOn(environment, parseDevice('cpu'), options);
+    }
+  }
+  return createOn(environment, parseDevice(text), options);
+}
+
+async function createOn(environment: Environment, device: Device, options: OnnxEngineOptions): Promise<Engine> {
+  const memory = device.kind === 'cpu' ? new CpuMemory(environment) : await createGpuMemory(environment, device);
+  return new OnnxEngine(environment, device, memory, options);
+}
+
+class OnnxEngine implements Engine {
+  readonly name = 'onnx';
+  readonly device: string;
+  readonly #environment: Environment;
+  readonly #device: Device;
+  readonly #memory: DeviceMemory;
+  readonly #options: OnnxEngineOptions;
+  readonly #dumpFolder: string | undefined;
+  readonly #counters = new Counters();
+  readonly #pool: BufferPool;
+  readonly #programs = new Set<OnnxProgram>();
+  #isDisposed = false;
+
+  constructor(environment: Environment, device: Device, memory: DeviceMemory, options: OnnxEngineOptions) {
+    this.device = printDevice(device);
+    this.#environment = environment;
+    this.#device = device;
+    this.#memory = memory;
+    this.#options = options;
+    this.#dumpFolder = options.dumpFolder ?? process.env['DUMP'];
+    this.#pool = new BufferPool(environment, memory, this.#counters);
+  }
+
+  async compile(graph: Graph, options: CompileOptions = {}): Promise<Program> {
+    this.#checkOpen();
+    const name = options.name ?? 'program';
+    const frozen = options.frozen ?? new Map<string, HostTensor>();
+    checkFrozen(graph, frozen, name);
+    const model = lowerGraph(graph, { name, frozen, portable: false });
+    if (this.#dumpFolder !== undefined) await dumpGraph(this.#dumpFolder, graph, model);
+    const { profileFolder } = this.#options;
+    if (profileFolder !== undefined) await mkdir(profileFolder, { recursive: true });
+    const session = await Session.create(this.#environment, model, {
+      device: this.#device,
+      threads: options.threads ?? this.#options.threads ?? this.#environment.threads,
+      ...(profileFolder === undefined ? {} : { profilePrefix: join(profileFolder, fileStem(name)) }),
+    });
+    const program = new OnnxProgram({ name, graph, frozen, session, pool: this.#pool, onRelease: (released) => this.#forget(released) });
+    this.#programs.add(program);
+    this.#counters.programMade();
+    return program;
+  }
+
+  allocate(type: BufferType): DeviceBuffer {
+    this.#checkOpen();
+    return this.#pool.allocate(type);
+  }
+
+  upload(tensor: HostTensor): DeviceBuffer {
+    this.#checkOpen();
+    return this.#pool.upload(tensor);
+  }
+
+  counters(): EngineCounters {
+    return this.#counters.snapshot();
+  }
+
+  async dispose(): Promise<void> {
+    if (this.#isDisposed) return;
+    this.#isDisposed = true;
+    await Promise.all([...this.#programs].map((program) => program.release()));
+    this.#pool.freeAll();
+    this.#memory.dispose();
+  }
+
+  async #forget(program: OnnxProgram): Promise<void> {
+    if (!this.#programs.delete(program)) return;
+    this.#counters.programFreed();
+    await shrinkArena(this.#environment);
+  }
+
+  #checkOpen(): void {
+    invariant(!this.#isDisposed, 'the onnx engine is used after dispose');
+  }
+}
+
+function checkFrozen(graph: Graph, frozen: ReadonlyMap<string, HostTensor>, name: string): void {
+  for (const [input, tensor] of frozen) {
+    const declared = graph.inputs.find((candidate) => candidate.name === input);
+    if (declared === undefined) throw new AppError('shape_mismatch', `compile "${name}": there is no input "${input}" to freeze.`);
+    if (declared.value.dtype !== tensor.dtype)
+      throw new AppError(
+        'dtype_mismatch',
+        `compile "${name}", frozen input "${input}": expected ${declared.value.dtype}, got ${tensor.dtype}.`,
+      );
+  }
+}

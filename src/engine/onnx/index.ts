@@ -1,0 +1,3 @@
+// engine/onnx: graphs on ONNX Runtime, through its C API.
+export { createOnnxEngine, type OnnxEngineOptions } from './engine.ts';
+export { type OnnxExportOptions, writeOnnxModel } from './export.ts';

@@ -1,0 +1,30 @@
+// What a row of the lowering table is: from one node of our graph to ONNX nodes.
+import type { AttrsOf, Node, OpDefinition, Operands, OpName, ops } from '#graph';
+import type { ModelBuilder, Ref } from './model-builder.ts';
+
+type NumOperands<K extends OpName> = (typeof ops)[K] extends OpDefinition<infer N, infer _Attrs> ? N : never;
+
+/** Facts beside the operands' names that a row may need. */
+export interface LoweringContext {
+  /** Types of operands and results, and the place. */
+  readonly node: Node;
+  /** Whether the result is read by anything; extra results of fused kernels are left out otherwise. */
+  readonly isUsed: (resultIndex: number) => boolean;
+  /** Prefer operators that every ONNX tool knows over ONNX Runtime's undocumented ones. */
+  readonly portable: boolean;
+}
+
+/**
+ * Emits the ONNX nodes for one op and returns the names of its results.
+ *
+ * Invariant: results have the types that the op's `infer` gives.
+ */
+export type Lowering<K extends OpName> = (
+  operands: Operands<NumOperands<K>, Ref>,
+  attrs: AttrsOf<K>,
+  emit: ModelBuilder,
+  context: LoweringContext,
+) => Ref | readonly Ref[];
+
+/** Rows for some of the ops; the families together are the whole table. */
+export type LoweringFamily<K extends OpName> = { readonly [Name in K]: Lowering<Name> };

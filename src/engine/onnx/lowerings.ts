@@ -1,0 +1,15 @@
+// The whole lowering table: one row an op; a missing row does not compile.
+import type { OpName } from '#graph';
+import type { Lowering } from './lowering.ts';
+import { elementwise } from './lowerings/elementwise.ts';
+import { movement } from './lowerings/movement.ts';
+import { products } from './lowerings/products.ts';
+import { reductions } from './lowerings/reductions.ts';
+
+/** `input` has no row: the driver declares inputs before anything else. */
+export const lowerings: { readonly [K in Exclude<OpName, 'input'>]: Lowering<K> } = {
+  ...elementwise,
+  ...reductions,
+  ...products,
+  ...movement,
+};

@@ -1,0 +1,181 @@
+// Collects the nodes, constants and run-time sizes of one ONNX model while a graph is lowered.
+import { at, invariant } from '#base';
+import { type Dim, type DType, dimTerms, fromNumbers, type HostTensor, hostTensor, int64, isStatic, rawBytes, type Shape } from '#tensor';
+import {
+  contribDomain,
+  type OnnxAttribute,
+  type OnnxInitializer,
+  type OnnxModel,
+  type OnnxNode,
+  type OnnxValueInfo,
+} from './onnx-proto.ts';
+
+/** The name of a value in the ONNX model. */
+export type Ref = string;
+type Attributes = Readonly<Record<string, OnnxAttribute>>;
+
+/** Where the value of a dimension symbol comes from: one axis of a model input, or a known size. */
+type SymbolSource = { readonly input: string; readonly axis: number } | number;
+
+// Constants up to this size are shared when their contents are equal.
+const sharedConstantBytes = 64;
+
+/**
+ * Builds one ONNX model. Invariant: nodes are added in an order in which operands come first, as ONNX wants.
+ *
+ * Names of our own start with `%`, which keeps them apart from the names of inputs and outputs.
+ */
+export class ModelBuilder {
+  readonly #nodes: OnnxNode[] = [];
+  readonly #initializers: OnnxInitializer[] = [];
+  readonly #inputs: OnnxValueInfo[] = [];
+  readonly #outputs: OnnxValueInfo[] = [];
+  readonly #sharedConstants = new Map<string, Ref>();
+  readonly #symbols = new Map<string, SymbolSource>();
+  readonly #sizes = new Map<Dim, Ref>();
+  /** Values that a node of ours makes, and the output name that each got, if any. */
+  readonly #produced = new Map<Ref, Ref | undefined>();
+  #place = '';
+
+  /** Names the nodes that follow, for errors and profiles. */
+  setPlace(place: string): void {
+    this.#place = place;
+  }
+
+  input(name: string, dtype: DType, shape: Shape): Ref {
+    this.#inputs.push({ name, dtype, shape });
+    for (const [axis, dim] of shape.entries())
+      if (typeof dim === 'string' && /^[A-Za-z_]\w*$/.test(dim) && !this.#symbols.has(dim)) this.#symbols.set(dim, { input: name, axis });
+    return name;
+  }
+
+  /** An initializer under a name of the caller's, for frozen inputs; it fixes the symbols of its declared shape. */
+  frozen(name: string, shape: Shape, tensor: HostTensor): Ref {
+    this.#initializers.push({ name, tensor });
+    for (const [axis, dim] of shape.entries()) if (typeof dim === 'string') this.#symbols.set(dim, at(tensor.shape, axis));
+    return name;
+  }
+
+  constant(tensor: HostTensor): Ref {
+    const bytes = rawBytes(tensor);
+    if (bytes.length > sharedConstantBytes) return this.#addConstant(tensor);
+    const key = `${tensor.dtype} ${tensor.shape.join(',')} ${Buffer.from(bytes).toString('hex')}`;
+    const known = this.#sharedConstants.get(key);
+    if (known !== undefined) return known;
+    const name = this.#addConstant(tensor);
+    this.#sharedConstants.set(key, name);
+    return name;
+  }
+
+  scalar(value: number, dtype: DType): Ref {
+    return this.constant(hostTensor(dtype, [], fromNumbers(dtype, [value])));
+  }
+
+  /** An int64 vector that is known now. */
+  integers(values: readonly number[]): Ref {
+    return this.constant(int64([values.length], values));
+  }
+
+  /** A node of the standard domain with one result. */
+  op(opType: string, inputs: readonly Ref[], attributes: Attributes = {}): Ref {
+    return at(this.#addNode(opType, '', inputs, attributes, 1), 0);
+  }
+
+  /** A node of the standard domain with several results. */
+  ops(opType: string, inputs: readonly Ref[], numOutputs: number, attributes: Attributes = {}): Ref[] {
+    return this.#addNode(opType, '', inputs, attributes, numOutputs);
+  }
+
+  /** A node of ONNX Runtime's own domain. */
+  contrib(opType: string, inputs: readonly Ref[], attributes: Attributes = {}, numOutputs = 1): Ref[] {
+    return this.#addNode(opType, contribDomain, inputs, attributes, numOutputs);
+  }
+
+  /** int64 [1]: a size, computed at run time where it has symbols; each is computed once. */
+  size(dim: Dim): Ref {
+    if (typeof dim === 'number') return this.integers([dim]);
+    const known = this.#sizes.get(dim);
+    if (known !== undefined) return known;
+    const ref = this.#computeSize(dim);
+    this.#sizes.set(dim, ref);
+    return ref;
+  }
+
+  /** int64 []: the same as a scalar. */
+  scalarSize(dim: Dim): Ref {
+    if (typeof dim === 'number') return this.constant(int64([], [dim]));
+    return this.op('Squeeze', [this.size(dim), this.integers([0])]);
+  }
+
+  /** int64 [rank]: a shape, static where it can be. */
+  shape(shape: Shape): Ref {
+    if (isStatic(shape)) return this.integers(shape);
+    // Neighbouring static sizes go into one constant.
+    const parts: Ref[] = [];
+    let statics: number[] = [];
+    for (const dim of shape) {
+      if (typeof dim === 'number') {
+        statics.push(dim);
+        continue;
+      }
+      if (statics.length > 0) parts.push(this.integers(statics));
+      statics = [];
+      parts.push(this.size(dim));
+    }
+    if (statics.length > 0) parts.push(this.integers(statics));
+    return parts.length === 1 ? at(parts, 0) : this.op('Concat', parts, { axis: 0 });
+  }
+
+  /**
+   * Declares a model output.
+   *
+   * The node that makes the value writes the output directly; a copy is needed only when the value is an input, a
+   * constant, or an output already.
+   */
+  output(name: string, value: Ref, dtype: DType, shape: Shape): void {
+    this.#outputs.push({ name, dtype, shape });
+    const isFree = this.#produced.has(value) && this.#produced.get(value) === undefined;
+    const source = isFree ? value : this.op('Identity', [value]);
+    this.#produced.set(source, name);
+  }
+
+  finish(name: string): OnnxModel {
+    const rename = (ref: Ref): Ref => this.#produced.get(ref) ?? ref;
+    const nodes = this.#nodes.map((node) => ({ ...node, inputs: node.inputs.map(rename), outputs: node.outputs.map(rename) }));
+    return { name, nodes, initializers: this.#initializers, inputs: this.#inputs, outputs: this.#outputs };
+  }
+
+  #addConstant(tensor: HostTensor): Ref {
+    const name = `%c${this.#initializers.length}`;
+    this.#initializers.push({ name, tensor });
+    return name;
+  }
+
+  #addNode(opType: string, domain: string, inputs: readonly Ref[], attributes: Attributes, numOutputs: number): Ref[] {
+    const index = this.#nodes.length;
+    const outputs = Array.from({ length: numOutputs }, (_, output) => (numOutputs === 1 ? `%${index}` : `%${index}.${output}`));
+    this.#nodes.push({ opType, domain, name: `${this.#place}#${index}`, inputs, outputs, attributes });
+    for (const output of outputs) this.#produced.set(output, undefined);
+    return outputs;
+  }
+
+  #computeSize(dim: string): Ref {
+    const terms = dimTerms(dim).map(({ coefficient, symbols }) => {
+      const factors = symbols.map((symbol) => this.#symbolSize(symbol));
+      if (coefficient !== 1 || factors.length === 0) factors.push(this.integers([coefficient]));
+      return factors.reduce((left, right) => this.op('Mul', [left, right]));
+    });
+    return terms.reduce((left, right) => this.op('Add', [left, right]));
+  }
+
+  #symbolSize(symbol: string): Ref {
+    const source = this.#symbols.get(symbol);
+    invariant(source !== undefined, `dimension symbol ${symbol} is not the size of any input's axis`);
+    if (typeof source === 'number') return this.integers([source]);
+    const known = this.#sizes.get(symbol);
+    if (known !== undefined) return known;
+    const ref = this.op('Shape', [source.input], { start: source.axis, end: source.axis + 1 });
+    this.#sizes.set(symbol, ref);
+    return ref;
+  }
+}

@@ -1,0 +1,97 @@
+// Execution providers: which device a session runs on, and what to install when that is not possible.
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { AppError } from '#base';
+import type { Pointer } from './c-api.ts';
+import type { Environment } from './environment.ts';
+import { runtimeFolder } from './library.ts';
+import { made, StringTable } from './native-memory.ts';
+import { checkStatus } from './status.ts';
+
+export type DeviceKind = 'cpu' | 'cuda' | 'webgpu';
+
+export interface Device {
+  readonly kind: DeviceKind;
+  readonly index: number;
+}
+
+/** What each kind is called by the runtime: the provider, and the memory it allocates. */
+export const providerNames: Readonly<Record<DeviceKind, { readonly provider: string; readonly memory: string }>> = {
+  cpu: { provider: 'CPUExecutionProvider', memory: 'Cpu' },
+  cuda: { provider: 'CUDAExecutionProvider', memory: 'Cuda' },
+  webgpu: { provider: 'WebGpuExecutionProvider', memory: 'WebGPU_Buffer' },
+};
+
+/** Reads `cpu`, `cuda`, `cuda:1`, `webgpu`, `webgpu:0`. @throws AppError `invalid_argument` */
+export function parseDevice(text: string): Device {
+  const match = /^(cpu|cuda|webgpu)(?::(\d+))?$/.exec(text);
+  if (match === null)
+    throw new AppError('invalid_argument', `device: "${text}" is not one of auto, cpu, cuda:N, webgpu:N.`, {
+      details: { field: 'device' },
+    });
+  const device: Device = { kind: match[1] as DeviceKind, index: Number(match[2] ?? 0) };
+  // The CPU is one device, and the WebGPU provider takes the adapter that the driver names first.
+  if (device.kind !== 'cuda' && device.index !== 0)
+    throw new AppError('invalid_argument', `device: there is only ${device.kind}:0, got "${text}".`, { details: { field: 'device' } });
+  return device;
+}
+
+export function printDevice({ kind, index }: Device): string {
+  return kind === 'cpu' ? 'cpu' : `${kind}:${index}`;
+}
+
+const cudaLibraries: Readonly<Record<string, string>> = {
+  linux: 'libonnxruntime_providers_cuda.so',
+  win32: 'onnxruntime_providers_cuda.dll',
+};
+
+/**
+ * Adds the device's provider to session options; the CPU provider is always there behind it.
+ *
+ * @throws AppError `provider_missing` that names what to install
+ */
+export function appendProvider(environment: Environment, options: Pointer, device: Device): void {
+  if (device.kind === 'cuda') appendCuda(environment, options, device);
+  if (device.kind === 'webgpu') appendWebGpu(environment, options, device);
+}
+
+function appendCuda({ api, version }: Environment, options: Pointer, device: Device): void {
+  const file = cudaLibraries[process.platform];
+  const path = file === undefined ? undefined : join(runtimeFolder(), file);
+  const remedy =
+    `Put ${file ?? 'the CUDA provider'} and its shared library of ONNX Runtime ${version} into ${runtimeFolder()} ` +
+    `(running the install script of onnxruntime-node with ONNXRUNTIME_NODE_INSTALL=cuda12 does that) and install CUDA 12 and cuDNN 9, or choose device cpu.`;
+  if (path === undefined || !existsSync(path))
+    throw new AppError('provider_missing', `device ${printDevice(device)}: the CUDA provider library is not there. ${remedy}`);
+  const cuda = made((out) => checkStatus(api.CreateCUDAProviderOptions(out), 'CUDA options'));
+  try {
+    const settings = { device_id: `${device.index}`, arena_extend_strategy: 'kSameAsRequested' };
+    const keys = new StringTable(Object.keys(settings));
+    const values = new StringTable(Object.values(settings));
+    checkStatus(api.UpdateCUDAProviderOptions(cuda, keys.table, values.table, Object.keys(settings).length), 'CUDA options');
+    missingOnFailure(() => checkStatus(api.SessionOptionsAppendExecutionProvider_CUDA_V2(options, cuda), 'CUDA provider'), device, remedy);
+  } finally {
+    api.ReleaseCUDAProviderOptions(cuda);
+  }
+}
+
+function appendWebGpu({ api, providers }: Environment, options: Pointer, device: Device): void {
+  const remedy = 'Install a Vulkan (Linux), Metal (macOS) or Direct3D 12 (Windows) driver for the GPU, or choose device cpu.';
+  if (!providers.includes(providerNames.webgpu.provider))
+    throw new AppError('provider_missing', `device ${printDevice(device)}: this ONNX Runtime was built without WebGPU. ${remedy}`);
+  const none = new StringTable([]).table;
+  missingOnFailure(
+    () => checkStatus(api.SessionOptionsAppendExecutionProvider(options, 'WebGPU', none, none, 0), 'WebGPU provider'),
+    device,
+    remedy,
+  );
+}
+
+/** Runs a step that fails when a driver or a library that the provider needs is not there. */
+function missingOnFailure<T>(step: () => T, device: Device, remedy: string): T {
+  try {
+    return step();
+  } catch (cause) {
+    throw new AppError('provider_missing', `device ${printDevice(device)}: ${AppError.from(cause).message} ${remedy}`, { cause });
+  }
+}

@@ -1,0 +1,189 @@
+// One ONNX Runtime session: created from a model on a pool thread, run on a pool thread, stopped by a signal.
+import { AppError, InvariantError } from '#base';
+import type { Pointer } from './c-api.ts';
+import type { Environment } from './environment.ts';
+import { HostWeights } from './host-weights.ts';
+import { addressOf, made, OutPointer, offHeap, pointerTable, StringTable } from './native-memory.ts';
+import { type OnnxModel, writeModel } from './onnx-proto.ts';
+import { appendProvider, type Device } from './providers.ts';
+import { withNativeThread } from './run-gate.ts';
+import { checkStatus } from './status.ts';
+
+export interface SessionOptions {
+  readonly device: Device;
+  /** Threads of one run, the calling one included; they belong to the session and sleep between runs. */
+  readonly threads: number;
+  /** Prefix of a JSON profile that is written when the session is released. */
+  readonly profilePrefix?: string;
+}
+
+const allOptimizations = 99;
+
+const configEntries: Readonly<Record<string, string>> = {
+  'session.use_env_allocators': '1',
+  // Weights get memory of their own, which release gives back; the arena is for what runs come and go with.
+  'session.use_device_allocator_for_initializers': '1',
+  // A thread that sleeps between two small products wakes too late for the second: without spinning, decoding runs on one
+  // core. Spinning for the runtime's default time would take the core from other sessions, so it is kept short.
+  'session.intra_op.allow_spinning': '1',
+  'session.intra_op.spin_duration_us': '200',
+};
+
+export class Session {
+  readonly #environment: Environment;
+  readonly #pointer: Pointer;
+  readonly #name: string;
+  readonly #inputNames: StringTable;
+  readonly #outputNames: StringTable;
+  readonly #numInputs: number;
+  readonly #numOutputs: number;
+  readonly #weights: HostWeights;
+  readonly #isProfiled: boolean;
+
+  private constructor(environment: Environment, pointer: Pointer, model: OnnxModel, weights: HostWeights, isProfiled: boolean) {
+    this.#environment = environment;
+    this.#pointer = pointer;
+    this.#name = model.name;
+    this.#inputNames = new StringTable(model.inputs.map(({ name }) => name));
+    this.#outputNames = new StringTable(model.outputs.map(({ name }) => name));
+    this.#numInputs = model.inputs.length;
+    this.#numOutputs = model.outputs.length;
+    this.#weights = weights;
+    this.#isProfiled = isProfiled;
+  }
+
+  /** @throws AppError `engine_failure` | `out_of_memory` | `provider_missing` */
+  static async create(environment: Environment, model: OnnxModel, options: SessionOptions): Promise<Session> {
+    const { api } = environment;
+    const place = `compile "${model.name}"`;
+    const nativeOptions = made((out) => checkStatus(api.CreateSessionOptions(out), place));
+    const weights = new HostWeights(environment, model);
+    try {
+      configure(environment, nativeOptions, options, place);
+      weights.handOver(nativeOptions, place);
+      const bytes = serialize(model);
+      const out = new OutPointer();
+      const address = addressOf(bytes.buffer);
+      const status = await withNativeThread(() =>
+        callAsync<Pointer | null>([bytes, out.slot], (done) =>
+          api.CreateSessionFromArray.async(environment.pointer, address, bytes.length, nativeOptions, addressOf(out.slot.buffer), done),
+        ),
+      );
+      checkStatus(status, place);
+      return new Session(environment, out.value, model, weights, options.profilePrefix !== undefined);
+    } catch (thrown) {
+      weights.release();
+      throw thrown;
+    } finally {
+      api.ReleaseSessionOptions(nativeOptions);
+    }
+  }
+
+  /**
+   * Runs once on a pool thread. Outputs are written into the given values.
+   *
+   * @param inputs - OrtValue of each input, in the model's order; the caller keeps their memory until the promise settles
+   * @param outputs - the same for the outputs
+   * @throws AppError `cancelled` | `engine_failure` | `out_of_memory`
+   */
+  async run(inputs: readonly Pointer[], outputs: readonly Pointer[], signal?: AbortSignal): Promise<void> {
+    const { api } = this.#environment;
+    const place = `run "${this.#name}"`;
+    const inputTable = pointerTable(inputs);
+    const outputTable = pointerTable(outputs);
+    await withNativeThread(async () => {
+      const runOptions = signal === undefined ? null : made((out) => checkStatus(api.CreateRunOptions(out), place));
+      const stop = (): void => checkStatus(api.RunOptionsSetTerminate(runOptions), place);
+      try {
+        signal?.addEventListener('abort', stop);
+        const status = await callAsync<Pointer | null>([inputTable, outputTable], (done) =>
+          api.Run.async(
+            this.#pointer,
+            runOptions,
+            addressOf(this.#inputNames.table.buffer),
+            addressOf(inputTable.buffer),
+            this.#numInputs,
+            addressOf(this.#outputNames.table.buffer),
+            this.#numOutputs,
+            addressOf(outputTable.buffer),
+            done,
+          ),
+        );
+        checkStatus(status, place);
+      } catch (thrown) {
+        throw signal?.aborted === true ? new AppError('cancelled', `${place}: the run was stopped on request.`, { cause: thrown }) : thrown;
+      } finally {
+        signal?.removeEventListener('abort', stop);
+        if (runOptions !== null) api.ReleaseRunOptions(runOptions);
+      }
+    }, signal);
+  }
+
+  /**
+   * Runs once on the calling thread, for short copies.
+   *
+   * @param config - run settings of the runtime, by its own names
+   */
+  runHere(inputs: readonly Pointer[], outputs: readonly Pointer[], config: Readonly<Record<string, string>> = {}): void {
+    const { api } = this.#environment;
+    const place = `run "${this.#name}"`;
+    const [inputTable, outputTable] = [pointerTable(inputs), pointerTable(outputs)];
+    const names = [this.#inputNames.table, this.#outputNames.table] as const;
+    const runOptions = made((out) => checkStatus(api.CreateRunOptions(out), place));
+    try {
+      for (const [key, value] of Object.entries(config)) checkStatus(api.AddRunConfigEntry(runOptions, key, value), place);
+      checkStatus(
+        api.Run(this.#pointer, runOptions, names[0], inputTable, this.#numInputs, names[1], this.#numOutputs, outputTable),
+        place,
+      );
+    } finally {
+      api.ReleaseRunOptions(runOptions);
+    }
+  }
+
+  /** The session's allocator for a memory; the caller releases it before the session. */
+  createAllocator(memoryInfo: Pointer): Pointer {
+    const { api } = this.#environment;
+    return made((out) => checkStatus(api.CreateAllocator(this.#pointer, memoryInfo, out), `allocator of "${this.#name}"`));
+  }
+
+  /** Frees the session. No run may be under way, and none may follow. */
+  release(): void {
+    const { api, cpuAllocator } = this.#environment;
+    if (this.#isProfiled) {
+      const file = made((out) => checkStatus(api.SessionEndProfiling(this.#pointer, cpuAllocator, out), `profile "${this.#name}"`));
+      checkStatus(api.AllocatorFree(cpuAllocator, file), `profile "${this.#name}"`);
+    }
+    api.ReleaseSession(this.#pointer);
+    this.#weights.release();
+  }
+}
+
+function configure(environment: Environment, nativeOptions: Pointer, options: SessionOptions, place: string): void {
+  const { api } = environment;
+  checkStatus(api.SetSessionGraphOptimizationLevel(nativeOptions, allOptimizations), place);
+  // A planned block as large as all scratch space together would stand beside the pieces that the arena already holds.
+  checkStatus(api.DisableMemPattern(nativeOptions), place);
+  checkStatus(api.SetIntraOpNumThreads(nativeOptions, options.threads), place);
+  for (const [key, value] of Object.entries(configEntries)) checkStatus(api.AddSessionConfigEntry(nativeOptions, key, value), place);
+  if (options.profilePrefix !== undefined) checkStatus(api.EnableProfiling(nativeOptions, options.profilePrefix), place);
+  appendProvider(environment, nativeOptions, options.device);
+}
+
+/** The model's bytes, without its large weights, in memory that keeps its address. */
+function serialize(model: OnnxModel): Uint8Array<ArrayBuffer> {
+  const message = writeModel(HostWeights.without(model));
+  const bytes = new Uint8Array(offHeap(message.sizeBytes), 0, message.sizeBytes);
+  message.copyTo(bytes);
+  return bytes;
+}
+
+/** Starts an asynchronous native call; `memory` is what the call's addresses point to, referenced until it has ended. */
+function callAsync<T>(memory: readonly ArrayBufferView[], start: (done: (error: Error | null, result: T) => void) => void): Promise<T> {
+  return new Promise((resolve, reject) => {
+    start((error, result) => {
+      if (memory.length > 0 && error === null) resolve(result);
+      else reject(error ?? new InvariantError('an asynchronous call without memory'));
+    });
+  });
+}

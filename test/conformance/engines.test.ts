@@ -1,0 +1,111 @@
+// One suite for every engine: each op's samples against the definition's plain evaluation in float64.
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { at, Random } from '#base';
+import type { Engine } from '#engine';
+import { createOnnxEngine } from '#engine/onnx';
+import { createReferenceEngine } from '#engine/reference';
+import { definitionOf, GraphBuilder, type OpName, ops, type Sample, type TensorType } from '#graph';
+import { type DType, evaluateShape, type HostTensor, isFloat, toNumbers } from '#tensor';
+import { expectAllClose } from '#test/allclose';
+import { fillOperand } from '#test/samples';
+import { toleranceFor } from '#test/tolerances';
+
+interface EngineCase {
+  readonly name: string;
+  readonly create: () => Promise<Engine>;
+  /** Cases that the engine cannot run, each with the reason. */
+  readonly limits: Readonly<Record<string, string>>;
+}
+
+const engines: readonly EngineCase[] = [
+  { name: 'reference', create: async () => createReferenceEngine(), limits: {} },
+  {
+    name: 'onnx',
+    create: () => createOnnxEngine(),
+    limits: {
+      'erf float64': 'the runtime has Erf for float32 only',
+      'gelu float64': 'built on Erf, which the runtime has for float32 only',
+      'groupQueryAttention float64': 'the fused kernel is float32 only',
+    },
+  },
+];
+
+const opNames = Object.keys(ops) as OpName[];
+
+for (const { name: engineName, create, limits } of engines) {
+  describe(`${engineName} engine`, () => {
+    let engine: Engine;
+    beforeAll(async () => {
+      engine = await create();
+    });
+    afterAll(() => engine.dispose());
+
+    for (const op of opNames) {
+      const samples: readonly Sample<object>[] = definitionOf(op).samples;
+      samples.forEach((sample, index) => {
+        for (const dtype of ['float32', 'float64'] as const) {
+          if (dtype === 'float64' && !sample.operands.some((operand) => operand.dtype === 'float32')) continue;
+          const title = `${op} sample ${index}${sample.note === undefined ? '' : ` (${sample.note})`} in ${dtype}`;
+          it(title, async (context) => {
+            const limit = limits[`${op} ${dtype}`];
+            if (limit !== undefined) context.skip(limit);
+            await checkSample(engine, op, dtype === 'float32' ? sample : withFloatType(sample, 'float64'), index);
+          });
+        }
+      });
+    }
+  });
+}
+
+/** The same sample with every float operand in another type. */
+function withFloatType(sample: Sample<object>, dtype: DType): Sample<object> {
+  return { ...sample, operands: sample.operands.map((operand) => (isFloat(operand.dtype) ? { ...operand, dtype } : operand)) };
+}
+
+/**
+ * Results that are written over an operand's buffer, as these ops are meant to be used: what lies behind the new
+ * positions stays only then.
+ */
+const inPlace: Readonly<Partial<Record<OpName, Readonly<Record<string, string>>>>> = {
+  groupQueryAttention: { y1: 'x3', y2: 'x4' },
+};
+
+async function checkSample(engine: Engine, op: OpName, sample: Sample<object>, seed: number): Promise<void> {
+  const random = new Random(seed + 1);
+  const operands = sample.operands.map((operand) => fillOperand(operand, random));
+  const b = new GraphBuilder(op);
+  const inputs = operands.map((operand, index) => b.input(`x${index}`, operand.dtype, operand.shape));
+  const results = b.apply(op, inputs, sample.attrs ?? {});
+  const graph = b.graph(Object.fromEntries(results.map((result, index) => [`y${index}`, result])));
+  const program = await engine.compile(graph, { name: op });
+  const buffers = Object.fromEntries(operands.map((operand, index) => [`x${index}`, engine.upload(operand)]));
+  const bound = Object.entries(inPlace[op] ?? {}).flatMap(([result, operand]) => {
+    const buffer = buffers[operand];
+    return buffer === undefined ? [] : [[result, buffer] as const];
+  });
+  const outputs = await program.run(buffers, { outputs: Object.fromEntries(bound) });
+  const expected = evaluatePlain(op, operands, sample.attrs ?? {}, at(results, 0).node.types);
+  expected.forEach((tensor, index) => {
+    const actual = outputs[`y${index}`]?.read();
+    expect(actual?.shape).toEqual(tensor.shape);
+    expect(actual?.dtype).toBe(tensor.dtype);
+    if (actual === undefined) return;
+    expectAllClose(toNumbers(actual), tensor.data, { ...toleranceFor(tensor.dtype, op), what: `${op} result ${index}` });
+  });
+  for (const buffer of [...Object.values(outputs), ...Object.values(buffers)]) buffer.release();
+  await program.release();
+}
+
+interface Expected {
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  readonly data: Float64Array;
+}
+
+function evaluatePlain(op: OpName, operands: readonly HostTensor[], attrs: object, types: readonly TensorType[]): Expected[] {
+  const shapes = types.map(({ shape }) => evaluateShape(shape, new Map()));
+  const plain = operands.map(({ shape, ...tensor }) => ({ shape, data: Float64Array.from(toNumbers({ shape, ...tensor })) }));
+  const evaluated = definitionOf(op).evaluate(plain, attrs, shapes, types);
+  const results = 'data' in evaluated ? [evaluated] : evaluated;
+  return results.map(({ shape, data }, index) => ({ dtype: at(types, index).dtype, shape, data }));
+}
