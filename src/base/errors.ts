@@ -42,6 +42,7 @@ const systemErrors: Readonly<Record<string, ErrorCode>> = {
   ENOENT: 'file_not_found',
   ENOTDIR: 'file_not_found',
   EISDIR: 'file_not_found',
+  EEXIST: 'file_exists',
   EACCES: 'file_not_allowed',
   EPERM: 'file_not_allowed',
   EROFS: 'file_not_allowed',

@@ -3,7 +3,7 @@ import { AppError, type OperationContext } from '#base';
 import type { Engine } from '#engine';
 import type { Model } from '#models';
 import type { TokenCorpus } from '#text';
-import { type CheckpointKeeper, type TrainResult, type TrainSettings, trainModel, trainSettings } from '#train';
+import { type CheckpointKeeper, type TrainRequest, type TrainResult, type TrainSettings, trainModel, trainSettings } from '#train';
 import { type LogitDistillation, logitObjective } from './logit-objective.ts';
 
 export type DistillSettings = TrainSettings & LogitDistillation;
@@ -14,7 +14,9 @@ export const defaultLogitDistillation: LogitDistillation = { temperature: 1, alp
 export function distillSettings(given: Partial<DistillSettings>): DistillSettings {
   const settings = { ...defaultLogitDistillation, ...given, ...trainSettings(given) };
   if (!(Number.isFinite(settings.temperature) && settings.temperature > 0))
-    throw new AppError('invalid_argument', `temperature: must be above 0, got ${settings.temperature}.`, { details: { field: 'temperature' } });
+    throw new AppError('invalid_argument', `temperature: must be above 0, got ${settings.temperature}.`, {
+      details: { field: 'temperature' },
+    });
   if (!(settings.alpha >= 0 && settings.alpha <= 1))
     throw new AppError('invalid_argument', `alpha: must be between 0 and 1, got ${settings.alpha}.`, { details: { field: 'alpha' } });
   return settings;
@@ -26,6 +28,7 @@ export interface DistillRequest {
   readonly corpus: TokenCorpus;
   readonly settings: DistillSettings;
   readonly checkpoints?: CheckpointKeeper;
+  readonly afterStep?: NonNullable<TrainRequest['afterStep']>;
 }
 
 /**
@@ -34,7 +37,7 @@ export interface DistillRequest {
  * @throws AppError `tokenizer_mismatch` when the vocabularies differ in size, and whatever `trainModel` throws
  */
 export async function distillModel(request: DistillRequest, engine: Engine, context: OperationContext): Promise<TrainResult> {
-  const { student, teacher, corpus, settings, checkpoints } = request;
+  const { student, teacher, corpus, settings, checkpoints, afterStep } = request;
   if (student.config.vocabularySize !== teacher.config.vocabularySize)
     throw new AppError(
       'tokenizer_mismatch',
@@ -42,7 +45,11 @@ export async function distillModel(request: DistillRequest, engine: Engine, cont
     );
   const objective = logitObjective(engine, teacher, settings);
   try {
-    return await trainModel({ model: student, objective, corpus, settings, ...(checkpoints && { checkpoints }) }, engine, context);
+    return await trainModel(
+      { model: student, objective, corpus, settings, ...(checkpoints && { checkpoints }), ...(afterStep && { afterStep }) },
+      engine,
+      context,
+    );
   } finally {
     objective.release();
   }

@@ -48,7 +48,10 @@ export function logitObjective(engine: Engine, teacher: Model, settings: LogitDi
         return pieceSums(b, student.logits(rows), teacherLogits, wanted, settings);
       });
       const total = (part: 'crossEntropy' | 'divergence'): Value =>
-        b.mul(sums.map((sum) => sum[part]).reduce((left, right) => b.add(left, right)), scale);
+        b.mul(
+          sums.map((sum) => sum[part]).reduce((left, right) => b.add(left, right)),
+          scale,
+        );
       const [crossEntropy, divergence] = [total('crossEntropy'), total('divergence')];
       const loss = b.add(b.mul(crossEntropy, 1 - settings.alpha), b.mul(divergence, settings.alpha * settings.temperature ** 2));
       return { loss, metrics: { crossEntropy, divergence } };

@@ -1,4 +1,4 @@
-// Builds graphs: types are checked at each call, equal nodes are made once.
+// Builds graphs: types are checked at each call, equal scalars are made once.
 import { AppError, at, invariant } from '#base';
 import { type DType, fromNumbers, type HostTensor, hostTensor, normalizeAxis, printShape, type Shape, sameShape } from '#tensor';
 import type { Emitter, Scalarish } from './op.ts';
@@ -13,6 +13,7 @@ let lastNodeId = 0;
  */
 export class GraphBuilder implements Emitter {
   readonly #inputs: GraphInput[] = [];
+  readonly #inputNames = new Set<string>();
   readonly #scalars = new Map<string, Value>();
   #place: string;
 
@@ -48,7 +49,8 @@ export class GraphBuilder implements Emitter {
 
   /** A named input. @throws InvariantError when the name is taken */
   input(name: string, dtype: DType, shape: Shape): Value {
-    invariant(!this.#inputs.some((input) => input.name === name), `graph input "${name}" is declared twice`);
+    invariant(!this.#inputNames.has(name), `graph input "${name}" is declared twice`);
+    this.#inputNames.add(name);
     const value = this.#one('input', [], { name, dtype, shape });
     this.#inputs.push({ name, value });
     return value;
@@ -59,11 +61,9 @@ export class GraphBuilder implements Emitter {
     return this.#inputs;
   }
 
-  /**
-   * Closes the graph over named outputs. Inputs are those of this builder, and after them any others that are reached.
-   */
-  graph(outputs: Readonly<Record<string, Value>>, extraInputs: readonly GraphInput[] = []): Graph {
-    return { inputs: [...extraInputs, ...this.#inputs], outputs: Object.entries(outputs).map(([name, value]) => ({ name, value })) };
+  /** Closes the graph over named outputs. Its inputs are all that this builder declared, used or not. */
+  graph(outputs: Readonly<Record<string, Value>>): Graph {
+    return { inputs: [...this.#inputs], outputs: Object.entries(outputs).map(([name, value]) => ({ name, value })) };
   }
 
   constant(value: HostTensor): Value {

@@ -16,6 +16,7 @@ export type { Optimizer, ParameterUpdate, UpdateContext } from './optimizers/opt
 export { learningRateAt, type Schedule, type ScheduleKind } from './optimizers/schedule.ts';
 export { type SgdSettings, sgd } from './optimizers/sgd.ts';
 export {
+  buildNormGraph,
   buildUpdateGraph,
   globalNorm,
   gradientName,

@@ -1,5 +1,5 @@
 // What an op is, and the emitter that gradient rules, passes and architectures build graphs with.
-import type { DType, HostTensor, Shape } from '#tensor';
+import type { DimBindings, DType, HostTensor, Shape } from '#tensor';
 import type { GroupQueryAttentionAttrs, MatmulAttrs, PlainTensor, TensorType, Value } from './types.ts';
 
 /** A tuple of N items; with `number` as N, any count. */
@@ -55,12 +55,16 @@ export interface OpDefinition<N extends number, Attrs extends object> {
   readonly infer: (operands: Operands<N, TensorType>, attrs: Attrs, place: string) => TensorType | readonly TensorType[];
   /** One gradient an operand (null where there is none), or the statement that there is no gradient. */
   readonly vjp: ((context: VjpContext<N, Attrs>) => Operands<N, Value | null>) | 'not-differentiable';
-  /** The plain meaning, in float64. `resultShapes` are the inferred shapes with their symbols bound. */
+  /**
+   * The plain meaning, in float64. `resultShapes` are the inferred shapes with their symbols bound; `bindings` says what the
+   * symbols in attributes stand for, and may be left out where there are none.
+   */
   readonly evaluate: (
     operands: Operands<N, PlainTensor>,
     attrs: Attrs,
     resultShapes: readonly (readonly number[])[],
     resultTypes: readonly TensorType[],
+    bindings?: DimBindings,
   ) => PlainTensor | readonly PlainTensor[];
   readonly samples: readonly Sample<Attrs>[];
 }

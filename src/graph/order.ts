@@ -36,6 +36,17 @@ export function orderFrom(roots: readonly Value[]): Node[] {
   return ordered;
 }
 
+/** How many operands and outputs take a result of each node that the outputs need. */
+export function countUses(graph: Graph): ReadonlyMap<Node, number> {
+  const uses = new Map<Node, number>();
+  const count = ({ node }: Value): void => {
+    uses.set(node, (uses.get(node) ?? 0) + 1);
+  };
+  for (const node of topologicalOrder(graph)) node.operands.forEach(count);
+  for (const { value } of graph.outputs) count(value);
+  return uses;
+}
+
 /** The same value wherever it is met: values are made anew by some callers, nodes are not. */
 export function valueKey(value: Value): string {
   return `${value.node.id}.${value.index}`;

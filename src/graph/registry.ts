@@ -37,7 +37,7 @@ export type AttrsOf<K extends OpName> = (typeof ops)[K] extends OpDefinition<inf
 export type AnyOpDefinition = OpDefinition<number, object>;
 
 export function opName(node: Node): OpName {
-  invariant(node.op in ops, `node ${node.id} has the unknown op ${node.op}`);
+  invariant(Object.hasOwn(ops, node.op), `node ${node.id} has the unknown op ${node.op}`);
   return node.op as OpName;
 }
 

@@ -4,15 +4,15 @@ import { dimTerms, type Shape, sameShape } from '#tensor';
 import { printType } from './builder.ts';
 import { orderFrom } from './order.ts';
 import { attrsOf, definitionOf, opName } from './registry.ts';
-import type { Graph, Node } from './types.ts';
+import type { Graph, Node, Value } from './types.ts';
 
 /**
  * Checks a whole graph.
  *
- * Rules: names of inputs and of outputs are unique; every input node reached is listed; every node's types are what its op
+ * Rules: names of inputs and of outputs are unique; every listed input is an input node of that name, and every input node reached is listed; every node's types are what its op
  * infers from its operands; every value's type is its node's; every symbol in a shape is a plain dimension of some input.
  *
- * @throws InvariantError naming the node and the rule
+ * @throws InvariantError naming the node and the rule, or the AppError of the op whose operands do not fit
  */
 export function verifyGraph(graph: Graph): void {
   unique(
@@ -23,6 +23,12 @@ export function verifyGraph(graph: Graph): void {
     graph.outputs.map(({ name }) => name),
     'output',
   );
+  for (const { name, value } of graph.inputs)
+    invariant(
+      value.node.op === 'input' && attrsOf(value.node, 'input').name === name,
+      `graph input "${name}" is a ${describe(value.node)}, not the input node of that name`,
+    );
+  for (const { name, value } of graph.outputs) verifyValue(value, `output "${name}"`);
   const listed = new Set(graph.inputs.map(({ value }) => value.node));
   const symbols = boundSymbols(graph);
   for (const node of orderFrom(graph.outputs.map(({ value }) => value))) {
@@ -35,12 +41,7 @@ export function verifyGraph(graph: Graph): void {
 function verifyNode(node: Node): void {
   const name = opName(node);
   for (const operand of node.operands) {
-    const type = operand.node.types[operand.index];
-    invariant(type !== undefined, `${describe(node)}: operand result ${operand.index} of ${operand.node.op} does not exist`);
-    invariant(
-      type.dtype === operand.dtype && sameShape(type.shape, operand.shape),
-      `${describe(node)}: operand says ${printType(operand)}, its node says ${printType(type)}`,
-    );
+    verifyValue(operand, `${describe(node)}: operand`);
     invariant(operand.node.id < node.id, `${describe(node)}: operand was made after it`);
   }
   const inferred = definitionOf(name).infer(node.operands, node.attrs, describe(node));
@@ -53,6 +54,15 @@ function verifyNode(node: Node): void {
       `${describe(node)}: result ${index} is typed ${kept === undefined ? 'nothing' : printType(kept)}, its op infers ${printType(type)}`,
     );
   });
+}
+
+function verifyValue(value: Value, place: string): void {
+  const type = value.node.types[value.index];
+  invariant(type !== undefined, `${place}: result ${value.index} of ${value.node.op} does not exist`);
+  invariant(
+    type.dtype === value.dtype && sameShape(type.shape, value.shape),
+    `${place} says ${printType(value)}, its node says ${printType(type)}`,
+  );
 }
 
 function verifySymbols(shape: Shape, symbols: ReadonlySet<string>, node: Node): void {

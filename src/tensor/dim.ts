@@ -11,7 +11,7 @@ export type DimBindings = ReadonlyMap<string, number>;
 type Polynomial = Map<string, number>;
 
 function parse(dim: Dim): Polynomial {
-  if (typeof dim === 'number') return new Map([['', dim]]);
+  if (typeof dim === 'number') return new Map(dim === 0 ? [] : [['', dim]]);
   const polynomial: Polynomial = new Map();
   for (const term of dim.split('+')) {
     let coefficient = 1;
@@ -51,8 +51,8 @@ export function addDims(left: Dim, right: Dim): Dim {
 
 export function multiplyDims(left: Dim, right: Dim): Dim {
   if (typeof left === 'number' && typeof right === 'number') return left * right;
-  if (left === 1) return right;
-  if (right === 1) return left;
+  if (left === 1) return addDims(right, 0);
+  if (right === 1) return addDims(left, 0);
   const product: Polynomial = new Map();
   for (const [leftMonomial, leftCoefficient] of parse(left)) {
     for (const [rightMonomial, rightCoefficient] of parse(right)) {

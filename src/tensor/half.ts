@@ -31,7 +31,7 @@ export function halfToFloat(bits: Uint16Array): Float32Array {
   return floats;
 }
 
-/** Rounds to IEEE binary16, ties to even; values past 65504 become infinite. */
+/** Rounds to IEEE binary16 by way of float32, as runtimes do: ties to even; values that round past 65504 become infinite. */
 export function floatToHalf(floats: ArrayLike<number>): Uint16Array {
   const bits = new Uint16Array(floats.length);
   for (let index = 0; index < floats.length; index++) bits[index] = halfBits(floats[index]!);
@@ -61,14 +61,14 @@ export function bfloat16ToFloat(bits: Uint16Array): Float32Array {
   return new Float32Array(words.buffer);
 }
 
-/** Rounds to bfloat16, ties to even. */
+/** Rounds to bfloat16 by way of float32, ties to even; every NaN becomes the quiet one. */
 export function floatToBfloat16(floats: ArrayLike<number>): Uint16Array {
   const bits = new Uint16Array(floats.length);
   for (let index = 0; index < floats.length; index++) {
     floatView[0] = floats[index]!;
     const word = wordView[0]!;
-    const isNaN = (word & 0x7fffffff) > 0x7f800000;
-    bits[index] = isNaN ? 0x7fc0 : (word + 0x7fff + ((word >>> 16) & 1)) >>> 16;
+    const isNotANumber = (word & 0x7fffffff) > 0x7f800000;
+    bits[index] = isNotANumber ? 0x7fc0 : (word + 0x7fff + ((word >>> 16) & 1)) >>> 16;
   }
   return bits;
 }

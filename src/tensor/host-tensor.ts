@@ -1,5 +1,5 @@
 // Tensors in host memory: an element type, a shape and one contiguous row-major array.
-import { AppError } from '#base';
+import { AppError, invariant } from '#base';
 import { printShape } from './dim.ts';
 import { type DType, type DTypeArray, dtypeBytes, zeros } from './dtype.ts';
 import { bfloat16ToFloat, floatToBfloat16, floatToHalf, halfToFloat } from './half.ts';
@@ -89,6 +89,7 @@ export function fromNumbers<D extends DType>(dtype: D, numbers: ArrayLike<number
 
 /** Swaps the two axes of a matrix: [m, n] -> [n, m]. */
 export function transposeMatrix<D extends DType>(tensor: HostTensor<D>): HostTensor<D> {
+  invariant(tensor.shape.length === 2, `a matrix has two axes, not ${printShape(tensor.shape)}`);
   const [rows = 0, columns = 0] = tensor.shape;
   const result = hostTensor(tensor.dtype, [columns, rows]);
   const source = tensor.data as Float32Array;

@@ -9,6 +9,8 @@ export interface TrainingProgress {
   readonly cursor: SamplerCursor;
   /** Exponential mean of the loss that is shown. */
   readonly shownLoss: number | null;
+  /** Losses of the newest steps, whose mean is the final loss. */
+  readonly recentLosses: readonly number[];
 }
 
 export interface Checkpoint {

@@ -46,7 +46,7 @@ export function trainSettings(given: Partial<TrainSettings>): TrainSettings {
   const settings = { ...defaultTrainSettings, ...given };
   const require = (holds: boolean, name: keyof TrainSettings, rule: string): void => {
     if (!holds)
-      throw new AppError('invalid_argument', `${name}: must be ${rule}, got ${JSON.stringify(settings[name])}.`, { details: { field: name } });
+      throw new AppError('invalid_argument', `${name}: must be ${rule}, got ${String(settings[name])}.`, { details: { field: name } });
   };
   for (const name of ['steps', 'batchSize', 'sequenceLength', 'gradientAccumulation'] as const)
     require(Number.isInteger(settings[name]) && settings[name] >= 1, name, 'a whole number of at least 1');
@@ -55,7 +55,27 @@ export function trainSettings(given: Partial<TrainSettings>): TrainSettings {
   require(Number.isFinite(settings.learningRate) && settings.learningRate > 0, 'learningRate', 'above 0');
   require(settings.finalShare >= 0 && settings.finalShare <= 1, 'finalShare', 'between 0 and 1');
   require(settings.clipNorm >= 0, 'clipNorm', 'at least 0');
+  require(scheduleKinds.includes(settings.schedule), 'schedule', `one of ${scheduleKinds.join(', ')}`);
+  checkOptimizer(settings.optimizer);
   return settings;
+}
+
+const scheduleKinds: readonly ScheduleKind[] = ['constant', 'linear', 'cosine', 'inverseSquareRoot'];
+
+function checkOptimizer(optimizer: OptimizerSettings): void {
+  const require = (value: number | undefined, name: string, holds: (value: number) => boolean, rule: string): void => {
+    if (value !== undefined && !(Number.isFinite(value) && holds(value)))
+      throw new AppError('invalid_argument', `optimizer.${name}: must be ${rule}, got ${value}.`, {
+        details: { field: `optimizer.${name}` },
+      });
+  };
+  const isShare = (value: number): boolean => value >= 0 && value < 1;
+  require(optimizer.weightDecay, 'weightDecay', (value) => value >= 0, 'at least 0');
+  if (optimizer.kind === 'adamW') {
+    require(optimizer.beta1, 'beta1', isShare, 'at least 0 and below 1');
+    require(optimizer.beta2, 'beta2', isShare, 'at least 0 and below 1');
+    require(optimizer.epsilon, 'epsilon', (value) => value > 0, 'above 0');
+  } else require(optimizer.momentum, 'momentum', isShare, 'at least 0 and below 1');
 }
 
 export function makeOptimizer(settings: OptimizerSettings): Optimizer {

@@ -17,6 +17,8 @@ export interface TrainRequest {
   readonly checkpoints?: CheckpointKeeper;
   /** Shown in progress events; the objective's name when absent. */
   readonly phase?: string;
+  /** Called after each step, for example to measure; training waits for it. `model` copies the weights to the host. */
+  readonly afterStep?: (step: number, model: () => Model) => Promise<void>;
 }
 
 export interface TrainResult {
@@ -50,11 +52,11 @@ export async function trainModel(request: TrainRequest, engine: Engine, context:
   try {
     if (saved !== undefined) trainer.restore(saved.progress.step, saved.tensors);
     let shownLoss = saved?.progress.shownLoss ?? null;
-    const tail: number[] = [];
+    const tail = [...(saved?.progress.recentLosses ?? [])];
     const tailLength = Math.min(50, Math.max(1, Math.floor(settings.steps / 10)));
     const tokensPerStep = settings.batchSize * settings.sequenceLength * settings.gradientAccumulation;
     const save = async (cursor: SamplerCursor): Promise<void> => {
-      const progress: TrainingProgress = { step: trainer.step, cursor, shownLoss };
+      const progress: TrainingProgress = { step: trainer.step, cursor, shownLoss, recentLosses: [...tail] };
       await checkpoints?.save({ progress, tensors: trainer.snapshot() });
     };
 
@@ -87,6 +89,7 @@ export async function trainModel(request: TrainRequest, engine: Engine, context:
         if (AppError.from(error).code === 'cancelled') await save(cursor);
         throw error;
       }
+      await request.afterStep?.(trainer.step, () => trainer.model());
       if (settings.checkpointEvery > 0 && trainer.step % settings.checkpointEvery === 0 && trainer.step < settings.steps)
         await save(sampler.cursor);
     }

@@ -2,7 +2,9 @@
 import { AppError, at, invariant } from '#base';
 import type { DeviceBuffer, Engine, Program } from '#engine';
 import {
+  buildNormGraph,
   buildUpdateGraph,
+  type Graph,
   gradientName,
   learningRateAt,
   type Optimizer,
@@ -12,7 +14,7 @@ import {
   stateName,
 } from '#graph';
 import { graphNames, type Model, type Parameter, storedName, storedTensors, trainableNames, uploadModel } from '#models';
-import { float32, type HostTensor, toNumbers } from '#tensor';
+import { castTensor, float32, type HostTensor, toNumbers } from '#tensor';
 import type { TokenBatch } from '#text';
 import { buildGradientGraph } from './gradient-graph.ts';
 import type { Objective } from './objective.ts';
@@ -28,6 +30,14 @@ export interface StepReport {
   readonly learningRate: number;
 }
 
+interface Programs {
+  /** Loss and gradients of a step's first micro-batch, and of the others, which add to them. */
+  readonly fresh: Program;
+  readonly adding: Program | undefined;
+  readonly norm: Program;
+  readonly update: Program;
+}
+
 /**
  * One training run on one engine.
  *
@@ -40,7 +50,7 @@ export class Trainer {
   readonly #optimizer: Optimizer;
   readonly #schedule: Schedule;
   readonly #objective: Objective;
-  readonly #programs: { readonly fresh: Program; readonly adding: Program | undefined; readonly update: Program };
+  readonly #programs: Programs;
   readonly #metricNames: readonly string[];
   /** All of the student's tensors on the device, trained or not, by stored name. */
   readonly #parameters: Readonly<Record<string, DeviceBuffer>>;
@@ -54,7 +64,7 @@ export class Trainer {
     settings: TrainSettings;
     optimizer: Optimizer;
     objective: Objective;
-    programs: { fresh: Program; adding: Program | undefined; update: Program };
+    programs: Programs;
     metricNames: readonly string[];
     parameters: Record<string, DeviceBuffer>;
     gradients: Record<string, DeviceBuffer>;
@@ -89,33 +99,47 @@ export class Trainer {
       invariant(shape !== undefined, `trained tensor ${name} is stored`);
       return { name, shape, decays: shape.length > 1 };
     });
-    const update = buildUpdateGraph(updated, optimizer, settings.clipNorm === 0 ? undefined : settings.clipNorm);
+    const update = buildUpdateGraph(updated, optimizer, settings.clipNorm === 0 ? undefined : settings.clipNorm, 'given');
 
-    const allocate = (names: readonly string[], shape: readonly number[]): (readonly [string, DeviceBuffer])[] =>
-      names.map((name) => [name, engine.allocate({ dtype: 'float32', shape })] as const);
-    return new Trainer({
-      model,
-      settings,
-      optimizer,
-      objective,
-      metricNames,
-      trained,
-      programs: {
-        fresh: await engine.compile(graph, { name: 'gradients' }),
-        adding: adding === undefined ? undefined : await engine.compile(adding.graph, { name: 'gradients-adding' }),
-        update: await engine.compile(optimizeGraph(update), { name: 'update' }),
-      },
-      parameters: uploadModel(engine, model),
-      gradients: Object.fromEntries(updated.flatMap(({ name, shape }) => allocate([gradientName(name)], shape))),
-      state: Object.fromEntries(
-        updated.flatMap(({ name, shape }) =>
-          allocate(
-            optimizer.stateSlots.map((slot) => stateName(slot, name)),
-            shape,
-          ),
+    const programs: Program[] = [];
+    const buffers: DeviceBuffer[] = [];
+    const compile = async (source: Graph, name: string): Promise<Program> => {
+      const program = await engine.compile(source, { name });
+      programs.push(program);
+      return program;
+    };
+    const allocate = (name: string, shape: readonly number[]): readonly [string, DeviceBuffer] => {
+      const buffer = engine.allocate({ dtype: 'float32', shape });
+      buffers.push(buffer);
+      return [name, buffer];
+    };
+    try {
+      const parameters = uploadModel(engine, model);
+      buffers.push(...Object.values(parameters));
+      return new Trainer({
+        model,
+        settings,
+        optimizer,
+        objective,
+        metricNames,
+        trained,
+        parameters,
+        programs: {
+          fresh: await compile(graph, 'gradients'),
+          adding: adding === undefined ? undefined : await compile(adding.graph, 'gradients-adding'),
+          norm: await compile(optimizeGraph(buildNormGraph(updated)), 'norm'),
+          update: await compile(optimizeGraph(update), 'update'),
+        },
+        gradients: Object.fromEntries(updated.map(({ name, shape }) => allocate(gradientName(name), shape))),
+        state: Object.fromEntries(
+          updated.flatMap(({ name, shape }) => optimizer.stateSlots.map((slot) => allocate(stateName(slot, name), shape))),
         ),
-      ),
-    });
+      });
+    } catch (error) {
+      await Promise.all(programs.map((program) => program.release()));
+      for (const buffer of buffers) buffer.release();
+      throw error;
+    }
   }
 
   /** Steps done. */
@@ -138,7 +162,9 @@ export class Trainer {
     const step = this.#step + 1;
     if (!Number.isFinite(sums['loss'])) throw diverged(step, `the loss is ${sums['loss']}`);
     const learningRate = learningRateAt(this.#schedule, step);
-    const gradientNorm = await this.#update(step, learningRate, batches.length);
+    const gradientNorm = await this.#norm(batches.length);
+    if (!Number.isFinite(gradientNorm)) throw diverged(step, `the gradient's norm is ${gradientNorm}`);
+    await this.#update(step, learningRate, { gradientNorm, gradientScale: 1 / batches.length });
     this.#step = step;
     return { step, metrics: sums, gradientNorm, learningRate };
   }
@@ -157,14 +183,20 @@ export class Trainer {
     return Object.fromEntries(this.#metricNames.map((name) => [name, takeScalar(results, name)]));
   }
 
-  async #update(step: number, learningRate: number, microBatches: number): Promise<number> {
-    const scalars = { ...this.#optimizer.scalars(step, learningRate), gradientScale: 1 / microBatches };
+  async #norm(microBatches: number): Promise<number> {
+    const { norm } = this.#programs;
+    const gradientScale = float32([], [1 / microBatches]);
+    const results = await norm.run({ ...this.#gradients, [scalarInputName('gradientScale')]: gradientScale });
+    return takeScalar(results, 'gradientNorm');
+  }
+
+  async #update(step: number, learningRate: number, ofGradients: { gradientNorm: number; gradientScale: number }): Promise<void> {
+    const scalars = { ...this.#optimizer.scalars(step, learningRate), ...ofGradients };
     const { update } = this.#programs;
     const parameters = chosen(this.#parameters, this.#trained);
     const available: Record<string, DeviceBuffer | HostTensor> = { ...parameters, ...this.#gradients, ...this.#state };
     for (const [name, value] of Object.entries(scalars)) available[scalarInputName(name)] = float32([], [value]);
-    const results = await update.run(chosen(available, update.inputNames), { outputs: { ...parameters, ...this.#state } });
-    return takeScalar(results, 'gradientNorm');
+    await update.run(chosen(available, update.inputNames), { outputs: { ...parameters, ...this.#state } });
   }
 
   /** The trained tensors and the optimizer's state, on the host. */
@@ -176,6 +208,9 @@ export class Trainer {
   /** Continues from a snapshot. @throws AppError `resume_mismatch` when it is of another model or optimizer */
   restore(step: number, tensors: ReadonlyMap<string, HostTensor>): void {
     const held: Record<string, DeviceBuffer> = { ...chosen(this.#parameters, this.#trained), ...this.#state };
+    for (const name of tensors.keys())
+      if (held[name] === undefined)
+        throw new AppError('resume_mismatch', `checkpoint: tensor "${name}" is unknown to this model and optimizer.`);
     for (const [name, buffer] of Object.entries(held)) {
       const tensor = tensors.get(name);
       if (tensor === undefined || tensor.shape.join() !== buffer.shape.join())
@@ -185,14 +220,14 @@ export class Trainer {
     this.#step = step;
   }
 
-  /** The student as it is now, with float32 tensors. */
+  /** The student as it is now. Every tensor keeps the element type that it came with, so that training does not change stored bytes. */
   model(): Model {
     const trained = new Set(this.#trained);
     const parameters = [...this.#model.parameters.values()].map((parameter): Parameter => {
       const tensors = Object.entries(parameter.tensors).map(([slot, tensor]) => {
         const name = storedName(parameter, slot);
         const buffer = this.#parameters[name];
-        return [slot, trained.has(name) && buffer !== undefined ? buffer.read() : tensor] as const;
+        return [slot, trained.has(name) && buffer !== undefined ? castTensor(buffer.read(), tensor.dtype) : tensor] as const;
       });
       return { ...parameter, tensors: Object.fromEntries(tensors) };
     });
@@ -201,8 +236,8 @@ export class Trainer {
 
   /** Frees everything on the device. The objective's inputs belong to its maker. */
   async dispose(): Promise<void> {
-    const { fresh, adding, update } = this.#programs;
-    await Promise.all([fresh.release(), adding?.release(), update.release()]);
+    const { fresh, adding, norm, update } = this.#programs;
+    await Promise.all([fresh.release(), adding?.release(), norm.release(), update.release()]);
     for (const held of [this.#parameters, this.#gradients, this.#state]) for (const buffer of Object.values(held)) buffer.release();
   }
 }

@@ -24,7 +24,7 @@ export function gradients(b: GraphBuilder, loss: Value, wrt: readonly Value[]): 
   const sums = new Map<string, Value>([[valueKey(loss), b.scalar(1, loss.dtype)]]);
 
   for (const node of order.reverse()) {
-    if (!isOnPath.has(node) || node.operands.length === 0) continue;
+    if (!node.operands.some((operand) => isOnPath.has(operand.node))) continue;
     const dResults = node.types.map((_, index) => sums.get(valueKey({ node, index, ...at(node.types, index) })));
     if (dResults.every((gradient) => gradient === undefined)) continue;
     const operandGradients = b.at(`d(${node.place === '' ? node.op : node.place})`, () => applyRule(b, node, dResults, isOnPath));

@@ -1,6 +1,17 @@
 // Ops that move elements without computing: reshape, transpose, broadcast, slice, pad, concat.
 import { AppError, at } from '#base';
-import { addDims, broadcastShapes, type Dim, elementCount, normalizeAxis, printShape, type Shape, sameShape, subtractDims } from '#tensor';
+import {
+  addDims,
+  broadcastShapes,
+  type Dim,
+  elementCount,
+  evaluateDim,
+  normalizeAxis,
+  printShape,
+  type Shape,
+  sameShape,
+  subtractDims,
+} from '#tensor';
 import { defineOp } from '../op.ts';
 import { around, broadcastStrides, gatherStrided, plain, read, strides } from '../plain.ts';
 import type { AxisAttrs, PadAttrs, ShapeAttrs, SliceAttrs, TransposeAttrs, Value } from '../types.ts';
@@ -92,11 +103,9 @@ const slice = defineOp<1, SliceAttrs>({
     return { dtype: x.dtype, shape: replaceAxis(x.shape, axis, subtractDims(end, start)) };
   },
   vjp: ({ b, dY, operands: [x], attrs: { axis, start, end } }) => [b.pad(dY, axis, start, subtractDims(at(x.shape, axis), end))],
-  evaluate: ([x], { axis, start, end }, [shape = []]) => {
-    // A symbolic start is known only through the bound result size: the end then tells it, or the start itself does.
+  evaluate: ([x], { axis, start }, [shape = []], _types, bindings = new Map()) => {
     const own = strides(x.shape);
-    const first = typeof start === 'number' ? start : typeof end === 'number' ? end - at(shape, axis) : at(x.shape, axis) - at(shape, axis);
-    return gatherStrided(x, shape, own, first * at(own, axis));
+    return gatherStrided(x, shape, own, evaluateDim(start, bindings) * at(own, axis));
   },
   samples: [
     { operands: [normal(2, 5)], attrs: { axis: 1, start: 1, end: 4 } },
@@ -112,10 +121,10 @@ const pad = defineOp<1, PadAttrs>({
     return { dtype: x.dtype, shape: replaceAxis(x.shape, axis, addDims(addDims(before, at(x.shape, axis)), after)) };
   },
   vjp: ({ b, dY, operands: [x], attrs: { axis, before } }) => [b.slice(dY, axis, before, addDims(before, at(x.shape, axis)))],
-  evaluate: ([x], { axis, before, after }, [shape = []]) => {
+  evaluate: ([x], { axis, before }, [shape = []], _types, bindings = new Map()) => {
     const [outer, size, inner] = around(x.shape, axis);
     const padded = at(shape, axis);
-    const first = typeof before === 'number' ? before : padded - size - (typeof after === 'number' ? after : 0);
+    const first = evaluateDim(before, bindings);
     const result = plain(shape);
     for (let o = 0; o < outer; o++)
       for (let k = 0; k < size; k++)

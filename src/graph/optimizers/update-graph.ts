@@ -17,27 +17,46 @@ export const gradientName = (name: string): string => `gradient:${name}`;
 export const stateName = (slot: string, name: string): string => `${slot}:${name}`;
 export const scalarInputName = (scalar: string): string => `scalar:${scalar}`;
 
+/** Inputs: every gradient, and `scalar:gradientScale`. Output: `gradientNorm`, the global norm of the scaled gradients. */
+export function buildNormGraph(parameters: readonly UpdatedParameter[]): Graph {
+  const b = new GraphBuilder('norm');
+  const gradientScale = b.input(scalarInputName('gradientScale'), 'float32', []);
+  const all = parameters.map(({ name, shape }) => b.input(gradientName(name), 'float32', shape));
+  return b.graph({ gradientNorm: b.mul(globalNorm(b, all), gradientScale) });
+}
+
 /**
  * Inputs: every parameter, its gradient and state, the optimizer's scalars, and `scalar:gradientScale` (1 / accumulated batches).
  * Outputs: parameters and state under the same names (bind them to the same buffers: each is read before it is written), and
  * `gradientNorm`, the global norm before clipping.
  *
  * @param clipNorm - gradients are scaled so that their global norm is at most this; absent for no clipping
+ * @param norm - `given`: the norm is the input `scalar:gradientNorm` (if there is clipping) instead of an output, for callers that
+ *   look at it (`buildNormGraph`) before anything is changed
  */
-export function buildUpdateGraph(parameters: readonly UpdatedParameter[], optimizer: Optimizer, clipNorm?: number): Graph {
+export function buildUpdateGraph(
+  parameters: readonly UpdatedParameter[],
+  optimizer: Optimizer,
+  clipNorm?: number,
+  norm: 'computed' | 'given' = 'computed',
+): Graph {
   const b = new GraphBuilder('update');
   const gradientScale = b.input(scalarInputName('gradientScale'), 'float32', []);
-  const scalars = Object.fromEntries(
-    optimizer.scalarNames.map((name) => [name, b.input(scalarInputName(name), 'float32', [])] as const),
-  );
+  const scalars = Object.fromEntries(optimizer.scalarNames.map((name) => [name, b.input(scalarInputName(name), 'float32', [])] as const));
   const gradientOf = new Map(parameters.map(({ name, shape }) => [name, b.input(gradientName(name), 'float32', shape)] as const));
 
-  const norm = b.mul(globalNorm(b, [...gradientOf.values()]), gradientScale);
+  const gradientNorm = (): Value =>
+    norm === 'given'
+      ? b.input(scalarInputName('gradientNorm'), 'float32', [])
+      : b.mul(globalNorm(b, [...gradientOf.values()]), gradientScale);
+  const outputs: Record<string, Value> = norm === 'given' ? {} : { gradientNorm: gradientNorm() };
   // PyTorch's rule: factor = min(1, limit / (norm + 1e-6)).
-  const clip = clipNorm === undefined ? b.scalar(1, 'float32') : b.minimum(b.div(b.scalar(clipNorm, 'float32'), b.add(norm, 1e-6)), 1);
-  const factor = b.mul(clip, gradientScale);
+  const clip = (limit: number): Value => {
+    const measured = outputs['gradientNorm'] ?? gradientNorm();
+    return b.minimum(b.div(b.scalar(limit, 'float32'), b.add(measured, 1e-6)), 1);
+  };
+  const factor = clipNorm === undefined ? gradientScale : b.mul(clip(clipNorm), gradientScale);
 
-  const outputs: Record<string, Value> = { gradientNorm: norm };
   for (const { name, shape, decays } of parameters)
     b.at(name, () => {
       const gradient = gradientOf.get(name);

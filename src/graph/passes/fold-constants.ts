@@ -1,4 +1,4 @@
-// Constant folding and the algebra that costs nothing: x+0, x·1, a reshape of a reshape.
+// Constant folding and the algebra that costs nothing: x+0, x·1.
 import { fromNumbers, hostTensor, isStatic, sizeOf, toNumbers } from '#tensor';
 import { attrsOf, definitionOf, opName } from '../registry.ts';
 import type { Graph, Node, PlainTensor, Value } from '../types.ts';
@@ -30,9 +30,16 @@ export function foldConstants(graph: Graph): Graph {
 function isFoldable(node: Node, operands: readonly Value[]): boolean {
   return (
     node.operands.length > 0 &&
+    !readsSymbols(node) &&
     operands.every((operand) => operand.node.op === 'constant') &&
     node.types.every(({ shape }) => isStatic(shape) && sizeOf(shape) <= largestFoldedElements)
   );
+}
+
+/** Bounds that a run fixes, although the sizes of operand and result are known: one row at a symbolic position, say. */
+function readsSymbols(node: Node): boolean {
+  if (node.op === 'slice') return typeof attrsOf(node, 'slice').start === 'string';
+  return node.op === 'pad' && typeof attrsOf(node, 'pad').before === 'string';
 }
 
 function constantOf(value: Value): PlainTensor {

@@ -1,5 +1,7 @@
 // A product by a constant behind a matrix product becomes the product's own scale, which its kernel applies for free.
 import { at } from '#base';
+import type { DType } from '#tensor';
+import { countUses } from '../order.ts';
 import { attrsOf } from '../registry.ts';
 import type { Graph, Value } from '../types.ts';
 import { rewriteGraph } from './rewrite.ts';
@@ -16,13 +18,21 @@ export function reassociateScales(graph: Graph): Graph {
     if (factor === undefined || (uses.get(original.node) ?? 0) > 1) return undefined;
     if (x.node.op === 'matmul') {
       const attrs = attrsOf(x.node, 'matmul');
-      return b.apply('matmul', x.node.operands, { ...attrs, scale: attrs.scale * factor });
+      const scale = attrs.scale * factor;
+      return isSafe(scale, x.dtype) ? b.apply('matmul', x.node.operands, { ...attrs, scale }) : undefined;
     }
     if (x.node.op !== 'mul') return undefined;
     const [inner, other] = [at(x.node.operands, 0), at(x.node.operands, 1)];
     const innerFactor = scalarOf(other);
-    return innerFactor === undefined ? undefined : [b.mul(inner, factor * innerFactor)];
+    if (innerFactor === undefined || !isSafe(factor * innerFactor, x.dtype)) return undefined;
+    return [b.mul(inner, factor * innerFactor)];
   });
+}
+
+/** Two factors may overflow or vanish together although neither does alone. */
+function isSafe(product: number, dtype: DType): boolean {
+  const held = Math.abs(dtype === 'float64' ? product : Math.fround(product));
+  return held > 0 && held < Number.POSITIVE_INFINITY;
 }
 
 /** The number, if the value is a scalar constant of a type whose products are exact enough to merge. */
@@ -30,17 +40,4 @@ function scalarOf(value: Value): number | undefined {
   if (value.node.op !== 'constant' || value.shape.length !== 0) return undefined;
   const { value: tensor } = attrsOf(value.node, 'constant');
   return tensor.dtype === 'float32' || tensor.dtype === 'float64' ? Number(tensor.data[0]) : undefined;
-}
-
-function countUses(graph: Graph): ReadonlyMap<Value['node'], number> {
-  const uses = new Map<Value['node'], number>();
-  const visited = new Set<Value['node']>();
-  const stack = graph.outputs.map(({ value }) => value);
-  for (let value = stack.pop(); value !== undefined; value = stack.pop()) {
-    uses.set(value.node, (uses.get(value.node) ?? 0) + 1);
-    if (visited.has(value.node)) continue;
-    visited.add(value.node);
-    stack.push(...value.node.operands);
-  }
-  return uses;
 }

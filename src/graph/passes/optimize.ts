@@ -2,6 +2,7 @@
 import type { Graph } from '../types.ts';
 import { verifyGraph } from '../verify.ts';
 import { foldConstants } from './fold-constants.ts';
+import { joinPads } from './join-pads.ts';
 import { mergeReshapes } from './merge-reshapes.ts';
 import { reassociateScales } from './merge-scales.ts';
 import { shareCommonSubexpressions } from './share-common.ts';
@@ -11,7 +12,7 @@ export interface OptimizeOptions {
   readonly verify?: boolean;
 }
 
-const passes: readonly ((graph: Graph) => Graph)[] = [foldConstants, mergeReshapes, reassociateScales, shareCommonSubexpressions];
+const passes: readonly ((graph: Graph) => Graph)[] = [foldConstants, joinPads, mergeReshapes, reassociateScales, shareCommonSubexpressions];
 
 /** Runs every pass once. Dead nodes disappear by themselves: a graph is what its outputs reach. */
 export function optimizeGraph(graph: Graph, options: OptimizeOptions = {}): Graph {

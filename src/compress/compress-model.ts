@@ -1,0 +1,36 @@
+// Runs the steps of a recipe on a model, one after the other.
+import { type OperationContext, throwIfCancelled } from '#base';
+import { type Model, parameterCounts } from '#models';
+import type { CompressionEnvironment, MethodReport } from './method.ts';
+import type { Recipe } from './recipe.ts';
+
+export interface CompressionReport {
+  readonly steps: readonly MethodReport[];
+  /** Stored bytes of the whole model; every tensor counts once. */
+  readonly bytesBefore: number;
+  readonly bytesAfter: number;
+}
+
+/**
+ * Applies all steps; each sees the model that the one before it made, and calibrates on that model.
+ *
+ * @throws AppError `cancelled` and those of the methods; the model given stays as it is
+ */
+export async function compressModel(
+  model: Model,
+  recipe: Recipe,
+  environment: CompressionEnvironment,
+  context: OperationContext,
+): Promise<{ model: Model; report: CompressionReport }> {
+  const seeded = recipe.seed === undefined ? environment : { ...environment, seed: recipe.seed };
+  const steps: MethodReport[] = [];
+  let current = model;
+  for (const step of recipe.steps) {
+    throwIfCancelled(context.signal);
+    const result = await step.apply(current, seeded, context);
+    current = result.model;
+    steps.push(result.report);
+  }
+  const bytesBefore = parameterCounts(model).storedBytes;
+  return { model: current, report: { steps, bytesBefore, bytesAfter: parameterCounts(current).storedBytes } };
+}

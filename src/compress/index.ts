@@ -1,0 +1,10 @@
+// compress: methods that change how parameters are stored, and the recipes that order them.
+export { type Calibration, type InputMoments, type TokenWindows, WindowCalibration, type WindowCalibrationOptions } from './calibration.ts';
+export { type CompressionReport, compressModel } from './compress-model.ts';
+export { SvdSolver } from './decomposition/svd.ts';
+export type { LowRankSettings } from './low-rank/settings.ts';
+export type { CompressionEnvironment, LayerReport, Method, MethodReport, MethodResult } from './method.ts';
+export { nearestNames } from './nearest-name.ts';
+export { matchesPattern, type PathPatterns, selectMatrices } from './patterns.ts';
+export { parseRecipe, type Recipe, type RecipeStep, type RegisteredMethod, register } from './recipe.ts';
+export { methods } from './registry.ts';

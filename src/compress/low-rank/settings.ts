@@ -1,0 +1,35 @@
+// Settings of the low-rank step, as recipes write them.
+import { z } from 'zod';
+
+const patterns = z.array(z.string().min(1)).min(1).optional();
+
+/** Exactly one of ratio, rank and energy says how much is kept. */
+export const lowRankSettings = z
+  .strictObject({
+    /** `plain` keeps the weights closest, `whitened` the outputs on calibration text. */
+    method: z.enum(['plain', 'whitened']).default('plain'),
+    /** Share of the stored bytes of the touched matrices that stays. */
+    ratio: z.number().gt(0).lte(1).optional(),
+    /** The same rank for every matrix. */
+    rank: z.int().optional(),
+    /** Share of the squared singular values that each matrix keeps. */
+    energy: z.number().gt(0).lte(1).optional(),
+    /** `uniform`: every matrix keeps the ratio. `loss`: the bytes of all go where the error falls most. */
+    allocate: z.enum(['uniform', 'loss']).default('uniform'),
+    include: patterns,
+    exclude: patterns,
+    /** Of the random starts; the recipe's seed when absent. */
+    seed: z.int().optional(),
+  })
+  .check((context) => {
+    const { ratio, rank, energy, allocate } = context.value;
+    const given = [ratio, rank, energy].filter((value) => value !== undefined).length;
+    const fail = (message: string, path: string[]): void => {
+      context.issues.push({ code: 'custom', message, path, input: context.value });
+    };
+    if (given !== 1) fail(`needs exactly one of ratio, rank and energy, got ${given}`, []);
+    else if (allocate === 'loss' && ratio === undefined)
+      fail('"loss" shares out the bytes of a ratio; give ratio in place of rank or energy', ['allocate']);
+  });
+
+export type LowRankSettings = z.infer<typeof lowRankSettings>;

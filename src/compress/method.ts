@@ -1,0 +1,75 @@
+// The contract of every compression method, and what it reports.
+
+import type { z } from 'zod';
+import type { OperationContext } from '#base';
+import type { Engine } from '#engine';
+import type { Model } from '#models';
+import type { Calibration } from './calibration.ts';
+
+/** What a method may use besides the model. */
+export interface CompressionEnvironment {
+  readonly engine: Engine;
+  /** Inputs of the model's layers on sample text; methods that look at activations need it. */
+  readonly calibration?: Calibration;
+  /** Seed of the whole recipe, for steps that set none. */
+  readonly seed?: number;
+}
+
+/** What happened to one parameter. */
+export interface LayerReport {
+  readonly path: string;
+  readonly kindBefore: string;
+  readonly kindAfter: string;
+  /** Bytes of its stored tensors. */
+  readonly bytesBefore: number;
+  readonly bytesAfter: number;
+  /** ‖W − W'‖ / ‖W‖ for the weight as it was stored before this step. */
+  readonly weightError: number;
+  /** ‖X·(W − W')‖ / ‖X·W‖ over the calibration inputs, where the method looked at them. */
+  readonly outputError?: number;
+  readonly rank?: number;
+  /** Why a parameter was left as it is, or what else a reader should know. */
+  readonly note?: string;
+}
+
+export interface MethodReport {
+  readonly method: string;
+  /** One row a touched parameter, in the model's order. */
+  readonly layers: readonly LayerReport[];
+  /** Over the touched parameters. */
+  readonly bytesBefore: number;
+  readonly bytesAfter: number;
+}
+
+export interface MethodResult {
+  readonly model: Model;
+  readonly report: MethodReport;
+}
+
+/**
+ * One way to make a model smaller.
+ *
+ * A method is a folder here, an object of this type, and one row in `registry.ts`. It changes parametrizations and nothing else.
+ *
+ * @typeParam Settings - its settings after defaults are filled in
+ */
+export interface Method<Settings> {
+  /** Its name in recipes. */
+  readonly name: string;
+  /** Checks settings and fills in defaults; unknown fields are errors. The names of its fields are those of recipes. */
+  readonly settings: z.ZodType<Settings> & { readonly shape: Readonly<Record<string, unknown>> };
+  /** Whether these settings need `CompressionEnvironment.calibration`. */
+  needsCalibration(settings: Settings): boolean;
+  /**
+   * Returns a new model; the old one stays as it is. Reports progress per layer and stops at the signal.
+   *
+   * @throws AppError `cancelled` | `pattern_matches_nothing` | `bad_weights` | `not_enough_samples` and those of the method
+   */
+  apply(model: Model, settings: Settings, environment: CompressionEnvironment, context: OperationContext): Promise<MethodResult>;
+}
+
+/** Sums the rows of a method's layers. */
+export function methodReport(method: string, layers: readonly LayerReport[]): MethodReport {
+  const sum = (bytes: (layer: LayerReport) => number): number => layers.reduce((total, layer) => total + bytes(layer), 0);
+  return { method, layers, bytesBefore: sum((layer) => layer.bytesBefore), bytesAfter: sum((layer) => layer.bytesAfter) };
+}
