@@ -1,0 +1,15 @@
+// serve: generation with a key-value cache kept in place, many requests side by side.
+export { Batcher, type StepExecutor, type StepShare } from './batcher.ts';
+export { Generation } from './generation.ts';
+export { LoadedModel, type LoadedModelMemory, type LoadOptions } from './loaded-model.ts';
+export { ModelRunner, type RunnerOptions } from './model-runner.ts';
+export {
+  type CheckedRequest,
+  checkRequest,
+  type FinishReason,
+  type GenerationEvent,
+  type GenerationRequest,
+  type Usage,
+} from './request.ts';
+export { checkSampling, type SampledToken, Sampler, type SamplingOptions } from './sampler.ts';
+export { Scheduler, type SchedulerGauges, type SchedulerOptions, type SequenceId, type Share } from './scheduler.ts';

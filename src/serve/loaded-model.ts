@@ -1,0 +1,121 @@
+// A model that is ready to generate: its program and caches on one engine, and the requests that it serves.
+import { AppError, type Clock, systemClock } from '#base';
+import type { DeviceBuffer, Engine } from '#engine';
+import type { Model, ModelConfig } from '#models';
+import type { Tokenizer } from '#text';
+import { Batcher } from './batcher.ts';
+import { Generation } from './generation.ts';
+import { ModelRunner } from './model-runner.ts';
+import { checkRequest, type GenerationEvent, type GenerationRequest } from './request.ts';
+import type { SchedulerGauges } from './scheduler.ts';
+
+export interface LoadOptions {
+  readonly tokenizer: Tokenizer;
+  /** For messages. @default 'model' */
+  readonly name?: string;
+  /** Sequences that are decoded at the same time; more requests wait. @default 8 */
+  readonly slots?: number;
+  /** Positions that a prompt and its answer share; cut to those of the model. @default 2048 */
+  readonly contextTokens?: number;
+  /** Longest piece of a prompt that runs while others wait. @default 512 */
+  readonly prefillTokens?: number;
+  /**
+   * The model's parameters where they are on the device already (`uploadModel`), for a model that others use too; they stay the
+   * caller's. Absent: the parameters are packed for the fastest kernels, which is faster and costs memory of their own.
+   */
+  readonly weights?: Readonly<Record<string, DeviceBuffer>>;
+  readonly clock?: Clock;
+}
+
+/** Device memory of a loaded model and what its slots do. */
+export interface LoadedModelMemory extends SchedulerGauges {
+  /** Weights as graphs use them; what kernels pack beside them is the engine's. */
+  readonly weightBytes: number;
+  /** Key-value caches; 0 when nobody is served. */
+  readonly cacheBytes: number;
+}
+
+const defaults = { slots: 8, contextTokens: 2048, prefillTokens: 512 };
+
+/** States: loaded → unloading (new requests are refused, those under way end) → unloaded. */
+export class LoadedModel {
+  readonly name: string;
+  readonly config: ModelConfig;
+  readonly tokenizer: Tokenizer;
+  /** Positions that a prompt and its answer share. */
+  readonly contextTokens: number;
+  readonly #runner: ModelRunner;
+  readonly #batcher: Batcher;
+  readonly #clock: Clock;
+  #unloaded: Promise<void> | undefined;
+
+  private constructor(model: Pick<Model, 'config'>, options: LoadOptions, contextTokens: number, runner: ModelRunner, batcher: Batcher) {
+    this.name = options.name ?? 'model';
+    this.config = model.config;
+    this.tokenizer = options.tokenizer;
+    this.contextTokens = contextTokens;
+    this.#runner = runner;
+    this.#batcher = batcher;
+    this.#clock = options.clock ?? systemClock;
+  }
+
+  /**
+   * Compiles a model for generation. Keeps no reference to `model`.
+   *
+   * @throws AppError `tokenizer_mismatch` | `invalid_argument` | `engine_failure` | `out_of_memory`
+   */
+  static async load(engine: Engine, model: Model, options: LoadOptions): Promise<LoadedModel> {
+    const { tokenizer, name = 'model', slots = defaults.slots, prefillTokens = defaults.prefillTokens, weights } = options;
+    const wanted = options.contextTokens ?? defaults.contextTokens;
+    if (!Number.isInteger(wanted) || wanted < 2)
+      throw new AppError('invalid_argument', `contextTokens: must be a whole number of at least 2, got ${wanted}.`, {
+        details: { field: 'contextTokens' },
+      });
+    if (tokenizer.vocabularySize > model.config.vocabularySize)
+      throw new AppError(
+        'tokenizer_mismatch',
+        `model "${name}": the tokenizer has ids up to ${tokenizer.vocabularySize - 1}, the embedding has ${model.config.vocabularySize} rows. Use the tokenizer that the model was trained with.`,
+      );
+    const contextTokens = Math.min(wanted, model.config.maxPositions);
+    const runner = await ModelRunner.create(engine, model, {
+      name: `${name} step`,
+      contextTokens,
+      ...(weights === undefined ? {} : { weights }),
+    });
+    try {
+      return new LoadedModel(model, options, contextTokens, runner, new Batcher(runner, { slots, prefillTokens }));
+    } catch (thrown) {
+      await runner.dispose();
+      throw thrown;
+    }
+  }
+
+  /**
+   * Continues a prompt. The request is checked and takes its place at the call; any number of calls run side by side.
+   *
+   * The events are one for each token, then `finished`. Aborting the signal (a deadline is `AbortSignal.timeout`) ends with reason `cancelled`;
+   * leaving the loop does so unheard. Either frees the slot at once.
+   *
+   * @throws AppError at the call: `invalid_argument` | `context_too_long` | `unavailable`; while iterating: `unavailable` (unloaded) |
+   * `bad_weights` | `out_of_memory` | `engine_failure`
+   */
+  generate(request: GenerationRequest, signal?: AbortSignal): AsyncIterableIterator<GenerationEvent> {
+    const checked = checkRequest(request, this.config, this.tokenizer, this.contextTokens);
+    return this.#batcher.submit(new Generation(checked, this.tokenizer, this.#clock), signal);
+  }
+
+  memory(): LoadedModelMemory {
+    return { weightBytes: this.#runner.weightBytes, cacheBytes: this.#runner.cacheBytes, ...this.#batcher.gauges };
+  }
+
+  /** Ends what is under way with `unavailable` and frees everything. Safe to call twice. */
+  unload(): Promise<void> {
+    this.#unloaded ??= this.#close();
+    return this.#unloaded;
+  }
+
+  async #close(): Promise<void> {
+    await this.#batcher.close(new AppError('unavailable', `model "${this.name}": is being unloaded. Load it again.`));
+    await this.#runner.dispose();
+  }
+}

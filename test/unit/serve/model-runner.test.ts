@@ -1,0 +1,208 @@
+import { afterAll, describe, expect, it } from 'vitest';
+import { AppError, Random } from '#base';
+import type { Engine } from '#engine';
+import { createOnnxEngine } from '#engine/onnx';
+import { createReferenceEngine } from '#engine/reference';
+import { buildLogitsGraph, type Model, parameterSpecs, replaceParameters, uploadModel } from '#models';
+import { ModelRunner } from '#serve';
+import { toNumbers } from '#tensor';
+import { expectAllClose } from '#test/allclose';
+import { randomTensor, rowOf, runGraph, tinyGpt2, tinyLlama, tinyModel, tokenRows } from '../models/tiny-models.ts';
+
+/** Every matrix inside the blocks, and the embedding, as two factors. */
+function asLowRank(model: Model): Model {
+  const random = new Random(5);
+  const matrices = [...parameterSpecs(model).values()].filter(({ role }) => role !== 'vector');
+  return replaceParameters(
+    model,
+    matrices.map(({ path, shape: [rows = 0, columns = 0] }) => ({
+      path,
+      kind: 'lowRank',
+      settings: { rank: 3 },
+      tensors: { left: randomTensor(random, [rows, 3], 0.6), right: randomTensor(random, [3, columns], 0.6) },
+    })),
+  );
+}
+
+const models: readonly (readonly [string, Model])[] = [
+  ['gpt2', tinyModel(tinyGpt2)],
+  ['llama', tinyModel(tinyLlama)],
+  ['low-rank gpt2', asLowRank(tinyModel(tinyGpt2))],
+  ['low-rank llama', asLowRank(tinyModel(tinyLlama))],
+];
+
+/** Logits after every token, without a cache, on the reference engine: [T][V]. */
+async function uncached(model: Model, tokens: readonly number[]): Promise<number[][]> {
+  const graph = buildLogitsGraph(model, { batch: 1, length: tokens.length });
+  const { logits } = await runGraph(graph, model, { tokens: tokenRows([tokens]) });
+  return tokens.map((_, position) => rowOf(logits!, position));
+}
+
+/** The logits of one sequence; its error is thrown. */
+function logitsOf(results: ReadonlyMap<number, Float32Array | AppError>, id: number): Float32Array {
+  const result = results.get(id);
+  if (result === undefined || result instanceof AppError) throw result ?? new Error(`no logits of ${id}`);
+  return result;
+}
+
+const tolerance = { absolute: 1e-4, relative: 1e-4 };
+const sequences = new Map([
+  [1, [3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8]],
+  [2, [7, 7, 2]],
+  [3, [11, 0, 16, 2, 2, 14, 4, 9]],
+  [4, [6, 5, 4, 3, 2, 1, 0]],
+]);
+
+describe.each([
+  ['reference', async () => createReferenceEngine()],
+  ['onnx', () => createOnnxEngine({ device: 'cpu' })],
+] as const)('ModelRunner on %s', (_, createEngine) => {
+  const engines: Engine[] = [];
+  async function setUp(model: Model): Promise<{ engine: Engine; runner: ModelRunner }> {
+    const engine = await createEngine();
+    engines.push(engine);
+    return { engine, runner: await ModelRunner.create(engine, model, { name: 'tiny', contextTokens: 12 }) };
+  }
+  afterAll(async () => {
+    for (const engine of engines) await engine.dispose();
+  });
+
+  async function step(runner: ModelRunner, id: number, tokens: readonly number[]): Promise<Float32Array> {
+    return logitsOf(await runner.run([{ id, tokens, wantsLogits: true }]), id);
+  }
+
+  it.each(models)('has the logits of a run without a cache, token by token: %s', async (_, model) => {
+    const { runner } = await setUp(model);
+    const tokens = sequences.get(1)!;
+    const wanted = await uncached(model, tokens);
+    expectAllClose(await step(runner, 1, tokens.slice(0, 4)), wanted[3]!, tolerance);
+    for (let position = 4; position < tokens.length; position++)
+      expectAllClose(await step(runner, 1, [tokens[position]!]), wanted[position]!, { ...tolerance, what: `position ${position}` });
+    await runner.dispose();
+  });
+
+  it.each(models.slice(0, 2))('runs a prompt in pieces as in one: %s', async (_, model) => {
+    const { runner } = await setUp(model);
+    const tokens = sequences.get(1)!;
+    const wanted = await uncached(model, tokens);
+    expect(await runner.run([{ id: 1, tokens: tokens.slice(0, 3), wantsLogits: false }])).toEqual(new Map());
+    expectAllClose(await step(runner, 1, tokens.slice(3, 8)), wanted[7]!, tolerance);
+    expectAllClose(await step(runner, 1, tokens.slice(8, 10)), wanted[9]!, tolerance);
+    expectAllClose(await step(runner, 1, tokens.slice(10, 11)), wanted[10]!, tolerance);
+    await runner.dispose();
+  });
+
+  it.each(models)('decodes sequences of different lengths together as one by one, also when some come and go: %s', async (_, model) => {
+    const { engine, runner } = await setUp(model);
+    const wanted = new Map<number, number[][]>();
+    for (const [id, tokens] of sequences) wanted.set(id, await uncached(model, tokens));
+    const done = new Map<number, number>();
+    const prompt = async (id: number, length: number): Promise<void> => {
+      expectAllClose(await step(runner, id, sequences.get(id)!.slice(0, length)), wanted.get(id)![length - 1]!, tolerance);
+      done.set(id, length);
+    };
+    const decode = async (ids: readonly number[]): Promise<void> => {
+      const results = await runner.run(ids.map((id) => ({ id, tokens: [sequences.get(id)![done.get(id) ?? 0]!], wantsLogits: true })));
+      for (const id of ids) {
+        const position = done.get(id) ?? 0;
+        expectAllClose(logitsOf(results, id), wanted.get(id)![position]!, { ...tolerance, what: `sequence ${id} at ${position}` });
+        done.set(id, position + 1);
+      }
+    };
+    await prompt(1, 5);
+    await decode([1]);
+    await prompt(3, 2);
+    await decode([1, 3]);
+    await decode([2, 3, 1]); // 2 begins with one token
+    await decode([2, 1]); // 3 sits out and loses nothing
+    await prompt(4, 3);
+    await decode([4, 3, 2, 1]);
+    runner.release(2);
+    await decode([1, 3]); // a row has no sequence
+    runner.release(1);
+    await decode([3, 4]); // half of the rows had none: packed
+    done.delete(2);
+    await prompt(2, 2);
+    await decode([2, 3, 4]);
+    for (const id of [2, 3, 4]) runner.release(id);
+    expect(runner.cacheBytes).toBe(0);
+    await runner.dispose();
+    expect(engine.counters()).toMatchObject({ bufferBytes: 0, programs: 0 });
+  });
+
+  it('counts the memory of caches, and frees it with the last sequence', async () => {
+    const { engine, runner } = await setUp(tinyModel(tinyLlama));
+    const oneCache = 2 * 2 * (2 * 12 * 8) * 4; // layers, key and value, [G, S, K padded to 8], float32
+    await step(runner, 1, [1, 2]);
+    expect(runner.cacheBytes).toBe(oneCache);
+    await step(runner, 2, [1, 2, 3]);
+    expect(runner.cacheBytes).toBe(2 * oneCache);
+    runner.release(1);
+    expect(runner.cacheBytes).toBe(oneCache);
+    await runner.run([{ id: 2, tokens: [4], wantsLogits: true }]);
+    expect(engine.counters().bufferBytes).toBe(oneCache);
+    runner.release(2);
+    expect(engine.counters().bufferBytes).toBe(0);
+    runner.release(2);
+    await runner.dispose();
+  });
+
+  it('gives a cache back after the step, when it is released during one', async () => {
+    const { engine, runner } = await setUp(tinyModel(tinyGpt2));
+    const running = step(runner, 1, [1, 2, 3]);
+    runner.release(1);
+    expectAllClose(await running, (await uncached(tinyModel(tinyGpt2), [1, 2, 3]))[2]!, tolerance);
+    expect(runner.cacheBytes).toBe(0);
+    expect(engine.counters().bufferBytes).toBe(0);
+    await runner.dispose();
+  });
+
+  it('fails only the sequence that finds no room for its cache', async () => {
+    const model = tinyModel(tinyGpt2);
+    const engine = await createEngine();
+    engines.push(engine);
+    let isFull = false;
+    const narrow: Engine = {
+      name: 'narrow',
+      device: 'cpu',
+      compile: (graph, options) => engine.compile(graph, options),
+      upload: (tensor) => engine.upload(tensor),
+      counters: () => engine.counters(),
+      dispose: () => engine.dispose(),
+      allocate: (type) => {
+        if (isFull) throw new AppError('out_of_memory', 'no room.');
+        return engine.allocate(type);
+      },
+    };
+    const runner = await ModelRunner.create(narrow, model, { name: 'tiny', contextTokens: 12 });
+    await step(runner, 1, [3, 1]);
+    isFull = true;
+    const results = await runner.run([1, 2].map((id) => ({ id, tokens: [4], wantsLogits: true })));
+    expect(results.get(2)).toMatchObject({ code: 'out_of_memory' });
+    expectAllClose(logitsOf(results, 1), (await uncached(model, [3, 1, 4]))[2]!, tolerance);
+    isFull = false;
+    expectAllClose(await step(runner, 2, [4]), (await uncached(model, [4]))[0]!, tolerance);
+    await runner.dispose();
+  });
+
+  it('refuses to write behind a cache', async () => {
+    const { runner } = await setUp(tinyModel(tinyGpt2));
+    await step(runner, 1, [1, 2, 3, 4, 5, 6, 7, 8, 9, 1, 2, 3]);
+    await expect(step(runner, 1, [4])).rejects.toThrow(/13 tokens do not fit a cache of 12/);
+    await runner.dispose();
+  });
+
+  it('uses weights that are on the device already, and leaves them there', async () => {
+    const engine = await createEngine();
+    engines.push(engine);
+    const model = tinyModel(tinyGpt2);
+    const weights = uploadModel(engine, model);
+    const before = engine.counters().bufferBytes;
+    const runner = await ModelRunner.create(engine, model, { name: 'shared', contextTokens: 12, weights });
+    expect(runner.weightBytes).toBe(before);
+    expectAllClose(await step(runner, 1, [3, 1, 4]), (await uncached(model, [3, 1, 4]))[2]!, tolerance);
+    await runner.dispose();
+    expect(engine.counters().bufferBytes).toBe(before);
+    expect(toNumbers(weights['norm.bias']!.read())).toHaveLength(6);
+  });
+});
