@@ -8,11 +8,13 @@ import { type LogitDistillation, logitObjective } from './logit-objective.ts';
 
 export type DistillSettings = TrainSettings & LogitDistillation;
 
-export const defaultLogitDistillation: LogitDistillation = { temperature: 1, alpha: 0.9 };
+/** Where they differ from those of training. A student that starts near its teacher wants smaller steps than random weights do. */
+export const defaultDistillation = { temperature: 1, alpha: 0.9, learningRate: 3e-4 } as const satisfies Partial<DistillSettings>;
 
 /** Fills in defaults and checks ranges. @throws AppError `invalid_argument` naming the setting */
 export function distillSettings(given: Partial<DistillSettings>): DistillSettings {
-  const settings = { ...defaultLogitDistillation, ...given, ...trainSettings(given) };
+  const wanted = { ...defaultDistillation, ...given };
+  const settings = { ...wanted, ...trainSettings(wanted) };
   if (!(Number.isFinite(settings.temperature) && settings.temperature > 0))
     throw new AppError('invalid_argument', `temperature: must be above 0, got ${settings.temperature}.`, {
       details: { field: 'temperature' },

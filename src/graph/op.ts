@@ -37,8 +37,8 @@ export interface Sample<Attrs> {
 export interface SampleOperand {
   readonly dtype: DType;
   readonly shape: readonly number[];
-  /** `normal` (default), `positive` (0.5 … 2), `unit` (0 … 1), `index` (integers below `bound`), or given `values`. */
-  readonly fill?: 'normal' | 'positive' | 'unit' | 'index' | 'values';
+  /** `normal` (default), `positive` (0.5 … 2), `index` (integers below `bound`), or given `values`. */
+  readonly fill?: 'normal' | 'positive' | 'index' | 'values';
   readonly bound?: number;
   readonly values?: readonly number[];
 }

@@ -6,7 +6,7 @@ import type { ModelConfig } from './config.ts';
 
 type ArchitectureName = ModelConfig['architecture'];
 
-export const architectures: { readonly [Name in ArchitectureName]: Architecture<Extract<ModelConfig, { architecture: Name }>> } = {
+const architectures: { readonly [Name in ArchitectureName]: Architecture<Extract<ModelConfig, { architecture: Name }>> } = {
   gpt2,
   llama,
 };

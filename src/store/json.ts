@@ -95,7 +95,7 @@ function fieldOf(value: unknown, path: readonly PropertyKey[]): unknown {
 }
 
 /** The first key that one object of a valid JSON text has twice: `JSON.parse` keeps the last and says nothing. */
-export function duplicateKey(text: string): string | undefined {
+function duplicateKey(text: string): string | undefined {
   const tokens = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\]]/g;
   const keysOfOpenObjects: (Set<string> | undefined)[] = [];
   const afterString = /\s*:/y;

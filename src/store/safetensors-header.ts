@@ -6,7 +6,7 @@ import { type DType, dtypeBytes, printShape } from '#tensor';
 import { parseJson } from './json.ts';
 
 /** Headers above this are refused, as the format's own library does. */
-export const maxHeaderBytes = 100 * 2 ** 20;
+const maxHeaderBytes = 100 * 2 ** 20;
 
 /** Our name of each element type of the format that we read. */
 const dtypesByCode: Readonly<Record<string, DType>> = {

@@ -8,7 +8,7 @@ import { compressModel, methods, parseRecipe, WindowCalibration } from '#compres
 import { distillModel, distillSettings } from '#distill';
 import { createOnnxEngine } from '#engine/onnx';
 import { evaluateModel } from '#evaluate';
-import { type Gpt2Config, initializeModel, type Model, parameterCounts, type Parameter, parameterSpecs, replaceParameters } from '#models';
+import { type Gpt2Config, initializeModel, type Model, type Parameter, parameterCounts, parameterSpecs, replaceParameters } from '#models';
 import { importHuggingFace } from '#store';
 import { castTensor } from '#tensor';
 import { openText, textFromStrings, tokenizeCorpus, tokenizerFromFiles, WindowSampler } from '#text';
@@ -17,12 +17,23 @@ import { crossEntropyObjective, type TrainSettings, trainModel, trainSettings } 
 const fixture = (name: string): string => fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url));
 const [stepsText = '1000', ...textPaths] = process.argv.slice(2);
 const steps = Number(stepsText);
-const training = { batchSize: 8, sequenceLength: 128, warmupSteps: Math.min(50, Math.ceil(steps / 10)), checkpointEvery: 0, seed: 0, steps };
+const training = {
+  batchSize: 8,
+  sequenceLength: 128,
+  warmupSteps: Math.min(50, Math.ceil(steps / 10)),
+  checkpointEvery: 0,
+  seed: 0,
+  steps,
+};
 
 const engine = await createOnnxEngine({ device: 'cpu', threads: 2 });
 const { model: teacher, tokenizerFiles } = await importHuggingFace(fixture('models/wiki-gpt2-7m'));
 const tokenizer = tokenizerFromFiles(tokenizerFiles);
-const corpus = await tokenizeCorpus(await openText(textPaths.length > 0 ? textPaths : [fixture('text/distill.txt')]), tokenizer, quietContext);
+const corpus = await tokenizeCorpus(
+  await openText(textPaths.length > 0 ? textPaths : [fixture('text/distill.txt')]),
+  tokenizer,
+  quietContext,
+);
 const heldOutText = readFileSync(fixture('text/evaluate.txt'), 'utf8');
 const heldOut = await tokenizeCorpus(textFromStrings([heldOutText]), tokenizer, quietContext);
 
@@ -41,7 +52,10 @@ function progress(name: string): OperationContext {
   return {
     ...quietContext,
     report: ({ step = 0, metrics }) => {
-      if (step % 100 === 0) console.error(`${name}: step ${step}, loss ${metrics?.['meanLoss']?.toFixed(4)}, ${metrics?.['tokensPerSecond']?.toFixed(0)} tokens/s`);
+      if (step % 100 === 0)
+        console.error(
+          `${name}: step ${step}, loss ${metrics?.['meanLoss']?.toFixed(4)}, ${metrics?.['tokensPerSecond']?.toFixed(0)} tokens/s`,
+        );
     },
   };
 }
@@ -61,30 +75,37 @@ function denseOfSize(storedBytes: number): Model {
 function stored16(model: Model): Model {
   return replaceParameters(
     model,
-    [...model.parameters.values()].map((parameter): Parameter => ({
-      ...parameter,
-      tensors: Object.fromEntries(Object.entries(parameter.tensors).map(([slot, tensor]) => [slot, castTensor(tensor, 'float16')])),
-    })),
+    [...model.parameters.values()].map(
+      (parameter): Parameter => ({
+        ...parameter,
+        tensors: Object.fromEntries(Object.entries(parameter.tensors).map(([slot, tensor]) => [slot, castTensor(tensor, 'float16')])),
+      }),
+    ),
   );
 }
 
 const distilled = async (name: string, student: Model, learningRate: number): Promise<Model> =>
-  (await distillModel({ student, teacher, corpus, settings: distillSettings({ ...training, learningRate }) }, engine, progress(name))).model;
+  (await distillModel({ student, teacher, corpus, settings: distillSettings({ ...training, learningRate }) }, engine, progress(name)))
+    .model;
 const trained = async (name: string, model: Model, settings: TrainSettings): Promise<Model> =>
   (await trainModel({ model, objective: crossEntropyObjective(), corpus, settings }, engine, progress(name))).model;
 
 const plain = await halved('plain', 'uniform');
 const whitened = await halved('whitened', 'uniform');
 const allocated = await halved('whitened', 'loss');
-const bytes = parameterCounts(allocated).storedBytes;
+const bytes = parameterCounts(whitened).storedBytes;
 const rows: { readonly name: string; readonly model: Model; readonly steps: number }[] = [
   { name: 'teacher', model: teacher, steps: 0 },
   { name: 'plain SVD', model: plain, steps: 0 },
   { name: 'whitened SVD', model: whitened, steps: 0 },
   { name: 'whitened SVD, ranks by loss', model: allocated, steps: 0 },
   { name: 'plain SVD, distilled', model: await distilled('plain', plain, 1e-3), steps },
-  { name: 'whitened SVD, ranks by loss, distilled', model: await distilled('whitened', allocated, 1e-3), steps },
-  { name: 'smaller dense model from scratch', model: await trained('scratch', denseOfSize(bytes), trainSettings({ ...training, learningRate: 3e-3 })), steps },
+  { name: 'whitened SVD, distilled', model: await distilled('whitened', whitened, 3e-4), steps },
+  {
+    name: 'smaller dense model from scratch',
+    model: await trained('scratch', denseOfSize(bytes), trainSettings({ ...training, learningRate: 3e-3 })),
+    steps,
+  },
 ];
 
 const lines: string[] = [];
@@ -93,7 +114,8 @@ for (const row of rows) {
   const result = await evaluateModel(row.model, { corpus: heldOut, teacher }, engine, quietContext);
   if (row.name === 'teacher') reference = result.bitsPerByte;
   const { logicalInBlocks, storedInBlocks, storedBytes } = parameterCounts(row.model);
-  const share = logicalInBlocks === storedInBlocks && row.name.includes('scratch') ? '-' : `${((100 * storedInBlocks) / logicalInBlocks).toFixed(0)} %`;
+  const share =
+    logicalInBlocks === storedInBlocks && row.name.includes('scratch') ? '-' : `${((100 * storedInBlocks) / logicalInBlocks).toFixed(0)} %`;
   lines.push(
     `| ${row.name} | ${row.steps} | ${(storedBytes / 1e6).toFixed(2)} MB | ${share} | ${result.bitsPerByte.toFixed(4)} | ${(100 * (result.bitsPerByte / reference - 1)).toFixed(1)} % | ${result.tokenPerplexity.toFixed(1)} | ${(100 * (result.teacher?.topTokenAgreement ?? 1)).toFixed(1)} % |`,
   );

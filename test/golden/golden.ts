@@ -107,7 +107,12 @@ export function ids(rows: readonly (readonly number[])[]): HostTensor<'int64'> {
 }
 
 /** Expects every element within `absolute` + `relative`·(largest element of the wanted tensor). */
-export function expectClose(actual: HostTensor, wanted: HostTensor, { absolute = 0, relative = 0 }, what: string): void {
+export function expectClose(
+  actual: HostTensor,
+  wanted: HostTensor,
+  { absolute = 0, relative = 0 }: { absolute?: number; relative?: number },
+  what: string,
+): void {
   expect(actual.shape, `${what}: shape`).toEqual(wanted.shape);
   const expected = Array.from(toNumbers(wanted));
   const largest = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0);

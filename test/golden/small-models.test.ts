@@ -1,3 +1,4 @@
+// Small random models against PyTorch: logits and gradients of odd shapes, on both engines.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Engine } from '#engine';
 import { createOnnxEngine } from '#engine/onnx';

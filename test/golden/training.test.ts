@@ -1,3 +1,4 @@
+// Ten AdamW steps against PyTorch: losses, gradient norms and final parameters.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { DeviceBuffer, Engine } from '#engine';
 import { createOnnxEngine } from '#engine/onnx';

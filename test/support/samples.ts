@@ -1,6 +1,7 @@
 // Fills the operands of op samples, deterministically.
+
+import type { Random } from '#base';
 import type { SampleOperand } from '#graph';
-import { Random } from '#base';
 import { fromNumbers, type HostTensor, hostTensor, sizeOf } from '#tensor';
 
 /** A tensor for one sample operand. Float values stay clear of ties and of zero, where step functions jump. */
@@ -8,7 +9,6 @@ export function fillOperand(operand: SampleOperand, random: Random): HostTensor 
   const draw: Record<NonNullable<SampleOperand['fill']>, (index: number) => number> = {
     normal: () => random.normal(),
     positive: () => 0.5 + 1.5 * random.uniform(),
-    unit: () => random.uniform(),
     index: () => random.integer(operand.bound ?? 1),
     values: (index) => operand.values?.[index] ?? 0,
   };

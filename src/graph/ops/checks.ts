@@ -36,7 +36,6 @@ export function inferBroadcast(left: TensorType, right: TensorType, place: strin
 
 export const normal = (...shape: number[]): SampleOperand => ({ dtype: 'float32', shape });
 export const positive = (...shape: number[]): SampleOperand => ({ dtype: 'float32', shape, fill: 'positive' });
-export const unit = (...shape: number[]): SampleOperand => ({ dtype: 'float32', shape, fill: 'unit' });
 export const given = (shape: readonly number[], values: readonly number[], dtype: DType = 'float32'): SampleOperand => ({
   dtype,
   shape,

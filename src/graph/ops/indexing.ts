@@ -61,6 +61,8 @@ const scatterAdd = defineOp<2, RowsAttrs>({
   samples: [
     { operands: [given([4], [1, 3, 1, 0], 'int64'), normal(4, 3)], attrs: { rows: 5 }, note: 'one row twice' },
     { operands: [indices(4, 2, 3), normal(2, 3, 2)], attrs: { rows: 4 } },
+    { operands: [indices(4, 5), normal(5)], attrs: { rows: 4 }, note: 'into a vector' },
+    { operands: [indices(3, 4), normal(4, 2, 3)], attrs: { rows: 3 }, note: 'matrices as rows' },
   ],
 });
 

@@ -14,7 +14,7 @@ function inferReduce([x]: readonly [TensorType], { axes, keepDims }: ReduceAttrs
 }
 
 /** The shape of a reduction's operand with the reduced axes set to 1, so that results broadcast against the operand. */
-export function keptShape(x: Value, axes: readonly number[]): Shape {
+function keptShape(x: Value, axes: readonly number[]): Shape {
   return x.shape.map((dim, axis) => (axes.includes(axis) ? 1 : dim));
 }
 

@@ -135,7 +135,7 @@ describe('clipping', () => {
     verifyGraph(graph);
     const result = await evaluateOnHost(graph, inputs(gradient, scale));
     expect(result['gradientNorm']!.data[0]).toBeCloseTo(norm, 5);
-    expected.forEach((value, index) => expect(result['matrix']!.data[index]).toBeCloseTo(value, 5));
+    for (const [index, value] of expected.entries()) expect(result['matrix']!.data[index]).toBeCloseTo(value, 5);
 
     // The same in two graphs, so that the norm can be looked at in between.
     const measured = await evaluateOnHost(buildNormGraph(parameters), inputs(gradient, scale));
@@ -145,7 +145,7 @@ describe('clipping', () => {
       ...inputs(gradient, scale),
       [scalarInputName('gradientNorm')]: given,
     });
-    expected.forEach((value, index) => expect(split['matrix']!.data[index]).toBeCloseTo(value, 5));
+    for (const [index, value] of expected.entries()) expect(split['matrix']!.data[index]).toBeCloseTo(value, 5);
     expect(split['gradientNorm']).toBeUndefined();
   });
 

@@ -1,3 +1,4 @@
+// The architectures: parameter lists, counts, and what their configurations change.
 import { describe, expect, it } from 'vitest';
 import { Random } from '#base';
 import { architectureOf, checkConfig, type Gpt2Config, initializeModel, parameterCounts, parameterSpecs, rotaryFrequencies } from '#models';

@@ -1,3 +1,4 @@
+// The graphs of language models: logits, scores and cached steps, on both engines.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Engine } from '#engine';
 import { createOnnxEngine } from '#engine/onnx';

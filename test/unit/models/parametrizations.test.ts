@@ -1,3 +1,4 @@
+// Parametrizations: slots, checks, application and materialization.
 import { describe, expect, it } from 'vitest';
 import { AppError, Random } from '#base';
 import {

@@ -1,3 +1,4 @@
+// Weights on a device.
 import { describe, expect, it } from 'vitest';
 import type { Engine } from '#engine';
 import { createReferenceEngine } from '#engine/reference';

@@ -1,3 +1,4 @@
+// The loop that runs steps for many requests, with a fake executor.
 import { describe, expect, it } from 'vitest';
 import { AppError, systemClock } from '#base';
 import { Batcher, checkRequest, Generation, type GenerationEvent, type GenerationRequest } from '#serve';

@@ -1,3 +1,4 @@
+// One generation: stop strings, held-back text, limits.
 import { describe, expect, it } from 'vitest';
 import { type CheckedRequest, checkRequest, Generation, type GenerationEvent, type GenerationRequest } from '#serve';
 import { tinyGpt2 } from '../models/tiny-models.ts';

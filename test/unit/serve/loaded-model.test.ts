@@ -1,3 +1,4 @@
+// Generation on real models: greedy stories, seeds, concurrent requests, cancellation.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Engine } from '#engine';
 import { createOnnxEngine } from '#engine/onnx';

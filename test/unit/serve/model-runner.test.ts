@@ -1,3 +1,4 @@
+// Cached decoding against uncached logits, and batches of unequal lengths.
 import { afterAll, describe, expect, it } from 'vitest';
 import { AppError, Random } from '#base';
 import type { Engine } from '#engine';

@@ -1,3 +1,4 @@
+// Sampling against its definitions.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Random } from '#base';

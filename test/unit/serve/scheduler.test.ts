@@ -1,3 +1,4 @@
+// The scheduler as a pure state machine; its invariants after every step.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Scheduler, type Share } from '#serve';

@@ -64,7 +64,13 @@ export function tinyTokenizer(size: number): Map<string, Uint8Array> {
 }
 
 /** A disk that is full after some bytes, or fails at the nth rename. */
-export function failingDisk({ freeBytes = Number.POSITIVE_INFINITY, renames = Number.POSITIVE_INFINITY }): FileSystem {
+export function failingDisk({
+  freeBytes = Number.POSITIVE_INFINITY,
+  renames = Number.POSITIVE_INFINITY,
+}: {
+  freeBytes?: number;
+  renames?: number;
+}): FileSystem {
   let free = freeBytes;
   let renamesLeft = renames;
   const full = (): Error => Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });

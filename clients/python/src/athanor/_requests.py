@@ -46,7 +46,7 @@ class DistillOptions(TypedDict, total=False):
     batch_size: int  # sequences in one forward pass; default 8
     sequence_length: int  # tokens; default 128, at most the model's positions
     gradient_accumulation: int  # forward passes for one step; default 1
-    learning_rate: float  # at the peak; default 0.001
+    learning_rate: float  # at the peak; default 0.0003, from scratch 0.001
     warmup_steps: int  # linear; default 10
     schedule: str  # after the warm-up: "cosine" (default), "linear" or "constant"
     weight_decay: float  # decoupled, matrices only; default 0.01

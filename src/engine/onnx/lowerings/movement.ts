@@ -1,6 +1,6 @@
 // ONNX for ops that move elements: reshape, transpose, broadcast, slice, pad, concat, gather, scatter.
 import { at } from '#base';
-import { type Dim, fromNumbers, hostTensor, type Shape, staticDim } from '#tensor';
+import { type Dim, fromNumbers, hostTensor, type Shape } from '#tensor';
 import type { LoweringFamily } from '../lowering.ts';
 import type { ModelBuilder, Ref } from '../model-builder.ts';
 
@@ -49,8 +49,9 @@ export const movement: LoweringFamily<
   gather: ([table, ids], _attrs, emit) => emit.op('Gather', [table, ids], { axis: 0 }),
   scatterAdd: ([ids, updates], { rows }, emit, { node }) => {
     const { dtype, shape } = at(node.types, 0);
-    const width = staticDim(shape.at(-1), node.place);
-    const zeros = emit.op('ConstantOfShape', [emit.integers([rows, width])], { value: hostTensor(dtype, [1], fromNumbers(dtype, [0])) });
+    const zeros = emit.op('ConstantOfShape', [emit.shape([rows, ...shape.slice(1)])], {
+      value: hostTensor(dtype, [1], fromNumbers(dtype, [0])),
+    });
     const indices = emit.op('Unsqueeze', [ids, emit.integers([-1])]);
     return emit.op('ScatterND', [zeros, indices, updates], { reduction: 'add' });
   },
