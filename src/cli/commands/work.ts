@@ -1,0 +1,224 @@
+// Commands that start jobs: import, compress, distill, evaluate.
+import { readdir } from 'node:fs/promises';
+import type { Command } from 'commander';
+import { AppError } from '#base';
+import { type AthanorClient, type DistillSpecMessage, fileChunks, type UploadMessage } from '#server';
+import { followJob } from '../follow-job.ts';
+import {
+  type CommonOptions,
+  type DataOptions,
+  decimalNumber,
+  runCommand,
+  serverPath,
+  textData,
+  wholeNumber,
+  withCommonOptions,
+  withDataOptions,
+} from '../options.ts';
+import type { Output } from '../output.ts';
+import { methodNames, recipeText } from '../recipes.ts';
+import { modelsText, resultText } from '../reports.ts';
+
+interface ImportOptions extends CommonOptions {
+  readonly name: string;
+  readonly replace?: boolean;
+  readonly upload?: boolean;
+}
+
+interface CompressOptions extends CommonOptions, DataOptions {
+  readonly name: string;
+  readonly recipe?: string;
+  readonly method?: string;
+  readonly ratio?: number;
+  readonly replace?: boolean;
+}
+
+interface DistillOptions extends CommonOptions, DataOptions {
+  readonly teacher?: string;
+  readonly name?: string;
+  readonly validation?: readonly string[];
+  readonly fromScratch?: boolean;
+  readonly replace?: boolean;
+  readonly steps?: number;
+  readonly batchSize?: number;
+  readonly sequenceLength?: number;
+  readonly gradientAccumulation?: number;
+  readonly learningRate?: number;
+  readonly warmupSteps?: number;
+  readonly schedule?: string;
+  readonly weightDecay?: number;
+  readonly clipNorm?: number;
+  readonly temperature?: number;
+  readonly alpha?: number;
+  readonly seed?: number;
+  readonly checkpointEvery?: number;
+  readonly evaluateEvery?: number;
+}
+
+interface EvaluateOptions extends CommonOptions, DataOptions {
+  readonly teacher?: string;
+  readonly window?: number;
+  readonly stride?: number;
+  readonly batchSize?: number;
+  readonly latency: boolean;
+}
+
+export function addWorkCommands(program: Command): void {
+  withCommonOptions(program.command('import <path>'))
+    .description('bring in a Hugging Face folder (config.json, tokenizer.json, *.safetensors)')
+    .requiredOption('--name <name>', 'name to store it under')
+    .option('--replace', 'store a new version when the name exists')
+    .option('--upload', 'send the files, for a server on another machine')
+    .action((path: string, options: ImportOptions) => runCommand(options, (client, output) => importModel(client, output, path, options)));
+
+  withDataOptions(withCommonOptions(program.command('compress <model>')), 'calibration text: .txt or .jsonl, either .gz')
+    .description('make a model smaller by a recipe, or by one method')
+    .requiredOption('--name <name>', 'name to store the result under')
+    .option('--recipe <file>', 'recipe in YAML or JSON')
+    .option('--method <method>', `one of ${methodNames.join(', ')}`)
+    .option('--ratio <share>', 'share of the bytes to keep, for example 0.5', decimalNumber)
+    .option('--replace', 'store a new version when the name exists')
+    .action((model: string, options: CompressOptions) => runCommand(options, (client, output) => compress(client, output, model, options)));
+
+  distillCommand(program).action((student: string, options: DistillOptions) =>
+    runCommand(options, (client, output) => distill(client, output, student, options)),
+  );
+
+  withDataOptions(withCommonOptions(program.command('evaluate <model>')), 'text to measure on: .txt or .jsonl, either .gz')
+    .description('measure a model, against a teacher where one is named')
+    .option('--teacher <model>', 'model to compare with')
+    .option('--window <tokens>', 'tokens of a window', wholeNumber)
+    .option('--stride <tokens>', 'tokens between the starts of two windows', wholeNumber)
+    .option('--batch-size <count>', 'windows run together', wholeNumber)
+    .option('--no-latency', 'leave out prefill and decode latency')
+    .action((model: string, options: EvaluateOptions) => runCommand(options, (client, output) => evaluate(client, output, model, options)));
+}
+
+function distillCommand(program: Command): Command {
+  return withDataOptions(withCommonOptions(program.command('distill <student>')), 'training text: .txt or .jsonl, either .gz')
+    .description('train a student against a teacher; without --teacher, on the text alone')
+    .option('--teacher <model>', 'teacher')
+    .option('--name <name>', 'name to store the result under (default: a new version of the student)')
+    .option('--validation <file...>', 'text that is measured while training')
+    .option('--from-scratch', 'start from random weights of the same shape')
+    .option('--replace', 'store a new version when the name exists')
+    .option('--steps <count>', 'optimizer steps', wholeNumber)
+    .option('--batch-size <count>', 'sequences of one forward pass', wholeNumber)
+    .option('--sequence-length <tokens>', 'tokens of a sequence', wholeNumber)
+    .option('--gradient-accumulation <count>', 'forward passes for one step', wholeNumber)
+    .option('--learning-rate <rate>', 'peak learning rate', decimalNumber)
+    .option('--warmup-steps <count>', 'steps of linear warm-up', wholeNumber)
+    .option('--schedule <kind>', 'cosine, linear or constant')
+    .option('--weight-decay <share>', 'decoupled weight decay', decimalNumber)
+    .option('--clip-norm <norm>', 'largest gradient norm; 0 clips nothing', decimalNumber)
+    .option('--temperature <value>', 'temperature of the teacher term', decimalNumber)
+    .option('--alpha <share>', 'weight of the teacher term, 0 to 1', decimalNumber)
+    .option('--seed <number>', 'seed of the data order', wholeNumber)
+    .option('--checkpoint-every <steps>', 'steps between checkpoints', wholeNumber)
+    .option('--evaluate-every <steps>', 'steps between measurements on --validation', wholeNumber);
+}
+
+async function importModel(
+  client: AthanorClient,
+  output: Output,
+  path: string,
+  { name, replace = false, upload }: ImportOptions,
+): Promise<void> {
+  if (upload === true) {
+    const { model } = await client.clientStream(client.protocol.model.ImportUpload, uploadOf(path, name, replace));
+    output.result(model, () => (model === null ? '' : modelsText([model])));
+    return;
+  }
+  const { job } = await client.unary(client.protocol.job.Submit, { spec: { importModel: { name, path: serverPath(path), replace } } });
+  const { jobId, result } = await followJob(client.serverStream(client.protocol.job.Watch, { jobId: job?.id ?? '' }), output);
+  output.result({ jobId, ...result.importModel }, () => resultText(result));
+}
+
+async function* uploadOf(folder: string, name: string, replace: boolean): AsyncGenerator<UploadMessage> {
+  let files: string[];
+  try {
+    files = (await readdir(folder, { withFileTypes: true }))
+      .filter((entry) => entry.isFile() && !entry.name.startsWith('.'))
+      .map(({ name: file }) => file);
+  } catch (error) {
+    throw AppError.from(error);
+  }
+  yield { header: { name, replace } };
+  for await (const chunk of fileChunks(
+    folder,
+    files.map((fileName) => ({ fileName })),
+  ))
+    yield { chunk };
+}
+
+async function compress(client: AthanorClient, output: Output, model: string, options: CompressOptions): Promise<void> {
+  const data = textData(options);
+  const { name, replace = false, recipe, method, ratio } = options;
+  const recipeYaml = await recipeText({
+    hasData: data !== undefined,
+    ...(recipe === undefined ? {} : { recipe }),
+    ...(method === undefined ? {} : { method }),
+    ...(ratio === undefined ? {} : { ratio }),
+  });
+  const spec = { model, name, replace, recipeYaml, ...(data === undefined ? {} : { data }) };
+  const { jobId, result } = await followJob(client.serverStream(client.protocol.compression.Compress, { spec }), output);
+  output.result({ jobId, ...result.compress }, () => resultText(result));
+}
+
+async function distill(client: AthanorClient, output: Output, student: string, options: DistillOptions): Promise<void> {
+  const { teacher = '', name = '', fromScratch = false, replace = false } = options;
+  const spec: DistillSpecMessage = {
+    student,
+    teacher,
+    name,
+    fromScratch,
+    replace,
+    data: requiredData(options),
+    settings: given(options, [
+      'steps',
+      'batchSize',
+      'sequenceLength',
+      'gradientAccumulation',
+      'learningRate',
+      'warmupSteps',
+      'schedule',
+      'weightDecay',
+      'clipNorm',
+      'temperature',
+      'alpha',
+      'seed',
+      'checkpointEvery',
+      'evaluateEvery',
+    ]),
+  };
+  const validation = textData({ data: options.validation ?? [], field: options.field ?? 'text' });
+  if (validation !== undefined) spec.validation = validation;
+  const { jobId, result } = await followJob(client.serverStream(client.protocol.distillation.Distill, { spec }), output);
+  output.result({ jobId, ...result.distill }, () => resultText(result));
+}
+
+async function evaluate(client: AthanorClient, output: Output, model: string, options: EvaluateOptions): Promise<void> {
+  const settings = given(options, ['window', 'stride', 'batchSize', 'latency']);
+  const spec = { model, teacher: options.teacher ?? '', data: requiredData(options), settings };
+  const { jobId, result } = await followJob(client.serverStream(client.protocol.evaluation.Evaluate, { spec }), output);
+  output.result({ jobId, ...result.evaluate?.report }, () => resultText(result));
+}
+
+function requiredData(options: DataOptions): NonNullable<ReturnType<typeof textData>> {
+  const data = textData(options);
+  if (data === undefined) throw new AppError('invalid_argument', '--data: is missing. Name a .txt or .jsonl file.');
+  return data;
+}
+
+/** The options among `names` that were given. */
+function given<Options extends object, Name extends keyof Options>(
+  options: Options,
+  names: readonly Name[],
+): { [Key in Name]?: NonNullable<Options[Key]> } {
+  const found: { [Key in Name]?: NonNullable<Options[Key]> } = {};
+  for (const name of names) {
+    const value = options[name];
+    if (value !== undefined && value !== null) found[name] = value;
+  }
+  return found;
+}

@@ -1,0 +1,89 @@
+// The parts put together: one store, one engine, one queue of jobs, one server.
+import { mkdir } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { AppError, type Logger, silentLogger } from '#base';
+import type { Engine } from '#engine';
+import { createOnnxEngine } from '#engine/onnx';
+import { allHandlers, HubInference, JobRunner, JobStore, ModelHub } from '#jobs';
+import { AthanorServer, type StopOptions } from '#server';
+import { LocalStore } from '#store';
+
+export interface ComposeOptions {
+  /** Folder of the store; made when it is missing. */
+  readonly store: string;
+  /** `host:port`; port 0 takes a free one. */
+  readonly address: string;
+  /** As the engine names it, for example `cpu`. */
+  readonly device?: string;
+  readonly threads?: number;
+  readonly logger?: Logger;
+}
+
+export interface RunningServer {
+  readonly server: AthanorServer;
+  /** Ends calls and jobs in order, then gives back memory and files. Safe to call twice. */
+  stop(options?: StopOptions): Promise<void>;
+}
+
+/** @throws AppError `store_in_use` | `unavailable` (the address) | `provider_missing` | `file_not_allowed` | `disk_full` */
+export async function startServer({ store, address, device, threads, logger = silentLogger }: ComposeOptions): Promise<RunningServer> {
+  const root = resolve(store);
+  await mkdir(root, { recursive: true }).catch((error: unknown) => {
+    throw AppError.from(error);
+  });
+  // First, because its lock says whether another process works with the store.
+  const jobStore = JobStore.open(join(root, 'jobs.db'));
+  try {
+    const artefacts = await LocalStore.open(root);
+    const engine = await createOnnxEngine({ ...(device === undefined ? {} : { device }), ...(threads === undefined ? {} : { threads }) });
+    return await serve({ root, address, logger, jobStore, artefacts, engine });
+  } catch (error) {
+    jobStore.close();
+    throw error;
+  }
+}
+
+interface Parts {
+  readonly root: string;
+  readonly address: string;
+  readonly logger: Logger;
+  readonly jobStore: JobStore;
+  readonly artefacts: LocalStore;
+  readonly engine: Engine;
+}
+
+async function serve({ root, address, logger, jobStore, artefacts, engine }: Parts): Promise<RunningServer> {
+  const hub = new ModelHub({ store: artefacts, engine, ledger: jobStore.models });
+  const runner = JobRunner.start({
+    store: jobStore,
+    handlers: allHandlers(hub, engine, jobStore.models),
+    workFolder: join(root, 'work'),
+    logger,
+  });
+  const release = async (): Promise<void> => {
+    await hub.dispose();
+    await engine.dispose();
+    jobStore.close();
+  };
+  try {
+    const inference = new HubInference(hub, engine);
+    const server = await AthanorServer.listen({
+      jobs: runner,
+      models: hub,
+      inference,
+      uploadFolder: join(root, 'uploads'),
+      address,
+      logger,
+    });
+    let stopped: Promise<void> | undefined;
+    const stop = async (options?: StopOptions): Promise<void> => {
+      stopped ??= server.stop(options).then(release);
+      await stopped;
+    };
+    return { server, stop };
+  } catch (error) {
+    await runner.stop();
+    await release();
+    throw error;
+  }
+}

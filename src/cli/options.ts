@@ -1,0 +1,64 @@
+// Options that several commands share, and how their values are read.
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { type Command, InvalidArgumentError } from 'commander';
+import type { AthanorClient, TextDataMessage } from '#server';
+import { type ConnectionOptions, withClient } from './connection.ts';
+import { Output } from './output.ts';
+
+export interface CommonOptions extends ConnectionOptions {
+  readonly json?: boolean;
+}
+
+export interface DataOptions {
+  readonly data?: readonly string[];
+  readonly field?: string;
+}
+
+export const defaultServer = '127.0.0.1:8001';
+export const defaultStore = './.athanor';
+
+export function withCommonOptions(command: Command): Command {
+  return command
+    .option('--server <host:port>', 'server to use; where none answers, one of its own on the store', defaultServer)
+    .option('--store <dir>', 'folder of the store of an embedded server', defaultStore)
+    .option('--json', 'print JSON');
+}
+
+export function withDataOptions(command: Command, description: string): Command {
+  return command.option('--data <file...>', description).option('--field <name>', 'field of a .jsonl row that holds the text', 'text');
+}
+
+/** Runs the body of a command with a client and its output; errors become a message and an exit code. */
+export async function runCommand(options: CommonOptions, work: (client: AthanorClient, output: Output) => Promise<void>): Promise<void> {
+  const output = new Output(options.json === true);
+  try {
+    await withClient(options, output, (client) => work(client, output));
+  } catch (error) {
+    output.error(error);
+    process.exitCode = 1;
+  }
+}
+
+/** A path as the server should read it: what exists here is meant from here. */
+export function serverPath(path: string): string {
+  const absolute = resolve(path);
+  return existsSync(absolute) ? absolute : path;
+}
+
+/** Undefined where no file was named. */
+export function textData({ data = [], field = 'text' }: DataOptions): TextDataMessage | undefined {
+  return data.length === 0 ? undefined : { paths: data.map(serverPath), jsonlField: field };
+}
+
+export function wholeNumber(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 0) throw new InvalidArgumentError('must be a whole number.');
+  return value;
+}
+
+export function decimalNumber(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isFinite(value)) throw new InvalidArgumentError('must be a number.');
+  return value;
+}

@@ -1,0 +1,34 @@
+// The commands of `athanor`.
+import { readFileSync } from 'node:fs';
+import { Command } from 'commander';
+import { addJobCommands } from './commands/jobs.ts';
+import { addModelCommands } from './commands/models.ts';
+import { addServeCommand } from './commands/serve.ts';
+import { addWorkCommands } from './commands/work.ts';
+import { type DemoOptions, demo } from './demo.ts';
+import { wholeNumber } from './options.ts';
+
+/** The whole command line, ready to parse. */
+export function makeProgram(): Command {
+  const program = new Command('athanor')
+    .description('Compresses, distills, evaluates and serves language models that it holds in memory.')
+    .version(packageVersion())
+    .showHelpAfterError('(athanor --help lists the commands)');
+  addServeCommand(program);
+  program
+    .command('demo')
+    .description('the main job on an embedded model: import, halve, distill, evaluate, generate')
+    .option('--steps <count>', 'optimizer steps of the distillation', wholeNumber)
+    .option('--store <dir>', 'keep the store in this folder (default: a temporary one)')
+    .option('--json', 'print JSON')
+    .action((options: DemoOptions) => demo(options));
+  addWorkCommands(program);
+  addModelCommands(program);
+  addJobCommands(program);
+  return program;
+}
+
+function packageVersion(): string {
+  const manifest: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+  return typeof manifest === 'object' && manifest !== null && 'version' in manifest ? String(manifest.version) : 'unknown';
+}

@@ -1,0 +1,128 @@
+// Models, jobs and evaluations as text for people.
+import type { JobInfoMessage, JobResultMessage, ModelMessage, ReportMessage } from '#server';
+import { bytesText, countText, table, timeText } from './output.ts';
+
+export function modelsText(models: readonly ModelMessage[]): string {
+  if (models.length === 0) return 'no models; import one with: athanor import PATH --name NAME';
+  return table([
+    ['model', 'version', 'architecture', 'parameters', 'stored', 'in memory', 'bits/byte', 'created'],
+    ...models.map((model) => [
+      model.name,
+      String(model.version),
+      model.architecture,
+      countText(model.storedParameters),
+      bytesText(model.storedBytes),
+      model.loaded ? bytesText(model.residentBytes) : '-',
+      model.evaluation ? model.evaluation.bitsPerByte.toFixed(4) : '-',
+      timeText(model.createdMs),
+    ]),
+  ]);
+}
+
+export function modelText(model: ModelMessage): string {
+  const { lineage, evaluation } = model;
+  const lines = [
+    `${model.name} version ${model.version}: ${model.architecture}, ${countText(model.logicalParameters)} parameters, stored as ${countText(model.storedParameters)} in ${bytesText(model.storedBytes)}`,
+    `hash       ${model.hash}`,
+    `config     ${model.configJson}`,
+    `made by    ${lineage?.operation ?? ''}${lineage?.jobId ? ` (job ${lineage.jobId})` : ''}`,
+    ...(lineage?.parents ?? []).map(({ role, hash }) => `${role.padEnd(10)} ${hash}`),
+    `settings   ${lineage?.settingsJson ?? ''}`,
+    ...(model.loaded ? [`in memory  ${bytesText(model.residentBytes)}`] : []),
+  ];
+  const parameters = table([
+    ['parameter', 'shape', 'stored as', 'bytes'],
+    ...model.parameters.map(({ path, shape, parametrization, settings, storedBytes }) => [
+      path,
+      shape.join(' x '),
+      [parametrization, ...Object.entries(settings).map(([key, value]) => `${key} ${value}`)].join(' '),
+      countText(storedBytes),
+    ]),
+  ]);
+  return [...lines, '', parameters, ...(evaluation ? ['', reportText(evaluation)] : [])].join('\n');
+}
+
+export function jobsText(jobs: readonly JobInfoMessage[]): string {
+  if (jobs.length === 0) return 'no jobs';
+  return table([
+    ['job', 'kind', 'state', 'progress', 'reads', 'writes', 'submitted'],
+    ...jobs.map((job) => [
+      job.id,
+      job.kind,
+      stateText(job.state),
+      job.progress && job.progress.total > 0 ? `${job.progress.phase} ${job.progress.step}/${job.progress.total}` : '-',
+      job.source || '-',
+      job.target || '-',
+      timeText(job.createdMs),
+    ]),
+  ]);
+}
+
+export function stateText(state: string): string {
+  return state.replace(/^JOB_STATE_/, '').toLowerCase();
+}
+
+/** Evaluations side by side, a column each. */
+export function reportsText(reports: readonly (readonly [string, ReportMessage])[]): string {
+  const row = (label: string, cell: (report: ReportMessage) => string | undefined): string[] => [
+    label,
+    ...reports.map(([, report]) => cell(report) ?? '-'),
+  ];
+  const percent = (share: number | undefined): string | undefined => (share === undefined ? undefined : `${(100 * share).toFixed(2)} %`);
+  const latencies = new Map(
+    reports.flatMap(([, { latencies: all }]) => all.map((one) => [`${one.phase}, batch ${one.batchSize}`, one] as const)),
+  );
+  const rows = [
+    row('bits per byte', ({ bitsPerByte }) => bitsPerByte.toFixed(4)),
+    row('token perplexity', ({ tokenPerplexity }) => tokenPerplexity.toFixed(2)),
+    row('next-token accuracy', ({ accuracy }) => percent(accuracy)),
+    row('teacher bits per byte', ({ teacherBitsPerByte }) => teacherBitsPerByte?.toFixed(4)),
+    row('top-1 agreement with teacher', ({ top1Agreement }) => percent(top1Agreement)),
+    row('KL(teacher || model), nats', ({ teacherKl }) => teacherKl?.toFixed(4)),
+    row('stored parameters', ({ storedParameters }) => countText(storedParameters)),
+    row('stored bytes', ({ storedBytes }) => countText(storedBytes)),
+    row('stored bytes, share of teacher', ({ storedBytes, teacherStoredBytes }) =>
+      percent(teacherStoredBytes === undefined ? undefined : storedBytes / teacherStoredBytes),
+    ),
+    row('resident bytes', ({ residentBytes }) => countText(residentBytes)),
+    ...[...latencies.values()].map(({ phase, batchSize }) =>
+      row(`${phase} ms, batch ${batchSize}`, (report) =>
+        report.latencies.find((one) => one.phase === phase && one.batchSize === batchSize)?.medianMs.toFixed(2),
+      ),
+    ),
+    row('scored tokens', ({ scoredTokens }) => countText(scoredTokens)),
+  ].filter(([, ...cells]) => cells.some((cell) => cell !== '-'));
+  const protocols = new Set(reports.map(([, { protocol, engine }]) => `protocol: ${protocol}; ${engine}`));
+  return [table([['', ...reports.map(([name]) => name)], ...rows]), '', ...protocols].join('\n');
+}
+
+function reportText(report: ReportMessage): string {
+  return reportsText([[report.model, report]]);
+}
+
+/** The result of any job. */
+export function resultText({ importModel, compress, distill, evaluate, export: exported }: JobResultMessage): string {
+  if (importModel?.model) return modelsText([importModel.model]);
+  if (compress?.model)
+    return [
+      table([
+        ['parameter', 'stored as', 'rank', 'bytes before', 'bytes after', 'relative error'],
+        ...compress.changes.map((change) => [
+          change.path,
+          change.parametrization,
+          change.rank === undefined ? '-' : String(change.rank),
+          countText(change.storedBytesBefore),
+          countText(change.storedBytesAfter),
+          change.relativeError.toFixed(4),
+        ]),
+      ]),
+      '',
+      modelsText([compress.model]),
+    ].join('\n');
+  if (distill?.model) {
+    const measures = Object.entries(distill.validation).map(([name, value]) => `${name} ${Number(value).toFixed(4)}`);
+    return [`${distill.steps} steps, loss ${distill.finalLoss.toFixed(4)}`, ...measures, '', modelsText([distill.model])].join('\n');
+  }
+  if (evaluate?.report) return reportText(evaluate.report);
+  return (exported?.files ?? []).map(({ fileName, sizeBytes }) => `${fileName}  ${bytesText(sizeBytes)}`).join('\n');
+}

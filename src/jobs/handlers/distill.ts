@@ -1,0 +1,184 @@
+// Distill: a stored student trained against a teacher, or alone, with checkpoints in the job's folder.
+import { createHash } from 'node:crypto';
+import { readFile, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type OperationContext, throwIfCancelled } from '#base';
+import { type DistillSettings, distillModel, distillSettings } from '#distill';
+import type { Engine } from '#engine';
+import { evaluateModel } from '#evaluate';
+import type { Model } from '#models';
+import type { JsonObject } from '#store';
+import type { TokenCorpus } from '#text';
+import { crossEntropyObjective, defaultTrainSettings, type TrainRequest, type TrainResult, trainModel } from '#train';
+import { checkInput } from '../check-input.ts';
+import { FolderCheckpoints } from '../checkpoints.ts';
+import type { JobContext, JobHandler } from '../job.ts';
+import type { ModelHub, ModelLease } from '../model-hub.ts';
+import type { DistillResult } from '../results.ts';
+import { type DistillSpec, distillSpecSchema } from '../specs.ts';
+import { textSource, tokenizeText } from '../text-data.ts';
+import { checkSameTokens, withTeacher } from './evaluate.ts';
+import { randomLike } from './from-scratch.ts';
+import { checkReads, checkWrites, nameOf } from './names.ts';
+
+const defaultSequence = 128;
+
+export function distillHandler(hub: ModelHub, engine: Engine): JobHandler<DistillSpec, DistillResult> {
+  return {
+    kind: 'distill',
+    usesDevice: true,
+    canResume: true,
+    parse(input) {
+      const spec = checkInput(distillSpecSchema, input, 'distill');
+      settingsOf(spec, defaultSequence);
+      return spec;
+    },
+    names: ({ student, name }) => ({ source: student, target: targetOf({ student, name }) }),
+    async prepare({ student, teacher, name, replace, data, validation }) {
+      await checkReads(hub, [student, teacher]);
+      await checkWrites(hub, targetOf({ student, name }), replace || name === '');
+      await textSource(data);
+      if (validation !== undefined) await textSource(validation);
+    },
+    async run(spec, context) {
+      const inputs = await pinnedInputs(hub, spec, context.workFolder);
+      return hub.using(inputs.student, (student) =>
+        withTeacher(hub, inputs.teacher, (teacher) => new DistillRun(hub, engine, spec, student, teacher, context).run()),
+      );
+    },
+  };
+}
+
+function targetOf({ student, name }: Pick<DistillSpec, 'student' | 'name'>): string {
+  return name === '' ? nameOf(student) : name;
+}
+
+/** @throws AppError `invalid_argument` naming the setting */
+function settingsOf({ settings, teacher, fromScratch }: DistillSpec, longestSequence: number): DistillSettings {
+  const { weightDecay, evaluateEvery: _, sequenceLength = Math.min(defaultSequence, longestSequence), ...rest } = settings;
+  const { optimizer, learningRate } = defaultTrainSettings;
+  const given = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined)) as Partial<DistillSettings>;
+  return distillSettings({
+    ...(fromScratch ? { learningRate } : {}),
+    ...given,
+    sequenceLength,
+    ...(teacher === '' ? { alpha: 0 } : {}),
+    ...(weightDecay === undefined ? {} : { optimizer: { ...optimizer, weightDecay } }),
+  });
+}
+
+/** The versions that the first attempt began with: a resumed one must not pick up newer ones. */
+async function pinnedInputs(
+  hub: ModelHub,
+  spec: DistillSpec,
+  workFolder: string,
+): Promise<{ readonly student: string; readonly teacher: string }> {
+  const path = join(workFolder, 'inputs.json');
+  const saved = await readFile(path, 'utf8').catch(() => undefined);
+  if (saved !== undefined) return JSON.parse(saved) as { student: string; teacher: string };
+  const pin = async (reference: string): Promise<string> => {
+    if (reference === '') return '';
+    const { name, version } = await hub.get(reference);
+    return `${name}@${version}`;
+  };
+  const pinned = { student: await pin(spec.student), teacher: await pin(spec.teacher) };
+  await writeFile(`${path}.new`, JSON.stringify(pinned));
+  await rename(`${path}.new`, path);
+  return pinned;
+}
+
+/** One attempt. */
+class DistillRun {
+  readonly #hub: ModelHub;
+  readonly #engine: Engine;
+  readonly #spec: DistillSpec;
+  readonly #student: ModelLease;
+  readonly #teacher: ModelLease | undefined;
+  readonly #context: JobContext;
+
+  constructor(hub: ModelHub, engine: Engine, spec: DistillSpec, student: ModelLease, teacher: ModelLease | undefined, context: JobContext) {
+    this.#hub = hub;
+    this.#engine = engine;
+    this.#spec = spec;
+    this.#student = student;
+    this.#teacher = teacher;
+    this.#context = context;
+  }
+
+  async run(): Promise<DistillResult> {
+    const [student, teacher] = [this.#student, this.#teacher];
+    if (teacher !== undefined) checkSameTokens(student, teacher);
+    const corpus = await tokenizeText(this.#spec.data, student.tokenizer, this.#context);
+    const validation =
+      this.#spec.validation === undefined ? undefined : await tokenizeText(this.#spec.validation, student.tokenizer, this.#context);
+    const positions = Math.min(student.model.config.maxPositions, teacher?.model.config.maxPositions ?? Number.POSITIVE_INFINITY);
+    const settings = settingsOf(this.#spec, positions);
+    const start = this.#spec.fromScratch ? randomLike(student.model, settings.seed) : student.model;
+    const fingerprint = this.#fingerprint(corpus, settings);
+    const trained = await this.#train(start, corpus, settings, new FolderCheckpoints(this.#context.workFolder, fingerprint), validation);
+    const measures = validation === undefined ? {} : await this.#measure(trained.model, validation, this.#context);
+    throwIfCancelled(this.#context.signal);
+    const model = await this.#save(trained, settings, corpus);
+    return { model, steps: trained.steps, finalLoss: trained.finalLoss, validation: measures };
+  }
+
+  #train(
+    model: Model,
+    corpus: TokenCorpus,
+    settings: DistillSettings,
+    checkpoints: FolderCheckpoints,
+    validation: TokenCorpus | undefined,
+  ): Promise<TrainResult> {
+    const { evaluateEvery = 0 } = this.#spec.settings;
+    const phase = 'distill';
+    const afterStep: NonNullable<TrainRequest['afterStep']> = async (step, current) => {
+      if (validation === undefined || evaluateEvery === 0 || step % evaluateEvery !== 0 || step === settings.steps) return;
+      // Only the figures are reported: the steps of the measuring are not steps of the training.
+      const metrics = await this.#measure(current(), validation, { signal: this.#context.signal, report: () => {} });
+      this.#context.report({ phase, step, total: settings.steps, item: 'validation', metrics });
+    };
+    if (this.#teacher === undefined)
+      return trainModel(
+        { model, objective: crossEntropyObjective(), corpus, settings, checkpoints, phase: 'train', afterStep },
+        this.#engine,
+        this.#context,
+      );
+    const request = { student: model, teacher: this.#teacher.model, corpus, settings, checkpoints, afterStep };
+    return distillModel(request, this.#engine, this.#context);
+  }
+
+  async #measure(model: Model, corpus: TokenCorpus, context: OperationContext): Promise<Record<string, number>> {
+    const teacher = this.#teacher?.model;
+    const result = await evaluateModel(model, { corpus, ...(teacher === undefined ? {} : { teacher }) }, this.#engine, context);
+    return {
+      bitsPerByte: result.bitsPerByte,
+      tokenPerplexity: result.tokenPerplexity,
+      ...(result.teacher === undefined
+        ? {}
+        : {
+            teacherBitsPerByte: result.teacher.bitsPerByte,
+            top1Agreement: result.teacher.topTokenAgreement,
+            teacherKl: result.teacher.divergenceNats,
+          }),
+    };
+  }
+
+  #save({ model }: TrainResult, settings: DistillSettings, corpus: TokenCorpus): ReturnType<ModelHub['save']> {
+    const { tokenizerFiles, generation } = this.#student.artefact;
+    const parents = [{ hash: this.#student.version.hash, role: 'source' }];
+    if (this.#teacher !== undefined) parents.push({ hash: this.#teacher.version.hash, role: 'teacher' });
+    const plain: JsonObject = { operation: 'distill', fromScratch: this.#spec.fromScratch, ...jsonOf(settings) };
+    const meta = { parents, settings: plain, data: corpus.fingerprint };
+    return this.#hub.save(targetOf(this.#spec), { model, tokenizerFiles, generation, meta }, this.#context.jobId, this.#context);
+  }
+
+  /** Of everything that decides the result. */
+  #fingerprint(corpus: TokenCorpus, settings: DistillSettings): string {
+    const parts = [this.#student.version.hash, this.#teacher?.version.hash ?? '', corpus.fingerprint, this.#spec.fromScratch, settings];
+    return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
+  }
+}
+
+function jsonOf(settings: DistillSettings): JsonObject {
+  return JSON.parse(JSON.stringify(settings)) as JsonObject;
+}

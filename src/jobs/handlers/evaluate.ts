@@ -1,0 +1,141 @@
+// Evaluate: a stored model measured on a text, against a teacher where one is named.
+import { AppError, type OperationContext } from '#base';
+import type { Engine } from '#engine';
+import { type EvaluationResult, evaluateModel } from '#evaluate';
+import type { TokenCorpus } from '#text';
+import { checkInput } from '../check-input.ts';
+import type { JobHandler } from '../job.ts';
+import type { ModelHub, ModelLease } from '../model-hub.ts';
+import type { EvaluateResult, EvaluationReport, LatencyRecord } from '../results.ts';
+import { type EvaluateSpec, evaluateSpecSchema } from '../specs.ts';
+import { textSource, tokenizeText } from '../text-data.ts';
+import { checkReads } from './names.ts';
+
+export function evaluateHandler(
+  hub: ModelHub,
+  engine: Engine,
+  saveReport: (hash: string, report: EvaluationReport) => void,
+): JobHandler<EvaluateSpec, EvaluateResult> {
+  return {
+    kind: 'evaluate',
+    usesDevice: true,
+    // It writes nothing before its end, so doing it again is going on.
+    canResume: true,
+    parse: (input) => checkInput(evaluateSpecSchema, input, 'evaluate'),
+    names: ({ model }) => ({ source: model, target: '' }),
+    async prepare({ model, teacher, data }) {
+      await checkReads(hub, [model, teacher]);
+      await textSource(data);
+    },
+    run: (spec, context) =>
+      hub.using(spec.model, async (student) => {
+        const corpus = await tokenizeText(spec.data, student.tokenizer, context);
+        const report = await withTeacher(hub, spec.teacher, (teacher) =>
+          evaluateOn(corpus, { student, teacher, settings: spec.settings }, engine, context),
+        );
+        saveReport(student.version.hash, report);
+        return { report };
+      }),
+  };
+}
+
+interface EvaluationSubject {
+  readonly student: ModelLease;
+  readonly teacher: ModelLease | undefined;
+  readonly settings: EvaluateSpec['settings'];
+}
+
+/** @throws AppError `tokenizer_mismatch`, and as `evaluateModel` */
+async function evaluateOn(
+  corpus: TokenCorpus,
+  subject: EvaluationSubject,
+  engine: Engine,
+  context: OperationContext,
+): Promise<EvaluationReport> {
+  const { student, teacher, settings } = subject;
+  const { window, stride, batchSize, latency, latencyBatchSizes } = settings;
+  if (teacher !== undefined) checkSameTokens(student, teacher);
+  const result = await evaluateModel(
+    student.model,
+    {
+      corpus,
+      ...(teacher === undefined ? {} : { teacher: teacher.model }),
+      ...(window === undefined ? {} : { window }),
+      ...(stride === undefined ? {} : { stride }),
+      ...(batchSize === undefined ? {} : { batch: batchSize }),
+      latency: latency ? { batches: latencyBatchSizes.length === 0 ? [1, 8] : latencyBatchSizes } : false,
+    },
+    engine,
+    context,
+  );
+  return reportOf(result, student.reference, teacher?.reference ?? '');
+}
+
+/** Equal sizes of vocabularies are not enough: every id must mean the same text. */
+export function checkSameTokens(student: ModelLease, teacher: ModelLease): void {
+  if (student.tokenizer.hash === teacher.tokenizer.hash) return;
+  throw new AppError(
+    'tokenizer_mismatch',
+    `"${student.reference}" and its teacher "${teacher.reference}" have different tokenizers. Use a teacher with the student's tokenizer.`,
+    { details: { student: student.reference, teacher: teacher.reference } },
+  );
+}
+
+/** Lends the teacher for the time of `work`; an empty name is none. */
+export async function withTeacher<Result>(
+  hub: ModelHub,
+  name: string,
+  work: (teacher: ModelLease | undefined) => Promise<Result>,
+): Promise<Result> {
+  return name === '' ? work(undefined) : hub.using(name, work);
+}
+
+function reportOf(result: EvaluationResult, model: string, teacherName: string): EvaluationReport {
+  const { teacher } = result;
+  return {
+    model,
+    teacher: teacherName,
+    protocol: result.protocol,
+    dataFingerprint: result.dataFingerprint,
+    scoredTokens: result.scoredTokens,
+    scoredBytes: result.textBytes,
+    loss: result.lossNats,
+    bitsPerByte: result.bitsPerByte,
+    tokenPerplexity: result.tokenPerplexity,
+    accuracy: result.accuracy,
+    logicalParameters: result.logicalParameters,
+    storedParameters: result.storedParameters,
+    storedBytes: result.storedBytes,
+    residentBytes: result.residentBytes,
+    latencies: result.latency.flatMap(latencyRecords),
+    engine: result.engine,
+    ...(teacher === undefined
+      ? {}
+      : {
+          teacherBitsPerByte: teacher.bitsPerByte,
+          teacherTokenPerplexity: teacher.tokenPerplexity,
+          top1Agreement: teacher.topTokenAgreement,
+          teacherKl: teacher.divergenceNats,
+          teacherStoredBytes: teacher.storedBytes,
+        }),
+  };
+}
+
+function latencyRecords({
+  batch,
+  promptTokens,
+  prefillMs,
+  decodeStepMs,
+  decodeTokensPerSecond,
+}: EvaluationResult['latency'][number]): LatencyRecord[] {
+  return [
+    {
+      phase: 'prefill',
+      batchSize: batch,
+      contextTokens: promptTokens,
+      medianMs: prefillMs,
+      tokensPerSecond: (batch * promptTokens * 1000) / prefillMs,
+    },
+    { phase: 'decode', batchSize: batch, contextTokens: promptTokens, medianMs: decodeStepMs, tokensPerSecond: decodeTokensPerSecond },
+  ];
+}

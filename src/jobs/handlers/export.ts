@@ -1,0 +1,68 @@
+// Export: a stored model written as a Hugging Face folder or as an ONNX model.
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { AppError, type OperationContext, throwIfCancelled } from '#base';
+import { writeOnnxModel } from '#engine/onnx';
+import { buildLogitsGraph, modelInputs } from '#models';
+import { exportHuggingFace } from '#store';
+import { checkInput } from '../check-input.ts';
+import type { JobHandler } from '../job.ts';
+import type { ModelHub, ModelLease } from '../model-hub.ts';
+import type { ExportResult } from '../results.ts';
+import { type ExportFormat, type ExportSpec, exportSpecSchema } from '../specs.ts';
+import { checkReads } from './names.ts';
+
+/** Folder below the work folder that holds the files of an export without a path. */
+export const keptExportFolder = 'export';
+
+export function exportHandler(hub: ModelHub): JobHandler<ExportSpec, ExportResult> {
+  return {
+    kind: 'export',
+    usesDevice: false,
+    canResume: false,
+    keepsWorkFolder: true,
+    parse: (input) => checkInput(exportSpecSchema, input, 'export'),
+    names: ({ model }) => ({ source: model, target: '' }),
+    async prepare({ model, path }) {
+      await checkReads(hub, [model]);
+      if (path !== '' && (await entriesOf(path)).length > 0)
+        throw new AppError('file_exists', `${path}: exists and is not empty. Choose a folder that does not exist yet.`, {
+          details: { path },
+        });
+    },
+    async run({ model, format, path }, context) {
+      const folder = path === '' ? join(context.workFolder, keptExportFolder) : path;
+      await hub.using(model, (lease) => writers[format](lease, folder, context));
+      const files = await Promise.all(
+        (await entriesOf(folder)).map(async (fileName) => ({ fileName, sizeBytes: (await stat(join(folder, fileName))).size })),
+      );
+      return { path, files };
+    },
+  };
+}
+
+const writers: { readonly [Format in ExportFormat]: (lease: ModelLease, folder: string, context: OperationContext) => Promise<void> } = {
+  async hf({ model, artefact }, folder, context) {
+    await exportHuggingFace(model, artefact.tokenizerFiles, folder, { ...context, generation: artefact.generation });
+  },
+  async onnx({ model, version }, folder, context) {
+    throwIfCancelled(context.signal);
+    context.report({ phase: 'export', item: 'model.onnx' });
+    const graph = buildLogitsGraph(model, { batch: 'B', length: 'T' });
+    try {
+      await writeOnnxModel(graph, { initializers: new Map(modelInputs(model)), path: folder, name: version.name });
+    } catch (error) {
+      throw AppError.from(error);
+    }
+  },
+};
+
+async function entriesOf(folder: string): Promise<string[]> {
+  try {
+    return (await readdir(folder)).sort();
+  } catch (error) {
+    const known = AppError.from(error);
+    if (known.code === 'file_not_found') return [];
+    throw known;
+  }
+}

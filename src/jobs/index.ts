@@ -1,0 +1,22 @@
+// jobs: durable work with event logs, its runner, its kinds, and the models that are held in memory.
+export { failureOf, failureToError } from './failure.ts';
+export { allHandlers } from './handlers/all-handlers.ts';
+export { keptExportFolder } from './handlers/export.ts';
+export { HubInference, type InferenceBackend } from './inference.ts';
+export {
+  isFinal,
+  type JobContext,
+  type JobEvent,
+  type JobHandler,
+  type JobRecord,
+  type JobState,
+  jobStates,
+  type RegisteredHandler,
+  registerHandler,
+  type TimedProgress,
+} from './job.ts';
+export { JobRunner, type JobRunnerOptions } from './job-runner.ts';
+export { JobStore } from './job-store.ts';
+export { ModelHub, type ModelLease, type ModelResource } from './model-hub.ts';
+export type { EvaluationReport, ExportResult, ImportResult, JobKind, JobResults, ModelRecord } from './results.ts';
+export type { ExportFormat } from './specs.ts';

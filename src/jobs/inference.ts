@@ -1,0 +1,70 @@
+// Using the models of the hub: generating, scoring, tokenizing.
+import { AppError, type OperationContext } from '#base';
+import type { Engine } from '#engine';
+import { ContinuationScorer, type ScoreRequest, type ScoreResult } from '#evaluate';
+import { type GenerationEvent, type GenerationRequest, LoadedModel } from '#serve';
+import type { ModelHub, ModelLease } from './model-hub.ts';
+
+/** What the edge needs of models that answer at once. */
+export interface InferenceBackend {
+  /** One event a token, then `finished`; leaving the loop frees the model's slot. @throws AppError as `LoadedModel.generate` */
+  generate(model: string, request: GenerationRequest, signal: AbortSignal): AsyncIterable<GenerationEvent>;
+  /** @throws AppError as `ContinuationScorer.score` */
+  score(model: string, requests: readonly ScoreRequest[], context: OperationContext): Promise<readonly ScoreResult[]>;
+  tokenize(model: string, text: string): Promise<Int32Array>;
+  detokenize(model: string, ids: ArrayLike<number>): Promise<string>;
+}
+
+/** Loads what is asked for and keeps programs with the model until it is unloaded. */
+export class HubInference implements InferenceBackend {
+  readonly #hub: ModelHub;
+  readonly #engine: Engine;
+
+  constructor(hub: ModelHub, engine: Engine) {
+    this.#hub = hub;
+    this.#engine = engine;
+  }
+
+  async *generate(model: string, request: GenerationRequest, signal: AbortSignal): AsyncGenerator<GenerationEvent> {
+    const lease = await this.#hub.acquire(model);
+    try {
+      const generator = await this.#generator(lease);
+      yield* generator.generate(request, signal);
+    } finally {
+      lease.release();
+    }
+  }
+
+  score(model: string, requests: readonly ScoreRequest[], context: OperationContext): Promise<readonly ScoreResult[]> {
+    return this.#hub.using(model, async (lease) => (await this.#scorer(lease)).score(requests, context));
+  }
+
+  tokenize(model: string, text: string): Promise<Int32Array> {
+    return this.#hub.using(model, async ({ tokenizer }) => tokenizer.encode(text, { addSpecialTokens: true }));
+  }
+
+  detokenize(model: string, ids: ArrayLike<number>): Promise<string> {
+    return this.#hub.using(model, async ({ tokenizer, model: { config } }) => {
+      const unknown = Array.from(ids).find((id) => id >= config.vocabularySize);
+      if (unknown !== undefined)
+        throw new AppError('invalid_argument', `ids: ${unknown} is not one of the ${config.vocabularySize} tokens of "${model}".`, {
+          details: { field: 'ids' },
+        });
+      return tokenizer.decode(ids, { skipSpecialTokens: false });
+    });
+  }
+
+  #generator(lease: ModelLease): Promise<LoadedModel> {
+    return lease.resource('generator', async () => {
+      const value = await LoadedModel.load(this.#engine, lease.model, { tokenizer: lease.tokenizer, name: lease.reference });
+      return { value, residentBytes: value.memory().weightBytes, release: () => value.unload() };
+    });
+  }
+
+  #scorer(lease: ModelLease): Promise<ContinuationScorer> {
+    return lease.resource('scorer', async () => {
+      const value = await ContinuationScorer.create(lease.model, lease.tokenizer, this.#engine, await lease.weights());
+      return { value, residentBytes: 0, release: () => value.release() };
+    });
+  }
+}

@@ -1,0 +1,312 @@
+// The models in memory: loaded once, shared by everybody who uses them, given back when nobody does and somebody asks.
+import { AppError, invariant } from '#base';
+import type { DeviceBuffer, Engine } from '#engine';
+import { type Model, uploadModel } from '#models';
+import { type ArtefactContent, type ArtefactVersion, type LocalStore, parseReference, type StoredArtefact } from '#store';
+import { tensorBytes } from '#tensor';
+import { loadTokenizer, type Tokenizer } from '#text';
+import { modelFacts } from './model-facts.ts';
+import type { ModelLedger } from './model-ledger.ts';
+import type { ModelFacts, ModelRecord } from './results.ts';
+
+/** Something made for a loaded model and kept with it, for example its weights on the device. */
+export interface ModelResource<Value> {
+  readonly value: Value;
+  /** Bytes it holds beside those that the model holds already. */
+  readonly residentBytes: number;
+  release(): Promise<void> | void;
+}
+
+interface ResidentModel {
+  readonly artefact: StoredArtefact;
+  readonly tokenizer: Tokenizer;
+  readonly modelBytes: number;
+  readonly resources: Map<string, Promise<ModelResource<unknown>>>;
+  /** Those that are ready. */
+  readonly held: Set<ModelResource<unknown>>;
+  users: number;
+  /** Called when the last user leaves, once somebody waits for that. */
+  idle: (() => void)[];
+  leaving?: Promise<number>;
+}
+
+export interface ModelHubOptions {
+  readonly store: LocalStore;
+  readonly engine: Engine;
+  readonly ledger: ModelLedger;
+}
+
+/** The right to use a loaded model until `release`. */
+export class ModelLease {
+  readonly #resident: ResidentModel;
+  readonly #engine: Engine;
+  readonly #onRelease: () => void;
+  #isReleased = false;
+
+  constructor(resident: ResidentModel, engine: Engine, onRelease: () => void) {
+    this.#resident = resident;
+    this.#engine = engine;
+    this.#onRelease = onRelease;
+  }
+
+  get model(): Model {
+    return this.#resident.artefact.model;
+  }
+
+  get version(): ArtefactVersion {
+    return this.#resident.artefact.version;
+  }
+
+  /** `name@version` */
+  get reference(): string {
+    return `${this.version.name}@${this.version.version}`;
+  }
+
+  get artefact(): StoredArtefact {
+    return this.#resident.artefact;
+  }
+
+  get tokenizer(): Tokenizer {
+    return this.#resident.tokenizer;
+  }
+
+  /** Weights on the device, uploaded once for all users of the model. */
+  async weights(): Promise<Readonly<Record<string, DeviceBuffer>>> {
+    return this.resource('weights', async () => {
+      const buffers = uploadModel(this.#engine, this.model);
+      const all = Object.values(buffers);
+      return {
+        value: buffers,
+        residentBytes: all.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+        release: () => {
+          for (const buffer of all) buffer.release();
+        },
+      };
+    });
+  }
+
+  /** What `make` made for this model the first time; it lives until the model is unloaded. Equal keys must mean equal types. */
+  async resource<Value>(key: string, make: () => Promise<ModelResource<Value>>): Promise<Value> {
+    invariant(!this.#isReleased, 'a lease is not used after its release');
+    const { resources, held } = this.#resident;
+    let resource = resources.get(key) as Promise<ModelResource<Value>> | undefined;
+    if (resource === undefined) {
+      resource = make();
+      resources.set(key, resource);
+      // A failure is not remembered: the next caller tries again.
+      resource.then(
+        (ready) => held.add(ready),
+        () => resources.delete(key),
+      );
+    }
+    return (await resource).value;
+  }
+
+  /** Safe to call twice. */
+  release(): void {
+    if (this.#isReleased) return;
+    this.#isReleased = true;
+    this.#onRelease();
+  }
+}
+
+/** Models by content: two names of one content share the memory. */
+export class ModelHub {
+  readonly #store: LocalStore;
+  readonly #engine: Engine;
+  readonly #ledger: ModelLedger;
+  readonly #resident = new Map<string, Promise<ResidentModel>>();
+  /** Those that are loaded; `#resident` also has those on their way. */
+  readonly #loaded = new Map<string, ResidentModel>();
+
+  constructor({ store, engine, ledger }: ModelHubOptions) {
+    this.#store = store;
+    this.#engine = engine;
+    this.#ledger = ledger;
+  }
+
+  /** Newest version of every name, by name. */
+  async list(): Promise<readonly ModelRecord[]> {
+    const newest = new Map<string, ArtefactVersion>();
+    for (const version of (await this.#store.list()).versions) newest.set(version.name, version);
+    const records: ModelRecord[] = [];
+    for (const version of newest.values()) records.push({ ...(await this.#record(version)), parameters: [] });
+    return records;
+  }
+
+  /** @throws AppError `bad_name` | `model_not_found` | `bad_artefact` */
+  async get(reference: string): Promise<ModelRecord> {
+    return this.#record(await this.#store.resolve(reference));
+  }
+
+  /** Whether a name has a version. @throws AppError `bad_name` | `bad_artefact` */
+  async has(name: string): Promise<boolean> {
+    try {
+      await this.#store.resolve(name);
+      return true;
+    } catch (error) {
+      if (error instanceof AppError && error.code === 'model_not_found') return false;
+      throw error;
+    }
+  }
+
+  /** Loads a model, unless it is, and keeps it from being unloaded until the lease is released. @throws as `get` */
+  async acquire(reference: string): Promise<ModelLease> {
+    const version = await this.#store.resolve(reference);
+    for (;;) {
+      const resident = await this.#load(version);
+      if (resident.leaving !== undefined) {
+        await resident.leaving;
+        continue;
+      }
+      resident.users++;
+      return new ModelLease(resident, this.#engine, () => {
+        resident.users--;
+        if (resident.users === 0) for (const resolve of resident.idle.splice(0)) resolve();
+      });
+    }
+  }
+
+  /** Runs `work` with a model and releases it whatever happens. */
+  async using<Result>(reference: string, work: (lease: ModelLease) => Promise<Result>): Promise<Result> {
+    const lease = await this.acquire(reference);
+    try {
+      return await work(lease);
+    } finally {
+      lease.release();
+    }
+  }
+
+  async load(reference: string): Promise<ModelRecord> {
+    (await this.acquire(reference)).release();
+    return this.get(reference);
+  }
+
+  /** Waits for the users of a model, then gives its memory back. Answers the bytes. @throws as `get` */
+  async unload(reference: string): Promise<number> {
+    const { hash } = await this.#store.resolve(reference);
+    const resident = await this.#resident.get(hash);
+    if (resident === undefined) return 0;
+    resident.leaving ??= this.#drop(hash, resident);
+    return resident.leaving;
+  }
+
+  /** Deletes a name or one version, unloading what goes. @throws AppError `name_taken` while a job writes it, and as `get` */
+  async delete(reference: string): Promise<void> {
+    const { name, version } = parseReference(reference);
+    const going = (await this.#store.list()).versions.filter(
+      (one) => one.name === name && (version === undefined || one.version === version),
+    );
+    await this.#store.deleteArtefact(reference);
+    const left = new Set((await this.#store.list()).versions.map(({ hash }) => hash));
+    for (const { hash } of going) {
+      const resident = this.#loaded.get(hash);
+      if (resident === undefined || left.has(hash)) continue;
+      resident.leaving ??= this.#drop(hash, resident);
+      await resident.leaving;
+    }
+  }
+
+  /** Stores what a job made. */
+  async save(
+    name: string,
+    content: ArtefactContent,
+    jobId: string,
+    options: Parameters<LocalStore['saveArtefact']>[2],
+  ): Promise<ModelRecord> {
+    const version = await this.#store.saveArtefact(name, content, options);
+    this.#ledger.saveFacts(version.hash, modelFacts(content.model, content.meta, makeTokenizer(content).hash));
+    this.#ledger.saveJob(version.hash, jobId);
+    return { ...(await this.#record(version)), parameters: [] };
+  }
+
+  /** Unloads everything. */
+  async dispose(): Promise<void> {
+    await Promise.all(
+      [...this.#loaded].map(([hash, resident]) => {
+        resident.leaving ??= this.#drop(hash, resident);
+        return resident.leaving;
+      }),
+    );
+  }
+
+  #load(version: ArtefactVersion): Promise<ResidentModel> {
+    const known = this.#resident.get(version.hash);
+    if (known !== undefined) return known;
+    const loading = this.#read(version);
+    this.#resident.set(version.hash, loading);
+    loading.then(
+      (resident) => this.#loaded.set(version.hash, resident),
+      () => this.#resident.delete(version.hash),
+    );
+    return loading;
+  }
+
+  async #read({ name, version, hash }: ArtefactVersion): Promise<ResidentModel> {
+    const artefact = await this.#store.loadArtefact(`${name}@${version}`);
+    const tokenizer = makeTokenizer(artefact);
+    if (this.#ledger.entry(hash).facts === undefined)
+      this.#ledger.saveFacts(hash, modelFacts(artefact.model, artefact.meta, tokenizer.hash));
+    const tensors = new Set([...artefact.model.parameters.values()].flatMap((parameter) => Object.values(parameter.tensors)));
+    const modelBytes = [...tensors].reduce((sum, tensor) => sum + tensorBytes(tensor), 0);
+    return { artefact, tokenizer, modelBytes, resources: new Map(), held: new Set(), users: 0, idle: [] };
+  }
+
+  async #drop(hash: string, resident: ResidentModel): Promise<number> {
+    if (resident.users > 0) await new Promise<void>((resolve) => resident.idle.push(resolve));
+    this.#resident.delete(hash);
+    this.#loaded.delete(hash);
+    const freed = residentBytes(resident);
+    // What was made last may lean on what was made first.
+    for (const resource of [...resident.resources.values()].reverse()) await (await resource).release();
+    return freed;
+  }
+
+  async #record(version: ArtefactVersion): Promise<ModelRecord> {
+    const { name, hash } = version;
+    const facts = await this.#facts(version);
+    const { evaluation, jobId } = this.#ledger.entry(hash);
+    const resident = this.#loaded.get(hash);
+    return {
+      ...facts,
+      lineage: { ...facts.lineage, jobId },
+      name,
+      version: version.version,
+      hash,
+      createdMs: Date.parse(version.created),
+      loaded: resident !== undefined,
+      residentBytes: resident === undefined ? 0 : residentBytes(resident),
+      ...(evaluation === undefined ? {} : { evaluation }),
+    };
+  }
+
+  /** From the ledger, or from the model where a store came without one. */
+  async #facts(version: ArtefactVersion): Promise<ModelFacts> {
+    const known = this.#ledger.entry(version.hash).facts;
+    if (known !== undefined) return known;
+    await this.#read(version);
+    const { facts } = this.#ledger.entry(version.hash);
+    invariant(facts !== undefined, 'reading a model writes its facts');
+    return facts;
+  }
+}
+
+function residentBytes({ modelBytes, held }: ResidentModel): number {
+  return [...held].reduce((sum, resource) => sum + resource.residentBytes, modelBytes);
+}
+
+/** @throws AppError `bad_tokenizer` */
+function makeTokenizer({ tokenizerFiles }: Pick<ArtefactContent, 'tokenizerFiles'>): Tokenizer {
+  const textOf = (name: string): string | undefined => {
+    const bytes = tokenizerFiles.get(name);
+    return bytes === undefined ? undefined : new TextDecoder().decode(bytes);
+  };
+  const [tokenizerJson, tokenizerConfig, chatTemplate] = ['tokenizer.json', 'tokenizer_config.json', 'chat_template.jinja'].map(textOf);
+  if (tokenizerJson === undefined)
+    throw new AppError('bad_tokenizer', 'tokenizer.json: the model has none. Import it again with its tokenizer.');
+  return loadTokenizer({
+    tokenizerJson,
+    ...(tokenizerConfig === undefined ? {} : { tokenizerConfig }),
+    ...(chatTemplate === undefined ? {} : { chatTemplate }),
+  });
+}

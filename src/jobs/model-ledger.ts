@@ -1,0 +1,54 @@
+// What is known of model versions beside their files: counts, the job that made them, and their newest evaluation.
+import type { JobDatabase } from './database.ts';
+import type { EvaluationReport, ModelFacts } from './results.ts';
+
+interface ModelRow {
+  readonly facts: string | null;
+  readonly job_id: string;
+  readonly evaluation: string | null;
+}
+
+export interface LedgerEntry {
+  readonly facts?: ModelFacts;
+  /** Empty when no job made it. */
+  readonly jobId: string;
+  readonly evaluation?: EvaluationReport;
+}
+
+/** Rows by content hash. Artefacts never change; an evaluation that comes later is kept here. */
+export class ModelLedger {
+  readonly #database: JobDatabase;
+
+  constructor(database: JobDatabase) {
+    this.#database = database;
+  }
+
+  entry(hash: string): LedgerEntry {
+    const row = this.#database.prepare('SELECT facts, job_id, evaluation FROM models WHERE hash = ?').get(hash) as ModelRow | undefined;
+    if (row === undefined) return { jobId: '' };
+    return {
+      jobId: row.job_id,
+      ...(row.facts === null ? {} : { facts: JSON.parse(row.facts) as ModelFacts }),
+      ...(row.evaluation === null ? {} : { evaluation: JSON.parse(row.evaluation) as EvaluationReport }),
+    };
+  }
+
+  saveFacts(hash: string, facts: ModelFacts): void {
+    this.#set(hash, 'facts', JSON.stringify(facts));
+  }
+
+  /** The first job that made a content keeps it. */
+  saveJob(hash: string, jobId: string): void {
+    if (this.entry(hash).jobId === '') this.#set(hash, 'job_id', jobId);
+  }
+
+  saveEvaluation(hash: string, report: EvaluationReport): void {
+    this.#set(hash, 'evaluation', JSON.stringify(report));
+  }
+
+  #set(hash: string, column: 'facts' | 'job_id' | 'evaluation', value: string): void {
+    this.#database
+      .prepare(`INSERT INTO models (hash, ${column}) VALUES (?, ?) ON CONFLICT (hash) DO UPDATE SET ${column} = excluded.${column}`)
+      .run(hash, value);
+  }
+}

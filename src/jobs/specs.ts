@@ -1,0 +1,92 @@
+// What the jobs are asked to do, as plain JSON with the field names of the wire.
+import { z } from 'zod';
+
+const count = z.int().nonnegative();
+const positive = z.int().positive();
+const modelName = z.string().min(1, 'must name a model');
+
+const textDataSchema = z
+  .strictObject({
+    paths: z.array(z.string().min(1)).default([]),
+    jsonlField: z.string().default(''),
+    inlineText: z.string().default(''),
+  })
+  .refine(({ paths, inlineText }) => paths.length > 0 || inlineText !== '', 'must name a file in "paths" or hold "inlineText"');
+
+/** Text of a job: files on the server, then a small text that came with the request. */
+export type TextData = z.infer<typeof textDataSchema>;
+
+export const importSpecSchema = z.strictObject({
+  name: modelName,
+  path: z.string().min(1, 'must name a folder on the server'),
+  replace: z.boolean().default(false),
+});
+export type ImportSpec = z.infer<typeof importSpecSchema>;
+
+export const compressSpecSchema = z.strictObject({
+  model: modelName,
+  name: modelName,
+  /** Checked by the methods' own schemas. */
+  recipe: z.unknown(),
+  data: textDataSchema.optional(),
+  calibration: z
+    .strictObject({ sequences: positive.default(64), sequenceLength: positive.optional(), seed: count.default(0) })
+    .default({ sequences: 64, seed: 0 }),
+  replace: z.boolean().default(false),
+});
+export type CompressSpec = z.infer<typeof compressSpecSchema>;
+
+export const distillSpecSchema = z.strictObject({
+  student: modelName,
+  teacher: z.string().default(''),
+  name: z.string().default(''),
+  data: textDataSchema,
+  validation: textDataSchema.optional(),
+  settings: z
+    .strictObject({
+      steps: positive.optional(),
+      batchSize: positive.optional(),
+      sequenceLength: positive.optional(),
+      gradientAccumulation: positive.optional(),
+      learningRate: z.number().positive().optional(),
+      warmupSteps: count.optional(),
+      schedule: z.enum(['cosine', 'linear', 'constant']).optional(),
+      weightDecay: z.number().nonnegative().optional(),
+      clipNorm: z.number().nonnegative().optional(),
+      temperature: z.number().positive().optional(),
+      alpha: z.number().min(0).max(1).optional(),
+      seed: count.optional(),
+      checkpointEvery: count.optional(),
+      evaluateEvery: count.optional(),
+    })
+    .default({}),
+  fromScratch: z.boolean().default(false),
+  replace: z.boolean().default(false),
+});
+export type DistillSpec = z.infer<typeof distillSpecSchema>;
+
+export const evaluateSpecSchema = z.strictObject({
+  model: modelName,
+  teacher: z.string().default(''),
+  data: textDataSchema,
+  settings: z
+    .strictObject({
+      window: positive.optional(),
+      stride: positive.optional(),
+      batchSize: positive.optional(),
+      latency: z.boolean().default(true),
+      latencyBatchSizes: z.array(positive).default([1, 8]),
+    })
+    .default({ latency: true, latencyBatchSizes: [1, 8] }),
+});
+export type EvaluateSpec = z.infer<typeof evaluateSpecSchema>;
+
+export const exportFormats = ['hf', 'onnx'] as const;
+export type ExportFormat = (typeof exportFormats)[number];
+
+export const exportSpecSchema = z.strictObject({
+  model: modelName,
+  format: z.enum(exportFormats),
+  path: z.string().default(''),
+});
+export type ExportSpec = z.infer<typeof exportSpecSchema>;

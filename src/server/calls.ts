@@ -1,0 +1,157 @@
+// From a handler as we write it (a promise, an async generator) to one of grpc-js: errors, leaving clients, and backpressure.
+import type {
+  handleClientStreamingCall,
+  handleServerStreamingCall,
+  handleUnaryCall,
+  ServerReadableStream,
+  ServerWritableStream,
+} from '@grpc/grpc-js';
+import { AppError, type Logger } from '#base';
+import { toStatus } from './status.ts';
+
+/** What a handler knows of its call. */
+export interface CallContext {
+  /** Aborted when the client has left, its deadline has passed, or the server ends without grace. */
+  readonly signal: AbortSignal;
+}
+
+/** What calls of every kind have. */
+interface AnyCall {
+  getPath(): string;
+  on(event: 'cancelled', listener: () => void): unknown;
+}
+
+/** All calls of a server: lets none in while it stops, and knows which are open. */
+export class CallGate {
+  readonly #logger: Logger;
+  readonly #open = new Set<AbortController>();
+  #idle: (() => void)[] = [];
+  #stopping = false;
+
+  constructor(logger: Logger) {
+    this.#logger = logger;
+  }
+
+  get openCalls(): number {
+    return this.#open.size;
+  }
+
+  /** New calls are refused from now on; open ones go on. */
+  refuse(): void {
+    this.#stopping = true;
+  }
+
+  /** Waits until no call is open, at most so long; answers whether that is so. */
+  async settle(graceMs: number): Promise<boolean> {
+    if (this.#open.size === 0) return true;
+    let timer: NodeJS.Timeout | undefined;
+    const idle = new Promise<void>((resolve) => this.#idle.push(resolve));
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, graceMs);
+    });
+    await Promise.race([idle, late]);
+    clearTimeout(timer);
+    return this.#open.size === 0;
+  }
+
+  /** Stops every open call. */
+  abort(): void {
+    for (const stop of this.#open) stop.abort();
+  }
+
+  unary<Request, Response>(method: (request: Request, context: CallContext) => Promise<Response>): handleUnaryCall<Request, Response> {
+    return (call, callback) => {
+      this.#run(
+        call,
+        async (context) => {
+          const response = await method(call.request, context);
+          return () => callback(null, response);
+        },
+        (error) => callback(error),
+      );
+    };
+  }
+
+  serverStream<Request, Response>(
+    method: (request: Request, context: CallContext) => AsyncIterable<Response>,
+  ): handleServerStreamingCall<Request, Response> {
+    return (call) => {
+      this.#run(
+        call,
+        async (context) => {
+          for await (const response of method(call.request, context)) {
+            if (context.signal.aborted) break;
+            if (!call.write(response)) await drained(call, context.signal);
+          }
+          return () => call.end();
+        },
+        (error) => call.emit('error', error),
+      );
+    };
+  }
+
+  clientStream<Request, Response>(
+    method: (requests: AsyncIterable<Request>, context: CallContext) => Promise<Response>,
+  ): handleClientStreamingCall<Request, Response> {
+    return (call, callback) => {
+      this.#run(
+        call,
+        async (context) => {
+          const response = await method(messages(call, context.signal), context);
+          return () => callback(null, response);
+        },
+        (error) => callback(error),
+      );
+    };
+  }
+
+  #run(call: AnyCall, work: (context: CallContext) => Promise<() => void>, fail: (error: ReturnType<typeof toStatus>) => void): void {
+    if (this.#stopping) {
+      fail(toStatus(new AppError('unavailable', 'the server is stopping. Try again when it is back.')));
+      return;
+    }
+    const stop = new AbortController();
+    this.#open.add(stop);
+    // Also comes after every ordinary end, when there is nothing left to stop.
+    call.on('cancelled', () => stop.abort());
+    void work({ signal: stop.signal })
+      .then(
+        (answer) => answer(),
+        (thrown: unknown) => {
+          const error = toStatus(thrown);
+          if (!(thrown instanceof AppError)) this.#logger.error('call failed', { path: call.getPath(), error: describe(thrown) });
+          fail(error);
+        },
+      )
+      .finally(() => {
+        this.#open.delete(stop);
+        if (this.#open.size === 0) for (const resolve of this.#idle.splice(0)) resolve();
+      });
+  }
+}
+
+function describe(thrown: unknown): string {
+  return thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
+}
+
+/** Waits until the client has taken what was written, so that a slow reader fills its own buffers and not ours. */
+function drained(call: ServerWritableStream<unknown, unknown>, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      call.off('drain', done);
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    call.once('drain', done);
+    signal.addEventListener('abort', done, { once: true });
+    if (signal.aborted) done();
+  });
+}
+
+/** The messages of an upload. A client that leaves in the middle is an error, not an end. */
+async function* messages<Request>(call: ServerReadableStream<Request, unknown>, signal: AbortSignal): AsyncGenerator<Request> {
+  for await (const message of call) yield message as Request;
+  // `end` comes before `cancelled` when the client resets the stream: one turn tells them apart.
+  await new Promise((resolve) => setImmediate(resolve));
+  if (signal.aborted || call.cancelled) throw new AppError('cancelled', 'the client left before its upload was complete.');
+}

@@ -1,0 +1,44 @@
+// Original file: proto/athanor/v1/job.proto
+
+
+/**
+ * How much calibration text is used.
+ */
+export interface Calibration {
+  /**
+   * Sequences drawn from the text. Default 64.
+   */
+  'sequences'?: (number);
+  /**
+   * Tokens of a sequence. Default 128, at most the model's positions.
+   */
+  'sequenceLength'?: (number);
+  /**
+   * Seed of the draw. Default 0.
+   */
+  'seed'?: (number);
+  '_sequences'?: "sequences";
+  '_sequenceLength'?: "sequenceLength";
+  '_seed'?: "seed";
+}
+
+/**
+ * How much calibration text is used.
+ */
+export interface Calibration__Output {
+  /**
+   * Sequences drawn from the text. Default 64.
+   */
+  'sequences'?: (number);
+  /**
+   * Tokens of a sequence. Default 128, at most the model's positions.
+   */
+  'sequenceLength'?: (number);
+  /**
+   * Seed of the draw. Default 0.
+   */
+  'seed'?: (number);
+  '_sequences'?: "sequences";
+  '_sequenceLength'?: "sequenceLength";
+  '_seed'?: "seed";
+}

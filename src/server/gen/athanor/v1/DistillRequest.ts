@@ -1,0 +1,17 @@
+// Original file: proto/athanor/v1/distillation.proto
+
+import type { DistillSpec as _athanor_v1_DistillSpec, DistillSpec__Output as _athanor_v1_DistillSpec__Output } from '../../athanor/v1/DistillSpec.ts';
+
+export interface DistillRequest {
+  /**
+   * What to do.
+   */
+  'spec'?: (_athanor_v1_DistillSpec | null);
+}
+
+export interface DistillRequest__Output {
+  /**
+   * What to do.
+   */
+  'spec': (_athanor_v1_DistillSpec__Output | null);
+}

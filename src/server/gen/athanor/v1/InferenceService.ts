@@ -1,0 +1,107 @@
+// Original file: proto/athanor/v1/inference.proto
+
+import type * as grpc from '@grpc/grpc-js'
+import type { MethodDefinition } from '@grpc/proto-loader'
+import type { DetokenizeRequest as _athanor_v1_DetokenizeRequest, DetokenizeRequest__Output as _athanor_v1_DetokenizeRequest__Output } from '../../athanor/v1/DetokenizeRequest.ts';
+import type { DetokenizeResponse as _athanor_v1_DetokenizeResponse, DetokenizeResponse__Output as _athanor_v1_DetokenizeResponse__Output } from '../../athanor/v1/DetokenizeResponse.ts';
+import type { GenerateRequest as _athanor_v1_GenerateRequest, GenerateRequest__Output as _athanor_v1_GenerateRequest__Output } from '../../athanor/v1/GenerateRequest.ts';
+import type { GenerateResponse as _athanor_v1_GenerateResponse, GenerateResponse__Output as _athanor_v1_GenerateResponse__Output } from '../../athanor/v1/GenerateResponse.ts';
+import type { ScoreRequest as _athanor_v1_ScoreRequest, ScoreRequest__Output as _athanor_v1_ScoreRequest__Output } from '../../athanor/v1/ScoreRequest.ts';
+import type { ScoreResponse as _athanor_v1_ScoreResponse, ScoreResponse__Output as _athanor_v1_ScoreResponse__Output } from '../../athanor/v1/ScoreResponse.ts';
+import type { TokenizeRequest as _athanor_v1_TokenizeRequest, TokenizeRequest__Output as _athanor_v1_TokenizeRequest__Output } from '../../athanor/v1/TokenizeRequest.ts';
+import type { TokenizeResponse as _athanor_v1_TokenizeResponse, TokenizeResponse__Output as _athanor_v1_TokenizeResponse__Output } from '../../athanor/v1/TokenizeResponse.ts';
+
+/**
+ * Runs models that are in the store; a model that is not in memory is loaded first.
+ */
+export interface InferenceServiceClient extends grpc.Client {
+  /**
+   * Token ids to text.
+   */
+  Detokenize(argument: _athanor_v1_DetokenizeRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_athanor_v1_DetokenizeResponse__Output>): grpc.ClientUnaryCall;
+  Detokenize(argument: _athanor_v1_DetokenizeRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_athanor_v1_DetokenizeResponse__Output>): grpc.ClientUnaryCall;
+  Detokenize(argument: _athanor_v1_DetokenizeRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_athanor_v1_DetokenizeResponse__Output>): grpc.ClientUnaryCall;
+  Detokenize(argument: _athanor_v1_DetokenizeRequest, callback: grpc.requestCallback<_athanor_v1_DetokenizeResponse__Output>): grpc.ClientUnaryCall;
+  /**
+   * Token ids to text.
+   */
+  detokenize(argument: _athanor_v1_DetokenizeRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_athanor_v1_DetokenizeResponse__Output>): grpc.ClientUnaryCall;
+  detokenize(argument: _athanor_v1_DetokenizeRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_athanor_v1_DetokenizeResponse__Output>): grpc.ClientUnaryCall;
+  detokenize(argument: _athanor_v1_DetokenizeRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_athanor_v1_DetokenizeResponse__Output>): grpc.ClientUnaryCall;
+  detokenize(argument: _athanor_v1_DetokenizeRequest, callback: grpc.requestCallback<_athanor_v1_DetokenizeResponse__Output>): grpc.ClientUnaryCall;
+  
+  /**
+   * Continues a prompt and sends the text as it comes. Leaving the stream stops the generation.
+   */
+  Generate(argument: _athanor_v1_GenerateRequest, metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientReadableStream<_athanor_v1_GenerateResponse__Output>;
+  Generate(argument: _athanor_v1_GenerateRequest, options?: grpc.CallOptions): grpc.ClientReadableStream<_athanor_v1_GenerateResponse__Output>;
+  /**
+   * Continues a prompt and sends the text as it comes. Leaving the stream stops the generation.
+   */
+  generate(argument: _athanor_v1_GenerateRequest, metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientReadableStream<_athanor_v1_GenerateResponse__Output>;
+  generate(argument: _athanor_v1_GenerateRequest, options?: grpc.CallOptions): grpc.ClientReadableStream<_athanor_v1_GenerateResponse__Output>;
+  
+  /**
+   * Log-likelihoods of continuations.
+   */
+  Score(argument: _athanor_v1_ScoreRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_athanor_v1_ScoreResponse__Output>): grpc.ClientUnaryCall;
+  Score(argument: _athanor_v1_ScoreRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_athanor_v1_ScoreResponse__Output>): grpc.ClientUnaryCall;
+  Score(argument: _athanor_v1_ScoreRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_athanor_v1_ScoreResponse__Output>): grpc.ClientUnaryCall;
+  Score(argument: _athanor_v1_ScoreRequest, callback: grpc.requestCallback<_athanor_v1_ScoreResponse__Output>): grpc.ClientUnaryCall;
+  /**
+   * Log-likelihoods of continuations.
+   */
+  score(argument: _athanor_v1_ScoreRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_athanor_v1_ScoreResponse__Output>): grpc.ClientUnaryCall;
+  score(argument: _athanor_v1_ScoreRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_athanor_v1_ScoreResponse__Output>): grpc.ClientUnaryCall;
+  score(argument: _athanor_v1_ScoreRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_athanor_v1_ScoreResponse__Output>): grpc.ClientUnaryCall;
+  score(argument: _athanor_v1_ScoreRequest, callback: grpc.requestCallback<_athanor_v1_ScoreResponse__Output>): grpc.ClientUnaryCall;
+  
+  /**
+   * Text to token ids.
+   */
+  Tokenize(argument: _athanor_v1_TokenizeRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_athanor_v1_TokenizeResponse__Output>): grpc.ClientUnaryCall;
+  Tokenize(argument: _athanor_v1_TokenizeRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_athanor_v1_TokenizeResponse__Output>): grpc.ClientUnaryCall;
+  Tokenize(argument: _athanor_v1_TokenizeRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_athanor_v1_TokenizeResponse__Output>): grpc.ClientUnaryCall;
+  Tokenize(argument: _athanor_v1_TokenizeRequest, callback: grpc.requestCallback<_athanor_v1_TokenizeResponse__Output>): grpc.ClientUnaryCall;
+  /**
+   * Text to token ids.
+   */
+  tokenize(argument: _athanor_v1_TokenizeRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_athanor_v1_TokenizeResponse__Output>): grpc.ClientUnaryCall;
+  tokenize(argument: _athanor_v1_TokenizeRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_athanor_v1_TokenizeResponse__Output>): grpc.ClientUnaryCall;
+  tokenize(argument: _athanor_v1_TokenizeRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_athanor_v1_TokenizeResponse__Output>): grpc.ClientUnaryCall;
+  tokenize(argument: _athanor_v1_TokenizeRequest, callback: grpc.requestCallback<_athanor_v1_TokenizeResponse__Output>): grpc.ClientUnaryCall;
+  
+}
+
+/**
+ * Runs models that are in the store; a model that is not in memory is loaded first.
+ */
+export interface InferenceServiceHandlers extends grpc.UntypedServiceImplementation {
+  /**
+   * Token ids to text.
+   */
+  Detokenize: grpc.handleUnaryCall<_athanor_v1_DetokenizeRequest__Output, _athanor_v1_DetokenizeResponse>;
+  
+  /**
+   * Continues a prompt and sends the text as it comes. Leaving the stream stops the generation.
+   */
+  Generate: grpc.handleServerStreamingCall<_athanor_v1_GenerateRequest__Output, _athanor_v1_GenerateResponse>;
+  
+  /**
+   * Log-likelihoods of continuations.
+   */
+  Score: grpc.handleUnaryCall<_athanor_v1_ScoreRequest__Output, _athanor_v1_ScoreResponse>;
+  
+  /**
+   * Text to token ids.
+   */
+  Tokenize: grpc.handleUnaryCall<_athanor_v1_TokenizeRequest__Output, _athanor_v1_TokenizeResponse>;
+  
+}
+
+export interface InferenceServiceDefinition extends grpc.ServiceDefinition {
+  Detokenize: MethodDefinition<_athanor_v1_DetokenizeRequest, _athanor_v1_DetokenizeResponse, _athanor_v1_DetokenizeRequest__Output, _athanor_v1_DetokenizeResponse__Output>
+  Generate: MethodDefinition<_athanor_v1_GenerateRequest, _athanor_v1_GenerateResponse, _athanor_v1_GenerateRequest__Output, _athanor_v1_GenerateResponse__Output>
+  Score: MethodDefinition<_athanor_v1_ScoreRequest, _athanor_v1_ScoreResponse, _athanor_v1_ScoreRequest__Output, _athanor_v1_ScoreResponse__Output>
+  Tokenize: MethodDefinition<_athanor_v1_TokenizeRequest, _athanor_v1_TokenizeResponse, _athanor_v1_TokenizeRequest__Output, _athanor_v1_TokenizeResponse__Output>
+}

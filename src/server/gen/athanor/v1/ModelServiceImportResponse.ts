@@ -1,0 +1,17 @@
+// Original file: proto/athanor/v1/model.proto
+
+import type { ModelInfo as _athanor_v1_ModelInfo, ModelInfo__Output as _athanor_v1_ModelInfo__Output } from '../../athanor/v1/ModelInfo.ts';
+
+export interface ModelServiceImportResponse {
+  /**
+   * The stored model.
+   */
+  'model'?: (_athanor_v1_ModelInfo | null);
+}
+
+export interface ModelServiceImportResponse__Output {
+  /**
+   * The stored model.
+   */
+  'model': (_athanor_v1_ModelInfo__Output | null);
+}

@@ -1,0 +1,158 @@
+import type * as grpc from '@grpc/grpc-js';
+import type { EnumTypeDefinition, MessageTypeDefinition } from '@grpc/proto-loader';
+
+import type { Calibration as _athanor_v1_Calibration, Calibration__Output as _athanor_v1_Calibration__Output } from './athanor/v1/Calibration.ts';
+import type { CompressResult as _athanor_v1_CompressResult, CompressResult__Output as _athanor_v1_CompressResult__Output } from './athanor/v1/CompressResult.ts';
+import type { CompressSpec as _athanor_v1_CompressSpec, CompressSpec__Output as _athanor_v1_CompressSpec__Output } from './athanor/v1/CompressSpec.ts';
+import type { DistillRequest as _athanor_v1_DistillRequest, DistillRequest__Output as _athanor_v1_DistillRequest__Output } from './athanor/v1/DistillRequest.ts';
+import type { DistillResponse as _athanor_v1_DistillResponse, DistillResponse__Output as _athanor_v1_DistillResponse__Output } from './athanor/v1/DistillResponse.ts';
+import type { DistillResult as _athanor_v1_DistillResult, DistillResult__Output as _athanor_v1_DistillResult__Output } from './athanor/v1/DistillResult.ts';
+import type { DistillSettings as _athanor_v1_DistillSettings, DistillSettings__Output as _athanor_v1_DistillSettings__Output } from './athanor/v1/DistillSettings.ts';
+import type { DistillSpec as _athanor_v1_DistillSpec, DistillSpec__Output as _athanor_v1_DistillSpec__Output } from './athanor/v1/DistillSpec.ts';
+import type { DistillationServiceClient as _athanor_v1_DistillationServiceClient, DistillationServiceDefinition as _athanor_v1_DistillationServiceDefinition } from './athanor/v1/DistillationService.ts';
+import type { EvaluateResult as _athanor_v1_EvaluateResult, EvaluateResult__Output as _athanor_v1_EvaluateResult__Output } from './athanor/v1/EvaluateResult.ts';
+import type { EvaluateSettings as _athanor_v1_EvaluateSettings, EvaluateSettings__Output as _athanor_v1_EvaluateSettings__Output } from './athanor/v1/EvaluateSettings.ts';
+import type { EvaluateSpec as _athanor_v1_EvaluateSpec, EvaluateSpec__Output as _athanor_v1_EvaluateSpec__Output } from './athanor/v1/EvaluateSpec.ts';
+import type { EvaluationReport as _athanor_v1_EvaluationReport, EvaluationReport__Output as _athanor_v1_EvaluationReport__Output } from './athanor/v1/EvaluationReport.ts';
+import type { ExportResult as _athanor_v1_ExportResult, ExportResult__Output as _athanor_v1_ExportResult__Output } from './athanor/v1/ExportResult.ts';
+import type { ExportSpec as _athanor_v1_ExportSpec, ExportSpec__Output as _athanor_v1_ExportSpec__Output } from './athanor/v1/ExportSpec.ts';
+import type { ExportedFile as _athanor_v1_ExportedFile, ExportedFile__Output as _athanor_v1_ExportedFile__Output } from './athanor/v1/ExportedFile.ts';
+import type { FileChunk as _athanor_v1_FileChunk, FileChunk__Output as _athanor_v1_FileChunk__Output } from './athanor/v1/FileChunk.ts';
+import type { ImportResult as _athanor_v1_ImportResult, ImportResult__Output as _athanor_v1_ImportResult__Output } from './athanor/v1/ImportResult.ts';
+import type { ImportSpec as _athanor_v1_ImportSpec, ImportSpec__Output as _athanor_v1_ImportSpec__Output } from './athanor/v1/ImportSpec.ts';
+import type { JobError as _athanor_v1_JobError, JobError__Output as _athanor_v1_JobError__Output } from './athanor/v1/JobError.ts';
+import type { JobEvent as _athanor_v1_JobEvent, JobEvent__Output as _athanor_v1_JobEvent__Output } from './athanor/v1/JobEvent.ts';
+import type { JobInfo as _athanor_v1_JobInfo, JobInfo__Output as _athanor_v1_JobInfo__Output } from './athanor/v1/JobInfo.ts';
+import type { JobProgress as _athanor_v1_JobProgress, JobProgress__Output as _athanor_v1_JobProgress__Output } from './athanor/v1/JobProgress.ts';
+import type { JobResult as _athanor_v1_JobResult, JobResult__Output as _athanor_v1_JobResult__Output } from './athanor/v1/JobResult.ts';
+import type { JobServiceClient as _athanor_v1_JobServiceClient, JobServiceDefinition as _athanor_v1_JobServiceDefinition } from './athanor/v1/JobService.ts';
+import type { JobServiceCancelRequest as _athanor_v1_JobServiceCancelRequest, JobServiceCancelRequest__Output as _athanor_v1_JobServiceCancelRequest__Output } from './athanor/v1/JobServiceCancelRequest.ts';
+import type { JobServiceCancelResponse as _athanor_v1_JobServiceCancelResponse, JobServiceCancelResponse__Output as _athanor_v1_JobServiceCancelResponse__Output } from './athanor/v1/JobServiceCancelResponse.ts';
+import type { JobServiceGetRequest as _athanor_v1_JobServiceGetRequest, JobServiceGetRequest__Output as _athanor_v1_JobServiceGetRequest__Output } from './athanor/v1/JobServiceGetRequest.ts';
+import type { JobServiceGetResponse as _athanor_v1_JobServiceGetResponse, JobServiceGetResponse__Output as _athanor_v1_JobServiceGetResponse__Output } from './athanor/v1/JobServiceGetResponse.ts';
+import type { JobServiceListRequest as _athanor_v1_JobServiceListRequest, JobServiceListRequest__Output as _athanor_v1_JobServiceListRequest__Output } from './athanor/v1/JobServiceListRequest.ts';
+import type { JobServiceListResponse as _athanor_v1_JobServiceListResponse, JobServiceListResponse__Output as _athanor_v1_JobServiceListResponse__Output } from './athanor/v1/JobServiceListResponse.ts';
+import type { JobServiceSubmitRequest as _athanor_v1_JobServiceSubmitRequest, JobServiceSubmitRequest__Output as _athanor_v1_JobServiceSubmitRequest__Output } from './athanor/v1/JobServiceSubmitRequest.ts';
+import type { JobServiceSubmitResponse as _athanor_v1_JobServiceSubmitResponse, JobServiceSubmitResponse__Output as _athanor_v1_JobServiceSubmitResponse__Output } from './athanor/v1/JobServiceSubmitResponse.ts';
+import type { JobServiceWatchRequest as _athanor_v1_JobServiceWatchRequest, JobServiceWatchRequest__Output as _athanor_v1_JobServiceWatchRequest__Output } from './athanor/v1/JobServiceWatchRequest.ts';
+import type { JobServiceWatchResponse as _athanor_v1_JobServiceWatchResponse, JobServiceWatchResponse__Output as _athanor_v1_JobServiceWatchResponse__Output } from './athanor/v1/JobServiceWatchResponse.ts';
+import type { JobSpec as _athanor_v1_JobSpec, JobSpec__Output as _athanor_v1_JobSpec__Output } from './athanor/v1/JobSpec.ts';
+import type { JobStateChange as _athanor_v1_JobStateChange, JobStateChange__Output as _athanor_v1_JobStateChange__Output } from './athanor/v1/JobStateChange.ts';
+import type { Latency as _athanor_v1_Latency, Latency__Output as _athanor_v1_Latency__Output } from './athanor/v1/Latency.ts';
+import type { Lineage as _athanor_v1_Lineage, Lineage__Output as _athanor_v1_Lineage__Output } from './athanor/v1/Lineage.ts';
+import type { LowRank as _athanor_v1_LowRank, LowRank__Output as _athanor_v1_LowRank__Output } from './athanor/v1/LowRank.ts';
+import type { ModelInfo as _athanor_v1_ModelInfo, ModelInfo__Output as _athanor_v1_ModelInfo__Output } from './athanor/v1/ModelInfo.ts';
+import type { ModelServiceClient as _athanor_v1_ModelServiceClient, ModelServiceDefinition as _athanor_v1_ModelServiceDefinition } from './athanor/v1/ModelService.ts';
+import type { ModelServiceDeleteRequest as _athanor_v1_ModelServiceDeleteRequest, ModelServiceDeleteRequest__Output as _athanor_v1_ModelServiceDeleteRequest__Output } from './athanor/v1/ModelServiceDeleteRequest.ts';
+import type { ModelServiceDeleteResponse as _athanor_v1_ModelServiceDeleteResponse, ModelServiceDeleteResponse__Output as _athanor_v1_ModelServiceDeleteResponse__Output } from './athanor/v1/ModelServiceDeleteResponse.ts';
+import type { ModelServiceExportRequest as _athanor_v1_ModelServiceExportRequest, ModelServiceExportRequest__Output as _athanor_v1_ModelServiceExportRequest__Output } from './athanor/v1/ModelServiceExportRequest.ts';
+import type { ModelServiceExportResponse as _athanor_v1_ModelServiceExportResponse, ModelServiceExportResponse__Output as _athanor_v1_ModelServiceExportResponse__Output } from './athanor/v1/ModelServiceExportResponse.ts';
+import type { ModelServiceGetRequest as _athanor_v1_ModelServiceGetRequest, ModelServiceGetRequest__Output as _athanor_v1_ModelServiceGetRequest__Output } from './athanor/v1/ModelServiceGetRequest.ts';
+import type { ModelServiceGetResponse as _athanor_v1_ModelServiceGetResponse, ModelServiceGetResponse__Output as _athanor_v1_ModelServiceGetResponse__Output } from './athanor/v1/ModelServiceGetResponse.ts';
+import type { ModelServiceImportRequest as _athanor_v1_ModelServiceImportRequest, ModelServiceImportRequest__Output as _athanor_v1_ModelServiceImportRequest__Output } from './athanor/v1/ModelServiceImportRequest.ts';
+import type { ModelServiceImportResponse as _athanor_v1_ModelServiceImportResponse, ModelServiceImportResponse__Output as _athanor_v1_ModelServiceImportResponse__Output } from './athanor/v1/ModelServiceImportResponse.ts';
+import type { ModelServiceImportUploadRequest as _athanor_v1_ModelServiceImportUploadRequest, ModelServiceImportUploadRequest__Output as _athanor_v1_ModelServiceImportUploadRequest__Output } from './athanor/v1/ModelServiceImportUploadRequest.ts';
+import type { ModelServiceImportUploadResponse as _athanor_v1_ModelServiceImportUploadResponse, ModelServiceImportUploadResponse__Output as _athanor_v1_ModelServiceImportUploadResponse__Output } from './athanor/v1/ModelServiceImportUploadResponse.ts';
+import type { ModelServiceListRequest as _athanor_v1_ModelServiceListRequest, ModelServiceListRequest__Output as _athanor_v1_ModelServiceListRequest__Output } from './athanor/v1/ModelServiceListRequest.ts';
+import type { ModelServiceListResponse as _athanor_v1_ModelServiceListResponse, ModelServiceListResponse__Output as _athanor_v1_ModelServiceListResponse__Output } from './athanor/v1/ModelServiceListResponse.ts';
+import type { ModelServiceLoadRequest as _athanor_v1_ModelServiceLoadRequest, ModelServiceLoadRequest__Output as _athanor_v1_ModelServiceLoadRequest__Output } from './athanor/v1/ModelServiceLoadRequest.ts';
+import type { ModelServiceLoadResponse as _athanor_v1_ModelServiceLoadResponse, ModelServiceLoadResponse__Output as _athanor_v1_ModelServiceLoadResponse__Output } from './athanor/v1/ModelServiceLoadResponse.ts';
+import type { ModelServiceUnloadRequest as _athanor_v1_ModelServiceUnloadRequest, ModelServiceUnloadRequest__Output as _athanor_v1_ModelServiceUnloadRequest__Output } from './athanor/v1/ModelServiceUnloadRequest.ts';
+import type { ModelServiceUnloadResponse as _athanor_v1_ModelServiceUnloadResponse, ModelServiceUnloadResponse__Output as _athanor_v1_ModelServiceUnloadResponse__Output } from './athanor/v1/ModelServiceUnloadResponse.ts';
+import type { ParameterChange as _athanor_v1_ParameterChange, ParameterChange__Output as _athanor_v1_ParameterChange__Output } from './athanor/v1/ParameterChange.ts';
+import type { ParameterInfo as _athanor_v1_ParameterInfo, ParameterInfo__Output as _athanor_v1_ParameterInfo__Output } from './athanor/v1/ParameterInfo.ts';
+import type { Parent as _athanor_v1_Parent, Parent__Output as _athanor_v1_Parent__Output } from './athanor/v1/Parent.ts';
+import type { Recipe as _athanor_v1_Recipe, Recipe__Output as _athanor_v1_Recipe__Output } from './athanor/v1/Recipe.ts';
+import type { RecipeStep as _athanor_v1_RecipeStep, RecipeStep__Output as _athanor_v1_RecipeStep__Output } from './athanor/v1/RecipeStep.ts';
+import type { StoredTensor as _athanor_v1_StoredTensor, StoredTensor__Output as _athanor_v1_StoredTensor__Output } from './athanor/v1/StoredTensor.ts';
+import type { TextData as _athanor_v1_TextData, TextData__Output as _athanor_v1_TextData__Output } from './athanor/v1/TextData.ts';
+import type { UploadHeader as _athanor_v1_UploadHeader, UploadHeader__Output as _athanor_v1_UploadHeader__Output } from './athanor/v1/UploadHeader.ts';
+
+type SubtypeConstructor<Constructor extends new (...args: any) => any, Subtype> = {
+  new(...args: ConstructorParameters<Constructor>): Subtype;
+};
+
+export interface ProtoGrpcType {
+  athanor: {
+    v1: {
+      Calibration: MessageTypeDefinition<_athanor_v1_Calibration, _athanor_v1_Calibration__Output>
+      CompressResult: MessageTypeDefinition<_athanor_v1_CompressResult, _athanor_v1_CompressResult__Output>
+      CompressSpec: MessageTypeDefinition<_athanor_v1_CompressSpec, _athanor_v1_CompressSpec__Output>
+      DistillRequest: MessageTypeDefinition<_athanor_v1_DistillRequest, _athanor_v1_DistillRequest__Output>
+      DistillResponse: MessageTypeDefinition<_athanor_v1_DistillResponse, _athanor_v1_DistillResponse__Output>
+      DistillResult: MessageTypeDefinition<_athanor_v1_DistillResult, _athanor_v1_DistillResult__Output>
+      DistillSettings: MessageTypeDefinition<_athanor_v1_DistillSettings, _athanor_v1_DistillSettings__Output>
+      DistillSpec: MessageTypeDefinition<_athanor_v1_DistillSpec, _athanor_v1_DistillSpec__Output>
+      /**
+       * Trains students against teachers.
+       */
+      DistillationService: SubtypeConstructor<typeof grpc.Client, _athanor_v1_DistillationServiceClient> & { service: _athanor_v1_DistillationServiceDefinition }
+      EvaluateResult: MessageTypeDefinition<_athanor_v1_EvaluateResult, _athanor_v1_EvaluateResult__Output>
+      EvaluateSettings: MessageTypeDefinition<_athanor_v1_EvaluateSettings, _athanor_v1_EvaluateSettings__Output>
+      EvaluateSpec: MessageTypeDefinition<_athanor_v1_EvaluateSpec, _athanor_v1_EvaluateSpec__Output>
+      EvaluationReport: MessageTypeDefinition<_athanor_v1_EvaluationReport, _athanor_v1_EvaluationReport__Output>
+      ExportFormat: EnumTypeDefinition
+      ExportResult: MessageTypeDefinition<_athanor_v1_ExportResult, _athanor_v1_ExportResult__Output>
+      ExportSpec: MessageTypeDefinition<_athanor_v1_ExportSpec, _athanor_v1_ExportSpec__Output>
+      ExportedFile: MessageTypeDefinition<_athanor_v1_ExportedFile, _athanor_v1_ExportedFile__Output>
+      FileChunk: MessageTypeDefinition<_athanor_v1_FileChunk, _athanor_v1_FileChunk__Output>
+      ImportResult: MessageTypeDefinition<_athanor_v1_ImportResult, _athanor_v1_ImportResult__Output>
+      ImportSpec: MessageTypeDefinition<_athanor_v1_ImportSpec, _athanor_v1_ImportSpec__Output>
+      JobError: MessageTypeDefinition<_athanor_v1_JobError, _athanor_v1_JobError__Output>
+      JobEvent: MessageTypeDefinition<_athanor_v1_JobEvent, _athanor_v1_JobEvent__Output>
+      JobInfo: MessageTypeDefinition<_athanor_v1_JobInfo, _athanor_v1_JobInfo__Output>
+      JobProgress: MessageTypeDefinition<_athanor_v1_JobProgress, _athanor_v1_JobProgress__Output>
+      JobResult: MessageTypeDefinition<_athanor_v1_JobResult, _athanor_v1_JobResult__Output>
+      /**
+       * The durable jobs of one server.
+       */
+      JobService: SubtypeConstructor<typeof grpc.Client, _athanor_v1_JobServiceClient> & { service: _athanor_v1_JobServiceDefinition }
+      JobServiceCancelRequest: MessageTypeDefinition<_athanor_v1_JobServiceCancelRequest, _athanor_v1_JobServiceCancelRequest__Output>
+      JobServiceCancelResponse: MessageTypeDefinition<_athanor_v1_JobServiceCancelResponse, _athanor_v1_JobServiceCancelResponse__Output>
+      JobServiceGetRequest: MessageTypeDefinition<_athanor_v1_JobServiceGetRequest, _athanor_v1_JobServiceGetRequest__Output>
+      JobServiceGetResponse: MessageTypeDefinition<_athanor_v1_JobServiceGetResponse, _athanor_v1_JobServiceGetResponse__Output>
+      JobServiceListRequest: MessageTypeDefinition<_athanor_v1_JobServiceListRequest, _athanor_v1_JobServiceListRequest__Output>
+      JobServiceListResponse: MessageTypeDefinition<_athanor_v1_JobServiceListResponse, _athanor_v1_JobServiceListResponse__Output>
+      JobServiceSubmitRequest: MessageTypeDefinition<_athanor_v1_JobServiceSubmitRequest, _athanor_v1_JobServiceSubmitRequest__Output>
+      JobServiceSubmitResponse: MessageTypeDefinition<_athanor_v1_JobServiceSubmitResponse, _athanor_v1_JobServiceSubmitResponse__Output>
+      JobServiceWatchRequest: MessageTypeDefinition<_athanor_v1_JobServiceWatchRequest, _athanor_v1_JobServiceWatchRequest__Output>
+      JobServiceWatchResponse: MessageTypeDefinition<_athanor_v1_JobServiceWatchResponse, _athanor_v1_JobServiceWatchResponse__Output>
+      JobSpec: MessageTypeDefinition<_athanor_v1_JobSpec, _athanor_v1_JobSpec__Output>
+      JobState: EnumTypeDefinition
+      JobStateChange: MessageTypeDefinition<_athanor_v1_JobStateChange, _athanor_v1_JobStateChange__Output>
+      Latency: MessageTypeDefinition<_athanor_v1_Latency, _athanor_v1_Latency__Output>
+      Lineage: MessageTypeDefinition<_athanor_v1_Lineage, _athanor_v1_Lineage__Output>
+      LowRank: MessageTypeDefinition<_athanor_v1_LowRank, _athanor_v1_LowRank__Output>
+      ModelInfo: MessageTypeDefinition<_athanor_v1_ModelInfo, _athanor_v1_ModelInfo__Output>
+      /**
+       * The models of one server.
+       */
+      ModelService: SubtypeConstructor<typeof grpc.Client, _athanor_v1_ModelServiceClient> & { service: _athanor_v1_ModelServiceDefinition }
+      ModelServiceDeleteRequest: MessageTypeDefinition<_athanor_v1_ModelServiceDeleteRequest, _athanor_v1_ModelServiceDeleteRequest__Output>
+      ModelServiceDeleteResponse: MessageTypeDefinition<_athanor_v1_ModelServiceDeleteResponse, _athanor_v1_ModelServiceDeleteResponse__Output>
+      ModelServiceExportRequest: MessageTypeDefinition<_athanor_v1_ModelServiceExportRequest, _athanor_v1_ModelServiceExportRequest__Output>
+      ModelServiceExportResponse: MessageTypeDefinition<_athanor_v1_ModelServiceExportResponse, _athanor_v1_ModelServiceExportResponse__Output>
+      ModelServiceGetRequest: MessageTypeDefinition<_athanor_v1_ModelServiceGetRequest, _athanor_v1_ModelServiceGetRequest__Output>
+      ModelServiceGetResponse: MessageTypeDefinition<_athanor_v1_ModelServiceGetResponse, _athanor_v1_ModelServiceGetResponse__Output>
+      ModelServiceImportRequest: MessageTypeDefinition<_athanor_v1_ModelServiceImportRequest, _athanor_v1_ModelServiceImportRequest__Output>
+      ModelServiceImportResponse: MessageTypeDefinition<_athanor_v1_ModelServiceImportResponse, _athanor_v1_ModelServiceImportResponse__Output>
+      ModelServiceImportUploadRequest: MessageTypeDefinition<_athanor_v1_ModelServiceImportUploadRequest, _athanor_v1_ModelServiceImportUploadRequest__Output>
+      ModelServiceImportUploadResponse: MessageTypeDefinition<_athanor_v1_ModelServiceImportUploadResponse, _athanor_v1_ModelServiceImportUploadResponse__Output>
+      ModelServiceListRequest: MessageTypeDefinition<_athanor_v1_ModelServiceListRequest, _athanor_v1_ModelServiceListRequest__Output>
+      ModelServiceListResponse: MessageTypeDefinition<_athanor_v1_ModelServiceListResponse, _athanor_v1_ModelServiceListResponse__Output>
+      ModelServiceLoadRequest: MessageTypeDefinition<_athanor_v1_ModelServiceLoadRequest, _athanor_v1_ModelServiceLoadRequest__Output>
+      ModelServiceLoadResponse: MessageTypeDefinition<_athanor_v1_ModelServiceLoadResponse, _athanor_v1_ModelServiceLoadResponse__Output>
+      ModelServiceUnloadRequest: MessageTypeDefinition<_athanor_v1_ModelServiceUnloadRequest, _athanor_v1_ModelServiceUnloadRequest__Output>
+      ModelServiceUnloadResponse: MessageTypeDefinition<_athanor_v1_ModelServiceUnloadResponse, _athanor_v1_ModelServiceUnloadResponse__Output>
+      ParameterChange: MessageTypeDefinition<_athanor_v1_ParameterChange, _athanor_v1_ParameterChange__Output>
+      ParameterInfo: MessageTypeDefinition<_athanor_v1_ParameterInfo, _athanor_v1_ParameterInfo__Output>
+      Parent: MessageTypeDefinition<_athanor_v1_Parent, _athanor_v1_Parent__Output>
+      Recipe: MessageTypeDefinition<_athanor_v1_Recipe, _athanor_v1_Recipe__Output>
+      RecipeStep: MessageTypeDefinition<_athanor_v1_RecipeStep, _athanor_v1_RecipeStep__Output>
+      StoredTensor: MessageTypeDefinition<_athanor_v1_StoredTensor, _athanor_v1_StoredTensor__Output>
+      TextData: MessageTypeDefinition<_athanor_v1_TextData, _athanor_v1_TextData__Output>
+      UploadHeader: MessageTypeDefinition<_athanor_v1_UploadHeader, _athanor_v1_UploadHeader__Output>
+    }
+  }
+}
+

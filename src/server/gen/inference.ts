@@ -1,0 +1,45 @@
+import type * as grpc from '@grpc/grpc-js';
+import type { EnumTypeDefinition, MessageTypeDefinition } from '@grpc/proto-loader';
+
+import type { DetokenizeRequest as _athanor_v1_DetokenizeRequest, DetokenizeRequest__Output as _athanor_v1_DetokenizeRequest__Output } from './athanor/v1/DetokenizeRequest.ts';
+import type { DetokenizeResponse as _athanor_v1_DetokenizeResponse, DetokenizeResponse__Output as _athanor_v1_DetokenizeResponse__Output } from './athanor/v1/DetokenizeResponse.ts';
+import type { GenerateRequest as _athanor_v1_GenerateRequest, GenerateRequest__Output as _athanor_v1_GenerateRequest__Output } from './athanor/v1/GenerateRequest.ts';
+import type { GenerateResponse as _athanor_v1_GenerateResponse, GenerateResponse__Output as _athanor_v1_GenerateResponse__Output } from './athanor/v1/GenerateResponse.ts';
+import type { InferenceServiceClient as _athanor_v1_InferenceServiceClient, InferenceServiceDefinition as _athanor_v1_InferenceServiceDefinition } from './athanor/v1/InferenceService.ts';
+import type { Score as _athanor_v1_Score, Score__Output as _athanor_v1_Score__Output } from './athanor/v1/Score.ts';
+import type { ScorePair as _athanor_v1_ScorePair, ScorePair__Output as _athanor_v1_ScorePair__Output } from './athanor/v1/ScorePair.ts';
+import type { ScoreRequest as _athanor_v1_ScoreRequest, ScoreRequest__Output as _athanor_v1_ScoreRequest__Output } from './athanor/v1/ScoreRequest.ts';
+import type { ScoreResponse as _athanor_v1_ScoreResponse, ScoreResponse__Output as _athanor_v1_ScoreResponse__Output } from './athanor/v1/ScoreResponse.ts';
+import type { TokenIds as _athanor_v1_TokenIds, TokenIds__Output as _athanor_v1_TokenIds__Output } from './athanor/v1/TokenIds.ts';
+import type { TokenizeRequest as _athanor_v1_TokenizeRequest, TokenizeRequest__Output as _athanor_v1_TokenizeRequest__Output } from './athanor/v1/TokenizeRequest.ts';
+import type { TokenizeResponse as _athanor_v1_TokenizeResponse, TokenizeResponse__Output as _athanor_v1_TokenizeResponse__Output } from './athanor/v1/TokenizeResponse.ts';
+import type { Usage as _athanor_v1_Usage, Usage__Output as _athanor_v1_Usage__Output } from './athanor/v1/Usage.ts';
+
+type SubtypeConstructor<Constructor extends new (...args: any) => any, Subtype> = {
+  new(...args: ConstructorParameters<Constructor>): Subtype;
+};
+
+export interface ProtoGrpcType {
+  athanor: {
+    v1: {
+      DetokenizeRequest: MessageTypeDefinition<_athanor_v1_DetokenizeRequest, _athanor_v1_DetokenizeRequest__Output>
+      DetokenizeResponse: MessageTypeDefinition<_athanor_v1_DetokenizeResponse, _athanor_v1_DetokenizeResponse__Output>
+      FinishReason: EnumTypeDefinition
+      GenerateRequest: MessageTypeDefinition<_athanor_v1_GenerateRequest, _athanor_v1_GenerateRequest__Output>
+      GenerateResponse: MessageTypeDefinition<_athanor_v1_GenerateResponse, _athanor_v1_GenerateResponse__Output>
+      /**
+       * Runs models that are in the store; a model that is not in memory is loaded first.
+       */
+      InferenceService: SubtypeConstructor<typeof grpc.Client, _athanor_v1_InferenceServiceClient> & { service: _athanor_v1_InferenceServiceDefinition }
+      Score: MessageTypeDefinition<_athanor_v1_Score, _athanor_v1_Score__Output>
+      ScorePair: MessageTypeDefinition<_athanor_v1_ScorePair, _athanor_v1_ScorePair__Output>
+      ScoreRequest: MessageTypeDefinition<_athanor_v1_ScoreRequest, _athanor_v1_ScoreRequest__Output>
+      ScoreResponse: MessageTypeDefinition<_athanor_v1_ScoreResponse, _athanor_v1_ScoreResponse__Output>
+      TokenIds: MessageTypeDefinition<_athanor_v1_TokenIds, _athanor_v1_TokenIds__Output>
+      TokenizeRequest: MessageTypeDefinition<_athanor_v1_TokenizeRequest, _athanor_v1_TokenizeRequest__Output>
+      TokenizeResponse: MessageTypeDefinition<_athanor_v1_TokenizeResponse, _athanor_v1_TokenizeResponse__Output>
+      Usage: MessageTypeDefinition<_athanor_v1_Usage, _athanor_v1_Usage__Output>
+    }
+  }
+}
+

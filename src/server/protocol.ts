@@ -1,0 +1,74 @@
+// The wire contract as grpc-js needs it: the proto files, how messages become objects, and the limits. Server and client share it.
+import { fileURLToPath } from 'node:url';
+import type { ChannelOptions, ServiceDefinition } from '@grpc/grpc-js';
+import { loadSync, type Options } from '@grpc/proto-loader';
+import { invariant } from '#base';
+import type { CompressionServiceDefinition } from './gen/athanor/v1/CompressionService.ts';
+import type { DistillationServiceDefinition } from './gen/athanor/v1/DistillationService.ts';
+import type { EvaluationServiceDefinition } from './gen/athanor/v1/EvaluationService.ts';
+import type { InferenceServiceDefinition } from './gen/athanor/v1/InferenceService.ts';
+import type { JobServiceDefinition } from './gen/athanor/v1/JobService.ts';
+import type { ModelServiceDefinition } from './gen/athanor/v1/ModelService.ts';
+
+/** `npm run generate` makes the types in `gen/` with the same options. 64-bit fields count bytes, parameters and milliseconds: all below 2^53. */
+const loaderOptions: Options = {
+  longs: Number,
+  enums: String,
+  defaults: true,
+  oneofs: true,
+  includeDirs: [fileURLToPath(new URL('../../proto', import.meta.url))],
+};
+
+const serviceFiles = ['model', 'job', 'compression', 'distillation', 'evaluation', 'inference'].map((name) => `athanor/v1/${name}.proto`);
+
+/** Largest message in either direction. Weights and files go as chunks of at most `chunkBytes`. */
+export const maxMessageBytes = 8 * 1024 * 1024;
+
+export const chunkBytes = 1024 * 1024;
+
+/** Set on both ends on purpose: the defaults are 4 MiB one way and no limit the other way. */
+export const messageLimits: ChannelOptions = {
+  'grpc.max_receive_message_length': maxMessageBytes,
+  'grpc.max_send_message_length': maxMessageBytes,
+};
+
+export interface Protocol {
+  readonly model: ModelServiceDefinition;
+  readonly job: JobServiceDefinition;
+  readonly compression: CompressionServiceDefinition;
+  readonly distillation: DistillationServiceDefinition;
+  readonly evaluation: EvaluationServiceDefinition;
+  readonly inference: InferenceServiceDefinition;
+}
+
+/** Full names of the services, for health. */
+export const serviceNames: { readonly [Name in keyof Protocol]: string } = {
+  model: 'athanor.v1.ModelService',
+  job: 'athanor.v1.JobService',
+  compression: 'athanor.v1.CompressionService',
+  distillation: 'athanor.v1.DistillationService',
+  evaluation: 'athanor.v1.EvaluationService',
+  inference: 'athanor.v1.InferenceService',
+};
+
+let loaded: Protocol | undefined;
+
+/** Reads the proto files of the package, once. */
+export function protocol(): Protocol {
+  if (loaded !== undefined) return loaded;
+  const definitions = loadSync(serviceFiles, loaderOptions);
+  const service = <Definition extends ServiceDefinition>(name: keyof Protocol): Definition => {
+    const definition = definitions[serviceNames[name]];
+    invariant(definition !== undefined && !('format' in definition), `${serviceNames[name]} is no service of the proto files`);
+    return definition as ServiceDefinition as Definition;
+  };
+  loaded = {
+    model: service('model'),
+    job: service('job'),
+    compression: service('compression'),
+    distillation: service('distillation'),
+    evaluation: service('evaluation'),
+    inference: service('inference'),
+  };
+  return loaded;
+}

@@ -1,0 +1,140 @@
+// The gRPC server: services on one port, health, and an orderly end.
+import { Server, ServerCredentials } from '@grpc/grpc-js';
+import { HealthImplementation } from 'grpc-health-check';
+import { AppError, type Logger, silentLogger } from '#base';
+import type { InferenceBackend, JobRunner } from '#jobs';
+import { CallGate } from './calls.ts';
+import type { CompressionServiceHandlers } from './gen/athanor/v1/CompressionService.ts';
+import type { DistillationServiceHandlers } from './gen/athanor/v1/DistillationService.ts';
+import type { EvaluationServiceHandlers } from './gen/athanor/v1/EvaluationService.ts';
+import { compressRequest, specRequest } from './messages.ts';
+import { messageLimits, protocol, serviceNames } from './protocol.ts';
+import { inferenceService } from './services/inference-service.ts';
+import { jobService } from './services/job-service.ts';
+import { startJob } from './services/job-streams.ts';
+import { type ModelCatalogue, modelService } from './services/model-service.ts';
+
+export interface ServerOptions {
+  readonly jobs: JobRunner;
+  readonly models: ModelCatalogue;
+  readonly inference: InferenceBackend;
+  /** Uploads are written below it until they are imported. */
+  readonly uploadFolder: string;
+  /** `host:port`; port 0 takes a free one. */
+  readonly address: string;
+  readonly logger?: Logger;
+}
+
+export interface StopOptions {
+  /** Health says NOT_SERVING this long before calls are refused, so that balancers look elsewhere. Default 0. */
+  readonly pauseMs?: number;
+  /** Streams that are open have this long to end. Default 5000 ms. */
+  readonly graceMs?: number;
+}
+
+/** Time for connections to take the last statuses and the goodbye. */
+const goodbyeMs = 250;
+
+/**
+ * States: serving → leaving (health is NOT_SERVING, calls are taken) → draining (calls are refused, jobs stop, streams end) → stopped.
+ */
+export class AthanorServer {
+  /** The port it listens on. */
+  readonly port: number;
+  readonly #server: Server;
+  readonly #gate: CallGate;
+  readonly #health: HealthImplementation;
+  readonly #jobs: JobRunner;
+  #stopped: Promise<void> | undefined;
+
+  private constructor(server: Server, port: number, gate: CallGate, health: HealthImplementation, jobs: JobRunner) {
+    this.#server = server;
+    this.port = port;
+    this.#gate = gate;
+    this.#health = health;
+    this.#jobs = jobs;
+  }
+
+  /** Listens and serves. @throws AppError `unavailable` when the address cannot be had */
+  static async listen(options: ServerOptions): Promise<AthanorServer> {
+    const { jobs, models, inference, uploadFolder, address, logger = silentLogger } = options;
+    const definitions = protocol();
+    const gate = new CallGate(logger);
+    const server = new Server({
+      ...messageLimits,
+      // Quiet streams last hours: a dead peer shows by its missing pings, not by its silence.
+      'grpc.keepalive_time_ms': 60_000,
+      'grpc.keepalive_timeout_ms': 20_000,
+      'grpc.max_concurrent_streams': 1000,
+    });
+    server.addService(definitions.model, modelService(gate, models, jobs, uploadFolder));
+    server.addService(definitions.job, jobService(gate, jobs));
+    server.addService(definitions.inference, inferenceService(gate, inference));
+    const compression: CompressionServiceHandlers = {
+      Compress: gate.serverStream(({ spec }, context) => startJob(jobs, compressRequest(spec), context)),
+    };
+    const distillation: DistillationServiceHandlers = {
+      Distill: gate.serverStream(({ spec }, context) => startJob(jobs, specRequest('distill', spec), context)),
+    };
+    const evaluation: EvaluationServiceHandlers = {
+      Evaluate: gate.serverStream(({ spec }, context) => startJob(jobs, specRequest('evaluate', spec), context)),
+    };
+    server.addService(definitions.compression, compression);
+    server.addService(definitions.distillation, distillation);
+    server.addService(definitions.evaluation, evaluation);
+    const health = new HealthImplementation(
+      Object.fromEntries(['', ...Object.values(serviceNames)].map((name) => [name, 'SERVING'] as const)),
+    );
+    health.addToServer(server);
+    const port = await bind(server, address);
+    logger.info('serving', { address, port });
+    return new AthanorServer(server, port, gate, health, jobs);
+  }
+
+  /** Calls that are open now. */
+  get openCalls(): number {
+    return this.#gate.openCalls;
+  }
+
+  /** Ends in order; calling it again waits for the same end. */
+  stop({ pauseMs = 0, graceMs = 5000 }: StopOptions = {}): Promise<void> {
+    this.#stopped ??= this.#stop(pauseMs, graceMs);
+    return this.#stopped;
+  }
+
+  /** Ends at once: open calls are cut off. */
+  kill(): void {
+    this.#gate.abort();
+    this.#server.forceShutdown();
+  }
+
+  async #stop(pauseMs: number, graceMs: number): Promise<void> {
+    for (const name of ['', ...Object.values(serviceNames)]) this.#health.setStatus(name, 'NOT_SERVING');
+    if (pauseMs > 0) await new Promise((resolve) => setTimeout(resolve, pauseMs));
+    this.#gate.refuse();
+    // Streams of jobs end with it, and say where to go on.
+    await this.#jobs.stop();
+    if (!(await this.#gate.settle(graceMs))) {
+      this.#gate.abort();
+      await this.#gate.settle(1000);
+    }
+    // Says goodbye to every connection; watchers of health never end, so it does not wait long.
+    await Promise.race([
+      new Promise<void>((resolve) => this.#server.tryShutdown(() => resolve())),
+      new Promise((resolve) => setTimeout(resolve, goodbyeMs)),
+    ]);
+    this.#server.forceShutdown();
+  }
+}
+
+function bind(server: Server, address: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.bindAsync(address, ServerCredentials.createInsecure(), (error, port) => {
+      if (error === null) resolve(port);
+      else
+        reject(
+          new AppError('unavailable', `${address}: cannot be listened on: ${error.message}. Choose another address.`, { cause: error }),
+        );
+    });
+  });
+}

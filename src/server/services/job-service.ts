@@ -1,0 +1,32 @@
+// JobService: submitting, looking, watching and cancelling.
+import { AppError } from '#base';
+import type { JobRecord, JobRunner } from '#jobs';
+import type { CallGate } from '../calls.ts';
+import type { JobInfo } from '../gen/athanor/v1/JobInfo.ts';
+import type { JobServiceHandlers } from '../gen/athanor/v1/JobService.ts';
+import { jobMessage, jobStateOf, requestOfSpec } from '../messages.ts';
+import { followJob } from './job-streams.ts';
+
+const defaultLimit = 100;
+const largestLimit = 1000;
+
+export function jobService(gate: CallGate, jobs: JobRunner): JobServiceHandlers {
+  const info = (job: JobRecord): JobInfo => jobMessage(job, jobs.newestProgress(job.id));
+  return {
+    Submit: gate.unary(async ({ spec }) => {
+      const request = requestOfSpec(spec);
+      return { job: info(await jobs.submit(request.kind, request.spec)) };
+    }),
+    Get: gate.unary(async ({ jobId }) => ({ job: info(jobs.get(jobId)) })),
+    List: gate.unary(async ({ states, limit = defaultLimit }) => {
+      const wanted = states.flatMap((state) => jobStateOf(state) ?? []);
+      if (states.length > 0 && wanted.length === 0) return { jobs: [] };
+      if (limit > largestLimit)
+        throw new AppError('invalid_argument', `limit: must be at most ${largestLimit}, got ${limit}.`, { details: { field: 'limit' } });
+      // A job's parameters are many; lists leave the results to Get.
+      return { jobs: jobs.list(wanted, limit).map((job) => ({ ...info(job), result: null })) };
+    }),
+    Watch: gate.serverStream(({ jobId, fromSequence }, context) => followJob(jobs, jobId, fromSequence, context)),
+    Cancel: gate.unary(async ({ jobId }) => ({ job: info(jobs.cancel(jobId)) })),
+  };
+}

@@ -1,0 +1,89 @@
+// The one map between our errors and gRPC status, both ways.
+import { Metadata, type ServiceError, type StatusObject, status } from '@grpc/grpc-js';
+import { AppError, type ErrorCode, errorCatalogue, type StatusName } from '#base';
+import { decodeStatusDetails, detailsKey, encodeStatusDetails } from './status-details.ts';
+
+const statusNumbers: { readonly [Name in StatusName]: status } = {
+  INVALID_ARGUMENT: status.INVALID_ARGUMENT,
+  NOT_FOUND: status.NOT_FOUND,
+  ALREADY_EXISTS: status.ALREADY_EXISTS,
+  FAILED_PRECONDITION: status.FAILED_PRECONDITION,
+  RESOURCE_EXHAUSTED: status.RESOURCE_EXHAUSTED,
+  ABORTED: status.ABORTED,
+  UNAVAILABLE: status.UNAVAILABLE,
+  DATA_LOSS: status.DATA_LOSS,
+  CANCELLED: status.CANCELLED,
+  DEADLINE_EXCEEDED: status.DEADLINE_EXCEEDED,
+  UNIMPLEMENTED: status.UNIMPLEMENTED,
+  INTERNAL: status.INTERNAL,
+};
+
+const domain = 'athanor';
+
+/** Trailers share one header block of about 8 KiB with everything else, and percent-encoding triples what is not ASCII. */
+const longestMessage = 1500;
+const longestValue = 300;
+
+/** A status that grpc-js sends, with the code and the values behind the message as details. */
+export function toStatus(thrown: unknown): StatusObject & Error {
+  const error = publicError(thrown);
+  const code = statusNumbers[errorCatalogue[error.code].status];
+  const message = shorten(error.message, longestMessage);
+  const values = Object.entries(error.details).map(([key, value]) => [key, shorten(String(value), longestValue)] as const);
+  const field = error.details['field'];
+  const metadata = new Metadata();
+  const details = {
+    status: code,
+    message,
+    reason: error.code,
+    domain,
+    metadata: Object.fromEntries(values),
+    fieldViolations: typeof field === 'string' ? [{ field: shorten(field, longestValue), description: message }] : [],
+  };
+  metadata.set(detailsKey, encodeStatusDetails(details));
+  return Object.assign(new Error(message), { code, details: message, metadata });
+}
+
+/** The error that a status from a server stands for. */
+export function fromStatus(error: ServiceError): AppError {
+  const [bytes] = error.metadata?.get(detailsKey) ?? [];
+  const details = bytes instanceof Uint8Array ? decodeStatusDetails(bytes) : undefined;
+  if (details !== undefined && details.domain === domain && isErrorCode(details.reason)) {
+    const prefix = `[${details.reason}] `;
+    const message = details.message.startsWith(prefix) ? details.message.slice(prefix.length) : details.message;
+    return new AppError(details.reason, message, { details: details.metadata });
+  }
+  return new AppError(plainCode(error), `${error.details}.`, { cause: error });
+}
+
+/** Statuses that gRPC itself makes carry no details. */
+function plainCode({ code, details }: ServiceError): ErrorCode {
+  if (code === status.RESOURCE_EXHAUSTED && /larger than/i.test(details)) return 'message_too_large';
+  const codes: Partial<Record<status, ErrorCode>> = {
+    [status.CANCELLED]: 'cancelled',
+    [status.DEADLINE_EXCEEDED]: 'deadline_exceeded',
+    [status.UNAVAILABLE]: 'unavailable',
+    [status.UNIMPLEMENTED]: 'unsupported',
+    [status.INVALID_ARGUMENT]: 'invalid_argument',
+  };
+  return codes[code] ?? 'internal';
+}
+
+/** Errors of the operating system and defects hold paths of the server; what the program says itself names only what the caller gave. */
+function publicError(thrown: unknown): AppError {
+  if (thrown instanceof AppError && thrown.code !== 'internal') return thrown;
+  const { code, message } = AppError.from(thrown);
+  if (code !== 'internal') return new AppError(code, `the server: ${errorCatalogue[code].advice}`);
+  return new AppError(
+    'internal',
+    `${message.replace(/^\[internal\] /, '').replace(/(file:\/\/)?(\/[\w@.+-]+){2,}/g, '…')} ${errorCatalogue.internal.advice}`,
+  );
+}
+
+function shorten(message: string, length: number): string {
+  return message.length <= length ? message : `${message.slice(0, length)} …`;
+}
+
+function isErrorCode(code: string): code is ErrorCode {
+  return Object.hasOwn(errorCatalogue, code);
+}

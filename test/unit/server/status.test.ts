@@ -1,0 +1,39 @@
+// Errors and their gRPC status: both ways through the details, and what stays at home.
+import { describe, expect, it } from 'vitest';
+import { AppError, type ErrorCode, errorCatalogue } from '#base';
+import { decodeStatusDetails, encodeStatusDetails } from '#server';
+import { fromStatus, toStatus } from '../../../src/server/status.ts';
+
+describe('status', () => {
+  it('brings every code of the catalogue back with its message and values', () => {
+    for (const code of Object.keys(errorCatalogue) as ErrorCode[]) {
+      if (code === 'internal') continue;
+      const sent = toStatus(new AppError(code, 'place "ü": 3 of 4. Do that.', { details: { wanted: 4, name: 'ü' } }));
+      const received = fromStatus({ ...sent, name: 'Error', message: sent.message });
+      expect(received).toMatchObject({ code, message: `[${code}] place "ü": 3 of 4. Do that.`, details: { wanted: '4', name: 'ü' } });
+    }
+  });
+
+  it('carries a field fault as a violation of BadRequest', () => {
+    const bytes = toStatus(new AppError('bad_recipe', 'steps: must be a list.', { details: { field: 'steps' } })).metadata.get(
+      'grpc-status-details-bin',
+    )[0];
+    expect(decodeStatusDetails(bytes as Buffer)).toMatchObject({
+      status: 3,
+      reason: 'bad_recipe',
+      domain: 'athanor',
+      fieldViolations: [{ field: 'steps', description: '[bad_recipe] steps: must be a list.' }],
+    });
+  });
+
+  it('keeps long messages inside a header block', () => {
+    const sent = toStatus(new AppError('bad_data', 'é'.repeat(10_000)));
+    expect(encodeURI(sent.details).length).toBeLessThan(10_000);
+  });
+
+  it('has no details for other bytes', () => {
+    const whole = encodeStatusDetails({ status: 3, message: 'm', reason: 'r', domain: 'd', metadata: { a: 'b' }, fieldViolations: [] });
+    expect(decodeStatusDetails(whole.subarray(0, whole.length - 1))).toBeUndefined();
+    expect(decodeStatusDetails(Buffer.from([0xff, 0xff, 0xff]))).toBeUndefined();
+  });
+});
