@@ -7,6 +7,7 @@ import { lowerings } from './lowerings.ts';
 import { ModelBuilder, type Ref } from './model-builder.ts';
 import { subtractedOneHots, subtractOneHot } from './one-hot-fusion.ts';
 import type { OnnxModel } from './onnx-proto.ts';
+import { summedSquares, sumSquares } from './square-sum-fusion.ts';
 
 export interface LowerOptions {
   readonly name: string;
@@ -37,6 +38,7 @@ export function lowerGraph(graph: Graph, options: LowerOptions): OnnxModel {
   for (const { value } of graph.outputs) markUsed(value);
   const implicit = implicitBroadcasts(graph, order);
   const subtracted = subtractedOneHots(graph, order);
+  const squares = summedSquares(graph, order);
 
   const refOf = ({ node, index }: Value): Ref => {
     const results = refs.get(node);
@@ -48,14 +50,18 @@ export function lowerGraph(graph: Graph, options: LowerOptions): OnnxModel {
     const name = opName(node);
     invariant(name !== 'input', `input node #${node.id} is not among the graph's inputs`);
     const operands = node.operands.map(refOf);
-    // Neither needs a node of its own: what stands for it is its operand.
-    if (implicit.has(node) || subtracted.has(node)) {
-      refs.set(node, operands);
+    // None of them needs a node of its own: what stands for it is its operand.
+    if (implicit.has(node) || subtracted.has(node) || squares.has(node)) {
+      refs.set(node, operands.slice(0, 1));
       continue;
     }
     emit.setPlace(node.place === '' ? node.op : `${node.place}/${node.op}`);
     if (node.op === 'sub' && subtracted.has(at(node.operands, 1).node)) {
       refs.set(node, [subtractOneHot(at(operands, 0), at(operands, 1), at(node.operands, 1).node, emit)]);
+      continue;
+    }
+    if (node.op === 'reduceSum' && squares.has(at(node.operands, 0).node)) {
+      refs.set(node, [sumSquares(at(operands, 0), node, emit)]);
       continue;
     }
     // The table pairs each name with its own operand count and attributes, which the union type of its rows cannot say.

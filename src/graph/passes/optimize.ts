@@ -1,6 +1,7 @@
 // The order in which passes run, and the verifier between them.
 import type { Graph } from '../types.ts';
 import { verifyGraph } from '../verify.ts';
+import { absorbScales } from './absorb-scales.ts';
 import { foldConstants } from './fold-constants.ts';
 import { joinPads } from './join-pads.ts';
 import { mergeReshapes } from './merge-reshapes.ts';
@@ -12,7 +13,14 @@ export interface OptimizeOptions {
   readonly verify?: boolean;
 }
 
-const passes: readonly ((graph: Graph) => Graph)[] = [foldConstants, joinPads, mergeReshapes, reassociateScales, shareCommonSubexpressions];
+const passes: readonly ((graph: Graph) => Graph)[] = [
+  foldConstants,
+  joinPads,
+  mergeReshapes,
+  absorbScales,
+  reassociateScales,
+  shareCommonSubexpressions,
+];
 
 /** Runs every pass once. Dead nodes disappear by themselves: a graph is what its outputs reach. */
 export function optimizeGraph(graph: Graph, options: OptimizeOptions = {}): Graph {

@@ -47,6 +47,30 @@ describe('constant folding', () => {
   });
 });
 
+describe('scales before matrix products', () => {
+  const withScale = (outputs: (b: GraphBuilder, scaled: Value, w: Value) => Record<string, Value>): Graph => {
+    const b = new GraphBuilder();
+    const x = b.input('x', 'float32', [4, 3]);
+    const w = b.input('w', 'float32', [3, 3]);
+    // What the gradient of a mean over four tokens looks like.
+    const scaled = b.mul(b.exp(x), b.constant(float32([4, 1], [0.25, 0.25, 0.25, 0.25])));
+    return optimizeGraph(b.graph(outputs(b, scaled, w)), { verify: true });
+  };
+  const numMultiplications = (graph: Graph): number => topologicalOrder(graph).filter(({ op }) => op === 'mul').length;
+
+  it('become scales of the products when nothing else reads the scaled tensor', () => {
+    const graph = withScale((b, scaled, w) => ({ y: b.matmul(scaled, w), z: b.matmul(scaled, scaled, { transposeA: true }) }));
+    expect(numMultiplications(graph)).toBe(0);
+    expect(printGraph(graph)).toContain('scale: 0.25');
+    expect(printGraph(graph)).toContain('scale: 0.0625');
+  });
+
+  it('stay when another op or an output reads the scaled tensor', () => {
+    expect(numMultiplications(withScale((b, scaled, w) => ({ y: b.matmul(scaled, w), z: b.tanh(scaled) })))).toBe(1);
+    expect(numMultiplications(withScale((b, scaled, w) => ({ y: b.matmul(scaled, w), scaled })))).toBe(1);
+  });
+});
+
 describe('movement', () => {
   it('merges reshapes and transposes, and drops pairs that cancel', () => {
     const text = optimized((b) => {
