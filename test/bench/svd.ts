@@ -1,7 +1,7 @@
 // SVD of GPT-2 small's block matrices against NumPy's full SVD of the same: `npx tsx test/bench/svd.ts [blocks] [sweeps]`.
 //
 // Attention matrices are real where ../shared has them (blocks 0, 5 and 11, in turn); the others are normal random matrices, whose flat spectrum is
-// the slowest case for the truncated form. PYTHON names an interpreter with NumPy.
+// the slowest case for the truncated form. ATHANOR_BENCH_PYTHON names an interpreter with NumPy.
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -62,7 +62,7 @@ async function main(): Promise<void> {
   const [blocks = 3, sweeps = 5] = process.argv.slice(2).map(Number);
   const matrices = Array.from({ length: blocks }, (_, block) => blockMatrices(block)).flat();
   const folder = mkdtempSync(join(tmpdir(), 'svd-bench-'));
-  const python = spawn(process.env['PYTHON'] ?? 'python3', [join(import.meta.dirname, 'svd_numpy.py')], {
+  const python = spawn(process.env['ATHANOR_BENCH_PYTHON'] ?? 'python3', [join(import.meta.dirname, 'svd_numpy.py')], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   const lines = createInterface({ input: python.stdout })[Symbol.asyncIterator]();
