@@ -3,6 +3,16 @@ export type { Architecture, HeadLayout, Network } from './architecture.ts';
 export { architectureOf } from './architectures.ts';
 export { checkConfig } from './check-config.ts';
 export type { Gpt2Config, LlamaConfig, ModelConfig, RotaryScaling } from './config.ts';
+export {
+  type CodeLayout,
+  codeLayout,
+  encodingBits,
+  encodingSettings,
+  isEncoded,
+  type SlotEncoding,
+  slotEncoding,
+  smallestGroup,
+} from './encoded-slots.ts';
 export { initializeModel } from './initialize.ts';
 export {
   type BatchSizes,
@@ -45,6 +55,8 @@ export {
   parameterSpecs,
   parametrizationOf,
   parametrizations,
+  slotOnHost,
+  storedSlots,
   trainableNames,
 } from './parametrizations.ts';
 export { type RotaryFrequencies, rotaryFrequencies } from './rotary.ts';
