@@ -49,8 +49,14 @@ async function isRight(environment: Environment, device: Device, bits: number): 
       shape,
       Uint8Array.from({ length: shape.reduce((product, size) => product * size, 1) }, () => random.integer(256)),
     );
-  const x = float32([rows, attrs.size], Float32Array.from({ length: rows * attrs.size }, () => random.normal()));
-  const scales = float32([columns, 2], Float32Array.from({ length: columns * 2 }, () => 0.5 + random.uniform()));
+  const x = float32(
+    [rows, attrs.size],
+    Float32Array.from({ length: rows * attrs.size }, () => random.normal()),
+  );
+  const scales = float32(
+    [columns, 2],
+    Float32Array.from({ length: columns * 2 }, () => 0.5 + random.uniform()),
+  );
   const operands = { x, codes: bytes(columns, 2, 4 * bits), scales, zeroPoints: bytes(columns, Math.ceil(bits / 4)) };
 
   const b = new GraphBuilder();

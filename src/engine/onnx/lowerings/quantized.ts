@@ -32,7 +32,8 @@ function dequantize(packed: readonly Ref[], node: Node, first: number, { bits, g
   const groups = Math.ceil(size / groupSize);
   const leading = shape.slice(0, -1).map(() => 0); // Reshape copies these axes
   const steps = emit.op('Cast', [unpack(codes, [...leading, groups], groupSize, bits, emit)], { to: elementType[dtype] });
-  const zeros = zeroPoints === undefined ? emit.scalar(2 ** (bits - 1), dtype) : zeroNumbers(zeroPoints, leading, groups, bits, dtype, emit);
+  const zeros =
+    zeroPoints === undefined ? emit.scalar(2 ** (bits - 1), dtype) : zeroNumbers(zeroPoints, leading, groups, bits, dtype, emit);
   const lastAxis = emit.integers([-1]);
   const scaled = emit.op('Mul', [emit.op('Sub', [steps, zeros]), emit.op('Unsqueeze', [scales, lastAxis])]); // [..., groups, groupSize]
   const flat = emit.op('Reshape', [scaled, emit.integers([...leading, groups * groupSize])]);
