@@ -22,15 +22,17 @@ export interface Grid extends GridShape {
   readonly zeroPoints: Uint8Array;
 }
 
-/** The nearest scale that is too small by no more than rounding may lose the largest weight of a group: take the next above. */
+/** Scales that differ by less come from the rounding of float32. */
 const negligible = 1e-6;
 const largestHalf = 65504;
+const smallestNormalHalf = 2 ** -14;
 
 /**
  * Lays a grid over each group of each row, from its smallest to its largest number.
  *
  * Zero is always on the grid. Symmetric: scale = max|w|/(2^(bits-1) − 1), so that plus and minus reach equally far and one code is unused.
- * Otherwise scale = (max − min)/(2^bits − 1) over the range with zero in it. Scales are rounded up to 16 bits before any code is chosen.
+ * Otherwise scale = (max − min)/(2^bits − 1) over the range with zero in it. Scales are rounded to 16 bits before any code is chosen: up if
+ * symmetric, else down, so that the codes 0 and 2^bits − 1 are both taken. Either way what is rounded once stays as it is the second time.
  *
  * @param numbers - [rows, columns]
  * @throws AppError `bad_weights` where a scale does not fit 16 bits
@@ -54,22 +56,25 @@ export function makeGrid(numbers: ArrayLike<number>, shape: GridShape): Grid {
       lows[index] = low;
       exact[index] = (symmetric ? Math.max(-low, high) : high - low) / numSteps;
     }
-  const scales = roundUpToHalf(exact);
+  const scales = roundToHalf(exact, symmetric);
   const zeroPoints = new Uint8Array(rows * groups).fill(2 ** (bits - 1));
   if (!symmetric)
     for (const [index, scale] of scales.entries())
-      zeroPoints[index] = scale === 0 ? 0 : Math.min(numSteps, Math.round(-at(lows, index) / scale));
+      zeroPoints[index] = scale === 0 ? 0 : Math.min(numSteps, -Math.round(at(lows, index) / scale));
   return { ...shape, groups, scales, zeroPoints };
 }
 
-function roundUpToHalf(exact: Float64Array): Float32Array {
+function roundToHalf(exact: Float64Array, isUp: boolean): Float32Array {
   const bits = floatToHalf(exact);
   const nearest = halfToFloat(bits);
   for (const [index, value] of exact.entries()) {
     if (value > largestHalf)
       throw new AppError('bad_weights', `a group of weights spans ${value} a step, more than a 16-bit scale holds. Exclude the matrix.`);
-    // The bits of positive halves are in the order of their values.
-    if (at(nearest, index) < value * (1 - negligible)) bits[index] = at(bits, index) + 1;
+    const rounded = at(nearest, index);
+    // Below the normal numbers, halves lie so far apart that rounding down would cut off weights. Bits of positive halves are in their order.
+    if (isUp || value < smallestNormalHalf) {
+      if (rounded < value * (1 - negligible)) bits[index] = at(bits, index) + 1;
+    } else if (rounded > value * (1 + negligible)) bits[index] = at(bits, index) - 1;
   }
   return halfToFloat(bits);
 }
