@@ -22,7 +22,7 @@ export interface SlotEncoding {
   readonly scaledInputs: boolean;
 }
 
-export const encodingBits: readonly number[] = [8, 4, 3, 2];
+const encodingBits: readonly number[] = [8, 4, 3, 2];
 /** Kernels want powers of two from 16 on. */
 export const smallestGroup = 16;
 

@@ -6,11 +6,8 @@ export type { Gpt2Config, LlamaConfig, ModelConfig, RotaryScaling } from './conf
 export {
   type CodeLayout,
   codeLayout,
-  encodingBits,
   encodingSettings,
   isEncoded,
-  type SlotEncoding,
-  slotEncoding,
   smallestGroup,
 } from './encoded-slots.ts';
 export { initializeModel } from './initialize.ts';
@@ -55,8 +52,6 @@ export {
   parameterSpecs,
   parametrizationOf,
   parametrizations,
-  slotOnHost,
-  storedSlots,
   trainableNames,
 } from './parametrizations.ts';
 export { type RotaryFrequencies, rotaryFrequencies } from './rotary.ts';

@@ -34,7 +34,7 @@ export function graphType(dtype: DType): DType {
  *
  * @throws AppError `config_mismatch` | `rank_out_of_range`
  */
-export function storedSlots(
+function storedSlots(
   spec: ParameterSpec,
   parameter: Pick<ParameterDeclaration, 'path' | 'kind' | 'settings'>,
 ): Readonly<Record<string, SlotSpec>> {
@@ -97,7 +97,7 @@ export function denseParameter(path: string, value: HostTensor): Parameter {
 }
 
 /** The numbers of one slot of a parameter, decoded where it is held in codes. */
-export function slotOnHost(spec: ParameterSpec, parameter: Parameter, name: string): HostTensor {
+function slotOnHost(spec: ParameterSpec, parameter: Parameter, name: string): HostTensor {
   const stored = (slot: string): HostTensor => {
     const tensor = parameter.tensors[slot];
     invariant(tensor !== undefined, `${parameter.path} has no stored tensor ${slot}`);

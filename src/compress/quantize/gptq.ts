@@ -85,7 +85,7 @@ export async function gptqCodes(matrices: EngineMatrices, weight: Float64Array, 
       x: hostTensor('float64', [numRounded, start], links),
       y: hostTensor('float64', [numRounded, N], errors),
     });
-    for (const [index, value] of correction.entries()) pending[index] = at(pending, index) + value;
+    for (let index = 0; index < correction.length; index++) pending[index] = (pending[index] ?? 0) + (correction[index] ?? 0);
   }
   invariant(order.length === K, 'every input was rounded');
   return codes;

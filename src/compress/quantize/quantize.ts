@@ -153,8 +153,8 @@ class QuantizeRun {
     const kindAfter = this.#settings.bits === 16 ? `${before.kind}, float16` : `${before.kind}, ${this.#settings.bits} bits`;
     if (inputs === undefined) return this.#finish({ ...base, kindAfter, weightError }, after);
     const outputError = relativeError({
-      lost: await inputs.outputEnergy(Float64Array.from(difference)),
-      total: await inputs.outputEnergy(Float64Array.from(old.data)),
+      lost: await inputs.outputEnergy(new Float64Array(difference)),
+      total: await inputs.outputEnergy(new Float64Array(old.data)),
     });
     return this.#finish({ ...base, kindAfter, weightError, outputError }, after);
   }

@@ -61,7 +61,7 @@ export function decoded({ grid, codes, inputScales }: Coded): Float32Array {
 
 /** [N, K] -> [K, N] in float64, as products over inputs want it. */
 export function byInput(rows: Float32Array, { rows: N, columns: K }: GridShape): Float64Array {
-  return Float64Array.from(transposeMatrix(float32([N, K], rows)).data);
+  return new Float64Array(transposeMatrix(float32([N, K], rows)).data);
 }
 
 /** ‖X·(W − W')‖² over the calibration inputs. */
