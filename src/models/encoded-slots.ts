@@ -2,7 +2,7 @@
 import { AppError, at, invariant } from '#base';
 import type { Emitter, NBitsAttrs, PackedValues, Value } from '#graph';
 import { float32, type HostTensor, packedBytes, printShape, sizeOf, toNumbers, transposeMatrix, unpackCodes } from '#tensor';
-import type { ParameterSettings } from './model.ts';
+import type { ParameterDeclaration, ParameterSettings } from './model.ts';
 import type { SlotSpec } from './parametrization.ts';
 
 /**
@@ -26,12 +26,14 @@ const encodingBits: readonly number[] = [8, 4, 3, 2];
 /** Kernels want powers of two from 16 on. */
 export const smallestGroup = 16;
 
+type EncodedParameter = Pick<ParameterDeclaration, 'path' | 'settings'>;
+
 /**
  * The encoding of a slot, or undefined where it holds plain numbers.
  *
  * @throws AppError `config_mismatch` for settings that no encoding has
  */
-export function slotEncoding(settings: ParameterSettings, slot: string): SlotEncoding | undefined {
+export function slotEncoding({ path, settings }: EncodedParameter, slot: string): SlotEncoding | undefined {
   const bits = settings[`${slot}.bits`];
   if (bits === undefined) return undefined;
   const groupSize = settings[`${slot}.groupSize`];
@@ -39,7 +41,7 @@ export function slotEncoding(settings: ParameterSettings, slot: string): SlotEnc
   if (typeof bits !== 'number' || !encodingBits.includes(bits) || !isGroup)
     throw new AppError(
       'config_mismatch',
-      `slot "${slot}": ${JSON.stringify(bits)} bits in groups of ${JSON.stringify(groupSize)}; known are ${encodingBits.join(', ')} bits and groups of a power of two from ${smallestGroup} on.`,
+      `${path}, slot "${slot}": ${JSON.stringify(bits)} bits in groups of ${JSON.stringify(groupSize)}; known are ${encodingBits.join(', ')} bits and groups of a power of two from ${smallestGroup} on.`,
     );
   return { bits, groupSize, symmetric: settings[`${slot}.symmetric`] === true, scaledInputs: settings[`${slot}.scaledInputs`] === true };
 }
@@ -77,23 +79,25 @@ export function codeLayout({ shape, inputAxis }: SlotSpec): CodeLayout | undefin
 }
 
 /** The stored tensors of a parametrization's slots, with the encoded ones in pieces. @throws AppError `config_mismatch` */
-export function encodedSlots(slots: Readonly<Record<string, SlotSpec>>, settings: ParameterSettings): Readonly<Record<string, SlotSpec>> {
+export function encodedSlots(slots: Readonly<Record<string, SlotSpec>>, parameter: EncodedParameter): Readonly<Record<string, SlotSpec>> {
   const stored: Record<string, SlotSpec> = {};
   for (const [slot, spec] of Object.entries(slots)) {
-    const encoding = slotEncoding(settings, slot);
+    const encoding = slotEncoding(parameter, slot);
     if (encoding === undefined) stored[slot] = spec;
-    else Object.assign(stored, pieces(slot, spec, encoding));
+    else Object.assign(stored, pieces(`${parameter.path}, slot "${slot}"`, slot, spec, encoding));
   }
   return stored;
 }
 
-function pieces(slot: string, spec: SlotSpec, { bits, groupSize, symmetric, scaledInputs }: SlotEncoding): Record<string, SlotSpec> {
+function pieces(
+  place: string,
+  slot: string,
+  spec: SlotSpec,
+  { bits, groupSize, symmetric, scaledInputs }: SlotEncoding,
+): Record<string, SlotSpec> {
   const layout = codeLayout(spec);
   if (layout === undefined || spec.dtype !== 'float')
-    throw new AppError(
-      'config_mismatch',
-      `slot "${slot}" ${printShape(spec.shape)} is not a matrix of numbers and cannot be held in codes.`,
-    );
+    throw new AppError('config_mismatch', `${place}: ${printShape(spec.shape)} is not a matrix of numbers and cannot be held in codes.`);
   const { rows, columns } = layout;
   const groups = Math.ceil(columns / groupSize);
   const fixed = (shape: readonly number[], dtype: SlotSpec['dtype']): SlotSpec => ({ shape, dtype, trains: false });

@@ -148,7 +148,7 @@ export class GraphNetwork implements Network {
       return this.#parameterInput(storedName(parameter, name), graphType(tensor.dtype), tensor.shape);
     };
     const encoded = (name: string): EncodedValue | undefined => {
-      const encoding = slotEncoding(settings, name);
+      const encoding = slotEncoding(parameter, name);
       if (encoding === undefined) return undefined;
       const slot = parametrizationOf(parameter).slots(spec, settings)[name];
       invariant(slot !== undefined, `${path} (${kind}) has no slot ${name}`);

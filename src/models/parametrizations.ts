@@ -38,7 +38,7 @@ function storedSlots(
   spec: ParameterSpec,
   parameter: Pick<ParameterDeclaration, 'path' | 'kind' | 'settings'>,
 ): Readonly<Record<string, SlotSpec>> {
-  return encodedSlots(parametrizationOf(parameter).slots(spec, parameter.settings), parameter.settings);
+  return encodedSlots(parametrizationOf(parameter).slots(spec, parameter.settings), parameter);
 }
 
 /**
@@ -103,7 +103,7 @@ function slotOnHost(spec: ParameterSpec, parameter: Parameter, name: string): Ho
     invariant(tensor !== undefined, `${parameter.path} has no stored tensor ${slot}`);
     return tensor;
   };
-  const encoding = slotEncoding(parameter.settings, name);
+  const encoding = slotEncoding(parameter, name);
   if (encoding === undefined) return stored(name);
   const slot = parametrizationOf(parameter).slots(spec, parameter.settings)[name];
   invariant(slot !== undefined, `${parameter.path} has no slot ${name}`);
