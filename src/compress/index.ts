@@ -6,5 +6,6 @@ export type { LowRankSettings } from './low-rank/settings.ts';
 export type { CompressionEnvironment, LayerReport, Method, MethodReport, MethodResult } from './method.ts';
 export { nearestNames } from './nearest-name.ts';
 export { matchesPattern, type PathPatterns, selectMatrices } from './patterns.ts';
+export type { QuantizeSettings } from './quantize/settings.ts';
 export { parseRecipe, type Recipe, type RecipeStep, type RegisteredMethod, register } from './recipe.ts';
 export { methods } from './registry.ts';

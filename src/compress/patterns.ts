@@ -1,6 +1,6 @@
 // Which matrices of a model a step touches: include and exclude patterns over parameter paths.
 import { AppError } from '#base';
-import { type Model, type ParameterSpec, parameterSpecs } from '#models';
+import { isEncoded, type Model, type ParameterSpec, parameterSpecs } from '#models';
 import { nearestNames } from './nearest-name.ts';
 
 export interface PathPatterns {
@@ -18,7 +18,8 @@ export function matchesPattern(pattern: string, path: string): boolean {
 /**
  * The matrices to touch, in the model's order. Vectors (gains, biases) are never matrices; embeddings and the head only come in by a pattern that matches them.
  *
- * @throws AppError `pattern_matches_nothing` for a pattern without a matrix, with the nearest paths
+ * @throws AppError `pattern_matches_nothing` for a pattern without a matrix, with the nearest paths | `already_quantized` for a matrix in codes,
+ * which is what a model ends as: another step would lose twice
  */
 export function selectMatrices(model: Model, { include, exclude }: PathPatterns): ParameterSpec[] {
   const matrices = [...parameterSpecs(model).values()].filter(({ role }) => role !== 'vector');
@@ -30,7 +31,15 @@ export function selectMatrices(model: Model, { include, exclude }: PathPatterns)
   const selected = matrices.filter((spec) => isIncluded(spec) && !(exclude ?? []).some((pattern) => matchesPattern(pattern, spec.path)));
   if (selected.length === 0)
     throw new AppError('pattern_matches_nothing', 'the include and exclude patterns together leave no matrix. Exclude less.');
+  for (const { path } of selected) requireNumbers(model, path);
   return selected;
+}
+
+function requireNumbers(model: Model, path: string): void {
+  const parameter = model.parameters.get(path);
+  if (parameter === undefined || !isEncoded(parameter)) return;
+  const message = `${path} (${parameter.kind}) is quantized already. Quantize in the last step that touches a matrix, or exclude it here.`;
+  throw new AppError('already_quantized', message, { details: { path } });
 }
 
 function checkPattern(pattern: string, matrices: readonly ParameterSpec[]): void {

@@ -1,7 +1,8 @@
 // The table of compression methods: one row a method.
 import { lowRank } from './low-rank/low-rank.ts';
+import { quantize } from './quantize/quantize.ts';
 import { type RegisteredMethod, register } from './recipe.ts';
 
 export const methods: Readonly<Record<string, RegisteredMethod>> = Object.fromEntries(
-  [register(lowRank)].map((method) => [method.name, method]),
+  [register(lowRank), register(quantize)].map((method) => [method.name, method]),
 );

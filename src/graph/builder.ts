@@ -1,9 +1,9 @@
 // Builds graphs: types are checked at each call, equal scalars are made once.
 import { AppError, at, invariant } from '#base';
 import { type DType, fromNumbers, type HostTensor, hostTensor, normalizeAxis, printShape, type Shape, sameShape } from '#tensor';
-import type { Emitter, Scalarish } from './op.ts';
+import type { Emitter, PackedValues, Scalarish } from './op.ts';
 import { definitionOf, type OpName } from './registry.ts';
-import type { Graph, GraphInput, GroupQueryAttentionAttrs, MatmulAttrs, Node, Value } from './types.ts';
+import type { Graph, GraphInput, GroupQueryAttentionAttrs, MatmulAttrs, NBitsAttrs, Node, Value } from './types.ts';
 
 let lastNodeId = 0;
 
@@ -195,6 +195,13 @@ export class GraphBuilder implements Emitter {
     return this.#one('matmul', [a, b], { transposeA: false, transposeB: false, scale: 1, ...attrs });
   }
 
+  matmulNBits(x: Value, packed: PackedValues, attrs: NBitsAttrs): Value {
+    return this.#one('matmulNBits', [x, ...packedOperands(packed)], attrs);
+  }
+  dequantizeNBits(packed: PackedValues, attrs: NBitsAttrs): Value {
+    return this.#one('dequantizeNBits', packedOperands(packed), attrs);
+  }
+
   reshape(x: Value, shape: Shape): Value {
     if (sameShape(x.shape, shape)) return x;
     return this.#one('reshape', [x], { shape });
@@ -288,6 +295,10 @@ export class GraphBuilder implements Emitter {
     invariant(first !== undefined && second !== undefined && third !== undefined, `${op} has three results`);
     return [first, second, third];
   }
+}
+
+function packedOperands({ codes, scales, zeroPoints }: PackedValues): readonly Value[] {
+  return zeroPoints === undefined ? [codes, scales] : [codes, scales, zeroPoints];
 }
 
 /** `float32 [B, T, 768]`, for messages and dumps. */

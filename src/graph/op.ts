@@ -1,6 +1,6 @@
 // What an op is, and the emitter that gradient rules, passes and architectures build graphs with.
 import type { DimBindings, DType, HostTensor, Shape } from '#tensor';
-import type { GroupQueryAttentionAttrs, MatmulAttrs, PlainTensor, TensorType, Value } from './types.ts';
+import type { GroupQueryAttentionAttrs, MatmulAttrs, NBitsAttrs, PlainTensor, TensorType, Value } from './types.ts';
 
 /** A tuple of N items; with `number` as N, any count. */
 export type Operands<N extends number, T> = number extends N ? readonly T[] : TupleOf<N, T>;
@@ -77,6 +77,16 @@ export function defineOp<N extends number, Attrs extends object = object>(defini
 /** A value, or a number that becomes a constant of the other operand's type. */
 export type Scalarish = Value | number;
 
+/** The operands that hold a matrix in packed codes. */
+export interface PackedValues {
+  /** uint8 [..., groups, groupSize*bits/8], low bits first */
+  readonly codes: Value;
+  /** [..., groups] */
+  readonly scales: Value;
+  /** uint8 [..., ⌈groups*bits/8⌉], low bits first; 2^(bits-1) for all when absent */
+  readonly zeroPoints?: Value | undefined;
+}
+
 /**
  * The vocabulary for building graphs. Binary ops broadcast as NumPy does. Shapes in the comments use the house letters.
  *
@@ -129,6 +139,13 @@ export interface Emitter {
 
   /** [..., M, K] x [..., K, N] -> [..., M, N]; leading axes broadcast. */
   matmul(a: Value, b: Value, attrs?: Partial<MatmulAttrs>): Value;
+  /**
+   * x [..., K] · Wᵀ -> [..., N] for W [N, K] in packed codes. Shapes as in `dequantizeNBits` with N in front. Runtimes may round x to 8 bits
+   * where the codes never change.
+   */
+  matmulNBits(x: Value, packed: PackedValues, attrs: NBitsAttrs): Value;
+  /** Packed codes uint8 [..., groups, groupSize*bits/8] -> the numbers that they stand for, [..., K], in the type of the scales. */
+  dequantizeNBits(packed: PackedValues, attrs: NBitsAttrs): Value;
 
   reshape(x: Value, shape: Shape): Value;
   transpose(x: Value, permutation: readonly number[]): Value;

@@ -9,6 +9,7 @@ import { lossOps } from './ops/loss.ts';
 import { matmulOps } from './ops/matmul.ts';
 import { movementOps } from './ops/movement.ts';
 import { normalizeOps } from './ops/normalize.ts';
+import { quantizedOps } from './ops/quantized.ts';
 import { reduceOps } from './ops/reduce.ts';
 import { sourceOps } from './ops/source.ts';
 import { unaryOps } from './ops/unary.ts';
@@ -20,6 +21,7 @@ export const ops = {
   ...binaryOps,
   ...reduceOps,
   ...matmulOps,
+  ...quantizedOps,
   ...movementOps,
   ...indexingOps,
   ...normalizeOps,

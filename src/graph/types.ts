@@ -120,3 +120,15 @@ export interface GroupQueryAttentionAttrs {
   readonly keyValueHeads: number;
   readonly scale: number;
 }
+/**
+ * Matrices stored as packed integers. Each row of `size` numbers is cut into ⌈size/groupSize⌉ groups, each with a scale and a zero point:
+ * number = (code − zero point) · scale. Codes of the last group past `size` are padding.
+ */
+export interface NBitsAttrs {
+  /** 2, 3, 4 or 8. */
+  readonly bits: number;
+  /** A multiple of 8. */
+  readonly groupSize: number;
+  /** K: numbers in a row. */
+  readonly size: number;
+}

@@ -3,6 +3,13 @@ export type { Architecture, HeadLayout, Network } from './architecture.ts';
 export { architectureOf } from './architectures.ts';
 export { checkConfig } from './check-config.ts';
 export type { Gpt2Config, LlamaConfig, ModelConfig, RotaryScaling } from './config.ts';
+export {
+  type CodeLayout,
+  codeLayout,
+  encodingSettings,
+  isEncoded,
+  smallestGroup,
+} from './encoded-slots.ts';
 export { initializeModel } from './initialize.ts';
 export {
   type BatchSizes,

@@ -20,7 +20,7 @@ export interface ParameterSpec {
   readonly block?: number;
 }
 
-/** Settings of a parametrization that are not tensors, for example `{ "rank": 64 }`; plain JSON. */
+/** Settings that are not tensors, plain JSON: those of the parametrization, `{ "rank": 64 }`, and of slots in codes, `{ "left.bits": 4 }`. */
 export type ParameterSettings = Readonly<Record<string, number | string | boolean>>;
 
 /** What is known of a stored tensor without its data. */
@@ -35,7 +35,7 @@ export interface ParameterDeclaration {
   /** A key of the table of parametrizations: `dense`, `lowRank`, … */
   readonly kind: string;
   readonly settings: ParameterSettings;
-  /** Slot name -> tensor; dense has the one slot `value`. */
+  /** Slot name -> tensor; dense has the one slot `value`. A slot in codes is several: `value.codes`, `value.scales`, … */
   readonly tensors: Readonly<Record<string, TensorDeclaration>>;
 }
 
@@ -83,9 +83,9 @@ export function replaceParameters(model: Model, replacements: Iterable<Parameter
   return { config: model.config, parameters };
 }
 
-/** Name of a stored tensor in graphs, checkpoints and files: the path itself for dense, `path.slot` otherwise. */
+/** Name of a stored tensor in graphs, checkpoints and files: `path.slot`, and without the one slot `value` of dense parameters. */
 export function storedName(parameter: { readonly path: string; readonly kind: string }, slot: string): string {
-  return parameter.kind === 'dense' ? parameter.path : `${parameter.path}.${slot}`;
+  return parameter.kind === 'dense' ? `${parameter.path}${slot.slice('value'.length)}` : `${parameter.path}.${slot}`;
 }
 
 /** All stored tensors by stored name. Sharing is a parametrization of its own, so that no tensor has two names. */

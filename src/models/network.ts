@@ -5,8 +5,9 @@ import { type Dim, type DType, multiplyDims, type Shape } from '#tensor';
 import type { HeadLayout, Network } from './architecture.ts';
 import { architectureOf } from './architectures.ts';
 import { causalAttention, causalBias } from './attention.ts';
-import { type ModelDeclaration, type ParameterSpec, storedName } from './model.ts';
-import type { AppliedWeight } from './parametrization.ts';
+import { EncodedValue, slotEncoding } from './encoded-slots.ts';
+import { type ModelDeclaration, type ParameterDeclaration, type ParameterSpec, storedName } from './model.ts';
+import type { AppliedWeight, WeightInGraph } from './parametrization.ts';
 import { graphType, parameterSpecs, parametrizationOf } from './parametrizations.ts';
 
 /** What a network needs of the builder. */
@@ -129,17 +130,39 @@ export class GraphNetwork implements Network {
     if (parameter === undefined || spec === undefined)
       throw new AppError('config_mismatch', `${path}: the ${this.#model.config.architecture} model has no such parameter.`);
     const parametrization = parametrizationOf(parameter);
-    const slot = (name: string): Value => {
-      const tensor = parameter.tensors[name];
-      invariant(tensor !== undefined, `${path} (${parameter.kind}) has no stored tensor ${name}`);
-      return this.#parameterInput(storedName(parameter, name), graphType(tensor.dtype), tensor.shape);
-    };
-    const weight = { b: this.b, spec, settings: parameter.settings, slot, other: (other: string) => this.weight(other) };
+    const weight = this.#weightInGraph(spec, parameter);
     return {
       linear: (x) => parametrization.linear(weight, x),
       lookup: (ids) => parametrization.lookup(weight, ids),
       transposed: (x) => parametrization.transposed(weight, x),
       dense: () => parametrization.dense(weight),
+    };
+  }
+
+  #weightInGraph(spec: ParameterSpec, parameter: ParameterDeclaration): WeightInGraph {
+    const { b } = this;
+    const { path, kind, settings } = parameter;
+    const stored = (name: string): Value => {
+      const tensor = parameter.tensors[name];
+      invariant(tensor !== undefined, `${path} (${kind}) has no stored tensor ${name}`);
+      return this.#parameterInput(storedName(parameter, name), graphType(tensor.dtype), tensor.shape);
+    };
+    const encoded = (name: string): EncodedValue | undefined => {
+      const encoding = slotEncoding(parameter, name);
+      if (encoding === undefined) return undefined;
+      const slot = parametrizationOf(parameter).slots(spec, settings)[name];
+      invariant(slot !== undefined, `${path} (${kind}) has no slot ${name}`);
+      return new EncodedValue(b, name, slot, encoding, stored);
+    };
+    return {
+      b,
+      spec,
+      settings,
+      slot: (name) => encoded(name)?.dense() ?? stored(name),
+      product: (x, name) => encoded(name)?.product(x) ?? b.matmul(x, stored(name)),
+      productTransposed: (x, name) => encoded(name)?.productTransposed(x) ?? b.matmul(x, stored(name), { transposeB: true }),
+      rows: (name, ids) => encoded(name)?.rows(ids) ?? b.gather(stored(name), ids),
+      other: (other) => this.weight(other),
     };
   }
 

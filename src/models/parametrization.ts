@@ -10,19 +10,28 @@ export interface SlotSpec {
   readonly dtype: 'float' | DType;
   /** Whether training changes it; codes, masks and permutations do not train. */
   readonly trains: boolean;
+  /** The axis of a matrix that its products sum over most often: codes are grouped along it. Default 0, as for x·S. */
+  readonly inputAxis?: 0 | 1;
 }
 
 /**
  * A weight as a parametrization sees it inside a graph.
  *
- * Slots become graph inputs when they are first asked for, so a use pays only for what it reads.
+ * Slots become graph inputs when they are first asked for, so a use pays only for what it reads. A float slot may be stored in codes, which
+ * the three products below use as they are; ask for them rather than for the whole slot.
  */
 export interface WeightInGraph {
   readonly b: Emitter;
   readonly spec: ParameterSpec;
   readonly settings: ParameterSettings;
-  /** The graph's value of one stored tensor. */
+  /** All numbers of one slot. */
   slot(name: string): Value;
+  /** x [..., m] · S [..., n] for a slot S [m, n]. */
+  product(x: Value, slot: string): Value;
+  /** x [..., n] · Sᵀ [..., m] for a slot S [m, n]. */
+  productTransposed(x: Value, slot: string): Value;
+  /** Rows of a slot S [m, n]: int64 [...] -> [..., n]. */
+  rows(slot: string, ids: Value): Value;
   /** Another parameter of the same model, for weights that refer to one (layer sharing). */
   other(path: string): AppliedWeight;
 }
@@ -43,6 +52,7 @@ export interface AppliedWeight {
 export interface WeightOnHost {
   readonly spec: ParameterSpec;
   readonly settings: ParameterSettings;
+  /** The numbers of one slot, decoded where it is stored in codes. */
   slot(name: string): HostTensor;
   /** The dense tensor of another parameter of the same model. */
   other(path: string): HostTensor<'float32'>;
@@ -57,7 +67,7 @@ export interface Parametrization {
   /** Roles that it can take. */
   readonly roles: readonly ParameterRole[];
   /**
-   * The stored tensors by slot name.
+   * The slots by name; `storedSlots` says what is stored of those that are held in codes.
    *
    * @throws AppError `config_mismatch` when the settings are not its own, `rank_out_of_range` when a rank does not fit
    */

@@ -2,9 +2,10 @@
 import { AppError, invariant } from '#base';
 import { type DType, type HostTensor, isFloat, printShape, sameShape } from '#tensor';
 import { architectureOf } from './architectures.ts';
+import { decodeSlot, encodedSlots, slotEncoding } from './encoded-slots.ts';
 import type { Model, ModelDeclaration, Parameter, ParameterDeclaration, ParameterSpec } from './model.ts';
 import { storedName } from './model.ts';
-import type { Parametrization } from './parametrization.ts';
+import type { Parametrization, SlotSpec } from './parametrization.ts';
 import { dense } from './parametrizations/dense.ts';
 import { lowRank } from './parametrizations/low-rank.ts';
 
@@ -29,6 +30,18 @@ export function graphType(dtype: DType): DType {
 }
 
 /**
+ * The tensors that a parameter stores, by slot name: those of its parametrization, with the ones held in codes in pieces.
+ *
+ * @throws AppError `config_mismatch` | `rank_out_of_range`
+ */
+function storedSlots(
+  spec: ParameterSpec,
+  parameter: Pick<ParameterDeclaration, 'path' | 'kind' | 'settings'>,
+): Readonly<Record<string, SlotSpec>> {
+  return encodedSlots(parametrizationOf(parameter).slots(spec, parameter.settings), parameter);
+}
+
+/**
  * Checks that the stored tensors are the ones that the parametrization needs for this spec.
  *
  * @throws AppError `config_mismatch` | `rank_out_of_range` naming the parameter, the slot and both shapes
@@ -38,7 +51,7 @@ export function checkParameter(spec: ParameterSpec, parameter: ParameterDeclarat
   const mismatch = (what: string): AppError => new AppError('config_mismatch', `${parameter.path} (${parameter.kind}): ${what}.`);
   if (!parametrization.roles.includes(spec.role))
     throw mismatch(`cannot store a ${spec.role} parameter, only ${parametrization.roles.join(', ')}`);
-  const slots = parametrization.slots(spec, parameter.settings);
+  const slots = storedSlots(spec, parameter);
   for (const [slot, expected] of Object.entries(slots)) {
     const tensor = parameter.tensors[slot];
     const name = storedName(parameter, slot);
@@ -83,6 +96,20 @@ export function denseParameter(path: string, value: HostTensor): Parameter {
   return { path, kind: 'dense', settings: {}, tensors: { value } };
 }
 
+/** The numbers of one slot of a parameter, decoded where it is held in codes. */
+function slotOnHost(spec: ParameterSpec, parameter: Parameter, name: string): HostTensor {
+  const stored = (slot: string): HostTensor => {
+    const tensor = parameter.tensors[slot];
+    invariant(tensor !== undefined, `${parameter.path} has no stored tensor ${slot}`);
+    return tensor;
+  };
+  const encoding = slotEncoding(parameter, name);
+  if (encoding === undefined) return stored(name);
+  const slot = parametrizationOf(parameter).slots(spec, parameter.settings)[name];
+  invariant(slot !== undefined, `${parameter.path} has no slot ${name}`);
+  return decodeSlot(name, slot, encoding, stored);
+}
+
 /** The dense float32 tensor that one parameter of a model stands for. */
 export function materializeParameter(model: Model, path: string): HostTensor<'float32'> {
   const specs = parameterSpecs(model);
@@ -91,11 +118,7 @@ export function materializeParameter(model: Model, path: string): HostTensor<'fl
     const spec = specs.get(wanted);
     if (parameter === undefined || spec === undefined)
       throw new AppError('config_mismatch', `${wanted}: the ${model.config.architecture} model has no such parameter.`);
-    const slot = (name: string): HostTensor => {
-      const tensor = parameter.tensors[name];
-      invariant(tensor !== undefined, `${wanted} has no stored tensor ${name}`);
-      return tensor;
-    };
+    const slot = (name: string): HostTensor => slotOnHost(spec, parameter, name);
     return parametrizationOf(parameter).materialize({ spec, settings: parameter.settings, slot, other: materialize });
   };
   return materialize(path);
@@ -107,7 +130,7 @@ export function trainableNames(model: ModelDeclaration): string[] {
   return [...model.parameters.values()].flatMap((parameter) => {
     const spec = specs.get(parameter.path);
     invariant(spec !== undefined, `${parameter.path} is not a parameter of ${model.config.architecture}`);
-    const slots = Object.entries(parametrizationOf(parameter).slots(spec, parameter.settings));
+    const slots = Object.entries(storedSlots(spec, parameter));
     return slots.filter(([, { trains }]) => trains).map(([slot]) => storedName(parameter, slot));
   });
 }

@@ -35,3 +35,4 @@ export {
   toNumbers,
   transposeMatrix,
 } from './host-tensor.ts';
+export { packCodes, packedBytes, unpackCodes } from './packed-codes.ts';

@@ -13,6 +13,7 @@ import { dumpGraph, fileStem } from './dump.ts';
 import { type Environment, ortEnvironment } from './environment.ts';
 import { createGpuMemory } from './gpu-memory.ts';
 import { lowerGraph } from './lower.ts';
+import { probeNBits } from './n-bits-probe.ts';
 import { OnnxProgram } from './program.ts';
 import { type Device, parseDevice, printDevice } from './providers.ts';
 import { Session } from './session.ts';
@@ -50,7 +51,7 @@ export async function createOnnxEngine(options: OnnxEngineOptions = {}): Promise
 
 async function createOn(environment: Environment, device: Device, options: OnnxEngineOptions): Promise<Engine> {
   const memory = device.kind === 'cpu' ? new CpuMemory(environment) : await createGpuMemory(environment, device);
-  return new OnnxEngine(environment, device, memory, options);
+  return new OnnxEngine(environment, device, memory, await probeNBits(environment, device), options);
 }
 
 class OnnxEngine implements Engine {
@@ -59,6 +60,7 @@ class OnnxEngine implements Engine {
   readonly #environment: Environment;
   readonly #device: Device;
   readonly #memory: DeviceMemory;
+  readonly #nBitsKernels: ReadonlySet<number>;
   readonly #options: OnnxEngineOptions;
   readonly #dumpFolder: string | undefined;
   readonly #counters = new Counters();
@@ -66,11 +68,18 @@ class OnnxEngine implements Engine {
   readonly #programs = new Set<OnnxProgram>();
   #isDisposed = false;
 
-  constructor(environment: Environment, device: Device, memory: DeviceMemory, options: OnnxEngineOptions) {
+  constructor(
+    environment: Environment,
+    device: Device,
+    memory: DeviceMemory,
+    nBitsKernels: ReadonlySet<number>,
+    options: OnnxEngineOptions,
+  ) {
     this.device = printDevice(device);
     this.#environment = environment;
     this.#device = device;
     this.#memory = memory;
+    this.#nBitsKernels = nBitsKernels;
     this.#options = options;
     this.#dumpFolder = options.dumpFolder ?? process.env['DUMP'];
     this.#pool = new BufferPool(environment, memory, this.#counters);
@@ -81,7 +90,7 @@ class OnnxEngine implements Engine {
     const name = options.name ?? 'program';
     const frozen = options.frozen ?? new Map<string, HostTensor>();
     checkFrozen(graph, frozen, name);
-    const model = lowerGraph(graph, { name, frozen, portable: false });
+    const model = lowerGraph(graph, { name, frozen, portable: false, nBitsKernels: this.#nBitsKernels });
     if (this.#dumpFolder !== undefined) await dumpGraph(this.#dumpFolder, graph, model);
     const { profileFolder } = this.#options;
     if (profileFolder !== undefined) await mkdir(profileFolder, { recursive: true });

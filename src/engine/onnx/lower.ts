@@ -15,6 +15,8 @@ export interface LowerOptions {
   readonly frozen: ReadonlyMap<string, HostTensor>;
   /** For export: avoid operators outside the published sets. */
   readonly portable: boolean;
+  /** What `probeNBits` found; none when absent. */
+  readonly nBitsKernels?: ReadonlySet<number>;
 }
 
 type AnyLowering = (operands: readonly Ref[], attrs: object, emit: ModelBuilder, context: LoweringContext) => Ref | readonly Ref[];
@@ -22,6 +24,7 @@ type AnyLowering = (operands: readonly Ref[], attrs: object, emit: ModelBuilder,
 /** ONNX inputs are the graph's inputs without the frozen ones, in order; outputs are the graph's. */
 export function lowerGraph(graph: Graph, options: LowerOptions): OnnxModel {
   const emit = new ModelBuilder();
+  const nBitsKernels = options.nBitsKernels ?? new Set<number>();
   const refs = new Map<Node, readonly Ref[]>();
   for (const { name, value } of graph.inputs) {
     const tensor = options.frozen.get(name);
@@ -67,7 +70,7 @@ export function lowerGraph(graph: Graph, options: LowerOptions): OnnxModel {
     // The table pairs each name with its own operand count and attributes, which the union type of its rows cannot say.
     const lowering = lowerings[name] as AnyLowering;
     const isUsed = (index: number): boolean => usedResults.get(node)?.has(index) === true;
-    const results = lowering(operands, node.attrs, emit, { node, isUsed, portable: options.portable });
+    const results = lowering(operands, node.attrs, emit, { node, isUsed, portable: options.portable, nBitsKernels });
     refs.set(node, typeof results === 'string' ? [results] : results);
   }
   // ONNX has one name space for values: an output that is updated in place may not carry its input's name. Results are matched by position.

@@ -12,6 +12,8 @@ export interface LoweringContext {
   readonly isUsed: (resultIndex: number) => boolean;
   /** Prefer operators that every ONNX tool knows over ONNX Runtime's undocumented ones. */
   readonly portable: boolean;
+  /** Bits per weight for which the runtime's product with packed codes works on this device. */
+  readonly nBitsKernels: ReadonlySet<number>;
 }
 
 /**

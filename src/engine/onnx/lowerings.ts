@@ -4,6 +4,7 @@ import type { Lowering } from './lowering.ts';
 import { elementwise } from './lowerings/elementwise.ts';
 import { movement } from './lowerings/movement.ts';
 import { products } from './lowerings/products.ts';
+import { quantized } from './lowerings/quantized.ts';
 import { reductions } from './lowerings/reductions.ts';
 
 /** `input` has no row: the driver declares inputs before anything else. */
@@ -11,5 +12,6 @@ export const lowerings: { readonly [K in Exclude<OpName, 'input'>]: Lowering<K> 
   ...elementwise,
   ...reductions,
   ...products,
+  ...quantized,
   ...movement,
 };

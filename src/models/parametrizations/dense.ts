@@ -4,10 +4,10 @@ import type { Parametrization } from '../parametrization.ts';
 
 export const dense: Parametrization = {
   roles: ['linear', 'embedding', 'vector'],
-  slots: ({ shape }) => ({ value: { shape, dtype: 'float', trains: true } }),
-  linear: ({ b, slot }, x) => b.matmul(x, slot('value')),
-  lookup: ({ b, slot }, ids) => b.gather(slot('value'), ids),
-  transposed: ({ b, slot }, x) => b.matmul(x, slot('value'), { transposeB: true }),
+  slots: ({ shape, role }) => ({ value: { shape, dtype: 'float', trains: true, inputAxis: role === 'embedding' ? 1 : 0 } }),
+  linear: (weight, x) => weight.product(x, 'value'),
+  lookup: (weight, ids) => weight.rows('value', ids),
+  transposed: (weight, x) => weight.productTransposed(x, 'value'),
   dense: ({ slot }) => slot('value'),
   materialize: ({ slot }) => castTensor(slot('value'), 'float32'),
 };

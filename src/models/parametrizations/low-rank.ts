@@ -21,14 +21,14 @@ export const lowRank: Parametrization = {
     const rank = checkedRank(spec, settings);
     const [rows = 0, columns = 0] = spec.shape;
     return {
-      left: { shape: [rows, rank], dtype: 'float', trains: true },
+      left: { shape: [rows, rank], dtype: 'float', trains: true, inputAxis: spec.role === 'embedding' ? 1 : 0 },
       right: { shape: [rank, columns], dtype: 'float', trains: true },
     };
   },
-  linear: ({ b, slot }, x) => b.matmul(b.matmul(x, slot('left')), slot('right')),
-  lookup: ({ b, slot }, ids) => b.matmul(b.gather(slot('left'), ids), slot('right')),
-  transposed: ({ b, slot }, x) => b.matmul(b.matmul(x, slot('right'), { transposeB: true }), slot('left'), { transposeB: true }),
-  dense: ({ b, slot }) => b.matmul(slot('left'), slot('right')),
+  linear: (weight, x) => weight.product(weight.product(x, 'left'), 'right'),
+  lookup: (weight, ids) => weight.product(weight.rows('left', ids), 'right'),
+  transposed: (weight, x) => weight.productTransposed(weight.productTransposed(x, 'right'), 'left'),
+  dense: (weight) => weight.product(weight.slot('left'), 'right'),
   materialize: ({ spec, slot }) => {
     const left = slot('left');
     const [rows = 0, rank = 0] = left.shape;

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { denseParameter, type Model, replaceParameters } from '#models';
 import { type ArtefactContent, LocalStore, readSafetensors } from '#store';
-import { float32, tensorBytes } from '#tensor';
+import { float32, hostTensor, tensorBytes } from '#tensor';
 import { temporaryFolder } from '../../support/temporary.ts';
 import { failingDisk, tinyGpt2, tinyLlama, tinyModel, tinyTokenizer } from './models.ts';
 
@@ -54,6 +54,21 @@ describe('LocalStore', () => {
     expect(loaded.model.config).toEqual(content.model.config);
     expect([...loaded.model.parameters]).toEqual([...content.model.parameters]);
     expect(await store.readMeta('student@1')).toEqual(meta);
+  });
+
+  it('keeps slots that are held in codes', async () => {
+    const store = await LocalStore.open(temporaryFolder());
+    const codes = hostTensor(
+      'uint8',
+      [18, 1, 8],
+      Uint8Array.from({ length: 144 }, (_, index) => index),
+    );
+    const scales = hostTensor('float16', [18, 1], new Uint16Array(18).fill(0x3c00));
+    const settings = { 'value.bits': 4, 'value.groupSize': 16, 'value.symmetric': true };
+    const tensors = { 'value.codes': codes, 'value.scales': scales };
+    const model = replaceParameters(tinyModel(tinyGpt2), [{ path: 'h.0.attn.qkv.weight', kind: 'dense', settings, tensors }]);
+    await store.saveArtefact('quantized', contentOf(model));
+    expect([...(await store.loadArtefact('quantized')).model.parameters]).toEqual([...model.parameters]);
   });
 
   it('keeps the element types of a Llama model', async () => {

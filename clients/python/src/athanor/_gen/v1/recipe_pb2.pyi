@@ -15,10 +15,12 @@ class Recipe(_message.Message):
     def __init__(self, steps: _Optional[_Iterable[_Union[RecipeStep, _Mapping]]] = ..., seed: _Optional[int] = ...) -> None: ...
 
 class RecipeStep(_message.Message):
-    __slots__ = ("low_rank",)
+    __slots__ = ("low_rank", "quantize")
     LOW_RANK_FIELD_NUMBER: _ClassVar[int]
+    QUANTIZE_FIELD_NUMBER: _ClassVar[int]
     low_rank: LowRank
-    def __init__(self, low_rank: _Optional[_Union[LowRank, _Mapping]] = ...) -> None: ...
+    quantize: Quantize
+    def __init__(self, low_rank: _Optional[_Union[LowRank, _Mapping]] = ..., quantize: _Optional[_Union[Quantize, _Mapping]] = ...) -> None: ...
 
 class LowRank(_message.Message):
     __slots__ = ("method", "ratio", "rank", "energy", "allocate", "include", "exclude", "seed")
@@ -39,3 +41,21 @@ class LowRank(_message.Message):
     exclude: _containers.RepeatedScalarFieldContainer[str]
     seed: int
     def __init__(self, method: _Optional[str] = ..., ratio: _Optional[float] = ..., rank: _Optional[int] = ..., energy: _Optional[float] = ..., allocate: _Optional[str] = ..., include: _Optional[_Iterable[str]] = ..., exclude: _Optional[_Iterable[str]] = ..., seed: _Optional[int] = ...) -> None: ...
+
+class Quantize(_message.Message):
+    __slots__ = ("bits", "method", "group_size", "symmetric", "include", "exclude", "seed")
+    BITS_FIELD_NUMBER: _ClassVar[int]
+    METHOD_FIELD_NUMBER: _ClassVar[int]
+    GROUP_SIZE_FIELD_NUMBER: _ClassVar[int]
+    SYMMETRIC_FIELD_NUMBER: _ClassVar[int]
+    INCLUDE_FIELD_NUMBER: _ClassVar[int]
+    EXCLUDE_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    bits: int
+    method: str
+    group_size: int
+    symmetric: bool
+    include: _containers.RepeatedScalarFieldContainer[str]
+    exclude: _containers.RepeatedScalarFieldContainer[str]
+    seed: int
+    def __init__(self, bits: _Optional[int] = ..., method: _Optional[str] = ..., group_size: _Optional[int] = ..., symmetric: _Optional[bool] = ..., include: _Optional[_Iterable[str]] = ..., exclude: _Optional[_Iterable[str]] = ..., seed: _Optional[int] = ...) -> None: ...

@@ -1,0 +1,56 @@
+// What calibration says of a layer's inputs, and the output error that it gives to a change of the weights.
+import { at } from '#base';
+import type { DeviceBuffer } from '#engine';
+import { hostTensor } from '#tensor';
+import { type EngineMatrices, withBuffers } from '../decomposition/engine-matrices.ts';
+import { factorInputs, type InputFactor } from './gptq.ts';
+
+/** H = XᵀX [K, K] on the engine, with what follows from it computed when it is asked for. The caller releases it. */
+export class LayerInputs {
+  readonly width: number;
+  readonly #matrices: EngineMatrices;
+  readonly #gram: Float64Array;
+  readonly #buffer: DeviceBuffer;
+  #factor: Promise<InputFactor> | undefined;
+
+  constructor(matrices: EngineMatrices, gram: Float64Array, width: number) {
+    this.width = width;
+    this.#matrices = matrices;
+    this.#gram = gram;
+    this.#buffer = matrices.upload(width, width, gram);
+  }
+
+  /** For GPTQ. Layers that read one input share it. */
+  factor(): Promise<InputFactor> {
+    this.#factor ??= factorInputs(this.#gram, this.width, this.#matrices.signal);
+    return this.#factor;
+  }
+
+  /** √Σx² of each input over the calibration text, [K]. */
+  norms(): Float64Array {
+    return Float64Array.from({ length: this.width }, (_, input) => Math.sqrt(Math.max(0, at(this.#gram, input * (this.width + 1)))));
+  }
+
+  /** ‖X·D‖² for D [K, N]. */
+  async outputEnergy(difference: Float64Array): Promise<number> {
+    const shape = [this.width, difference.length / this.width] as const;
+    const y = hostTensor('float64', shape, difference);
+    const product = await this.#matrices.run('product', { x: this.#buffer, y });
+    return await withBuffers([product], async () => at(await this.#matrices.runToHost('innerProduct', { x: product, y }), 0));
+  }
+
+  /** The inputs of the layer that follows, X·W for W [K, N]: moments WᵀHW. */
+  async through(weight: Float64Array): Promise<LayerInputs> {
+    const width = weight.length / this.width;
+    const w = this.#matrices.upload(this.width, width, weight);
+    return await withBuffers([w], async () => {
+      const product = await this.#matrices.run('product', { x: this.#buffer, y: w });
+      const moments = await withBuffers([product], () => this.#matrices.runToHost('productOfTransposed', { x: w, y: product }));
+      return new LayerInputs(this.#matrices, moments, width);
+    });
+  }
+
+  release(): void {
+    this.#buffer.release();
+  }
+}

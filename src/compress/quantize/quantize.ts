@@ -1,0 +1,244 @@
+// The quantization method: holds weights in 16, 8, 4, 3 or 2 bits, whatever parametrization they are in.
+import { AppError, invariant, type OperationContext, throwIfCancelled } from '#base';
+import { runCooperatively } from '#linalg';
+import {
+  codeLayout,
+  type Model,
+  materializeParameter,
+  type Parameter,
+  type ParameterSpec,
+  parametrizationOf,
+  replaceParameters,
+} from '#models';
+import { castTensor, firstNonFinite, type HostTensor, isFloat, tensorBytes } from '#tensor';
+import { EngineMatrices } from '../decomposition/engine-matrices.ts';
+import { relativeError } from '../decomposition/factor-problem.ts';
+import { type CompressionEnvironment, type LayerReport, type Method, methodReport } from '../method.ts';
+import { selectMatrices } from '../patterns.ts';
+import type { GridShape } from './grid.ts';
+import { LayerInputs } from './layer-inputs.ts';
+import { type QuantizeSettings, quantizeSettings } from './settings.ts';
+import {
+  byInput,
+  bytesOf,
+  type Coded,
+  type CodeSettings,
+  codeByAwq,
+  codeByGptq,
+  decoded,
+  encodedBytes,
+  encodedSlot,
+  roundToNearest,
+  slotRows,
+  tensorOf,
+} from './slot-codes.ts';
+
+const phase = 'quantize';
+
+/**
+ * Kinds that multiply by their slots one after the other, y = x·S₁·S₂: the inputs of each slot are known from those of the layer. Slots of
+ * other kinds are rounded to nearest.
+ */
+const chains: Readonly<Record<string, readonly string[]>> = { dense: ['value'], lowRank: ['left', 'right'] };
+
+/**
+ * Stores every selected matrix in fewer bits a number.
+ *
+ * @see README.md beside this file, and the sources at `gptqCodes` and `codeByAwq`
+ */
+export const quantize: Method<QuantizeSettings> = {
+  name: 'quantize',
+  settings: quantizeSettings,
+  needsCalibration: ({ method }) => method !== 'rtn',
+  async apply(model, settings, environment, context) {
+    const specs = selectMatrices(model, settings);
+    const matrices = new EngineMatrices(environment.engine, context.signal);
+    try {
+      const run = new QuantizeRun(model, settings, context, matrices, specs.length);
+      const finished = await run.apply(specs, environment);
+      const replacements = finished.flatMap(({ parameter }) => (parameter === undefined ? [] : [parameter]));
+      const layers = finished.map(({ layer }) => layer);
+      return { model: replaceParameters(model, replacements), report: methodReport('quantize', layers) };
+    } finally {
+      await matrices.release();
+    }
+  },
+};
+
+interface Finished {
+  readonly layer: LayerReport;
+  /** Absent where the parameter stays as it is. */
+  readonly parameter?: Parameter;
+}
+
+/** One application of the method: what all its steps share. */
+class QuantizeRun {
+  readonly #model: Model;
+  readonly #settings: QuantizeSettings;
+  readonly #codes: CodeSettings;
+  readonly #context: OperationContext;
+  readonly #matrices: EngineMatrices;
+  readonly #total: number;
+  #numDone = 0;
+
+  constructor(model: Model, settings: QuantizeSettings, context: OperationContext, matrices: EngineMatrices, total: number) {
+    const { bits, groupSize, symmetric } = settings;
+    this.#model = model;
+    this.#settings = settings;
+    this.#codes = { bits, groupSize, symmetric: symmetric ?? bits === 8 };
+    this.#context = context;
+    this.#matrices = matrices;
+    this.#total = total;
+  }
+
+  /** Results in the order of `specs`. */
+  async apply(specs: readonly ParameterSpec[], { calibration }: CompressionEnvironment): Promise<Finished[]> {
+    const { method } = this.#settings;
+    const calibrated = new Map(
+      specs.filter((spec) => method !== 'rtn' && this.#readsInputs(spec)).map((spec) => [spec.path, spec] as const),
+    );
+    const finished = new Map<string, Finished>();
+    for (const spec of specs) if (!calibrated.has(spec.path)) finished.set(spec.path, await this.#quantize(spec, undefined));
+    if (calibrated.size > 0) {
+      if (calibration === undefined)
+        throw new AppError(
+          'not_enough_samples',
+          `quantize: method "${method}" looks at layer inputs and got no calibration text. Give data.`,
+        );
+      for await (const moments of calibration.inputMoments(this.#model, [...calibrated.keys()], this.#context)) {
+        const inputs = new LayerInputs(this.#matrices, moments.gram, moments.width);
+        try {
+          for (const path of moments.paths) {
+            const spec = calibrated.get(path);
+            invariant(spec !== undefined, `calibration answered for ${path}, which was not asked for`);
+            finished.set(path, await this.#quantize(spec, inputs));
+          }
+        } finally {
+          inputs.release();
+        }
+      }
+    }
+    return specs.map(({ path }) => {
+      const result = finished.get(path);
+      invariant(result !== undefined, `${path} was not quantized`);
+      return result;
+    });
+  }
+
+  #parameter({ path }: ParameterSpec): Parameter {
+    const parameter = this.#model.parameters.get(path);
+    invariant(parameter !== undefined, `${path} is in the architecture but not in the model`);
+    return parameter;
+  }
+
+  /** Embeddings are looked up, and so have no inputs. */
+  #readsInputs(spec: ParameterSpec): boolean {
+    return spec.role === 'linear' && chains[this.#parameter(spec).kind] !== undefined;
+  }
+
+  async #quantize(spec: ParameterSpec, inputs: LayerInputs | undefined): Promise<Finished> {
+    throwIfCancelled(this.#context.signal);
+    const before = this.#parameter(spec);
+    checkFinite(before);
+    const after = this.#settings.bits === 16 ? halved(before) : await this.#encode(spec, before, inputs);
+    const [bytesBefore, bytesAfter] = [bytesOf(before.tensors), bytesOf(after?.tensors ?? before.tensors)];
+    const base = { path: spec.path, kindBefore: before.kind, bytesBefore, bytesAfter };
+    if (after === undefined) {
+      const note = `kept as it is: ${this.#settings.bits} bits would not store less`;
+      return this.#finish({ ...base, kindAfter: before.kind, weightError: 0, note });
+    }
+    const [old, made] = [this.#weight(spec, before), this.#weight(spec, after)];
+    const difference = old.data.map((value, index) => value - (made.data[index] ?? 0));
+    const weightError = relativeError({ lost: energy(difference), total: energy(old.data) });
+    const kindAfter = this.#settings.bits === 16 ? `${before.kind}, float16` : `${before.kind}, ${this.#settings.bits} bits`;
+    if (inputs === undefined) return this.#finish({ ...base, kindAfter, weightError }, after);
+    const outputError = relativeError({
+      lost: await inputs.outputEnergy(new Float64Array(difference)),
+      total: await inputs.outputEnergy(new Float64Array(old.data)),
+    });
+    return this.#finish({ ...base, kindAfter, weightError, outputError }, after);
+  }
+
+  #weight({ path }: ParameterSpec, parameter: Parameter): HostTensor<'float32'> {
+    return materializeParameter(replaceParameters(this.#model, [parameter]), path);
+  }
+
+  /** Puts each matrix slot into codes where that stores less; undefined where none does. */
+  async #encode(spec: ParameterSpec, parameter: Parameter, inputs: LayerInputs | undefined): Promise<Parameter | undefined> {
+    const slots = parametrizationOf(parameter).slots(spec, parameter.settings);
+    const chain = chains[parameter.kind];
+    const ordered = inputs === undefined || chain === undefined ? Object.keys(slots) : chain;
+    let result = parameter;
+    // What the slot at hand is multiplied by; those past the first are made here and released here.
+    let current = inputs;
+    try {
+      for (const [index, slot] of ordered.entries()) {
+        const slotSpec = slots[slot];
+        const layout = slotSpec?.dtype === 'float' ? codeLayout(slotSpec) : undefined;
+        if (layout === undefined) continue;
+        const stored = tensorOf(parameter.tensors, slot, parameter.path);
+        const isSmaller = encodedBytes(layout, this.#codes) < tensorBytes(stored);
+        const rows = slotRows(stored, layout);
+        const shape: GridShape = { ...layout, ...this.#codes };
+        const coded = isSmaller ? await this.#code(rows, shape, current) : undefined;
+        if (coded !== undefined) result = withSlot(result, slot, coded);
+        if (current === undefined || index + 1 === ordered.length) continue;
+        const previous = current;
+        current = await previous.through(byInput(coded === undefined ? rows : decoded(coded), shape));
+        if (previous !== inputs) previous.release();
+      }
+    } finally {
+      if (current !== inputs) current?.release();
+    }
+    return result === parameter ? undefined : result;
+  }
+
+  async #code(rows: Float32Array, shape: GridShape, inputs: LayerInputs | undefined): Promise<Coded> {
+    if (inputs === undefined) return await runCooperatively(roundToNearest(rows, shape), this.#context.signal);
+    const code = this.#settings.method === 'awq' ? codeByAwq : codeByGptq;
+    return await code(this.#matrices, rows, shape, inputs);
+  }
+
+  #finish(layer: LayerReport, parameter?: Parameter): Finished {
+    const { path, weightError, outputError, bytesBefore, bytesAfter } = layer;
+    const errors = outputError === undefined ? { weightError } : { weightError, outputError };
+    const metrics = { ...errors, bytesBefore, bytesAfter };
+    this.#context.report({ phase, step: ++this.#numDone, total: this.#total, item: path, metrics });
+    return parameter === undefined ? { layer } : { layer, parameter };
+  }
+}
+
+/** The parameter with one slot in codes. */
+function withSlot(parameter: Parameter, slot: string, coded: Coded): Parameter {
+  const { settings, tensors } = encodedSlot(slot, coded);
+  const others = Object.entries(parameter.tensors).filter(([name]) => name !== slot);
+  return {
+    ...parameter,
+    settings: { ...parameter.settings, ...settings },
+    tensors: { ...Object.fromEntries(others), ...tensors },
+  };
+}
+
+/** All wider floats in 16 bits; undefined where there are none. */
+function halved(parameter: Parameter): Parameter | undefined {
+  const entries = Object.entries(parameter.tensors);
+  if (!entries.some(([, { dtype }]) => dtype === 'float32' || dtype === 'float64')) return undefined;
+  const tensors = entries.map(([slot, tensor]) => {
+    const half = isFloat(tensor.dtype) ? castTensor(tensor, 'float16') : tensor;
+    if (firstNonFinite(half) < 0) return [slot, half] as const;
+    throw new AppError('bad_weights', `${parameter.path}: a weight above 65504 does not fit 16 bits. Exclude the matrix.`);
+  });
+  return { ...parameter, tensors: Object.fromEntries(tensors) };
+}
+
+function checkFinite({ path, tensors }: Parameter): void {
+  for (const [slot, tensor] of Object.entries(tensors)) {
+    const bad = firstNonFinite(tensor);
+    if (bad >= 0)
+      throw new AppError('bad_weights', `${path}, ${slot}: number ${bad} is not finite. Use a checkpoint from before it diverged.`);
+  }
+}
+
+function energy(numbers: Float32Array): number {
+  return numbers.reduce((sum, value) => sum + value * value, 0);
+}

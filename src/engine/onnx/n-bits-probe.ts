@@ -1,0 +1,125 @@
+// Finds out which products with packed codes the runtime computes correctly on a device: that varies by version and provider.
+import { AppError, at, Random } from '#base';
+import { definitionOf, GraphBuilder } from '#graph';
+import { float32, type HostTensor, hostTensor, rawBytes, toNumbers } from '#tensor';
+import type { Environment } from './environment.ts';
+import { lowerGraph } from './lower.ts';
+import { addressOf, offHeap } from './native-memory.ts';
+import { type Device, printDevice } from './providers.ts';
+import { Session } from './session.ts';
+import { tensorValue } from './tensor-value.ts';
+
+const candidates = [2, 4, 8] as const;
+/** Rounding activations to 8 bits moves results by less than one percent; a wrong layout by about a hundred. */
+const tolerance = 0.03;
+
+const known = new Map<string, Promise<ReadonlySet<number>>>();
+
+/** Bits a weight for which `MatMulNBits` gives the right result on the device. Probed once in a process. */
+export function probeNBits(environment: Environment, device: Device): Promise<ReadonlySet<number>> {
+  const key = printDevice(device);
+  const before = known.get(key);
+  if (before !== undefined) return before;
+  const probed = probeAll(environment, device);
+  known.set(key, probed);
+  return probed;
+}
+
+async function probeAll(environment: Environment, device: Device): Promise<ReadonlySet<number>> {
+  const working = new Set<number>();
+  for (const bits of candidates) {
+    try {
+      if (await isRight(environment, device, bits)) working.add(bits);
+    } catch (thrown) {
+      // A runtime without this kernel refuses the graph; plain operators take its place.
+      if (AppError.from(thrown).code !== 'engine_failure') throw thrown;
+    }
+  }
+  return working;
+}
+
+/** Two rows, 40 inputs in groups of 32 (so that the last is padded) and 24 outputs: with codes that are constant, and with codes that are inputs. */
+async function isRight(environment: Environment, device: Device, bits: number): Promise<boolean> {
+  const [rows, columns] = [2, 24];
+  const attrs = { bits, groupSize: 32, size: 40 };
+  const random = new Random(bits);
+  const bytes = (...shape: number[]): HostTensor<'uint8'> =>
+    hostTensor(
+      'uint8',
+      shape,
+      Uint8Array.from({ length: shape.reduce((product, size) => product * size, 1) }, () => random.integer(256)),
+    );
+  const x = float32(
+    [rows, attrs.size],
+    Float32Array.from({ length: rows * attrs.size }, () => random.normal()),
+  );
+  const scales = float32(
+    [columns, 2],
+    Float32Array.from({ length: columns * 2 }, () => 0.5 + random.uniform()),
+  );
+  const operands = { x, codes: bytes(columns, 2, 4 * bits), scales, zeroPoints: bytes(columns, Math.ceil(bits / 4)) };
+
+  const b = new GraphBuilder();
+  const value = b.input('x', 'float32', x.shape);
+  const packed = (prefix: string) => ({
+    codes: b.input(`${prefix}codes`, 'uint8', operands.codes.shape),
+    scales: b.input(`${prefix}scales`, 'float32', scales.shape),
+    zeroPoints: b.input(`${prefix}zeroPoints`, 'uint8', operands.zeroPoints.shape),
+  });
+  const graph = b.graph({
+    constant: b.matmulNBits(value, packed('frozen '), attrs),
+    changing: b.matmulNBits(value, packed(''), attrs),
+  });
+  const frozen = new Map<string, HostTensor>(
+    (['codes', 'scales', 'zeroPoints'] as const).map((name) => [`frozen ${name}`, operands[name]] as const),
+  );
+  const model = lowerGraph(graph, { name: `probe ${bits} bits`, frozen, portable: false, nBitsKernels: new Set([bits]) });
+  const inputs = [operands.x, operands.codes, operands.scales, operands.zeroPoints];
+  const results = await runOnce(environment, device, model, inputs, [rows, columns]);
+
+  const plain = inputs.map((tensor) => ({ shape: tensor.shape, data: Float64Array.from(toNumbers(tensor)) }));
+  const type = { dtype: 'float32', shape: [rows, columns] } as const;
+  const evaluated = definitionOf('matmulNBits').evaluate(plain, attrs, [[rows, columns]], [type]);
+  const expected = 'data' in evaluated ? evaluated : at(evaluated, 0);
+  return results.every((result) => relativeDistance(result, expected.data) < tolerance);
+}
+
+/** Runs a model of two outputs of one shape. */
+async function runOnce(
+  environment: Environment,
+  device: Device,
+  model: Parameters<typeof Session.create>[1],
+  inputs: readonly HostTensor[],
+  shape: readonly [number, number],
+): Promise<Float32Array[]> {
+  const session = await Session.create(environment, model, { device, threads: 1 });
+  const sizeBytes = shape[0] * shape[1] * 4;
+  const memory = [...inputs.map((tensor) => copyOffHeap(rawBytes(tensor))), offHeap(sizeBytes), offHeap(sizeBytes)];
+  const types = [...inputs, { dtype: 'float32', shape } as const, { dtype: 'float32', shape } as const];
+  const values = types.map(({ dtype, shape: sizes }, index) => {
+    const size = index < inputs.length ? rawBytes(at(inputs, index)).length : sizeBytes;
+    return tensorValue(environment, environment.cpuMemory, { pointer: addressOf(at(memory, index)), sizeBytes: size, dtype, shape: sizes });
+  });
+  try {
+    session.runHere(values.slice(0, inputs.length), values.slice(inputs.length));
+    return memory.slice(inputs.length).map((bytes) => new Float32Array(bytes, 0, sizeBytes / 4));
+  } finally {
+    for (const value of values) environment.api.ReleaseValue(value);
+    session.release();
+  }
+}
+
+function copyOffHeap(bytes: Uint8Array): ArrayBuffer {
+  const memory = offHeap(bytes.length);
+  new Uint8Array(memory).set(bytes);
+  return memory;
+}
+
+function relativeDistance(actual: Float32Array, expected: Float64Array): number {
+  let [difference, size] = [0, 0];
+  for (const [index, value] of expected.entries()) {
+    difference += (at(actual, index) - value) ** 2;
+    size += value ** 2;
+  }
+  return Math.sqrt(difference / size);
+}
