@@ -1,7 +1,8 @@
 // The table of compression methods: one row a method.
+import { kronecker } from './kronecker/kronecker.ts';
 import { lowRank } from './low-rank/low-rank.ts';
 import { type RegisteredMethod, register } from './recipe.ts';
 
 export const methods: Readonly<Record<string, RegisteredMethod>> = Object.fromEntries(
-  [register(lowRank)].map((method) => [method.name, method]),
+  [register(lowRank), register(kronecker)].map((method) => [method.name, method]),
 );

@@ -21,7 +21,7 @@ function reshapeTarget(from: Shape, to: Shape, emit: ModelBuilder): Ref {
 const lastElement = Number.MAX_SAFE_INTEGER;
 
 export const movement: LoweringFamily<
-  'reshape' | 'transpose' | 'broadcastTo' | 'slice' | 'pad' | 'concat' | 'gather' | 'scatterAdd' | 'takeLast' | 'oneHot'
+  'reshape' | 'transpose' | 'broadcastTo' | 'slice' | 'pad' | 'concat' | 'gather' | 'scatterAdd' | 'takeLast' | 'permuteLast' | 'oneHot'
 > = {
   reshape: ([x], { shape }, emit, { node }) => {
     const from = at(node.operands, 0).shape;
@@ -49,12 +49,13 @@ export const movement: LoweringFamily<
   gather: ([table, ids], _attrs, emit) => emit.op('Gather', [table, ids], { axis: 0 }),
   scatterAdd: ([ids, updates], { rows }, emit, { node }) => {
     const { dtype, shape } = at(node.types, 0);
-    const width = staticDim(shape.at(-1), node.place);
-    const zeros = emit.op('ConstantOfShape', [emit.integers([rows, width])], { value: hostTensor(dtype, [1], fromNumbers(dtype, [0])) });
+    const sizes = [rows, ...shape.slice(1).map((dim) => staticDim(dim, node.place))];
+    const zeros = emit.op('ConstantOfShape', [emit.integers(sizes)], { value: hostTensor(dtype, [1], fromNumbers(dtype, [0])) });
     const indices = emit.op('Unsqueeze', [ids, emit.integers([-1])]);
     return emit.op('ScatterND', [zeros, indices, updates], { reduction: 'add' });
   },
   takeLast: ([x, ids], _attrs, emit) => pickLast(x, ids, emit),
+  permuteLast: ([x, order], _attrs, emit) => emit.op('Gather', [x, order], { axis: -1 }),
   oneHot: ([ids], { depth }, emit) =>
     emit.op('OneHot', [ids, emit.integers([depth]), emit.constant(hostTensor('float32', [2], Float32Array.of(0, 1)))], { axis: -1 }),
 };
