@@ -79,8 +79,8 @@ export interface ShapeCase {
   readonly freeSide: 'rows' | 'columns' | undefined;
 }
 
-/** Elements of B for a ratio, in the order in which they are tried: small ones fit trained weights best when they may be permuted. */
-const innerSizes = [4, 8, 16, 2, 3] as const;
+/** Elements of B for a ratio, in the order in which they are tried: eight fit trained weights best when they may be permuted. */
+const innerSizes = [8, 4, 16, 2, 3] as const;
 /** A chosen sum may store this share more than the ratio says: B itself and nothing else. */
 const slack = 0.005;
 /** XᵀX of the inner fit has this order at most. */

@@ -27,21 +27,25 @@ export interface SearchResult {
   readonly orders: ReadonlyMap<SearchAxis, Int32Array>;
   /** One a matrix, in the orders found. */
   readonly fits: readonly KroneckerFit[];
-  /** The objective after every step that was kept: the sum over the matrices of their relative squared errors. */
+  /** The objective after every step at the final number of terms: the sum over the matrices of their relative squared errors. */
   readonly history: readonly number[];
 }
 
-/** A rank is done when a round lowers the objective by less than this share. */
-const enough = 1e-4;
-const finallyEnough = 1e-5;
-const maxRounds = 12;
+/** Alternation ends when a round lowers the objective by less than `tolerance` of it. */
+interface Effort {
+  readonly tolerance: number;
+  readonly rounds: number;
+}
+/** Fewer terms than wanted are only a way there. */
+const onTheWay: Effort = { tolerance: 1e-3, rounds: 4 };
+const atTheEnd: Effort = { tolerance: 1e-5, rounds: 12 };
 
 /**
  * Minimizes Σ ‖P·W·Q − Σ_r A_r ⊗ B_r‖²/‖W‖² over the factors and the orders of all movable axes.
  *
  * One step gives the units of one axis new places by linear assignment against the present sums, and fits the sums again: neither
- * raises the objective. Alternation from the plain order alone often does not move, so continuation begins with one term, where much is to be gained, and adds
- * one at a time, each starting from the orders before it. The result is never worse than the plain order.
+ * raises the objective. Alternation from the plain order alone often does not move, so continuation also tries to begin with one term, where much is to
+ * be gained, and to double their number, each time starting from the orders before. The best of all is returned, the plain order included.
  *
  * An axis that no matrix splits (m2 = 1 or n2 = 1 there) stays: its order changes nothing.
  */
@@ -60,7 +64,6 @@ class Search {
   readonly #uploaded: readonly DeviceBuffer[];
   readonly #axes: readonly SearchAxis[];
   readonly #orders = new Map<SearchAxis, Int32Array>();
-  readonly #prices = new Map<SearchAxis, Float64Array>();
 
   constructor(matrices: EngineMatrices, group: readonly SearchMatrix[], uploaded: readonly DeviceBuffer[]) {
     this.#matrices = matrices;
@@ -73,26 +76,28 @@ class Search {
 
   async run(kind: SearchKind): Promise<SearchResult> {
     const plain = await this.#fit(this.#group);
-    const history = [objective(plain)];
-    const unmoved: SearchResult = { orders: new Map(this.#orders), fits: plain, history };
+    const unmoved: SearchResult = { orders: new Map(this.#orders), fits: plain, history: [objective(plain)] };
     if (this.#axes.length === 0) return unmoved;
     const terms = Math.max(...this.#group.map(({ shape }) => shape.terms));
-    let fits = plain;
-    for (let rank = kind === 'continuation' ? 1 : terms; rank <= terms; rank++) {
-      const reached = await this.#alternate(rank, rank === terms ? finallyEnough : enough);
-      fits = reached.fits;
-      if (rank === terms) history.push(...reached.history);
-    }
-    if (objective(fits) >= objective(plain)) return unmoved;
+    const alternated = await this.#searchFrom(terms, terms);
+    const continued = kind === 'continuation' && terms > 1 ? await this.#searchFrom(1, terms) : alternated;
+    return [alternated, continued].reduce((best, each) => (objective(each.fits) < objective(best.fits) ? each : best), unmoved);
+  }
+
+  /** Doubles the number of terms, each time with the orders of the one before; begins in the plain order. */
+  async #searchFrom(firstRank: number, terms: number): Promise<SearchResult> {
+    for (const axis of this.#axes) this.#orders.set(axis, plainOrder(axis.size));
+    for (let rank = firstRank; rank < terms; rank *= 2) await this.#alternate(rank, onTheWay);
+    const { fits, history } = await this.#alternate(terms, atTheEnd);
     return { orders: new Map(this.#orders), fits, history };
   }
 
   /** Rounds over all axes with at most `rank` terms a matrix. */
-  async #alternate(rank: number, tolerance: number): Promise<{ fits: readonly KroneckerFit[]; history: number[] }> {
+  async #alternate(rank: number, { tolerance, rounds }: Effort): Promise<{ fits: readonly KroneckerFit[]; history: number[] }> {
     const group = this.#group.map((matrix) => ({ ...matrix, shape: { ...matrix.shape, terms: Math.min(rank, matrix.shape.terms) } }));
     let fits: readonly KroneckerFit[] = await this.#fit(group);
     const history = [objective(fits)];
-    for (let round = 0; round < maxRounds; round++) {
+    for (let round = 0; round < rounds; round++) {
       const before = objective(fits);
       for (const axis of this.#axes) {
         fits = await this.#moveAxis(axis, group, fits);
@@ -108,11 +113,7 @@ class Search {
     const old = this.#orders.get(axis);
     invariant(old !== undefined, 'every axis has an order');
     const cost = await this.#costs(axis, group, fits);
-    const { columnOfRow, columnPrices } = await runCooperatively(
-      linearAssignment(cost, axis.size, this.#prices.get(axis)),
-      this.#matrices.signal,
-    );
-    this.#prices.set(axis, columnPrices);
+    const { columnOfRow } = await runCooperatively(linearAssignment(cost, axis.size), this.#matrices.signal);
     if (columnOfRow.every((unit, place) => unit === old[place])) return fits;
     this.#orders.set(axis, columnOfRow);
     const moved = await this.#fit(group, fits, axis);

@@ -18,7 +18,7 @@ export const kroneckerSettings = z
     layout: z.enum(['default', 'tqcompressor', 'kngpt2']).default('default'),
     /** Absent: `all`, with layout kngpt2 `none`. */
     permute: z.enum(permuteModes).optional(),
-    /** How orders are searched for: by `alternation` at the final number of terms, or by adding one term at a time. */
+    /** How orders are searched for: by `alternation` at the final number of terms, or beginning with one term as well. */
     search: z.enum(['alternation', 'continuation']).default('continuation'),
     /** Whether the head stays the transposed embedding. Absent: `tied`, with the published layouts `untied`. */
     head: z.enum(['tied', 'untied']).optional(),

@@ -111,8 +111,7 @@ describe('searchPermutations', () => {
           { size: n, isMovable: true },
         ];
         const { orders, fits, history } = await searchPermutations(matrices, [{ weight, shape: sum, rowAxis, columnAxis }], kind);
-        // The first entry is the plain order; continuation comes to the final number of terms with other orders.
-        for (let step = 2; step < history.length; step++) expect(history[step]!).toBeLessThanOrEqual(history[step - 1]!);
+        for (let step = 1; step < history.length; step++) expect(history[step]!).toBeLessThanOrEqual(history[step - 1]!);
         const plain = runAtOnce(nearestKroneckerSum(inPlainOrder(weight), sum));
         expect(fits[0]!.lost).toBeLessThanOrEqual(plain.lost);
         for (const order of orders.values()) expect([...order].sort((x, y) => x - y)).toEqual([...plainOrder(order.length)]);
@@ -137,8 +136,8 @@ describe('searchPermutations', () => {
       rowAxis: { size: m, isMovable: true },
       columnAxis: { size: n, isMovable: true },
     };
-    const { fits, history } = await searchPermutations(matrices, [problem], 'continuation');
-    expect(Math.sqrt(history[0]!)).toBeGreaterThan(0.3);
+    const { fits } = await searchPermutations(matrices, [problem], 'continuation');
+    expect(runAtOnce(nearestKroneckerSum(inPlainOrder(weight), problem.shape)).lost / fits[0]!.total).toBeGreaterThan(0.1);
     expect(Math.sqrt(fits[0]!.lost / fits[0]!.total)).toBeLessThan(0.01);
   });
 

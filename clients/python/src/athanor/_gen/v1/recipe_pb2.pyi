@@ -15,10 +15,12 @@ class Recipe(_message.Message):
     def __init__(self, steps: _Optional[_Iterable[_Union[RecipeStep, _Mapping]]] = ..., seed: _Optional[int] = ...) -> None: ...
 
 class RecipeStep(_message.Message):
-    __slots__ = ("low_rank",)
+    __slots__ = ("low_rank", "kronecker")
     LOW_RANK_FIELD_NUMBER: _ClassVar[int]
+    KRONECKER_FIELD_NUMBER: _ClassVar[int]
     low_rank: LowRank
-    def __init__(self, low_rank: _Optional[_Union[LowRank, _Mapping]] = ...) -> None: ...
+    kronecker: Kronecker
+    def __init__(self, low_rank: _Optional[_Union[LowRank, _Mapping]] = ..., kronecker: _Optional[_Union[Kronecker, _Mapping]] = ...) -> None: ...
 
 class LowRank(_message.Message):
     __slots__ = ("method", "ratio", "rank", "energy", "allocate", "include", "exclude", "seed")
@@ -39,3 +41,27 @@ class LowRank(_message.Message):
     exclude: _containers.RepeatedScalarFieldContainer[str]
     seed: int
     def __init__(self, method: _Optional[str] = ..., ratio: _Optional[float] = ..., rank: _Optional[int] = ..., energy: _Optional[float] = ..., allocate: _Optional[str] = ..., include: _Optional[_Iterable[str]] = ..., exclude: _Optional[_Iterable[str]] = ..., seed: _Optional[int] = ...) -> None: ...
+
+class Kronecker(_message.Message):
+    __slots__ = ("ratio", "terms", "shape", "permute", "layout", "search", "head", "include", "exclude", "seed")
+    RATIO_FIELD_NUMBER: _ClassVar[int]
+    TERMS_FIELD_NUMBER: _ClassVar[int]
+    SHAPE_FIELD_NUMBER: _ClassVar[int]
+    PERMUTE_FIELD_NUMBER: _ClassVar[int]
+    LAYOUT_FIELD_NUMBER: _ClassVar[int]
+    SEARCH_FIELD_NUMBER: _ClassVar[int]
+    HEAD_FIELD_NUMBER: _ClassVar[int]
+    INCLUDE_FIELD_NUMBER: _ClassVar[int]
+    EXCLUDE_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    ratio: float
+    terms: int
+    shape: _containers.RepeatedScalarFieldContainer[int]
+    permute: str
+    layout: str
+    search: str
+    head: str
+    include: _containers.RepeatedScalarFieldContainer[str]
+    exclude: _containers.RepeatedScalarFieldContainer[str]
+    seed: int
+    def __init__(self, ratio: _Optional[float] = ..., terms: _Optional[int] = ..., shape: _Optional[_Iterable[int]] = ..., permute: _Optional[str] = ..., layout: _Optional[str] = ..., search: _Optional[str] = ..., head: _Optional[str] = ..., include: _Optional[_Iterable[str]] = ..., exclude: _Optional[_Iterable[str]] = ..., seed: _Optional[int] = ...) -> None: ...
