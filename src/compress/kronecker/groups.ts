@@ -86,7 +86,7 @@ export function reorderNeighbours(model: Model, free: FreeAxis, order: Int32Arra
 }
 
 /** Index k of the axis becomes index order[k] of before; elements keep their type. */
-export function reorderTensor(tensor: HostTensor, axis: 0 | 1, order: Int32Array): HostTensor {
+function reorderTensor(tensor: HostTensor, axis: 0 | 1, order: Int32Array): HostTensor {
   const result = hostTensor(tensor.dtype, tensor.shape);
   const [rows = 1, columns = 1] = tensor.shape;
   const rowOf = (row: number): number => (axis === 0 ? (order[row] ?? row) : row);

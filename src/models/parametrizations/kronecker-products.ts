@@ -43,11 +43,11 @@ export function cheapestOrder(shape: KroneckerShape, rows: Dim): ContractionOrde
 }
 
 /** The shape of the transposed sum, Σ_r A_rᵀ ⊗ B_rᵀ. */
-export function transposedShape({ terms, m1, n1, m2, n2 }: KroneckerShape): KroneckerShape {
+function transposedShape({ terms, m1, n1, m2, n2 }: KroneckerShape): KroneckerShape {
   return { terms, m1: n1, n1: m1, m2: n2, n2: m2 };
 }
 
-export function kroneckerShape({ outer, inner }: KroneckerSum): KroneckerShape {
+function kroneckerShape({ outer, inner }: KroneckerSum): KroneckerShape {
   const size = (value: Value, axis: number): number => {
     const dim = at(value.shape, axis);
     invariant(typeof dim === 'number', 'Kronecker factors have fixed sizes');

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { denseParameter, type Model, replaceParameters } from '#models';
 import { type ArtefactContent, LocalStore, readSafetensors } from '#store';
-import { float32, tensorBytes } from '#tensor';
+import { float32, int32, tensorBytes } from '#tensor';
 import { temporaryFolder } from '../../support/temporary.ts';
 import { failingDisk, tinyGpt2, tinyLlama, tinyModel, tinyTokenizer } from './models.ts';
 
@@ -54,6 +54,24 @@ describe('LocalStore', () => {
     expect(loaded.model.config).toEqual(content.model.config);
     expect([...loaded.model.parameters]).toEqual([...content.model.parameters]);
     expect(await store.readMeta('student@1')).toEqual(meta);
+  });
+
+  it('keeps Kronecker weights with their orders', async () => {
+    const store = await LocalStore.open(temporaryFolder());
+    const model = replaceParameters(tinyModel(tinyGpt2), [
+      {
+        path: 'h.0.attn.out.weight',
+        kind: 'kronecker',
+        settings: { terms: 1, innerRows: 2, innerColumns: 3, permutedRows: true },
+        tensors: {
+          outer: float32([1, 3, 2], [1, 2, 3, 4, 5, 6]),
+          inner: float32([1, 2, 3], [6, 5, 4, 3, 2, 1]),
+          rowOrder: int32([6], [5, 3, 1, 0, 2, 4]),
+        },
+      },
+    ]);
+    await store.saveArtefact('kronecker', contentOf(model));
+    expect([...(await store.loadArtefact('kronecker')).model.parameters]).toEqual([...model.parameters]);
   });
 
   it('keeps the element types of a Llama model', async () => {
