@@ -2,6 +2,7 @@
 export { type Calibration, type InputMoments, type TokenWindows, WindowCalibration, type WindowCalibrationOptions } from './calibration.ts';
 export { type CompressionReport, compressModel } from './compress-model.ts';
 export { SvdSolver } from './decomposition/svd.ts';
+export type { KroneckerSettings } from './kronecker/settings.ts';
 export type { LowRankSettings } from './low-rank/settings.ts';
 export type { CompressionEnvironment, LayerReport, Method, MethodReport, MethodResult } from './method.ts';
 export { nearestNames } from './nearest-name.ts';

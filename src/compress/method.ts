@@ -36,6 +36,8 @@ export interface MethodReport {
   readonly method: string;
   /** One row a touched parameter, in the model's order. */
   readonly layers: readonly LayerReport[];
+  /** What a reader should know of the whole, for example how a publication counts it. */
+  readonly note?: string;
   /** Over the touched parameters. */
   readonly bytesBefore: number;
   readonly bytesAfter: number;

@@ -243,6 +243,9 @@ export class GraphBuilder implements Emitter {
   takeLast(x: Value, ids: Value): Value {
     return this.#one('takeLast', [x, ids]);
   }
+  permuteLast(x: Value, order: Value): Value {
+    return this.#one('permuteLast', [x, order]);
+  }
   oneHot(ids: Value, depth: number): Value {
     return this.#one('oneHot', [ids], { depth });
   }

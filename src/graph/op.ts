@@ -159,6 +159,8 @@ export interface Emitter {
   scatterAdd(ids: Value, updates: Value, rows: number): Value;
   /** One element of the last axis each: [..., V], int64 [...] -> [...]. */
   takeLast(x: Value, ids: Value): Value;
+  /** Column order[j] of x becomes column j: [..., D], int64 [D] -> [..., D]. `order` must be a permutation; the gradient relies on it. */
+  permuteLast(x: Value, order: Value): Value;
   /** int64 [...] -> float32 [..., depth]. */
   oneHot(ids: Value, depth: number): Value;
 

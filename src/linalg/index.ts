@@ -1,4 +1,5 @@
 // linalg: dense host numerics in float64 on flat row-major arrays; long ones are cooperative.
+export { type Assignment, linearAssignment } from './assignment.ts';
 export { cholesky, invertLower, solveLower, solveLowerTransposed } from './cholesky.ts';
 export { runAtOnce, runCooperatively, type Steps } from './cooperative.ts';
 export { householderQr, type QrFactors } from './householder-qr.ts';

@@ -34,12 +34,27 @@ export interface Network {
   tap(name: string, value: Value): Value;
 }
 
+/** Units between two layers that may be put in another order without changing what the model computes. */
+export interface FreeAxis {
+  /** For example `h.3.mlp`. */
+  readonly name: string;
+  readonly size: number;
+  /** Linear weights whose columns are these units. */
+  readonly columns: readonly string[];
+  /** Vectors over these units; a model may lack them. */
+  readonly vectors: readonly string[];
+  /** Linear weights whose rows are these units. */
+  readonly rows: readonly string[];
+}
+
 export interface Architecture<Config extends ModelConfig = ModelConfig> {
   readonly name: Config['architecture'];
   /** Every parameter that the configuration needs, in storage order. */
   parameters(config: Config): readonly ParameterSpec[];
   /** Paths of the matrices whose result is added to the residual stream; initialization scales them down. */
   residualOutputs(config: Config): readonly string[];
+  /** The hidden axes whose units have no fixed order. */
+  freeAxes(config: Config): readonly FreeAxis[];
   /** How the heads are laid out, for attention and for the cache. */
   heads(config: Config): HeadLayout;
   /** tokens int64 [B, T] -> hidden states after the last norm, rows [B*T, D]. */

@@ -1,5 +1,5 @@
 // models: architectures written against a network, parameters in any parametrization, and the graphs of language models.
-export type { Architecture, HeadLayout, Network } from './architecture.ts';
+export type { Architecture, FreeAxis, HeadLayout, Network } from './architecture.ts';
 export { architectureOf } from './architectures.ts';
 export { checkConfig } from './check-config.ts';
 export type { Gpt2Config, LlamaConfig, ModelConfig, RotaryScaling } from './config.ts';
@@ -10,6 +10,7 @@ export {
   isEncoded,
   smallestGroup,
 } from './encoded-slots.ts';
+export { fastestForm } from './fastest-form.ts';
 export { initializeModel } from './initialize.ts';
 export {
   type BatchSizes,
@@ -42,6 +43,7 @@ export {
 export { type AttentionMode, cacheName, cacheWidth, GraphNetwork, type NetworkBuilder, type NetworkOptions } from './network.ts';
 export { type ParameterCounts, parameterCounts } from './parameter-counts.ts';
 export type { AppliedWeight, Parametrization, SlotSpec, WeightInGraph, WeightOnHost } from './parametrization.ts';
+export { multiplicationsPerRow } from './parametrizations/kronecker-products.ts';
 export {
   checkModel,
   checkParameter,
@@ -55,4 +57,5 @@ export {
   trainableNames,
 } from './parametrizations.ts';
 export { type RotaryFrequencies, rotaryFrequencies } from './rotary.ts';
+export { untieHead } from './untie-head.ts';
 export { modelInputs, uploadModel } from './upload.ts';

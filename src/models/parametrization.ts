@@ -72,6 +72,8 @@ export interface Parametrization {
    * @throws AppError `config_mismatch` when the settings are not its own, `rank_out_of_range` when a rank does not fit
    */
   slots(spec: ParameterSpec, settings: ParameterSettings): Readonly<Record<string, SlotSpec>>;
+  /** Whether one row times the weight costs no fewer multiplications than with the dense matrix; false when absent. */
+  isSlowerThanDense?(spec: ParameterSpec, settings: ParameterSettings): boolean;
   linear(weight: WeightInGraph, x: Value): Value;
   lookup(weight: WeightInGraph, ids: Value): Value;
   transposed(weight: WeightInGraph, x: Value): Value;

@@ -7,9 +7,10 @@ import type { Model, ModelDeclaration, Parameter, ParameterDeclaration, Paramete
 import { storedName } from './model.ts';
 import type { Parametrization, SlotSpec } from './parametrization.ts';
 import { dense } from './parametrizations/dense.ts';
+import { kronecker } from './parametrizations/kronecker.ts';
 import { lowRank } from './parametrizations/low-rank.ts';
 
-export const parametrizations = { dense, lowRank } satisfies Readonly<Record<string, Parametrization>>;
+export const parametrizations = { dense, lowRank, kronecker } satisfies Readonly<Record<string, Parametrization>>;
 
 export type ParametrizationKind = keyof typeof parametrizations;
 

@@ -1,7 +1,7 @@
 // A model that is ready to generate: its program and caches on one engine, and the requests that it serves.
 import { AppError, type Clock, systemClock } from '#base';
 import type { DeviceBuffer, Engine } from '#engine';
-import type { Model, ModelConfig } from '#models';
+import { fastestForm, type Model, type ModelConfig } from '#models';
 import type { Tokenizer } from '#text';
 import { Batcher } from './batcher.ts';
 import { Generation } from './generation.ts';
@@ -77,7 +77,8 @@ export class LoadedModel {
         `model "${name}": the tokenizer has ids up to ${tokenizer.vocabularySize - 1}, the embedding has ${model.config.vocabularySize} rows. Use the tokenizer that the model was trained with.`,
       );
     const contextTokens = Math.min(wanted, model.config.maxPositions);
-    const runner = await ModelRunner.create(engine, model, {
+    // Weights of our own may take more bytes to run faster; shared ones stay as they are.
+    const runner = await ModelRunner.create(engine, weights === undefined ? fastestForm(model) : model, {
       name: `${name} step`,
       contextTokens,
       ...(weights === undefined ? {} : { weights }),

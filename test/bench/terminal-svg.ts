@@ -11,7 +11,7 @@ while (lines[0]?.trim() === '') lines.shift();
 const columns = Math.max(...lines.map((line) => line.length));
 const width = Math.ceil(columns * characterWidth + 2 * margin);
 const height = lines.length * lineHeight + 2 * margin;
-const escape = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+const escaped = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 
 /** Headings of the demo stand out; bars are drawn in the colour of progress. */
 function colourOf(line: string): string {
@@ -22,7 +22,7 @@ function colourOf(line: string): string {
 
 const rows = lines.map(
   (line, index) =>
-    `<text x="${margin}" y="${margin + (index + 0.8) * lineHeight}" fill="${colourOf(line)}" xml:space="preserve">${escape(line)}</text>`,
+    `<text x="${margin}" y="${margin + (index + 0.8) * lineHeight}" fill="${colourOf(line)}" xml:space="preserve">${escaped(line)}</text>`,
 );
 console.log(`<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}">
 <rect width="100%" height="100%" rx="8" fill="#0d1117"/>

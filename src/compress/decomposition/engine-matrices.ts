@@ -36,6 +36,11 @@ const recipes = {
   },
   /** x − left·right */
   difference: (b: GraphBuilder) => b.sub(wide(b, 'x', 'M', 'N'), b.matmul(wide(b, 'left', 'M', 'K'), wide(b, 'right', 'K', 'N'))),
+  /** x·yᵀ in float32 for x [M, K], y [N, K]: how well rows fit rows */
+  rowScores: (b: GraphBuilder) => b.matmul(b.input('x', 'float32', ['M', 'K']), b.input('y', 'float32', ['N', 'K']), { transposeB: true }),
+  /** xᵀ·y in float32 for x [K, M], y [K, N]: how well columns fit columns */
+  columnScores: (b: GraphBuilder) =>
+    b.matmul(b.input('x', 'float32', ['K', 'M']), b.input('y', 'float32', ['K', 'N']), { transposeA: true }),
   /** Σ x∘y -> scalar */
   innerProduct: (b: GraphBuilder) => b.reduceSum(b.mul(wide(b, 'x', 'M', 'N'), wide(b, 'y', 'M', 'N')), [0, 1]),
 } satisfies Readonly<Record<string, (b: GraphBuilder) => Value>>;
@@ -90,6 +95,10 @@ export class EngineMatrices {
 
   upload(rows: number, columns: number, data: Float64Array): DeviceBuffer {
     return this.#kept(this.#engine.upload(hostTensor('float64', [rows, columns], data)));
+  }
+
+  uploadTensor(tensor: HostTensor): DeviceBuffer {
+    return this.#kept(this.#engine.upload(tensor));
   }
 
   /** Zeros, float64. */

@@ -42,6 +42,15 @@ export const gpt2: Architecture<Gpt2Config> = {
   residualOutputs: ({ layers }) =>
     Array.from({ length: layers }, (_, block) => [`h.${block}.attn.out.weight`, `h.${block}.mlp.proj.weight`]).flat(),
 
+  freeAxes: ({ layers, feedForwardWidth }) =>
+    Array.from({ length: layers }, (_, block) => ({
+      name: `h.${block}.mlp`,
+      size: feedForwardWidth,
+      columns: [`h.${block}.mlp.fc.weight`],
+      vectors: [`h.${block}.mlp.fc.bias`],
+      rows: [`h.${block}.mlp.proj.weight`],
+    })),
+
   heads: ({ heads, width }) => ({ heads, keyValueHeads: heads, headWidth: width / heads }),
 
   hidden(config, net, tokens) {

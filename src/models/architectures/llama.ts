@@ -41,6 +41,15 @@ export const llama: Architecture<LlamaConfig> = {
   residualOutputs: ({ layers }) =>
     Array.from({ length: layers }, (_, block) => [`h.${block}.attn.out.weight`, `h.${block}.mlp.down.weight`]).flat(),
 
+  freeAxes: ({ layers, feedForwardWidth }) =>
+    Array.from({ length: layers }, (_, block) => ({
+      name: `h.${block}.mlp`,
+      size: feedForwardWidth,
+      columns: [`h.${block}.mlp.gate.weight`, `h.${block}.mlp.up.weight`],
+      vectors: [`h.${block}.mlp.gate.bias`, `h.${block}.mlp.up.bias`],
+      rows: [`h.${block}.mlp.down.weight`],
+    })),
+
   heads: ({ heads, keyValueHeads, headWidth }) => ({ heads, keyValueHeads, headWidth }),
 
   hidden(config, net, tokens) {

@@ -38,6 +38,7 @@ import type { JobServiceWatchRequest as _athanor_v1_JobServiceWatchRequest, JobS
 import type { JobServiceWatchResponse as _athanor_v1_JobServiceWatchResponse, JobServiceWatchResponse__Output as _athanor_v1_JobServiceWatchResponse__Output } from './athanor/v1/JobServiceWatchResponse.ts';
 import type { JobSpec as _athanor_v1_JobSpec, JobSpec__Output as _athanor_v1_JobSpec__Output } from './athanor/v1/JobSpec.ts';
 import type { JobStateChange as _athanor_v1_JobStateChange, JobStateChange__Output as _athanor_v1_JobStateChange__Output } from './athanor/v1/JobStateChange.ts';
+import type { Kronecker as _athanor_v1_Kronecker, Kronecker__Output as _athanor_v1_Kronecker__Output } from './athanor/v1/Kronecker.ts';
 import type { Latency as _athanor_v1_Latency, Latency__Output as _athanor_v1_Latency__Output } from './athanor/v1/Latency.ts';
 import type { Lineage as _athanor_v1_Lineage, Lineage__Output as _athanor_v1_Lineage__Output } from './athanor/v1/Lineage.ts';
 import type { LowRank as _athanor_v1_LowRank, LowRank__Output as _athanor_v1_LowRank__Output } from './athanor/v1/LowRank.ts';
@@ -62,6 +63,7 @@ import type { ModelServiceUnloadResponse as _athanor_v1_ModelServiceUnloadRespon
 import type { ParameterChange as _athanor_v1_ParameterChange, ParameterChange__Output as _athanor_v1_ParameterChange__Output } from './athanor/v1/ParameterChange.ts';
 import type { ParameterInfo as _athanor_v1_ParameterInfo, ParameterInfo__Output as _athanor_v1_ParameterInfo__Output } from './athanor/v1/ParameterInfo.ts';
 import type { Parent as _athanor_v1_Parent, Parent__Output as _athanor_v1_Parent__Output } from './athanor/v1/Parent.ts';
+import type { Quantize as _athanor_v1_Quantize, Quantize__Output as _athanor_v1_Quantize__Output } from './athanor/v1/Quantize.ts';
 import type { Recipe as _athanor_v1_Recipe, Recipe__Output as _athanor_v1_Recipe__Output } from './athanor/v1/Recipe.ts';
 import type { RecipeStep as _athanor_v1_RecipeStep, RecipeStep__Output as _athanor_v1_RecipeStep__Output } from './athanor/v1/RecipeStep.ts';
 import type { StoredTensor as _athanor_v1_StoredTensor, StoredTensor__Output as _athanor_v1_StoredTensor__Output } from './athanor/v1/StoredTensor.ts';
@@ -120,6 +122,7 @@ export interface ProtoGrpcType {
       JobSpec: MessageTypeDefinition<_athanor_v1_JobSpec, _athanor_v1_JobSpec__Output>
       JobState: EnumTypeDefinition
       JobStateChange: MessageTypeDefinition<_athanor_v1_JobStateChange, _athanor_v1_JobStateChange__Output>
+      Kronecker: MessageTypeDefinition<_athanor_v1_Kronecker, _athanor_v1_Kronecker__Output>
       Latency: MessageTypeDefinition<_athanor_v1_Latency, _athanor_v1_Latency__Output>
       Lineage: MessageTypeDefinition<_athanor_v1_Lineage, _athanor_v1_Lineage__Output>
       LowRank: MessageTypeDefinition<_athanor_v1_LowRank, _athanor_v1_LowRank__Output>
@@ -147,6 +150,7 @@ export interface ProtoGrpcType {
       ParameterChange: MessageTypeDefinition<_athanor_v1_ParameterChange, _athanor_v1_ParameterChange__Output>
       ParameterInfo: MessageTypeDefinition<_athanor_v1_ParameterInfo, _athanor_v1_ParameterInfo__Output>
       Parent: MessageTypeDefinition<_athanor_v1_Parent, _athanor_v1_Parent__Output>
+      Quantize: MessageTypeDefinition<_athanor_v1_Quantize, _athanor_v1_Quantize__Output>
       Recipe: MessageTypeDefinition<_athanor_v1_Recipe, _athanor_v1_Recipe__Output>
       RecipeStep: MessageTypeDefinition<_athanor_v1_RecipeStep, _athanor_v1_RecipeStep__Output>
       StoredTensor: MessageTypeDefinition<_athanor_v1_StoredTensor, _athanor_v1_StoredTensor__Output>

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { denseParameter, type Model, replaceParameters } from '#models';
 import { type ArtefactContent, LocalStore, readSafetensors } from '#store';
-import { float32, hostTensor, tensorBytes } from '#tensor';
+import { float32, hostTensor, int32, tensorBytes } from '#tensor';
 import { temporaryFolder } from '../../support/temporary.ts';
 import { failingDisk, tinyGpt2, tinyLlama, tinyModel, tinyTokenizer } from './models.ts';
 
@@ -69,6 +69,24 @@ describe('LocalStore', () => {
     const model = replaceParameters(tinyModel(tinyGpt2), [{ path: 'h.0.attn.qkv.weight', kind: 'dense', settings, tensors }]);
     await store.saveArtefact('quantized', contentOf(model));
     expect([...(await store.loadArtefact('quantized')).model.parameters]).toEqual([...model.parameters]);
+  });
+
+  it('keeps Kronecker weights with their orders', async () => {
+    const store = await LocalStore.open(temporaryFolder());
+    const model = replaceParameters(tinyModel(tinyGpt2), [
+      {
+        path: 'h.0.attn.out.weight',
+        kind: 'kronecker',
+        settings: { terms: 1, innerRows: 2, innerColumns: 3, permutedRows: true },
+        tensors: {
+          outer: float32([1, 3, 2], [1, 2, 3, 4, 5, 6]),
+          inner: float32([1, 2, 3], [6, 5, 4, 3, 2, 1]),
+          rowOrder: int32([6], [5, 3, 1, 0, 2, 4]),
+        },
+      },
+    ]);
+    await store.saveArtefact('kronecker', contentOf(model));
+    expect([...(await store.loadArtefact('kronecker')).model.parameters]).toEqual([...model.parameters]);
   });
 
   it('keeps the element types of a Llama model', async () => {

@@ -21,7 +21,7 @@ function reshapeTarget(from: Shape, to: Shape, emit: ModelBuilder): Ref {
 const lastElement = Number.MAX_SAFE_INTEGER;
 
 export const movement: LoweringFamily<
-  'reshape' | 'transpose' | 'broadcastTo' | 'slice' | 'pad' | 'concat' | 'gather' | 'scatterAdd' | 'takeLast' | 'oneHot'
+  'reshape' | 'transpose' | 'broadcastTo' | 'slice' | 'pad' | 'concat' | 'gather' | 'scatterAdd' | 'takeLast' | 'permuteLast' | 'oneHot'
 > = {
   reshape: ([x], { shape }, emit, { node }) => {
     const from = at(node.operands, 0).shape;
@@ -56,6 +56,7 @@ export const movement: LoweringFamily<
     return emit.op('ScatterND', [zeros, indices, updates], { reduction: 'add' });
   },
   takeLast: ([x, ids], _attrs, emit) => pickLast(x, ids, emit),
+  permuteLast: ([x, order], _attrs, emit) => emit.op('Gather', [x, order], { axis: -1 }),
   oneHot: ([ids], { depth }, emit) =>
     emit.op('OneHot', [ids, emit.integers([depth]), emit.constant(hostTensor('float32', [2], Float32Array.of(0, 1)))], { axis: -1 }),
 };

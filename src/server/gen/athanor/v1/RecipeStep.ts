@@ -1,6 +1,8 @@
 // Original file: proto/athanor/v1/recipe.proto
 
 import type { LowRank as _athanor_v1_LowRank, LowRank__Output as _athanor_v1_LowRank__Output } from '../../athanor/v1/LowRank.ts';
+import type { Kronecker as _athanor_v1_Kronecker, Kronecker__Output as _athanor_v1_Kronecker__Output } from '../../athanor/v1/Kronecker.ts';
+import type { Quantize as _athanor_v1_Quantize, Quantize__Output as _athanor_v1_Quantize__Output } from '../../athanor/v1/Quantize.ts';
 
 /**
  * One step. Methods that come later are further members.
@@ -11,9 +13,17 @@ export interface RecipeStep {
    */
   'lowRank'?: (_athanor_v1_LowRank | null);
   /**
+   * Sums of Kronecker products in place of matrices.
+   */
+  'kronecker'?: (_athanor_v1_Kronecker | null);
+  /**
+   * Fewer bits a number.
+   */
+  'quantize'?: (_athanor_v1_Quantize | null);
+  /**
    * Exactly one.
    */
-  'method'?: "lowRank";
+  'method'?: "lowRank"|"kronecker"|"quantize";
 }
 
 /**
@@ -25,7 +35,15 @@ export interface RecipeStep__Output {
    */
   'lowRank'?: (_athanor_v1_LowRank__Output | null);
   /**
+   * Sums of Kronecker products in place of matrices.
+   */
+  'kronecker'?: (_athanor_v1_Kronecker__Output | null);
+  /**
+   * Fewer bits a number.
+   */
+  'quantize'?: (_athanor_v1_Quantize__Output | null);
+  /**
    * Exactly one.
    */
-  'method'?: "lowRank";
+  'method'?: "lowRank"|"kronecker"|"quantize";
 }

@@ -15,12 +15,14 @@ class Recipe(_message.Message):
     def __init__(self, steps: _Optional[_Iterable[_Union[RecipeStep, _Mapping]]] = ..., seed: _Optional[int] = ...) -> None: ...
 
 class RecipeStep(_message.Message):
-    __slots__ = ("low_rank", "quantize")
+    __slots__ = ("low_rank", "kronecker", "quantize")
     LOW_RANK_FIELD_NUMBER: _ClassVar[int]
+    KRONECKER_FIELD_NUMBER: _ClassVar[int]
     QUANTIZE_FIELD_NUMBER: _ClassVar[int]
     low_rank: LowRank
+    kronecker: Kronecker
     quantize: Quantize
-    def __init__(self, low_rank: _Optional[_Union[LowRank, _Mapping]] = ..., quantize: _Optional[_Union[Quantize, _Mapping]] = ...) -> None: ...
+    def __init__(self, low_rank: _Optional[_Union[LowRank, _Mapping]] = ..., kronecker: _Optional[_Union[Kronecker, _Mapping]] = ..., quantize: _Optional[_Union[Quantize, _Mapping]] = ...) -> None: ...
 
 class LowRank(_message.Message):
     __slots__ = ("method", "ratio", "rank", "energy", "allocate", "include", "exclude", "seed")
@@ -59,3 +61,27 @@ class Quantize(_message.Message):
     exclude: _containers.RepeatedScalarFieldContainer[str]
     seed: int
     def __init__(self, bits: _Optional[int] = ..., method: _Optional[str] = ..., group_size: _Optional[int] = ..., symmetric: _Optional[bool] = ..., include: _Optional[_Iterable[str]] = ..., exclude: _Optional[_Iterable[str]] = ..., seed: _Optional[int] = ...) -> None: ...
+
+class Kronecker(_message.Message):
+    __slots__ = ("ratio", "terms", "shape", "permute", "layout", "search", "head", "include", "exclude", "seed")
+    RATIO_FIELD_NUMBER: _ClassVar[int]
+    TERMS_FIELD_NUMBER: _ClassVar[int]
+    SHAPE_FIELD_NUMBER: _ClassVar[int]
+    PERMUTE_FIELD_NUMBER: _ClassVar[int]
+    LAYOUT_FIELD_NUMBER: _ClassVar[int]
+    SEARCH_FIELD_NUMBER: _ClassVar[int]
+    HEAD_FIELD_NUMBER: _ClassVar[int]
+    INCLUDE_FIELD_NUMBER: _ClassVar[int]
+    EXCLUDE_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    ratio: float
+    terms: int
+    shape: _containers.RepeatedScalarFieldContainer[int]
+    permute: str
+    layout: str
+    search: str
+    head: str
+    include: _containers.RepeatedScalarFieldContainer[str]
+    exclude: _containers.RepeatedScalarFieldContainer[str]
+    seed: int
+    def __init__(self, ratio: _Optional[float] = ..., terms: _Optional[int] = ..., shape: _Optional[_Iterable[int]] = ..., permute: _Optional[str] = ..., layout: _Optional[str] = ..., search: _Optional[str] = ..., head: _Optional[str] = ..., include: _Optional[_Iterable[str]] = ..., exclude: _Optional[_Iterable[str]] = ..., seed: _Optional[int] = ...) -> None: ...
