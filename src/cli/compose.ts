@@ -6,7 +6,7 @@ import type { Engine } from '#engine';
 import { createOnnxEngine } from '#engine/onnx';
 import { allHandlers, HubInference, JobRunner, JobStore, ModelHub } from '#jobs';
 import { AthanorServer, type StopOptions } from '#server';
-import { LocalStore } from '#store';
+import { type FileSystem, LocalStore } from '#store';
 
 export interface ComposeOptions {
   /** Folder of the store; made when it is missing. */
@@ -17,6 +17,8 @@ export interface ComposeOptions {
   readonly device?: string;
   readonly threads?: number;
   readonly logger?: Logger;
+  /** How the store writes to its disk; a test fills it. */
+  readonly fileSystem?: FileSystem;
 }
 
 export interface RunningServer {
@@ -26,7 +28,8 @@ export interface RunningServer {
 }
 
 /** @throws AppError `store_in_use` | `unavailable` (the address) | `provider_missing` | `file_not_allowed` | `disk_full` */
-export async function startServer({ store, address, device, threads, logger = silentLogger }: ComposeOptions): Promise<RunningServer> {
+export async function startServer(options: ComposeOptions): Promise<RunningServer> {
+  const { store, address, device, threads, logger = silentLogger, fileSystem } = options;
   const root = resolve(store);
   await mkdir(root, { recursive: true }).catch((error: unknown) => {
     throw AppError.from(error);
@@ -34,7 +37,7 @@ export async function startServer({ store, address, device, threads, logger = si
   // First, because its lock says whether another process works with the store.
   const jobStore = JobStore.open(join(root, 'jobs.db'));
   try {
-    const artefacts = await LocalStore.open(root);
+    const artefacts = await LocalStore.open(root, fileSystem === undefined ? {} : { fileSystem });
     const engine = await createOnnxEngine({ ...(device === undefined ? {} : { device }), ...(threads === undefined ? {} : { threads }) });
     return await serve({ root, address, logger, jobStore, artefacts, engine });
   } catch (error) {

@@ -97,6 +97,8 @@ export async function followJob(events: AsyncIterable<{ readonly event: JobEvent
       if (event.result) result = event.result;
       if (event.error) failure = jobError(event.error.code, event.error.message, event.error.details);
     }
+  } catch (error) {
+    throw jobId === '' ? error : lostStream(jobId, AppError.from(error));
   } finally {
     view.end();
   }
@@ -104,6 +106,15 @@ export async function followJob(events: AsyncIterable<{ readonly event: JobEvent
   if (result === undefined)
     throw new AppError('unavailable', `job ${jobId}: the stream ended before the job. Watch it again: athanor watch ${jobId}`);
   return { jobId, result };
+}
+
+/** The connection is gone, not the job: says how to find it again. */
+function lostStream(jobId: string, error: AppError): AppError {
+  if (error.code !== 'unavailable' || error.message.includes(jobId)) return error;
+  const words = error.message.replace(`[${error.code}] `, '');
+  return new AppError('unavailable', `job ${jobId}: ${words} Watch it again when the server is back: athanor watch ${jobId}`, {
+    cause: error,
+  });
 }
 
 function jobError(code: string, message: string, details: Readonly<Record<string, string>>): AppError {

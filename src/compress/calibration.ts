@@ -33,6 +33,8 @@ export type TokenWindows = () => AsyncIterable<HostTensor<'int64'>>;
 export interface WindowCalibrationOptions {
   /** Room for the moments of one pass over the data; as many layers as fit share a pass. Default 1 GiB. */
   readonly memoryBytes?: number;
+  /** Windows of one pass, where that is known: for progress. */
+  readonly windows?: number;
 }
 
 const defaultMemoryBytes = 1 << 30;
@@ -42,11 +44,13 @@ export class WindowCalibration implements Calibration {
   readonly #engine: Engine;
   readonly #windows: TokenWindows;
   readonly #memoryBytes: number;
+  readonly #total: number | undefined;
 
   constructor(engine: Engine, windows: TokenWindows, options: WindowCalibrationOptions = {}) {
     this.#engine = engine;
     this.#windows = windows;
     this.#memoryBytes = options.memoryBytes ?? defaultMemoryBytes;
+    this.#total = options.windows;
   }
 
   async *inputMoments(model: Model, paths: readonly string[], context: OperationContext): AsyncGenerator<InputMoments> {
@@ -83,7 +87,7 @@ export class WindowCalibration implements Calibration {
         await addWindow(program, weights, window, sums, spare, context.signal);
         [sums, spare] = [spare, sums];
         tokens += window.data.length;
-        context.report({ phase, step: ++step, metrics: { tokens } });
+        context.report({ phase, step: ++step, ...(this.#total === undefined ? {} : { total: this.#total }), metrics: { tokens } });
       }
       if (tokens === 0) throw new AppError('not_enough_samples', 'the calibration data holds no window of tokens. Give more text.');
       return taps.map((tap, index) => readMoments(tap, at(sums, index), tokens));

@@ -8,5 +8,5 @@ export type { CompressionEnvironment, LayerReport, Method, MethodReport, MethodR
 export { nearestNames } from './nearest-name.ts';
 export { matchesPattern, type PathPatterns, selectMatrices } from './patterns.ts';
 export type { QuantizeSettings } from './quantize/settings.ts';
-export { parseRecipe, type Recipe, type RecipeStep, type RegisteredMethod, register } from './recipe.ts';
+export { givenValue, parseRecipe, type Recipe, type RecipeStep, type RegisteredMethod, register } from './recipe.ts';
 export { methods } from './registry.ts';

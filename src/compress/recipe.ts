@@ -33,7 +33,7 @@ export function register<Settings>(method: Method<Settings>): RegisteredMethod {
   return {
     name: method.name,
     step(raw, place) {
-      const parsed = method.settings.safeParse(raw);
+      const parsed = method.settings.safeParse(raw, { reportInput: true });
       if (!parsed.success) throw describeIssue(parsed.error, place, Object.keys(method.settings.shape));
       const settings = parsed.data;
       return {
@@ -99,5 +99,11 @@ function describeIssue(error: z.ZodError, place: string, known: readonly string[
     const [name = ''] = issue.keys;
     return unknownField(`${field}.${name}`, name, known);
   }
-  return new AppError('bad_recipe', `${field}: ${issue.message}.`, { details: { field } });
+  return new AppError('bad_recipe', `${field}: ${issue.message}${givenValue(issue)}.`, { details: { field } });
+}
+
+/** The value that a fault is about, where its message does not have it already. For schemas read with `reportInput`. */
+export function givenValue({ code, input }: z.core.$ZodIssue): string {
+  const isPlain = typeof input === 'number' || typeof input === 'string';
+  return isPlain && (code === 'too_small' || code === 'too_big' || code === 'invalid_value') ? `, got ${JSON.stringify(input)}` : '';
 }

@@ -43,7 +43,13 @@ export async function evaluateModel(
   const { corpus, teacher } = request;
   const { config } = model;
   checkTokens(corpus, config.vocabularySize);
-  const window = request.window ?? Math.min(defaultWindow, config.maxPositions, teacher?.config.maxPositions ?? config.maxPositions);
+  const positions = Math.min(config.maxPositions, teacher?.config.maxPositions ?? config.maxPositions);
+  const window = request.window ?? Math.min(defaultWindow, positions);
+  if (window > positions)
+    throw new AppError(
+      'context_too_long',
+      `evaluation: window ${window} is more than the ${positions} positions of the model. Choose a smaller one.`,
+    );
   const windows = strideWindows(
     corpus,
     { window, stride: request.stride ?? window },

@@ -2,6 +2,7 @@
 import { parseDocument } from 'yaml';
 import type { z } from 'zod';
 import { AppError } from '#base';
+import { givenValue } from '#compress';
 
 /**
  * Checks a value against a schema.
@@ -10,13 +11,14 @@ import { AppError } from '#base';
  * @throws AppError `invalid_argument` naming the field
  */
 export function checkInput<Output>(schema: z.ZodType<Output>, input: unknown, place: string): Output {
-  const checked = schema.safeParse(input);
+  const checked = schema.safeParse(input, { reportInput: true });
   if (checked.success) return checked.data;
   const [issue] = checked.error.issues;
   const path = issue?.path.map(String) ?? [];
   const unknown = issue?.code === 'unrecognized_keys' ? issue.keys[0] : undefined;
   const field = [place, ...path, ...(unknown === undefined ? [] : [unknown])].join('.');
-  const problem = unknown === undefined ? (issue?.message ?? 'is not valid') : 'there is no such field';
+  const problem =
+    unknown === undefined ? `${issue?.message ?? 'is not valid'}${issue === undefined ? '' : givenValue(issue)}` : 'there is no such field';
   throw new AppError('invalid_argument', `${field}: ${problem}.`, { details: { field } });
 }
 

@@ -65,10 +65,16 @@ export function openDatabase(path: string): JobDatabase {
 
 /** Lets the file go at once: closing alone waits until every statement is collected, and an exclusive WAL keeps its lock. */
 export function closeDatabase(database: JobDatabase): void {
-  database.pragma('journal_mode = DELETE');
-  database.pragma('locking_mode = NORMAL');
-  database.prepare('SELECT count(*) FROM jobs').get();
-  database.close();
+  try {
+    database.pragma('journal_mode = DELETE');
+    database.pragma('locking_mode = NORMAL');
+    database.prepare('SELECT count(*) FROM jobs').get();
+  } catch (error) {
+    // On a full disk the log stays beside the file, and the next process reads it.
+    if (!isDiskFull(diskError(error))) throw error;
+  } finally {
+    database.close();
+  }
 }
 
 function migrate(database: JobDatabase): void {
@@ -84,7 +90,18 @@ function migrate(database: JobDatabase): void {
   database.exec(`PRAGMA user_version = ${migrations.length}; COMMIT`);
 }
 
-function openError(path: string, error: unknown): AppError {
+/** What SQLite throws, with a full or failing disk under its own code. */
+export function diskError(error: unknown): unknown {
+  if (!(error instanceof Error) || error instanceof AppError || !/disk is full|disk I\/O/i.test(error.message)) return error;
+  return new AppError('disk_full', `job database: ${error.message}. Free space in the store.`, { cause: error });
+}
+
+export function isDiskFull(error: unknown): boolean {
+  return error instanceof AppError && error.code === 'disk_full';
+}
+
+function openError(path: string, thrown: unknown): AppError {
+  const error = diskError(thrown);
   if (error instanceof AppError) return error;
   const words = error instanceof Error ? error.message : String(error);
   if (/locked|busy/i.test(words))

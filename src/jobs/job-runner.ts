@@ -2,7 +2,9 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import { AppError, type Clock, type Logger, type Progress, silentLogger, systemClock } from '#base';
+import { isDiskFull } from './database.ts';
 import { EventFeed, type FeedOptions } from './event-feed.ts';
 import { cancelledFailure, defectStack, failureOf, failureToError, interruptedFailure } from './failure.ts';
 import { type BoundJob, isFinal, type JobEvent, type JobEventBody, type JobRecord, type JobState, type RegisteredHandler } from './job.ts';
@@ -24,6 +26,8 @@ export interface JobRunnerOptions extends FeedOptions {
   readonly flushMs?: number;
   /** A job that says nothing repeats its last progress this often, so that streams stay alive. Default 5000 ms; 0 never. */
   readonly heartbeatMs?: number;
+  /** What a full disk kept from being stored is tried again this often. Default 1000 ms. */
+  readonly retryMs?: number;
   /** Memory of the process, for progress. */
   readonly memoryBytes?: () => number;
 }
@@ -47,7 +51,9 @@ export class JobRunner {
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #running = new Map<string, RunningJob>();
+  readonly #stopping = new AbortController();
   #accepting = true;
+  #startTimer: NodeJS.Timeout | undefined;
 
   private constructor(options: JobRunnerOptions) {
     this.#options = options;
@@ -136,6 +142,8 @@ export class JobRunner {
    */
   async stop(): Promise<void> {
     this.#accepting = false;
+    this.#stopping.abort();
+    clearTimeout(this.#startTimer);
     const running = [...this.#running.values()];
     for (const { stop } of running) stop.abort();
     await Promise.all(running.map(({ ended }) => ended));
@@ -175,8 +183,20 @@ export class JobRunner {
     this.#finish(id, { state: 'FAILED', error: interruptedFailure(id) }, lastProgress);
   }
 
+  /** Starts what there is a slot for. On a full disk the jobs stay queued until there is room. */
   #startWaiting(): void {
     if (!this.#accepting) return;
+    try {
+      this.#startQueued();
+    } catch (error) {
+      if (!isDiskFull(error)) throw error;
+      this.#logger.error('queued jobs not started', { message: failureOf(error).message });
+      clearTimeout(this.#startTimer);
+      this.#startTimer = setTimeout(() => this.#startWaiting(), this.#retryMs);
+    }
+  }
+
+  #startQueued(): void {
     const { deviceSlots = 1, hostSlots = 2 } = this.#options;
     const used = (usesDevice: boolean): number => [...this.#running.values()].filter((job) => job.usesDevice === usesDevice).length;
     for (const job of this.#options.store.inState('QUEUED')) {
@@ -209,8 +229,8 @@ export class JobRunner {
       await mkdir(workFolder, { recursive: true });
       const result = await bound.run({ jobId: id, workFolder, signal, report: reports.report, logger: this.#logger });
       reports.end();
-      this.#finish(id, { state: 'SUCCEEDED', result }, pending.splice(0));
-      if (!handler.keepsWorkFolder) await this.#discardFolder(id);
+      const isStored = await this.#finishStored(id, { state: 'SUCCEEDED', result }, pending.splice(0));
+      if (isStored && !handler.keepsWorkFolder) await this.#discardFolder(id);
     } catch (error) {
       reports.end();
       await this.#performFailed(id, handler, error, signal, pending.splice(0));
@@ -226,11 +246,20 @@ export class JobRunner {
   ): Promise<void> {
     const error = failureOf(thrown);
     const stopped = signal.aborted && error.code === 'cancelled';
-    if (stopped && this.get(id).state === 'RUNNING') return this.#giveUp(id, handler.canResume, lastProgress);
-    if (stopped) this.#finish(id, { state: 'CANCELLED', error: cancelledFailure(id) }, lastProgress);
+    if (stopped && this.get(id).state === 'RUNNING') {
+      try {
+        this.#giveUp(id, handler.canResume, lastProgress);
+      } catch (failure) {
+        // It stays as it is; the next process finds it running and does the same.
+        if (!isDiskFull(failure)) throw failure;
+        this.#logger.error('interrupted job not stored', { jobId: id, message: failureOf(failure).message });
+      }
+      return;
+    }
+    if (stopped) await this.#finishStored(id, { state: 'CANCELLED', error: cancelledFailure(id) }, lastProgress);
     else {
       this.#logger.error('job failed', { jobId: id, code: error.code, message: error.message, stack: defectStack(thrown) });
-      this.#finish(id, { state: 'FAILED', error }, lastProgress);
+      await this.#finishStored(id, { state: 'FAILED', error }, lastProgress);
     }
     // A job that could go on keeps its checkpoints, so that its work is not lost with it.
     if (handler.canResume) await rmdir(this.workFolderOf(id)).catch(() => {});
@@ -245,14 +274,17 @@ export class JobRunner {
     let heartbeat: NodeJS.Timeout | undefined;
     let last: Progress | undefined;
     let ended = false;
+    let isFailing = false;
     const flush = (): void => {
       flushTimer = undefined;
       try {
         store.append(id, pending.splice(0));
+        isFailing = false;
         this.feed.notify(id);
       } catch (error) {
         // A full disk costs the job its progress log, not its work: the end of the job will say what is wrong.
-        this.#logger.error('progress not stored', { jobId: id, message: failureOf(error).message });
+        if (!isFailing) this.#logger.error('progress not stored', { jobId: id, message: failureOf(error).message });
+        isFailing = true;
       }
     };
     const report = (progress: Progress): void => {
@@ -270,6 +302,26 @@ export class JobRunner {
       clearInterval(heartbeat);
     };
     return { report, end };
+  }
+
+  get #retryMs(): number {
+    return this.#options.retryMs ?? 1000;
+  }
+
+  /** Stores the end of a job. A full disk does not lose it: it is tried until there is room, or until the server stops. Answers whether it is stored. */
+  async #finishStored(id: string, end: JobEnd, lastProgress: readonly JobEventBody[]): Promise<boolean> {
+    for (let failures = 0; ; failures++) {
+      try {
+        this.#finish(id, end, lastProgress);
+        return true;
+      } catch (error) {
+        if (!isDiskFull(error)) throw error;
+        if (failures === 0) this.#logger.error('end of job not stored', { jobId: id, message: failureOf(error).message });
+        // Left as it is: the next process finds it running and picks it up.
+        if (this.#stopping.signal.aborted) return false;
+        await wait(this.#retryMs, undefined, { signal: this.#stopping.signal }).catch(() => {});
+      }
+    }
   }
 
   #finish(id: string, end: JobEnd, lastProgress: readonly JobEventBody[]): JobRecord {

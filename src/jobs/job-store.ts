@@ -1,6 +1,6 @@
 // Jobs and their logs on disk: every change is one transaction that is synced before anybody hears of it.
 import { AppError, at, type Clock, invariant, systemClock } from '#base';
-import { closeDatabase, type JobDatabase, openDatabase } from './database.ts';
+import { closeDatabase, diskError, type JobDatabase, openDatabase } from './database.ts';
 import { canMove, isFinal, type JobEvent, type JobEventBody, type JobFailure, type JobRecord, type JobState } from './job.ts';
 import { ModelLedger } from './model-ledger.ts';
 
@@ -203,15 +203,11 @@ export class JobStore {
       this.#database.exec('COMMIT');
       return value;
     } catch (error) {
-      this.#database.exec('ROLLBACK');
+      // Where the disk was full, SQLite has rolled back by itself.
+      if (this.#database.inTransaction) this.#database.exec('ROLLBACK');
       throw diskError(error);
     }
   }
-}
-
-function diskError(error: unknown): unknown {
-  if (!(error instanceof Error) || error instanceof AppError || !/disk is full|disk I\/O/i.test(error.message)) return error;
-  return new AppError('disk_full', `job database: ${error.message}. Free space in the store.`, { cause: error });
 }
 
 function record(row: JobRow): JobRecord {

@@ -1,5 +1,5 @@
 // What is known of model versions beside their files: counts, the job that made them, and their newest evaluation.
-import type { JobDatabase } from './database.ts';
+import { diskError, isDiskFull, type JobDatabase } from './database.ts';
 import type { EvaluationReport, ModelFacts } from './results.ts';
 
 interface ModelRow {
@@ -15,17 +15,21 @@ export interface LedgerEntry {
   readonly evaluation?: EvaluationReport;
 }
 
+const emptyRow: ModelRow = { facts: null, job_id: '', evaluation: null };
+
 /** Rows by content hash. Artefacts never change; an evaluation that comes later is kept here. */
 export class ModelLedger {
   readonly #database: JobDatabase;
+  /** What a full disk kept from being stored. It lasts as long as the process: a model that is saved does not fail for its figures. */
+  readonly #unstored = new Map<string, Partial<ModelRow>>();
 
   constructor(database: JobDatabase) {
     this.#database = database;
   }
 
   entry(hash: string): LedgerEntry {
-    const row = this.#database.prepare('SELECT facts, job_id, evaluation FROM models WHERE hash = ?').get(hash) as ModelRow | undefined;
-    if (row === undefined) return { jobId: '' };
+    const stored = this.#database.prepare('SELECT facts, job_id, evaluation FROM models WHERE hash = ?').get(hash) as ModelRow | undefined;
+    const row = { ...emptyRow, ...stored, ...this.#unstored.get(hash) };
     return {
       jobId: row.job_id,
       ...(row.facts === null ? {} : { facts: JSON.parse(row.facts) as ModelFacts }),
@@ -47,8 +51,14 @@ export class ModelLedger {
   }
 
   #set(hash: string, column: 'facts' | 'job_id' | 'evaluation', value: string): void {
-    this.#database
-      .prepare(`INSERT INTO models (hash, ${column}) VALUES (?, ?) ON CONFLICT (hash) DO UPDATE SET ${column} = excluded.${column}`)
-      .run(hash, value);
+    try {
+      this.#database
+        .prepare(`INSERT INTO models (hash, ${column}) VALUES (?, ?) ON CONFLICT (hash) DO UPDATE SET ${column} = excluded.${column}`)
+        .run(hash, value);
+    } catch (error) {
+      const failure = diskError(error);
+      if (!isDiskFull(failure)) throw failure;
+      this.#unstored.set(hash, { ...this.#unstored.get(hash), [column]: value });
+    }
   }
 }

@@ -53,7 +53,9 @@ export function fromStatus(error: ServiceError): AppError {
     const message = details.message.startsWith(prefix) ? details.message.slice(prefix.length) : details.message;
     return new AppError(details.reason, message, { details: details.metadata });
   }
-  return new AppError(plainCode(error), `${error.details}.`, { cause: error });
+  const code = plainCode(error);
+  const advice = code === 'message_too_large' ? ` ${errorCatalogue[code].advice}` : '';
+  return new AppError(code, `${error.details.replace(/\.$/, '')}.${advice}`, { cause: error });
 }
 
 /** Statuses that gRPC itself makes carry no details. */

@@ -94,6 +94,7 @@ export async function writeArtefact(writer: FolderWriter, content: ArtefactConte
     return [name, { dtype: tensor.dtype, shape: tensor.shape, make }];
   });
   await writeSafetensors(writer, weightsName, new Map(sources), { format: 'athanor' });
+  report({ phase: 'save', step: nameByTensor.size, total: nameByTensor.size });
 }
 
 /**

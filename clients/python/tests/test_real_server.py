@@ -18,7 +18,7 @@ from athanor.types import HealthStatus, JobState
 from cuttable_proxy import CuttableProxy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).resolve().parents[3]
 COMMAND = ROOT / "src" / "cli" / "athanor.js"
@@ -46,7 +46,7 @@ pytestmark = pytest.mark.skipif(bool(why_not()), reason=f"the real server cannot
 @pytest.fixture(scope="module")
 def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     store = tmp_path_factory.mktemp("store")
-    command = ["node", str(COMMAND), "serve", "--port", "0", "--store", str(store)]
+    command = ["node", str(COMMAND), "serve", "--listen", "127.0.0.1:0", "--store", str(store)]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert process.stdout is not None
     try:
@@ -78,9 +78,9 @@ def printed_address(process: subprocess.Popen[str], output: IO[str]) -> str:
             if process.poll() is not None:
                 pytest.fail(f"the server ended with {process.returncode}:\n{said}")
             continue
-        found = re.search(r"(127\.0\.0\.1|localhost|0\.0\.0\.0):(\d+)", said)
-        if found and found.group(2) != "0":
-            return f"127.0.0.1:{found.group(2)}"
+        found = re.search(r"athanor serves .* on (127\.0\.0\.1:\d+)\n", said)
+        if found:
+            return found.group(1)
     raise AssertionError(f"the server named no address in {START_SECONDS:g} s:\n{said}")
 
 
@@ -193,6 +193,70 @@ def test_errors_of_the_real_server_have_their_classes(client: athanor.Client) ->
         client.compress("nobody", name="x", recipe={"steps": [{"lowRank": {"ratio": 0.5}}]}).wait(progress=False)
     with pytest.raises(errors.InvalidArgument):
         client.compress("teacher", name="x", recipe={"steps": [{"lowRank": {"ratio": 2}}]}).wait(progress=False)
+
+
+@pytest.mark.parametrize(
+    ("call", "code", "words"),
+    [
+        (
+            lambda c, _: c.compress("bad", name="x", recipe={"steps": [{"lowRank": {"rank": 100_000}}]}).wait(progress=False),
+            "rank_out_of_range",
+            "100000",
+        ),
+        (
+            lambda c, _: c.compress("bad", name="x", recipe={"steps": [{"lowRank": {"ratio": float("nan")}}]}).wait(progress=False),
+            "bad_recipe",
+            "ratio",
+        ),
+        (
+            lambda c, _: c.compress("bad", name="x", recipe={"steps": [{"lowRank": {"ratoi": 0.5}}]}).wait(progress=False),
+            "bad_recipe",
+            "ratoi",
+        ),
+        (
+            lambda c, _: c.compress("bad", name="../x", recipe={"steps": [{"lowRank": {"ratio": 0.5}}]}).wait(progress=False),
+            "bad_name",
+            "../x",
+        ),
+        (lambda c, tmp: c.distill("bad", data=written(tmp / "empty.txt", b"")).wait(progress=False), "empty_data", "empty.txt"),
+        (lambda c, tmp: c.evaluate("bad", data=written(tmp / "latin.txt", b"caf\xe9 ")).wait(progress=False), "bad_encoding", "byte 3"),
+        (lambda c, tmp: c.evaluate("bad", data=written(tmp / "rows.jsonl", b'{"a": "b"}\n')).wait(progress=False), "bad_data", "row 1"),
+        (lambda c, _: c.evaluate("bad", data="nowhere.txt").wait(progress=False), "file_not_found", "nowhere.txt"),
+        (lambda c, _: c.generate("bad", "The", temperature=-1).text(), "invalid_argument", "temperature"),
+        (lambda c, _: c.generate("bad", "The city " * 2000).text(), "context_too_long", "512"),
+        (lambda c, _: c.tokenize("bad", "x" * (9 << 20)), "message_too_large", "larger than"),
+        (lambda c, tmp: c.models.upload(damaged(tmp / "cut"), name="x"), "bad_safetensors", "cut short"),
+        (lambda c, _: c.jobs.get("distill-0").cancel(), "job_not_found", "distill-0"),
+    ],
+)
+def test_bad_input_has_a_named_error_and_the_server_goes_on(
+    client: athanor.Client, tmp_path: Path, call: Callable[[athanor.Client, Path], object], code: str, words: str
+) -> None:
+    client.models.import_(MODEL, name="bad", replace=True)
+    with pytest.raises(athanor.AthanorError) as caught:
+        call(client, tmp_path)
+    assert caught.value.code == code
+    assert words in str(caught.value)
+    assert "x" not in {model.name for model in client.models.list()}
+    assert client.generate("bad", "The", max_tokens=1).token_ids is not None
+
+
+def test_a_port_where_nobody_listens_is_named() -> None:
+    with athanor.connect("127.0.0.1:1") as nobody, pytest.raises(errors.Unavailable, match=r"127\.0\.0\.1:1"):
+        nobody.models.list()
+
+
+def written(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    return path
+
+
+def damaged(folder: Path) -> Path:
+    """The model with the end of its weights cut off."""
+    shutil.copytree(MODEL, folder)
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:100_000])
+    return folder
 
 
 def test_leaving_a_generation_frees_the_server(client: athanor.Client) -> None:

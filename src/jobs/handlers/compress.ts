@@ -3,6 +3,7 @@ import { AppError, Random } from '#base';
 import { type Calibration, type CompressionReport, compressModel, methods, parseRecipe, WindowCalibration } from '#compress';
 import type { Engine } from '#engine';
 import type { JsonObject, JsonValue } from '#store';
+import type { HostTensor } from '#tensor';
 import { type TokenCorpus, WindowSampler } from '#text';
 import { checkInput, parseYaml } from '../check-input.ts';
 import type { JobContext, JobHandler } from '../job.ts';
@@ -90,14 +91,16 @@ async function compress(
 
 /** The same windows each time that a method asks for them. */
 function calibrationOf(engine: Engine, corpus: TokenCorpus, { sequences, seed }: CompressSpec['calibration'], window: number): Calibration {
-  return new WindowCalibration(engine, async function* () {
-    const drawSeed = new Random(seed).bits();
-    const { windows } = new WindowSampler(corpus.tokens, { batch: 1, window, seed: drawSeed });
-    const wanted = Math.min(sequences, windows);
-    const batch = Math.min(windowsPerRun, wanted);
+  const drawSeed = new Random(seed).bits();
+  const { windows } = new WindowSampler(corpus.tokens, { batch: 1, window, seed: drawSeed });
+  const wanted = Math.min(sequences, windows);
+  const batch = Math.min(windowsPerRun, wanted);
+  const runs = Math.floor(wanted / batch);
+  async function* draw(): AsyncGenerator<HostTensor<'int64'>> {
     const sampler = new WindowSampler(corpus.tokens, { batch, window, seed: drawSeed });
-    for (let drawn = 0; drawn + batch <= wanted; drawn += batch) yield sampler.next().tokens;
-  });
+    for (let run = 0; run < runs; run++) yield sampler.next().tokens;
+  }
+  return new WindowCalibration(engine, draw, { windows: runs });
 }
 
 function changesOf(report: CompressionReport): ParameterChange[] {

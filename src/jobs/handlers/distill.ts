@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type OperationContext, throwIfCancelled } from '#base';
+import { AppError, type OperationContext, throwIfCancelled } from '#base';
 import { type DistillSettings, distillModel, distillSettings } from '#distill';
 import type { Engine } from '#engine';
 import { evaluateModel } from '#evaluate';
@@ -108,11 +108,12 @@ class DistillRun {
   async run(): Promise<DistillResult> {
     const [student, teacher] = [this.#student, this.#teacher];
     if (teacher !== undefined) checkSameTokens(student, teacher);
+    const positions = Math.min(student.model.config.maxPositions, teacher?.model.config.maxPositions ?? Number.POSITIVE_INFINITY);
+    const settings = settingsOf(this.#spec, positions);
+    checkLength(settings.sequenceLength, positions);
     const corpus = await tokenizeText(this.#spec.data, student.tokenizer, this.#context);
     const validation =
       this.#spec.validation === undefined ? undefined : await tokenizeText(this.#spec.validation, student.tokenizer, this.#context);
-    const positions = Math.min(student.model.config.maxPositions, teacher?.model.config.maxPositions ?? Number.POSITIVE_INFINITY);
-    const settings = settingsOf(this.#spec, positions);
     const start = this.#spec.fromScratch ? randomLike(student.model, settings.seed) : student.model;
     const fingerprint = this.#fingerprint(corpus, settings);
     const trained = await this.#train(start, corpus, settings, new FolderCheckpoints(this.#context.workFolder, fingerprint), validation);
@@ -177,6 +178,18 @@ class DistillRun {
     const parts = [this.#student.version.hash, this.#teacher?.version.hash ?? '', corpus.fingerprint, this.#spec.fromScratch, settings];
     return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
   }
+}
+
+function checkLength(sequenceLength: number, positions: number): void {
+  if (sequenceLength <= positions) return;
+  const field = 'distill.settings.sequenceLength';
+  throw new AppError(
+    'context_too_long',
+    `${field}: ${sequenceLength} tokens are more than the ${positions} positions of the models. Ask for fewer.`,
+    {
+      details: { field, positions },
+    },
+  );
 }
 
 function jsonOf(settings: DistillSettings): JsonObject {

@@ -17,7 +17,7 @@ import { isTokenizerFile, type TokenizerFiles } from './tokenizer-files.ts';
 type ExportDType = 'float32' | 'float16' | 'bfloat16';
 
 export interface ExportOptions extends Partial<OperationContext> {
-  /** Element type of all weights; default the one type that all stored tensors share, else float32. */
+  /** Element type of all weights; default the one type that all stored tensors share where all are dense, else float32: products of factors need it. */
   readonly dtype?: ExportDType;
   /** Files of weights larger than this are split; default 5 GB. A single larger tensor gets a file of its own. */
   readonly maxShardBytes?: number;
@@ -44,7 +44,7 @@ export async function exportHuggingFace(
   await checkTarget(target);
   const fileSystem = options.fileSystem ?? localFileSystem;
   const context: OperationContext = { ...quietContext, ...options };
-  const dtype = options.dtype ?? commonDType(model);
+  const dtype = options.dtype ?? exactDType(model);
   // Beside the target, so that the rename stays on one disk.
   const temporary = join(dirname(target), `.${basename(target)}.${randomUUID()}.tmp`);
   await writeFolder(
@@ -56,7 +56,9 @@ export async function exportHuggingFace(
       const generation = { ...endsOf(model), ...options.generation };
       await writer.writeJson('generation_config.json', writeGenerationConfig(generation));
       for (const [name, bytes] of tokenizerFiles) if (isTokenizerFile(name)) await writer.write(name, [bytes]);
-      await writeWeights(writer, denseSources(model, dtype, context), options.maxShardBytes ?? defaultShardBytes);
+      const sources = denseSources(model, dtype, context);
+      await writeWeights(writer, sources, options.maxShardBytes ?? defaultShardBytes);
+      context.report({ phase: 'export', step: sources.size, total: sources.size });
     },
     () => renameDurably(fileSystem, temporary, target),
   );
@@ -77,9 +79,12 @@ function endsOf({ config }: Model): GenerationDefaults {
   return { endTokens: config.endTokens, ...(config.beginToken === undefined ? {} : { beginToken: config.beginToken }) };
 }
 
-function commonDType(model: Model): ExportDType {
+/** Rounding the product of two float16 factors to float16 would move the logits by a thousandth. */
+function exactDType(model: Model): ExportDType {
+  const parameters = [...model.parameters.values()];
+  if (parameters.some(({ kind }) => kind !== 'dense')) return 'float32';
   const dtypes = new Set<DType>();
-  for (const { tensors } of model.parameters.values()) for (const { dtype } of Object.values(tensors)) dtypes.add(dtype);
+  for (const { tensors } of parameters) for (const { dtype } of Object.values(tensors)) dtypes.add(dtype);
   const [only] = dtypes;
   return dtypes.size === 1 && (only === 'float16' || only === 'bfloat16') ? only : 'float32';
 }

@@ -1,3 +1,4 @@
+// Packing of codes of 2, 3, 4 and 8 bits.
 import { describe, expect, it } from 'vitest';
 import { Random } from '#base';
 import { packCodes, packedBytes, unpackCodes } from '#tensor';

@@ -43,10 +43,11 @@ class ProgressBar:
         progress = event.progress
         total = progress.total or None
         if self._bar is None:
-            self._bar = tqdm(total=total, desc=progress.phase, dynamic_ncols=True)
+            self._bar = tqdm(total=total, dynamic_ncols=True)
+            self._bar.set_description_str(progress.phase, refresh=False)
         elif progress.phase != self._phase:
             self._bar.reset(total=total)
-            self._bar.set_description(progress.phase, refresh=False)
+            self._bar.set_description_str(progress.phase, refresh=False)
         self._phase = progress.phase
         self._bar.total = total
         self._bar.n = progress.step

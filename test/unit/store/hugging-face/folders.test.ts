@@ -12,7 +12,7 @@ import {
   tensorSource,
   writeSafetensors,
 } from '#store';
-import { castTensor, float32, type HostTensor, transposeMatrix } from '#tensor';
+import { castTensor, type DType, float32, type HostTensor, transposeMatrix } from '#tensor';
 import { repositoryRoot } from '../../../support/shared.ts';
 import { temporaryFolder } from '../../../support/temporary.ts';
 import { failingDisk, tinyGpt2, tinyLlama, tinyModel, tinyTokenizer } from '../models.ts';
@@ -303,7 +303,7 @@ describe('importing a Hugging Face folder', () => {
 });
 
 describe('exporting a Hugging Face folder', () => {
-  const lowRank = (model: Model): Model => {
+  const lowRank = (model: Model, dtype: DType = 'float32'): Model => {
     const spec = weightOf(model, 'h.0.attn.qkv.weight').shape;
     const left = float32(
       [spec[0]!, 2],
@@ -313,13 +313,22 @@ describe('exporting a Hugging Face folder', () => {
       [2, spec[1]!],
       Float32Array.from({ length: spec[1]! * 2 }, (_, i) => Math.cos(i)),
     );
-    return replaceParameters(model, [{ path: 'h.0.attn.qkv.weight', kind: 'lowRank', settings: { rank: 2 }, tensors: { left, right } }]);
+    const tensors = { left: castTensor(left, dtype), right: castTensor(right, dtype) };
+    return replaceParameters(model, [{ path: 'h.0.attn.qkv.weight', kind: 'lowRank', settings: { rank: 2 }, tensors }]);
   };
 
   it('writes the dense matrix that a low-rank parameter stands for', async () => {
     const model = lowRank(tinyModel(tinyGpt2));
     const { model: read } = await importHuggingFace(await exported(model));
     expect(weightOf(read, 'h.0.attn.qkv.weight')).toEqual(materializeParameter(model, 'h.0.attn.qkv.weight'));
+  });
+
+  it('writes products of half-precision factors in float32, so that the logits stay', async () => {
+    const model = lowRank(tinyModel(tinyGpt2, 'float16'), 'float16');
+    const { model: read } = await importHuggingFace(await exported(model));
+    expect(weightOf(read, 'h.0.attn.qkv.weight')).toEqual(materializeParameter(model, 'h.0.attn.qkv.weight'));
+    const { model: dense } = await importHuggingFace(await exported(tinyModel(tinyGpt2, 'float16')));
+    expect(weightOf(dense, 'h.0.attn.qkv.weight').dtype).toBe('float16');
   });
 
   it('converts to the type asked for', async () => {
