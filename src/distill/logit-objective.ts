@@ -2,7 +2,7 @@
 import { at } from '#base';
 import type { DeviceBuffer, Engine } from '#engine';
 import type { Emitter, GraphBuilder, Value } from '#graph';
-import { causalNetwork, inPieces, type Model, uploadModel } from '#models';
+import { causalNetwork, declarations, inPieces, type Model, uploadModel } from '#models';
 import { elementCount, staticDim } from '#tensor';
 import type { Objective } from '#train';
 
@@ -29,6 +29,8 @@ export interface TeacherObjective extends Objective {
  * @see Hinton, Vinyals and Dean, "Distilling the Knowledge in a Neural Network", 2015, §2
  */
 export function logitObjective(engine: Engine, teacher: Model, settings: LogitDistillation): TeacherObjective {
+  // Only what the graph needs to know is kept: the weights are on the device.
+  const declaration = declarations(teacher);
   const inputs: Readonly<Record<string, DeviceBuffer>> = uploadModel(engine, teacher, teacherPrefix);
   return {
     name: 'distill',
@@ -39,7 +41,7 @@ export function logitObjective(engine: Engine, teacher: Model, settings: LogitDi
     build: ({ b, student, vocabularySize, tokens, labels }) => {
       const count = elementCount(labels.shape);
       const scale = 1 / staticDim(count, 'tokens of a batch');
-      const teacherNetwork = causalNetwork(b, teacher, tokens, { prefix: teacherPrefix });
+      const teacherNetwork = causalNetwork(b, declaration, tokens, { prefix: teacherPrefix });
       const teacherHidden = b.at('teacher', () => teacherNetwork.hidden(tokens)); // [B*T, D of the teacher]
       const studentPieces = inPieces(b, student.hidden(tokens), b.reshape(labels, [count]), vocabularySize);
       const teacherPieces = inPieces(b, teacherHidden, b.reshape(labels, [count]), vocabularySize);

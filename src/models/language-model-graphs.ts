@@ -81,8 +81,8 @@ export function buildLogitsGraph(model: ModelDeclaration, sizes: BatchSizes, opt
   return b.graph({ [graphNames.logits]: b.reshape(logits, [batch, length, model.config.vocabularySize]) });
 }
 
-/** Logits in one piece take at most this many elements (64 MiB). */
-const largestLogitsPiece = 1 << 24;
+/** Logits in one piece take at most this many elements (128 MiB): fewer pieces mean fewer sums of head gradients. */
+const largestLogitsPiece = 1 << 25;
 
 /**
  * Cuts rows into pieces whose logits stay small, so that peak memory does not grow with the vocabulary.

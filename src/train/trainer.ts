@@ -45,7 +45,8 @@ interface Programs {
  * or cancelled step the trainer stands where it stood before that step.
  */
 export class Trainer {
-  readonly #model: Model;
+  /** What `model()` fills in: trained tensors are on the device alone, so that a run holds no second copy of them. */
+  readonly #template: ModelTemplate;
   readonly #settings: TrainSettings;
   readonly #optimizer: Optimizer;
   readonly #schedule: Schedule;
@@ -71,7 +72,7 @@ export class Trainer {
     state: Record<string, DeviceBuffer>;
     trained: readonly string[];
   }) {
-    this.#model = parts.model;
+    this.#template = templateOf(parts.model, new Set(parts.trained));
     this.#settings = parts.settings;
     this.#optimizer = parts.optimizer;
     this.#schedule = makeSchedule(parts.settings);
@@ -222,16 +223,18 @@ export class Trainer {
 
   /** The student as it is now. Every tensor keeps the element type that it came with, so that training does not change stored bytes. */
   model(): Model {
-    const trained = new Set(this.#trained);
-    const parameters = [...this.#model.parameters.values()].map((parameter): Parameter => {
-      const tensors = Object.entries(parameter.tensors).map(([slot, tensor]) => {
-        const name = storedName(parameter, slot);
-        const buffer = this.#parameters[name];
-        return [slot, trained.has(name) && buffer !== undefined ? castTensor(buffer.read(), tensor.dtype) : tensor] as const;
+    const parameters = this.#template.parameters.map(({ parameter, slots }): Parameter => {
+      const tensors = slots.map(({ slot, name, kept }) => {
+        if (!('data' in kept)) {
+          const buffer = this.#parameters[name];
+          invariant(buffer !== undefined, `${name} is on the device`);
+          return [slot, castTensor(buffer.read(), kept.dtype)] as const;
+        }
+        return [slot, kept] as const;
       });
       return { ...parameter, tensors: Object.fromEntries(tensors) };
     });
-    return { ...this.#model, parameters: new Map(parameters.map((parameter) => [parameter.path, parameter])) };
+    return { config: this.#template.config, parameters: new Map(parameters.map((parameter) => [parameter.path, parameter])) };
   }
 
   /** Frees everything on the device. The objective's inputs belong to its maker. */
@@ -240,6 +243,28 @@ export class Trainer {
     await Promise.all([fresh.release(), adding?.release(), norm.release(), update.release()]);
     for (const held of [this.#parameters, this.#gradients, this.#state]) for (const buffer of Object.values(held)) buffer.release();
   }
+}
+
+interface ModelTemplate {
+  readonly config: Model['config'];
+  readonly parameters: readonly {
+    readonly parameter: Omit<Parameter, 'tensors'>;
+    /** Of a trained tensor its element type, of any other the tensor itself. */
+    readonly slots: readonly { readonly slot: string; readonly name: string; readonly kept: HostTensor | Pick<HostTensor, 'dtype'> }[];
+  }[];
+}
+
+function templateOf({ config, parameters }: Model, trained: ReadonlySet<string>): ModelTemplate {
+  return {
+    config,
+    parameters: [...parameters.values()].map(({ path, kind, settings, tensors }) => ({
+      parameter: { path, kind, settings },
+      slots: Object.entries(tensors).map(([slot, tensor]) => {
+        const name = storedName({ path, kind }, slot);
+        return { slot, name, kept: trained.has(name) ? { dtype: tensor.dtype } : tensor };
+      }),
+    })),
+  };
 }
 
 function chosen<T>(available: Readonly<Record<string, T>>, names: readonly string[]): Record<string, T> {

@@ -33,10 +33,9 @@ const config: Gpt2Config = {
 };
 
 const engine = await createOnnxEngine({ device: 'cpu', threads: 2 });
-const model = initializeModel(config, new Random(0));
 const settings = trainSettings({ steps: 1000, batchSize: size.batch, sequenceLength: size.length, learningRate: 1e-4, checkpointEvery: 0 });
 const teacher = distill ? logitObjective(engine, initializeModel(config, new Random(1)), { temperature: 1, alpha: 0.9 }) : undefined;
-const trainer = await Trainer.create(engine, model, teacher ?? crossEntropyObjective(), settings);
+const trainer = await Trainer.create(engine, initializeModel(config, new Random(0)), teacher ?? crossEntropyObjective(), settings);
 const random = new Random(2);
 const drawn = Array.from({ length: size.batch * size.length }, () => random.integer(size.vocabulary));
 const tokens = int64([size.batch, size.length], drawn);

@@ -2,6 +2,7 @@
 import { at, invariant } from '#base';
 import { type Graph, type Node, opName, ops, topologicalOrder, type Value } from '#graph';
 import { type HostTensor, sameShape } from '#tensor';
+import { addedRows, addRows } from './added-rows-fusion.ts';
 import type { LoweringContext } from './lowering.ts';
 import { lowerings } from './lowerings.ts';
 import { ModelBuilder, type Ref } from './model-builder.ts';
@@ -42,6 +43,7 @@ export function lowerGraph(graph: Graph, options: LowerOptions): OnnxModel {
   const implicit = implicitBroadcasts(graph, order);
   const subtracted = subtractedOneHots(graph, order);
   const squares = summedSquares(graph, order);
+  const rows = addedRows(graph, order);
 
   const refOf = ({ node, index }: Value): Ref => {
     const results = refs.get(node);
@@ -61,6 +63,19 @@ export function lowerGraph(graph: Graph, options: LowerOptions): OnnxModel {
     emit.setPlace(node.place === '' ? node.op : `${node.place}/${node.op}`);
     if (node.op === 'sub' && subtracted.has(at(node.operands, 1).node)) {
       refs.set(node, [subtractOneHot(at(operands, 0), at(operands, 1), at(node.operands, 1).node, emit)]);
+      continue;
+    }
+    // What stands for added rows is used only by the addition, which reads their operands itself.
+    if (rows.has(node)) {
+      refs.set(node, operands.slice(0, 1));
+      continue;
+    }
+    const added = node.op === 'add' ? node.operands.findLast((operand) => rows.has(operand.node))?.node : undefined;
+    if (added !== undefined) {
+      const base = at(operands, at(node.operands, 1).node === added ? 0 : 1);
+      const [ids, updates] = added.operands.map(refOf);
+      invariant(ids !== undefined && updates !== undefined, 'scatterAdd has two operands');
+      refs.set(node, [addRows(base, ids, updates, emit)]);
       continue;
     }
     if (node.op === 'reduceSum' && squares.has(at(node.operands, 0).node)) {
