@@ -17,7 +17,7 @@ const evaluationText = fixture('text/evaluate.txt');
 const prompt = 'The city of';
 
 /** Chosen so that the whole demo ends within three minutes on two cores. */
-const distillation = { steps: 260, batchSize: 8, sequenceLength: 128, learningRate: 3e-4, warmupSteps: 10, temperature: 1, alpha: 0.9 };
+const distillation = { steps: 300, batchSize: 8, sequenceLength: 128, learningRate: 3e-4, warmupSteps: 10, temperature: 1, alpha: 0.9 };
 
 export interface DemoOptions {
   readonly json?: boolean;

@@ -14,9 +14,9 @@ const shownMetrics: readonly (readonly [string, (value: number) => string])[] = 
   ['meanLoss', (value) => `loss ${value.toFixed(3)}`],
   ['loss', (value) => `loss ${value.toFixed(3)}`],
   ['bitsPerByte', (value) => `${value.toFixed(3)} bits/byte`],
-  ['outputError', (value) => `error ${value.toFixed(3)}`],
+  ['outputError', (value) => `output error ${value.toFixed(3)}`],
   ['relativeError', (value) => `error ${value.toFixed(3)}`],
-  ['weightError', (value) => `error ${value.toFixed(3)}`],
+  ['weightError', (value) => `weight error ${value.toFixed(3)}`],
   ['tokensPerSecond', (value) => `${Math.round(value)} tokens/s`],
 ];
 
