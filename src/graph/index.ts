@@ -25,7 +25,7 @@ export {
   stateName,
   type UpdatedParameter,
 } from './optimizers/update-graph.ts';
-export { topologicalOrder, valueKey } from './order.ts';
+export { countUses, topologicalOrder, valueKey } from './order.ts';
 export { type OptimizeOptions, optimizeGraph } from './passes/optimize.ts';
 export { printGraph } from './print.ts';
 export { type AnyOpDefinition, type AttrsOf, attrsOf, definitionOf, type OpName, opName, ops } from './registry.ts';

@@ -1,22 +1,18 @@
 // x - oneHot(ids) without the one-hot tensor: the gradient of a cross-entropy loss over a large vocabulary.
 import { at } from '#base';
-import type { Graph, Node } from '#graph';
+import { countUses, type Graph, type Node } from '#graph';
 import { fromNumbers, hostTensor, sameShape } from '#tensor';
 import type { ModelBuilder, Ref } from './model-builder.ts';
 
 /** One-hot nodes that are used once, on the right of a subtraction from a tensor of their own shape. */
 export function subtractedOneHots(graph: Graph, order: readonly Node[]): ReadonlySet<Node> {
-  const numUses = new Map<Node, number>();
-  const count = (node: Node): void => {
-    if (node.op === 'oneHot') numUses.set(node, (numUses.get(node) ?? 0) + 1);
-  };
-  for (const node of order) for (const operand of node.operands) count(operand.node);
-  for (const { value } of graph.outputs) count(value.node);
+  const uses = countUses(graph);
+  const isUsedOnce = (node: Node): boolean => node.op === 'oneHot' && uses.get(node) === 1;
   const found = new Set<Node>();
   for (const node of order) {
     if (node.op !== 'sub') continue;
     const [left, right] = [at(node.operands, 0), at(node.operands, 1)];
-    if (numUses.get(right.node) === 1 && sameShape(left.shape, right.shape)) found.add(right.node);
+    if (isUsedOnce(right.node) && sameShape(left.shape, right.shape)) found.add(right.node);
   }
   return found;
 }
