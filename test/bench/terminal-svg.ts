@@ -25,6 +25,7 @@ const rows = lines.map(
     `<text x="${margin}" y="${margin + (index + 0.8) * lineHeight}" fill="${colourOf(line)}" xml:space="preserve">${escaped(line)}</text>`,
 );
 console.log(`<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}">
+<title>The demo of athanor in a terminal</title>
 <rect width="100%" height="100%" rx="8" fill="#0d1117"/>
 <g font-family="ui-monospace, SFMono-Regular, Menlo, Consolas, monospace" font-size="${fontSize}">
 ${rows.join('\n')}
