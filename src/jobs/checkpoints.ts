@@ -24,9 +24,12 @@ export class FolderCheckpoints implements CheckpointKeeper {
   async save({ progress, tensors }: Checkpoint): Promise<void> {
     const target = join(this.#folder, `step-${progress.step}`);
     const older = (await this.#steps()).filter((step) => step !== progress.step);
+    const temporary = join(this.#folder, `writing-${progress.step}`);
+    // A process that was killed while it saved this step left it half-written.
+    await this.#fileSystem.remove(temporary);
     await writeFolder(
       this.#fileSystem,
-      join(this.#folder, `writing-${progress.step}`),
+      temporary,
       'saving a checkpoint',
       async (writer) => {
         await writer.writeJson(progressFile, { fingerprint: this.#fingerprint, progress });

@@ -9,7 +9,7 @@ import { temporaryFolder } from '#test/temporary';
 const fixture = (path: string): string => fileURLToPath(new URL(`../fixtures/${path}`, import.meta.url));
 
 describe('a killed server', () => {
-  it('resumes a distillation to the same weights as a straight run, and stops in order on SIGTERM', { retry: 3 }, async () => {
+  it('resumes a distillation to the same weights as a straight run, and stops in order on SIGTERM', async () => {
     const store = temporaryFolder();
     const inlineText = Buffer.from((await readFile(fixture('text/distill.txt'), 'utf8')).slice(0, 20_000));
     const settings = { steps: 30, batchSize: 2, sequenceLength: 64, checkpointEvery: 4 };
@@ -45,12 +45,9 @@ describe('a killed server', () => {
       expect(event?.sequence).toBe(++seen);
       if (event?.progress?.phase === 'distill') steps.push(event.progress.step);
     }
-    // Progress may be replaced by newer progress, so the last step itself need not be among the events.
-    expect(steps.every((step) => step <= 30)).toBe(true);
+    expect(steps.at(-1)).toBe(30);
     const { job } = await again.unary(again.protocol.job.Get, { jobId });
-    expect(job?.error ?? null).toBeNull();
     expect(job).toMatchObject({ state: 'JOB_STATE_SUCCEEDED', attempts: 2 });
-    expect(job?.result?.distill?.steps).toBe(30);
     let straight = '';
     for await (const { event } of again.serverStream(again.protocol.distillation.Distill, { spec: spec('straight') }))
       straight = event?.result?.distill?.model?.hash ?? straight;
