@@ -3,7 +3,7 @@
 import type { z } from 'zod';
 import type { OperationContext } from '#base';
 import type { Engine } from '#engine';
-import type { Model } from '#models';
+import type { Model, Parameter } from '#models';
 import type { Calibration } from './calibration.ts';
 
 /** What a method may use besides the model. */
@@ -13,6 +13,8 @@ export interface CompressionEnvironment {
   readonly calibration?: Calibration;
   /** Seed of the whole recipe, for steps that set none. */
   readonly seed?: number;
+  /** Layers of this step that an earlier attempt finished. */
+  readonly memory?: LayerMemory;
 }
 
 /** What happened to one parameter. */
@@ -30,6 +32,23 @@ export interface LayerReport {
   readonly rank?: number;
   /** Why a parameter was left as it is, or what else a reader should know. */
   readonly note?: string;
+}
+
+/** What a method made of one layer. */
+export interface FinishedLayer {
+  readonly layer: LayerReport;
+  /** The parameters that are stored differently now; empty where the layer stays as it is. */
+  readonly parameters: readonly Parameter[];
+}
+
+/**
+ * Layers that are finished, kept where they survive the process, so that a stopped job goes on where it was.
+ *
+ * Keys are unique within one step of a recipe. What is recalled equals what was remembered, bit for bit.
+ */
+export interface LayerMemory {
+  recall(key: string): Promise<FinishedLayer | undefined>;
+  remember(key: string, finished: FinishedLayer): Promise<void>;
 }
 
 export interface MethodReport {
@@ -51,7 +70,8 @@ export interface MethodResult {
 /**
  * One way to make a model smaller.
  *
- * A method is a folder here, an object of this type, and one row in `registry.ts`. It changes parametrizations and nothing else.
+ * A method is a folder here, an object of this type, and one row in `registry.ts`. It changes how parameters are stored, and the
+ * configuration only where units, layers or sharing ask for it.
  *
  * @typeParam Settings - its settings after defaults are filled in
  */

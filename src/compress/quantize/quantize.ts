@@ -1,5 +1,5 @@
 // The quantization method: holds weights in 16, 8, 4, 3 or 2 bits, whatever parametrization they are in.
-import { AppError, invariant, type OperationContext, throwIfCancelled } from '#base';
+import { AppError, invariant, type OperationContext } from '#base';
 import { runCooperatively } from '#linalg';
 import {
   codeLayout,
@@ -13,7 +13,8 @@ import {
 import { castTensor, firstNonFinite, type HostTensor, isFloat, tensorBytes } from '#tensor';
 import { EngineMatrices } from '../decomposition/engine-matrices.ts';
 import { relativeError } from '../decomposition/factor-problem.ts';
-import { type CompressionEnvironment, type LayerReport, type Method, methodReport } from '../method.ts';
+import { LayerRun } from '../layer-run.ts';
+import { type CompressionEnvironment, type FinishedLayer, type Method, methodReport } from '../method.ts';
 import { selectMatrices } from '../patterns.ts';
 import type { GridShape } from './grid.ts';
 import { LayerInputs } from './layer-inputs.ts';
@@ -32,8 +33,6 @@ import {
   slotRows,
   tensorOf,
 } from './slot-codes.ts';
-
-const phase = 'quantize';
 
 /**
  * Kinds that multiply by their slots one after the other, y = x·S₁·S₂: the inputs of each slot are known from those of the layer. Slots of
@@ -54,9 +53,9 @@ export const quantize: Method<QuantizeSettings> = {
     const specs = selectMatrices(model, settings);
     const matrices = new EngineMatrices(environment.engine, context.signal);
     try {
-      const run = new QuantizeRun(model, settings, context, matrices, specs.length);
+      const run = new QuantizeRun(model, settings, new LayerRun('quantize', specs.length, environment, context), context, matrices);
       const finished = await run.apply(specs, environment);
-      const replacements = finished.flatMap(({ parameter }) => (parameter === undefined ? [] : [parameter]));
+      const replacements = finished.flatMap(({ parameters }) => parameters);
       const layers = finished.map(({ layer }) => layer);
       return { model: replaceParameters(model, replacements), report: methodReport('quantize', layers) };
     } finally {
@@ -65,12 +64,6 @@ export const quantize: Method<QuantizeSettings> = {
   },
 };
 
-interface Finished {
-  readonly layer: LayerReport;
-  /** Absent where the parameter stays as it is. */
-  readonly parameter?: Parameter;
-}
-
 /** One application of the method: what all its steps share. */
 class QuantizeRun {
   readonly #model: Model;
@@ -78,26 +71,25 @@ class QuantizeRun {
   readonly #codes: CodeSettings;
   readonly #context: OperationContext;
   readonly #matrices: EngineMatrices;
-  readonly #total: number;
-  #numDone = 0;
+  readonly #layers: LayerRun;
 
-  constructor(model: Model, settings: QuantizeSettings, context: OperationContext, matrices: EngineMatrices, total: number) {
+  constructor(model: Model, settings: QuantizeSettings, layers: LayerRun, context: OperationContext, matrices: EngineMatrices) {
     const { bits, groupSize, symmetric } = settings;
     this.#model = model;
     this.#settings = settings;
     this.#codes = { bits, groupSize, symmetric: symmetric ?? bits === 8 };
     this.#context = context;
     this.#matrices = matrices;
-    this.#total = total;
+    this.#layers = layers;
   }
 
   /** Results in the order of `specs`. */
-  async apply(specs: readonly ParameterSpec[], { calibration }: CompressionEnvironment): Promise<Finished[]> {
+  async apply(specs: readonly ParameterSpec[], { calibration }: CompressionEnvironment): Promise<FinishedLayer[]> {
     const { method } = this.#settings;
     const calibrated = new Map(
       specs.filter((spec) => method !== 'rtn' && this.#readsInputs(spec)).map((spec) => [spec.path, spec] as const),
     );
-    const finished = new Map<string, Finished>();
+    const finished = new Map<string, FinishedLayer>();
     for (const spec of specs) if (!calibrated.has(spec.path)) finished.set(spec.path, await this.#quantize(spec, undefined));
     if (calibrated.size > 0) {
       if (calibration === undefined)
@@ -136,8 +128,11 @@ class QuantizeRun {
     return spec.role === 'linear' && chains[this.#parameter(spec).kind] !== undefined;
   }
 
-  async #quantize(spec: ParameterSpec, inputs: LayerInputs | undefined): Promise<Finished> {
-    throwIfCancelled(this.#context.signal);
+  #quantize(spec: ParameterSpec, inputs: LayerInputs | undefined): Promise<FinishedLayer> {
+    return this.#layers.layer(spec.path, () => this.#make(spec, inputs));
+  }
+
+  async #make(spec: ParameterSpec, inputs: LayerInputs | undefined): Promise<FinishedLayer> {
     const before = this.#parameter(spec);
     checkFinite(before);
     const after = this.#settings.bits === 16 ? halved(before) : await this.#encode(spec, before, inputs);
@@ -145,18 +140,18 @@ class QuantizeRun {
     const base = { path: spec.path, kindBefore: before.kind, bytesBefore, bytesAfter };
     if (after === undefined) {
       const note = `kept as it is: ${this.#settings.bits} bits would not store less`;
-      return this.#finish({ ...base, kindAfter: before.kind, weightError: 0, note });
+      return { layer: { ...base, kindAfter: before.kind, weightError: 0, note }, parameters: [] };
     }
     const [old, made] = [this.#weight(spec, before), this.#weight(spec, after)];
     const difference = old.data.map((value, index) => value - (made.data[index] ?? 0));
     const weightError = relativeError({ lost: energy(difference), total: energy(old.data) });
     const kindAfter = this.#settings.bits === 16 ? `${before.kind}, float16` : `${before.kind}, ${this.#settings.bits} bits`;
-    if (inputs === undefined) return this.#finish({ ...base, kindAfter, weightError }, after);
+    if (inputs === undefined) return { layer: { ...base, kindAfter, weightError }, parameters: [after] };
     const outputError = relativeError({
       lost: await inputs.outputEnergy(new Float64Array(difference)),
       total: await inputs.outputEnergy(new Float64Array(old.data)),
     });
-    return this.#finish({ ...base, kindAfter, weightError, outputError }, after);
+    return { layer: { ...base, kindAfter, weightError, outputError }, parameters: [after] };
   }
 
   #weight({ path }: ParameterSpec, parameter: Parameter): HostTensor<'float32'> {
@@ -197,14 +192,6 @@ class QuantizeRun {
     if (inputs === undefined) return await runCooperatively(roundToNearest(rows, shape), this.#context.signal);
     const code = this.#settings.method === 'awq' ? codeByAwq : codeByGptq;
     return await code(this.#matrices, rows, shape, inputs);
-  }
-
-  #finish(layer: LayerReport, parameter?: Parameter): Finished {
-    const { path, weightError, outputError, bytesBefore, bytesAfter } = layer;
-    const errors = outputError === undefined ? { weightError } : { weightError, outputError };
-    const metrics = { ...errors, bytesBefore, bytesAfter };
-    this.#context.report({ phase, step: ++this.#numDone, total: this.#total, item: path, metrics });
-    return parameter === undefined ? { layer } : { layer, parameter };
   }
 }
 
