@@ -2,7 +2,7 @@
 import { AppError, at, invariant, type OperationContext, throwIfCancelled } from '#base';
 import type { DeviceBuffer, Engine, Program } from '#engine';
 import { GraphBuilder, type Value } from '#graph';
-import { causalNetwork, graphNames, type Model, parameterSpecs, uploadModel } from '#models';
+import { borrowModel, causalNetwork, graphNames, type Model, parameterSpecs } from '#models';
 import type { HostTensor } from '#tensor';
 
 /** H = XᵀX of one input, and the layers that it goes into. */
@@ -54,7 +54,7 @@ export class WindowCalibration implements Calibration {
   }
 
   async *inputMoments(model: Model, paths: readonly string[], context: OperationContext): AsyncGenerator<InputMoments> {
-    const weights = uploadModel(this.#engine, model);
+    const weights = borrowModel(this.#engine, model);
     try {
       const groups = groupByMemory(model, paths, this.#memoryBytes);
       for (const [index, group] of groups.entries()) {

@@ -2,7 +2,7 @@
 import { at } from '#base';
 import type { DeviceBuffer, Engine } from '#engine';
 import type { Emitter, GraphBuilder, Value } from '#graph';
-import { causalNetwork, declarations, inPieces, type Model, uploadModel } from '#models';
+import { borrowModel, causalNetwork, declarations, inPieces, type Model } from '#models';
 import { elementCount, staticDim } from '#tensor';
 import type { Objective } from '#train';
 
@@ -31,7 +31,7 @@ export interface TeacherObjective extends Objective {
 export function logitObjective(engine: Engine, teacher: Model, settings: LogitDistillation): TeacherObjective {
   // Only what the graph needs to know is kept: the weights are on the device.
   const declaration = declarations(teacher);
-  const inputs: Readonly<Record<string, DeviceBuffer>> = uploadModel(engine, teacher, teacherPrefix);
+  const inputs: Readonly<Record<string, DeviceBuffer>> = borrowModel(engine, teacher, teacherPrefix);
   return {
     name: 'distill',
     inputs,

@@ -19,6 +19,11 @@ export interface DeviceBuffer extends BufferType {
   read(): HostTensor;
   /** Overwrites from the host; dtype and shape must match. Counted as host-to-device bytes. */
   write(tensor: HostTensor): void;
+  /**
+   * Elements `first` to `first + count` in row-major order as a tensor [count] over the same memory, to be released like any other;
+   * the memory stays until both are. Writing to either is seen in the other.
+   */
+  part(first: number, count: number): DeviceBuffer;
   /** Gives the memory back. Safe to call twice. */
   release(): void;
 }
@@ -80,6 +85,11 @@ export interface Engine {
   /** A zeroed buffer. */
   allocate(type: BufferType): DeviceBuffer;
   upload(tensor: HostTensor): DeviceBuffer;
+  /**
+   * A buffer that is only read. Where the device reaches host memory it lies over the tensor's own, so that weights are held once:
+   * the tensor must not change while the buffer lives.
+   */
+  borrow(tensor: HostTensor): DeviceBuffer;
   counters(): EngineCounters;
   /** Frees everything that is still held. */
   dispose(): Promise<void>;

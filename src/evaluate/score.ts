@@ -2,7 +2,7 @@
 import { AppError, at, type OperationContext, throwIfCancelled, yieldToEventLoop } from '#base';
 import type { DeviceBuffer, Engine, Program } from '#engine';
 import { type Graph, GraphBuilder } from '#graph';
-import { causalNetwork, type Model, type ModelDeclaration, uploadModel } from '#models';
+import { borrowModel, causalNetwork, type Model, type ModelDeclaration } from '#models';
 import { hostTensor, int64, toNumbers } from '#tensor';
 import type { Tokenizer } from '#text';
 
@@ -67,7 +67,7 @@ export class ContinuationScorer {
     this.#ownsWeights = ownsWeights;
   }
 
-  /** @param weights - the model's parameters where they are on the device already (`uploadModel`); they stay the caller's */
+  /** @param weights - the model's parameters where they are on the device already (`borrowModel`); they stay the caller's */
   static async create(
     model: Model,
     tokenizer: Tokenizer,
@@ -75,7 +75,7 @@ export class ContinuationScorer {
     weights?: Readonly<Record<string, DeviceBuffer>>,
   ): Promise<ContinuationScorer> {
     const program = await engine.compile(buildContinuationGraph(model), { name: 'score' });
-    return new ContinuationScorer(model, tokenizer, program, weights ?? uploadModel(engine, model), weights === undefined);
+    return new ContinuationScorer(model, tokenizer, program, weights ?? borrowModel(engine, model), weights === undefined);
   }
 
   /**

@@ -1,7 +1,7 @@
 // The models in memory: loaded once, shared by everybody who uses them, given back when nobody does and somebody asks.
 import { AppError, invariant } from '#base';
 import type { DeviceBuffer, Engine } from '#engine';
-import { type Model, uploadModel } from '#models';
+import { borrowModel, type Model } from '#models';
 import { type ArtefactContent, type ArtefactVersion, type LocalStore, parseReference, type StoredArtefact } from '#store';
 import { tensorBytes } from '#tensor';
 import { loadTokenizer, type Tokenizer } from '#text';
@@ -70,10 +70,10 @@ export class ModelLease {
     return this.#resident.tokenizer;
   }
 
-  /** Weights on the device, uploaded once for all users of the model. */
+  /** Weights on the device, once for all users of the model. */
   async weights(): Promise<Readonly<Record<string, DeviceBuffer>>> {
     return this.resource('weights', async () => {
-      const buffers = uploadModel(this.#engine, this.model);
+      const buffers = borrowModel(this.#engine, this.model);
       const all = Object.values(buffers);
       return {
         value: buffers,

@@ -58,4 +58,4 @@ export {
 } from './parametrizations.ts';
 export { type RotaryFrequencies, rotaryFrequencies } from './rotary.ts';
 export { untieHead } from './untie-head.ts';
-export { modelInputs, uploadModel } from './upload.ts';
+export { borrowModel, modelInputs, uploadModel } from './upload.ts';

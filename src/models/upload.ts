@@ -13,11 +13,25 @@ export function* modelInputs(model: Model, prefix = ''): Generator<readonly [str
   for (const [name, tensor] of storedTensors(model)) yield [prefix + name, castTensor(tensor, graphType(tensor.dtype))];
 }
 
-/** Uploads all parameters; the caller releases the buffers. */
+/** All parameters in memory of the device; the caller releases the buffers. */
 export function uploadModel(engine: Engine, model: Model, prefix = ''): Record<string, DeviceBuffer> {
+  return madeBuffers(model, prefix, (tensor) => engine.upload(tensor));
+}
+
+/**
+ * All parameters for reading only: those that graphs use as they are stored are not copied where the device reaches host memory.
+ * The caller releases the buffers.
+ */
+export function borrowModel(engine: Engine, model: Model, prefix = ''): Record<string, DeviceBuffer> {
+  const stored = new Set(storedTensors(model).values());
+  // A tensor that was widened for this has no other owner: a copy that goes with its release is better than one that waits for the collector.
+  return madeBuffers(model, prefix, (tensor) => (stored.has(tensor) ? engine.borrow(tensor) : engine.upload(tensor)));
+}
+
+function madeBuffers(model: Model, prefix: string, make: (tensor: HostTensor) => DeviceBuffer): Record<string, DeviceBuffer> {
   const buffers: Record<string, DeviceBuffer> = {};
   try {
-    for (const [name, tensor] of modelInputs(model, prefix)) buffers[name] = engine.upload(tensor);
+    for (const [name, tensor] of modelInputs(model, prefix)) buffers[name] = make(tensor);
   } catch (error) {
     for (const buffer of Object.values(buffers)) buffer.release();
     throw error;

@@ -3,7 +3,6 @@ import { AppError, at, invariant } from '#base';
 import type { DeviceBuffer, Engine, Program } from '#engine';
 import {
   buildNormGraph,
-  buildUpdateGraph,
   type Graph,
   gradientName,
   learningRateAt,
@@ -18,6 +17,7 @@ import { castTensor, float32, type HostTensor, toNumbers } from '#tensor';
 import type { TokenBatch } from '#text';
 import { buildGradientGraph } from './gradient-graph.ts';
 import type { Objective } from './objective.ts';
+import { OptimizerStep } from './optimizer-step.ts';
 import { makeOptimizer, makeSchedule, type TrainSettings } from './settings.ts';
 
 /** What one step reports. */
@@ -35,13 +35,13 @@ interface Programs {
   readonly fresh: Program;
   readonly adding: Program | undefined;
   readonly norm: Program;
-  readonly update: Program;
+  readonly update: OptimizerStep;
 }
 
 /**
  * One training run on one engine.
  *
- * Invariant: parameters and state change only in the update program, which is never cancelled midway; so after any failed
+ * Invariant: parameters and state change only in the update, which is never cancelled midway; so after any failed
  * or cancelled step the trainer stands where it stood before that step.
  */
 export class Trainer {
@@ -100,9 +100,9 @@ export class Trainer {
       invariant(shape !== undefined, `trained tensor ${name} is stored`);
       return { name, shape, decays: shape.length > 1 };
     });
-    const update = buildUpdateGraph(updated, optimizer, settings.clipNorm === 0 ? undefined : settings.clipNorm, 'given');
+    const clipNorm = settings.clipNorm === 0 ? undefined : settings.clipNorm;
 
-    const programs: Program[] = [];
+    const programs: { release(): Promise<void> }[] = [];
     const buffers: DeviceBuffer[] = [];
     const compile = async (source: Graph, name: string): Promise<Program> => {
       const program = await engine.compile(source, { name });
@@ -115,6 +115,8 @@ export class Trainer {
       return [name, buffer];
     };
     try {
+      const update = await OptimizerStep.create(engine, updated, optimizer, clipNorm);
+      programs.push(update);
       const parameters = uploadModel(engine, model);
       buffers.push(...Object.values(parameters));
       return new Trainer({
@@ -129,7 +131,7 @@ export class Trainer {
           fresh: await compile(graph, 'gradients'),
           adding: adding === undefined ? undefined : await compile(adding.graph, 'gradients-adding'),
           norm: await compile(optimizeGraph(buildNormGraph(updated)), 'norm'),
-          update: await compile(optimizeGraph(update), 'update'),
+          update,
         },
         gradients: Object.fromEntries(updated.map(({ name, shape }) => allocate(gradientName(name), shape))),
         state: Object.fromEntries(
@@ -193,11 +195,8 @@ export class Trainer {
 
   async #update(step: number, learningRate: number, ofGradients: { gradientNorm: number; gradientScale: number }): Promise<void> {
     const scalars = { ...this.#optimizer.scalars(step, learningRate), ...ofGradients };
-    const { update } = this.#programs;
-    const parameters = chosen(this.#parameters, this.#trained);
-    const available: Record<string, DeviceBuffer | HostTensor> = { ...parameters, ...this.#gradients, ...this.#state };
-    for (const [name, value] of Object.entries(scalars)) available[scalarInputName(name)] = float32([], [value]);
-    await update.run(chosen(available, update.inputNames), { outputs: { ...parameters, ...this.#state } });
+    const buffers = { ...chosen(this.#parameters, this.#trained), ...this.#gradients, ...this.#state };
+    await this.#programs.update.run(buffers, scalars);
   }
 
   /** The trained tensors and the optimizer's state, on the host. */

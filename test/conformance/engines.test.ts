@@ -1,11 +1,11 @@
 // One suite for every engine: each op's samples against the definition's plain evaluation in float64.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { at, Random } from '#base';
-import type { Engine } from '#engine';
+import type { DeviceBuffer, Engine } from '#engine';
 import { createOnnxEngine } from '#engine/onnx';
 import { createReferenceEngine } from '#engine/reference';
 import { definitionOf, GraphBuilder, type OpName, ops, type Sample, type TensorType } from '#graph';
-import { type DType, evaluateShape, type HostTensor, isFloat, toNumbers } from '#tensor';
+import { type DType, evaluateShape, float32, type HostTensor, isFloat, toNumbers } from '#tensor';
 import { expectAllClose } from '#test/allclose';
 import { fillOperand } from '#test/samples';
 import { toleranceFor } from '#test/tolerances';
@@ -39,6 +39,50 @@ for (const { name: engineName, create, limits } of engines) {
       engine = await create();
     });
     afterAll(() => engine.dispose());
+
+    it('reads and writes parts of a buffer where they lie', async () => {
+      const b = new GraphBuilder();
+      const doubling = await engine.compile(b.graph({ y: b.mul(b.input('x', 'float32', ['N']), 2) }));
+      const whole = engine.upload(float32([2, 3], [1, 2, 3, 4, 5, 6]));
+      const { bufferBytes, buffers } = engine.counters();
+      const part = whole.part(1, 4);
+      expect(part.shape).toEqual([4]);
+      expect([...toNumbers(part.read())]).toEqual([2, 3, 4, 5]);
+      await doubling.run({ x: part }, { outputs: { y: part } });
+      expect([...toNumbers(whole.read())]).toEqual([1, 4, 6, 8, 10, 6]);
+      expect(engine.counters().bufferBytes).toBe(bufferBytes);
+      // The memory outlives the whole's release for as long as a part is held.
+      whole.release();
+      expect([...toNumbers(part.read())]).toEqual([4, 6, 8, 10]);
+      part.release();
+      expect(engine.counters().buffers).toBe(buffers - 1);
+      expect(engine.counters().bufferBytes).toBe(bufferBytes - 24);
+      await doubling.release();
+    });
+
+    it('reads a borrowed tensor as an uploaded one', async () => {
+      const b = new GraphBuilder();
+      const doubling = await engine.compile(b.graph({ y: b.mul(b.input('x', 'float32', ['N']), 2) }));
+      // Of a size that has memory of its own, and of one that is copied.
+      for (const size of [1000, 3]) {
+        const tensor = float32(
+          [size],
+          Array.from({ length: size }, (_, index) => index),
+        );
+        const borrowed = engine.borrow(tensor);
+        const { y } = await doubling.run({ x: borrowed });
+        expect([...toNumbers((y as DeviceBuffer).read())]).toEqual([...tensor.data].map((value) => 2 * value));
+        borrowed.release();
+        y?.release();
+      }
+      await doubling.release();
+    });
+
+    it('refuses a part past the end of a buffer', () => {
+      const whole = engine.upload(float32([2, 3], [1, 2, 3, 4, 5, 6]));
+      expect(() => whole.part(3, 4)).toThrow(/part 3\+4/);
+      whole.release();
+    });
 
     for (const op of opNames) {
       const samples: readonly Sample<object>[] = definitionOf(op).samples;

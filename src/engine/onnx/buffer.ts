@@ -6,7 +6,7 @@ import type { Pointer } from './c-api.ts';
 import type { Counters } from './counters.ts';
 import type { DeviceMemory } from './device-memory.ts';
 import type { Environment } from './environment.ts';
-import type { NativeBlock } from './native-memory.ts';
+import { hostAddress, type NativeBlock } from './native-memory.ts';
 import { type TensorMemory, tensorValue } from './tensor-value.ts';
 
 /** What frees a buffer, kept apart from it so that a finalizer can run it. */
@@ -37,6 +37,16 @@ class Holding {
     owner.add(this);
   }
 
+  /** A holding of its own for memory inside this one's; it gives back nothing but its handle. */
+  inside(value: Pointer, pointer: Pointer, onFree: () => void): Holding {
+    return new Holding(this.#environment, { pointer, free: onFree }, value, 0, this.#counters, this.#owner);
+  }
+
+  /** Lays a tensor over memory of this holding. */
+  handle(memory: DeviceMemory, place: TensorMemory): Pointer {
+    return tensorValue(this.#environment, memory.info, place);
+  }
+
   free(): void {
     if (this.#isFreed) return;
     this.#isFreed = true;
@@ -59,6 +69,8 @@ export class OnnxBuffer implements DeviceBuffer {
   readonly dtype: DType;
   readonly shape: readonly number[];
   readonly sizeBytes: number;
+  /** It lies over memory of somebody else, who does not expect it to change. */
+  readonly isBorrowed: boolean;
   readonly #memory: DeviceMemory;
   readonly #counters: Counters;
   readonly #holding: Holding;
@@ -67,7 +79,8 @@ export class OnnxBuffer implements DeviceBuffer {
   #isReleased = false;
 
   /** Use BufferPool. */
-  constructor(type: BufferType, place: TensorMemory, memory: DeviceMemory, counters: Counters, holding: Holding) {
+  constructor(type: BufferType, place: TensorMemory, memory: DeviceMemory, counters: Counters, holding: Holding, isBorrowed: boolean) {
+    this.isBorrowed = isBorrowed;
     this.dtype = type.dtype;
     this.shape = type.shape;
     this.sizeBytes = place.sizeBytes;
@@ -98,12 +111,24 @@ export class OnnxBuffer implements DeviceBuffer {
 
   write(tensor: HostTensor): void {
     this.#checkLive();
+    this.checkWritable();
     if (tensor.dtype !== this.dtype)
       throw new AppError('dtype_mismatch', `buffer ${this.dtype} ${printShape(this.shape)}: cannot hold ${tensor.dtype}. Cast it first.`);
     if (printShape(tensor.shape) !== printShape(this.shape))
       throw new AppError('shape_mismatch', `buffer ${printShape(this.shape)}: cannot hold a tensor ${printShape(tensor.shape)}.`);
     this.#memory.write(this.#place, rawBytes(tensor));
     this.#counters.movedToDevice(this.sizeBytes);
+  }
+
+  part(first: number, count: number): OnnxBuffer {
+    this.#checkLive();
+    const elementBytes = dtypeBytes[this.dtype];
+    invariant(first >= 0 && count >= 0 && first + count <= sizeOf(this.shape), `part ${first}+${count} of ${printShape(this.shape)}`);
+    const pointer = this.#place.pointer + BigInt(first * elementBytes);
+    const place = { pointer, sizeBytes: count * elementBytes, dtype: this.dtype, shape: [count] };
+    this.retain();
+    const holding = this.#holding.inside(this.#holding.handle(this.#memory, place), pointer, () => this.letGo());
+    return new OnnxBuffer({ dtype: this.dtype, shape: [count] }, place, this.#memory, this.#counters, holding, this.isBorrowed);
   }
 
   release(): void {
@@ -123,6 +148,10 @@ export class OnnxBuffer implements DeviceBuffer {
   letGo(): void {
     this.#numUses--;
     if (this.#isReleased && this.#numUses === 0) this.#holding.free();
+  }
+
+  checkWritable(): void {
+    invariant(!this.isBorrowed, `buffer ${this.dtype} ${printShape(this.shape)} is borrowed and cannot be written`);
   }
 
   #checkLive(): void {
@@ -160,6 +189,13 @@ export class BufferPool {
     return buffer;
   }
 
+  /** A buffer over the tensor's own memory where the device reaches that, or else a copy. */
+  borrow(tensor: HostTensor): OnnxBuffer {
+    const pointer = this.#memory.isHost ? hostAddress(tensor) : undefined;
+    // The function keeps the tensor, and so its memory, for as long as the buffer has it.
+    return pointer === undefined ? this.upload(tensor) : this.#wrap(tensor, { pointer, free: () => void tensor }, true);
+  }
+
   /** The same for the length of one run. */
   stage(tensor: HostTensor): OnnxBuffer {
     const buffer = this.allocateResult(tensor);
@@ -171,12 +207,12 @@ export class BufferPool {
     for (const holding of [...this.#holdings]) holding.free();
   }
 
-  #wrap(type: BufferType, allocation: NativeBlock): OnnxBuffer {
+  #wrap(type: BufferType, allocation: NativeBlock, isBorrowed = false): OnnxBuffer {
     const sizeBytes = tensorSizeBytes(type);
     const place = { pointer: allocation.pointer, sizeBytes, dtype: type.dtype, shape: type.shape };
     const value = tensorValue(this.#environment, this.#memory.info, place);
     const holding = new Holding(this.#environment, allocation, value, sizeBytes, this.#counters, this.#holdings);
-    return new OnnxBuffer({ dtype: type.dtype, shape: [...type.shape] }, place, this.#memory, this.#counters, holding);
+    return new OnnxBuffer({ dtype: type.dtype, shape: [...type.shape] }, place, this.#memory, this.#counters, holding, isBorrowed);
   }
 }
 

@@ -8,6 +8,8 @@ import type { TensorMemory } from './tensor-value.ts';
 export interface DeviceMemory {
   /** OrtMemoryInfo that describes tensors in this memory. */
   readonly info: Pointer;
+  /** Whether it is the memory of the host. */
+  readonly isHost: boolean;
   /** Zeroed memory that may be kept for long. @throws AppError `out_of_memory` */
   allocate(sizeBytes: number): NativeBlock;
   /** Memory for a result that is written next, with any contents. @throws AppError `out_of_memory` */
@@ -27,6 +29,7 @@ const arenaResultBytes = 1 << 16;
  * pages are already mapped: touching a fresh page costs more than writing it.
  */
 export class CpuMemory implements DeviceMemory {
+  readonly isHost = true;
   readonly info: Pointer;
   readonly #environment: Environment;
 

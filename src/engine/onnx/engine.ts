@@ -115,6 +115,11 @@ class OnnxEngine implements Engine {
     return this.#pool.upload(tensor);
   }
 
+  borrow(tensor: HostTensor): DeviceBuffer {
+    this.#checkOpen();
+    return this.#pool.borrow(tensor);
+  }
+
   counters(): EngineCounters {
     return this.#counters.snapshot();
   }

@@ -29,6 +29,7 @@ export async function createGpuMemory(environment: Environment, device: Device):
  * for it. So an identity graph is a copy between any two memories, without a provider's own library calls.
  */
 class GpuMemory implements DeviceMemory {
+  readonly isHost = false;
   readonly info: Pointer;
   readonly #environment: Environment;
   readonly #sessions: ReadonlyMap<DType, Session>;

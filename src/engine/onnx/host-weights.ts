@@ -1,17 +1,16 @@
 // Large weights of a session, read by the runtime where they lie in host memory.
-import { type HostTensor, rawBytes, tensorBytes } from '#tensor';
+import { invariant } from '#base';
+import { type HostTensor, tensorBytes } from '#tensor';
 import type { Pointer } from './c-api.ts';
 import type { Environment } from './environment.ts';
-import { addressOf, pointerTable, StringTable } from './native-memory.ts';
+import { hostAddress, pointerTable, StringTable } from './native-memory.ts';
 import type { OnnxInitializer, OnnxModel } from './onnx-proto.ts';
 import { checkStatus } from './status.ts';
 import { tensorValue } from './tensor-value.ts';
 
-// Smaller tensors are part of the model's bytes.
-const externalBytes = 1024;
-
+/** Smaller tensors are part of the model's bytes. */
 function isLarge({ tensor }: OnnxInitializer): boolean {
-  return tensorBytes(tensor) > externalBytes;
+  return hostAddress(tensor) !== undefined;
 }
 
 /** Weights that are handed over and not yet released. Invariant: what the runtime may read is referenced from here. */
@@ -32,15 +31,10 @@ export class HostWeights {
     this.#names = new StringTable(this.#texts);
     this.#tensors = large.map(({ tensor }) => tensor);
     this.#values = this.#tensors.map((tensor) => {
-      const bytes = rawBytes(tensor);
-      // Arrays of more than a kilobyte are never on the JavaScript heap, so they keep their address.
-      const pointer = addressOf(bytes.buffer) + BigInt(bytes.byteOffset);
-      return tensorValue(environment, environment.cpuMemory, {
-        pointer,
-        sizeBytes: bytes.length,
-        dtype: tensor.dtype,
-        shape: tensor.shape,
-      });
+      const pointer = hostAddress(tensor);
+      invariant(pointer !== undefined, 'large tensors keep their address');
+      const { dtype, shape } = tensor;
+      return tensorValue(environment, environment.cpuMemory, { pointer, sizeBytes: tensorBytes(tensor), dtype, shape });
     });
     handedOver.add(this);
   }

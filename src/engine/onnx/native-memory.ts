@@ -1,6 +1,7 @@
 // Memory that native code may keep: off-heap tables of pointers, C strings, zeroed blocks, and views of foreign memory.
 import koffi, { type LibraryHandle } from 'koffi';
 import { AppError, at } from '#base';
+import { type HostTensor, rawBytes } from '#tensor';
 import type { Pointer, PointerArgument } from './c-api.ts';
 
 // Small typed arrays may live on the JavaScript heap, where the collector moves them; whole pages never do.
@@ -13,6 +14,15 @@ export function offHeap(sizeBytes: number): ArrayBuffer {
 
 export function addressOf(memory: ArrayBufferLike): Pointer {
   return BigInt(koffi.address(memory));
+}
+
+// Arrays of more than this are never on the JavaScript heap, so they keep their address.
+const heapBytes = 1024;
+
+/** Where a tensor's numbers are, for as long as somebody references the tensor; undefined for small ones, which may be moved. */
+export function hostAddress(tensor: HostTensor): Pointer | undefined {
+  const bytes = rawBytes(tensor);
+  return bytes.length > heapBytes ? addressOf(bytes.buffer) + BigInt(bytes.byteOffset) : undefined;
 }
 
 /** A table of pointers for arguments such as `OrtValue **`. */

@@ -136,6 +136,7 @@ export class OnnxProgram implements Program {
       if (output === undefined)
         throw new AppError('shape_mismatch', `${place}: is unknown; the program makes ${this.outputNames.join(', ')}.`);
       checkOwner(buffer, place);
+      if (buffer instanceof OnnxBuffer) buffer.checkWritable();
       const expected = printShape(evaluateShape(output.value.shape, bindings));
       if (buffer.dtype !== output.value.dtype)
         throw new AppError('dtype_mismatch', `${place}: expected ${output.value.dtype}, got ${buffer.dtype}.`);

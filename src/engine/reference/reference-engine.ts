@@ -2,7 +2,7 @@
 import { AppError, invariant } from '#base';
 import type { BufferType, CompileOptions, DeviceBuffer, Engine, EngineCounters, Program, RunOptions } from '#engine';
 import type { Graph, PlainTensor } from '#graph';
-import { fromNumbers, type HostTensor, hostTensor, printShape, tensorBytes, toNumbers } from '#tensor';
+import { fromNumbers, type HostTensor, hostTensor, printShape, rawBytes, sizeOf, tensorBytes, toNumbers } from '#tensor';
 import { evaluateGraph } from './evaluate.ts';
 
 /** Makes an engine that evaluates graphs in float64 on the host. */
@@ -36,8 +36,12 @@ class ReferenceEngine implements Engine {
     return buffer;
   }
 
-  hold(tensor: HostTensor): DeviceBuffer {
-    const buffer = new HostBuffer(tensor, this);
+  borrow(tensor: HostTensor): DeviceBuffer {
+    return this.hold(tensor);
+  }
+
+  hold(tensor: HostTensor, ownedBytes = tensorBytes(tensor)): DeviceBuffer {
+    const buffer = new HostBuffer(tensor, this, ownedBytes);
     this.#buffers.add(buffer);
     this.#peakBytes = Math.max(this.#peakBytes, this.counters().bufferBytes);
     return buffer;
@@ -57,7 +61,7 @@ class ReferenceEngine implements Engine {
 
   counters(): EngineCounters {
     let bufferBytes = 0;
-    for (const buffer of this.#buffers) bufferBytes += buffer.sizeBytes;
+    for (const buffer of this.#buffers) bufferBytes += buffer.ownedBytes;
     return {
       bufferBytes,
       peakBufferBytes: Math.max(this.#peakBytes, bufferBytes),
@@ -77,13 +81,16 @@ class HostBuffer implements DeviceBuffer {
   readonly dtype: HostTensor['dtype'];
   readonly shape: readonly number[];
   readonly sizeBytes: number;
+  /** 0 for a part of another buffer. */
+  readonly ownedBytes: number;
   readonly #engine: ReferenceEngine;
   #tensor: HostTensor | undefined;
 
-  constructor(tensor: HostTensor, engine: ReferenceEngine) {
+  constructor(tensor: HostTensor, engine: ReferenceEngine, ownedBytes: number) {
     this.dtype = tensor.dtype;
     this.shape = tensor.shape;
     this.sizeBytes = tensorBytes(tensor);
+    this.ownedBytes = ownedBytes;
     this.#tensor = tensor;
     this.#engine = engine;
   }
@@ -113,8 +120,13 @@ class HostBuffer implements DeviceBuffer {
     if (tensor.dtype !== this.dtype) throw new AppError('dtype_mismatch', `buffer of ${this.dtype} cannot hold ${tensor.dtype}.`);
     if (printShape(tensor.shape) !== printShape(this.shape))
       throw new AppError('shape_mismatch', `buffer ${printShape(this.shape)} cannot hold ${printShape(tensor.shape)}.`);
-    invariant(!this.isReleased, 'a released buffer was written');
-    this.#tensor = hostTensor(tensor.dtype, tensor.shape, tensor.data.slice());
+    rawBytes(this.contents).set(rawBytes(tensor));
+  }
+
+  part(first: number, count: number): DeviceBuffer {
+    const { dtype, shape, data } = this.contents;
+    invariant(first >= 0 && count >= 0 && first + count <= sizeOf(shape), `part ${first}+${count} of ${printShape(shape)}`);
+    return this.#engine.hold(hostTensor(dtype, [count], data.subarray(first, first + count)), 0);
   }
 
   release(): void {

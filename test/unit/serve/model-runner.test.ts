@@ -168,6 +168,7 @@ describe.each([
       device: 'cpu',
       compile: (graph, options) => engine.compile(graph, options),
       upload: (tensor) => engine.upload(tensor),
+      borrow: (tensor) => engine.borrow(tensor),
       counters: () => engine.counters(),
       dispose: () => engine.dispose(),
       allocate: (type) => {

@@ -319,6 +319,7 @@ function forward(engine: Engine): Engine {
     compile: (graph, options) => onnx.compile(graph, options),
     allocate: (type) => engine.allocate(type),
     upload: (tensor) => onnx.upload(tensor),
+    borrow: (tensor) => onnx.borrow(tensor),
     counters: () => onnx.counters(),
     dispose: () => onnx.dispose(),
   };

@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Engine } from '#engine';
 import { createOnnxEngine } from '#engine/onnx';
+import { GraphBuilder } from '#graph';
 import { type DType, float32, fromNumbers, hostTensor, int64 } from '#tensor';
 
 let engine: Engine;
@@ -44,6 +45,23 @@ describe('onnx device buffers', () => {
     const buffer = engine.allocate({ dtype: 'float32', shape: [2] });
     expect(() => buffer.write(float32([3], [1, 2, 3]))).toThrow(/shape_mismatch.*\[2\].*\[3\]/);
     expect(() => buffer.write(int64([2], [1, 2]))).toThrow(/dtype_mismatch/);
+  });
+
+  it('lie over the tensor itself when they are borrowed, are not counted as moved, and refuse to be written', async () => {
+    const tensor = float32([1000], new Float32Array(1000).fill(3));
+    const moved = engine.counters().hostToDeviceBytes;
+    const borrowed = engine.borrow(tensor);
+    expect(engine.counters().hostToDeviceBytes).toBe(moved);
+    // Only a test may do this: it shows whose memory is read.
+    tensor.data[7] = 5;
+    expect(borrowed.read().data[7]).toBe(5);
+    expect(() => borrowed.write(tensor)).toThrow(/borrowed/);
+    expect(() => borrowed.part(0, 2).write(float32([2], [1, 2]))).toThrow(/borrowed/);
+    const b = new GraphBuilder();
+    const copy = await engine.compile(b.graph({ y: b.neg(b.input('x', 'float32', [1000])) }));
+    await expect(copy.run({ x: borrowed }, { outputs: { y: borrowed } })).rejects.toThrow(/borrowed/);
+    borrowed.release();
+    await copy.release();
   });
 
   it('are refused after release, which may be called twice', () => {
