@@ -81,8 +81,8 @@ export function buildLogitsGraph(model: ModelDeclaration, sizes: BatchSizes, opt
   return b.graph({ [graphNames.logits]: b.reshape(logits, [batch, length, model.config.vocabularySize]) });
 }
 
-/** Logits in one piece take at most this many elements (128 MiB): fewer pieces mean fewer sums of head gradients. */
-const largestLogitsPiece = 1 << 25;
+/** Logits in one piece take at most this many elements (32 MiB): what is computed of them then fits a processor's cache. */
+const largestLogitsPiece = 1 << 23;
 
 /**
  * Cuts rows into pieces whose logits stay small, so that peak memory does not grow with the vocabulary.

@@ -4,6 +4,7 @@ import { verifyGraph } from '../verify.ts';
 import { absorbScales } from './absorb-scales.ts';
 import { foldConstants } from './fold-constants.ts';
 import { joinPads } from './join-pads.ts';
+import { joinProducts } from './join-products.ts';
 import { mergeReshapes } from './merge-reshapes.ts';
 import { reassociateScales } from './merge-scales.ts';
 import { shareCommonSubexpressions } from './share-common.ts';
@@ -18,6 +19,7 @@ const passes: readonly ((graph: Graph) => Graph)[] = [
   joinPads,
   mergeReshapes,
   absorbScales,
+  joinProducts,
   reassociateScales,
   shareCommonSubexpressions,
 ];

@@ -1,9 +1,20 @@
 // Each pass on a graph that it should change, and all of them on random graphs, where values must not change.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { Random } from '#base';
 import { evaluateOnHost } from '#engine/reference';
-import { type Graph, GraphBuilder, gradients, optimizeGraph, printGraph, topologicalOrder, type Value, verifyGraph } from '#graph';
-import { float32, hostTensor } from '#tensor';
+import {
+  type Graph,
+  GraphBuilder,
+  gradients,
+  type Node,
+  optimizeGraph,
+  printGraph,
+  topologicalOrder,
+  type Value,
+  verifyGraph,
+} from '#graph';
+import { float32, hostTensor, sizeOf } from '#tensor';
 import { expectAllClose } from '#test/allclose';
 import { anyProgram, makeRandomGraph } from './random-graphs.ts';
 
@@ -18,7 +29,8 @@ function optimized(build: (b: GraphBuilder) => Record<string, Value>): string {
     .trim();
 }
 
-const opsOf = (graph: Graph): string[] => topologicalOrder(graph).map(({ op }) => op);
+const nodesOf = (graph: Graph): Node[] => topologicalOrder(graph);
+const opsOf = (graph: Graph): string[] => nodesOf(graph).map(({ op }) => op);
 
 describe('constant folding', () => {
   it('computes what depends on constants alone', () => {
@@ -161,6 +173,68 @@ describe('common subexpressions', () => {
     });
     expect(text.match(/= constant/g)).toHaveLength(2);
     expect(text.match(/= add/g)).toHaveLength(2);
+  });
+});
+
+describe('joinProducts', () => {
+  /** Loss of a head [V, D] that is applied to rows in pieces. */
+  const headInPieces =
+    (width: number) =>
+    (b: GraphBuilder): Record<string, Value> => {
+      const x = b.input('x', 'float32', [6, width]);
+      const w = b.input('w', 'float32', [40, width]);
+      const pieces = [0, 2, 4].map((start) => b.matmul(b.slice(x, 0, start, start + 2), w, { transposeB: true }));
+      const loss = pieces.map((piece) => b.reduceSum(b.tanh(piece), [0, 1])).reduce((sum, term) => b.add(sum, term));
+      const [dW, dX] = gradients(b, loss, [w, x]);
+      return { dW: dW!, dX: dX! };
+    };
+
+  it('makes the gradient of a weight one product over all pieces', () => {
+    const b = new GraphBuilder();
+    const graph = optimizeGraph(b.graph(headInPieces(30)(b)), { verify: true });
+    const products = nodesOf(graph).filter(({ op }) => op === 'matmul');
+    // Three forward, three to the rows, one to the weight.
+    expect(products).toHaveLength(7);
+    expect(products.filter(({ types }) => types[0]!.shape.join() === '40,30')).toHaveLength(1);
+  });
+
+  it('leaves sums alone whose results are smaller than their operands', () => {
+    const b = new GraphBuilder();
+    const graph = optimizeGraph(b.graph(headInPieces(2)(b)), { verify: true });
+    expect(opsOf(graph).filter((op) => op === 'matmul')).toHaveLength(9);
+  });
+
+  it('keeps a product that is needed by itself, and products of different scales', () => {
+    const b = new GraphBuilder();
+    const [p, q] = ['p', 'q'].map((name) => b.input(name, 'float32', [2, 30])) as [Value, Value];
+    const [v, w] = ['v', 'w'].map((name) => b.input(name, 'float32', [2, 30])) as [Value, Value];
+    const first = b.matmul(p, v, { transposeA: true });
+    const shown = optimizeGraph(b.graph({ sum: b.add(first, b.matmul(q, w, { transposeA: true })), first }));
+    expect(opsOf(shown)).toContain('add');
+    const scaled = optimizeGraph(b.graph({ sum: b.add(first, b.matmul(q, w, { transposeA: true, scale: 2 })) }));
+    expect(opsOf(scaled)).toContain('add');
+    const joined = optimizeGraph(b.graph({ sum: b.add(first, b.matmul(q, w, { transposeA: true })) }));
+    expect(opsOf(joined)).not.toContain('add');
+  });
+
+  it('computes the same', async () => {
+    const b = new GraphBuilder();
+    const graph = b.graph(headInPieces(30)(b));
+    const random = new Random(3);
+    const inputs = Object.fromEntries(
+      graph.inputs.map(({ name, value }) => {
+        const shape = value.shape as number[];
+        return [
+          name,
+          float32(
+            shape,
+            Float32Array.from({ length: sizeOf(shape) }, () => random.normal()),
+          ),
+        ];
+      }),
+    );
+    const [before, after] = [await evaluateOnHost(graph, inputs), await evaluateOnHost(optimizeGraph(graph), inputs)];
+    for (const name of ['dW', 'dX']) expectAllClose(after[name]!.data, before[name]!.data, { absolute: 1e-9, relative: 1e-9 });
   });
 });
 
