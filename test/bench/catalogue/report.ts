@@ -1,0 +1,74 @@
+// The report of the study: a table with every measurement, the orderings that the literature leads one to expect, and the chart.
+import { writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { chartSvg } from './chart.ts';
+import { checkOrderings } from './orderings.ts';
+import type { StudyRecord } from './records.ts';
+
+export interface ReportText {
+  readonly title: string;
+  readonly command: string;
+  /** For example `bits per byte`. */
+  readonly measure: string;
+  readonly setting: string;
+  readonly markdownPath: string;
+  readonly chartPath: string;
+  readonly steps: number;
+}
+
+export async function writeReport(records: readonly StudyRecord[], text: ReportText): Promise<void> {
+  const teacher = records.find(({ key }) => key === 'teacher');
+  if (teacher === undefined) throw new Error('the study begins with the teacher');
+  const keys = [...new Set(records.map(({ key }) => key))].filter((key) => key !== 'teacher');
+  const lines = keys.map((key) => row(records, key, teacher, text.steps));
+  const means = keys.flatMap((key) => meansOf(records, key, text.steps));
+  const limit = 2 * teacher.score;
+  writeFileSync(text.chartPath, await chartSvg(means, teacher.score, { title: text.title, measure: text.measure, limit }));
+  const chartName = text.chartPath.split('/').at(-1) ?? '';
+  writeFileSync(
+    text.markdownPath,
+    `# ${text.title}
+
+Made by \`${text.command}\` on ${cpus()[0]?.model.trim()}, 2 threads. ${text.setting}.
+Teacher: ${(teacher.storedBytes / 1e6).toFixed(2)} MB, ${teacher.score.toFixed(4)} ${text.measure}.
+Sizes are shares of the stored bytes of the touched matrices; stored is the whole model, every tensor once. After distillation: mean and, with several seeds, range.
+
+![${text.measure} against stored bytes](${chartName})
+
+In the chart a score above ${limit.toFixed(2)} is drawn there.
+
+| method | size | stored | seconds | ${text.measure} | over the teacher | after ${text.steps} steps | over the teacher |
+| --- | --- | --- | --- | --- | --- | --- | --- |
+${lines.join('\n')}
+
+## Expected orderings
+
+${checkOrderings(records, text.steps)
+  .map(({ claim, holds, figures }) => `- ${holds === undefined ? 'not measured' : holds ? 'holds' : '**contradicted**'}: ${claim} (${figures})`)
+  .join('\n')}
+`,
+  );
+}
+
+/** The record before training, and one that stands for all seeds after it. */
+function meansOf(records: readonly StudyRecord[], key: string, steps: number): StudyRecord[] {
+  const before = records.find((record) => record.key === key && record.steps === 0 && record.failure === undefined);
+  const after = records.filter((record) => record.key === key && record.steps === steps);
+  const [first] = after;
+  const mean = after.reduce((sum, { score }) => sum + score, 0) / after.length;
+  return [...(before === undefined ? [] : [before]), ...(first === undefined ? [] : [{ ...first, score: mean }])];
+}
+
+function row(records: readonly StudyRecord[], key: string, teacher: StudyRecord, steps: number): string {
+  const failed = records.find((record) => record.key === key && record.failure !== undefined);
+  if (failed !== undefined) return `| ${failed.series} | ${failed.size} | - | - | ${failed.failure} | | | |`;
+  const before = records.find((record) => record.key === key && record.steps === 0);
+  const after = records.filter((record) => record.key === key && record.steps === steps).map(({ score }) => score);
+  if (before === undefined) return `| ${key} | | | | | | | |`;
+  const over = (score: number): string => `${(100 * (score / teacher.score - 1)).toFixed(1)} %`;
+  const mean = after.reduce((sum, score) => sum + score, 0) / after.length;
+  const range = after.length > 1 ? ` (${Math.min(...after).toFixed(4)}–${Math.max(...after).toFixed(4)})` : '';
+  const trained = after.length === 0 ? ['-', '-'] : [`${mean.toFixed(4)}${range}`, over(mean)];
+  const cells = [before.series, before.size, `${(before.storedBytes / 1e6).toFixed(2)} MB`, before.seconds.toFixed(1), before.score.toFixed(4)];
+  return `| ${[...cells, over(before.score), ...trained].join(' | ')} |`;
+}
