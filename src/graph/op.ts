@@ -181,7 +181,7 @@ export interface Emitter {
    */
   crossEntropy(logits: Value, labels: Value): readonly [Value, Value];
   /**
-   * Attention of new positions over a key-value cache that is extended in place; causal. Not differentiable.
+   * Attention of new positions over a key-value cache that is extended in place; causal, over a window where one is given. Not differentiable.
    *
    * Shapes: q [B, T, H*K], k and v [B, T, G*K], pastKey and pastValue [B, G, S, K] (S positions of room),
    * lastIndex int32 [B] (length of each row after this step, minus 1), totalLength int32 [1] (largest length after this step).

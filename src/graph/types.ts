@@ -119,6 +119,10 @@ export interface GroupQueryAttentionAttrs {
   readonly heads: number;
   readonly keyValueHeads: number;
   readonly scale: number;
+  /** A query sees this many latest positions, itself included; all when absent. */
+  readonly window?: number;
+  /** Bounds the scaled scores: s -> cap·tanh(s/cap). */
+  readonly softCap?: number;
 }
 /**
  * Matrices stored as packed integers. Each row of `size` numbers is cut into ⌈size/groupSize⌉ groups, each with a scale and a zero point:

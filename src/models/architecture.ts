@@ -25,13 +25,23 @@ export interface Network {
    * Causal attention of one layer. q [B, T, H, K], k and v [B, T, G, K], already rotated where the architecture rotates.
    * Returns rows [B*T, H*K]. Without a cache it is written in differentiable ops; with one it extends the cache.
    */
-  attend(layer: number, q: Value, k: Value, v: Value): Value;
+  attend(layer: number, q: Value, k: Value, v: Value, options?: AttentionOptions): Value;
   /** int64 [B, T], the position of each token in its sequence; or [T] where all sequences have the same. */
   readonly positions: Value;
   /** All positions are below this, so that tables over positions need no more rows. */
   readonly positionLimit: number;
   /** Names an intermediate value (`h.3` is block 3's result, rows [N, D]) for distillation and statistics; returns it. */
   tap(name: string, value: Value): Value;
+}
+
+/** How the attention of one layer differs from softmax(q·kᵀ/√K)·v over all earlier positions. */
+export interface AttentionOptions {
+  /** A query sees this many latest positions, itself included. */
+  readonly window?: number;
+  /** Factor of q·kᵀ; 1/√K when absent. */
+  readonly scale?: number;
+  /** Bounds the scores before the mask: s -> cap·tanh(s/cap). */
+  readonly softCap?: number;
 }
 
 /** Units between two layers that may be put in another order without changing what the model computes. */

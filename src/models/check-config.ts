@@ -31,6 +31,7 @@ function checkLlama(config: LlamaConfig, requireThat: (condition: boolean, what:
   requireThat(heads % keyValueHeads === 0, `heads ${heads} is not a multiple of keyValueHeads ${keyValueHeads}`);
   requireThat(headWidth > 0 && headWidth % 2 === 0, `headWidth must be even for rotary positions, got ${headWidth}`);
   requireThat(rotaryBase > 1, `rotaryBase must be above 1, got ${rotaryBase}`);
+  checkVariants(config, requireThat);
   if (rotaryScaling.kind === 'none') return;
   requireThat(rotaryScaling.factor >= 1, `rotaryScaling.factor must be at least 1, got ${rotaryScaling.factor}`);
   if (rotaryScaling.kind === 'linear') return;
@@ -50,4 +51,21 @@ function checkLlama(config: LlamaConfig, requireThat: (condition: boolean, what:
       rotaryScaling.betaFast > rotaryScaling.betaSlow && rotaryScaling.betaSlow > 0,
       `rotaryScaling.betaFast ${rotaryScaling.betaFast} must be above betaSlow ${rotaryScaling.betaSlow}`,
     );
+}
+
+/** What sets the relatives of Llama apart. */
+function checkVariants(config: LlamaConfig, requireThat: (condition: boolean, what: string) => void): void {
+  const { layers, slidingWindow, slidingRotaryBase } = config;
+  for (const field of ['queryScalar', 'attentionSoftCap', 'logitSoftCap'] as const) {
+    const value = config[field];
+    requireThat(value === undefined || (Number.isFinite(value) && value > 0), `${field} must be positive, got ${value}`);
+  }
+  if (slidingWindow !== undefined) {
+    const { size, layers: flags } = slidingWindow;
+    requireThat(Number.isInteger(size) && size > 0, `slidingWindow.size must be a positive integer, got ${size}`);
+    requireThat(flags.length === layers, `slidingWindow.layers has ${flags.length} flags for ${layers} layers`);
+  }
+  if (slidingRotaryBase === undefined) return;
+  requireThat(slidingRotaryBase > 1, `slidingRotaryBase must be above 1, got ${slidingRotaryBase}`);
+  requireThat(slidingWindow !== undefined, 'slidingRotaryBase is for layers with a sliding window, and slidingWindow is absent');
 }

@@ -49,7 +49,18 @@ export type RotaryScaling =
       readonly attentionFactor?: number;
     };
 
-/** Llama family: rotary positions, RMS norm, gated feed-forward, grouped keys and values. */
+/** Layers that see only the latest positions. */
+export interface SlidingWindow {
+  /** Positions that a query sees, its own included. */
+  readonly size: number;
+  /** One flag a layer; the others see everything. */
+  readonly layers: readonly boolean[];
+}
+
+/**
+ * Llama family: rotary positions, RMS norm, gated feed-forward, grouped keys and values. The optional fields are what its relatives
+ * (Mistral, Qwen2, Qwen3, Gemma 1 to 3) do otherwise; without any it is Llama.
+ */
 export interface LlamaConfig extends CommonConfig {
   readonly architecture: 'llama';
   /** G: number of key-value heads, a divisor of the heads. */
@@ -59,8 +70,28 @@ export interface LlamaConfig extends CommonConfig {
   readonly rotaryBase: number;
   readonly rotaryScaling: RotaryScaling;
   readonly activation: 'silu' | 'gelu' | 'geluTanh';
+  /** Biases of the projections to queries, keys and values. */
   readonly attentionBias: boolean;
+  /** Bias of the projection behind attention; as `attentionBias` when absent. */
+  readonly attentionOutputBias?: boolean;
   readonly feedForwardBias: boolean;
+  readonly slidingWindow?: SlidingWindow;
+  /** Base of the unscaled rotary frequencies of layers with a sliding window; `rotaryBase` and its scaling when absent. */
+  readonly slidingRotaryBase?: number;
+  /** RMS norm of each head's queries and keys before they are rotated. */
+  readonly queryKeyNorm?: boolean;
+  /** Scores are multiplied by 1/√queryScalar; the head width when absent. */
+  readonly queryScalar?: number;
+  /** Bounds scores: s -> cap·tanh(s/cap). */
+  readonly attentionSoftCap?: number;
+  /** Bounds logits in the same way. */
+  readonly logitSoftCap?: number;
+  /** Looked-up embeddings are multiplied by √D; a tied head is not. */
+  readonly scaledEmbedding?: boolean;
+  /** Gains of RMS norms are stored less one: x·(1 + w). */
+  readonly gainsLessOne?: boolean;
+  /** RMS norms also behind attention and behind the feed-forward part, before they are added to the stream. */
+  readonly normsBehind?: boolean;
 }
 
 export type ModelConfig = Gpt2Config | LlamaConfig;

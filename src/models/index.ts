@@ -1,8 +1,8 @@
 // models: architectures written against a network, parameters in any parametrization, and the graphs of language models.
-export type { Architecture, FreeAxis, HeadLayout, Network } from './architecture.ts';
+export type { Architecture, AttentionOptions, FreeAxis, HeadLayout, Network } from './architecture.ts';
 export { architectureOf } from './architectures.ts';
 export { checkConfig } from './check-config.ts';
-export type { Gpt2Config, LlamaConfig, ModelConfig, RotaryScaling } from './config.ts';
+export type { Gpt2Config, LlamaConfig, ModelConfig, RotaryScaling, SlidingWindow } from './config.ts';
 export {
   type CodeLayout,
   codeLayout,

@@ -18,6 +18,8 @@ export interface ParameterSpec {
   readonly shape: readonly number[];
   /** Index of the transformer block it belongs to; absent outside the blocks. */
   readonly block?: number;
+  /** What a new vector holds; when absent 0 for biases and 1 for gains. */
+  readonly initial?: number;
 }
 
 /** Settings that are not tensors, plain JSON: those of the parametrization, `{ "rank": 64 }`, and of slots in codes, `{ "left.bits": 4 }`. */

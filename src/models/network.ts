@@ -2,7 +2,7 @@
 import { AppError, at, invariant } from '#base';
 import type { Emitter, Value } from '#graph';
 import { type Dim, type DType, multiplyDims, type Shape } from '#tensor';
-import type { HeadLayout, Network } from './architecture.ts';
+import type { AttentionOptions, HeadLayout, Network } from './architecture.ts';
 import { architectureOf } from './architectures.ts';
 import { causalAttention, causalBias } from './attention.ts';
 import { EncodedValue, slotEncoding } from './encoded-slots.ts';
@@ -63,7 +63,8 @@ export class GraphNetwork implements Network {
   readonly #layout: HeadLayout;
   readonly #attention: AttentionMode;
   readonly #prefix: string;
-  #bias: Value | undefined;
+  /** What is added to scores, by the size of the window. */
+  readonly #biases = new Map<number | undefined, Value>();
 
   constructor(b: NetworkBuilder, model: ModelDeclaration, options: NetworkOptions) {
     this.b = b;
@@ -112,10 +113,12 @@ export class GraphNetwork implements Network {
     return this.weight(path).dense();
   }
 
-  attend(layer: number, q: Value, k: Value, v: Value): Value {
-    if (this.#attention.kind === 'cached') return this.#attendToCache(this.#attention, layer, q, k, v);
-    this.#bias ??= causalBias(this.b, at(q.shape, 1), this.#attention.keyMask);
-    return causalAttention(this.b, q, k, v, this.#bias, this.#layout);
+  attend(layer: number, q: Value, k: Value, v: Value, options: AttentionOptions = {}): Value {
+    if (this.#attention.kind === 'cached') return this.#attendToCache(this.#attention, layer, q, k, v, options);
+    const { window } = options;
+    const bias = this.#biases.get(window) ?? causalBias(this.b, at(q.shape, 1), this.#attention.keyMask, window);
+    this.#biases.set(window, bias);
+    return causalAttention(this.b, q, k, v, bias, this.#layout, options);
   }
 
   tap(name: string, value: Value): Value {
@@ -174,7 +177,14 @@ export class GraphNetwork implements Network {
     return made;
   }
 
-  #attendToCache(mode: Extract<AttentionMode, { kind: 'cached' }>, layer: number, q: Value, k: Value, v: Value): Value {
+  #attendToCache(
+    mode: Extract<AttentionMode, { kind: 'cached' }>,
+    layer: number,
+    q: Value,
+    k: Value,
+    v: Value,
+    { scale, ...others }: AttentionOptions,
+  ): Value {
     const { b } = this;
     const { heads: H, keyValueHeads: G, headWidth: K } = this.#layout;
     const [B, T] = [at(q.shape, 0), at(q.shape, 1)];
@@ -190,7 +200,7 @@ export class GraphNetwork implements Network {
       past('value'),
       mode.lastIndex,
       mode.totalLength,
-      { heads: H, keyValueHeads: G, scale: 1 / Math.sqrt(K) },
+      { heads: H, keyValueHeads: G, scale: scale ?? 1 / Math.sqrt(K), ...others },
     );
     this.presents.set(cacheName('present', layer, 'key'), presentKey);
     this.presents.set(cacheName('present', layer, 'value'), presentValue);

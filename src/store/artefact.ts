@@ -5,7 +5,7 @@ import { AppError, type OperationContext, throwIfCancelled } from '#base';
 import { checkModel, type Model, type Parameter, storedName } from '#models';
 import type { HostTensor } from '#tensor';
 import type { FolderWriter } from './folder-writer.ts';
-import { readHuggingFaceConfig, writeHuggingFaceConfig } from './hugging-face/config.ts';
+import { huggingFaceConfigText, readHuggingFaceConfig } from './hugging-face/config.ts';
 import { type GenerationDefaults, readGenerationConfig, writeGenerationConfig } from './hugging-face/generation.ts';
 import { isTokenizerFile, type TokenizerFiles } from './hugging-face/tokenizer-files.ts';
 import { checkJson, type JsonObject, type JsonValue, jsonObjectSchema, jsonValueSchema, readBytes, readJsonFile } from './json.ts';
@@ -80,7 +80,7 @@ export async function writeArtefact(writer: FolderWriter, content: ArtefactConte
     return { path: parameter.path, kind: parameter.kind, settings: parameter.settings, tensors: Object.fromEntries(slots) };
   });
   const record = { format: 'athanor-artefact', formatVersion, parameters, ...meta };
-  await writer.writeJson(configName, writeHuggingFaceConfig(model.config, 'float32'));
+  await writer.writeText(configName, huggingFaceConfigText(model.config, 'float32'));
   await writer.writeJson(generationName, writeGenerationConfig(generation));
   await writer.writeJson(recordName, record);
   for (const [name, bytes] of tokenizerFiles) if (isTokenizerFile(name)) await writer.write(name, [bytes]);

@@ -72,6 +72,13 @@ export const smallCaseNames = [
   'llama-llama3',
   'llama-yarn-biases',
   'llama-yarn-factor',
+  'mistral',
+  'qwen2',
+  'qwen2-window',
+  'qwen3',
+  'gemma',
+  'gemma2',
+  'gemma3',
 ] as const;
 
 export const trainingCaseNames = ['gpt2-tied', 'llama-grouped'] as const;

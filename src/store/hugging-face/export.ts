@@ -9,7 +9,7 @@ import { type FileSystem, localFileSystem } from '../file-system.ts';
 import { type FolderWriter, renameDurably, writeFolder } from '../folder-writer.ts';
 import { type TensorSource, writeSafetensors } from '../safetensors.ts';
 import { indexName } from './checkpoint.ts';
-import { writeHuggingFaceConfig } from './config.ts';
+import { huggingFaceConfigText } from './config.ts';
 import { type GenerationDefaults, writeGenerationConfig } from './generation.ts';
 import { checkpointTensors } from './tensor-names.ts';
 import { isTokenizerFile, type TokenizerFiles } from './tokenizer-files.ts';
@@ -52,7 +52,7 @@ export async function exportHuggingFace(
     temporary,
     `exporting to ${folder}`,
     async (writer) => {
-      await writer.writeJson('config.json', writeHuggingFaceConfig(model.config, dtype));
+      await writer.writeText('config.json', huggingFaceConfigText(model.config, dtype));
       const generation = { ...endsOf(model), ...options.generation };
       await writer.writeJson('generation_config.json', writeGenerationConfig(generation));
       for (const [name, bytes] of tokenizerFiles) if (isTokenizerFile(name)) await writer.write(name, [bytes]);

@@ -50,6 +50,8 @@ const tables: Readonly<Record<ModelConfig['architecture'], NameTable>> = {
       'attn.q': 'self_attn.q_proj',
       'attn.k': 'self_attn.k_proj',
       'attn.v': 'self_attn.v_proj',
+      'attn.qNorm': 'self_attn.q_norm',
+      'attn.kNorm': 'self_attn.k_norm',
       'attn.out': 'self_attn.o_proj',
       norm2: 'post_attention_layernorm',
       'mlp.gate': 'mlp.gate_proj',
@@ -62,9 +64,22 @@ const tables: Readonly<Record<ModelConfig['architecture'], NameTable>> = {
   },
 };
 
+/** Where norms stand behind the parts too, the name of Llama's second norm means the one behind attention. */
+const namesWithNormsBehind = {
+  norm1Behind: 'post_attention_layernorm',
+  norm2: 'pre_feedforward_layernorm',
+  norm2Behind: 'post_feedforward_layernorm',
+};
+
+function tableOf(config: ModelConfig): NameTable {
+  const table = tables[config.architecture];
+  if (config.architecture !== 'llama' || config.normsBehind !== true) return table;
+  return { ...table, inBlock: { ...table.inBlock, ...namesWithNormsBehind } };
+}
+
 /** Every tensor that a checkpoint of this configuration has, under its full name, in our order. */
 export function checkpointTensors(config: ModelConfig): CheckpointTensor[] {
-  const table = tables[config.architecture];
+  const table = tableOf(config);
   return architectureOf(config)
     .parameters(config)
     .map((spec) => {
@@ -98,7 +113,7 @@ export interface TensorMatch {
  * @throws AppError `config_mismatch` naming what is missing or not expected
  */
 export function matchTensors(config: ModelConfig, storedNames: Iterable<string>): TensorMatch {
-  const table = tables[config.architecture];
+  const table = tableOf(config);
   const expected = checkpointTensors(config);
   const pathByName = new Map(expected.map(({ name, spec }) => [name, spec.path]));
   const nameByPath = new Map<string, string>();
