@@ -20,3 +20,4 @@ export { JobStore } from './job-store.ts';
 export { ModelHub, type ModelLease, type ModelResource } from './model-hub.ts';
 export type { EvaluationReport, ExportResult, ImportResult, JobKind, JobResults, ModelRecord } from './results.ts';
 export type { ExportFormat } from './specs.ts';
+export { ResultCheck } from './verification/result-check.ts';

@@ -80,8 +80,19 @@ export interface EvaluationReport {
   readonly engine: string;
 }
 
+/** What a fresh process that loaded the result found; see `ResultCheck`. */
+export interface Verification {
+  /** That both sides ran. */
+  readonly tokens: number;
+  readonly maxRelativeDifference: number;
+  readonly tolerance: number;
+  readonly elapsedMs: number;
+}
+
 export interface ImportResult {
   readonly model: ModelRecord;
+  /** Absent where checking is switched off. */
+  readonly verification?: Verification;
 }
 
 export interface ParameterChange {
@@ -103,6 +114,7 @@ export interface DistillResult {
   readonly steps: number;
   readonly finalLoss: number;
   readonly validation: Readonly<Record<string, number>>;
+  readonly verification?: Verification;
 }
 
 export interface EvaluateResult {

@@ -86,7 +86,7 @@ async function compress(
     ...(corpus === undefined ? {} : { data: corpus.fingerprint }),
   };
   const saved = await hub.save(spec.name, { model, tokenizerFiles, generation, meta }, context.jobId, context);
-  return { model: saved, changes: changesOf(report) };
+  return { ...saved, changes: changesOf(report) };
 }
 
 /** The same windows each time that a method asks for them. */

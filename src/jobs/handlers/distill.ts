@@ -119,8 +119,8 @@ class DistillRun {
     const trained = await this.#train(start, corpus, settings, new FolderCheckpoints(this.#context.workFolder, fingerprint), validation);
     const measures = validation === undefined ? {} : await this.#measure(trained.model, validation, this.#context);
     throwIfCancelled(this.#context.signal);
-    const model = await this.#save(trained, settings, corpus);
-    return { model, steps: trained.steps, finalLoss: trained.finalLoss, validation: measures };
+    const saved = await this.#save(trained, settings, corpus);
+    return { ...saved, steps: trained.steps, finalLoss: trained.finalLoss, validation: measures };
   }
 
   #train(
