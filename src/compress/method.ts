@@ -30,6 +30,8 @@ export interface TrainingMaterial {
   teacher(name?: string): Promise<Model>;
   /** Of this step; where they go is the caller's. */
   readonly checkpoints?: CheckpointKeeper;
+  /** Called when the step's result is kept: its checkpoints are of no use any more. */
+  finished?(): Promise<void>;
 }
 
 /** What happened to one parameter. */
