@@ -28,11 +28,15 @@ export interface MemoryRequest {
 interface Phase {
   readonly name: string;
   readonly bytes: number;
+  /** What a process beside this one holds meanwhile; it counts against the limit. */
+  readonly besideBytes?: number;
 }
 
 export interface MemoryPlan {
   /** Of the whole process at its largest, what it holds already included. */
   readonly estimatedPeakBytes: number;
+  /** The like with the process that loads the result back, which holds memory of its own. */
+  readonly neededBytes: number;
   readonly limitBytes: number;
   /** The part of the work that needs most. */
   readonly phase: string;
@@ -56,10 +60,10 @@ const slackBytes = 48 * 2 ** 20;
  */
 export function planMemory(request: MemoryRequest): MemoryPlan {
   const plan = estimate(request);
-  if (plan.estimatedPeakBytes <= request.limitBytes) return plan;
-  const { estimatedPeakBytes, limitBytes, phase } = plan;
-  const message = `compress: ${print(estimatedPeakBytes)} are needed at the peak (${phase}), ${print(request.residentBytes)} of them held already, and ${print(limitBytes)} is the limit. ${remedy(request, plan)}`;
-  throw new AppError('insufficient_memory', message, { details: { estimatedPeakBytes, limitBytes, phase } });
+  if (plan.neededBytes <= request.limitBytes) return plan;
+  const { neededBytes, limitBytes, phase } = plan;
+  const message = `compress: ${print(neededBytes)} are needed at the peak (${phase}), ${print(request.residentBytes)} of them held already, and ${print(limitBytes)} is the limit. ${remedy(request, plan)}`;
+  throw new AppError('insufficient_memory', message, { details: { neededBytes, limitBytes, phase } });
 }
 
 function estimate(request: MemoryRequest): MemoryPlan {
@@ -70,15 +74,26 @@ function estimate(request: MemoryRequest): MemoryPlan {
   const calibrates = recipe.steps.some(({ method, needsCalibration }) => needsCalibration && method !== 'distill');
   const fixed = deviceBytes + activationBytes(model.config, request.windowsPerRun, request.window, false);
   const { largest, all } = sumsBytes(model);
-  const room = Math.min(usualCalibrationBytes, all, limitBytes - held - fixed);
-  const calibrationBytes = Math.max(largest, room);
+  const scratch = largestScratchBytes(model);
+  const room = Math.min(usualCalibrationBytes, all, limitBytes - held - fixed - scratch);
+  const calibrationBytes = Math.max(largest, Math.floor(room));
   const phases: Phase[] = [
-    { name: 'loading the result back', bytes: 2 * deviceBytes + storedBytes + freshProcessBytes },
+    { name: 'loading the result back', bytes: deviceBytes, besideBytes: deviceBytes + storedBytes + freshProcessBytes },
     ...recipe.steps.map((step) => ({ name: step.method, bytes: stepBytes(step, model, deviceBytes) })),
-    ...(calibrates ? [{ name: 'calibration', bytes: fixed + calibrationBytes + largestScratchBytes(model) }] : []),
+    ...(calibrates ? [{ name: 'calibration', bytes: fixed + calibrationBytes + scratch }] : []),
   ];
-  const largestPhase = phases.reduce((most, phase) => (phase.bytes > most.bytes ? phase : most));
-  return { estimatedPeakBytes: Math.round(held + largestPhase.bytes), limitBytes, phase: largestPhase.name, calibrationBytes };
+  const needed = ({ bytes, besideBytes = 0 }: Phase): number => held + bytes + besideBytes;
+  // What does not fit is named before what is largest in this process.
+  const tightest = phases.reduce((most, phase) => (needed(phase) > needed(most) ? phase : most));
+  const largestHere = phases.reduce((most, phase) => (phase.bytes > most.bytes ? phase : most));
+  const named = needed(tightest) > limitBytes ? tightest : largestHere;
+  return {
+    estimatedPeakBytes: Math.ceil(held + largestHere.bytes),
+    neededBytes: Math.ceil(needed(tightest)),
+    limitBytes,
+    phase: named.name,
+    calibrationBytes,
+  };
 }
 
 function stepBytes({ method, settings }: RecipeStep, model: Model, deviceBytes: number): number {
@@ -117,22 +132,21 @@ function largestScratchBytes(model: Model): number {
   return Math.max(0, ...sizes);
 }
 
-function remedy(request: MemoryRequest, { estimatedPeakBytes, phase }: MemoryPlan): string {
+function remedy(request: MemoryRequest, { neededBytes, phase }: MemoryPlan): string {
   if (phase === 'calibration')
     for (let window = Math.floor(request.window / 2); window >= 16; window = Math.floor(window / 2))
-      if (estimate({ ...request, window }).estimatedPeakBytes <= request.limitBytes)
-        return `calibration.sequenceLength ${window} would fit.`;
+      if (estimate({ ...request, window }).neededBytes <= request.limitBytes) return `calibration.sequenceLength ${window} would fit.`;
   if (phase === 'distill') {
     const given = Math.max(...request.recipe.steps.map(({ settings }) => (settings as TrainingSettings).batchSize ?? 8));
     for (let batchSize = Math.floor(given / 2); batchSize >= 1; batchSize = Math.floor(batchSize / 2)) {
       const steps = request.recipe.steps.map((step) =>
         step.method === 'distill' ? { ...step, settings: { ...(step.settings as TrainingSettings), batchSize } } : step,
       );
-      if (estimate({ ...request, recipe: { ...request.recipe, steps } }).estimatedPeakBytes <= request.limitBytes)
+      if (estimate({ ...request, recipe: { ...request.recipe, steps } }).neededBytes <= request.limitBytes)
         return `distill.batchSize ${batchSize} with more gradientAccumulation would fit.`;
     }
   }
-  return `Unload other models, or give the server at least ${print(estimatedPeakBytes)}.`;
+  return `Unload other models, or give the server at least ${print(neededBytes)}.`;
 }
 
 function print(bytes: number): string {
