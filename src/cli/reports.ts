@@ -104,7 +104,7 @@ type CompressMessage = NonNullable<JobResultMessage['compress']>;
 
 /** Step by step what became of each parameter, then what the whole was worth knowing for. */
 function compressText({ changes, steps, calibration, memory, verification }: CompressMessage, model: ModelMessage): string {
-  const heads = ['parameter', 'stored as', 'rank', 'bytes before', 'bytes after', 'error before', 'error', 'note'];
+  const heads = ['parameter', 'stored as', 'rank', 'bytes before', 'bytes after', 'lost before', 'weight error', 'output error', 'note'];
   const lines = steps.flatMap(({ method, note }, index) => {
     const rows = changes
       .filter(({ step }) => step === index)
@@ -115,7 +115,8 @@ function compressText({ changes, steps, calibration, memory, verification }: Com
         countText(change.storedBytesBefore),
         countText(change.storedBytesAfter),
         change.errorBefore.toFixed(4),
-        change.relativeError.toFixed(4),
+        change.weightError.toFixed(4),
+        change.outputError === undefined ? '-' : change.outputError.toFixed(4),
         change.note,
       ]);
     const title = `step ${index + 1}, ${method}${note === '' ? '' : `: ${note}`}`;
