@@ -29,7 +29,27 @@ class Attempt {
     this.#limit = limit;
   }
 
+  /** Programs and tensors that the device was given: work on a matrix needs some. */
+  deviceCalls = 0;
+
   async run(model: Model, recipe: unknown, layers: LayerFolder | undefined): ReturnType<typeof compressModel> {
+    const compile: Engine['compile'] = (graph, options) => {
+      this.deviceCalls++;
+      return engine.compile(graph, options);
+    };
+    const upload: Engine['upload'] = (tensor) => {
+      this.deviceCalls++;
+      return engine.upload(tensor);
+    };
+    const counted: Engine = {
+      name: engine.name,
+      device: engine.device,
+      compile,
+      allocate: (type) => engine.allocate(type),
+      upload,
+      counters: () => engine.counters(),
+      dispose: () => engine.dispose(),
+    };
     const windows = new WindowCalibration(engine, tinyWindows());
     const calibrated = this.calibrated;
     const calibration: Calibration = {
@@ -43,7 +63,12 @@ class Attempt {
       if (this.progress.filter(({ item }) => item !== undefined).length >= this.#limit) this.#stop.abort();
     };
     const ofStep = layers === undefined ? {} : { ofStep: (index: number) => ({ memory: layers.step(index) }) };
-    return compressModel(model, parseRecipe(recipe, methods), { engine, calibration, ...ofStep }, { report, signal: this.#stop.signal });
+    return compressModel(
+      model,
+      parseRecipe(recipe, methods),
+      { engine: counted, calibration, ...ofStep },
+      { report, signal: this.#stop.signal },
+    );
   }
 }
 
@@ -78,6 +103,8 @@ describe('a compression that was stopped', () => {
     const again = new Attempt();
     expect(bytesOf((await again.run(model, recipe, new LayerFolder(folder, 'same'))).model)).toEqual(bytesOf(straight.model));
     expect(again.calibrated).toEqual([]);
+    expect(again.deviceCalls).toBe(0);
+    expect(stopped.deviceCalls).toBeGreaterThan(0);
   });
 
   it('makes a damaged layer again, and keeps steps apart', async () => {
