@@ -28,7 +28,7 @@ const resultKey = 'distilled';
  * Its checkpoints are those of `CompressionEnvironment.training`, its result is remembered like a layer, so that a recipe that goes on neither trains
  * again nor differs.
  */
-export const distillStep: Method<DistillStepSettings> = {
+const distillStep: Method<DistillStepSettings> = {
   name: 'distill',
   settings: settingsSchema,
   needsCalibration: () => true,

@@ -13,7 +13,7 @@ import { probeLogits, probeTokens } from './probe.ts';
  * the number of threads and the kind of device decide: √K·2⁻²⁴ ≈ 3e-6 for sums of K = 3072, a few times that through all layers. A wrong scale, order or
  * type shows in the first digits. 1e-4 lies between by more than a factor of ten on both sides.
  */
-export const verificationTolerance = 1e-4;
+const verificationTolerance = 1e-4;
 
 export interface ResultCheckOptions {
   /** Beside what the size of the model asks for. Default 120 s. */
