@@ -2,7 +2,7 @@
 import { AppError, at, invariant, type OperationContext, throwIfCancelled } from '#base';
 import type { DeviceBuffer, Engine, Program } from '#engine';
 import { GraphBuilder, type Value } from '#graph';
-import { borrowModel, causalNetwork, graphNames, type Model, parameterSpecs } from '#models';
+import { borrowModel, causalNetwork, graphNames, type Model, type ModelDeclaration, parameterSpecs } from '#models';
 import type { HostTensor } from '#tensor';
 
 /** H = XᵀX of one input, and the layers that it goes into. */
@@ -37,7 +37,13 @@ export interface WindowCalibrationOptions {
   readonly windows?: number;
 }
 
-const defaultMemoryBytes = 1 << 30;
+/** Room for the sums of one pass where nobody says how much there is. */
+export const largestCalibrationBytes = 1 << 30;
+
+/** The sums of one input of width D: two on the device, and one on the host when the pass ends. */
+function momentsBytes(width: number): number {
+  return 3 * 8 * width * width;
+}
 
 /** Runs the model over windows of tokens. `windows` starts anew for every pass and must give the same windows each time. */
 export class WindowCalibration implements Calibration {
@@ -49,7 +55,7 @@ export class WindowCalibration implements Calibration {
   constructor(engine: Engine, windows: TokenWindows, options: WindowCalibrationOptions = {}) {
     this.#engine = engine;
     this.#windows = windows;
-    this.#memoryBytes = options.memoryBytes ?? defaultMemoryBytes;
+    this.#memoryBytes = options.memoryBytes ?? largestCalibrationBytes;
     this.#total = options.windows;
   }
 
@@ -157,14 +163,13 @@ function readMoments({ paths, width }: Tap, sum: DeviceBuffer, tokens: number): 
   return { paths, gram: data, width, tokens };
 }
 
-/** Consecutive paths whose sums, kept twice, fit into the budget; at least one a group. Layers of a block stay in order. */
+/** Consecutive paths whose sums fit into the budget; at least one a group. Layers of a block stay in order. */
 function groupByMemory(model: Model, paths: readonly string[], budgetBytes: number): string[][] {
   const specs = parameterSpecs(model);
   const groups: string[][] = [];
   let used = Number.POSITIVE_INFINITY;
   for (const path of paths) {
-    const width = at(specs.get(path)?.shape ?? [], 0);
-    const bytes = 2 * 8 * width * width;
+    const bytes = momentsBytes(at(specs.get(path)?.shape ?? [], 0));
     if (used + bytes > budgetBytes) {
       groups.push([]);
       used = 0;
@@ -173,4 +178,10 @@ function groupByMemory(model: Model, paths: readonly string[], budgetBytes: numb
     used += bytes;
   }
   return groups;
+}
+
+/** Bytes of the sums of a model's linear layers: of the largest, which a pass has to hold, and of all, more than which none needs. */
+export function sumsBytes(model: ModelDeclaration): { readonly largest: number; readonly all: number } {
+  const sizes = [...parameterSpecs(model).values()].flatMap(({ role, shape }) => (role === 'linear' ? [momentsBytes(at(shape, 0))] : []));
+  return { largest: Math.max(0, ...sizes), all: sizes.reduce((sum, bytes) => sum + bytes, 0) };
 }

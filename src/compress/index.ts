@@ -1,10 +1,27 @@
 // compress: methods that change how parameters are stored, and the recipes that order them.
-export { type Calibration, type InputMoments, type TokenWindows, WindowCalibration, type WindowCalibrationOptions } from './calibration.ts';
-export { type CompressionReport, compressModel } from './compress-model.ts';
+export {
+  type Calibration,
+  type InputMoments,
+  largestCalibrationBytes,
+  sumsBytes,
+  type TokenWindows,
+  WindowCalibration,
+  type WindowCalibrationOptions,
+} from './calibration.ts';
+export { type CompressionReport, compressModel, type RecipeEnvironment } from './compress-model.ts';
 export { SvdSolver } from './decomposition/svd.ts';
 export type { KroneckerSettings } from './kronecker/settings.ts';
 export type { LowRankSettings } from './low-rank/settings.ts';
-export type { CompressionEnvironment, LayerReport, Method, MethodReport, MethodResult } from './method.ts';
+export type {
+  CompressionEnvironment,
+  FinishedLayer,
+  LayerMemory,
+  LayerReport,
+  Method,
+  MethodReport,
+  MethodResult,
+  TrainingMaterial,
+} from './method.ts';
 export { nearestNames } from './nearest-name.ts';
 export { matchesPattern, type PathPatterns, selectMatrices } from './patterns.ts';
 export type { QuantizeSettings } from './quantize/settings.ts';

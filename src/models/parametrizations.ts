@@ -126,9 +126,10 @@ export function materializeParameter(model: Model, path: string): HostTensor<'fl
 }
 
 /** Stored names of the tensors that training changes. */
-export function trainableNames(model: ModelDeclaration): string[] {
+export function trainableNames(model: ModelDeclaration, trains: (path: string) => boolean = () => true): string[] {
   const specs = parameterSpecs(model);
   return [...model.parameters.values()].flatMap((parameter) => {
+    if (!trains(parameter.path)) return [];
     const spec = specs.get(parameter.path);
     invariant(spec !== undefined, `${parameter.path} is not a parameter of ${model.config.architecture}`);
     const slots = Object.entries(storedSlots(spec, parameter));

@@ -13,6 +13,8 @@ export interface TrainRequest {
   readonly objective: Objective;
   readonly corpus: TokenCorpus;
   readonly settings: TrainSettings;
+  /** Which parameters train; all when absent. */
+  readonly trains?: (path: string) => boolean;
   /** Where checkpoints go and come from; absent to train without. */
   readonly checkpoints?: CheckpointKeeper;
   /** Shown in progress events; the objective's name when absent. */
@@ -48,7 +50,7 @@ export async function trainModel(request: TrainRequest, engine: Engine, context:
   const saved = await checkpoints?.load();
   const options = { batch: settings.batchSize, window: settings.sequenceLength, seed: settings.seed };
   const sampler = new WindowSampler(corpus.tokens, options, saved?.progress.cursor);
-  const trainer = await Trainer.create(engine, model, objective, settings);
+  const trainer = await Trainer.create(engine, model, objective, settings, request.trains);
   try {
     if (saved !== undefined) trainer.restore(saved.progress.step, saved.tensors);
     let shownLoss = saved?.progress.shownLoss ?? null;

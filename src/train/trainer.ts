@@ -86,9 +86,15 @@ export class Trainer {
   }
 
   /** Compiles the programs and uploads the student. @throws AppError `context_too_long` when the sequences are too long for it */
-  static async create(engine: Engine, model: Model, objective: Objective, settings: TrainSettings): Promise<Trainer> {
+  static async create(
+    engine: Engine,
+    model: Model,
+    objective: Objective,
+    settings: TrainSettings,
+    trains?: (path: string) => boolean,
+  ): Promise<Trainer> {
     const optimizer = makeOptimizer(settings.optimizer);
-    const sizes = { batch: settings.batchSize, length: settings.sequenceLength, trained: trainableNames(model) };
+    const sizes = { batch: settings.batchSize, length: settings.sequenceLength, trained: trainableNames(model, trains) };
     const { graph, metricNames } = buildGradientGraph(model, objective, { ...sizes, accumulates: false });
     const adding = settings.gradientAccumulation > 1 ? buildGradientGraph(model, objective, { ...sizes, accumulates: true }) : undefined;
     // Only tensors that the graph reads have gradients.

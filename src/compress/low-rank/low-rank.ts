@@ -1,7 +1,7 @@
 // The low-rank method: replaces matrices by two thin factors, plainly or weighted by the inputs that a layer really sees.
 import { AppError, at, invariant, type OperationContext, throwIfCancelled } from '#base';
 import { type Model, materializeParameter, type Parameter, type ParameterSpec, replaceParameters } from '#models';
-import { castTensor, type DType, dtypeBytes, firstNonFinite, type HostTensor, isFloat, printShape, tensorBytes } from '#tensor';
+import { castTensor, type DType, dtypeBytes, firstNonFinite, type HostTensor, hostTensor, isFloat, printShape, tensorBytes } from '#tensor';
 import type { InputMoments } from '../calibration.ts';
 import { balanceFactors, cutFactors, roundFactors } from '../decomposition/balance.ts';
 import { EngineMatrices } from '../decomposition/engine-matrices.ts';
@@ -16,13 +16,19 @@ import {
   whitenedProblem,
 } from '../decomposition/factor-problem.ts';
 import { allEigen, dominantEigen, firstVectors } from '../decomposition/gram-eigen.ts';
-import { type CompressionEnvironment, type LayerReport, type Method, type MethodResult, methodReport } from '../method.ts';
+import { LayerRun } from '../layer-run.ts';
+import {
+  type CompressionEnvironment,
+  type FinishedLayer,
+  type LayerReport,
+  type Method,
+  type MethodResult,
+  methodReport,
+} from '../method.ts';
 import { overlapped } from '../overlap.ts';
 import { selectMatrices } from '../patterns.ts';
 import { allocateByLoss, breakEvenRank, componentBytes, type RankCase, rankForEnergy, rankForRatio } from './ranks.ts';
 import { type LowRankSettings, lowRankSettings } from './settings.ts';
-
-const phase = 'low rank';
 
 /**
  * W [m, n] ≈ left [m, R] · right [R, n] for every selected matrix.
@@ -90,8 +96,7 @@ class LowRankRun {
   readonly #environment: CompressionEnvironment;
   readonly #context: OperationContext;
   readonly #matrices: EngineMatrices;
-  readonly #total: number;
-  #numDone = 0;
+  readonly #layers: LayerRun;
 
   constructor(
     model: Model,
@@ -106,42 +111,55 @@ class LowRankRun {
     this.#environment = environment;
     this.#context = context;
     this.#matrices = matrices;
-    this.#total = total;
+    this.#layers = new LayerRun('low rank', total, environment, context);
   }
 
   async apply(targets: readonly Target[]): Promise<MethodResult> {
-    const finished =
-      this.#settings.allocate === 'loss'
-        ? await this.#applyAllocated(targets)
-        : await collect(this.#solveAll(targets), (each) => this.#finish(each));
-    const byPath = new Map(finished.map((result) => [result.layer.path, result]));
+    const finished = await this.#layers.recallAll(targets.map(({ spec }) => spec.path));
+    const rest = targets.filter(({ spec }) => !finished.has(spec.path));
+    if (rest.length > 0) {
+      // Ranks by loss depend on all matrices; the others on their own alone.
+      const solved = this.#settings.allocate === 'loss' ? this.#allocated(targets) : this.#solveAll(rest);
+      for await (const each of solved) {
+        const { path } = each.target.spec;
+        if (!finished.has(path)) finished.set(path, await this.#layers.layer(path, () => this.#finish(each)));
+      }
+    }
     const ordered = targets.map(({ spec }) => {
-      const result = byPath.get(spec.path);
+      const result = finished.get(spec.path);
       invariant(result !== undefined, `${spec.path} was not decomposed`);
       return result;
     });
-    const replacements = ordered.flatMap(({ parameter }) => (parameter === undefined ? [] : [parameter]));
     const report = methodReport(
       'lowRank',
       ordered.map(({ layer }) => layer),
     );
+    const replacements = ordered.flatMap(({ parameters }) => parameters);
     return { model: replaceParameters(this.#model, replacements), report };
   }
 
   /** Decomposes everything first, then shares out the bytes. */
-  async #applyAllocated(targets: readonly Target[]): Promise<Finished[]> {
+  async *#allocated(targets: readonly Target[]): AsyncGenerator<Solved> {
     const { ratio } = this.#settings;
     invariant(ratio !== undefined, 'the settings allow loss allocation with a ratio only');
-    const solved = await collect(this.#solveAll(targets), async (each) => each);
+    const byPath = new Map<string, Solved>();
+    for (const target of targets) {
+      const part = await this.#layers.recallPart(partKey(target));
+      if (part !== undefined) byPath.set(target.spec.path, solvedFrom(target, part));
+    }
+    for await (const solved of this.#solveAll(targets.filter(({ spec }) => !byPath.has(spec.path)))) {
+      await this.#layers.keepPart(partKey(solved.target), partOf(solved));
+      byPath.set(solved.target.spec.path, solved);
+    }
+    const all = [...byPath.values()];
     const budgetBytes = ratio * targets.reduce((sum, { bytesBefore }) => sum + bytesBefore, 0);
+    // In the order of the model, whatever came from an earlier attempt.
+    all.sort((left, right) => targets.indexOf(left.target) - targets.indexOf(right.target));
     const ranks = allocateByLoss(
-      solved.map(({ target, squares }) => ({ ...target, squares })),
+      all.map(({ target, squares }) => ({ ...target, squares })),
       budgetBytes,
     );
-    const finished: Finished[] = [];
-    for (const [index, each] of solved.entries())
-      finished.push(await this.#finish({ ...each, factors: cutFactors(each.factors, at(ranks, index)) }));
-    return finished;
+    for (const [index, each] of all.entries()) yield { ...each, factors: cutFactors(each.factors, at(ranks, index)) };
   }
 
   #solveAll(targets: readonly Target[]): AsyncGenerator<Solved> {
@@ -207,7 +225,7 @@ class LowRankRun {
   }
 
   /** Rounds the factors to their stored type, measures what they lose, and reports the layer. */
-  async #finish(solved: Solved): Promise<Finished> {
+  async #finish(solved: Solved): Promise<FinishedLayer> {
     const { target, factors } = solved;
     const { rank } = factors;
     const bytesAfter = rank * componentBytes(target);
@@ -215,9 +233,7 @@ class LowRankRun {
     // An explicit rank is an order; a ratio or an energy asks for a smaller model.
     if (this.#settings.rank === undefined && bytesAfter >= target.bytesBefore) {
       const note = `kept as it is: rank ${rank} would store ${bytesAfter} bytes in place of ${target.bytesBefore}`;
-      const layer = { ...base, kindAfter: target.parameter.kind, bytesAfter: target.bytesBefore, weightError: 0, note };
-      this.#report(layer);
-      return { layer };
+      return { layer: { ...base, kindAfter: target.parameter.kind, bytesAfter: target.bytesBefore, weightError: 0, note }, parameters: [] };
     }
     const stored = roundFactors(factors, target.dtype);
     const loss = await weightLoss(
@@ -234,22 +250,9 @@ class LowRankRun {
       rank,
       ...outputError(solved, loss),
     };
-    this.#report(layer);
     const { left, right } = stored;
-    return { layer, parameter: { path: target.spec.path, kind: 'lowRank', settings: { rank }, tensors: { left, right } } };
+    return { layer, parameters: [{ path: target.spec.path, kind: 'lowRank', settings: { rank }, tensors: { left, right } }] };
   }
-
-  #report({ path, weightError, outputError, rank, bytesBefore, bytesAfter }: LayerReport): void {
-    const errors = outputError === undefined ? { weightError } : { weightError, outputError };
-    const metrics = { ...errors, ...(rank === undefined ? {} : { rank }), bytesBefore, bytesAfter };
-    this.#context.report({ phase, step: ++this.#numDone, total: this.#total, item: path, metrics });
-  }
-}
-
-interface Finished {
-  readonly layer: LayerReport;
-  /** Absent where the parameter stays as it is. */
-  readonly parameter?: Parameter;
 }
 
 /** The discarded singular values are the error of the outputs; what the floor under the moments added to them comes off again. */
@@ -265,8 +268,32 @@ function checkSamples({ spec }: Target, rank: number, tokens: number): void {
   throw new AppError('not_enough_samples', message, { details: { path: spec.path, tokens, rank } });
 }
 
-async function collect<From, To>(source: AsyncIterable<From>, convert: (item: From) => Promise<To>): Promise<To[]> {
-  const results: To[] = [];
-  for await (const item of source) results.push(await convert(item));
-  return results;
+/** A decomposition whose rank is not known yet, as it is kept for an attempt that goes on: factors and spectrum in full precision. */
+function partOf({ target, factors, squares, energy, floor }: Solved): FinishedLayer {
+  const { rows, columns, bytesBefore, parameter } = target;
+  const { path, kind } = parameter;
+  const { rank, left, right } = factors;
+  const tensors = {
+    left: hostTensor('float64', [rows, rank], left),
+    right: hostTensor('float64', [rank, columns], right),
+    squares: hostTensor('float64', [squares.length], squares),
+  };
+  const settings = { rank, energy, ...(floor === undefined ? {} : { floor }) };
+  const layer = { path, kindBefore: kind, kindAfter: kind, bytesBefore, bytesAfter: bytesBefore, weightError: 0 };
+  return { layer, parameters: [{ path, kind: 'decomposition', settings, tensors }] };
 }
+
+function solvedFrom(target: Target, { parameters }: FinishedLayer): Solved {
+  const { settings, tensors } = at(parameters, 0);
+  const numbers = (slot: string): Float64Array => {
+    const data = tensors[slot]?.data;
+    invariant(data instanceof Float64Array, `a kept decomposition of ${target.spec.path} holds ${slot}`);
+    return data;
+  };
+  const { rank, energy, floor } = settings;
+  invariant(typeof rank === 'number' && typeof energy === 'number', 'a kept decomposition says its rank and energy');
+  const factors = { rank, left: numbers('left'), right: numbers('right') };
+  return { target, factors, squares: numbers('squares'), energy, floor: typeof floor === 'number' ? floor : undefined };
+}
+
+const partKey = ({ spec }: Target): string => `decomposition of ${spec.path}`;

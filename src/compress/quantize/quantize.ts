@@ -89,8 +89,11 @@ class QuantizeRun {
     const calibrated = new Map(
       specs.filter((spec) => method !== 'rtn' && this.#readsInputs(spec)).map((spec) => [spec.path, spec] as const),
     );
-    const finished = new Map<string, FinishedLayer>();
-    for (const spec of specs) if (!calibrated.has(spec.path)) finished.set(spec.path, await this.#quantize(spec, undefined));
+    // What is finished needs no calibration.
+    const finished = await this.#layers.recallAll(calibrated.keys());
+    for (const path of finished.keys()) calibrated.delete(path);
+    for (const spec of specs)
+      if (!calibrated.has(spec.path) && !finished.has(spec.path)) finished.set(spec.path, await this.#quantize(spec, undefined));
     if (calibrated.size > 0) {
       if (calibration === undefined)
         throw new AppError(

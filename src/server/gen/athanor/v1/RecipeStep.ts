@@ -3,6 +3,7 @@
 import type { LowRank as _athanor_v1_LowRank, LowRank__Output as _athanor_v1_LowRank__Output } from '../../athanor/v1/LowRank.ts';
 import type { Kronecker as _athanor_v1_Kronecker, Kronecker__Output as _athanor_v1_Kronecker__Output } from '../../athanor/v1/Kronecker.ts';
 import type { Quantize as _athanor_v1_Quantize, Quantize__Output as _athanor_v1_Quantize__Output } from '../../athanor/v1/Quantize.ts';
+import type { Distill as _athanor_v1_Distill, Distill__Output as _athanor_v1_Distill__Output } from '../../athanor/v1/Distill.ts';
 
 /**
  * One step. Methods that come later are further members.
@@ -21,9 +22,13 @@ export interface RecipeStep {
    */
   'quantize'?: (_athanor_v1_Quantize | null);
   /**
+   * Training against a teacher, on the job's text.
+   */
+  'distill'?: (_athanor_v1_Distill | null);
+  /**
    * Exactly one.
    */
-  'method'?: "lowRank"|"kronecker"|"quantize";
+  'method'?: "lowRank"|"kronecker"|"quantize"|"distill";
 }
 
 /**
@@ -43,7 +48,11 @@ export interface RecipeStep__Output {
    */
   'quantize'?: (_athanor_v1_Quantize__Output | null);
   /**
+   * Training against a teacher, on the job's text.
+   */
+  'distill'?: (_athanor_v1_Distill__Output | null);
+  /**
    * Exactly one.
    */
-  'method'?: "lowRank"|"kronecker"|"quantize";
+  'method'?: "lowRank"|"kronecker"|"quantize"|"distill";
 }
