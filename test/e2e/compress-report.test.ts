@@ -1,5 +1,6 @@
 // What a compress job tells: its plan first, every layer on the way, and in the end steps, notes, calibration rows, memory and the fresh process.
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AthanorClient, type JobEventMessage } from '#server';
@@ -100,6 +101,17 @@ describe('a compress job', () => {
     const spec = { model: 'model', name: 'never', recipe: { steps: [{ distill: { steps: 1, teacher: 'nobody' } }] } };
     await expect(eventsOf(spec)).rejects.toMatchObject({ code: 'invalid_argument', message: expect.stringMatching(/distill needs text/) });
     await expect(eventsOf({ ...spec, data })).rejects.toMatchObject({ code: 'model_not_found' });
+  });
+
+  it('leaves nothing behind when it fails', async () => {
+    const events = await eventsOf({
+      model: 'model',
+      name: 'never',
+      recipe: { steps: [{ lowRank: { ratio: 0.5, include: ['nowhere'] } }] },
+    });
+    const failed = events.find(({ error }) => error);
+    expect(failed?.error?.code).toBe('pattern_matches_nothing');
+    await expect.poll(async () => await readdir(join(folder, 'work'))).not.toContain(failed?.jobId);
   });
 
   it('is refused by a server with too little memory, and writes nothing', async () => {

@@ -24,7 +24,7 @@ import { LayerFolder } from '../layer-folder.ts';
 import { type MemoryPlan, memoryLimitBytes, PeakMemory, planMemory } from '../memory-plan.ts';
 import type { ModelHub, ModelLease, SavedModel } from '../model-hub.ts';
 import { namedRecipe } from '../named-recipes.ts';
-import { pinnedInputs } from '../pinned-inputs.ts';
+import { withPinnedInputs } from '../pinned-inputs.ts';
 import type { CompressResult, ParameterChange, StepReport } from '../results.ts';
 import { type CompressSpec, compressSpecSchema } from '../specs.ts';
 import { textSource, tokenizeText } from '../text-data.ts';
@@ -57,11 +57,11 @@ export function compressHandler(hub: ModelHub, engine: Engine, options: Compress
       await checkWrites(hub, name, replace);
       if (data !== undefined) await textSource(data);
     },
-    async run(spec, context) {
+    run(spec, context) {
       const recipe = parseRecipe(spec.recipe, recipeMethods);
-      const pinned = await pinnedInputs(hub, [spec.model, ...teachersOf(recipe)], context.workFolder);
-      const run = new CompressRun(hub, engine, spec, recipe, pinned, context, options);
-      return await hub.using(pinned.get(spec.model) ?? spec.model, (lease) => run.run(lease));
+      return withPinnedInputs(hub, [spec.model, ...teachersOf(recipe)], context.workFolder, (pinnedTo) =>
+        hub.using(pinnedTo(spec.model), (lease) => new CompressRun(hub, engine, spec, recipe, pinnedTo, context, options).run(lease)),
+      );
     },
   };
 }
@@ -87,8 +87,8 @@ class CompressRun {
   readonly #engine: Engine;
   readonly #spec: CompressSpec;
   readonly #recipe: Recipe;
-  /** The versions that the first attempt began with, by reference. */
-  readonly #pinned: ReadonlyMap<string, string>;
+  /** The version of a reference with which the first attempt began. */
+  readonly #pinnedTo: (reference: string) => string;
   readonly #context: JobContext;
   readonly #options: CompressOptions;
 
@@ -97,7 +97,7 @@ class CompressRun {
     engine: Engine,
     spec: CompressSpec,
     recipe: Recipe,
-    pinned: ReadonlyMap<string, string>,
+    pinnedTo: (reference: string) => string,
     context: JobContext,
     options: CompressOptions,
   ) {
@@ -105,7 +105,7 @@ class CompressRun {
     this.#engine = engine;
     this.#spec = spec;
     this.#recipe = recipe;
-    this.#pinned = pinned;
+    this.#pinnedTo = pinnedTo;
     this.#context = context;
     this.#options = options;
   }
@@ -174,7 +174,7 @@ class CompressRun {
     const layers = new LayerFolder(join(workFolder, 'layers'), fingerprint);
     const teacher: TrainingMaterial['teacher'] = async (name) => {
       if (name === undefined) return lease.model;
-      const known = teachers.get(name) ?? (await this.#hub.acquire(this.#pinned.get(name) ?? name));
+      const known = teachers.get(name) ?? (await this.#hub.acquire(this.#pinnedTo(name)));
       teachers.set(name, known);
       checkSameTokens(lease, known);
       return known.model;
@@ -206,7 +206,7 @@ class CompressRun {
     const { tokenizerFiles, generation } = lease.artefact;
     const teachers = [];
     for (const name of new Set(teachersOf(this.#recipe)))
-      teachers.push({ hash: (await this.#hub.get(this.#pinned.get(name) ?? name)).hash, role: 'teacher' });
+      teachers.push({ hash: (await this.#hub.get(this.#pinnedTo(name))).hash, role: 'teacher' });
     const meta = {
       parents: [{ hash: lease.version.hash, role: 'source' }, ...teachers],
       recipe: this.#spec.recipe as JsonValue,
@@ -220,7 +220,7 @@ class CompressRun {
   #fingerprint({ version }: ModelLease, corpus: TokenCorpus | undefined, calibration: CalibrationData | undefined): string {
     const parts = [
       version.hash,
-      [...this.#pinned],
+      teachersOf(this.#recipe).map(this.#pinnedTo),
       this.#spec.recipe,
       corpus?.fingerprint ?? '',
       corpus?.tokenizerHash ?? '',

@@ -12,7 +12,7 @@ import { checkInput } from '../check-input.ts';
 import { FolderCheckpoints } from '../checkpoints.ts';
 import type { JobContext, JobHandler } from '../job.ts';
 import type { ModelHub, ModelLease } from '../model-hub.ts';
-import { pinnedInputs } from '../pinned-inputs.ts';
+import { withPinnedInputs } from '../pinned-inputs.ts';
 import type { DistillResult } from '../results.ts';
 import { type DistillSpec, distillSpecSchema } from '../specs.ts';
 import { textSource, tokenizeText } from '../text-data.ts';
@@ -38,13 +38,12 @@ export function distillHandler(hub: ModelHub, engine: Engine): JobHandler<Distil
       await textSource(data);
       if (validation !== undefined) await textSource(validation);
     },
-    async run(spec, context) {
-      const pinned = await pinnedInputs(hub, [spec.student, spec.teacher], context.workFolder);
-      const pinnedTo = (reference: string): string => pinned.get(reference) ?? reference;
-      return hub.using(pinnedTo(spec.student), (student) =>
-        withTeacher(hub, pinnedTo(spec.teacher), (teacher) => new DistillRun(hub, engine, spec, student, teacher, context).run()),
-      );
-    },
+    run: (spec, context) =>
+      withPinnedInputs(hub, [spec.student, spec.teacher], context.workFolder, (pinnedTo) =>
+        hub.using(pinnedTo(spec.student), (student) =>
+          withTeacher(hub, pinnedTo(spec.teacher), (teacher) => new DistillRun(hub, engine, spec, student, teacher, context).run()),
+        ),
+      ),
   };
 }
 
