@@ -3,10 +3,11 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { createReferenceEngine } from '#engine/reference';
 import { cholesky, invertLower, multiply, runAtOnce } from '#linalg';
 import { EngineMatrices } from '../../../src/compress/decomposition/engine-matrices.ts';
+import { codeByAwq } from '../../../src/compress/quantize/awq.ts';
 import { dropDeadInputs, factorInputs, gptqCodes } from '../../../src/compress/quantize/gptq.ts';
 import { decodeCodes, type Grid, makeGrid, nearestCode, nearestCodes } from '../../../src/compress/quantize/grid.ts';
 import { LayerInputs } from '../../../src/compress/quantize/layer-inputs.ts';
-import { codeByAwq, codeByGptq, decoded, roundToNearest } from '../../../src/compress/quantize/slot-codes.ts';
+import { codeByGptq, decoded, roundToNearest } from '../../../src/compress/quantize/slot-codes.ts';
 import { frobenius, gaussian, transposeFlat } from './matrices.ts';
 
 const { signal } = new AbortController();
@@ -139,7 +140,7 @@ describe('methods that look at inputs', () => {
     const errorOf = (numbers: Float32Array): number => outputError(inputs, weight, byInput(numbers, N, K), K, N);
     const nearest = errorOf(decoded(runAtOnce(roundToNearest(rows, shape))));
     const gptq = errorOf(decoded(await codeByGptq(matrices, rows, shape, layer)));
-    const awq = errorOf(decoded(await codeByAwq(matrices, rows, shape, layer)));
+    const awq = errorOf(decoded(await codeByAwq(matrices, rows, shape, layer, true)));
     expect(gptq).toBeLessThan(factor * nearest);
     expect(awq).toBeLessThanOrEqual(nearest);
     layer.release();
@@ -149,7 +150,7 @@ describe('methods that look at inputs', () => {
     const outliers = inputs.map((value, index) => (index % K < 2 ? 30 * value : value));
     const layer = new LayerInputs(matrices, momentsOf(outliers, K), K);
     const shape = { rows: N, columns: K, bits: 3, groupSize: 32, symmetric: false };
-    const { inputScales } = await codeByAwq(matrices, rows, shape, layer);
+    const { inputScales } = await codeByAwq(matrices, rows, shape, layer, true);
     const others = Math.max(...inputScales!.subarray(2));
     expect(inputScales![0]).toBeGreaterThan(others);
     expect(inputScales![1]).toBeGreaterThan(others);
