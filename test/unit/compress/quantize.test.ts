@@ -18,6 +18,7 @@ import {
   trainableNames,
 } from '#models';
 import { castTensor, float32, type HostTensor, tensorBytes, toNumbers } from '#tensor';
+import type { FinishedLayer, LayerMemory } from '../../../src/compress/method.ts';
 import { chooseFeeds, scaleChannels } from '../../../src/compress/quantize/channel-scales.ts';
 import { smoothingScales, smoothModel } from '../../../src/compress/quantize/smooth.ts';
 import { runGraph } from '../models/tiny-models.ts';
@@ -498,6 +499,36 @@ describe('a run', () => {
       expect(layer.bytesAfter).toBeLessThan(layer.bytesBefore / 4);
     }
     expect(tensorBytes(model.parameters.get(wide)!.tensors['value']!)).toBe(4 * 16 * 32);
+  });
+
+  it.each([
+    { bits: 3, groupSize: 16, method: 'gptq' },
+    { bits: 3, groupSize: 16, method: 'awq' },
+    { method: 'smoothquant', activations: 'static' },
+  ])('goes on where it was stopped, to the same weights: %j', async (settings) => {
+    const { model: atOnce } = await quantize(settings, tinyModel(llamaConfig));
+    const finished = new Map<string, FinishedLayer>();
+    let numRecalled = 0;
+    const memory: LayerMemory = {
+      recall: async (key) => {
+        if (finished.has(key)) numRecalled += 1;
+        return finished.get(key);
+      },
+      remember: async (key, layer) => {
+        finished.set(key, layer);
+      },
+    };
+    const stop = new AbortController();
+    const context: OperationContext = {
+      signal: stop.signal,
+      report: ({ phase, step }) => phase === 'quantize' && step === 3 && stop.abort(),
+    };
+    await expect(quantize(settings, tinyModel(llamaConfig), { calibration, memory }, context)).rejects.toThrow(/cancelled/);
+    expect(finished.size).toBe(3);
+    const { model: resumed, report } = await quantize(settings, tinyModel(llamaConfig), { calibration, memory });
+    expect(numRecalled).toBe(3);
+    expect([...resumed.parameters]).toEqual([...atOnce.parameters]);
+    expect(report.layers).toHaveLength(14);
   });
 
   it('stops when it is told to and leaves no buffers behind', async () => {
