@@ -5,6 +5,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { quietContext } from '#base';
 import { type MethodResult, methods, WindowCalibration } from '#compress';
 import { createOnnxEngine } from '#engine/onnx';
+import { evaluateModel } from '#evaluate';
 import { type Model, materializeParameter } from '#models';
 import { importHuggingFace } from '#store';
 import { int64 } from '#tensor';
@@ -50,6 +51,25 @@ describe('wiki-gpt2-7m', async () => {
     }
     return errors;
   }
+
+  it('loses more with fewer bits in the order that is expected of trained models', async () => {
+    const held = readFileSync(join(repositoryRoot, 'test/fixtures/text/evaluate.txt'), 'utf8').slice(0, 5_000);
+    const heldOut = await tokenizeCorpus(textFromStrings([held]), fixtureTokenizer('wiki-gpt2-7m'), quietContext);
+    const bitsPerByte = async (settings?: object): Promise<number> => {
+      const made = settings === undefined ? undefined : methods['quantize']!.step(settings, 'quantize');
+      const after = made === undefined ? model : (await made.apply(model, { engine, calibration }, quietContext)).model;
+      return (await evaluateModel(after, { corpus: heldOut, window: 128, stride: 128 }, engine, quietContext)).bitsPerByte;
+    };
+    const whole = await bitsPerByte();
+    const losses: number[] = [];
+    for (const settings of [{ method: 'static' }, { bits: 4 }, { bits: 2 }, { scheme: 'ternary' }, { scheme: 'binary' }])
+      losses.push((await bitsPerByte(settings)) - whole);
+    expect(losses).toEqual(losses.toSorted((a, b) => a - b));
+    // In 8-bit integers nothing is lost; rounded to three values or two without training, the model is broken.
+    expect(Math.abs(losses[0]!)).toBeLessThan(0.01);
+    expect(Math.abs((await bitsPerByte({ method: 'dynamic' })) - whole)).toBeLessThan(0.01);
+    expect(losses[3]!).toBeGreaterThan(0.3);
+  });
 
   it.each([4, 3, 2])('loses least of the outputs by GPTQ, then by AWQ, then by rounding, at %i bits', async (bits) => {
     const rtn = await outputErrors((await quantized(bits, 'rtn')).model);
