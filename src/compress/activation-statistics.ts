@@ -1,9 +1,9 @@
 // Ranges and histograms of what slots of weights are multiplied by, over calibration text.
 import { AppError, at, invariant, type OperationContext } from '#base';
 import { GraphBuilder, type Value } from '#graph';
-import { causalNetwork, type GraphNetwork, graphNames, type ModelDeclaration } from '#models';
+import type { GraphNetwork, ModelDeclaration } from '#models';
 import { elementCount, multiplyDims } from '#tensor';
-import { type Pass, type Running, runPass } from './calibration-pass.ts';
+import { networkOf, type Pass, type Running, runPass } from './calibration-pass.ts';
 
 /** What one slot is multiplied by, x [..., K]. */
 export interface InputRange {
@@ -37,11 +37,7 @@ function usesOf(net: GraphNetwork, slot: string): readonly Value[] {
 
 /** The slots of a model that something is multiplied by along their rows, by `slotName`; others are looked up or decoded. */
 export function multipliedSlots(model: ModelDeclaration): ReadonlySet<string> {
-  const b = new GraphBuilder();
-  const tokens = b.input(graphNames.tokens, 'int64', ['B', 'T']);
-  const net = causalNetwork(b, model, tokens);
-  net.logits(net.hidden(tokens));
-  return new Set(net.productInputs.keys());
+  return new Set(networkOf(new GraphBuilder(), model, true).productInputs.keys());
 }
 
 /** Largest and, with the sign turned, smallest numbers, channel by channel. */

@@ -2,7 +2,7 @@
 import { AppError, at, type OperationContext, throwIfCancelled } from '#base';
 import type { DeviceBuffer, Engine, Program } from '#engine';
 import { GraphBuilder, type Value } from '#graph';
-import { causalNetwork, type GraphNetwork, graphNames, type Model } from '#models';
+import { causalNetwork, type GraphNetwork, graphNames, type Model, type ModelDeclaration } from '#models';
 import type { HostTensor } from '#tensor';
 
 /** Token ids [B, T]; B and T may change from one to the next. */
@@ -27,6 +27,15 @@ export interface Pass {
   readonly phase: string;
 }
 
+/** The network that calibration looks into, over tokens [B, T] of any sizes. */
+export function networkOf(b: GraphBuilder, model: ModelDeclaration, withHead: boolean): GraphNetwork {
+  const tokens = b.input(graphNames.tokens, 'int64', ['B', 'T']);
+  const net = causalNetwork(b, model, tokens);
+  const hidden = net.hidden(tokens);
+  if (withHead) net.logits(hidden);
+  return net;
+}
+
 const runningName = (index: number): string => `sum.${index}`;
 const nextName = (index: number): string => `total.${index}`;
 
@@ -44,11 +53,7 @@ export async function runPass(
   context: OperationContext,
 ): Promise<{ readonly results: Float64Array[]; readonly tokens: number }> {
   const b = new GraphBuilder();
-  const tokens = b.input(graphNames.tokens, 'int64', ['B', 'T']);
-  const net = causalNetwork(b, model, tokens);
-  const hidden = net.hidden(tokens);
-  if (withHead) net.logits(hidden);
-  const tensors = running(net);
+  const tensors = running(networkOf(b, model, withHead));
   const outputs = tensors.map(
     ({ shape, next }, index) => [nextName(index), next(b, b.input(runningName(index), 'float64', shape))] as const,
   );

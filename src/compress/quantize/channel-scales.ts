@@ -44,12 +44,15 @@ export function chooseFeeds(model: Model, selected: ReadonlySet<string>, withLin
     const vectors = source.bias === undefined ? [] : [{ path: source.bias, first: source.firstColumn }];
     return { maker: source.source, readers: source.readers, vectors, source };
   });
+  // What another parameter refers to is used in another place too, where nothing is divided.
+  const borrowed = new Set([...model.parameters.values()].map(({ settings }) => settings['of']));
   const feeds: ChannelFeed[] = [];
   const reasons = new Map<string, string>();
   for (const feed of withLinear ? [...norms, ...linears] : norms) {
     const needed = feed.source === undefined ? feed.readers : [...feed.readers, feed.source.source];
     const missing = needed.find((path) => !selected.has(path));
-    const rigid = needed.find((path) => scalableSlot(model.parameters.get(path)) === undefined);
+    const lent = [...needed, ...feed.vectors.map(({ path }) => path)].find((path) => borrowed.has(path));
+    const rigid = lent ?? needed.find((path) => scalableSlot(model.parameters.get(path)) === undefined);
     if (missing === undefined && rigid === undefined) feeds.push(feed);
     else if (missing === undefined) for (const path of feed.readers) reasons.set(path, `${rigid} cannot be scaled as it is stored`);
     else for (const path of feed.readers) reasons.set(path, `${missing} has a part in it and is not in this step`);

@@ -125,6 +125,23 @@ describe('a quantized model', () => {
     expect([...head.parameters.values()].filter(isEncoded).map(({ path }) => path)).toEqual(['head.weight']);
   });
 
+  it('takes blocks, embeddings and the head each in a step of its own', async () => {
+    const after = await compressed(
+      [
+        { quantize: { bits: 4, groupSize: 16, method: 'gptq' } },
+        { quantize: { bits: 8, groupSize: 16, include: ['embed.*'] } },
+        { quantize: { method: 'static', include: ['head.weight'] } },
+      ],
+      tinyModel(llamaConfig),
+    );
+    const settingsOf = (path: string): object => after.parameters.get(path)!.settings;
+    expect(settingsOf('h.1.mlp.down.weight')).toMatchObject({ 'value.bits': 4 });
+    expect(settingsOf('embed.token.weight')).toEqual({ 'value.bits': 8, 'value.groupSize': 16, 'value.symmetric': true });
+    expect(settingsOf('head.weight')).toMatchObject({ 'value.activations': 'static' });
+    expect(after.parameters.get('head.weight')!.tensors).toHaveProperty(['value.inputScale']);
+    expect(distance(await logitsOf(after), await logitsOf(materialized(after)))).toBeLessThan(0.05);
+  });
+
   it('is a change of type at 16 bits', async () => {
     const { model: after, report } = await quantize({ bits: 16 });
     expect(after.parameters.get(wide)!.tensors['value']!.dtype).toBe('float16');
@@ -234,6 +251,15 @@ describe('smoothing and scaling of channels', () => {
       before,
     );
     expect(distance(await logitsOf(scaled), await logitsOf(before))).toBeLessThan(1e-5);
+  });
+
+  it('leaves weights alone that another block borrows', () => {
+    const qkv = 'h.0.attn.qkv.weight';
+    const borrower: Parameter = { path: 'h.1.attn.qkv.weight', kind: 'shared', settings: { of: qkv }, tensors: {} };
+    const shared = replaceParameters(model, [borrower]);
+    const { feeds, reasons } = chooseFeeds(shared, new Set(model.parameters.keys()), false);
+    expect(feeds.map(({ maker }) => maker)).toEqual(['h.0.ln2', 'h.1.ln2']);
+    expect(reasons.get(qkv)).toMatch(/h\.0\.attn\.qkv\.weight cannot be scaled/);
   });
 
   it('chooses scales by the formula', () => {
