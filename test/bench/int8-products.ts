@@ -1,6 +1,6 @@
 // How long one product of activations [rows, 768] and a weight [768, 3072] takes in each form of the weight: `npx tsx test/bench/int8-products.ts`.
 //
-// First quartiles of batches of runs in one process, all forms in turn: what else the machine does hits all of them alike, and mostly the slower batches.
+// Microseconds of processor time with one thread, which other programs on the machine hardly change: first quartiles of batches, all forms in turn.
 import { Random } from '#base';
 import { GraphBuilder } from '#graph';
 import { float32, type HostTensor, hostTensor, rawBytes } from '#tensor';
@@ -75,7 +75,7 @@ function form(
 }
 
 async function sessionOf(name: string, model: Parameters<typeof Session.create>[1], rows: number): Promise<Form> {
-  const session = await Session.create(environment, model, { device: { kind: 'cpu', index: 0 }, threads: 2 });
+  const session = await Session.create(environment, model, { device: { kind: 'cpu', index: 0 }, threads: 1 });
   const tensor = (shape: readonly [number, number], fill?: HostTensor) => {
     const sizeBytes = shape[0] * shape[1] * 4;
     const memory = offHeap(sizeBytes);
@@ -107,14 +107,16 @@ for (const rows of [1, 8, 32, 512]) {
     form('int8 dynamic, unsigned weights', rows, { int8Weights: 'uint8' }),
     form('int8 static', rows, { int8Weights: 'int8', isStatic: true }),
   ]);
-  const repeats = rows > 100 ? 2 : 10;
+  const repeats = rows > 100 ? 1 : 10;
   const samples = new Map(forms.map(({ name }) => [name, [] as number[]]));
-  for (let round = 0; round < 23; round++)
+  for (let round = 0; round < 15; round++)
     for (const { name, run } of forms) {
-      const start = performance.now();
+      const start = process.cpuUsage();
       for (let repeat = 0; repeat < repeats; repeat++) run();
       // The first rounds pack weights and wake threads.
-      if (round > 2) samples.get(name)?.push(((performance.now() - start) * 1000) / repeats);
+      const { user, system } = process.cpuUsage(start);
+      const used = user + system;
+      if (round > 2) samples.get(name)?.push(used / repeats);
     }
   for (const [name, taken] of samples) cells.set(name, [...(cells.get(name) ?? []), quartileMicroseconds(taken).toFixed(0)]);
 }
