@@ -146,6 +146,19 @@ describe('methods that look at inputs', () => {
     layer.release();
   });
 
+  it.each([4, 3, 2])('cut ranges shorter by AWQ where that loses less, with scales and without: %i bits', async (bits) => {
+    const shape = { rows: N, columns: K, bits, groupSize: 32, symmetric: false };
+    const layer = new LayerInputs(matrices, momentsOf(inputs, K), K);
+    const errorOf = (numbers: Float32Array): number => outputError(inputs, weight, byInput(numbers, N, K), K, N);
+    const nearest = runAtOnce(roundToNearest(rows, shape));
+    const cut = await codeByAwq(matrices, rows, shape, layer, false);
+    expect(cut.inputScales).toBeUndefined();
+    expect(errorOf(decoded(cut)) / errorOf(decoded(nearest))).toBeLessThan(0.97);
+    const shorter = cut.grid.scales.filter((scale, index) => scale < 0.99 * nearest.grid.scales[index]!).length;
+    expect(shorter).toBeGreaterThan(cut.grid.scales.length / 4);
+    layer.release();
+  });
+
   it('give AWQ larger scales for larger inputs', async () => {
     const outliers = inputs.map((value, index) => (index % K < 2 ? 30 * value : value));
     const layer = new LayerInputs(matrices, momentsOf(outliers, K), K);
