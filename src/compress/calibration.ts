@@ -1,9 +1,10 @@
-// Second moments of the inputs of a model's linear layers over sample text, accumulated on the engine.
-import { AppError, at, invariant, type OperationContext, throwIfCancelled } from '#base';
-import type { DeviceBuffer, Engine, Program } from '#engine';
-import { GraphBuilder, type Value } from '#graph';
-import { borrowModel, causalNetwork, graphNames, type Model, type ModelDeclaration, parameterSpecs } from '#models';
-import type { HostTensor } from '#tensor';
+// What the inputs of a model's layers are like over sample text: second moments, ranges and histograms, accumulated on the engine.
+import { AppError, at, invariant, type OperationContext } from '#base';
+import type { DeviceBuffer, Engine } from '#engine';
+import type { Emitter, Value } from '#graph';
+import { borrowModel, type GraphNetwork, type Model, type ModelDeclaration, parameterSpecs } from '#models';
+import { type InputHistogram, type InputRange, inputHistograms, inputRanges } from './activation-statistics.ts';
+import { type Pass, type Running, runPass, type TokenWindows } from './calibration-pass.ts';
 
 /** H = XᵀX of one input, and the layers that it goes into. */
 export interface InputMoments {
@@ -25,10 +26,15 @@ export interface Calibration {
    * @throws AppError `not_enough_samples` without any token | `bad_weights` where an activation is not finite | `cancelled`
    */
   inputMoments(model: Model, paths: readonly string[], context: OperationContext): AsyncIterable<InputMoments>;
+  /**
+   * The ranges of what these slots (`slotName`) are multiplied by, channel by channel. Slots that nothing is multiplied by are left out.
+   *
+   * @throws AppError as `inputMoments`
+   */
+  inputRanges(model: Model, slots: readonly string[], context: OperationContext): Promise<readonly InputRange[]>;
+  /** How the numbers of these inputs are spread. @throws AppError as `inputMoments` */
+  inputHistograms(model: Model, ranges: readonly InputRange[], context: OperationContext): Promise<readonly InputHistogram[]>;
 }
-
-/** Token ids [B, T]; B and T may change from one to the next. */
-export type TokenWindows = () => AsyncIterable<HostTensor<'int64'>>;
 
 export interface WindowCalibrationOptions {
   /** Room for the moments of one pass over the data; as many layers as fit share a pass. Default 1 GiB. */
@@ -79,46 +85,54 @@ export class WindowCalibration implements Calibration {
     phase: string,
     context: OperationContext,
   ): Promise<InputMoments[]> {
-    const { graph, taps } = momentsGraph(model, paths);
-    const program = await this.#engine.compile(graph, { name: 'calibration' });
-    const allocate = (): DeviceBuffer[] => taps.map(({ width }) => this.#engine.allocate({ dtype: 'float64', shape: [width, width] }));
-    // Two sets of sums: a run reads one and writes the other.
-    let sums = allocate();
-    let spare = allocate();
+    let taps: Tap[] = [];
+    const running = (net: GraphNetwork): Running[] => {
+      taps = inputTaps(net, paths);
+      return taps.map(({ input, width }) => ({ shape: [width, width], next: (b, before) => b.add(before, momentsOf(b, input)) }));
+    };
+    const { results, tokens } = await runPass(this.#pass(model, weights, phase), hasHead(model, paths), running, context);
+    return taps.map(({ paths: readers, width }, index) => ({ paths: readers, gram: finite(at(results, index), readers), width, tokens }));
+  }
+
+  async inputRanges(model: Model, slots: readonly string[], context: OperationContext): Promise<readonly InputRange[]> {
+    return await this.#withWeights(model, (weights) => inputRanges(this.#pass(model, weights, 'calibrate ranges'), slots, context));
+  }
+
+  async inputHistograms(model: Model, ranges: readonly InputRange[], context: OperationContext): Promise<readonly InputHistogram[]> {
+    return await this.#withWeights(model, (weights) =>
+      inputHistograms(this.#pass(model, weights, 'calibrate histograms'), ranges, context),
+    );
+  }
+
+  #pass(model: Model, weights: Readonly<Record<string, DeviceBuffer>>, phase: string): Pass {
+    return { engine: this.#engine, model, weights, windows: this.#windows, total: this.#total, phase };
+  }
+
+  async #withWeights<T>(model: Model, use: (weights: Readonly<Record<string, DeviceBuffer>>) => Promise<T>): Promise<T> {
+    const weights = borrowModel(this.#engine, model);
     try {
-      let tokens = 0;
-      let step = 0;
-      for await (const window of this.#windows()) {
-        throwIfCancelled(context.signal);
-        await addWindow(program, weights, window, sums, spare, context.signal);
-        [sums, spare] = [spare, sums];
-        tokens += window.data.length;
-        context.report({ phase, step: ++step, ...(this.#total === undefined ? {} : { total: this.#total }), metrics: { tokens } });
-      }
-      if (tokens === 0) throw new AppError('not_enough_samples', 'the calibration data holds no window of tokens. Give more text.');
-      return taps.map((tap, index) => readMoments(tap, at(sums, index), tokens));
+      return await use(weights);
     } finally {
-      for (const buffer of [...sums, ...spare]) buffer.release();
-      await program.release();
+      for (const buffer of Object.values(weights)) buffer.release();
     }
   }
 }
 
+/** One input and the layers that read it. */
 interface Tap {
+  readonly input: Value;
   readonly paths: string[];
   readonly width: number;
 }
 
-const sumName = (index: number): string => `sum.${index}`;
-const totalName = (index: number): string => `total.${index}`;
+/** Whether some of the paths lie outside the blocks: the head is a linear layer too. */
+function hasHead(model: Model, paths: readonly string[]): boolean {
+  const specs = parameterSpecs(model);
+  return paths.some((path) => specs.get(path)?.block === undefined);
+}
 
-/** The model up to the last input that is asked for; layers that read the same value share one sum. */
-function momentsGraph(model: Model, paths: readonly string[]): { graph: ReturnType<GraphBuilder['graph']>; taps: Tap[] } {
-  const b = new GraphBuilder();
-  const tokens = b.input(graphNames.tokens, 'int64', ['B', 'T']);
-  const net = causalNetwork(b, model, tokens);
-  const hidden = net.hidden(tokens);
-  if (paths.some((path) => !net.linearInputs.has(path))) net.logits(hidden); // the head is a linear layer too
+/** The inputs that are asked for; layers that read the same value share one. */
+function inputTaps(net: GraphNetwork, paths: readonly string[]): Tap[] {
   const byValue = new Map<Value, Tap>();
   for (const path of paths) {
     const input = net.linearInputs.get(path);
@@ -126,41 +140,21 @@ function momentsGraph(model: Model, paths: readonly string[]): { graph: ReturnTy
     const width = at(input.shape, input.shape.length - 1);
     invariant(typeof width === 'number', `${path}: the width of its input is not known`);
     const known = byValue.get(input);
-    if (known === undefined) byValue.set(input, { paths: [path], width });
+    if (known === undefined) byValue.set(input, { input, paths: [path], width });
     else known.paths.push(path);
   }
-  // Float64 products: the smallest directions of H decide what whitening keeps, and float32 sums would drown them.
-  const outputs = [...byValue].map(([input, { width }], index) => {
-    const x = b.cast(input, 'float64'); // [N, D]
-    return [totalName(index), b.add(b.input(sumName(index), 'float64', [width, width]), b.matmul(x, x, { transposeA: true }))] as const;
-  });
-  return { graph: b.graph(Object.fromEntries(outputs)), taps: [...byValue.values()] };
+  return [...byValue.values()];
 }
 
-async function addWindow(
-  program: Program,
-  weights: Readonly<Record<string, DeviceBuffer>>,
-  window: HostTensor<'int64'>,
-  sums: readonly DeviceBuffer[],
-  results: readonly DeviceBuffer[],
-  signal: AbortSignal,
-): Promise<void> {
-  const inputs: Record<string, DeviceBuffer | HostTensor> = { [graphNames.tokens]: window };
-  for (const [index, sum] of sums.entries()) inputs[sumName(index)] = sum;
-  for (const name of program.inputNames) {
-    const weight = weights[name];
-    if (weight !== undefined) inputs[name] = weight;
-  }
-  const outputs = Object.fromEntries(results.map((buffer, index) => [totalName(index), buffer]));
-  await program.run(inputs, { outputs, signal });
+/** XᵀX. Float64 products: the smallest directions of H decide what whitening keeps, and float32 sums would drown them. */
+function momentsOf(b: Emitter, input: Value): Value {
+  const x = b.cast(input, 'float64'); // [N, D]
+  return b.matmul(x, x, { transposeA: true });
 }
 
-function readMoments({ paths, width }: Tap, sum: DeviceBuffer, tokens: number): InputMoments {
-  const { data } = sum.read();
-  invariant(data instanceof Float64Array, 'moments are float64');
-  if (data.some((value) => !Number.isFinite(value)))
-    throw new AppError('bad_weights', `${paths.join(', ')}: the inputs of this layer are not finite on the calibration text.`);
-  return { paths, gram: data, width, tokens };
+function finite(numbers: Float64Array, paths: readonly string[]): Float64Array {
+  if (numbers.every(Number.isFinite)) return numbers;
+  throw new AppError('bad_weights', `${paths.join(', ')}: the inputs of this layer are not finite on the calibration text.`);
 }
 
 /** Consecutive paths whose sums fit into the budget; at least one a group. Layers of a block stay in order. */

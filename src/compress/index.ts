@@ -1,13 +1,14 @@
 // compress: methods that change how parameters are stored, and the recipes that order them.
+export type { InputHistogram, InputRange } from './activation-statistics.ts';
 export {
   type Calibration,
   type InputMoments,
   largestCalibrationBytes,
   sumsBytes,
-  type TokenWindows,
   WindowCalibration,
   type WindowCalibrationOptions,
 } from './calibration.ts';
+export type { TokenWindows } from './calibration-pass.ts';
 export { type CompressionReport, compressModel, type RecipeEnvironment } from './compress-model.ts';
 export { SvdSolver } from './decomposition/svd.ts';
 export type { KroneckerSettings } from './kronecker/settings.ts';

@@ -57,6 +57,28 @@ export interface FreeAxis {
   readonly rows: readonly string[];
 }
 
+/** A norm whose result goes into linear layers and nowhere else: its gain and bias may be divided by what their rows are multiplied by. */
+export interface NormFeed {
+  /** For example `h.3.ln1`; the vectors are `norm.weight` and, if the model has it, `norm.bias`. */
+  readonly norm: string;
+  /** Paths of the linear weights. */
+  readonly readers: readonly string[];
+}
+
+/**
+ * Outputs of one linear layer that reach others channel by channel, each multiplied by something but never added to or bent: the layer's columns may
+ * be divided by what the rows of the others are multiplied by.
+ */
+export interface LinearFeed {
+  /** Path of the linear weight whose columns from `firstColumn` on are the channels, in the order of the readers' rows. */
+  readonly source: string;
+  readonly firstColumn: number;
+  /** Path of its bias, if the architecture has one. */
+  readonly bias?: string;
+  /** Paths of the linear weights. */
+  readonly readers: readonly string[];
+}
+
 export interface Architecture<Config extends ModelConfig = ModelConfig> {
   readonly name: Config['architecture'];
   /** Every parameter that the configuration needs, in storage order. */
@@ -65,6 +87,10 @@ export interface Architecture<Config extends ModelConfig = ModelConfig> {
   residualOutputs(config: Config): readonly string[];
   /** The hidden axes whose units have no fixed order. */
   freeAxes(config: Config): readonly FreeAxis[];
+  /** The norms whose channels may be scaled; none where a norm's result is also added to the residual stream, as after the layers. */
+  normFeeds(config: Config): readonly NormFeed[];
+  /** The linear layers whose outputs may be scaled: values before they are mixed, the ungated half of a gated layer. */
+  linearFeeds(config: Config): readonly LinearFeed[];
   /** How the heads are laid out, for attention and for the cache. */
   heads(config: Config): HeadLayout;
   /** tokens int64 [B, T] -> hidden states after the last norm, rows [B*T, D]. */

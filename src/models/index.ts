@@ -1,5 +1,5 @@
 // models: architectures written against a network, parameters in any parametrization, and the graphs of language models.
-export type { Architecture, AttentionOptions, FreeAxis, HeadLayout, Network } from './architecture.ts';
+export type { Architecture, AttentionOptions, FreeAxis, HeadLayout, LinearFeed, Network, NormFeed } from './architecture.ts';
 export { architectureOf } from './architectures.ts';
 export { checkConfig } from './check-config.ts';
 export type { Gpt2Config, LlamaConfig, ModelConfig, RotaryScaling, SlidingWindow } from './config.ts';
@@ -7,7 +7,10 @@ export {
   type CodeLayout,
   codeLayout,
   encodingSettings,
+  type GroupEncoding,
   isEncoded,
+  type SlotEncoding,
+  sharedZero,
   smallestGroup,
 } from './encoded-slots.ts';
 export { fastestForm } from './fastest-form.ts';
@@ -40,7 +43,7 @@ export {
   storedTensors,
   type TensorDeclaration,
 } from './model.ts';
-export { type AttentionMode, cacheName, cacheWidth, GraphNetwork, type NetworkBuilder, type NetworkOptions } from './network.ts';
+export { type AttentionMode, cacheName, cacheWidth, GraphNetwork, type NetworkBuilder, type NetworkOptions, slotName } from './network.ts';
 export { type ParameterCounts, parameterCounts } from './parameter-counts.ts';
 export type { AppliedWeight, Parametrization, SlotSpec, WeightInGraph, WeightOnHost } from './parametrization.ts';
 export { multiplicationsPerRow } from './parametrizations/kronecker-products.ts';

@@ -5,9 +5,10 @@ import { type Dim, type DType, multiplyDims, type Shape } from '#tensor';
 import type { AttentionOptions, HeadLayout, Network } from './architecture.ts';
 import { architectureOf } from './architectures.ts';
 import { causalAttention, causalBias } from './attention.ts';
-import { EncodedValue, slotEncoding } from './encoded-slots.ts';
+import { type CodeLayout, codeLayout, slotEncoding } from './encoded-slots.ts';
+import { EncodedValue } from './encoded-value.ts';
 import { type ModelDeclaration, type ParameterDeclaration, type ParameterSpec, storedName } from './model.ts';
-import type { AppliedWeight, WeightInGraph } from './parametrization.ts';
+import type { AppliedWeight, SlotSpec, WeightInGraph } from './parametrization.ts';
 import { graphType, parameterSpecs, parametrizationOf } from './parametrizations.ts';
 
 /** What a network needs of the builder. */
@@ -41,6 +42,11 @@ export function cacheName(kind: 'cache' | 'present', layer: number, part: 'key' 
   return `${kind}.${layer}.${part}`;
 }
 
+/** Name of a slot of a parameter among `GraphNetwork.productInputs`. */
+export function slotName(path: string, slot: string): string {
+  return `${path}:${slot}`;
+}
+
 /** Width of a head in the cache: kernels want a multiple of 8. Zeros behind a key or value change neither scores nor sums. */
 export function cacheWidth(headWidth: number): number {
   return Math.ceil(headWidth / 8) * 8;
@@ -57,6 +63,8 @@ export class GraphNetwork implements Network {
   readonly presents = new Map<string, Value>();
   /** What each linear layer was applied to, rows [N, in], by the path of its weight: for calibration. */
   readonly linearInputs = new Map<string, Value>();
+  /** What the slots of weights are multiplied by, summed over the axis that their codes run along; by `slotName`. For calibration. */
+  readonly productInputs = new Map<string, Value[]>();
   readonly taps = new Map<string, Value>();
   readonly #model: ModelDeclaration;
   readonly #specs: ReadonlyMap<string, ParameterSpec>;
@@ -150,11 +158,16 @@ export class GraphNetwork implements Network {
       invariant(tensor !== undefined, `${path} (${kind}) has no stored tensor ${name}`);
       return this.#parameterInput(storedName(parameter, name), graphType(tensor.dtype), tensor.shape);
     };
+    const slotOf = (name: string): SlotSpec => {
+      const slot = parametrizationOf(parameter).slots(spec, settings)[name];
+      invariant(slot !== undefined, `${path} (${kind}) has no slot ${name}`);
+      return slot;
+    };
+    const layoutOf = (name: string): CodeLayout | undefined => codeLayout(slotOf(name));
     const encoded = (name: string): EncodedValue | undefined => {
       const encoding = slotEncoding(parameter, name);
       if (encoding === undefined) return undefined;
-      const slot = parametrizationOf(parameter).slots(spec, settings)[name];
-      invariant(slot !== undefined, `${path} (${kind}) has no slot ${name}`);
+      const slot = slotOf(name);
       return new EncodedValue(b, name, slot, encoding, stored);
     };
     return {
@@ -162,11 +175,22 @@ export class GraphNetwork implements Network {
       spec,
       settings,
       slot: (name) => encoded(name)?.dense() ?? stored(name),
-      product: (x, name) => encoded(name)?.product(x) ?? b.matmul(x, stored(name)),
-      productTransposed: (x, name) => encoded(name)?.productTransposed(x) ?? b.matmul(x, stored(name), { transposeB: true }),
+      product: (x, name) => {
+        if (layoutOf(name)?.isTransposed === true) this.#productOf(path, name, x);
+        return encoded(name)?.product(x) ?? b.matmul(x, stored(name));
+      },
+      productTransposed: (x, name) => {
+        if (layoutOf(name)?.isTransposed === false) this.#productOf(path, name, x);
+        return encoded(name)?.productTransposed(x) ?? b.matmul(x, stored(name), { transposeB: true });
+      },
       rows: (name, ids) => encoded(name)?.rows(ids) ?? b.gather(stored(name), ids),
       other: (other) => this.weight(other),
     };
+  }
+
+  #productOf(path: string, slot: string, x: Value): void {
+    const name = slotName(path, slot);
+    this.productInputs.set(name, [...(this.productInputs.get(name) ?? []), x]);
   }
 
   #parameterInput(name: string, dtype: DType, shape: Shape): Value {

@@ -31,6 +31,16 @@ export class LayerInputs {
     return Float64Array.from({ length: this.width }, (_, input) => Math.sqrt(Math.max(0, at(this.#gram, input * (this.width + 1)))));
   }
 
+  /** H between two inputs, [end − start, end − start], for inputs divided by these scales [K]. */
+  block(start: number, end: number, inputScales?: Float32Array): Float64Array {
+    const size = end - start;
+    const scale = (input: number): number => inputScales?.[input] ?? 1;
+    return Float64Array.from({ length: size * size }, (_, index) => {
+      const [row, column] = [start + Math.floor(index / size), start + (index % size)];
+      return at(this.#gram, row * this.width + column) / (scale(row) * scale(column));
+    });
+  }
+
   /** ‖X·D‖² for D [K, N]. */
   async outputEnergy(difference: Float64Array): Promise<number> {
     const shape = [this.width, difference.length / this.width] as const;

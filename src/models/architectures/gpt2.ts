@@ -51,6 +51,22 @@ export const gpt2: Architecture<Gpt2Config> = {
       rows: [`h.${block}.mlp.proj.weight`],
     })),
 
+  normFeeds: ({ layers, tiedHead }) => [
+    ...Array.from({ length: layers }, (_, block) => [
+      { norm: `h.${block}.ln1`, readers: [`h.${block}.attn.qkv.weight`] },
+      { norm: `h.${block}.ln2`, readers: [`h.${block}.mlp.fc.weight`] },
+    ]).flat(),
+    ...(tiedHead ? [] : [{ norm: 'norm', readers: ['head.weight'] }]),
+  ],
+
+  linearFeeds: ({ layers, width }) =>
+    Array.from({ length: layers }, (_, block) => ({
+      source: `h.${block}.attn.qkv.weight`,
+      firstColumn: 2 * width,
+      bias: `h.${block}.attn.qkv.bias`,
+      readers: [`h.${block}.attn.out.weight`],
+    })),
+
   heads: ({ heads, width }) => ({ heads, keyValueHeads: heads, headWidth: width / heads }),
 
   hidden(config, net, tokens) {

@@ -3,7 +3,7 @@ import { at } from '#base';
 import type { Value } from '#graph';
 import { multiplyDims, type Shape } from '#tensor';
 import { activations } from '../activations.ts';
-import type { Architecture, AttentionOptions, Network } from '../architecture.ts';
+import type { Architecture, AttentionOptions, LinearFeed, Network } from '../architecture.ts';
 import { softCapped } from '../attention.ts';
 import type { LlamaConfig } from '../config.ts';
 import type { ParameterSpec } from '../model.ts';
@@ -61,6 +61,27 @@ export const llama: Architecture<LlamaConfig> = {
       vectors: [`h.${block}.mlp.gate.bias`, `h.${block}.mlp.up.bias`],
       rows: [`h.${block}.mlp.down.weight`],
     })),
+
+  normFeeds: ({ layers, tiedHead }) => [
+    ...Array.from({ length: layers }, (_, block) => [
+      { norm: `h.${block}.norm1`, readers: ['q', 'k', 'v'].map((name) => `h.${block}.attn.${name}.weight`) },
+      { norm: `h.${block}.norm2`, readers: ['gate', 'up'].map((name) => `h.${block}.mlp.${name}.weight`) },
+    ]).flat(),
+    ...(tiedHead ? [] : [{ norm: 'norm', readers: ['head.weight'] }]),
+  ],
+
+  linearFeeds: ({ layers, heads, keyValueHeads, attentionBias, feedForwardBias }) =>
+    Array.from({ length: layers }, (_, block) => {
+      const feed = (source: string, reader: string, hasBias: boolean): LinearFeed => ({
+        source: `h.${block}.${source}.weight`,
+        firstColumn: 0,
+        ...(hasBias ? { bias: `h.${block}.${source}.bias` } : {}),
+        readers: [`h.${block}.${reader}.weight`],
+      });
+      // A value head that several query heads share would need one scale for all of them.
+      const values = heads === keyValueHeads ? [feed('attn.v', 'attn.out', attentionBias)] : [];
+      return [...values, feed('mlp.up', 'mlp.down', feedForwardBias)];
+    }).flat(),
 
   heads: ({ heads, keyValueHeads, headWidth }) => ({ heads, keyValueHeads, headWidth }),
 

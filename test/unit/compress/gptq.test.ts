@@ -3,10 +3,11 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { createReferenceEngine } from '#engine/reference';
 import { cholesky, invertLower, multiply, runAtOnce } from '#linalg';
 import { EngineMatrices } from '../../../src/compress/decomposition/engine-matrices.ts';
+import { codeByAwq } from '../../../src/compress/quantize/awq.ts';
 import { dropDeadInputs, factorInputs, gptqCodes } from '../../../src/compress/quantize/gptq.ts';
 import { decodeCodes, type Grid, makeGrid, nearestCode, nearestCodes } from '../../../src/compress/quantize/grid.ts';
 import { LayerInputs } from '../../../src/compress/quantize/layer-inputs.ts';
-import { codeByAwq, codeByGptq, decoded, roundToNearest } from '../../../src/compress/quantize/slot-codes.ts';
+import { codeByGptq, decoded, roundToNearest } from '../../../src/compress/quantize/slot-codes.ts';
 import { frobenius, gaussian, transposeFlat } from './matrices.ts';
 
 const { signal } = new AbortController();
@@ -139,9 +140,22 @@ describe('methods that look at inputs', () => {
     const errorOf = (numbers: Float32Array): number => outputError(inputs, weight, byInput(numbers, N, K), K, N);
     const nearest = errorOf(decoded(runAtOnce(roundToNearest(rows, shape))));
     const gptq = errorOf(decoded(await codeByGptq(matrices, rows, shape, layer)));
-    const awq = errorOf(decoded(await codeByAwq(matrices, rows, shape, layer)));
+    const awq = errorOf(decoded(await codeByAwq(matrices, rows, shape, layer, true)));
     expect(gptq).toBeLessThan(factor * nearest);
     expect(awq).toBeLessThanOrEqual(nearest);
+    layer.release();
+  });
+
+  it.each([4, 3, 2])('cut ranges shorter by AWQ where that loses less, with scales and without: %i bits', async (bits) => {
+    const shape = { rows: N, columns: K, bits, groupSize: 32, symmetric: false };
+    const layer = new LayerInputs(matrices, momentsOf(inputs, K), K);
+    const errorOf = (numbers: Float32Array): number => outputError(inputs, weight, byInput(numbers, N, K), K, N);
+    const nearest = runAtOnce(roundToNearest(rows, shape));
+    const cut = await codeByAwq(matrices, rows, shape, layer, false);
+    expect(cut.inputScales).toBeUndefined();
+    expect(errorOf(decoded(cut)) / errorOf(decoded(nearest))).toBeLessThan(0.97);
+    const shorter = cut.grid.scales.filter((scale, index) => scale < 0.99 * nearest.grid.scales[index]!).length;
+    expect(shorter).toBeGreaterThan(cut.grid.scales.length / 4);
     layer.release();
   });
 
@@ -149,7 +163,7 @@ describe('methods that look at inputs', () => {
     const outliers = inputs.map((value, index) => (index % K < 2 ? 30 * value : value));
     const layer = new LayerInputs(matrices, momentsOf(outliers, K), K);
     const shape = { rows: N, columns: K, bits: 3, groupSize: 32, symmetric: false };
-    const { inputScales } = await codeByAwq(matrices, rows, shape, layer);
+    const { inputScales } = await codeByAwq(matrices, rows, shape, layer, true);
     const others = Math.max(...inputScales!.subarray(2));
     expect(inputScales![0]).toBeGreaterThan(others);
     expect(inputScales![1]).toBeGreaterThan(others);

@@ -31,6 +31,8 @@ function lowRank(
 /** Answers the same inputs X [tokens, width] for every layer of a width. */
 function fixedInputs(inputs: (width: number) => { rows: Float64Array; tokens: number }): Calibration {
   return {
+    inputRanges: () => Promise.reject(new Error('low rank looks at moments only')),
+    inputHistograms: () => Promise.reject(new Error('low rank looks at moments only')),
     async *inputMoments(which, paths) {
       for (const path of paths) {
         const [width = 0] = parameterSpecs(which).get(path)!.shape;

@@ -47,6 +47,7 @@ class Attempt {
       compile,
       allocate: (type) => engine.allocate(type),
       upload,
+      borrow: upload,
       counters: () => engine.counters(),
       dispose: () => engine.dispose(),
     };
@@ -57,6 +58,8 @@ class Attempt {
         calibrated.push(...paths);
         return windows.inputMoments(of, paths, context);
       },
+      inputRanges: (of, slots, context) => windows.inputRanges(of, slots, context),
+      inputHistograms: (of, ranges, context) => windows.inputHistograms(of, ranges, context),
     };
     const report = (progress: Progress): void => {
       this.progress.push(progress);
