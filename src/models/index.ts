@@ -1,8 +1,18 @@
 // models: architectures written against a network, parameters in any parametrization, and the graphs of language models.
-export type { Architecture, FreeAxis, HeadLayout, Network } from './architecture.ts';
+export type { Architecture, AttentionOptions, FreeAxis, HeadLayout, Network } from './architecture.ts';
 export { architectureOf } from './architectures.ts';
 export { checkConfig } from './check-config.ts';
-export type { Gpt2Config, LlamaConfig, ModelConfig, RotaryScaling } from './config.ts';
+export {
+  type AlbertConfig,
+  type BertConfig,
+  type EncoderTask,
+  type Gpt2Config,
+  type LlamaConfig,
+  type ModelConfig,
+  type ModelTask,
+  type RotaryScaling,
+  taskOf,
+} from './config.ts';
 export {
   type CodeLayout,
   codeLayout,
@@ -10,6 +20,17 @@ export {
   isEncoded,
   smallestGroup,
 } from './encoded-slots.ts';
+export {
+  buildEncoderGraph,
+  buildTaskGraph,
+  type EncoderInputs,
+  encoderInputs,
+  encoderNetwork,
+  encoderOutputs,
+  firstRows,
+  hasTokenTypes,
+  isOverTokens,
+} from './encoder-graphs.ts';
 export { fastestForm } from './fastest-form.ts';
 export { initializeModel } from './initialize.ts';
 export {
@@ -59,3 +80,4 @@ export {
 export { type RotaryFrequencies, rotaryFrequencies } from './rotary.ts';
 export { untieHead } from './untie-head.ts';
 export { modelInputs, uploadModel } from './upload.ts';
+export { withTask } from './with-task.ts';

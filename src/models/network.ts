@@ -2,9 +2,10 @@
 import { AppError, at, invariant } from '#base';
 import type { Emitter, Value } from '#graph';
 import { type Dim, type DType, multiplyDims, type Shape } from '#tensor';
-import type { HeadLayout, Network } from './architecture.ts';
+import type { AttentionOptions, HeadLayout, Network } from './architecture.ts';
 import { architectureOf } from './architectures.ts';
-import { causalAttention, causalBias } from './attention.ts';
+import { attention, causalBias, keyBias } from './attention.ts';
+import { taskOf } from './config.ts';
 import { EncodedValue, slotEncoding } from './encoded-slots.ts';
 import { type ModelDeclaration, type ParameterDeclaration, type ParameterSpec, storedName } from './model.ts';
 import type { AppliedWeight, WeightInGraph } from './parametrization.ts';
@@ -18,7 +19,7 @@ export interface NetworkBuilder extends Emitter {
 
 /** How attention reaches earlier positions. */
 export type AttentionMode =
-  /** All of the sequence is in this step; differentiable. `keyMask` bool [B, T] is true for real tokens. */
+  /** All of the sequence is in this step; differentiable. `keyMask` bool [B, T] is true for real tokens, wherever the others stand. */
   | { readonly kind: 'causal'; readonly keyMask?: Value }
   /**
    * Keys and values of earlier steps are in inputs `cache.{layer}.key` and `cache.{layer}.value` [B, G, S, cacheWidth(K)] with `room` S.
@@ -32,6 +33,8 @@ export interface NetworkOptions {
   /** All positions are below this; the configuration's maximum when absent. */
   readonly positionLimit?: number;
   readonly attention: AttentionMode;
+  /** int64 [B, T]; absent where all tokens are of the first type. */
+  readonly tokenTypes?: Value | undefined;
   /** Put before the names of the parameters' inputs, so that two models can stand in one graph; for example `teacher/`. */
   readonly prefix?: string;
 }
@@ -51,19 +54,23 @@ export class GraphNetwork implements Network {
   readonly b: NetworkBuilder;
   readonly positions: Value;
   readonly positionLimit: number;
+  readonly tokenTypes: Value | undefined;
   /** The parameters' inputs by stored name (without the prefix), in the order of their first use. */
   readonly parameterInputs = new Map<string, Value>();
   /** The extended caches by output name `present.{layer}.key` and `.value`; empty without a cache. */
   readonly presents = new Map<string, Value>();
-  /** What each linear layer was applied to, rows [N, in], by the path of its weight: for calibration. */
-  readonly linearInputs = new Map<string, Value>();
+  /**
+   * What each linear layer was applied to, rows [N, in], by the path of its weight: for calibration. One value an application; a layer
+   * whose parameters stand at several places has several.
+   */
+  readonly linearInputs = new Map<string, Value[]>();
   readonly taps = new Map<string, Value>();
   readonly #model: ModelDeclaration;
   readonly #specs: ReadonlyMap<string, ParameterSpec>;
   readonly #layout: HeadLayout;
   readonly #attention: AttentionMode;
   readonly #prefix: string;
-  #bias: Value | undefined;
+  readonly #biases = new Map<NonNullable<AttentionOptions['sees']>, Value | undefined>();
 
   constructor(b: NetworkBuilder, model: ModelDeclaration, options: NetworkOptions) {
     this.b = b;
@@ -74,6 +81,7 @@ export class GraphNetwork implements Network {
     this.#attention = options.attention;
     this.#prefix = options.prefix ?? '';
     this.positionLimit = options.positionLimit ?? model.config.maxPositions;
+    this.tokenTypes = options.tokenTypes;
   }
 
   /** tokens int64 [B, T] -> rows [B*T, D] after the last norm. */
@@ -82,10 +90,22 @@ export class GraphNetwork implements Network {
     return architectureOf(config).hidden(config, this, tokens);
   }
 
-  /** hidden [..., D] -> logits [..., V] */
+  /** hidden [..., D] -> logits [..., V]. @throws AppError `unsupported` for a task without logits of tokens */
   logits(hidden: Value): Value {
     const { config } = this.#model;
     return architectureOf(config).logits(config, this, hidden);
+  }
+
+  /** Hidden state of each text's first token [B, D] -> logits of the labels [B, C]. @throws AppError `unsupported` */
+  classLogits(first: Value): Value {
+    const { config } = this.#model;
+    const architecture = architectureOf(config);
+    if (architecture.classLogits === undefined || config.task?.kind !== 'classify')
+      throw new AppError(
+        'unsupported',
+        `the ${config.architecture} model has no labels: its task is ${taskOf(config).kind}. Give it the task "classify" first.`,
+      );
+    return architecture.classLogits(config, this, first);
   }
 
   at<T>(place: string, build: () => T): T {
@@ -95,7 +115,7 @@ export class GraphNetwork implements Network {
   linear(path: string, x: Value): Value {
     const weightPath = `${path}.weight`;
     const biasPath = `${path}.bias`;
-    this.linearInputs.set(weightPath, x);
+    this.linearInputs.set(weightPath, [...(this.linearInputs.get(weightPath) ?? []), x]);
     const y = this.weight(weightPath).linear(x);
     return this.#model.parameters.has(biasPath) ? this.b.add(y, this.vector(biasPath)) : y;
   }
@@ -112,10 +132,21 @@ export class GraphNetwork implements Network {
     return this.weight(path).dense();
   }
 
-  attend(layer: number, q: Value, k: Value, v: Value): Value {
-    if (this.#attention.kind === 'cached') return this.#attendToCache(this.#attention, layer, q, k, v);
-    this.#bias ??= causalBias(this.b, at(q.shape, 1), this.#attention.keyMask);
-    return causalAttention(this.b, q, k, v, this.#bias, this.#layout);
+  attend(layer: number, q: Value, k: Value, v: Value, { sees = 'past' }: AttentionOptions = {}): Value {
+    if (this.#attention.kind === 'cached') {
+      if (sees === 'all') throw new AppError('unsupported', 'attention to all positions keeps no cache: not a generating model.');
+      return this.#attendToCache(this.#attention, layer, q, k, v);
+    }
+    return attention(this.b, q, k, v, this.#bias(sees, this.#attention.keyMask, at(q.shape, 1)), this.#layout);
+  }
+
+  /** Made once for all layers. */
+  #bias(sees: NonNullable<AttentionOptions['sees']>, keyMask: Value | undefined, length: Dim): Value | undefined {
+    if (!this.#biases.has(sees)) {
+      const allSeen = keyMask === undefined ? undefined : keyBias(this.b, keyMask);
+      this.#biases.set(sees, sees === 'all' ? allSeen : causalBias(this.b, length, keyMask));
+    }
+    return this.#biases.get(sees);
   }
 
   tap(name: string, value: Value): Value {

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { AppError } from '#base';
 import { checkConfig, type Gpt2Config, type LlamaConfig, type ModelConfig } from '#models';
 import { checkJson, type JsonObject } from '../json.ts';
+import { readEncoderConfig, writeEncoderConfig } from './encoder-config.ts';
 import { readRotary, rotarySchema, writeRotary } from './rotary.ts';
 
 const place = 'config.json';
@@ -116,7 +117,15 @@ function readLlama(json: JsonObject): LlamaConfig {
   };
 }
 
-const readers: Readonly<Record<ModelConfig['architecture'], (json: JsonObject) => ModelConfig>> = { gpt2: readGpt2, llama: readLlama };
+/** By the `model_type` of config.json. */
+const readers: Readonly<Record<string, (json: JsonObject) => ModelConfig>> = {
+  gpt2: readGpt2,
+  llama: readLlama,
+  bert: (json) => readEncoderConfig('bert', json),
+  roberta: (json) => readEncoderConfig('roberta', json),
+  distilbert: (json) => readEncoderConfig('distilbert', json),
+  albert: (json) => readEncoderConfig('albert', json),
+};
 
 interface TokenFields {
   readonly vocab_size: number;
@@ -185,7 +194,19 @@ export function writeHuggingFaceConfig(config: ModelConfig, dtype: 'float32' | '
     dtype,
     use_cache: true,
   };
-  return toJson(config.architecture === 'gpt2' ? { ...common, ...writeGpt2(config) } : { ...common, ...writeLlama(config) });
+  return toJson({ ...common, ...writeOwn(config) });
+}
+
+function writeOwn(config: ModelConfig): object {
+  switch (config.architecture) {
+    case 'gpt2':
+      return writeGpt2(config);
+    case 'llama':
+      return writeLlama(config);
+    case 'bert':
+    case 'albert':
+      return writeEncoderConfig(config);
+  }
 }
 
 /** transformers reads a number, a list or nothing. */

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { AppError, type OperationContext, quietContext, throwIfCancelled } from '#base';
-import { type Model, materializeParameter } from '#models';
+import { type Model, materializeParameter, taskOf } from '#models';
 import { castTensor, type DType, dtypeBytes, sizeOf, transposeMatrix } from '#tensor';
 import { type FileSystem, localFileSystem } from '../file-system.ts';
 import { type FolderWriter, renameDurably, writeFolder } from '../folder-writer.ts';
@@ -54,7 +54,7 @@ export async function exportHuggingFace(
     async (writer) => {
       await writer.writeJson('config.json', writeHuggingFaceConfig(model.config, dtype));
       const generation = { ...endsOf(model), ...options.generation };
-      await writer.writeJson('generation_config.json', writeGenerationConfig(generation));
+      if (taskOf(model.config).kind === 'causal') await writer.writeJson('generation_config.json', writeGenerationConfig(generation));
       for (const [name, bytes] of tokenizerFiles) if (isTokenizerFile(name)) await writer.write(name, [bytes]);
       const sources = denseSources(model, dtype, context);
       await writeWeights(writer, sources, options.maxShardBytes ?? defaultShardBytes);
