@@ -26,12 +26,14 @@ export class GradientPrograms {
 
   /** @param accumulates - adds to the gradients that are there: the program for all but a step's first micro-batch */
   program(length: number, accumulates: boolean): Promise<Program> {
-    const name = `${accumulates ? 'gradients-adding' : 'gradients'}-${length}`;
-    const known = this.#programs.get(name);
+    const key = `${length} ${accumulates}`;
+    const known = this.#programs.get(key);
     if (known !== undefined) return known;
-    const compiling = this.#engine.compile(this.graph(length, accumulates).graph, { name });
-    this.#programs.set(name, compiling);
-    compiling.catch(() => this.#programs.delete(name));
+    const compiling = this.#engine.compile(this.graph(length, accumulates).graph, {
+      name: accumulates ? 'gradients-adding' : 'gradients',
+    });
+    this.#programs.set(key, compiling);
+    compiling.catch(() => this.#programs.delete(key));
     return compiling;
   }
 
