@@ -1,4 +1,5 @@
 // Small random encoders against transformers: import, answers to padded texts, gradients, and what stays after export.
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Engine } from '#engine';
@@ -10,6 +11,7 @@ import { exportHuggingFace, importHuggingFace } from '#store';
 import { type HostTensor, int64, toNumbers } from '#tensor';
 import { temporaryFolder } from '#test/temporary';
 import { modelTolerances } from '#test/tolerances';
+import { itWithPython, runPython } from '../unit/store/python.ts';
 import { type EncoderCase, encoderBatch, encoderCase, encoderCaseNames, openEncoder } from './encoder-golden.ts';
 import { expectClose, unpack } from './golden.ts';
 
@@ -102,6 +104,18 @@ describe('golden encoders in folders', () => {
     expect(again.config).toEqual(model.config);
     expect([...again.parameters.keys()]).toEqual([...model.parameters.keys()]);
     for (const [path, { tensors }] of model.parameters) expect(again.parameters.get(path)?.tensors, path).toEqual(tensors);
+  });
+
+  itWithPython('are exported so that transformers answers the same', async () => {
+    const folder = temporaryFolder();
+    for (const name of encoderCaseNames) {
+      const model = await openEncoder(join(folder, 'theirs', name), encoderCase(name));
+      mkdirSync(join(folder, 'ours'), { recursive: true });
+      await exportHuggingFace(model, new Map(), join(folder, 'ours', name));
+    }
+    const differences = await runPython('encoders_oracle.py', join(folder, 'theirs'), join(folder, 'ours'));
+    expect(Object.keys(differences as object).sort()).toEqual([...encoderCaseNames].sort());
+    for (const [name, difference] of Object.entries(differences as Record<string, number>)) expect(difference, name).toBeLessThan(1e-5);
   });
 
   it('reads checkpoints with and without the prefix, and the names of the first BERT', async () => {

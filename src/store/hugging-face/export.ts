@@ -11,7 +11,7 @@ import { type TensorSource, writeSafetensors } from '../safetensors.ts';
 import { indexName } from './checkpoint.ts';
 import { writeHuggingFaceConfig } from './config.ts';
 import { type GenerationDefaults, writeGenerationConfig } from './generation.ts';
-import { checkpointTensors } from './tensor-names.ts';
+import { checkpointTensors, furtherNames } from './tensor-names.ts';
 import { isTokenizerFile, type TokenizerFiles } from './tokenizer-files.ts';
 
 type ExportDType = 'float32' | 'float16' | 'bfloat16';
@@ -93,8 +93,8 @@ function exactDType(model: Model): ExportDType {
 function denseSources(model: Model, dtype: ExportDType, { report, signal }: OperationContext): Map<string, TensorSource> {
   const tensors = checkpointTensors(model.config);
   let numWritten = 0;
-  return new Map(
-    tensors.map(({ spec, name, isTransposed, shape }) => {
+  const sources = new Map(
+    tensors.map(({ spec, name, isTransposed, shape }): [string, TensorSource] => {
       const make: TensorSource['make'] = () => {
         throwIfCancelled(signal);
         report({ phase: 'export', step: numWritten++, total: tensors.length, item: spec.path });
@@ -105,6 +105,11 @@ function denseSources(model: Model, dtype: ExportDType, { report, signal }: Oper
       return [name, { dtype, shape, make }];
     }),
   );
+  for (const [further, name] of furtherNames(model.config)) {
+    const source = sources.get(name);
+    if (source !== undefined) sources.set(further, source);
+  }
+  return sources;
 }
 
 function checkRange(path: string, bits: ArrayLike<number | bigint>): void {

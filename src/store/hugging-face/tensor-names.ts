@@ -28,6 +28,13 @@ export function checkpointTensors(config: ModelConfig): CheckpointTensor[] {
 
 const headPath = 'head.weight';
 
+/** Further names under which transformers looks for a tensor: name -> the name it is stored under first. Tied ones it finds itself. */
+export function furtherNames(config: ModelConfig): ReadonlyMap<string, string> {
+  const { aliases = {} } = nameTable(config);
+  const stored = new Set(checkpointTensors(config).map(({ name }) => name));
+  return new Map(Object.entries(aliases).filter(([, name]) => !config.tiedHead && stored.has(name)));
+}
+
 function nameInHead({ heads }: NameTable, path: string): string | undefined {
   const lastDot = path.lastIndexOf('.');
   const module = heads[path.slice(0, lastDot)];
