@@ -32,7 +32,13 @@ export async function withPooling(folder: string, config: ModelConfig): Promise<
       `${modulesName}: ${unknown === undefined ? 'has no pooling' : `module "${unknown}" is not supported`}; supported are Transformer, Pooling, Normalize.`,
     );
   const place = `${pooling.path}/config.json`;
-  const modes = checkJson(poolingSchema, await readJsonFile(join(folder, place), 'bad_config'), 'bad_config', place);
+  const json = await readIfThere(join(folder, place));
+  if (json === undefined)
+    throw new AppError(
+      'file_not_found',
+      `${place}: ${modulesName} names it, but it is not in the folder. Send it too, or leave out ${modulesName}.`,
+    );
+  const modes = checkJson(poolingSchema, json, 'bad_config', place);
   if (modes.pooling_mode_cls_token === modes.pooling_mode_mean_tokens)
     throw new AppError('bad_config', `${place}: exactly one of pooling_mode_cls_token and pooling_mode_mean_tokens is supported.`);
   return {
@@ -42,8 +48,13 @@ export async function withPooling(folder: string, config: ModelConfig): Promise<
 }
 
 async function readModules(folder: string): Promise<z.infer<typeof modulesSchema> | undefined> {
+  const json = await readIfThere(join(folder, modulesName));
+  return json === undefined ? undefined : checkJson(modulesSchema, json, 'bad_config', modulesName);
+}
+
+async function readIfThere(path: string): Promise<unknown> {
   try {
-    return checkJson(modulesSchema, await readJsonFile(join(folder, modulesName), 'bad_config'), 'bad_config', modulesName);
+    return await readJsonFile(path, 'bad_config');
   } catch (thrown) {
     if (thrown instanceof AppError && thrown.code === 'file_not_found') return undefined;
     throw thrown;
