@@ -6,13 +6,16 @@ import { quietContext } from '#base';
 import { compressModel, type InputMoments, methods, parseRecipe, selectMatrices, WindowCalibration } from '#compress';
 import type { Engine } from '#engine';
 import { createOnnxEngine, writeOnnxModel } from '#engine/onnx';
-import { buildTaskGraph, type Model, modelInputs, parameterCounts } from '#models';
+import { GraphBuilder } from '#graph';
+import { multiply } from '#linalg';
+import { buildTaskGraph, encoderInputs, encoderNetwork, type Model, modelInputs, parameterCounts } from '#models';
 import { exportHuggingFace, importHuggingFace, LocalStore } from '#store';
 import { type HostTensor, toNumbers } from '#tensor';
 import { expectAllClose } from '#test/allclose';
 import { albertConfig, bertConfig, tinyEncoder, tinyPadded, tinyTexts, twoLabels } from '#test/encoders';
 import { temporaryFolder } from '#test/temporary';
 import { padTexts } from '#text';
+import { transposeFlat } from './matrices.ts';
 import { llamaConfig, tinyModel } from './tiny-model.ts';
 
 const texts = tinyTexts(6);
@@ -73,6 +76,33 @@ describe('calibration over padded texts', () => {
       expect(tokens).toBe(real * applications);
       expectAllClose(long[index]!.gram, gram, { relative: 1e-4, absolute: 1e-4, what: layers.join() });
     }
+  });
+
+  it('sums over all places of shared parameters', async () => {
+    const model = tinyEncoder(albertConfig({ kind: 'masked' }));
+    const path = 'h.0.mlp.proj.weight';
+    const [moments] = await momentsOf(model, new WindowCalibration(engine, tinyPadded(texts)), [path]);
+    const b = new GraphBuilder();
+    const inputs = encoderInputs(b, model, { batch: 6, length: 13 });
+    const net = encoderNetwork(b, model, inputs);
+    net.hidden(inputs.tokens);
+    const applied = net.linearInputs.get(path)!;
+    expect(applied).toHaveLength(3);
+    const program = await engine.compile(b.graph(Object.fromEntries(applied.map((x, layer) => [`x${layer}`, x]))));
+    const batch = padTexts(texts, 13, 0);
+    const all: Record<string, HostTensor> = { ...Object.fromEntries(modelInputs(model)), ...batch };
+    const results = await program.run(Object.fromEntries(program.inputNames.map((name) => [name, all[name]!])));
+    const width = 32;
+    const wanted = new Float64Array(width * width);
+    for (const buffer of Object.values(results)) {
+      const rows = withoutPadding(Float64Array.from(toNumbers(buffer.read())), [6, 13, width], batch.mask.data);
+      multiply(transposeFlat(rows, rows.length / width, width), rows, width, rows.length / width, width).forEach((value, index) => {
+        wanted[index]! += value;
+      });
+      buffer.release();
+    }
+    await program.release();
+    expectAllClose(moments!.gram, wanted, { relative: 1e-4, absolute: 1e-4 });
   });
 
   it('counts one row a text before the head of a classifier', async () => {
