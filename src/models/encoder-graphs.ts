@@ -72,7 +72,7 @@ export function firstRows(b: Emitter, hidden: Value, tokens: Value): Value {
 }
 
 /** Rows [B*T, D] -> one vector a text, [B, D]. @see Reimers and Gurevych, "Sentence-BERT", EMNLP 2019 */
-export function sentenceEmbeddings(
+function sentenceEmbeddings(
   b: Emitter,
   hidden: Value,
   { tokens, mask }: EncoderInputs,

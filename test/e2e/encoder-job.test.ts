@@ -60,7 +60,7 @@ describe('an encoder on the server', () => {
     const spec = { model: 'reader', name: 'small', recipe, data, calibration: { sequences: 2, sequenceLength: 16 } };
     const { compress } = await resultOf(client.serverStream(client.protocol.compression.Compress, { spec }));
     expect(compress?.changes).toHaveLength(12);
-    for (const format of ['EXPORT_FORMAT_HF', 'EXPORT_FORMAT_ONNX']) {
+    for (const format of ['EXPORT_FORMAT_HF', 'EXPORT_FORMAT_ONNX'] as const) {
       const files = new Set<string>();
       for await (const { chunk } of client.serverStream(client.protocol.model.Export, { name: 'small', format }))
         files.add(chunk?.fileName ?? '');

@@ -173,7 +173,7 @@ function readLabels({ id2label, num_labels: count }: CommonFields): string[] {
   return labels;
 }
 
-export function encoderType(config: EncoderConfig): EncoderType {
+function encoderType(config: EncoderConfig): EncoderType {
   return config.architecture === 'albert' ? 'albert' : config.family;
 }
 
