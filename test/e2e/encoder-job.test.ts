@@ -29,7 +29,9 @@ afterAll(async () => {
   await running.stop();
 });
 
-const data = { inlineText: Buffer.from(Array.from({ length: 60 }, (_, index) => words[(index * 7) % words.length]).join(' ')) };
+const line = (start: number): string => Array.from({ length: 9 }, (_, index) => words[(start + index * 7) % words.length]).join(' ');
+const lines = Array.from({ length: 20 }, (_, index) => line(index));
+const data = { inlineText: Buffer.from(lines.join('\n')) };
 
 async function resultOf(events: AsyncIterable<{ readonly event: JobEventMessage | null }>): Promise<JobResultMessage> {
   let result: JobResultMessage | undefined;
@@ -55,9 +57,11 @@ describe('an encoder on the server', () => {
     expect(ids.map(Number)).toEqual([2, 5, 11, 8, 3]);
   });
 
-  it('is compressed with calibration text and exported both ways', async () => {
+  it('is compressed with calibration text of many documents and exported both ways', async () => {
     const recipe = { steps: [{ lowRank: { method: 'whitened', ratio: 0.6 } }] };
-    const spec = { model: 'reader', name: 'small', recipe, data, calibration: { sequences: 2, sequenceLength: 16 } };
+    const path = join(folder, 'documents.jsonl');
+    writeFileSync(path, lines.map((text) => JSON.stringify({ text })).join('\n'));
+    const spec = { model: 'reader', name: 'small', recipe, data: { paths: [path] }, calibration: { sequences: 12, sequenceLength: 8 } };
     const { compress } = await resultOf(client.serverStream(client.protocol.compression.Compress, { spec }));
     expect(compress?.changes).toHaveLength(12);
     for (const format of ['EXPORT_FORMAT_HF', 'EXPORT_FORMAT_ONNX'] as const) {

@@ -2,6 +2,7 @@
 import { AppError, Random } from '#base';
 import { type Calibration, type CompressionReport, compressModel, methods, parseRecipe, WindowCalibration } from '#compress';
 import type { Engine } from '#engine';
+import { taskOf } from '#models';
 import type { JsonObject, JsonValue } from '#store';
 import type { HostTensor } from '#tensor';
 import { type TokenCorpus, WindowSampler } from '#text';
@@ -12,6 +13,7 @@ import type { CompressResult, ParameterChange } from '../results.ts';
 import { type CompressSpec, compressSpecSchema } from '../specs.ts';
 import { textSource, tokenizeText } from '../text-data.ts';
 import { checkReads, checkWrites } from './names.ts';
+import { sentenceCalibration } from './sentence-calibration.ts';
 
 /** Tokens of a calibration window where the request does not say. */
 const defaultWindow = 128;
@@ -64,29 +66,39 @@ async function compress(
   context: JobContext,
 ): Promise<CompressResult> {
   const recipe = parseRecipe(spec.recipe, methods);
-  const corpus =
-    spec.data !== undefined && recipe.steps.some(({ needsCalibration }) => needsCalibration)
-      ? await tokenizeText(spec.data, lease.tokenizer, context)
-      : undefined;
   const window = Math.min(spec.calibration.sequenceLength ?? defaultWindow, lease.model.config.maxPositions);
-  const environment = {
-    engine,
-    ...(corpus === undefined ? {} : { calibration: calibrationOf(engine, corpus, spec.calibration, window) }),
-  };
+  const sample = recipe.steps.some(({ needsCalibration }) => needsCalibration)
+    ? await sampleInputs(engine, lease, spec, window, context)
+    : undefined;
+  const environment = { engine, ...(sample === undefined ? {} : { calibration: sample.calibration }) };
   const { model, report } = await compressModel(lease.model, recipe, environment, context);
   const settings: JsonObject = {
     operation: 'compress',
-    ...(corpus === undefined ? {} : { calibration: { ...spec.calibration, sequenceLength: window } }),
+    ...(sample === undefined ? {} : { calibration: { ...spec.calibration, sequenceLength: window } }),
   };
   const { tokenizerFiles, generation } = lease.artefact;
   const meta = {
     parents: [{ hash: lease.version.hash, role: 'source' }],
     recipe: spec.recipe as JsonValue,
     settings,
-    ...(corpus === undefined ? {} : { data: corpus.fingerprint }),
+    ...(sample === undefined ? {} : { data: sample.fingerprint }),
   };
   const saved = await hub.save(spec.name, { model, tokenizerFiles, generation, meta }, context.jobId, context);
   return { model: saved, changes: changesOf(report) };
+}
+
+/** What the layers see: windows of running text, or lines as an encoder reads them. Undefined without data. */
+async function sampleInputs(
+  engine: Engine,
+  lease: ModelLease,
+  { data, calibration }: CompressSpec,
+  window: number,
+  context: JobContext,
+): Promise<{ readonly calibration: Calibration; readonly fingerprint: string } | undefined> {
+  if (data === undefined) return undefined;
+  if (taskOf(lease.model.config).kind !== 'causal') return sentenceCalibration(data, lease, engine, { ...calibration, window }, context);
+  const corpus = await tokenizeText(data, lease.tokenizer, context);
+  return { calibration: calibrationOf(engine, corpus, calibration, window), fingerprint: corpus.fingerprint };
 }
 
 /** The same windows each time that a method asks for them. */
