@@ -6,7 +6,7 @@ import type { Engine } from '#engine';
 import { createOnnxEngine } from '#engine/onnx';
 import { createReferenceEngine } from '#engine/reference';
 import { type Graph, GraphBuilder, gradientName, gradients } from '#graph';
-import { buildEncoderGraph, checkModel, encoderInputs, encoderNetwork, encoderOutputs, type Model, modelInputs } from '#models';
+import { buildEncoderGraph, checkModel, encoderInputs, encoderNetwork, encoderOutputs, type Model, modelInputs, untieHead } from '#models';
 import { exportHuggingFace, importHuggingFace } from '#store';
 import { type HostTensor, int64, toNumbers } from '#tensor';
 import { temporaryFolder } from '#test/temporary';
@@ -116,6 +116,29 @@ describe('golden encoders in folders', () => {
     const differences = await runPython('encoders_oracle.py', join(folder, 'theirs'), join(folder, 'ours'));
     expect(Object.keys(differences as object).sort()).toEqual([...encoderCaseNames].sort());
     for (const [name, difference] of Object.entries(differences as Record<string, number>)) expect(difference, name).toBeLessThan(1e-5);
+  });
+
+  it.each(['bert-masked', 'roberta-masked', 'distilbert-masked', 'albert-masked'])(
+    '%s answers the same with a head of its own, also after an export',
+    async (name) => {
+      const golden = encoderCase(name);
+      const folder = temporaryFolder();
+      const untied = untieHead(await openEncoder(join(folder, 'tied'), golden));
+      checkModel(untied);
+      expect(untied.parameters.has('head.weight')).toBe(true);
+      await exportHuggingFace(untied, new Map(), join(folder, 'untied'));
+      const { model } = await importHuggingFace(join(folder, 'untied'), { tokenizer: 'optional' });
+      expect(model.config.tiedHead).toBe(false);
+      const engine = createReferenceEngine();
+      const { logits } = await run(engine, buildEncoderGraph(model, { batch: 'B', length: 'T' }), model, encoderBatch(golden));
+      expectAnswer(logits!, unpack(golden.logits!), golden, name);
+      await engine.dispose();
+    },
+  );
+
+  it('leaves a model without a head over the vocabulary as it is when the head is to be untied', async () => {
+    const model = await openEncoder(temporaryFolder(), encoderCase('bert-classify'));
+    expect(untieHead(model)).toBe(model);
   });
 
   it('reads checkpoints with and without the prefix, and the names of the first BERT', async () => {
