@@ -3,7 +3,8 @@ import { AppError, at, invariant, type OperationContext } from '#base';
 import { GraphBuilder, type Value } from '#graph';
 import type { GraphNetwork, ModelDeclaration } from '#models';
 import { elementCount, multiplyDims } from '#tensor';
-import { networkOf, type Pass, type Running, runPass } from './calibration-pass.ts';
+import { type Pass, type Running, runPass } from './calibration-pass.ts';
+import { type CalibrationNetwork, calibrationNetwork } from './calibration-windows.ts';
 
 /** What one slot is multiplied by, x [..., K]. */
 export interface InputRange {
@@ -37,13 +38,13 @@ function usesOf(net: GraphNetwork, slot: string): readonly Value[] {
 
 /** The slots of a model that something is multiplied by along their rows, by `slotName`; others are looked up or decoded. */
 export function multipliedSlots(model: ModelDeclaration): ReadonlySet<string> {
-  return new Set(networkOf(new GraphBuilder(), model, true).productInputs.keys());
+  return new Set(calibrationNetwork(new GraphBuilder(), model, true).net.productInputs.keys());
 }
 
 /** Largest and, with the sign turned, smallest numbers, channel by channel. */
 export async function inputRanges(pass: Pass, slots: readonly string[], context: OperationContext): Promise<readonly InputRange[]> {
   let used: string[] = [];
-  const running = (net: GraphNetwork): Running[] => {
+  const running = ({ net }: CalibrationNetwork): Running[] => {
     used = slots.filter((slot) => usesOf(net, slot).length > 0);
     return used.flatMap((slot) => {
       const uses = usesOf(net, slot);
@@ -77,7 +78,7 @@ export async function inputHistograms(
   ranges: readonly InputRange[],
   context: OperationContext,
 ): Promise<readonly InputHistogram[]> {
-  const running = (net: GraphNetwork): Running[] =>
+  const running = ({ net }: CalibrationNetwork): Running[] =>
     ranges.map((range) => ({
       shape: [numBins],
       next: (b, before) => usesOf(net, range.slot).reduce((sum, x) => b.add(sum, countsOf(b, x, reachOf(range))), before),

@@ -2,11 +2,9 @@
 import { AppError, at, type OperationContext, throwIfCancelled } from '#base';
 import type { DeviceBuffer, Engine, Program } from '#engine';
 import { GraphBuilder, type Value } from '#graph';
-import { causalNetwork, type GraphNetwork, graphNames, type Model, type ModelDeclaration } from '#models';
+import type { Model } from '#models';
 import type { HostTensor } from '#tensor';
-
-/** Token ids [B, T]; B and T may change from one to the next. */
-export type TokenWindows = () => AsyncIterable<HostTensor<'int64'>>;
+import { bindWindow, type CalibrationNetwork, type CalibrationWindows, calibrationNetwork } from './calibration-windows.ts';
 
 /** A float64 tensor that is zero before the first window. */
 export interface Running {
@@ -20,20 +18,11 @@ export interface Pass {
   readonly model: Model;
   /** `borrowModel` of the model. */
   readonly weights: Readonly<Record<string, DeviceBuffer>>;
-  readonly windows: TokenWindows;
+  readonly windows: CalibrationWindows;
   /** Windows of one pass, where that is known: for progress. */
   readonly total?: number | undefined;
   /** What people see. */
   readonly phase: string;
-}
-
-/** The network that calibration looks into, over tokens [B, T] of any sizes. */
-export function networkOf(b: GraphBuilder, model: ModelDeclaration, withHead: boolean): GraphNetwork {
-  const tokens = b.input(graphNames.tokens, 'int64', ['B', 'T']);
-  const net = causalNetwork(b, model, tokens);
-  const hidden = net.hidden(tokens);
-  if (withHead) net.logits(hidden);
-  return net;
 }
 
 const runningName = (index: number): string => `sum.${index}`;
@@ -43,17 +32,17 @@ const nextName = (index: number): string => `total.${index}`;
  * Runs the model over all windows.
  *
  * @param running - the tensors, from the values of the network; the head is a part of it only where `withHead`
- * @returns the tensors after the last window in the same order, and the number of tokens
+ * @returns the tensors after the last window in the same order, and the number of real tokens and of texts
  * @throws AppError `not_enough_samples` without any token | `cancelled`
  */
 export async function runPass(
   { engine, model, weights, windows, total, phase }: Pass,
   withHead: boolean,
-  running: (net: GraphNetwork) => readonly Running[],
+  running: (network: CalibrationNetwork) => readonly Running[],
   context: OperationContext,
-): Promise<{ readonly results: Float64Array[]; readonly tokens: number }> {
+): Promise<{ readonly results: Float64Array[]; readonly tokens: number; readonly texts: number }> {
   const b = new GraphBuilder();
-  const tensors = running(networkOf(b, model, withHead));
+  const tensors = running(calibrationNetwork(b, model, withHead));
   const outputs = tensors.map(
     ({ shape, next }, index) => [nextName(index), next(b, b.input(runningName(index), 'float64', shape))] as const,
   );
@@ -64,16 +53,19 @@ export async function runPass(
   let spare = allocate();
   try {
     let numTokens = 0;
+    let numTexts = 0;
     let step = 0;
     for await (const window of windows()) {
       throwIfCancelled(context.signal);
-      await addWindow(program, weights, window, sums, spare, context.signal);
+      const bound = bindWindow(window, model);
+      await addWindow(program, weights, bound.inputs, sums, spare, context.signal);
       [sums, spare] = [spare, sums];
-      numTokens += window.data.length;
+      numTokens += bound.tokens;
+      numTexts += bound.texts;
       context.report({ phase, step: ++step, ...(total === undefined ? {} : { total }), metrics: { tokens: numTokens } });
     }
     if (numTokens === 0) throw new AppError('not_enough_samples', 'the calibration data holds no window of tokens. Give more text.');
-    return { results: sums.map((sum) => Float64Array.from(sum.read().data as Float64Array)), tokens: numTokens };
+    return { results: sums.map((sum) => Float64Array.from(sum.read().data as Float64Array)), tokens: numTokens, texts: numTexts };
   } finally {
     for (const buffer of [...sums, ...spare]) buffer.release();
     await program.release();
@@ -83,16 +75,16 @@ export async function runPass(
 async function addWindow(
   program: Program,
   weights: Readonly<Record<string, DeviceBuffer>>,
-  window: HostTensor<'int64'>,
+  window: Readonly<Record<string, HostTensor>>,
   sums: readonly DeviceBuffer[],
   results: readonly DeviceBuffer[],
   signal: AbortSignal,
 ): Promise<void> {
-  const inputs: Record<string, DeviceBuffer | HostTensor> = { [graphNames.tokens]: window };
+  const inputs: Record<string, DeviceBuffer | HostTensor> = {};
   for (const index of sums.keys()) inputs[runningName(index)] = at(sums, index);
   for (const name of program.inputNames) {
-    const weight = weights[name];
-    if (weight !== undefined) inputs[name] = weight;
+    const given = weights[name] ?? window[name];
+    if (given !== undefined) inputs[name] = given;
   }
   const outputs = Object.fromEntries(results.map((buffer, index) => [nextName(index), buffer]));
   await program.run(inputs, { outputs, signal });

@@ -1,10 +1,11 @@
 // What the inputs of a model's layers are like over sample text: second moments, ranges and histograms, accumulated on the engine.
 import { AppError, at, invariant, type OperationContext } from '#base';
 import type { DeviceBuffer, Engine } from '#engine';
-import type { Emitter, Value } from '#graph';
-import { borrowModel, type GraphNetwork, type Model, type ModelDeclaration, parameterSpecs } from '#models';
+import type { GraphBuilder, Value } from '#graph';
+import { borrowModel, type Model, type ModelDeclaration, parameterSpecs } from '#models';
 import { type InputHistogram, type InputRange, inputHistograms, inputRanges } from './activation-statistics.ts';
-import { type Pass, type Running, runPass, type TokenWindows } from './calibration-pass.ts';
+import { type Pass, type Running, runPass } from './calibration-pass.ts';
+import type { CalibrationNetwork, CalibrationWindows } from './calibration-windows.ts';
 
 /** H = XᵀX of one input, and the layers that it goes into. */
 export interface InputMoments {
@@ -51,14 +52,14 @@ function momentsBytes(width: number): number {
   return 3 * 8 * width * width;
 }
 
-/** Runs the model over windows of tokens. `windows` starts anew for every pass and must give the same windows each time. */
+/** Runs the model over windows of tokens, or over padded texts where it is an encoder. */
 export class WindowCalibration implements Calibration {
   readonly #engine: Engine;
-  readonly #windows: TokenWindows;
+  readonly #windows: CalibrationWindows;
   readonly #memoryBytes: number;
   readonly #total: number | undefined;
 
-  constructor(engine: Engine, windows: TokenWindows, options: WindowCalibrationOptions = {}) {
+  constructor(engine: Engine, windows: CalibrationWindows, options: WindowCalibrationOptions = {}) {
     this.#engine = engine;
     this.#windows = windows;
     this.#memoryBytes = options.memoryBytes ?? largestCalibrationBytes;
@@ -86,12 +87,20 @@ export class WindowCalibration implements Calibration {
     context: OperationContext,
   ): Promise<InputMoments[]> {
     let taps: Tap[] = [];
-    const running = (net: GraphNetwork): Running[] => {
-      taps = inputTaps(net, paths);
-      return taps.map(({ input, width }) => ({ shape: [width, width], next: (b, before) => b.add(before, momentsOf(b, input)) }));
+    const running = (network: CalibrationNetwork): Running[] => {
+      taps = inputTaps(network, paths);
+      return taps.map(({ inputs, width }) => ({
+        shape: [width, width],
+        next: (b, before) => inputs.reduce((sum, input) => b.add(sum, momentsOf(b, network.rows(b, input))), before),
+      }));
     };
-    const { results, tokens } = await runPass(this.#pass(model, weights, phase), hasHead(model, paths), running, context);
-    return taps.map(({ paths: readers, width }, index) => ({ paths: readers, gram: finite(at(results, index), readers), width, tokens }));
+    const { results, tokens, texts } = await runPass(this.#pass(model, weights, phase), hasHead(model, paths), running, context);
+    return taps.map(({ paths: readers, width, inputs, isOverTokens }, index) => ({
+      paths: readers,
+      gram: finite(at(results, index), readers),
+      width,
+      tokens: inputs.length * (isOverTokens ? tokens : texts),
+    }));
   }
 
   async inputRanges(model: Model, slots: readonly string[], context: OperationContext): Promise<readonly InputRange[]> {
@@ -118,11 +127,13 @@ export class WindowCalibration implements Calibration {
   }
 }
 
-/** One input and the layers that read it. */
+/** Inputs whose moments are one sum, and the layers that read them. */
 interface Tap {
-  readonly input: Value;
+  /** Several where one weight is applied in several places. */
+  readonly inputs: readonly Value[];
   readonly paths: string[];
   readonly width: number;
+  readonly isOverTokens: boolean;
 }
 
 /** Whether some of the paths lie outside the blocks: the head is a linear layer too. */
@@ -131,25 +142,34 @@ function hasHead(model: Model, paths: readonly string[]): boolean {
   return paths.some((path) => specs.get(path)?.block === undefined);
 }
 
-/** The inputs that are asked for; layers that read the same value share one. */
-function inputTaps(net: GraphNetwork, paths: readonly string[]): Tap[] {
-  const byValue = new Map<Value, Tap>();
+/** The inputs that are asked for; layers that read the same values share one sum. */
+function inputTaps({ net, isOverTokens }: CalibrationNetwork, paths: readonly string[]): Tap[] {
+  const taps = new Map<string, Tap>();
+  const numbers = new Map<Value, number>();
+  const numberOf = (value: Value): number => {
+    numbers.set(value, numbers.get(value) ?? numbers.size);
+    return numbers.get(value) ?? 0;
+  };
   for (const path of paths) {
-    const input = net.linearInputs.get(path);
-    invariant(input !== undefined, `${path} is not the weight of a linear layer`);
-    const width = at(input.shape, input.shape.length - 1);
+    const inputs = net.linearInputs.get(path);
+    invariant(inputs !== undefined, `${path} is not the weight of a linear layer`);
+    const key = inputs.map(numberOf).join();
+    const known = taps.get(key);
+    if (known !== undefined) {
+      known.paths.push(path);
+      continue;
+    }
+    const first = at(inputs, 0);
+    const width = at(first.shape, first.shape.length - 1);
     invariant(typeof width === 'number', `${path}: the width of its input is not known`);
-    const known = byValue.get(input);
-    if (known === undefined) byValue.set(input, { input, paths: [path], width });
-    else known.paths.push(path);
+    taps.set(key, { inputs, paths: [path], width, isOverTokens: isOverTokens(first) });
   }
-  return [...byValue.values()];
+  return [...taps.values()];
 }
 
-/** XᵀX. Float64 products: the smallest directions of H decide what whitening keeps, and float32 sums would drown them. */
-function momentsOf(b: Emitter, input: Value): Value {
-  const x = b.cast(input, 'float64'); // [N, D]
-  return b.matmul(x, x, { transposeA: true });
+/** XᵀX of rows in float64: the smallest directions of H decide what whitening keeps, and float32 sums would drown them. */
+function momentsOf(b: GraphBuilder, rows: Value): Value {
+  return b.matmul(rows, rows, { transposeA: true });
 }
 
 function finite(numbers: Float64Array, paths: readonly string[]): Float64Array {

@@ -8,7 +8,7 @@ export {
   WindowCalibration,
   type WindowCalibrationOptions,
 } from './calibration.ts';
-export type { TokenWindows } from './calibration-pass.ts';
+export type { CalibrationWindows, PaddedWindow, PaddedWindows, TokenWindows } from './calibration-windows.ts';
 export { type CompressionReport, compressModel, type RecipeEnvironment } from './compress-model.ts';
 export { SvdSolver } from './decomposition/svd.ts';
 export type { KroneckerSettings } from './kronecker/settings.ts';

@@ -1,7 +1,7 @@
 // The calibration windows of a compress job, and the record of what they hold.
 import { createHash } from 'node:crypto';
 import { at, Random } from '#base';
-import type { TokenWindows } from '#compress';
+import type { CalibrationWindows } from '#compress';
 import { hostTensor } from '#tensor';
 import { type TokenCorpus, type Tokenizer, WindowSampler } from '#text';
 import type { CalibrationManifest } from './results.ts';
@@ -18,7 +18,7 @@ const shownDigits = 16;
 
 export interface CalibrationData {
   /** The same windows each time that a method asks for them. */
-  readonly windows: TokenWindows;
+  readonly windows: CalibrationWindows;
   /** Of `windows`. */
   readonly runs: number;
   /** Tokens of the largest run. */
@@ -63,19 +63,19 @@ export function calibrationData(
       seed,
       padding: 'none: every row is full',
       specialTokens: specialTokens(corpus, tokenizer),
-      rowsHash: digest(rows),
-      rowHashes: Array.from({ length: Math.min(shownRows, numRows) }, (_, row) =>
-        digest(rows.slice(row * window, (row + 1) * window)).slice(0, shownDigits),
-      ),
+      ...rowDigests(Array.from({ length: numRows }, (_, row) => rows.slice(row * window, (row + 1) * window))),
     },
   };
 }
 
-/** SHA-256 of token ids as 64-bit little-endian numbers. */
-function digest(ids: BigInt64Array): string {
-  return createHash('sha256')
-    .update(new Uint8Array(ids.buffer, ids.byteOffset, ids.byteLength))
-    .digest('hex');
+/** SHA-256 of all rows of token ids as 64-bit little-endian numbers, and the beginnings of those of the first rows. */
+export function rowDigests(rows: readonly BigInt64Array[]): Pick<CalibrationManifest, 'rowsHash' | 'rowHashes'> {
+  const digest = (of: readonly BigInt64Array[]): string => {
+    const hash = createHash('sha256');
+    for (const ids of of) hash.update(new Uint8Array(ids.buffer, ids.byteOffset, ids.byteLength));
+    return hash.digest('hex');
+  };
+  return { rowsHash: digest(rows), rowHashes: rows.slice(0, shownRows).map((row) => digest([row]).slice(0, shownDigits)) };
 }
 
 function specialTokens({ documentStarts, tokens }: TokenCorpus, { endTokens }: Pick<Tokenizer, 'endTokens'>): string {

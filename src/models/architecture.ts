@@ -3,6 +3,11 @@ import type { Emitter, Value } from '#graph';
 import type { ModelConfig } from './config.ts';
 import type { ParameterSpec } from './model.ts';
 
+export interface AttentionOptions {
+  /** Which keys a query sees: `past` (default), `all`. */
+  readonly sees?: 'past' | 'all';
+}
+
 /**
  * The parameters of one model inside one graph. Architectures never see how a weight is stored.
  *
@@ -22,12 +27,14 @@ export interface Network {
   /** A gain or bias [D]. */
   vector(path: string): Value;
   /**
-   * Causal attention of one layer. q [B, T, H, K], k and v [B, T, G, K], already rotated where the architecture rotates.
-   * Returns rows [B*T, H*K]. Without a cache it is written in differentiable ops; with one it extends the cache.
+   * Attention of one layer; causal unless the options say otherwise. q [B, T, H, K], k and v [B, T, G, K], already rotated where the
+   * architecture rotates. Returns rows [B*T, H*K]. Without a cache it is written in differentiable ops; with one it extends the cache.
    */
   attend(layer: number, q: Value, k: Value, v: Value, options?: AttentionOptions): Value;
   /** int64 [B, T], the position of each token in its sequence; or [T] where all sequences have the same. */
   readonly positions: Value;
+  /** int64 [B, T], the text of a pair that each token belongs to; absent where all belong to the first. */
+  readonly tokenTypes: Value | undefined;
   /** All positions are below this, so that tables over positions need no more rows. */
   readonly positionLimit: number;
   /** Names an intermediate value (`h.3` is block 3's result, rows [N, D]) for distillation and statistics; returns it. */
@@ -95,8 +102,10 @@ export interface Architecture<Config extends ModelConfig = ModelConfig> {
   heads(config: Config): HeadLayout;
   /** tokens int64 [B, T] -> hidden states after the last norm, rows [B*T, D]. */
   hidden(config: Config, net: Network, tokens: Value): Value;
-  /** hidden [..., D] -> logits [..., V]. */
+  /** hidden [..., D] -> logits [..., V]. @throws AppError `unsupported` for a task without logits of tokens */
   logits(config: Config, net: Network, hidden: Value): Value;
+  /** Hidden state of each text's first token [B, D] -> logits of the labels [B, C]; absent where the architecture has no such head. */
+  classLogits?(config: Config, net: Network, first: Value): Value;
 }
 
 export interface HeadLayout {

@@ -1,4 +1,4 @@
-// Causal attention written in differentiable ops, with grouped keys and values.
+// Attention written in differentiable ops, with grouped keys and values.
 import { at } from '#base';
 import type { Emitter, Value } from '#graph';
 import { type Dim, float32, multiplyDims } from '#tensor';
@@ -17,8 +17,13 @@ const masked = -1e30;
 export function causalBias(b: Emitter, length: Dim, keyMask?: Value, window?: number): Value {
   const triangle = typeof length === 'number' ? hostTriangle(b, length, window) : graphTriangle(b, length, window);
   if (keyMask === undefined) return triangle;
+  return b.add(triangle, keyBias(b, keyMask));
+}
+
+/** What is added to the scores where every query sees all real tokens. keyMask bool [B, T], true for those -> [B, 1, 1, T] */
+export function keyBias(b: Emitter, keyMask: Value): Value {
   const [B, T] = [at(keyMask.shape, 0), at(keyMask.shape, 1)];
-  return b.add(triangle, b.reshape(b.where(keyMask, b.scalar(0, 'float32'), b.scalar(masked, 'float32')), [B, 1, 1, T]));
+  return b.reshape(b.where(keyMask, b.scalar(0, 'float32'), b.scalar(masked, 'float32')), [B, 1, 1, T]);
 }
 
 function hostTriangle(b: Emitter, length: number, window = length): Value {
@@ -45,13 +50,15 @@ function graphTriangle(b: Emitter, length: Dim, window: number | undefined): Val
  *
  * The H/G query heads of a group are put one under the other as [H/G*T, K] rows of one product with the group's keys: no copy
  * of keys and values, and their gradients need no sum over copies.
+ *
+ * @param bias - broadcast to [B, H, T, T]; absent where every query sees every key
  */
-export function causalAttention(
+export function attention(
   b: Emitter,
   q: Value,
   k: Value,
   v: Value,
-  bias: Value,
+  bias: Value | undefined,
   layout: HeadLayout,
   { scale, softCap }: Pick<AttentionOptions, 'scale' | 'softCap'> = {},
 ): Value {
@@ -63,7 +70,8 @@ export function causalAttention(
   const queries = b.reshape(byHead(q), [B, G, stacked, K]); // [B, G, H/G*T, K]
   const products = b.matmul(queries, byHead(k), { transposeB: true, scale: scale ?? 1 / Math.sqrt(K) }); // [B, G, H/G*T, T]
   const scores = softCap === undefined ? products : softCapped(b, products, softCap);
-  const weights = b.softmax(b.add(b.reshape(scores, [B, H, T, T]), bias)); // [B, H, T, T]
+  const byQuery = b.reshape(scores, [B, H, T, T]);
+  const weights = b.softmax(bias === undefined ? byQuery : b.add(byQuery, bias)); // [B, H, T, T]
   const mixed = b.matmul(b.reshape(weights, [B, G, stacked, T]), byHead(v)); // [B, G, H/G*T, K]
   return b.reshape(byHead(b.reshape(mixed, [B, H, T, K])), [multiplyDims(B, T), H * K]);
 }

@@ -1,6 +1,6 @@
 // Checks of a configuration that need no tensors.
 import { AppError } from '#base';
-import type { LlamaConfig, ModelConfig } from './config.ts';
+import type { AlbertConfig, BertConfig, LlamaConfig, ModelConfig } from './config.ts';
 
 /**
  * Checks that sizes are positive integers that fit each other, and that rotary settings make sense.
@@ -20,9 +20,30 @@ export function checkConfig(config: ModelConfig): void {
       Number.isInteger(token) && token >= 0 && token < config.vocabularySize,
       `token ${token} is outside 0..${config.vocabularySize - 1}`,
     );
-  if (config.architecture === 'gpt2')
-    requireThat(config.width % config.heads === 0, `width ${config.width} is not a multiple of heads ${config.heads}`);
-  else checkLlama(config, requireThat);
+  if (config.architecture === 'llama') {
+    checkLlama(config, requireThat);
+    return;
+  }
+  requireThat(config.width % config.heads === 0, `width ${config.width} is not a multiple of heads ${config.heads}`);
+  if (config.architecture !== 'gpt2') checkEncoder(config, requireThat);
+}
+
+function checkEncoder(config: BertConfig | AlbertConfig, requireThat: (condition: boolean, what: string) => void): void {
+  const { tokenTypes, padToken, task, vocabularySize } = config;
+  requireThat(Number.isInteger(tokenTypes) && tokenTypes >= 0, `tokenTypes must be a whole number of at least 0, got ${tokenTypes}`);
+  requireThat(
+    Number.isInteger(padToken) && padToken >= 0 && padToken < vocabularySize,
+    `padToken ${padToken} is outside 0..${vocabularySize - 1}`,
+  );
+  if (config.architecture === 'albert') {
+    const { embeddingWidth } = config;
+    requireThat(Number.isInteger(embeddingWidth) && embeddingWidth > 0, `embeddingWidth must be a positive integer, got ${embeddingWidth}`);
+  }
+  if (task.kind === 'classify')
+    requireThat(
+      task.labels.length >= 2 && new Set(task.labels).size === task.labels.length,
+      `task.labels must be at least two different names, got ${JSON.stringify(task.labels)}`,
+    );
 }
 
 function checkLlama(config: LlamaConfig, requireThat: (condition: boolean, what: string) => void): void {

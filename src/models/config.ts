@@ -1,5 +1,16 @@
 // Configuration of the architectures, in our own names; `store/` translates Hugging Face's config.json.
 
+/** What a model answers with. */
+export type ModelTask =
+  /** The next token. */
+  | { readonly kind: 'causal' }
+  /** The tokens that were hidden from it. */
+  | { readonly kind: 'masked' }
+  /** One of the labels for the whole text. */
+  | { readonly kind: 'classify'; readonly labels: readonly string[] }
+  /** A vector for the whole text: the mean of its tokens' or that of the first token, at length 1 if `normalize`. */
+  | { readonly kind: 'embed'; readonly pooling: 'mean' | 'first'; readonly normalize: boolean };
+
 interface CommonConfig {
   /** V */
   readonly vocabularySize: number;
@@ -19,6 +30,8 @@ interface CommonConfig {
   readonly beginToken?: number;
   /** Any of these ends a generation. */
   readonly endTokens: readonly number[];
+  /** `causal` when absent. */
+  readonly task?: ModelTask;
 }
 
 /** GPT-2: learned positions, layer norm before each part, biases everywhere. */
@@ -94,4 +107,34 @@ export interface LlamaConfig extends CommonConfig {
   readonly normsBehind?: boolean;
 }
 
-export type ModelConfig = Gpt2Config | LlamaConfig;
+export type EncoderTask = Exclude<ModelTask, { readonly kind: 'causal' }>;
+
+interface EncoderConfig extends CommonConfig {
+  readonly activation: 'gelu' | 'geluTanh' | 'relu' | 'silu';
+  /** Kinds of tokens that the embedding tells apart, for pairs of texts; 0 where it has no such table. */
+  readonly tokenTypes: number;
+  /** Stands behind the end of texts shorter than their batch. */
+  readonly padToken: number;
+  readonly task: EncoderTask;
+}
+
+/** BERT, RoBERTa and DistilBERT: encoders with learned positions and a layer norm after each part. */
+export interface BertConfig extends EncoderConfig {
+  readonly architecture: 'bert';
+  /** They differ in where positions begin, in the activations of their heads, and in the names in checkpoints. */
+  readonly family: 'bert' | 'roberta' | 'distilbert';
+}
+
+/** ALBERT: BERT with one set of layer parameters for all layers, and a token embedding of two factors. */
+export interface AlbertConfig extends EncoderConfig {
+  readonly architecture: 'albert';
+  /** E: width of the embedding table, which a matrix [E, D] brings to the model's. */
+  readonly embeddingWidth: number;
+}
+
+export type ModelConfig = Gpt2Config | LlamaConfig | BertConfig | AlbertConfig;
+
+/** What a model answers with. */
+export function taskOf(config: ModelConfig): ModelTask {
+  return config.task ?? { kind: 'causal' };
+}

@@ -2,7 +2,18 @@
 export type { Architecture, AttentionOptions, FreeAxis, HeadLayout, LinearFeed, Network, NormFeed } from './architecture.ts';
 export { architectureOf } from './architectures.ts';
 export { checkConfig } from './check-config.ts';
-export type { Gpt2Config, LlamaConfig, ModelConfig, RotaryScaling, SlidingWindow } from './config.ts';
+export {
+  type AlbertConfig,
+  type BertConfig,
+  type EncoderTask,
+  type Gpt2Config,
+  type LlamaConfig,
+  type ModelConfig,
+  type ModelTask,
+  type RotaryScaling,
+  type SlidingWindow,
+  taskOf,
+} from './config.ts';
 export {
   type CodeLayout,
   codeLayout,
@@ -13,6 +24,17 @@ export {
   sharedZero,
   smallestGroup,
 } from './encoded-slots.ts';
+export {
+  buildEncoderGraph,
+  buildTaskGraph,
+  type EncoderInputs,
+  encoderInputs,
+  encoderNetwork,
+  encoderOutputs,
+  firstRows,
+  hasTokenTypes,
+  isOverTokens,
+} from './encoder-graphs.ts';
 export { fastestForm } from './fastest-form.ts';
 export { initializeModel } from './initialize.ts';
 export {
@@ -62,3 +84,4 @@ export {
 export { type RotaryFrequencies, rotaryFrequencies } from './rotary.ts';
 export { untieHead } from './untie-head.ts';
 export { borrowModel, modelInputs, uploadModel } from './upload.ts';
+export { withTask } from './with-task.ts';

@@ -4,7 +4,8 @@ import type { Emitter, Value } from '#graph';
 import { type Dim, type DType, multiplyDims, type Shape } from '#tensor';
 import type { AttentionOptions, HeadLayout, Network } from './architecture.ts';
 import { architectureOf } from './architectures.ts';
-import { causalAttention, causalBias } from './attention.ts';
+import { attention, causalBias, keyBias } from './attention.ts';
+import { taskOf } from './config.ts';
 import { type CodeLayout, codeLayout, slotEncoding } from './encoded-slots.ts';
 import { EncodedValue } from './encoded-value.ts';
 import { type ModelDeclaration, type ParameterDeclaration, type ParameterSpec, storedName } from './model.ts';
@@ -19,7 +20,7 @@ export interface NetworkBuilder extends Emitter {
 
 /** How attention reaches earlier positions. */
 export type AttentionMode =
-  /** All of the sequence is in this step; differentiable. `keyMask` bool [B, T] is true for real tokens. */
+  /** All of the sequence is in this step; differentiable. `keyMask` bool [B, T] is true for real tokens, wherever the others stand. */
   | { readonly kind: 'causal'; readonly keyMask?: Value }
   /**
    * Keys and values of earlier steps are in inputs `cache.{layer}.key` and `cache.{layer}.value` [B, G, S, cacheWidth(K)] with `room` S.
@@ -33,6 +34,8 @@ export interface NetworkOptions {
   /** All positions are below this; the configuration's maximum when absent. */
   readonly positionLimit?: number;
   readonly attention: AttentionMode;
+  /** int64 [B, T]; absent where all tokens are of the first type. */
+  readonly tokenTypes?: Value | undefined;
   /** Put before the names of the parameters' inputs, so that two models can stand in one graph; for example `teacher/`. */
   readonly prefix?: string;
 }
@@ -57,12 +60,16 @@ export class GraphNetwork implements Network {
   readonly b: NetworkBuilder;
   readonly positions: Value;
   readonly positionLimit: number;
+  readonly tokenTypes: Value | undefined;
   /** The parameters' inputs by stored name (without the prefix), in the order of their first use. */
   readonly parameterInputs = new Map<string, Value>();
   /** The extended caches by output name `present.{layer}.key` and `.value`; empty without a cache. */
   readonly presents = new Map<string, Value>();
-  /** What each linear layer was applied to, rows [N, in], by the path of its weight: for calibration. */
-  readonly linearInputs = new Map<string, Value>();
+  /**
+   * What each linear layer was applied to, rows [N, in], by the path of its weight: for calibration. One value an application; a layer
+   * whose parameters stand at several places has several.
+   */
+  readonly linearInputs = new Map<string, Value[]>();
   /** What the slots of weights are multiplied by, summed over the axis that their codes run along; by `slotName`. For calibration. */
   readonly productInputs = new Map<string, Value[]>();
   readonly taps = new Map<string, Value>();
@@ -71,8 +78,8 @@ export class GraphNetwork implements Network {
   readonly #layout: HeadLayout;
   readonly #attention: AttentionMode;
   readonly #prefix: string;
-  /** What is added to scores, by the size of the window. */
-  readonly #biases = new Map<number | undefined, Value>();
+  /** What is added to scores, by what queries see and the size of their window. */
+  readonly #biases = new Map<string, Value | undefined>();
 
   constructor(b: NetworkBuilder, model: ModelDeclaration, options: NetworkOptions) {
     this.b = b;
@@ -83,6 +90,7 @@ export class GraphNetwork implements Network {
     this.#attention = options.attention;
     this.#prefix = options.prefix ?? '';
     this.positionLimit = options.positionLimit ?? model.config.maxPositions;
+    this.tokenTypes = options.tokenTypes;
   }
 
   /** tokens int64 [B, T] -> rows [B*T, D] after the last norm. */
@@ -91,10 +99,22 @@ export class GraphNetwork implements Network {
     return architectureOf(config).hidden(config, this, tokens);
   }
 
-  /** hidden [..., D] -> logits [..., V] */
+  /** hidden [..., D] -> logits [..., V]. @throws AppError `unsupported` for a task without logits of tokens */
   logits(hidden: Value): Value {
     const { config } = this.#model;
     return architectureOf(config).logits(config, this, hidden);
+  }
+
+  /** Hidden state of each text's first token [B, D] -> logits of the labels [B, C]. @throws AppError `unsupported` */
+  classLogits(first: Value): Value {
+    const { config } = this.#model;
+    const architecture = architectureOf(config);
+    if (architecture.classLogits === undefined || config.task?.kind !== 'classify')
+      throw new AppError(
+        'unsupported',
+        `the ${config.architecture} model has no labels: its task is ${taskOf(config).kind}. Give it the task "classify" first.`,
+      );
+    return architecture.classLogits(config, this, first);
   }
 
   at<T>(place: string, build: () => T): T {
@@ -104,7 +124,7 @@ export class GraphNetwork implements Network {
   linear(path: string, x: Value): Value {
     const weightPath = `${path}.weight`;
     const biasPath = `${path}.bias`;
-    this.linearInputs.set(weightPath, x);
+    this.linearInputs.set(weightPath, [...(this.linearInputs.get(weightPath) ?? []), x]);
     const y = this.weight(weightPath).linear(x);
     return this.#model.parameters.has(biasPath) ? this.b.add(y, this.vector(biasPath)) : y;
   }
@@ -122,11 +142,21 @@ export class GraphNetwork implements Network {
   }
 
   attend(layer: number, q: Value, k: Value, v: Value, options: AttentionOptions = {}): Value {
-    if (this.#attention.kind === 'cached') return this.#attendToCache(this.#attention, layer, q, k, v, options);
-    const { window } = options;
-    const bias = this.#biases.get(window) ?? causalBias(this.b, at(q.shape, 1), this.#attention.keyMask, window);
-    this.#biases.set(window, bias);
-    return causalAttention(this.b, q, k, v, bias, this.#layout, options);
+    if (this.#attention.kind === 'cached') {
+      if (options.sees === 'all') throw new AppError('unsupported', 'attention to all positions keeps no cache: not a generating model.');
+      return this.#attendToCache(this.#attention, layer, q, k, v, options);
+    }
+    return attention(this.b, q, k, v, this.#bias(options, this.#attention.keyMask, at(q.shape, 1)), this.#layout, options);
+  }
+
+  /** Made once for all layers that see the same. */
+  #bias({ sees = 'past', window }: AttentionOptions, keyMask: Value | undefined, length: Dim): Value | undefined {
+    const key = `${sees} ${window ?? ''}`;
+    if (!this.#biases.has(key)) {
+      const allSeen = keyMask === undefined ? undefined : keyBias(this.b, keyMask);
+      this.#biases.set(key, sees === 'all' ? allSeen : causalBias(this.b, length, keyMask, window));
+    }
+    return this.#biases.get(key);
   }
 
   tap(name: string, value: Value): Value {

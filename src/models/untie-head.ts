@@ -11,7 +11,9 @@ export function untieHead(model: Model): Model {
   if (!model.config.tiedHead) return model;
   const config: ModelConfig = { ...model.config, tiedHead: false };
   const table: HostTensor = model.parameters.get(embedding)?.tensors['value'] ?? materializeParameter(model, embedding);
-  const parameters = [...parameterSpecs({ config }).keys()].map((path): [string, Parameter] => {
+  const paths = [...parameterSpecs({ config }).keys()];
+  if (paths.every((path) => model.parameters.has(path))) return model; // a task without a head over the vocabulary
+  const parameters = paths.map((path): [string, Parameter] => {
     const known = model.parameters.get(path);
     return [path, known ?? denseParameter(path, transposeMatrix(table))];
   });

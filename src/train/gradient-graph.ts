@@ -1,7 +1,7 @@
 // One forward and backward pass as a graph: loss and gradients, fresh or added to those of earlier micro-batches.
 import { at } from '#base';
 import { type Graph, GraphBuilder, gradientName, gradients, optimizeGraph, type Value } from '#graph';
-import { causalNetwork, graphNames, type ModelDeclaration } from '#models';
+import { causalNetwork, encoderInputs, encoderNetwork, type GraphNetwork, graphNames, type ModelDeclaration, taskOf } from '#models';
 import type { Objective } from './objective.ts';
 
 export interface GradientGraph {
@@ -20,16 +20,26 @@ export interface GradientGraphOptions {
 }
 
 /**
- * Inputs: the student's parameters, the objective's inputs, tokens and labels int64 [B, T].
+ * Inputs: the student's parameters, the objective's inputs, tokens int64 [B, T], and what the objective makes of the batch: labels int64 [B, T]
+ * where it asks for them. Encoders have a mask bool [B, T] too, and token types where they tell them apart.
+ *
  * Outputs: `loss`, the objective's metrics, and `gradient:NAME` for every trained tensor.
  */
 export function buildGradientGraph(student: ModelDeclaration, objective: Objective, options: GradientGraphOptions): GradientGraph {
   const { batch, length, trained, accumulates } = options;
   const b = new GraphBuilder();
-  const tokens = b.input(graphNames.tokens, 'int64', [batch, length]);
-  const labels = b.input(graphNames.labels, 'int64', [batch, length]);
-  const network = causalNetwork(b, student, tokens);
-  const { loss, metrics } = objective.build({ b, student: network, vocabularySize: student.config.vocabularySize, tokens, labels });
+  const { network, tokens } = networkOver(b, student, batch, length);
+  let labels: Value | undefined;
+  const { loss, metrics } = objective.build({
+    b,
+    student: network,
+    vocabularySize: student.config.vocabularySize,
+    tokens,
+    get labels() {
+      labels ??= b.input(graphNames.labels, 'int64', [batch, length]);
+      return labels;
+    },
+  });
 
   // A tensor that the graph never reads (an unused expert, say) has no input: it keeps its value and gets no gradient.
   const used = trained.flatMap((name) => {
@@ -48,4 +58,18 @@ export function buildGradientGraph(student: ModelDeclaration, objective: Objecti
     outputs[key] = accumulates ? b.add(b.input(key, 'float32', fresh.shape), fresh) : fresh;
   });
   return { graph: optimizeGraph(b.graph(outputs)), metricNames: ['loss', ...Object.keys(metrics)] };
+}
+
+function networkOver(
+  b: GraphBuilder,
+  student: ModelDeclaration,
+  batch: number,
+  length: number,
+): { readonly network: GraphNetwork; readonly tokens: Value } {
+  if (taskOf(student.config).kind === 'causal') {
+    const tokens = b.input(graphNames.tokens, 'int64', [batch, length]);
+    return { network: causalNetwork(b, student, tokens), tokens };
+  }
+  const inputs = encoderInputs(b, student, { batch, length });
+  return { network: encoderNetwork(b, student, inputs), tokens: inputs.tokens };
 }

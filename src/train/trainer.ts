@@ -12,10 +12,10 @@ import {
   scalarInputName,
   stateName,
 } from '#graph';
-import { graphNames, type Model, type Parameter, storedName, storedTensors, trainableNames, uploadModel } from '#models';
+import { declarations, type Model, type Parameter, storedName, storedTensors, trainableNames, uploadModel } from '#models';
 import { castTensor, float32, type HostTensor, toNumbers } from '#tensor';
-import type { TokenBatch } from '#text';
-import { buildGradientGraph } from './gradient-graph.ts';
+import type { TrainingBatch } from './batch-source.ts';
+import { GradientPrograms } from './gradient-programs.ts';
 import type { Objective } from './objective.ts';
 import { OptimizerStep } from './optimizer-step.ts';
 import { makeOptimizer, makeSchedule, type TrainSettings } from './settings.ts';
@@ -31,9 +31,8 @@ export interface StepReport {
 }
 
 interface Programs {
-  /** Loss and gradients of a step's first micro-batch, and of the others, which add to them. */
-  readonly fresh: Program;
-  readonly adding: Program | undefined;
+  /** Loss and gradients of a micro-batch: one program a length of sequences, compiled when a batch of it comes. */
+  readonly gradients: GradientPrograms;
   readonly norm: Program;
   readonly update: OptimizerStep;
 }
@@ -94,9 +93,9 @@ export class Trainer {
     trains?: (path: string) => boolean,
   ): Promise<Trainer> {
     const optimizer = makeOptimizer(settings.optimizer);
-    const sizes = { batch: settings.batchSize, length: settings.sequenceLength, trained: trainableNames(model, trains) };
-    const { graph, metricNames } = buildGradientGraph(model, objective, { ...sizes, accumulates: false });
-    const adding = settings.gradientAccumulation > 1 ? buildGradientGraph(model, objective, { ...sizes, accumulates: true }) : undefined;
+    const sizes = { batch: settings.batchSize, trained: trainableNames(model, trains) };
+    const gradientPrograms = new GradientPrograms(engine, declarations(model), objective, sizes);
+    const { graph, metricNames } = gradientPrograms.graph(settings.sequenceLength, false);
     // Only tensors that the graph reads have gradients.
     const made = new Set(graph.outputs.map(({ name }) => name));
     const trained = sizes.trained.filter((name) => made.has(gradientName(name)));
@@ -134,8 +133,7 @@ export class Trainer {
         trained,
         parameters,
         programs: {
-          fresh: await compile(graph, 'gradients'),
-          adding: adding === undefined ? undefined : await compile(adding.graph, 'gradients-adding'),
+          gradients: gradientPrograms,
           norm: await compile(optimizeGraph(buildNormGraph(updated)), 'norm'),
           update,
         },
@@ -161,7 +159,7 @@ export class Trainer {
    *
    * @throws AppError `diverged` when the loss or a gradient is not finite: nothing was changed then; `cancelled`
    */
-  async run(batches: readonly TokenBatch[], signal: AbortSignal): Promise<StepReport> {
+  async run(batches: readonly TrainingBatch[], signal: AbortSignal): Promise<StepReport> {
     invariant(batches.length === this.#settings.gradientAccumulation, 'a step is given one batch a micro-batch');
     const sums: Record<string, number> = Object.fromEntries(this.#metricNames.map((name) => [name, 0]));
     for (const [index, batch] of batches.entries()) {
@@ -178,15 +176,13 @@ export class Trainer {
     return { step, metrics: sums, gradientNorm, learningRate };
   }
 
-  async #accumulate(batch: TokenBatch, adds: boolean, signal: AbortSignal): Promise<Record<string, number>> {
-    const program = adds ? this.#programs.adding : this.#programs.fresh;
-    invariant(program !== undefined, 'an accumulating program was compiled');
+  async #accumulate(batch: TrainingBatch, adds: boolean, signal: AbortSignal): Promise<Record<string, number>> {
+    const program = await this.#programs.gradients.program(at(batch.tokens.shape, 1), adds);
     const available: Record<string, DeviceBuffer | HostTensor> = {
       ...this.#parameters,
       ...this.#objective.inputs,
       ...(adds ? this.#gradients : {}),
-      [graphNames.tokens]: batch.tokens,
-      [graphNames.labels]: batch.labels,
+      ...batch,
     };
     const results = await program.run(chosen(available, program.inputNames), { signal, outputs: this.#gradients });
     return Object.fromEntries(this.#metricNames.map((name) => [name, takeScalar(results, name)]));
@@ -244,8 +240,8 @@ export class Trainer {
 
   /** Frees everything on the device. The objective's inputs belong to its maker. */
   async dispose(): Promise<void> {
-    const { fresh, adding, norm, update } = this.#programs;
-    await Promise.all([fresh.release(), adding?.release(), norm.release(), update.release()]);
+    const { gradients, norm, update } = this.#programs;
+    await Promise.all([gradients.release(), norm.release(), update.release()]);
     for (const held of [this.#parameters, this.#gradients, this.#state]) for (const buffer of Object.values(held)) buffer.release();
   }
 }

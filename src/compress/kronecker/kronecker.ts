@@ -5,6 +5,7 @@ import {
   type Parameter,
   type ParameterSettings,
   parameterCounts,
+  parameterSpecs,
   parametrizationOf,
   replaceParameters,
   untieHead,
@@ -242,7 +243,7 @@ function sizeNote(model: Model): string {
     .flatMap(({ tensors }) => Object.values(tensors))
     .filter(({ dtype }) => !isFloat(dtype))
     .reduce((sum, { shape }) => sum + sizeOf(shape), 0);
-  const head = model.config.tiedHead ? 0 : model.config.vocabularySize * model.config.width;
+  const head = sizeOf(parameterSpecs(model).get('head.weight')?.shape ?? [0]);
   const counted = stored - orders - head;
   const print = (count: number): string => count.toLocaleString('en-US');
   const without = head === 0 ? '' : ` (${print(counted)} counted as publications do, without the head)`;

@@ -13,6 +13,7 @@ import {
   WindowCalibration,
 } from '#compress';
 import type { Engine } from '#engine';
+import { taskOf } from '#models';
 import type { JsonObject, JsonValue } from '#store';
 import type { TokenCorpus } from '#text';
 import { type CalibrationData, calibrationData, calibrationWindow, windowsPerRun } from '../calibration-data.ts';
@@ -30,6 +31,7 @@ import { type CompressSpec, compressSpecSchema } from '../specs.ts';
 import { textSource, tokenizeText } from '../text-data.ts';
 import { checkSameTokens } from './evaluate.ts';
 import { checkReads, checkWrites } from './names.ts';
+import { sentenceCalibration } from './sentence-calibration.ts';
 
 export interface CompressOptions {
   /** Bytes that the process may hold; that of the machine or its control group when absent or larger. */
@@ -116,7 +118,7 @@ class CompressRun {
     const teachers = new Map<string, ModelLease>();
     try {
       const corpus = await this.#corpus(lease);
-      const calibration = corpus === undefined ? undefined : this.#calibration(lease, corpus);
+      const calibration = await this.#calibration(lease, corpus);
       const environment = this.#environment(lease, corpus, calibration, teachers, plan);
       const { model, report } = await compressModel(lease.model, this.#recipe, environment, this.#context);
       const saved = await this.#save(lease, model, corpus, calibration);
@@ -149,17 +151,27 @@ class CompressRun {
     return plan;
   }
 
-  async #corpus({ tokenizer }: ModelLease): Promise<TokenCorpus | undefined> {
+  /** Running text; encoders read lines instead. */
+  async #corpus({ tokenizer, model }: ModelLease): Promise<TokenCorpus | undefined> {
     const { data } = this.#spec;
-    if (data === undefined || !this.#recipe.steps.some(({ needsCalibration }) => needsCalibration)) return undefined;
+    if (
+      data === undefined ||
+      taskOf(model.config).kind !== 'causal' ||
+      !this.#recipe.steps.some(({ needsCalibration }) => needsCalibration)
+    )
+      return undefined;
     return await tokenizeText(data, tokenizer, this.#context);
   }
 
-  #calibration({ model, tokenizer }: ModelLease, corpus: TokenCorpus): CalibrationData | undefined {
-    if (!this.#recipe.steps.some(({ needsCalibration, method }) => needsCalibration && method !== 'distill')) return undefined;
+  /** What the layers see: windows of running text, or lines as an encoder reads them. */
+  async #calibration(lease: ModelLease, corpus: TokenCorpus | undefined): Promise<CalibrationData | undefined> {
     const { calibration, data } = this.#spec;
-    const paths = [...(data?.paths ?? []), ...(data === undefined || data.inlineText === '' ? [] : ['inlineText'])];
-    return calibrationData(corpus, calibration, calibrationWindow(calibration, model.config.maxPositions), tokenizer, paths);
+    if (data === undefined || !this.#recipe.steps.some(({ needsCalibration, method }) => needsCalibration && method !== 'distill'))
+      return undefined;
+    const paths = [...data.paths, ...(data.inlineText === '' ? [] : ['inlineText'])];
+    const window = calibrationWindow(calibration, lease.model.config.maxPositions);
+    if (corpus === undefined) return await sentenceCalibration(data, lease, { ...calibration, window, paths }, this.#context);
+    return calibrationData(corpus, calibration, window, lease.tokenizer, paths);
   }
 
   #environment(

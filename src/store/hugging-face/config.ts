@@ -5,6 +5,7 @@ import { AppError } from '#base';
 import { checkConfig, type Gpt2Config, type ModelConfig } from '#models';
 import { checkJson, type JsonObject } from '../json.ts';
 import { activation, activationsByName, badField, only, place, readTokens, requireMultiple, size, token, tokens } from './config-fields.ts';
+import { readEncoderConfig, writeEncoderConfig } from './encoder-config.ts';
 import { llamaReaders, writeLlama } from './llama-config.ts';
 
 const gpt2Names = { geluTanh: 'gelu_new', gelu: 'gelu', relu: 'relu', silu: 'silu' } as const;
@@ -50,7 +51,14 @@ function readGpt2(json: JsonObject): Gpt2Config {
 }
 
 /** By the model type in config.json. */
-const readers: Readonly<Record<string, (json: JsonObject) => ModelConfig>> = { gpt2: readGpt2, ...llamaReaders };
+const readers: Readonly<Record<string, (json: JsonObject) => ModelConfig>> = {
+  gpt2: readGpt2,
+  ...llamaReaders,
+  bert: (json) => readEncoderConfig('bert', json),
+  roberta: (json) => readEncoderConfig('roberta', json),
+  distilbert: (json) => readEncoderConfig('distilbert', json),
+  albert: (json) => readEncoderConfig('albert', json),
+};
 
 /**
  * Our configuration of a Hugging Face config.
@@ -91,8 +99,7 @@ export function writeHuggingFaceConfig(config: ModelConfig, dtype: 'float32' | '
     dtype,
     use_cache: true,
   };
-  const own = config.architecture === 'gpt2' ? writeGpt2(config) : writeLlama(config);
-  return toJson({ ...common, ...own });
+  return toJson({ ...common, ...writeOwn(config) });
 }
 
 /** Fields of config.json that transformers refuses as whole numbers: 30 must be written as 30.0, which JavaScript's numbers do not tell apart. */
@@ -101,6 +108,18 @@ const floatFields = /^( *"(?:attn|final)_logit_softcapping": \d+)(,?)$/gm;
 /** The text of config.json for a configuration. @throws AppError as `writeHuggingFaceConfig` */
 export function huggingFaceConfigText(config: ModelConfig, dtype: 'float32' | 'float16' | 'bfloat16'): string {
   return `${JSON.stringify(writeHuggingFaceConfig(config, dtype), null, 2).replace(floatFields, '$1.0$2')}\n`;
+}
+
+function writeOwn(config: ModelConfig): object {
+  switch (config.architecture) {
+    case 'gpt2':
+      return writeGpt2(config);
+    case 'llama':
+      return writeLlama(config);
+    case 'bert':
+    case 'albert':
+      return writeEncoderConfig(config);
+  }
 }
 
 /** transformers reads a number, a list or nothing. */

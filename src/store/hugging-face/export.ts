@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { AppError, type OperationContext, quietContext, throwIfCancelled } from '#base';
-import { type Model, materializeParameter } from '#models';
+import { type Model, materializeParameter, taskOf } from '#models';
 import { castTensor, type DType, dtypeBytes, sizeOf, transposeMatrix } from '#tensor';
 import { type FileSystem, localFileSystem } from '../file-system.ts';
 import { type FolderWriter, renameDurably, writeFolder } from '../folder-writer.ts';
@@ -11,7 +11,7 @@ import { type TensorSource, writeSafetensors } from '../safetensors.ts';
 import { indexName } from './checkpoint.ts';
 import { huggingFaceConfigText } from './config.ts';
 import { type GenerationDefaults, writeGenerationConfig } from './generation.ts';
-import { checkpointTensors } from './tensor-names.ts';
+import { checkpointTensors, furtherNames } from './tensor-names.ts';
 import { isTokenizerFile, type TokenizerFiles } from './tokenizer-files.ts';
 
 type ExportDType = 'float32' | 'float16' | 'bfloat16';
@@ -54,7 +54,7 @@ export async function exportHuggingFace(
     async (writer) => {
       await writer.writeText('config.json', huggingFaceConfigText(model.config, dtype));
       const generation = { ...endsOf(model), ...options.generation };
-      await writer.writeJson('generation_config.json', writeGenerationConfig(generation));
+      if (taskOf(model.config).kind === 'causal') await writer.writeJson('generation_config.json', writeGenerationConfig(generation));
       for (const [name, bytes] of tokenizerFiles) if (isTokenizerFile(name)) await writer.write(name, [bytes]);
       const sources = denseSources(model, dtype, context);
       await writeWeights(writer, sources, options.maxShardBytes ?? defaultShardBytes);
@@ -93,8 +93,8 @@ function exactDType(model: Model): ExportDType {
 function denseSources(model: Model, dtype: ExportDType, { report, signal }: OperationContext): Map<string, TensorSource> {
   const tensors = checkpointTensors(model.config);
   let numWritten = 0;
-  return new Map(
-    tensors.map(({ spec, name, isTransposed, shape }) => {
+  const sources = new Map(
+    tensors.map(({ spec, name, isTransposed, shape }): [string, TensorSource] => {
       const make: TensorSource['make'] = () => {
         throwIfCancelled(signal);
         report({ phase: 'export', step: numWritten++, total: tensors.length, item: spec.path });
@@ -105,6 +105,11 @@ function denseSources(model: Model, dtype: ExportDType, { report, signal }: Oper
       return [name, { dtype, shape, make }];
     }),
   );
+  for (const [further, name] of furtherNames(model.config)) {
+    const source = sources.get(name);
+    if (source !== undefined) sources.set(further, source);
+  }
+  return sources;
 }
 
 function checkRange(path: string, bits: ArrayLike<number | bigint>): void {

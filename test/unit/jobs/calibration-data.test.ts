@@ -12,7 +12,7 @@ async function rowsOf({ windows }: ReturnType<typeof calibrationData>): Promise<
   const rows: string[] = [];
   const cut = ({ data: ids, shape: [count = 0, window = 0] }: HostTensor<'int64'>): string[] =>
     Array.from({ length: count }, (_, row) => ids.slice(row * window, (row + 1) * window).join());
-  for await (const batch of windows()) rows.push(...cut(batch));
+  for await (const batch of windows()) if ('data' in batch) rows.push(...cut(batch));
   return rows;
 }
 
