@@ -1,7 +1,9 @@
 // What an architecture provides, and the network through which it reaches its parameters and its attention.
 import type { Emitter, Value } from '#graph';
 import type { ModelConfig } from './config.ts';
+import type { ModelSizes } from './layer-shapes.ts';
 import type { ParameterSpec } from './model.ts';
+import type { BlockStack, UnitAxis } from './units.ts';
 
 /**
  * The parameters of one model inside one graph. Architectures never see how a weight is stored.
@@ -30,21 +32,8 @@ export interface Network {
   readonly positions: Value;
   /** All positions are below this, so that tables over positions need no more rows. */
   readonly positionLimit: number;
-  /** Names an intermediate value (`h.3` is block 3's result, rows [N, D]) for distillation and statistics; returns it. */
+  /** Names an intermediate value (`embed` is what the first block reads, `h.3` is block 3's result, rows [N, D]) for distillation and statistics; returns it. */
   tap(name: string, value: Value): Value;
-}
-
-/** Units between two layers that may be put in another order without changing what the model computes. */
-export interface FreeAxis {
-  /** For example `h.3.mlp`. */
-  readonly name: string;
-  readonly size: number;
-  /** Linear weights whose columns are these units. */
-  readonly columns: readonly string[];
-  /** Vectors over these units; a model may lack them. */
-  readonly vectors: readonly string[];
-  /** Linear weights whose rows are these units. */
-  readonly rows: readonly string[];
 }
 
 export interface Architecture<Config extends ModelConfig = ModelConfig> {
@@ -53,10 +42,14 @@ export interface Architecture<Config extends ModelConfig = ModelConfig> {
   parameters(config: Config): readonly ParameterSpec[];
   /** Paths of the matrices whose result is added to the residual stream; initialization scales them down. */
   residualOutputs(config: Config): readonly string[];
-  /** The hidden axes whose units have no fixed order. */
-  freeAxes(config: Config): readonly FreeAxis[];
-  /** How the heads are laid out, for attention and for the cache. */
-  heads(config: Config): HeadLayout;
+  /** The axes whose units can be removed: heads and neurons of every block, and the residual stream's channels. */
+  prunableUnits(config: Config): readonly UnitAxis[];
+  /** The stacks whose blocks can be removed. */
+  blockStacks(config: Config): readonly BlockStack[];
+  /** The configuration of the same model with other sizes; the width of a head stays. */
+  resized(config: Config, sizes: ModelSizes): Config;
+  /** How the heads of one layer are laid out, for attention and for the cache. */
+  heads(config: Config, layer: number): HeadLayout;
   /** tokens int64 [B, T] -> hidden states after the last norm, rows [B*T, D]. */
   hidden(config: Config, net: Network, tokens: Value): Value;
   /** hidden [..., D] -> logits [..., V]. */

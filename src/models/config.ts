@@ -1,5 +1,15 @@
 // Configuration of the architectures, in our own names; `store/` translates Hugging Face's config.json.
 
+/** Sizes of one block in a model whose blocks differ. */
+export interface LayerShape {
+  /** H */
+  readonly heads: number;
+  /** G; H/G is the same in all blocks. */
+  readonly keyValueHeads: number;
+  /** F */
+  readonly feedForwardWidth: number;
+}
+
 interface CommonConfig {
   /** V */
   readonly vocabularySize: number;
@@ -11,6 +21,8 @@ interface CommonConfig {
   readonly heads: number;
   /** F */
   readonly feedForwardWidth: number;
+  /** One entry a block where blocks differ; the sizes above are then those of the largest. Read them through `layerShape`. */
+  readonly layerShapes?: readonly LayerShape[];
   /** Largest number of positions. */
   readonly maxPositions: number;
   /** The head is the token embedding, transposed. */
@@ -25,6 +37,8 @@ interface CommonConfig {
 export interface Gpt2Config extends CommonConfig {
   readonly architecture: 'gpt2';
   readonly activation: 'geluTanh' | 'gelu' | 'relu' | 'silu';
+  /** K where it is not width/heads, as in models whose heads or width were pruned. */
+  readonly headWidth?: number;
 }
 
 /** How rotary frequencies are stretched for contexts longer than those of pre-training. */

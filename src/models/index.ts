@@ -1,8 +1,8 @@
 // models: architectures written against a network, parameters in any parametrization, and the graphs of language models.
-export type { Architecture, FreeAxis, HeadLayout, Network } from './architecture.ts';
+export type { Architecture, HeadLayout, Network } from './architecture.ts';
 export { architectureOf } from './architectures.ts';
 export { checkConfig } from './check-config.ts';
-export type { Gpt2Config, LlamaConfig, ModelConfig, RotaryScaling } from './config.ts';
+export type { Gpt2Config, LayerShape, LlamaConfig, ModelConfig, RotaryScaling } from './config.ts';
 export {
   type CodeLayout,
   codeLayout,
@@ -11,6 +11,7 @@ export {
   smallestGroup,
 } from './encoded-slots.ts';
 export { fastestForm } from './fastest-form.ts';
+export { type FreeAxis, freeAxes } from './free-axes.ts';
 export { initializeModel } from './initialize.ts';
 export {
   type BatchSizes,
@@ -26,6 +27,7 @@ export {
   graphNames,
   inPieces,
 } from './language-model-graphs.ts';
+export { headWidthOf, layerShape, layerShapes, type ModelSizes } from './layer-shapes.ts';
 export {
   declarations,
   type Model,
@@ -57,5 +59,13 @@ export {
   trainableNames,
 } from './parametrizations.ts';
 export { type RotaryFrequencies, rotaryFrequencies } from './rotary.ts';
+export {
+  type BlockStack,
+  sideAxis,
+  type UnitAxis,
+  type UnitKind,
+  type UnitSide,
+  unitIndices,
+} from './units.ts';
 export { untieHead } from './untie-head.ts';
 export { modelInputs, uploadModel } from './upload.ts';

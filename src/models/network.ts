@@ -60,7 +60,6 @@ export class GraphNetwork implements Network {
   readonly taps = new Map<string, Value>();
   readonly #model: ModelDeclaration;
   readonly #specs: ReadonlyMap<string, ParameterSpec>;
-  readonly #layout: HeadLayout;
   readonly #attention: AttentionMode;
   readonly #prefix: string;
   #bias: Value | undefined;
@@ -70,7 +69,6 @@ export class GraphNetwork implements Network {
     this.positions = options.positions;
     this.#model = model;
     this.#specs = parameterSpecs(model);
-    this.#layout = architectureOf(model.config).heads(model.config);
     this.#attention = options.attention;
     this.#prefix = options.prefix ?? '';
     this.positionLimit = options.positionLimit ?? model.config.maxPositions;
@@ -115,7 +113,7 @@ export class GraphNetwork implements Network {
   attend(layer: number, q: Value, k: Value, v: Value): Value {
     if (this.#attention.kind === 'cached') return this.#attendToCache(this.#attention, layer, q, k, v);
     this.#bias ??= causalBias(this.b, at(q.shape, 1), this.#attention.keyMask);
-    return causalAttention(this.b, q, k, v, this.#bias, this.#layout);
+    return causalAttention(this.b, q, k, v, this.#bias, this.#layout(layer));
   }
 
   tap(name: string, value: Value): Value {
@@ -137,6 +135,11 @@ export class GraphNetwork implements Network {
       transposed: (x) => parametrization.transposed(weight, x),
       dense: () => parametrization.dense(weight),
     };
+  }
+
+  #layout(layer: number): HeadLayout {
+    const { config } = this.#model;
+    return architectureOf(config).heads(config, layer);
   }
 
   #weightInGraph(spec: ParameterSpec, parameter: ParameterDeclaration): WeightInGraph {
@@ -176,7 +179,7 @@ export class GraphNetwork implements Network {
 
   #attendToCache(mode: Extract<AttentionMode, { kind: 'cached' }>, layer: number, q: Value, k: Value, v: Value): Value {
     const { b } = this;
-    const { heads: H, keyValueHeads: G, headWidth: K } = this.#layout;
+    const { heads: H, keyValueHeads: G, headWidth: K } = this.#layout(layer);
     const [B, T] = [at(q.shape, 0), at(q.shape, 1)];
     const width = cacheWidth(K);
     const flat = (x: Value, heads: number): Value => b.reshape(b.pad(x, 3, 0, width - K), [B, T, heads * width]);

@@ -2,7 +2,7 @@
 
 import { z } from 'zod';
 import { AppError } from '#base';
-import { checkConfig, type Gpt2Config, type LlamaConfig, type ModelConfig } from '#models';
+import { checkConfig, type Gpt2Config, type LayerShape, type LlamaConfig, type ModelConfig } from '#models';
 import { checkJson, type JsonObject } from '../json.ts';
 import { readRotary, rotarySchema, writeRotary } from './rotary.ts';
 
@@ -27,6 +27,14 @@ const activation = z.enum(['gelu_new', 'gelu_pytorch_tanh', 'gelu', 'relu', 'sil
 /** A switch of transformers that changes what is computed and that we do not have. */
 const only = <Value extends boolean>(value: Value) => z.literal(value).nullish();
 
+const ownSchema = z.strictObject({
+  headWidth: size.optional(),
+  layerShapes: z.array(z.object({ heads: size, keyValueHeads: size, feedForwardWidth: size })).optional(),
+});
+
+/** What Hugging Face's fields cannot say of a pruned model. Only artefacts have it: exported folders are padded until they need none. */
+const ownField = 'athanor';
+
 const gpt2Schema = z.object({
   vocab_size: size,
   n_positions: size,
@@ -42,6 +50,7 @@ const gpt2Schema = z.object({
   tie_word_embeddings: z.boolean().default(true),
   bos_token_id: token.nullish(),
   eos_token_id: tokens,
+  [ownField]: ownSchema.optional(),
 });
 
 const llamaSchema = z.object({
@@ -64,6 +73,7 @@ const llamaSchema = z.object({
   rope_parameters: rotarySchema.nullish(),
   bos_token_id: token.nullish(),
   eos_token_id: tokens,
+  [ownField]: ownSchema.omit({ headWidth: true }).optional(),
 });
 
 /** The identifier that transformers' GPT-2 config gives to both ends of a text when nobody chose one. */
@@ -71,7 +81,8 @@ const gpt2DefaultToken = 50_256;
 
 function readGpt2(json: JsonObject): Gpt2Config {
   const fields = checkJson(gpt2Schema, json, 'bad_config', place);
-  requireMultiple('n_embd', fields.n_embd, 'n_head', fields.n_head);
+  const { headWidth, ...own } = readOwn(fields[ownField]);
+  if (headWidth === undefined) requireMultiple('n_embd', fields.n_embd, 'n_head', fields.n_head);
   // Written even for vocabularies of a hundred words; such a model cannot produce it, so it means "none".
   const exists = (id: number): boolean => id !== gpt2DefaultToken || id < fields.vocab_size;
   return {
@@ -85,6 +96,8 @@ function readGpt2(json: JsonObject): Gpt2Config {
     tiedHead: fields.tie_word_embeddings,
     normEpsilon: fields.layer_norm_epsilon,
     activation: activationsByName[fields.activation_function],
+    ...(headWidth === undefined ? {} : { headWidth }),
+    ...own,
     ...readTokens({ ...fields, exists }),
   };
 }
@@ -111,9 +124,24 @@ function readLlama(json: JsonObject): LlamaConfig {
     activation: activationsByName[fields.hidden_act],
     attentionBias: fields.attention_bias,
     feedForwardBias: fields.mlp_bias,
+    ...readOwn(fields[ownField]),
     ...readRotary(fields),
     ...readTokens({ ...fields, exists: () => true }),
   };
+}
+
+interface OwnFields {
+  readonly headWidth?: number | undefined;
+  readonly layerShapes?: readonly LayerShape[] | undefined;
+}
+
+function readOwn({ headWidth, layerShapes }: OwnFields = {}): { headWidth?: number; layerShapes?: readonly LayerShape[] } {
+  return { ...(headWidth === undefined ? {} : { headWidth }), ...(layerShapes === undefined ? {} : { layerShapes }) };
+}
+
+function writeOwn(config: ModelConfig): object {
+  const own = readOwn({ layerShapes: config.layerShapes, headWidth: config.architecture === 'gpt2' ? config.headWidth : undefined });
+  return Object.keys(own).length === 0 ? {} : { [ownField]: own };
 }
 
 const readers: Readonly<Record<ModelConfig['architecture'], (json: JsonObject) => ModelConfig>> = { gpt2: readGpt2, llama: readLlama };
@@ -184,6 +212,7 @@ export function writeHuggingFaceConfig(config: ModelConfig, dtype: 'float32' | '
     torch_dtype: dtype,
     dtype,
     use_cache: true,
+    ...writeOwn(config),
   };
   return toJson(config.architecture === 'gpt2' ? { ...common, ...writeGpt2(config) } : { ...common, ...writeLlama(config) });
 }
