@@ -18,6 +18,8 @@ export interface InputMoments {
 
 /** Sample inputs for methods that look at activations. */
 export interface Calibration {
+  /** The text itself, for what moments cannot say, such as gradients: token ids [B, T], the same windows every time. */
+  tokenWindows(): AsyncIterable<HostTensor<'int64'>>;
   /**
    * The second moments of the inputs of these linear layers, some at a time, so that not all need be in memory together.
    *
@@ -51,6 +53,10 @@ export class WindowCalibration implements Calibration {
     this.#windows = windows;
     this.#memoryBytes = options.memoryBytes ?? defaultMemoryBytes;
     this.#total = options.windows;
+  }
+
+  tokenWindows(): AsyncIterable<HostTensor<'int64'>> {
+    return this.#windows();
   }
 
   async *inputMoments(model: Model, paths: readonly string[], context: OperationContext): AsyncGenerator<InputMoments> {
