@@ -131,7 +131,7 @@ describe.each(models)('%s', (name, model) => {
   it('learns from its teacher', async () => {
     const teacher = name.startsWith('gpt2') ? gpt2 : llama;
     const divergences: number[] = [];
-    const train = { steps: 12, batchSize: 4, sequenceLength: 12, learningRate: 0.003, warmupSteps: 0, checkpointEvery: 0 };
+    const train = { steps: 24, batchSize: 8, sequenceLength: 12, learningRate: 3e-4, warmupSteps: 0, checkpointEvery: 0 };
     const { model: student } = await distillModel(
       {
         student: model,
@@ -146,8 +146,9 @@ describe.each(models)('%s', (name, model) => {
       },
     );
     expect(student.config).toEqual(model.config);
-    expect(divergences.length).toBeGreaterThan(1);
-    expect(divergences.at(-1)!).toBeLessThan(divergences[0]!);
+    const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
+    expect(divergences.length).toBeGreaterThan(8);
+    expect(mean(divergences.slice(-4))).toBeLessThan(0.9 * mean(divergences.slice(0, 4)));
   });
 });
 
