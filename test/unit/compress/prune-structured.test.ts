@@ -233,6 +233,10 @@ describe('composition', () => {
   it('goes on from blocks that differ', async () => {
     const uneven = await steps([{ pruneStructure: { structure: 'ffn', ratio: 0.5, include: ['h.0.*'] } }]);
     expect(layerShapes(uneven.config).map(({ feedForwardWidth }) => feedForwardWidth)).toEqual([16, 32]);
+    checkConfig(uneven.config);
+    const fewHeads = await steps([{ pruneStructure: { structure: 'heads', ratio: 0.5, include: ['h.0.*'] } }]);
+    checkConfig(fewHeads.config);
+    expect(fewHeads.config).toMatchObject({ heads: 4, layerShapes: [{ heads: 2 }, { heads: 4 }] });
     const even = await steps([{ pruneStructure: { structure: 'ffn', ratio: 0.5, include: ['h.1.*'] } }], uneven);
     expect(even.config).toEqual({ ...gpt2Config, feedForwardWidth: 16 });
     const last = await steps([{ pruneStructure: { structure: 'layers', remove: [1] } }], uneven);
