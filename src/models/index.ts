@@ -66,6 +66,7 @@ export {
   type UnitKind,
   type UnitSide,
   unitIndices,
+  unitNames,
 } from './units.ts';
 export { untieHead } from './untie-head.ts';
 export { modelInputs, uploadModel } from './upload.ts';

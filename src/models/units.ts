@@ -3,6 +3,9 @@
 /** `heads`: key-value heads with their query heads; `ffn`: neurons of a feed-forward part; `width`: channels of the residual stream. */
 export type UnitKind = 'heads' | 'ffn' | 'width';
 
+/** What people call them. */
+export const unitNames: Readonly<Record<UnitKind, string>> = { heads: 'key-value heads', ffn: 'neurons', width: 'channels' };
+
 /** Unit u takes the indices from offset + u·width to offset + (u+1)·width. */
 export interface UnitPart {
   readonly offset: number;

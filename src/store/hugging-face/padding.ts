@@ -1,6 +1,6 @@
 // Models whose layers differ, as transformers can say them: every layer padded with zeros to the sizes of the largest.
 import { AppError, invariant } from '#base';
-import { architectureOf, headWidthOf, type LayerShape, layerShapes, type ModelConfig, sideAxis, type UnitKind, unitIndices } from '#models';
+import { architectureOf, headWidthOf, type LayerShape, layerShapes, type ModelConfig, sideAxis, unitIndices, unitNames } from '#models';
 import { type HostTensor, spreadAlong } from '#tensor';
 
 /** How a model looks in a Hugging Face folder. */
@@ -48,8 +48,6 @@ export function paddedModel(config: ModelConfig): PaddedModel {
     },
   };
 }
-
-const unitNames: Readonly<Record<UnitKind, string>> = { heads: 'key-value heads', ffn: 'neurons', width: 'channels' };
 
 function largestShape(config: ModelConfig, shapes: readonly LayerShape[]): LayerShape {
   const largest = (name: keyof LayerShape): number => Math.max(...shapes.map((shape) => shape[name]));

@@ -60,7 +60,7 @@ function addSquares(sums: Float64Array, { data, shape }: HostTensor<'float32'>, 
 }
 
 /** The one matrix that reads an axis inside a block, and how many of its rows a unit is. */
-export function readerOf({ name, sides }: UnitAxis): { readonly path: string; readonly unitWidth: number } {
+function readerOf({ name, sides }: UnitAxis): { readonly path: string; readonly unitWidth: number } {
   const [side, ...others] = sides.filter(({ use }) => use === 'read');
   invariant(side !== undefined && others.length === 0, `${name} is read by one matrix`);
   return { path: side.path, unitWidth: side.parts.reduce((sum, { width }) => sum + width, 0) };

@@ -14,6 +14,7 @@ import {
   type UnitAxis,
   type UnitSide,
   unitIndices,
+  unitNames,
 } from '#models';
 import { firstNonFinite, fromNumbers, hostTensor, tensorBytes, toNumbers } from '#tensor';
 import type { EngineMatrices } from '../../decomposition/engine-matrices.ts';
@@ -251,8 +252,6 @@ class UnitSlices {
     return found;
   }
 }
-
-const unitNames: Readonly<Record<UnitAxis['kind'], string>> = { heads: 'key-value heads', ffn: 'neurons', width: 'channels' };
 
 function bytesOf({ tensors }: Parameter): number {
   return Object.values(tensors).reduce((sum, tensor) => sum + tensorBytes(tensor), 0);
