@@ -1,4 +1,4 @@
-// What structured pruning loses before any training, on the small Wikipedia model of ../shared: `npx tsx test/bench/structured.ts [calibration windows] [held-out windows]`.
+// What structured pruning loses before any training, on the small Wikipedia model of ../shared: `npx tsx test/bench/structured.ts [calibration windows] [held-out windows] [structure]`.
 //
 // Loss in nats a token over held-out windows of 256 tokens, each predicted from its window alone, by structure, importance and refit.
 import { readFileSync } from 'node:fs';
@@ -51,7 +51,7 @@ async function loss(engine: Engine, model: Model, windows: readonly HostTensor<'
   return sum / scored;
 }
 
-const cases: readonly object[] = [
+const cases: readonly { readonly structure: string }[] = [
   ...(['magnitude', 'firstOrder', 'output'] as const).flatMap((importance) =>
     [false, true].flatMap((repair) => [
       { structure: 'ffn', ratio: 0.5, importance, repair },
@@ -73,7 +73,8 @@ const cases: readonly object[] = [
 
 async function main(): Promise<void> {
   if (sharedFolder === undefined) throw new Error('this measurement needs ../shared');
-  const [numCalibration = 128, numHeldOut = 128] = process.argv.slice(2).map(Number);
+  const [numCalibration = 128, numHeldOut = 128] = process.argv.slice(2, 4).map(Number);
+  const only = process.argv[4];
   const { model, tokenizerFiles } = await importHuggingFace(join(sharedFolder, 'models/wiki-gpt2-7m'));
   const tokenizer = tokenizerFromFiles(tokenizerFiles);
   const text = (name: string): string => join(sharedFolder ?? '', 'data/lm/wikipedia2015', name);
@@ -86,7 +87,7 @@ async function main(): Promise<void> {
   const print = (cells: readonly string[]): boolean => process.stdout.write(`| ${cells.join(' | ')} |\n`);
   print(['settings', 'model bytes kept', 'nats a token', 'seconds']);
   print(['none', '100 %', (await loss(engine, model, heldOut)).toFixed(3), '-']);
-  for (const settings of cases) {
+  for (const settings of cases.filter(({ structure }) => only === undefined || structure === only)) {
     const start = performance.now();
     const recipe = parseRecipe({ steps: [{ pruneStructure: settings }] }, methods);
     const result = await compressModel(model, recipe, { engine, calibration }, quietContext);
