@@ -51,7 +51,7 @@ async function loss(engine: Engine, model: Model, windows: readonly HostTensor<'
   return sum / scored;
 }
 
-const cases: readonly { readonly structure: string }[] = [
+const cases: readonly (Readonly<Record<string, unknown>> & { readonly structure: string })[] = [
   ...(['magnitude', 'firstOrder', 'output'] as const).flatMap((importance) =>
     [false, true].flatMap((repair) => [
       { structure: 'ffn', ratio: 0.5, importance, repair },
