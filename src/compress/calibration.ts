@@ -3,6 +3,7 @@ import { AppError, at, invariant, type OperationContext } from '#base';
 import type { DeviceBuffer, Engine } from '#engine';
 import type { GraphBuilder, Value } from '#graph';
 import { borrowModel, type Model, type ModelDeclaration, parameterSpecs } from '#models';
+import type { HostTensor } from '#tensor';
 import { type InputHistogram, type InputRange, inputHistograms, inputRanges } from './activation-statistics.ts';
 import { type Pass, type Running, runPass } from './calibration-pass.ts';
 import type { CalibrationNetwork, CalibrationWindows } from './calibration-windows.ts';
@@ -20,6 +21,12 @@ export interface InputMoments {
 
 /** Sample inputs for methods that look at activations. */
 export interface Calibration {
+  /**
+   * The text itself, for what moments cannot say, such as gradients: token ids [B, T], the same windows every time.
+   *
+   * @throws AppError `unsupported` where the data is not running text
+   */
+  tokenWindows(): AsyncIterable<HostTensor<'int64'>>;
   /**
    * The second moments of the inputs of these linear layers, some at a time, so that not all need be in memory together.
    *
@@ -64,6 +71,13 @@ export class WindowCalibration implements Calibration {
     this.#windows = windows;
     this.#memoryBytes = options.memoryBytes ?? largestCalibrationBytes;
     this.#total = options.windows;
+  }
+
+  async *tokenWindows(): AsyncGenerator<HostTensor<'int64'>> {
+    for await (const window of this.#windows()) {
+      if (!('data' in window)) throw notRunningText();
+      yield window;
+    }
   }
 
   async *inputMoments(model: Model, paths: readonly string[], context: OperationContext): AsyncGenerator<InputMoments> {
@@ -170,6 +184,13 @@ function inputTaps({ net, isOverTokens }: CalibrationNetwork, paths: readonly st
 /** XᵀX of rows in float64: the smallest directions of H decide what whitening keeps, and float32 sums would drown them. */
 function momentsOf(b: GraphBuilder, rows: Value): Value {
   return b.matmul(rows, rows, { transposeA: true });
+}
+
+function notRunningText(): AppError {
+  return new AppError(
+    'unsupported',
+    'calibration: this statistic needs running text and a model of the next token. Choose another importance.',
+  );
 }
 
 function finite(numbers: Float64Array, paths: readonly string[]): Float64Array {

@@ -42,7 +42,8 @@ function requireNumbers(model: Model, path: string): void {
   throw new AppError('already_quantized', message, { details: { path } });
 }
 
-function checkPattern(pattern: string, matrices: readonly ParameterSpec[]): void {
+/** @throws AppError `pattern_matches_nothing` with the nearest paths */
+export function checkPattern(pattern: string, matrices: readonly Pick<ParameterSpec, 'path'>[]): void {
   if (matrices.some(({ path }) => matchesPattern(pattern, path))) return;
   const near = nearestNames(
     pattern,

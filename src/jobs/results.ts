@@ -177,6 +177,8 @@ export interface EvaluateResult {
 export interface ExportResult {
   readonly path: string;
   readonly files: readonly { readonly fileName: string; readonly sizeBytes: number }[];
+  /** What a reader should know of the files, for example which layers were padded; absent where there is nothing. */
+  readonly notes?: readonly string[];
 }
 
 /** Result of each kind of job. */

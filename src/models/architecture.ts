@@ -1,12 +1,9 @@
 // What an architecture provides, and the network through which it reaches its parameters and its attention.
 import type { Emitter, Value } from '#graph';
 import type { ModelConfig } from './config.ts';
+import type { ModelSizes } from './layer-shapes.ts';
 import type { ParameterSpec } from './model.ts';
-
-export interface AttentionOptions {
-  /** Which keys a query sees: `past` (default), `all`. */
-  readonly sees?: 'past' | 'all';
-}
+import type { BlockStack, UnitAxis } from './units.ts';
 
 /**
  * The parameters of one model inside one graph. Architectures never see how a weight is stored.
@@ -37,31 +34,20 @@ export interface Network {
   readonly tokenTypes: Value | undefined;
   /** All positions are below this, so that tables over positions need no more rows. */
   readonly positionLimit: number;
-  /** Names an intermediate value (`h.3` is block 3's result, rows [N, D]) for distillation and statistics; returns it. */
+  /** Names an intermediate value (`embed` is what the first block reads, `h.3` is block 3's result, rows [N, D]) for distillation and statistics; returns it. */
   tap(name: string, value: Value): Value;
 }
 
 /** How the attention of one layer differs from softmax(q·kᵀ/√K)·v over all earlier positions. */
 export interface AttentionOptions {
+  /** Which keys a query sees: `past` (default), `all`. */
+  readonly sees?: 'past' | 'all';
   /** A query sees this many latest positions, itself included. */
   readonly window?: number;
   /** Factor of q·kᵀ; 1/√K when absent. */
   readonly scale?: number;
   /** Bounds the scores before the mask: s -> cap·tanh(s/cap). */
   readonly softCap?: number;
-}
-
-/** Units between two layers that may be put in another order without changing what the model computes. */
-export interface FreeAxis {
-  /** For example `h.3.mlp`. */
-  readonly name: string;
-  readonly size: number;
-  /** Linear weights whose columns are these units. */
-  readonly columns: readonly string[];
-  /** Vectors over these units; a model may lack them. */
-  readonly vectors: readonly string[];
-  /** Linear weights whose rows are these units. */
-  readonly rows: readonly string[];
 }
 
 /** A norm whose result goes into linear layers and nowhere else: its gain and bias may be divided by what their rows are multiplied by. */
@@ -92,14 +78,18 @@ export interface Architecture<Config extends ModelConfig = ModelConfig> {
   parameters(config: Config): readonly ParameterSpec[];
   /** Paths of the matrices whose result is added to the residual stream; initialization scales them down. */
   residualOutputs(config: Config): readonly string[];
-  /** The hidden axes whose units have no fixed order. */
-  freeAxes(config: Config): readonly FreeAxis[];
   /** The norms whose channels may be scaled; none where a norm's result is also added to the residual stream, as after the layers. */
   normFeeds(config: Config): readonly NormFeed[];
   /** The linear layers whose outputs may be scaled: values before they are mixed, the ungated half of a gated layer. */
   linearFeeds(config: Config): readonly LinearFeed[];
-  /** How the heads are laid out, for attention and for the cache. */
-  heads(config: Config): HeadLayout;
+  /** The axes whose units can be removed: heads and neurons of every block, and the residual stream's channels. */
+  prunableUnits(config: Config): readonly UnitAxis[];
+  /** The stacks whose blocks can be removed. */
+  blockStacks(config: Config): readonly BlockStack[];
+  /** The configuration of the same model with other sizes; the width of a head stays. */
+  resized(config: Config, sizes: ModelSizes): Config;
+  /** How the heads of one layer are laid out, for attention and for the cache. */
+  heads(config: Config, layer: number): HeadLayout;
   /** tokens int64 [B, T] -> hidden states after the last norm, rows [B*T, D]. */
   hidden(config: Config, net: Network, tokens: Value): Value;
   /** hidden [..., D] -> logits [..., V]. @throws AppError `unsupported` for a task without logits of tokens */

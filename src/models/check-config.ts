@@ -13,19 +13,19 @@ export function checkConfig(config: ModelConfig): void {
     if (!condition) throw new AppError('bad_config', `${where}: ${what}.`);
   };
   for (const field of ['vocabularySize', 'width', 'layers', 'heads', 'feedForwardWidth', 'maxPositions'] as const)
-    requireThat(Number.isInteger(config[field]) && config[field] > 0, `${field} must be a positive integer, got ${config[field]}`);
+    requireThat(isSize(config[field]), `${field} must be a positive integer, got ${config[field]}`);
   requireThat(config.normEpsilon > 0, `normEpsilon must be positive, got ${config.normEpsilon}`);
   for (const token of [...config.endTokens, ...(config.beginToken === undefined ? [] : [config.beginToken])])
     requireThat(
       Number.isInteger(token) && token >= 0 && token < config.vocabularySize,
       `token ${token} is outside 0..${config.vocabularySize - 1}`,
     );
-  if (config.architecture === 'llama') {
-    checkLlama(config, requireThat);
-    return;
-  }
-  requireThat(config.width % config.heads === 0, `width ${config.width} is not a multiple of heads ${config.heads}`);
-  if (config.architecture !== 'gpt2') checkEncoder(config, requireThat);
+  if (config.architecture === 'llama') checkLlama(config, requireThat);
+  else if (config.headWidth === undefined)
+    requireThat(config.width % config.heads === 0, `width ${config.width} is not a multiple of heads ${config.heads}`);
+  else requireThat(isSize(config.headWidth), `headWidth must be a positive integer, got ${config.headWidth}`);
+  if ('padToken' in config) checkEncoder(config, requireThat);
+  checkLayerShapes(config, requireThat);
 }
 
 function checkEncoder(config: BertConfig | AlbertConfig, requireThat: (condition: boolean, what: string) => void): void {
@@ -44,6 +44,31 @@ function checkEncoder(config: BertConfig | AlbertConfig, requireThat: (condition
       task.labels.length >= 2 && new Set(task.labels).size === task.labels.length,
       `task.labels must be at least two different names, got ${JSON.stringify(task.labels)}`,
     );
+}
+
+function isSize(value: number): boolean {
+  return Number.isInteger(value) && value > 0;
+}
+
+function checkLayerShapes(config: ModelConfig, requireThat: (condition: boolean, what: string) => void): void {
+  const shapes = config.layerShapes;
+  if (shapes === undefined) return;
+  requireThat(shapes.length === config.layers, `layerShapes has ${shapes.length} entries for ${config.layers} layers`);
+  const queriesPerKey = config.heads / ('keyValueHeads' in config ? config.keyValueHeads : config.heads);
+  for (const [layer, { heads, keyValueHeads, feedForwardWidth }] of shapes.entries()) {
+    requireThat(
+      [heads, keyValueHeads, feedForwardWidth].every(isSize),
+      `layerShapes[${layer}] must hold positive integers, got ${heads}, ${keyValueHeads} and ${feedForwardWidth}`,
+    );
+    requireThat(
+      heads === queriesPerKey * keyValueHeads,
+      `layerShapes[${layer}] has ${heads} heads over ${keyValueHeads}, but all layers must have ${queriesPerKey} to one`,
+    );
+  }
+  for (const field of ['heads', 'feedForwardWidth'] as const) {
+    const largest = Math.max(...shapes.map((shape) => shape[field]));
+    requireThat(config[field] === largest, `${field} is ${config[field]}, but the largest of layerShapes is ${largest}`);
+  }
 }
 
 function checkLlama(config: LlamaConfig, requireThat: (condition: boolean, what: string) => void): void {

@@ -11,6 +11,16 @@ export type ModelTask =
   /** A vector for the whole text: the mean of its tokens' or that of the first token, at length 1 if `normalize`. */
   | { readonly kind: 'embed'; readonly pooling: 'mean' | 'first'; readonly normalize: boolean };
 
+/** Sizes of one block in a model whose blocks differ. */
+export interface LayerShape {
+  /** H */
+  readonly heads: number;
+  /** G; H/G is the same in all blocks. */
+  readonly keyValueHeads: number;
+  /** F */
+  readonly feedForwardWidth: number;
+}
+
 interface CommonConfig {
   /** V */
   readonly vocabularySize: number;
@@ -22,6 +32,8 @@ interface CommonConfig {
   readonly heads: number;
   /** F */
   readonly feedForwardWidth: number;
+  /** One entry a block where blocks differ; the sizes above are then those of the largest. Read them through `layerShape`. */
+  readonly layerShapes?: readonly LayerShape[];
   /** Largest number of positions. */
   readonly maxPositions: number;
   /** The head is the token embedding, transposed. */
@@ -38,6 +50,8 @@ interface CommonConfig {
 export interface Gpt2Config extends CommonConfig {
   readonly architecture: 'gpt2';
   readonly activation: 'geluTanh' | 'gelu' | 'relu' | 'silu';
+  /** K where it is not width/heads, as in models whose heads or width were pruned. */
+  readonly headWidth?: number;
 }
 
 /** How rotary frequencies are stretched for contexts longer than those of pre-training. */
@@ -115,6 +129,8 @@ interface EncoderConfig extends CommonConfig {
   readonly tokenTypes: number;
   /** Stands behind the end of texts shorter than their batch. */
   readonly padToken: number;
+  /** K where it is not width/heads, as in models whose heads were pruned. */
+  readonly headWidth?: number;
   readonly task: EncoderTask;
 }
 

@@ -1,5 +1,5 @@
 // models: architectures written against a network, parameters in any parametrization, and the graphs of language models.
-export type { Architecture, AttentionOptions, FreeAxis, HeadLayout, LinearFeed, Network, NormFeed } from './architecture.ts';
+export type { Architecture, AttentionOptions, HeadLayout, LinearFeed, Network, NormFeed } from './architecture.ts';
 export { architectureOf } from './architectures.ts';
 export { checkConfig } from './check-config.ts';
 export {
@@ -7,6 +7,7 @@ export {
   type BertConfig,
   type EncoderTask,
   type Gpt2Config,
+  type LayerShape,
   type LlamaConfig,
   type ModelConfig,
   type ModelTask,
@@ -36,6 +37,7 @@ export {
   isOverTokens,
 } from './encoder-graphs.ts';
 export { fastestForm } from './fastest-form.ts';
+export { type FreeAxis, freeAxes } from './free-axes.ts';
 export { initializeModel } from './initialize.ts';
 export {
   type BatchSizes,
@@ -51,6 +53,7 @@ export {
   graphNames,
   inPieces,
 } from './language-model-graphs.ts';
+export { headWidthOf, layerShape, layerShapes, type ModelSizes } from './layer-shapes.ts';
 export {
   declarations,
   type Model,
@@ -82,6 +85,15 @@ export {
   trainableNames,
 } from './parametrizations.ts';
 export { type RotaryFrequencies, rotaryFrequencies } from './rotary.ts';
+export {
+  type BlockStack,
+  sideAxis,
+  type UnitAxis,
+  type UnitKind,
+  type UnitSide,
+  unitIndices,
+  unitNames,
+} from './units.ts';
 export { untieHead } from './untie-head.ts';
 export { borrowModel, modelInputs, uploadModel } from './upload.ts';
 export { withTask } from './with-task.ts';

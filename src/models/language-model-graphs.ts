@@ -142,7 +142,7 @@ export function buildScoreGraph(model: ModelDeclaration, sizes: BatchSizes, opti
   });
 }
 
-/** One tensor of the key-value cache: the input it is read from, the output that extends it, and its shape [B, G, S, cacheWidth(K)]. */
+/** One tensor of the key-value cache: the input it is read from, the output that extends it, and its shape [B, G, S, cacheWidth(K)]; G may differ by layer. */
 export interface CacheTensor {
   readonly input: string;
   readonly output: string;
@@ -151,15 +151,15 @@ export interface CacheTensor {
 
 /** The float32 tensors of a cache for `batch` sequences with `room` positions. */
 export function cacheTensors(model: Pick<ModelDeclaration, 'config'>, batch: number, room: number): CacheTensor[] {
-  const { keyValueHeads, headWidth } = architectureOf(model.config).heads(model.config);
-  const layers = Array.from({ length: model.config.layers }, (_, layer) => layer);
-  return layers.flatMap((layer) =>
-    (['key', 'value'] as const).map((part) => ({
+  const { config } = model;
+  return Array.from({ length: config.layers }, (_, layer) => {
+    const { keyValueHeads, headWidth } = architectureOf(config).heads(config, layer);
+    return (['key', 'value'] as const).map((part) => ({
       input: cacheName('cache', layer, part),
       output: cacheName('present', layer, part),
       shape: [batch, keyValueHeads, room, cacheWidth(headWidth)],
-    })),
-  );
+    }));
+  }).flat();
 }
 
 export interface DecodeSizes extends BatchSizes {

@@ -75,7 +75,6 @@ export class GraphNetwork implements Network {
   readonly taps = new Map<string, Value>();
   readonly #model: ModelDeclaration;
   readonly #specs: ReadonlyMap<string, ParameterSpec>;
-  readonly #layout: HeadLayout;
   readonly #attention: AttentionMode;
   readonly #prefix: string;
   /** What is added to scores, by what queries see and the size of their window. */
@@ -86,7 +85,6 @@ export class GraphNetwork implements Network {
     this.positions = options.positions;
     this.#model = model;
     this.#specs = parameterSpecs(model);
-    this.#layout = architectureOf(model.config).heads(model.config);
     this.#attention = options.attention;
     this.#prefix = options.prefix ?? '';
     this.positionLimit = options.positionLimit ?? model.config.maxPositions;
@@ -146,7 +144,7 @@ export class GraphNetwork implements Network {
       if (options.sees === 'all') throw new AppError('unsupported', 'attention to all positions keeps no cache: not a generating model.');
       return this.#attendToCache(this.#attention, layer, q, k, v, options);
     }
-    return attention(this.b, q, k, v, this.#bias(options, this.#attention.keyMask, at(q.shape, 1)), this.#layout, options);
+    return attention(this.b, q, k, v, this.#bias(options, this.#attention.keyMask, at(q.shape, 1)), this.#layout(layer), options);
   }
 
   /** Made once for all layers that see the same. */
@@ -178,6 +176,11 @@ export class GraphNetwork implements Network {
       transposed: (x) => parametrization.transposed(weight, x),
       dense: () => parametrization.dense(weight),
     };
+  }
+
+  #layout(layer: number): HeadLayout {
+    const { config } = this.#model;
+    return architectureOf(config).heads(config, layer);
   }
 
   #weightInGraph(spec: ParameterSpec, parameter: ParameterDeclaration): WeightInGraph {
@@ -240,7 +243,7 @@ export class GraphNetwork implements Network {
     { scale, ...others }: AttentionOptions,
   ): Value {
     const { b } = this;
-    const { heads: H, keyValueHeads: G, headWidth: K } = this.#layout;
+    const { heads: H, keyValueHeads: G, headWidth: K } = this.#layout(layer);
     const [B, T] = [at(q.shape, 0), at(q.shape, 1)];
     const width = cacheWidth(K);
     const flat = (x: Value, heads: number): Value => b.reshape(b.pad(x, 3, 0, width - K), [B, T, heads * width]);

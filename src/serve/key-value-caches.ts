@@ -3,7 +3,7 @@ import { at, invariant } from '#base';
 import type { DeviceBuffer, Engine, Program } from '#engine';
 import { type Graph, GraphBuilder } from '#graph';
 import { type CacheTensor, cacheTensors, type ModelConfig } from '#models';
-import { int64 } from '#tensor';
+import { type Dim, int64 } from '#tensor';
 import type { SequenceId } from './scheduler.ts';
 
 /** The cache buffers of a step, by input name and by output name: the same buffers, so that the cache grows in place. */
@@ -170,8 +170,14 @@ function releaseAll(buffers: readonly DeviceBuffer[]): void {
   for (const buffer of buffers) buffer.release();
 }
 
+/** [G, S, K] with a symbol for G: layers may have different numbers of key-value heads. */
+function layerCacheShape(tensors: readonly CacheTensor[]): readonly Dim[] {
+  const [, , room = 0, width = 0] = at(tensors, 0).shape;
+  return ['G', room, width];
+}
+
 function pastInput(b: GraphBuilder, tensors: readonly CacheTensor[]): ReturnType<GraphBuilder['input']> {
-  return b.input(names.past, 'float32', ['B', ...at(tensors, 0).shape.slice(1)]);
+  return b.input(names.past, 'float32', ['B', ...layerCacheShape(tensors)]);
 }
 
 /** [B, G, S, K], rows int64 [M] -> [M, G, S, K] */
@@ -183,5 +189,7 @@ function selectGraph(tensors: readonly CacheTensor[]): Graph {
 /** [B, G, S, K], [1, G, S, K] -> [B+1, G, S, K] */
 function appendGraph(tensors: readonly CacheTensor[]): Graph {
   const b = new GraphBuilder();
-  return b.graph({ [names.result]: b.concat([pastInput(b, tensors), b.input(names.added, 'float32', at(tensors, 0).shape)], 0) });
+  return b.graph({
+    [names.result]: b.concat([pastInput(b, tensors), b.input(names.added, 'float32', [1, ...layerCacheShape(tensors)])], 0),
+  });
 }

@@ -1,4 +1,5 @@
 // tensor: element types, dimensions and host tensors.
+export { selectAlong, spreadAlong } from './along-axis.ts';
 export {
   addDims,
   bindShape,

@@ -32,18 +32,22 @@ export function exportHandler(hub: ModelHub): JobHandler<ExportSpec, ExportResul
     },
     async run({ model, format, path }, context) {
       const folder = path === '' ? join(context.workFolder, keptExportFolder) : path;
-      await hub.using(model, (lease) => writers[format](lease, folder, context));
+      const notes = await hub.using(model, (lease) => writers[format](lease, folder, context));
       const files = await Promise.all(
         (await entriesOf(folder)).map(async (fileName) => ({ fileName, sizeBytes: (await stat(join(folder, fileName))).size })),
       );
-      return { path, files };
+      return { path, files, ...(notes.length === 0 ? {} : { notes }) };
     },
   };
 }
 
-const writers: { readonly [Format in ExportFormat]: (lease: ModelLease, folder: string, context: OperationContext) => Promise<void> } = {
+const writers: {
+  readonly [Format in ExportFormat]: (lease: ModelLease, folder: string, context: OperationContext) => Promise<readonly string[]>;
+} = {
   async hf({ model, artefact }, folder, context) {
-    await exportHuggingFace(model, artefact.tokenizerFiles, folder, { ...context, generation: artefact.generation });
+    const { padded } = await exportHuggingFace(model, artefact.tokenizerFiles, folder, { ...context, generation: artefact.generation });
+    for (const item of padded) context.report({ phase: 'export', item });
+    return padded;
   },
   async onnx({ model, version }, folder, context) {
     throwIfCancelled(context.signal);
@@ -54,6 +58,7 @@ const writers: { readonly [Format in ExportFormat]: (lease: ModelLease, folder: 
     } catch (error) {
       throw AppError.from(error);
     }
+    return [];
   },
 };
 

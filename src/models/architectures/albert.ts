@@ -2,17 +2,20 @@
 import { at } from '#base';
 import type { Architecture } from '../architecture.ts';
 import type { AlbertConfig } from '../config.ts';
+import { headWidthOf, layerShape } from '../layer-shapes.ts';
 import {
-  blockFreeAxis,
   blockLinearFeed,
   blockParameters,
   blockResidualOutputs,
+  blockUnits,
   classify,
   embeddingParameters,
   embedTokens,
   encoderBlock,
   headParameters,
   maskedLogits,
+  residualUnits,
+  resizedEncoder,
 } from './encoder-blocks.ts';
 
 /** The only block, whose parameters every layer uses. */
@@ -32,13 +35,24 @@ export const albert: Architecture<AlbertConfig> = {
 
   residualOutputs: () => blockResidualOutputs(sharedBlock),
 
-  freeAxes: (config) => [blockFreeAxis(config, sharedBlock)],
+  prunableUnits: (config) => [
+    ...blockUnits(config, layerShape(config, sharedBlock), sharedBlock),
+    residualUnits(config, [sharedBlock], { made: ['embed.project.weight'], vectors: ['embed.project.bias'] }),
+  ],
+
+  // Its layers are one block, of which none can be taken out.
+  blockStacks: () => [],
+
+  resized: (config, sizes) => resizedEncoder(config, sizes),
 
   normFeeds: () => [],
 
   linearFeeds: () => [blockLinearFeed(sharedBlock)],
 
-  heads: ({ heads, width }) => ({ heads, keyValueHeads: heads, headWidth: width / heads }),
+  heads(config) {
+    const { heads, keyValueHeads } = layerShape(config, sharedBlock);
+    return { heads, keyValueHeads, headWidth: headWidthOf(config) };
+  },
 
   hidden(config, net, tokens) {
     const batch = [at(tokens.shape, 0), at(tokens.shape, 1)];

@@ -2,17 +2,20 @@
 import { at } from '#base';
 import type { Architecture } from '../architecture.ts';
 import type { BertConfig } from '../config.ts';
+import { headWidthOf, layerShape, layerShapes } from '../layer-shapes.ts';
 import {
-  blockFreeAxis,
   blockLinearFeed,
   blockParameters,
   blockResidualOutputs,
+  blockUnits,
   classify,
   embeddingParameters,
   embedTokens,
   encoderBlock,
   headParameters,
   maskedLogits,
+  residualUnits,
+  resizedEncoder,
 } from './encoder-blocks.ts';
 
 /** What the families compute differently. */
@@ -25,6 +28,11 @@ const heads = {
 /** RoBERTa counts positions from the row behind that of the padding. */
 function firstPosition({ family, padToken }: BertConfig): number {
   return family === 'roberta' ? padToken + 1 : 0;
+}
+
+/** What stands along the channels before the first block. */
+function tablesOf({ tokenTypes }: BertConfig): string[] {
+  return ['embed.token.weight', 'embed.position.weight', ...(tokenTypes > 0 ? ['embed.type.weight'] : [])];
 }
 
 const indices = (count: number): readonly number[] => Array.from({ length: count }, (_, index) => index);
@@ -43,18 +51,33 @@ export const bert: Architecture<BertConfig> = {
 
   residualOutputs: ({ layers }) => indices(layers).flatMap(blockResidualOutputs),
 
-  freeAxes: (config) => indices(config.layers).map((block) => blockFreeAxis(config, block)),
+  prunableUnits: (config) => [
+    ...layerShapes(config).flatMap((shape, block) => blockUnits(config, shape, block)),
+    residualUnits(config, indices(config.layers), { made: tablesOf(config), vectors: ['embed.norm.weight', 'embed.norm.bias'] }),
+  ],
+
+  blockStacks: ({ layers }) => [
+    { prefix: 'h.', size: layers, inputTap: 'embed', outputTaps: indices(layers).map((block) => `h.${block}`) },
+  ],
+
+  resized: (config, sizes) => resizedEncoder(config, sizes),
 
   // Norms stand behind the parts: what they make goes into the residual stream too.
   normFeeds: () => [],
 
   linearFeeds: ({ layers }) => indices(layers).map(blockLinearFeed),
 
-  heads: ({ heads: count, width }) => ({ heads: count, keyValueHeads: count, headWidth: width / count }),
+  heads(config, layer) {
+    const { heads: count, keyValueHeads } = layerShape(config, layer);
+    return { heads: count, keyValueHeads, headWidth: headWidthOf(config) };
+  },
 
   hidden(config, net, tokens) {
     const batch = [at(tokens.shape, 0), at(tokens.shape, 1)];
-    let x = net.at('embed', () => embedTokens(config, net, tokens, config.width, firstPosition(config)));
+    let x = net.tap(
+      'embed',
+      net.at('embed', () => embedTokens(config, net, tokens, config.width, firstPosition(config))),
+    );
     for (const block of indices(config.layers)) x = net.at(`h.${block}`, () => encoderBlock(config, net, block, block, x, batch));
     return x;
   },

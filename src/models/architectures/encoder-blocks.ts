@@ -3,9 +3,11 @@ import { AppError, at } from '#base';
 import type { Value } from '#graph';
 import { int64, multiplyDims, type Shape } from '#tensor';
 import { activations } from '../activations.ts';
-import type { FreeAxis, LinearFeed, Network } from '../architecture.ts';
-import type { AlbertConfig, BertConfig } from '../config.ts';
+import type { LinearFeed, Network } from '../architecture.ts';
+import type { AlbertConfig, BertConfig, LayerShape } from '../config.ts';
+import { headWidthOf, layerShape, type ModelSizes, sizeFields } from '../layer-shapes.ts';
 import type { ParameterSpec } from '../model.ts';
+import { sidesOf, type UnitAxis, type UnitSide } from '../units.ts';
 
 type EncoderConfig = BertConfig | AlbertConfig;
 
@@ -32,10 +34,14 @@ export function embeddingParameters(config: EncoderConfig, width: number, positi
   return specs;
 }
 
-export function blockParameters({ width: D, feedForwardWidth: F }: EncoderConfig, block: number): ParameterSpec[] {
+export function blockParameters(config: EncoderConfig, block: number): ParameterSpec[] {
+  const D = config.width;
+  const { heads: H, feedForwardWidth: F } = layerShape(config, block);
+  const inner = H * headWidthOf(config);
   const specs: ParameterSpec[] = [];
   const add = adder(specs, block);
-  for (const name of ['q', 'k', 'v', 'out']) add(`h.${block}.attn.${name}`, D, D);
+  for (const name of ['q', 'k', 'v']) add(`h.${block}.attn.${name}`, D, inner);
+  add(`h.${block}.attn.out`, inner, D);
   add(`h.${block}.ln1`, D);
   add(`h.${block}.mlp.fc`, D, F);
   add(`h.${block}.mlp.proj`, F, D);
@@ -61,14 +67,48 @@ export function headParameters(config: EncoderConfig, width: number): ParameterS
   return specs;
 }
 
-export function blockFreeAxis({ feedForwardWidth }: EncoderConfig, block: number): FreeAxis {
-  return {
-    name: `h.${block}.mlp`,
-    size: feedForwardWidth,
-    columns: [`h.${block}.mlp.fc.weight`],
-    vectors: [`h.${block}.mlp.fc.bias`],
-    rows: [`h.${block}.mlp.proj.weight`],
-  };
+/** Heads and neurons of one block. */
+export function blockUnits(config: EncoderConfig, { heads, feedForwardWidth }: LayerShape, block: number): UnitAxis[] {
+  const paths = (names: readonly string[], ending: string): string[] => names.map((name) => `h.${block}.${name}.${ending}`);
+  const head = [{ offset: 0, width: headWidthOf(config) }];
+  const attention: UnitSide[] = [
+    ...sidesOf('made', paths(['attn.q', 'attn.k', 'attn.v'], 'weight'), head),
+    ...sidesOf('along', paths(['attn.q', 'attn.k', 'attn.v'], 'bias'), head),
+    ...sidesOf('read', paths(['attn.out'], 'weight'), head),
+  ];
+  const neurons: UnitSide[] = [
+    ...sidesOf('made', paths(['mlp.fc'], 'weight')),
+    ...sidesOf('along', paths(['mlp.fc'], 'bias')),
+    ...sidesOf('read', paths(['mlp.proj'], 'weight')),
+  ];
+  return [
+    { name: `h.${block}.attn`, kind: 'heads', block, size: heads, sides: attention },
+    { name: `h.${block}.mlp`, kind: 'ffn', block, size: feedForwardWidth, sides: neurons },
+  ];
+}
+
+/**
+ * The channels of the residual stream: what the blocks and heads read and write.
+ *
+ * @param blocks - whose parameters there are
+ * @param embedding - what makes the channels before the first block, and the vectors over them
+ */
+export function residualUnits(
+  config: EncoderConfig,
+  blocks: readonly number[],
+  embedding: { readonly made: readonly string[]; readonly vectors: readonly string[] },
+): UnitAxis {
+  const { task, width } = config;
+  const inBlocks = (names: readonly string[]): string[] => blocks.flatMap((block) => names.map((name) => `h.${block}.${name}`));
+  const readers = inBlocks(['attn.q.weight', 'attn.k.weight', 'attn.v.weight', 'mlp.fc.weight']);
+  const headReader = { masked: ['transform.weight'], classify: ['pooler.weight'], embed: [] }[task.kind];
+  const sides: UnitSide[] = [
+    ...sidesOf('made', [...embedding.made, ...inBlocks(['attn.out.weight', 'mlp.proj.weight'])]),
+    ...sidesOf('read', [...readers, ...headReader]),
+    ...sidesOf('along', embedding.vectors),
+    ...sidesOf('along', inBlocks(['attn.out.bias', 'ln1.weight', 'ln1.bias', 'mlp.proj.bias', 'ln2.weight', 'ln2.bias'])),
+  ];
+  return { name: 'residual', kind: 'width', size: width, sides };
 }
 
 export function blockResidualOutputs(block: number): readonly string[] {
@@ -93,9 +133,10 @@ export function embedTokens(config: EncoderConfig, net: Network, tokens: Value, 
  */
 export function encoderBlock(config: EncoderConfig, net: Network, block: number, layer: number, x: Value, batch: Shape): Value {
   const { b } = net;
-  const { width: D, heads: H } = config;
+  const K = headWidthOf(config);
+  const { heads: H } = layerShape(config, block);
   const attended = net.at('attn', () => {
-    const project = (name: string): Value => b.reshape(net.linear(`h.${block}.attn.${name}`, x), [...batch, H, D / H]); // [B, T, H, K]
+    const project = (name: string): Value => b.reshape(net.linear(`h.${block}.attn.${name}`, x), [...batch, H, K]); // [B, T, H, K]
     return net.linear(`h.${block}.attn.out`, net.attend(layer, project('q'), project('k'), project('v'), { sees: 'all' }));
   });
   const middle = net.at('ln1', () => layerNorm(config, net, `h.${block}.ln1`, b.add(x, attended)));
@@ -150,4 +191,12 @@ export function blockLinearFeed(block: number): LinearFeed {
     bias: `h.${block}.attn.v.bias`,
     readers: [`h.${block}.attn.out.weight`],
   };
+}
+
+/** The configuration of the same model with other sizes; the width of a head stays. */
+export function resizedEncoder<Config extends EncoderConfig>(config: Config, sizes: ModelSizes): Config {
+  const { headWidth: _, layerShapes: __, ...rest } = config;
+  const { keyValueHeads: ___, ...fields } = sizeFields(config, sizes);
+  const headWidth = headWidthOf(config);
+  return { ...rest, ...fields, ...(fields.width === fields.heads * headWidth ? {} : { headWidth }) } as Config;
 }

@@ -5,9 +5,11 @@ import { multiplyDims, type Shape } from '#tensor';
 import { activations } from '../activations.ts';
 import type { Architecture, AttentionOptions, LinearFeed, Network } from '../architecture.ts';
 import { softCapped } from '../attention.ts';
-import type { LlamaConfig } from '../config.ts';
+import type { LayerShape, LlamaConfig } from '../config.ts';
+import { layerShape, layerShapes, sizeFields } from '../layer-shapes.ts';
 import type { ParameterSpec } from '../model.ts';
 import { type Rotation, rotate, rotationAt } from '../rotary.ts';
+import { sidesOf, type UnitAxis, type UnitSide } from '../units.ts';
 
 /**
  * @see Touvron et al., "LLaMA", 2023; Ainslie et al., "GQA", EMNLP 2023; Jiang et al., "Mistral 7B", 2023 (window); Yang et al., "Qwen3", 2025
@@ -17,11 +19,12 @@ export const llama: Architecture<LlamaConfig> = {
   name: 'llama',
 
   parameters(config) {
-    const { vocabularySize: V, width: D, feedForwardWidth: F, heads: H, keyValueHeads: G, headWidth: K } = config;
+    const { vocabularySize: V, width: D, headWidth: K } = config;
     const { attentionBias, attentionOutputBias = attentionBias } = config;
     const initial = config.gainsLessOne === true ? 0 : 1;
     const specs: ParameterSpec[] = [{ path: 'embed.token.weight', role: 'embedding', shape: [V, D] }];
     for (let block = 0; block < config.layers; block++) {
+      const { heads: H, keyValueHeads: G, feedForwardWidth: F } = layerShape(config, block);
       const norm = (name: string, size = D): void => {
         specs.push({ path: `h.${block}.${name}.weight`, role: 'vector', shape: [size], block, initial });
       };
@@ -53,22 +56,19 @@ export const llama: Architecture<LlamaConfig> = {
   residualOutputs: ({ layers }) =>
     Array.from({ length: layers }, (_, block) => [`h.${block}.attn.out.weight`, `h.${block}.mlp.down.weight`]).flat(),
 
-  freeAxes: ({ layers, feedForwardWidth }) =>
-    Array.from({ length: layers }, (_, block) => ({
-      name: `h.${block}.mlp`,
-      size: feedForwardWidth,
-      columns: [`h.${block}.mlp.gate.weight`, `h.${block}.mlp.up.weight`],
-      vectors: [`h.${block}.mlp.gate.bias`, `h.${block}.mlp.up.bias`],
-      rows: [`h.${block}.mlp.down.weight`],
-    })),
+  prunableUnits: (config) => [...layerShapes(config).flatMap((shape, block) => blockUnits(config, shape, block)), residualUnits(config)],
 
-  normFeeds: ({ layers, tiedHead }) => [
-    ...Array.from({ length: layers }, (_, block) => [
-      { norm: `h.${block}.norm1`, readers: ['q', 'k', 'v'].map((name) => `h.${block}.attn.${name}.weight`) },
-      { norm: `h.${block}.norm2`, readers: ['gate', 'up'].map((name) => `h.${block}.mlp.${name}.weight`) },
-    ]).flat(),
-    ...(tiedHead ? [] : [{ norm: 'norm', readers: ['head.weight'] }]),
-  ],
+  // A gain that is stored less one cannot be divided where it is stored.
+  normFeeds: ({ layers, tiedHead, gainsLessOne }) =>
+    gainsLessOne === true
+      ? []
+      : [
+          ...Array.from({ length: layers }, (_, block) => [
+            { norm: `h.${block}.norm1`, readers: ['q', 'k', 'v'].map((name) => `h.${block}.attn.${name}.weight`) },
+            { norm: `h.${block}.norm2`, readers: ['gate', 'up'].map((name) => `h.${block}.mlp.${name}.weight`) },
+          ]).flat(),
+          ...(tiedHead ? [] : [{ norm: 'norm', readers: ['head.weight'] }]),
+        ],
 
   linearFeeds: ({ layers, heads, keyValueHeads, attentionBias, feedForwardBias }) =>
     Array.from({ length: layers }, (_, block) => {
@@ -83,14 +83,28 @@ export const llama: Architecture<LlamaConfig> = {
       return [...values, feed('mlp.up', 'mlp.down', feedForwardBias)];
     }).flat(),
 
-  heads: ({ heads, keyValueHeads, headWidth }) => ({ heads, keyValueHeads, headWidth }),
+  blockStacks: ({ layers }) => [
+    { prefix: 'h.', size: layers, inputTap: 'embed', outputTaps: Array.from({ length: layers }, (_, block) => `h.${block}`) },
+  ],
+
+  resized(config, sizes) {
+    const { layerShapes: _, slidingWindow, ...rest } = config;
+    const flags = slidingWindow?.layers.filter((_flag, layer) => sizes.keptLayers?.includes(layer) ?? true);
+    const window = slidingWindow === undefined || flags === undefined ? {} : { slidingWindow: { ...slidingWindow, layers: flags } };
+    return { ...rest, ...window, ...sizeFields(config, sizes) };
+  },
+
+  heads(config, layer) {
+    const { heads, keyValueHeads } = layerShape(config, layer);
+    return { heads, keyValueHeads, headWidth: config.headWidth };
+  },
 
   hidden(config, net, tokens) {
     const { b } = net;
     const [B, T] = [at(tokens.shape, 0), at(tokens.shape, 1)];
     const rotations = new Rotations(config, net);
     const embedded = net.at('embed', () => scaledEmbedding(config, b, net.embed('embed.token', tokens))); // [B, T, D]
-    let x = b.reshape(embedded, [multiplyDims(B, T), config.width]);
+    let x = net.tap('embed', b.reshape(embedded, [multiplyDims(B, T), config.width]));
     for (let block = 0; block < config.layers; block++)
       x = net.at(`h.${block}`, () => transformerBlock(config, net, block, x, [B, T], rotations.of(block)));
     return net.at('norm', () => rmsNorm(config, net, 'norm', x));
@@ -148,10 +162,47 @@ function attentionOptions(config: LlamaConfig, block: number): AttentionOptions 
   };
 }
 
+function blockUnits(config: LlamaConfig, { heads, keyValueHeads, feedForwardWidth }: LayerShape, block: number): UnitAxis[] {
+  const paths = (names: readonly string[], ending: string): string[] => names.map((name) => `h.${block}.${name}.${ending}`);
+  const K = config.headWidth;
+  // A key-value head goes with the query heads that read it, which stand together.
+  const [queries, keys] = [[{ offset: 0, width: (heads / keyValueHeads) * K }], [{ offset: 0, width: K }]];
+  const attention: UnitSide[] = [
+    ...sidesOf('made', paths(['attn.q'], 'weight'), queries),
+    ...sidesOf('along', paths(['attn.q'], 'bias'), queries),
+    ...sidesOf('made', paths(['attn.k', 'attn.v'], 'weight'), keys),
+    ...sidesOf('along', paths(['attn.k', 'attn.v'], 'bias'), keys),
+    ...sidesOf('read', paths(['attn.out'], 'weight'), queries),
+  ];
+  const neurons: UnitSide[] = [
+    ...sidesOf('made', paths(['mlp.gate', 'mlp.up'], 'weight')),
+    ...sidesOf('along', paths(['mlp.gate', 'mlp.up'], 'bias')),
+    ...sidesOf('read', paths(['mlp.down'], 'weight')),
+  ];
+  return [
+    { name: `h.${block}.attn`, kind: 'heads', block, size: keyValueHeads, sides: attention },
+    { name: `h.${block}.mlp`, kind: 'ffn', block, size: feedForwardWidth, sides: neurons },
+  ];
+}
+
+function residualUnits({ layers, width, tiedHead, normsBehind }: LlamaConfig): UnitAxis {
+  const inBlocks = (names: readonly string[]): string[] =>
+    Array.from({ length: layers }, (_, block) => names.map((name) => `h.${block}.${name}`)).flat();
+  const readers = ['attn.q.weight', 'attn.k.weight', 'attn.v.weight', 'mlp.gate.weight', 'mlp.up.weight'];
+  const sides: UnitSide[] = [
+    ...sidesOf('made', ['embed.token.weight', ...inBlocks(['attn.out.weight', 'mlp.down.weight'])]),
+    ...sidesOf('read', [...inBlocks(readers), ...(tiedHead ? [] : ['head.weight'])]),
+    ...sidesOf('along', [...inBlocks(['norm1.weight', 'attn.out.bias', 'norm2.weight', 'mlp.down.bias']), 'norm.weight']),
+    ...(normsBehind === true ? sidesOf('along', inBlocks(['norm1Behind.weight', 'norm2Behind.weight'])) : []),
+  ];
+  return { name: 'residual', kind: 'width', size: width, sides };
+}
+
 /** x [N, D] -> [N, D] */
 function transformerBlock(config: LlamaConfig, net: Network, block: number, x: Value, batch: Shape, rotation: Rotation): Value {
   const { b } = net;
-  const { heads: H, keyValueHeads: G, headWidth: K } = config;
+  const K = config.headWidth;
+  const { heads: H, keyValueHeads: G } = layerShape(config, block);
   const attended = net.at('attn', () => {
     const normed = rmsNorm(config, net, `h.${block}.norm1`, x);
     const project = (name: string, heads: number): Value => b.reshape(net.linear(`h.${block}.attn.${name}`, normed), [...batch, heads, K]);

@@ -2,13 +2,21 @@
 
 import { z } from 'zod';
 import { AppError } from '#base';
-import { checkConfig, type Gpt2Config, type ModelConfig } from '#models';
+import { checkConfig, type Gpt2Config, type LayerShape, type ModelConfig } from '#models';
 import { checkJson, type JsonObject } from '../json.ts';
 import { activation, activationsByName, badField, only, place, readTokens, requireMultiple, size, token, tokens } from './config-fields.ts';
 import { readEncoderConfig, writeEncoderConfig } from './encoder-config.ts';
 import { llamaReaders, writeLlama } from './llama-config.ts';
 
 const gpt2Names = { geluTanh: 'gelu_new', gelu: 'gelu', relu: 'relu', silu: 'silu' } as const;
+
+const ownSchema = z.strictObject({
+  headWidth: size.optional(),
+  layerShapes: z.array(z.object({ heads: size, keyValueHeads: size, feedForwardWidth: size })).optional(),
+});
+
+/** What Hugging Face's fields cannot say of a pruned model. Only artefacts have it: exported folders are padded until they need none. */
+const ownField = 'athanor';
 
 const gpt2Schema = z.object({
   vocab_size: size,
@@ -25,6 +33,7 @@ const gpt2Schema = z.object({
   tie_word_embeddings: z.boolean().default(true),
   bos_token_id: token.nullish(),
   eos_token_id: tokens,
+  [ownField]: ownSchema.optional(),
 });
 
 /** The identifier that transformers' GPT-2 config gives to both ends of a text when nobody chose one. */
@@ -32,7 +41,8 @@ const gpt2DefaultToken = 50_256;
 
 function readGpt2(json: JsonObject): Gpt2Config {
   const fields = checkJson(gpt2Schema, json, 'bad_config', place);
-  requireMultiple('n_embd', fields.n_embd, 'n_head', fields.n_head);
+  const headWidth = fields[ownField]?.headWidth;
+  if (headWidth === undefined) requireMultiple('n_embd', fields.n_embd, 'n_head', fields.n_head);
   // Written even for vocabularies of a hundred words; such a model cannot produce it, so it means "none".
   const exists = (id: number): boolean => id !== gpt2DefaultToken || id < fields.vocab_size;
   return {
@@ -46,6 +56,7 @@ function readGpt2(json: JsonObject): Gpt2Config {
     tiedHead: fields.tie_word_embeddings,
     normEpsilon: fields.layer_norm_epsilon,
     activation: activationsByName[fields.activation_function],
+    ...(headWidth === undefined ? {} : { headWidth }),
     ...readTokens({ ...fields, exists }),
   };
 }
@@ -59,6 +70,20 @@ const readers: Readonly<Record<string, (json: JsonObject) => ModelConfig>> = {
   distilbert: (json) => readEncoderConfig('distilbert', json),
   albert: (json) => readEncoderConfig('albert', json),
 };
+
+/** The sizes of single layers, which every architecture may have. */
+function readLayerShapes(fields: JsonObject): { readonly layerShapes?: readonly LayerShape[] } {
+  const { layerShapes } = checkJson(z.object({ [ownField]: ownSchema.optional() }), fields, 'bad_config', place)[ownField] ?? {};
+  return layerShapes === undefined ? {} : { layerShapes };
+}
+
+function writeOwnFields({ layerShapes, ...config }: ModelConfig): object {
+  const own = {
+    ...(layerShapes === undefined ? {} : { layerShapes }),
+    ...(config.architecture !== 'llama' && config.headWidth !== undefined ? { headWidth: config.headWidth } : {}),
+  };
+  return Object.keys(own).length === 0 ? {} : { [ownField]: own };
+}
 
 /**
  * Our configuration of a Hugging Face config.
@@ -77,7 +102,7 @@ export function readHuggingFaceConfig(json: unknown): ModelConfig {
     });
   if (fields['quantization_config'] != null)
     throw badField('quantization_config', 'quantized checkpoints are not read; import the float checkpoint and compress it here');
-  const config = reader(fields);
+  const config: ModelConfig = { ...reader(fields), ...readLayerShapes(fields) };
   checkConfig(config);
   return config;
 }
@@ -98,8 +123,9 @@ export function writeHuggingFaceConfig(config: ModelConfig, dtype: 'float32' | '
     torch_dtype: dtype,
     dtype,
     use_cache: true,
+    ...writeOwnFields(config),
   };
-  return toJson({ ...common, ...writeOwn(config) });
+  return toJson({ ...common, ...writeFields(config) });
 }
 
 /** Fields of config.json that transformers refuses as whole numbers: 30 must be written as 30.0, which JavaScript's numbers do not tell apart. */
@@ -110,7 +136,7 @@ export function huggingFaceConfigText(config: ModelConfig, dtype: 'float32' | 'f
   return `${JSON.stringify(writeHuggingFaceConfig(config, dtype), null, 2).replace(floatFields, '$1.0$2')}\n`;
 }
 
-function writeOwn(config: ModelConfig): object {
+function writeFields({ layerShapes: _, ...config }: ModelConfig): object {
   switch (config.architecture) {
     case 'gpt2':
       return writeGpt2(config);

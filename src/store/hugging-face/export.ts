@@ -11,6 +11,7 @@ import { type TensorSource, writeSafetensors } from '../safetensors.ts';
 import { indexName } from './checkpoint.ts';
 import { huggingFaceConfigText } from './config.ts';
 import { type GenerationDefaults, writeGenerationConfig } from './generation.ts';
+import { type PaddedModel, paddedModel } from './padding.ts';
 import { checkpointTensors, furtherNames } from './tensor-names.ts';
 import { isTokenizerFile, type TokenizerFiles } from './tokenizer-files.ts';
 
@@ -25,6 +26,12 @@ export interface ExportOptions extends Partial<OperationContext> {
   readonly fileSystem?: FileSystem;
 }
 
+/** What a reader should know of an exported folder. */
+export interface ExportNotes {
+  /** Layers that were filled up with zeros, since transformers has one size for all; one sentence an axis. */
+  readonly padded: readonly string[];
+}
+
 const defaultShardBytes = 5e9;
 
 /**
@@ -32,16 +39,19 @@ const defaultShardBytes = 5e9;
  *
  * The folder appears whole or not at all; it must not exist yet, or be empty.
  *
- * @throws AppError `file_exists` | `disk_full` | `file_not_allowed` | `cancelled` | `bad_weights` (a value that float16 cannot hold)
+ * Layers of different sizes are padded with zeros, which changes no logits.
+ *
+ * @throws AppError `unsupported` (a shape that a Hugging Face config cannot say) | `file_exists` | `disk_full` | `file_not_allowed` | `cancelled` | `bad_weights` (a value that float16 cannot hold)
  */
 export async function exportHuggingFace(
   model: Model,
   tokenizerFiles: TokenizerFiles,
   folder: string,
   options: ExportOptions = {},
-): Promise<void> {
+): Promise<ExportNotes> {
   const target = resolve(folder);
   await checkTarget(target);
+  const padded = paddedModel(model.config);
   const fileSystem = options.fileSystem ?? localFileSystem;
   const context: OperationContext = { ...quietContext, ...options };
   const dtype = options.dtype ?? exactDType(model);
@@ -52,16 +62,17 @@ export async function exportHuggingFace(
     temporary,
     `exporting to ${folder}`,
     async (writer) => {
-      await writer.writeText('config.json', huggingFaceConfigText(model.config, dtype));
+      await writer.writeText('config.json', huggingFaceConfigText(padded.config, dtype));
       const generation = { ...endsOf(model), ...options.generation };
       if (taskOf(model.config).kind === 'causal') await writer.writeJson('generation_config.json', writeGenerationConfig(generation));
       for (const [name, bytes] of tokenizerFiles) if (isTokenizerFile(name)) await writer.write(name, [bytes]);
-      const sources = denseSources(model, dtype, context);
+      const sources = denseSources(model, padded, dtype, context);
       await writeWeights(writer, sources, options.maxShardBytes ?? defaultShardBytes);
       context.report({ phase: 'export', step: sources.size, total: sources.size });
     },
     () => renameDurably(fileSystem, temporary, target),
   );
+  return { padded: padded.notes };
 }
 
 async function checkTarget(target: string): Promise<void> {
@@ -90,15 +101,20 @@ function exactDType(model: Model): ExportDType {
 }
 
 /** The weights under their names, each made when it is written: one dense tensor at a time is in memory. */
-function denseSources(model: Model, dtype: ExportDType, { report, signal }: OperationContext): Map<string, TensorSource> {
-  const tensors = checkpointTensors(model.config);
+function denseSources(
+  model: Model,
+  padded: PaddedModel,
+  dtype: ExportDType,
+  { report, signal }: OperationContext,
+): Map<string, TensorSource> {
+  const tensors = checkpointTensors(padded.config);
   let numWritten = 0;
   const sources = new Map(
     tensors.map(({ spec, name, isTransposed, shape }): [string, TensorSource] => {
       const make: TensorSource['make'] = () => {
         throwIfCancelled(signal);
         report({ phase: 'export', step: numWritten++, total: tensors.length, item: spec.path });
-        const dense = castTensor(materializeParameter(model, spec.path), dtype);
+        const dense = padded.pad(spec.path, castTensor(materializeParameter(model, spec.path), dtype));
         if (dense.dtype === 'float16') checkRange(spec.path, dense.data);
         return isTransposed ? transposeMatrix(dense) : dense;
       };

@@ -33,6 +33,7 @@ function fixedInputs(inputs: (width: number) => { rows: Float64Array; tokens: nu
   return {
     inputRanges: () => Promise.reject(new Error('low rank looks at moments only')),
     inputHistograms: () => Promise.reject(new Error('low rank looks at moments only')),
+    tokenWindows: tinyWindows(),
     async *inputMoments(which, paths) {
       for (const path of paths) {
         const [width = 0] = parameterSpecs(which).get(path)!.shape;

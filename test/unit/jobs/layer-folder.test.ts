@@ -58,6 +58,7 @@ class Attempt {
         calibrated.push(...paths);
         return windows.inputMoments(of, paths, context);
       },
+      tokenWindows: () => windows.tokenWindows(),
       inputRanges: (of, slots, context) => windows.inputRanges(of, slots, context),
       inputHistograms: (of, ranges, context) => windows.inputHistograms(of, ranges, context),
     };

@@ -1,6 +1,6 @@
-"""Random models by transformers (`make FOLDER`), and logits of two folders side by side (`compare FOLDER FOLDER`).
+"""Random models by transformers (`make FOLDER`), logits of two folders side by side (`compare FOLDER FOLDER`), and of one (`logits FOLDER`).
 
-Prints JSON: for `make` the names of the models, for `compare` the largest difference of the logits by model.
+Prints JSON: for `make` the names of the models, for `compare` the largest difference of the logits by model, for `logits` all of them by model.
 """
 
 import json
@@ -94,5 +94,10 @@ def compare(left: Path, right: Path) -> dict[str, float]:
     }
 
 
+def flat_logits(root: Path) -> dict[str, list[float]]:
+    return {folder.name: logits(folder).flatten().tolist() for folder in sorted(root.iterdir())}
+
+
 command, *paths = sys.argv[1:]
-print(json.dumps(make(Path(paths[0])) if command == "make" else compare(Path(paths[0]), Path(paths[1]))))
+commands = {"make": make, "compare": compare, "logits": flat_logits}
+print(json.dumps(commands[command](*map(Path, paths))))
