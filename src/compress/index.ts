@@ -1,7 +1,17 @@
 // compress: methods that change how parameters are stored, and the recipes that order them.
-export { type Calibration, type InputMoments, type TokenWindows, WindowCalibration, type WindowCalibrationOptions } from './calibration.ts';
+export {
+  type Calibration,
+  type GradientSquares,
+  type InputMagnitudes,
+  type InputMoments,
+  type OutputMoments,
+  type TokenWindows,
+  WindowCalibration,
+  type WindowCalibrationOptions,
+} from './calibration.ts';
 export { type CompressionReport, compressModel } from './compress-model.ts';
 export { SvdSolver } from './decomposition/svd.ts';
+export type { FactorizeEmbeddingSettings } from './factorize-embedding/settings.ts';
 export type { KroneckerSettings } from './kronecker/settings.ts';
 export type { LowRankSettings } from './low-rank/settings.ts';
 export type { CompressionEnvironment, LayerReport, Method, MethodReport, MethodResult } from './method.ts';

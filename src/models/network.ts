@@ -57,6 +57,8 @@ export class GraphNetwork implements Network {
   readonly presents = new Map<string, Value>();
   /** What each linear layer was applied to, rows [N, in], by the path of its weight: for calibration. */
   readonly linearInputs = new Map<string, Value>();
+  /** What each linear layer answered before its bias, rows [N, out], by the path of its weight: gradients flow back to it. */
+  readonly linearOutputs = new Map<string, Value>();
   readonly taps = new Map<string, Value>();
   readonly #model: ModelDeclaration;
   readonly #specs: ReadonlyMap<string, ParameterSpec>;
@@ -98,6 +100,7 @@ export class GraphNetwork implements Network {
     const biasPath = `${path}.bias`;
     this.linearInputs.set(weightPath, x);
     const y = this.weight(weightPath).linear(x);
+    this.linearOutputs.set(weightPath, y);
     return this.#model.parameters.has(biasPath) ? this.b.add(y, this.vector(biasPath)) : y;
   }
 

