@@ -79,7 +79,10 @@ async function main(): Promise<void> {
     for (const method of (process.argv[5] ?? 'plain,fwsvd,asvd,whitened').split(',')) {
       for (const allocate of allocations) {
         const start = performance.now();
-        const recipe = parseRecipe({ steps: [{ lowRank: { method, ratio, allocate } }] }, methods);
+        // `embedding` and `embeddingFrequency` stand for the table of tokens in place of the blocks.
+        const table = { ratio, method: method === 'embedding' ? 'plain' : 'frequency' };
+        const step = method.startsWith('embedding') ? { factorizeEmbedding: table } : { lowRank: { method, ratio, allocate } };
+        const recipe = parseRecipe({ steps: [step] }, methods);
         const result = await compressModel(model, recipe, { engine, calibration }, quietContext);
         const seconds = ((performance.now() - start) / 1000).toFixed(1);
         const [report] = result.report.steps;
