@@ -107,8 +107,8 @@ class LowRankRun {
     return { model: replaceParameters(this.#model, replacements), report };
   }
 
-  /** Decomposes everything first, then shares out the bytes; no rank means that a matrix stays as it is. */
-  async #shareOut(targets: readonly Target[]): Promise<{ solved: Solved; rank: number | undefined }[]> {
+  /** Decomposes everything first, then shares out the bytes. */
+  async #shareOut(targets: readonly Target[]): Promise<{ solved: Solved; rank: number }[]> {
     const { ratio, allocate } = this.#settings;
     invariant(ratio !== undefined, 'the settings allow shared-out ranks with a ratio only');
     const solved: Solved[] = [];
@@ -123,7 +123,7 @@ class LowRankRun {
       weighed.map(({ curve }) => curve),
       budgetBytes,
     );
-    return weighed.map(({ solved: each }, index) => ({ solved: each, rank: ranks[index] }));
+    return weighed.map(({ solved: each }, index) => ({ solved: each, rank: at(ranks, index) }));
   }
 
   #calibration(): Calibration {
@@ -201,18 +201,16 @@ class LowRankRun {
     return { factors, squares: eigen.values, energy: eigen.energy };
   }
 
-  /** @param rank - what the factors are cut to; the matrix stays as it is without one */
-  #finish(solved: Solved, rank: number | undefined = solved.factors.rank): Promise<FinishedLayer> {
+  /** @param rank - what the factors are cut to */
+  #finish(solved: Solved, rank = solved.factors.rank): Promise<FinishedLayer> {
     return this.#layers.layer(solved.target.spec.path, async () => {
       const { target } = solved;
       const { bytesBefore } = target;
-      const bytesAfter = (rank ?? 0) * componentBytes(target);
+      const bytesAfter = rank * componentBytes(target);
       // An explicit rank is an order; a ratio or an energy asks for a smaller model.
       if (this.#settings.rank === undefined && bytesAfter >= bytesBefore)
         return keptAsItIs(target, `rank ${rank} would store ${bytesAfter} bytes in place of ${bytesBefore}`);
-      return rank === undefined
-        ? keptAsItIs(target, 'bytes save more of the loss here than elsewhere')
-        : await this.#factorized(cutSolved(solved, rank));
+      return await this.#factorized(cutSolved(solved, rank));
     });
   }
 
