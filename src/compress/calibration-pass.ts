@@ -89,3 +89,9 @@ async function addWindow(
   const outputs = Object.fromEntries(results.map((buffer, index) => [nextName(index), buffer]));
   await program.run(inputs, { outputs, signal });
 }
+
+/** The numbers, if all are finite. @throws AppError `bad_weights` */
+export function finite<Numbers extends Float32Array | Float64Array>(numbers: Numbers, paths: readonly string[], what: string): Numbers {
+  if (numbers.every((value) => Number.isFinite(value))) return numbers;
+  throw new AppError('bad_weights', `${paths.join(', ')}: ${what} of this layer are not finite on the calibration text.`);
+}

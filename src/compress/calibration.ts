@@ -1,12 +1,14 @@
-// What the inputs of a model's layers are like over sample text: second moments, ranges and histograms, accumulated on the engine.
-import { AppError, at, invariant, type OperationContext } from '#base';
+// What methods learn from sample data: inputs of layers, gradients, and the loss of changed models, accumulated on the engine.
+import { AppError, at, type OperationContext, throwIfCancelled } from '#base';
 import type { DeviceBuffer, Engine } from '#engine';
-import type { GraphBuilder, Value } from '#graph';
 import { borrowModel, type Model, type ModelDeclaration, parameterSpecs } from '#models';
-import type { HostTensor } from '#tensor';
+import { type HostTensor, sizeOf } from '#tensor';
 import { type InputHistogram, type InputRange, inputHistograms, inputRanges } from './activation-statistics.ts';
-import { type Pass, type Running, runPass } from './calibration-pass.ts';
+import { finite, type Pass, type Running, runPass } from './calibration-pass.ts';
 import type { CalibrationNetwork, CalibrationWindows } from './calibration-windows.ts';
+import { type GradientStatistic, gradientStatistics, gradientSum } from './gradient-statistics.ts';
+import { type InputStatistic, type InputTap, inputStatistics, inputTaps } from './input-taps.ts';
+import { LossProbe } from './loss-probe.ts';
 
 /** H = XᵀX of one input, and the layers that it goes into. */
 export interface InputMoments {
@@ -19,7 +21,32 @@ export interface InputMoments {
   readonly tokens: number;
 }
 
-/** Sample inputs for methods that look at activations. */
+/** Σ|x| of each channel of one input. */
+export interface InputMagnitudes {
+  /** Paths of the weights that read this input. */
+  readonly paths: readonly string[];
+  /** [D] */
+  readonly sums: Float64Array;
+  readonly tokens: number;
+}
+
+/** The diagonal of the empirical Fisher information of one weight. */
+export interface GradientSquares {
+  readonly path: string;
+  /** [m, n]: the sum over the windows of (∂L/∂W)², where L is the negative log-likelihood of a whole window. */
+  readonly squares: Float32Array;
+  readonly windows: number;
+}
+
+/** How much the loss minds changes of one layer's outputs y = x·W. */
+export interface OutputMoments {
+  readonly path: string;
+  /** [n, n], symmetric: the sum over the tokens of dYᵀ·dY, where dY is the gradient of L. */
+  readonly gram: Float64Array;
+  readonly width: number;
+}
+
+/** Sample data for methods that look at activations, gradients or losses. */
 export interface Calibration {
   /**
    * The text itself, for what moments cannot say, such as gradients: token ids [B, T], the same windows every time.
@@ -34,6 +61,15 @@ export interface Calibration {
    * @throws AppError `not_enough_samples` without any token | `bad_weights` where an activation is not finite | `cancelled`
    */
   inputMoments(model: Model, paths: readonly string[], context: OperationContext): AsyncIterable<InputMoments>;
+  /** Their mean magnitudes, in the same way. */
+  inputMagnitudes(model: Model, paths: readonly string[], context: OperationContext): AsyncIterable<InputMagnitudes>;
+  /** What the loss of running text says of these linear layers, in the same way. @throws AppError as `tokenWindows` too */
+  gradientSquares(model: Model, paths: readonly string[], context: OperationContext): AsyncIterable<GradientSquares>;
+  outputMoments(model: Model, paths: readonly string[], context: OperationContext): AsyncIterable<OutputMoments>;
+  /** How often each token comes, [V]. */
+  tokenCounts(model: Model, context: OperationContext): Promise<Float64Array>;
+  /** The loss of running text with one of these weights in place of the model's own; the caller releases the probe. */
+  lossProbe(model: Model, paths: readonly string[], context: OperationContext): Promise<LossProbe>;
   /**
    * The ranges of what these slots (`slotName`) are multiplied by, channel by channel. Slots that nothing is multiplied by are left out.
    *
@@ -54,9 +90,9 @@ export interface WindowCalibrationOptions {
 /** Room for the sums of one pass where nobody says how much there is. */
 export const largestCalibrationBytes = 1 << 30;
 
-/** The sums of one input of width D: two on the device, and one on the host when the pass ends. */
-function momentsBytes(width: number): number {
-  return 3 * 8 * width * width;
+/** A sum in float64: two on the device, and one on the host when the pass ends. */
+function sumBytes(elements: number): number {
+  return 3 * 8 * elements;
 }
 
 /** Runs the model over windows of tokens, or over padded texts where it is an encoder. */
@@ -81,40 +117,80 @@ export class WindowCalibration implements Calibration {
   }
 
   async *inputMoments(model: Model, paths: readonly string[], context: OperationContext): AsyncGenerator<InputMoments> {
-    const weights = borrowModel(this.#engine, model);
-    try {
-      const groups = groupByMemory(model, paths, this.#memoryBytes);
-      for (const [index, group] of groups.entries()) {
-        const phase = groups.length === 1 ? 'calibrate' : `calibrate ${index + 1}/${groups.length}`;
-        yield* await this.#onePass(model, group, weights, phase, context);
+    for await (const { tap, sum, rows } of this.#inputs(model, paths, 'moments', context))
+      yield { paths: tap.paths, gram: sum, width: tap.width, tokens: rows };
+  }
+
+  async *inputMagnitudes(model: Model, paths: readonly string[], context: OperationContext): AsyncGenerator<InputMagnitudes> {
+    for await (const { tap, sum, rows } of this.#inputs(model, paths, 'magnitudes', context))
+      yield { paths: tap.paths, sums: sum, tokens: rows };
+  }
+
+  async *#inputs(model: Model, paths: readonly string[], kind: InputStatistic, context: OperationContext) {
+    const { shape, of } = inputStatistics[kind];
+    const specs = parameterSpecs(model);
+    const bytes = (path: string): number => sumBytes(sizeOf(shape(at(specs.get(path)?.shape ?? [], 0))));
+    for await (const { group, weights, phase } of this.#groups(model, paths, bytes)) {
+      let taps: InputTap[] = [];
+      const running = (network: CalibrationNetwork): Running[] => {
+        taps = inputTaps(network, group);
+        return taps.map(({ inputs, width }) => ({
+          shape: shape(width),
+          next: (b, before) => inputs.reduce((sum, input) => b.add(sum, of(b, network.rows(b, input))), before),
+        }));
+      };
+      const { results, tokens, texts } = await runPass(this.#pass(model, weights, phase), hasHead(model, group), running, context);
+      for (const [index, tap] of taps.entries()) {
+        const sum = finite(at(results, index), tap.paths, 'the inputs');
+        yield { tap, sum, rows: tap.inputs.length * (tap.isOverTokens ? tokens : texts) };
       }
-    } finally {
-      for (const buffer of Object.values(weights)) buffer.release();
     }
   }
 
-  async #onePass(
-    model: Model,
-    paths: readonly string[],
-    weights: Readonly<Record<string, DeviceBuffer>>,
-    phase: string,
-    context: OperationContext,
-  ): Promise<InputMoments[]> {
-    let taps: Tap[] = [];
-    const running = (network: CalibrationNetwork): Running[] => {
-      taps = inputTaps(network, paths);
-      return taps.map(({ inputs, width }) => ({
-        shape: [width, width],
-        next: (b, before) => inputs.reduce((sum, input) => b.add(sum, momentsOf(b, network.rows(b, input))), before),
-      }));
-    };
-    const { results, tokens, texts } = await runPass(this.#pass(model, weights, phase), hasHead(model, paths), running, context);
-    return taps.map(({ paths: readers, width, inputs, isOverTokens }, index) => ({
-      paths: readers,
-      gram: finite(at(results, index), readers),
-      width,
-      tokens: inputs.length * (isOverTokens ? tokens : texts),
-    }));
+  async *gradientSquares(model: Model, paths: readonly string[], context: OperationContext): AsyncGenerator<GradientSquares> {
+    for await (const { path, sum, windows } of this.#gradients(model, paths, 'squares', context)) yield { path, squares: sum, windows };
+  }
+
+  async *outputMoments(model: Model, paths: readonly string[], context: OperationContext): AsyncGenerator<OutputMoments> {
+    for await (const { path, sum } of this.#gradients(model, paths, 'outputMoments', context))
+      yield { path, gram: Float64Array.from(sum), width: Math.sqrt(sum.length) };
+  }
+
+  async *#gradients(model: Model, paths: readonly string[], kind: GradientStatistic, context: OperationContext) {
+    const bytes = (path: string): number => sumBytes(sizeOf(gradientSum(model, path, kind).shape)) / 2;
+    for await (const { group, weights, phase } of this.#groups(model, paths, bytes)) {
+      const progress = { phase, ...(this.#total === undefined ? {} : { total: this.#total }) };
+      yield* gradientStatistics({ engine: this.#engine, model, weights, windows: this.tokenWindows() }, group, kind, progress, context);
+    }
+  }
+
+  async tokenCounts({ config }: Model, context: OperationContext): Promise<Float64Array> {
+    const counts = new Float64Array(config.vocabularySize);
+    for await (const window of this.#windows()) {
+      throwIfCancelled(context.signal);
+      const { tokens, mask } = 'data' in window ? { tokens: window, mask: undefined } : window;
+      tokens.data.forEach((id, index) => {
+        if (mask?.data[index] !== 0) counts[Number(id)] = at(counts, Number(id)) + 1;
+      });
+    }
+    if (!counts.some((count) => count > 0)) throw noWindows();
+    return counts;
+  }
+
+  async lossProbe(model: Model, paths: readonly string[], context: OperationContext): Promise<LossProbe> {
+    return await LossProbe.create(this.#engine, () => this.tokenWindows(), model, paths, context);
+  }
+
+  /** Groups of paths whose sums fit into memory, each with the model's weights on the device and a name for its pass over the data. */
+  async *#groups(model: Model, paths: readonly string[], bytes: (path: string) => number) {
+    const weights = borrowModel(this.#engine, model);
+    try {
+      const groups = groupByMemory(paths, bytes, this.#memoryBytes);
+      for (const [index, group] of groups.entries())
+        yield { group, weights, phase: groups.length === 1 ? 'calibrate' : `calibrate ${index + 1}/${groups.length}` };
+    } finally {
+      for (const buffer of Object.values(weights)) buffer.release();
+    }
   }
 
   async inputRanges(model: Model, slots: readonly string[], context: OperationContext): Promise<readonly InputRange[]> {
@@ -141,49 +217,10 @@ export class WindowCalibration implements Calibration {
   }
 }
 
-/** Inputs whose moments are one sum, and the layers that read them. */
-interface Tap {
-  /** Several where one weight is applied in several places. */
-  readonly inputs: readonly Value[];
-  readonly paths: string[];
-  readonly width: number;
-  readonly isOverTokens: boolean;
-}
-
 /** Whether some of the paths lie outside the blocks: the head is a linear layer too. */
 function hasHead(model: Model, paths: readonly string[]): boolean {
   const specs = parameterSpecs(model);
   return paths.some((path) => specs.get(path)?.block === undefined);
-}
-
-/** The inputs that are asked for; layers that read the same values share one sum. */
-function inputTaps({ net, isOverTokens }: CalibrationNetwork, paths: readonly string[]): Tap[] {
-  const taps = new Map<string, Tap>();
-  const numbers = new Map<Value, number>();
-  const numberOf = (value: Value): number => {
-    numbers.set(value, numbers.get(value) ?? numbers.size);
-    return numbers.get(value) ?? 0;
-  };
-  for (const path of paths) {
-    const inputs = net.linearInputs.get(path);
-    invariant(inputs !== undefined, `${path} is not the weight of a linear layer`);
-    const key = inputs.map(numberOf).join();
-    const known = taps.get(key);
-    if (known !== undefined) {
-      known.paths.push(path);
-      continue;
-    }
-    const first = at(inputs, 0);
-    const width = at(first.shape, first.shape.length - 1);
-    invariant(typeof width === 'number', `${path}: the width of its input is not known`);
-    taps.set(key, { inputs, paths: [path], width, isOverTokens: isOverTokens(first) });
-  }
-  return [...taps.values()];
-}
-
-/** XᵀX of rows in float64: the smallest directions of H decide what whitening keeps, and float32 sums would drown them. */
-function momentsOf(b: GraphBuilder, rows: Value): Value {
-  return b.matmul(rows, rows, { transposeA: true });
 }
 
 function notRunningText(): AppError {
@@ -193,18 +230,16 @@ function notRunningText(): AppError {
   );
 }
 
-function finite(numbers: Float64Array, paths: readonly string[]): Float64Array {
-  if (numbers.every(Number.isFinite)) return numbers;
-  throw new AppError('bad_weights', `${paths.join(', ')}: the inputs of this layer are not finite on the calibration text.`);
+function noWindows(): AppError {
+  return new AppError('not_enough_samples', 'the calibration data holds no window of tokens. Give more text.');
 }
 
 /** Consecutive paths whose sums fit into the budget; at least one a group. Layers of a block stay in order. */
-function groupByMemory(model: Model, paths: readonly string[], budgetBytes: number): string[][] {
-  const specs = parameterSpecs(model);
+function groupByMemory(paths: readonly string[], bytesOf: (path: string) => number, budgetBytes: number): string[][] {
   const groups: string[][] = [];
   let used = Number.POSITIVE_INFINITY;
   for (const path of paths) {
-    const bytes = momentsBytes(at(specs.get(path)?.shape ?? [], 0));
+    const bytes = bytesOf(path);
     if (used + bytes > budgetBytes) {
       groups.push([]);
       used = 0;
@@ -217,6 +252,6 @@ function groupByMemory(model: Model, paths: readonly string[], budgetBytes: numb
 
 /** Bytes of the sums of a model's linear layers: of the largest, which a pass has to hold, and of all, more than which none needs. */
 export function sumsBytes(model: ModelDeclaration): { readonly largest: number; readonly all: number } {
-  const sizes = [...parameterSpecs(model).values()].flatMap(({ role, shape }) => (role === 'linear' ? [momentsBytes(at(shape, 0))] : []));
+  const sizes = [...parameterSpecs(model).values()].flatMap(({ role, shape }) => (role === 'linear' ? [sumBytes(at(shape, 0) ** 2)] : []));
   return { largest: Math.max(0, ...sizes), all: sizes.reduce((sum, bytes) => sum + bytes, 0) };
 }

@@ -2,8 +2,11 @@
 export type { InputHistogram, InputRange } from './activation-statistics.ts';
 export {
   type Calibration,
+  type GradientSquares,
+  type InputMagnitudes,
   type InputMoments,
   largestCalibrationBytes,
+  type OutputMoments,
   sumsBytes,
   WindowCalibration,
   type WindowCalibrationOptions,
@@ -11,6 +14,7 @@ export {
 export type { CalibrationWindows, PaddedWindow, PaddedWindows, TokenWindows } from './calibration-windows.ts';
 export { type CompressionReport, compressModel, type RecipeEnvironment } from './compress-model.ts';
 export { SvdSolver } from './decomposition/svd.ts';
+export type { FactorizeEmbeddingSettings } from './factorize-embedding/settings.ts';
 export type { KroneckerSettings } from './kronecker/settings.ts';
 export type { LowRankSettings } from './low-rank/settings.ts';
 export type {

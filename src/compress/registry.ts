@@ -1,4 +1,5 @@
 // The table of compression methods: one row a method.
+import { factorizeEmbedding } from './factorize-embedding/factorize-embedding.ts';
 import { kronecker } from './kronecker/kronecker.ts';
 import { lowRank } from './low-rank/low-rank.ts';
 import { pruneStructure } from './prune/structured/structured.ts';
@@ -6,5 +7,8 @@ import { quantize } from './quantize/quantize.ts';
 import { type RegisteredMethod, register } from './recipe.ts';
 
 export const methods: Readonly<Record<string, RegisteredMethod>> = Object.fromEntries(
-  [register(lowRank), register(kronecker), register(pruneStructure), register(quantize)].map((method) => [method.name, method]),
+  [register(lowRank), register(kronecker), register(factorizeEmbedding), register(pruneStructure), register(quantize)].map((method) => [
+    method.name,
+    method,
+  ]),
 );

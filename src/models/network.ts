@@ -72,6 +72,8 @@ export class GraphNetwork implements Network {
   readonly linearInputs = new Map<string, Value[]>();
   /** What the slots of weights are multiplied by, summed over the axis that their codes run along; by `slotName`. For calibration. */
   readonly productInputs = new Map<string, Value[]>();
+  /** What each linear layer answered before its bias, rows [N, out], in the same way: gradients flow back to it. */
+  readonly linearOutputs = new Map<string, Value[]>();
   readonly taps = new Map<string, Value>();
   readonly #model: ModelDeclaration;
   readonly #specs: ReadonlyMap<string, ParameterSpec>;
@@ -124,6 +126,7 @@ export class GraphNetwork implements Network {
     const biasPath = `${path}.bias`;
     this.linearInputs.set(weightPath, [...(this.linearInputs.get(weightPath) ?? []), x]);
     const y = this.weight(weightPath).linear(x);
+    this.linearOutputs.set(weightPath, [...(this.linearOutputs.get(weightPath) ?? []), y]);
     return this.#model.parameters.has(biasPath) ? this.b.add(y, this.vector(biasPath)) : y;
   }
 

@@ -8,6 +8,7 @@ import type { Engine } from '#engine';
 import { createOnnxEngine } from '#engine/onnx';
 import { type Model, storedTensors } from '#models';
 import { rawBytes } from '#tensor';
+import { forwardCalibration } from '#test/calibration';
 import { temporaryFolder } from '#test/temporary';
 import { LayerFolder } from '../../../src/jobs/layer-folder.ts';
 import { tinyModel, tinyWindows } from '../compress/tiny-model.ts';
@@ -54,13 +55,11 @@ class Attempt {
     const windows = new WindowCalibration(engine, tinyWindows());
     const calibrated = this.calibrated;
     const calibration: Calibration = {
+      ...forwardCalibration(windows),
       inputMoments(of, paths, context) {
         calibrated.push(...paths);
         return windows.inputMoments(of, paths, context);
       },
-      tokenWindows: () => windows.tokenWindows(),
-      inputRanges: (of, slots, context) => windows.inputRanges(of, slots, context),
-      inputHistograms: (of, ranges, context) => windows.inputHistograms(of, ranges, context),
     };
     const report = (progress: Progress): void => {
       this.progress.push(progress);
