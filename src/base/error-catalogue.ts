@@ -57,6 +57,7 @@ export const errorCatalogue = {
   bad_recipe: entry('INVALID_ARGUMENT', 'Correct the named field of the recipe.'),
   rank_out_of_range: entry('INVALID_ARGUMENT', 'Choose a rank between 1 and the smaller side of the matrix.'),
   already_quantized: entry('INVALID_ARGUMENT', 'Quantize each matrix once, in the last step that touches it.'),
+  already_shared: entry('INVALID_ARGUMENT', 'Share each layer once; exclude the layers that are shared.'),
   does_not_factor: entry('INVALID_ARGUMENT', 'Choose sizes that divide the sides of the matrix.'),
   pattern_matches_nothing: entry('INVALID_ARGUMENT', 'List the parameter names with `athanor show MODEL`.'),
   not_enough_samples: entry('INVALID_ARGUMENT', 'Give more calibration text.'),

@@ -23,7 +23,8 @@ export interface Network {
   vector(path: string): Value;
   /**
    * Causal attention of one layer. q [B, T, H, K], k and v [B, T, G, K], already rotated where the architecture rotates.
-   * Returns rows [B*T, H*K]. Without a cache it is written in differentiable ops; with one it extends the cache.
+   * Returns rows [B*T, H*K]. Without a cache it is written in differentiable ops; with one it extends the cache. `layer` is the place in
+   * `attentionLayouts`.
    */
   attend(layer: number, q: Value, k: Value, v: Value): Value;
   /** int64 [B, T], the position of each token in its sequence; or [T] where all sequences have the same. */

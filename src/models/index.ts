@@ -2,7 +2,8 @@
 export type { Architecture, FreeAxis, HeadLayout, Network } from './architecture.ts';
 export { architectureOf } from './architectures.ts';
 export { checkConfig } from './check-config.ts';
-export type { Gpt2Config, LlamaConfig, ModelConfig, RotaryScaling } from './config.ts';
+export type { Gpt2Config, Halting, LlamaConfig, ModelConfig, RotaryScaling, SafeEmbedding } from './config.ts';
+export { depthTaps } from './depth.ts';
 export {
   type CodeLayout,
   codeLayout,
@@ -57,5 +58,14 @@ export {
   trainableNames,
 } from './parametrizations.ts';
 export { type RotaryFrequencies, rotaryFrequencies } from './rotary.ts';
+export {
+  checkSharing,
+  differentShapes,
+  sharedOwner,
+  sharedParameter,
+  sharedUsers,
+  storedFreeAxes,
+} from './sharing.ts';
+export { tableHeadPath } from './token-embedding.ts';
 export { untieHead } from './untie-head.ts';
 export { modelInputs, uploadModel } from './upload.ts';

@@ -2,7 +2,7 @@
 import { AppError, at } from '#base';
 import { type Emitter, type Graph, GraphBuilder, type Value } from '#graph';
 import { addDims, type Dim, multiplyDims } from '#tensor';
-import { architectureOf } from './architectures.ts';
+import { attentionLayouts } from './attention-layouts.ts';
 import type { ModelDeclaration } from './model.ts';
 import { cacheName, cacheWidth, GraphNetwork, type NetworkBuilder } from './network.ts';
 
@@ -135,9 +135,7 @@ export interface CacheTensor {
 
 /** The float32 tensors of a cache for `batch` sequences with `room` positions. */
 export function cacheTensors(model: Pick<ModelDeclaration, 'config'>, batch: number, room: number): CacheTensor[] {
-  const { keyValueHeads, headWidth } = architectureOf(model.config).heads(model.config);
-  const layers = Array.from({ length: model.config.layers }, (_, layer) => layer);
-  return layers.flatMap((layer) =>
+  return attentionLayouts(model.config).flatMap(({ keyValueHeads, headWidth }, layer) =>
     (['key', 'value'] as const).map((part) => ({
       input: cacheName('cache', layer, part),
       output: cacheName('present', layer, part),

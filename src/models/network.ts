@@ -5,6 +5,7 @@ import { type Dim, type DType, multiplyDims, type Shape } from '#tensor';
 import type { HeadLayout, Network } from './architecture.ts';
 import { architectureOf } from './architectures.ts';
 import { causalAttention, causalBias } from './attention.ts';
+import { attentionLayouts } from './attention-layouts.ts';
 import { EncodedValue, slotEncoding } from './encoded-slots.ts';
 import { type ModelDeclaration, type ParameterDeclaration, type ParameterSpec, storedName } from './model.ts';
 import type { AppliedWeight, WeightInGraph } from './parametrization.ts';
@@ -60,7 +61,7 @@ export class GraphNetwork implements Network {
   readonly taps = new Map<string, Value>();
   readonly #model: ModelDeclaration;
   readonly #specs: ReadonlyMap<string, ParameterSpec>;
-  readonly #layout: HeadLayout;
+  readonly #layouts: readonly HeadLayout[];
   readonly #attention: AttentionMode;
   readonly #prefix: string;
   #bias: Value | undefined;
@@ -70,7 +71,7 @@ export class GraphNetwork implements Network {
     this.positions = options.positions;
     this.#model = model;
     this.#specs = parameterSpecs(model);
-    this.#layout = architectureOf(model.config).heads(model.config);
+    this.#layouts = attentionLayouts(model.config);
     this.#attention = options.attention;
     this.#prefix = options.prefix ?? '';
     this.positionLimit = options.positionLimit ?? model.config.maxPositions;
@@ -115,7 +116,7 @@ export class GraphNetwork implements Network {
   attend(layer: number, q: Value, k: Value, v: Value): Value {
     if (this.#attention.kind === 'cached') return this.#attendToCache(this.#attention, layer, q, k, v);
     this.#bias ??= causalBias(this.b, at(q.shape, 1), this.#attention.keyMask);
-    return causalAttention(this.b, q, k, v, this.#bias, this.#layout);
+    return causalAttention(this.b, q, k, v, this.#bias, at(this.#layouts, layer));
   }
 
   tap(name: string, value: Value): Value {
@@ -176,7 +177,7 @@ export class GraphNetwork implements Network {
 
   #attendToCache(mode: Extract<AttentionMode, { kind: 'cached' }>, layer: number, q: Value, k: Value, v: Value): Value {
     const { b } = this;
-    const { heads: H, keyValueHeads: G, headWidth: K } = this.#layout;
+    const { heads: H, keyValueHeads: G, headWidth: K } = at(this.#layouts, layer);
     const [B, T] = [at(q.shape, 0), at(q.shape, 1)];
     const width = cacheWidth(K);
     const flat = (x: Value, heads: number): Value => b.reshape(b.pad(x, 3, 0, width - K), [B, T, heads * width]);

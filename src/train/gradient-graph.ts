@@ -1,8 +1,8 @@
 // One forward and backward pass as a graph: loss and gradients, fresh or added to those of earlier micro-batches.
 import { at } from '#base';
 import { type Graph, GraphBuilder, gradientName, gradients, optimizeGraph, type Value } from '#graph';
-import { causalNetwork, graphNames, type ModelDeclaration } from '#models';
-import type { Objective } from './objective.ts';
+import { causalNetwork, depthTaps, type GraphNetwork, graphNames, type ModelDeclaration } from '#models';
+import type { Objective, ObjectiveGraph } from './objective.ts';
 
 export interface GradientGraph {
   readonly graph: Graph;
@@ -29,7 +29,8 @@ export function buildGradientGraph(student: ModelDeclaration, objective: Objecti
   const tokens = b.input(graphNames.tokens, 'int64', [batch, length]);
   const labels = b.input(graphNames.labels, 'int64', [batch, length]);
   const network = causalNetwork(b, student, tokens);
-  const { loss, metrics } = objective.build({ b, student: network, vocabularySize: student.config.vocabularySize, tokens, labels });
+  const wanted = objective.build({ b, student: network, vocabularySize: student.config.vocabularySize, tokens, labels });
+  const { loss, metrics } = withPonderCost(b, student, network, wanted);
 
   // A tensor that the graph never reads (an unused expert, say) has no input: it keeps its value and gets no gradient.
   const used = trained.flatMap((name) => {
@@ -48,4 +49,12 @@ export function buildGradientGraph(student: ModelDeclaration, objective: Objecti
     outputs[key] = accumulates ? b.add(b.input(key, 'float32', fresh.shape), fresh) : fresh;
   });
   return { graph: optimizeGraph(b.graph(outputs)), metricNames: ['loss', ...Object.keys(metrics)] };
+}
+
+/** A model that decides how often its blocks are applied pays for every application. */
+function withPonderCost(b: GraphBuilder, { config }: ModelDeclaration, network: GraphNetwork, objective: ObjectiveGraph): ObjectiveGraph {
+  const ponder = network.taps.get(depthTaps.ponder);
+  if (config.halting === undefined || ponder === undefined) return objective;
+  const mean = b.reduceMean(ponder, [0]);
+  return { loss: b.add(objective.loss, b.mul(mean, config.halting.ponderCost)), metrics: { ...objective.metrics, ponder: mean } };
 }

@@ -5,8 +5,10 @@ import { multiplyDims, type Shape } from '#tensor';
 import { activations } from '../activations.ts';
 import type { Architecture, Network } from '../architecture.ts';
 import type { LlamaConfig } from '../config.ts';
+import { haltingParameters, runBlocks } from '../depth.ts';
 import type { ParameterSpec } from '../model.ts';
 import { type Rotation, rotate, rotationAt } from '../rotary.ts';
+import { embedTokens, tiedLogits, tokenEmbedding } from '../token-embedding.ts';
 
 /** @see Touvron et al., "LLaMA", 2023; Ainslie et al., "GQA", EMNLP 2023 */
 export const llama: Architecture<LlamaConfig> = {
@@ -14,7 +16,7 @@ export const llama: Architecture<LlamaConfig> = {
 
   parameters(config) {
     const { vocabularySize: V, width: D, feedForwardWidth: F, heads: H, keyValueHeads: G, headWidth: K } = config;
-    const specs: ParameterSpec[] = [{ path: 'embed.token.weight', role: 'embedding', shape: [V, D] }];
+    const specs: ParameterSpec[] = [...tokenEmbedding(config)];
     for (let block = 0; block < config.layers; block++) {
       const norm = (name: string): void => {
         specs.push({ path: `h.${block}.${name}.weight`, role: 'vector', shape: [D], block });
@@ -34,6 +36,7 @@ export const llama: Architecture<LlamaConfig> = {
       linear('mlp.down', F, D, config.feedForwardBias);
     }
     specs.push({ path: 'norm.weight', role: 'vector', shape: [D] });
+    specs.push(...haltingParameters(config));
     if (!config.tiedHead) specs.push({ path: 'head.weight', role: 'linear', shape: [D, V] });
     return specs;
   },
@@ -56,15 +59,13 @@ export const llama: Architecture<LlamaConfig> = {
     const { b } = net;
     const [B, T] = [at(tokens.shape, 0), at(tokens.shape, 1)];
     const rotation = net.at('rotary', () => rotationAt(b, config, net.positions, Math.min(net.positionLimit, config.maxPositions)));
-    const embedded = net.at('embed', () => net.embed('embed.token', tokens)); // [B, T, D]
-    let x = b.reshape(embedded, [multiplyDims(B, T), config.width]);
-    for (let block = 0; block < config.layers; block++)
-      x = net.at(`h.${block}`, () => transformerBlock(config, net, block, x, [B, T], rotation));
+    const embedded = net.at('embed', () => embedTokens(config, net, tokens)); // [B, T, D]
+    const rows = b.reshape(embedded, [multiplyDims(B, T), config.width]);
+    const x = runBlocks(config, net, rows, [B, T], (block, input) => transformerBlock(config, net, block, input, [B, T], rotation));
     return net.at('norm', () => rmsNorm(config, net, 'norm', x));
   },
 
-  logits: ({ tiedHead }, net, hidden) =>
-    net.at('head', () => (tiedHead ? net.embedTransposed('embed.token', hidden) : net.linear('head', hidden))),
+  logits: (config, net, hidden) => net.at('head', () => (config.tiedHead ? tiedLogits(config, net, hidden) : net.linear('head', hidden))),
 };
 
 /** x [N, D] -> [N, D] */

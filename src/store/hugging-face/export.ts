@@ -32,7 +32,8 @@ const defaultShardBytes = 5e9;
  *
  * The folder appears whole or not at all; it must not exist yet, or be empty.
  *
- * @throws AppError `file_exists` | `disk_full` | `file_not_allowed` | `cancelled` | `bad_weights` (a value that float16 cannot hold)
+ * @throws AppError `file_exists` | `disk_full` | `file_not_allowed` | `cancelled` | `bad_weights` (a value that float16 cannot hold) | `unsupported` (halting, a
+ * narrow embedding)
  */
 export async function exportHuggingFace(
   model: Model,
@@ -40,6 +41,7 @@ export async function exportHuggingFace(
   folder: string,
   options: ExportOptions = {},
 ): Promise<void> {
+  checkKnownTo(model);
   const target = resolve(folder);
   await checkTarget(target);
   const fileSystem = options.fileSystem ?? localFileSystem;
@@ -64,6 +66,13 @@ export async function exportHuggingFace(
   );
 }
 
+/** What transformers would compute without these would be another model. */
+function checkKnownTo({ config }: Model): void {
+  for (const field of ['embedding', 'halting'] as const)
+    if (config[field] !== undefined)
+      throw new AppError('unsupported', `config.${field}: transformers has no such ${config.architecture} model. Export it as ONNX.`);
+}
+
 async function checkTarget(target: string): Promise<void> {
   try {
     if ((await readdir(target)).length === 0) return;
@@ -82,7 +91,7 @@ function endsOf({ config }: Model): GenerationDefaults {
 /** Rounding the product of two float16 factors to float16 would move the logits by a thousandth. */
 function exactDType(model: Model): ExportDType {
   const parameters = [...model.parameters.values()];
-  if (parameters.some(({ kind }) => kind !== 'dense')) return 'float32';
+  if (parameters.some(({ kind }) => kind !== 'dense' && kind !== 'shared')) return 'float32';
   const dtypes = new Set<DType>();
   for (const { tensors } of parameters) for (const { dtype } of Object.values(tensors)) dtypes.add(dtype);
   const [only] = dtypes;

@@ -31,6 +31,9 @@ function lowRank(
 /** Answers the same inputs X [tokens, width] for every layer of a width. */
 function fixedInputs(inputs: (width: number) => { rows: Float64Array; tokens: number }): Calibration {
   return {
+    windowValues: () => {
+      throw new Error('not asked for by low rank');
+    },
     async *inputMoments(which, paths) {
       for (const path of paths) {
         const [width = 0] = parameterSpecs(which).get(path)!.shape;

@@ -1,0 +1,294 @@
+// The sharing method: layers become one stored layer that is applied at several places.
+import { AppError, at, invariant, type OperationContext } from '#base';
+import {
+  architectureOf,
+  checkConfig,
+  denseParameter,
+  isEncoded,
+  type Model,
+  type ModelConfig,
+  materializeParameter,
+  type Parameter,
+  type ParameterSpec,
+  parameterSpecs,
+  sharedOwner,
+  sharedParameter,
+  sharedUsers,
+} from '#models';
+import { fromNumbers, type HostTensor, hostTensor, isFloat, sizeOf, tensorBytes, toNumbers } from '#tensor';
+import { EngineMatrices } from '../decomposition/engine-matrices.ts';
+import { LayerRun } from '../layer-run.ts';
+import { type CompressionEnvironment, type FinishedLayer, type LayerReport, type Method, methodReport } from '../method.ts';
+import { type PlannedParameter, planSharing, type SharingPlan } from './plan.ts';
+import { narrowEmbedding } from './safe-embedding.ts';
+import { type ShareSettings, shareSettings } from './settings.ts';
+import { blockSimilarities, mostTypical } from './similarity.ts';
+
+/**
+ * Stores the layers of a scheme once. One row a block: what it loses is the distance of its weights to those that it shares.
+ *
+ * @see README.md beside this file, and the sources at `layerMap`, `tieStacks` and `Halting`
+ */
+export const share: Method<ShareSettings> = {
+  name: 'share',
+  settings: shareSettings,
+  needsCalibration: ({ from, scheme }) => from === 'similar' && scheme !== undefined && scheme !== 'tiedEncoderDecoder',
+  async apply(model, settings, environment, context) {
+    const config = targetConfig(model.config, settings);
+    const specs = parameterSpecs({ config });
+    const choice = await chooseLayers(model, settings, environment, context);
+    const sharing = settings.scheme === undefined ? undefined : plan(model, specs, settings, choice);
+    if (sharing !== undefined) checkPlan(model, sharing);
+
+    const blocks = groupBy(sharing?.parameters ?? [], ({ stack, place }) => `${stack}.${place}`);
+    const run = new LayerRun('share', blocks.size + (config.embedding === undefined ? 0 : 1), environment, context);
+    const finished: FinishedLayer[] = [];
+    if (settings.embedding !== undefined)
+      finished.push(await run.layer('embed', () => embed(model, config, settings, environment, context)));
+    const users = usersOf(sharing);
+    for (const [block, parameters] of blocks)
+      finished.push(await run.layer(block, async () => shareBlock(model, block, parameters, users, choice)));
+    const report = methodReport(
+      'share',
+      finished.map(({ layer }) => layer),
+    );
+    const result = assemble(
+      model,
+      config,
+      finished.flatMap(({ parameters }) => parameters),
+    );
+    return { model: result, report: sharing?.note === undefined ? report : { ...report, note: sharing.note } };
+  },
+};
+
+/** @throws AppError `bad_recipe` | `bad_config` | `unsupported` */
+function targetConfig(config: ModelConfig, { scheme, layers, embedding, halting }: ShareSettings): ModelConfig {
+  if (embedding !== undefined && config.embedding !== undefined)
+    throw new AppError('bad_recipe', 'share.embedding: the model has a narrow embedding already. Leave it out.');
+  const places = halting?.maxSteps ?? layers ?? config.layers;
+  const target: ModelConfig = {
+    ...config,
+    layers: places,
+    ...(embedding === undefined ? {} : { embedding: { kind: 'safe', ...embedding } }),
+    ...(halting === undefined ? {} : { halting: { epsilon: halting.epsilon, ponderCost: halting.ponderCost, signals: halting.signals } }),
+  };
+  checkConfig(target);
+  if (scheme !== undefined && config.halting !== undefined)
+    throw new AppError(
+      'bad_recipe',
+      'share.scheme: the model repeats one layer already. Share the layers of the model that it was made from.',
+    );
+  return target;
+}
+
+/** The trained layer that stands for several. */
+interface Choice {
+  pick(layers: readonly number[]): number;
+  /** How alike a picked layer is to the others; undefined where nothing was measured. */
+  similarityOf(layer: number): number | undefined;
+}
+
+async function chooseLayers(
+  model: Model,
+  settings: ShareSettings,
+  { calibration }: CompressionEnvironment,
+  context: OperationContext,
+): Promise<Choice | undefined> {
+  if (settings.from === 'average') return undefined;
+  if (!share.needsCalibration(settings)) return { pick: (layers) => at(layers, 0), similarityOf: () => undefined };
+  if (calibration === undefined)
+    throw new AppError('not_enough_samples', 'share: from "similar" compares layers on text and got no calibration text. Give data.');
+  const similarities = await blockSimilarities(model, settings.similarity, calibration, context);
+  const picked = new Map<number, number>();
+  return {
+    pick: (layers) => {
+      const { layer, similarity } = mostTypical(similarities, layers);
+      picked.set(layer, similarity);
+      return layer;
+    },
+    similarityOf: (layer) => picked.get(layer),
+  };
+}
+
+function plan(model: Model, specs: ReadonlyMap<string, ParameterSpec>, settings: ShareSettings, choice: Choice | undefined): SharingPlan {
+  const trained = [...parameterSpecs(model).values()];
+  return planSharing([...specs.values()], trained, settings, choice?.pick);
+}
+
+/** What the plan needs of the weights, before any work. */
+function checkPlan(model: Model, { parameters }: SharingPlan): void {
+  const users = sharedUsers(model);
+  for (const { spec, owner, sources, before } of parameters)
+    for (const path of new Set([before, ...sources])) {
+      const parameter = model.parameters.get(path);
+      invariant(parameter !== undefined, `${path} is a parameter of the trained model`);
+      const lives = sharedOwner(parameter) ?? (users.has(path) ? path : undefined);
+      const isKept = owner === spec.path && before === spec.path && sources.length === 1 && at(sources, 0) === spec.path;
+      if (lives !== undefined && !isKept)
+        throw new AppError('already_shared', `${path} is shared already, and stored as ${lives}. Share a layer once, or exclude it here.`, {
+          details: { path, owner: lives },
+        });
+      if (sources.length > 1 && (parameter.kind !== 'dense' || isEncoded(parameter)))
+        throw new AppError(
+          'bad_recipe',
+          `share.from: "average" needs dense weights, ${path} is ${parameter.kind}. Share before other steps, or take the first layer.`,
+          { details: { field: 'share.from', path } },
+        );
+    }
+}
+
+function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const item of items) {
+    const group = groups.get(keyOf(item));
+    if (group === undefined) groups.set(keyOf(item), [item]);
+    else group.push(item);
+  }
+  return groups;
+}
+
+/** The blocks that use a block's weights, by the block that holds them. */
+function usersOf(sharing: SharingPlan | undefined): Map<string, Set<string>> {
+  const users = new Map<string, Set<string>>();
+  const blockByPath = new Map((sharing?.parameters ?? []).map(({ spec, stack, place }) => [spec.path, `${stack}.${place}`]));
+  for (const { spec, owner, stack, place } of sharing?.parameters ?? []) {
+    if (owner === spec.path) continue;
+    const block = blockByPath.get(owner) ?? owner;
+    users.set(block, (users.get(block) ?? new Set()).add(`${stack}.${place}`));
+  }
+  return users;
+}
+
+function shareBlock(
+  model: Model,
+  block: string,
+  planned: readonly PlannedParameter[],
+  users: ReadonlyMap<string, ReadonlySet<string>>,
+  choice: Choice | undefined,
+): FinishedLayer {
+  const parameters: Parameter[] = [];
+  const kinds = new Set<string>();
+  const owners = new Set<string>();
+  let bytesBefore = 0;
+  let bytesAfter = 0;
+  let lost = 0;
+  let total = 0;
+  for (const { spec, owner, sources, before } of planned) {
+    const old = model.parameters.get(spec.path);
+    if (old !== undefined) kinds.add(old.kind);
+    const isOwner = owner === spec.path;
+    const made = isOwner ? weightOf(model, spec, sources) : sharedParameter(spec.path, owner);
+    if (made !== old) parameters.push(made);
+    if (!isOwner) owners.add(blockOf(owner));
+    bytesBefore += bytesOf(old);
+    bytesAfter += bytesOf(made);
+    const isSame = sources.length === 1 && at(sources, 0) === before;
+    const [was, is] = [
+      toNumbers(materializeParameter(model, before)),
+      isSame ? undefined : toNumbers(weightValue(model, weightOf(model, spec, sources), at(sources, 0))),
+    ];
+    for (let index = 0; index < was.length; index++) {
+      const value = Number(was[index]);
+      total += value * value;
+      if (is !== undefined) lost += (value - Number(is[index])) ** 2;
+    }
+  }
+  const kindBefore = kinds.size === 0 ? 'none' : [...kinds].join(', ');
+  const isUser = owners.size > 0;
+  const layer: LayerReport = {
+    path: block,
+    kindBefore,
+    kindAfter: isUser ? 'shared' : kindBefore === 'none' ? 'dense' : kindBefore,
+    bytesBefore,
+    bytesAfter,
+    weightError: total === 0 ? 0 : Math.sqrt(lost / total),
+    note: isUser ? `shares the weights of ${[...owners].join(', ')}` : ownerNote(planned, users.get(block), choice),
+  };
+  return { layer, parameters };
+}
+
+function ownerNote(planned: readonly PlannedParameter[], users: ReadonlySet<string> | undefined, choice: Choice | undefined): string {
+  if (users === undefined) return 'keeps its own weights';
+  const serves = `serves ${[...users].join(', ')} too`;
+  const most = planned.reduce<readonly string[]>((longest, { sources }) => (sources.length > longest.length ? sources : longest), []);
+  const names = most.map(blockOf);
+  if (most.length > 1) return `${serves}; mean of ${names.join(', ')}`;
+  const taken = names.join('');
+  const similarity = choice?.similarityOf(Number(/\d+$/.exec(taken)?.[0]));
+  return `${serves}; taken from ${taken}${similarity === undefined ? '' : `, similarity ${similarity.toFixed(3)} to the others`}`;
+}
+
+/** `h.3` of `h.3.mlp.fc.weight`. */
+function blockOf(path: string): string {
+  return /^.*?\.\d+/.exec(path)?.[0] ?? path;
+}
+
+/** The parameter of a path made of trained ones: the only one as it is, or the mean of several. */
+function weightOf(model: Model, { path, shape }: ParameterSpec, sources: readonly string[]): Parameter {
+  const parameters = sources.map((source) => {
+    const parameter = model.parameters.get(source);
+    invariant(parameter !== undefined, `${source} is a parameter of the trained model`);
+    return parameter;
+  });
+  const first = at(parameters, 0);
+  if (parameters.length === 1) return first.path === path ? first : copied(first, path);
+  const sums = new Float64Array(sizeOf(shape));
+  for (const { tensors } of parameters) {
+    const numbers = toNumbers(denseValue(tensors, path));
+    for (let index = 0; index < sums.length; index++) sums[index] = at(sums, index) + Number(numbers[index]) / parameters.length;
+  }
+  const dtypes = new Set(parameters.map(({ tensors }) => denseValue(tensors, path).dtype));
+  const [only = 'float32'] = dtypes;
+  const dtype = dtypes.size === 1 && isFloat(only) ? only : 'float32';
+  return denseParameter(path, hostTensor(dtype, shape, fromNumbers(dtype, sums)));
+}
+
+/** With tensors of its own: one tensor never has two names. */
+function copied({ kind, settings, tensors }: Parameter, path: string): Parameter {
+  const copies = Object.entries(tensors).map(([slot, { dtype, shape, data }]) => [slot, hostTensor(dtype, shape, data.slice())] as const);
+  return { path, kind, settings, tensors: Object.fromEntries(copies) };
+}
+
+function denseValue(tensors: Parameter['tensors'], path: string): HostTensor {
+  const { value } = tensors;
+  invariant(value !== undefined, `${path}: only dense weights are averaged`);
+  return value;
+}
+
+/** The dense numbers of a parameter that is a source, or a mean. */
+function weightValue(model: Model, made: Parameter, source: string): HostTensor {
+  return made.kind === 'dense' ? denseValue(made.tensors, made.path) : materializeParameter(model, source);
+}
+
+function bytesOf(parameter: Parameter | undefined): number {
+  return Object.values(parameter?.tensors ?? {}).reduce((sum, tensor) => sum + tensorBytes(tensor), 0);
+}
+
+async function embed(
+  model: Model,
+  config: ModelConfig,
+  settings: ShareSettings,
+  environment: CompressionEnvironment,
+  context: OperationContext,
+): Promise<FinishedLayer> {
+  const matrices = new EngineMatrices(environment.engine, context.signal);
+  try {
+    return await narrowEmbedding(model, config, matrices, settings.seed ?? environment.seed ?? 0);
+  } finally {
+    await matrices.release();
+  }
+}
+
+/** Everything that the configuration needs: what was made, what new models start with, and the rest as it was. */
+function assemble(model: Model, config: ModelConfig, made: readonly Parameter[]): Model {
+  const byPath = new Map(made.map((parameter) => [parameter.path, parameter]));
+  const parameters = architectureOf(config)
+    .parameters(config)
+    .map(({ path, shape, initial }): [string, Parameter] => {
+      const parameter = byPath.get(path) ?? model.parameters.get(path);
+      if (parameter !== undefined) return [path, parameter];
+      invariant(initial !== undefined, `${path} is made by this step or starts with a given value`);
+      return [path, denseParameter(path, hostTensor('float32', shape, new Float32Array(sizeOf(shape)).fill(initial)))];
+    });
+  return { config, parameters: new Map(parameters) };
+}
