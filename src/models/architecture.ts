@@ -31,6 +31,8 @@ export interface Network {
   readonly positions: Value;
   /** All positions are below this, so that tables over positions need no more rows. */
   readonly positionLimit: number;
+  /** Where a caller takes a model apart: what stands in place of its blocks. x rows [N, D]; `block` applies one of them. */
+  readonly runBlocks?: ((x: Value, block: (index: number, x: Value) => Value) => Value) | undefined;
   /** Names an intermediate value (`h.3` is block 3's result, rows [N, D]) for distillation and statistics; returns it. */
   tap(name: string, value: Value): Value;
 }

@@ -31,10 +31,58 @@ export function haltingParameters({ halting, width: D }: ModelConfig): Parameter
 export function runBlocks(config: ModelConfig, net: Network, x: Value, batch: Shape, block: (index: number, x: Value) => Value): Value {
   const apply = (index: number, input: Value): Value => net.at(`h.${index}`, () => block(index, input));
   net.tap(depthTaps.input, x);
+  if (net.runBlocks !== undefined) return net.runBlocks(x, apply);
   if (config.halting !== undefined) return runHalting(config, config.halting, net, x, batch, apply);
   let state = x;
   for (let index = 0; index < config.layers; index++) state = apply(index, state);
   return state;
+}
+
+/** What one step of halting hands to the next. */
+export interface HaltingState {
+  /** Rows [N, D]: what the next block is given. */
+  readonly state: Value;
+  /** Rows [N, D]: the weighted sum so far. */
+  readonly output: Value;
+  /** [N, 1]: 1 where the position goes on. */
+  readonly isRunning: Value;
+  /** [N, 1]: 1 less the halting probabilities so far. */
+  readonly left: Value;
+}
+
+export function firstHaltingState(b: Emitter, x: Value): HaltingState {
+  const one = b.broadcastTo(b.scalar(1, 'float32'), [at(x.shape, 0), 1]);
+  return { state: x, output: b.mul(x, 0), isRunning: one, left: one };
+}
+
+/**
+ * One step: `stepped` is what the block made of `before.state`.
+ *
+ * @param isLast - whether everybody halts now; a value float32 [] of 1 or 0 where that is only known when the graph runs
+ * @returns the state for the next step, the share of `stepped` in the output, and 1 where the position halts now, both [N, 1]
+ */
+export function haltingStep(
+  net: Network,
+  epsilon: number,
+  before: HaltingState,
+  stepped: Value,
+  isLast: boolean | Value,
+): HaltingState & { readonly weight: Value; readonly halts: Value } {
+  const { b } = net;
+  const { left, isRunning } = before;
+  const probability = isLast === true ? left : b.sigmoid(net.at('halting', () => net.linear('halting', stepped)));
+  const after = b.sub(left, probability);
+  const isOpen = isLast === true ? b.mul(left, 0) : b.cast(b.less(epsilon, after), 'float32');
+  const goesOn = typeof isLast === 'boolean' ? isOpen : b.mul(isOpen, b.sub(1, isLast));
+  const weight = b.mul(isRunning, b.where(b.less(0.5, goesOn), probability, left));
+  return {
+    state: b.where(b.less(0.5, isRunning), stepped, before.state),
+    output: b.add(before.output, b.mul(weight, stepped)),
+    isRunning: b.mul(isRunning, goesOn),
+    left: after,
+    weight,
+    halts: b.mul(isRunning, b.sub(1, goesOn)),
+  };
 }
 
 /**
@@ -51,51 +99,40 @@ function runHalting(
   apply: (index: number, input: Value) => Value,
 ): Value {
   const { b } = net;
-  const one = b.broadcastTo(b.scalar(1, 'float32'), [at(x.shape, 0), 1]); // [N, 1]
-  let state = x;
-  let isRunning = one;
-  let left = one; // 1 - the probabilities so far
-  let steps = one;
-  let remainders = b.mul(one, 0);
-  let output: Value | undefined;
+  let current = firstHaltingState(b, x);
+  let steps = b.mul(current.left, 0);
+  let remainders = steps;
   for (let index = 0; index < layers; index++) {
-    const stepped = apply(index, signals ? addSignals(b, state, net.positions, index, [...batch, width]) : state); // [N, D]
-    const isLast = index === layers - 1;
-    const probability = isLast ? left : b.sigmoid(net.at('halting', () => net.linear('halting', stepped))); // [N, 1]
-    const after = b.sub(left, probability);
-    const goesOn = isLast ? b.mul(one, 0) : b.cast(b.less(epsilon, after), 'float32');
-    const halts = b.mul(isRunning, b.sub(1, goesOn));
-    const weight = b.mul(isRunning, b.where(b.less(0.5, goesOn), probability, left));
-    net.tap(depthTaps.weight(index), weight);
-    const part = b.mul(weight, stepped);
-    output = output === undefined ? part : b.add(output, part);
-    remainders = b.add(remainders, b.mul(halts, left));
-    state = index === 0 ? stepped : b.where(b.less(0.5, isRunning), stepped, state);
-    isRunning = b.mul(isRunning, goesOn);
-    steps = isLast ? steps : b.add(steps, isRunning);
-    left = after;
+    const wave = signals ? b.constant(float32([width], stepSignal(index, width))) : undefined;
+    const input = wave === undefined ? current.state : addSignals(b, current.state, net.positions, wave, [...batch, width]);
+    const made = haltingStep(net, epsilon, current, apply(index, input), index === layers - 1);
+    net.tap(depthTaps.weight(index), made.weight);
+    steps = b.add(steps, current.isRunning);
+    remainders = b.add(remainders, b.mul(made.halts, current.left));
+    current = made;
   }
   const rows = [at(x.shape, 0)];
   net.tap(depthTaps.steps, b.reshape(steps, rows));
   net.tap(depthTaps.ponder, b.reshape(b.add(steps, remainders), rows));
-  return output ?? x;
+  return current.output;
 }
 
-/** Adds sinusoids of the position and of the step (from 1) to rows of [B, T, D]. */
-function addSignals(b: Emitter, x: Value, positions: Value, step: number, shape: Shape): Value {
+function frequencies(width: number): Float32Array {
+  return Float32Array.from({ length: Math.ceil(width / 2) }, (_, index) => 10_000 ** ((-2 * index) / width));
+}
+
+/** Sinusoids of a step (from 0, which counts as 1), [D]: sines, then cosines. */
+export function stepSignal(step: number, width: number): Float32Array {
+  const angles = frequencies(width).map((frequency) => (step + 1) * frequency);
+  return Float32Array.of(...angles.map(Math.sin), ...angles.map(Math.cos)).slice(0, width);
+}
+
+/** Adds sinusoids of the position, and those of the step [D], to rows of [B, T, D]. */
+export function addSignals(b: Emitter, x: Value, positions: Value, wave: Value, shape: Shape): Value {
   const width = Number(at(shape, 2));
-  const frequencies = Float32Array.from({ length: Math.ceil(width / 2) }, (_, index) => 10_000 ** ((-2 * index) / width));
-  const half = [frequencies.length];
-  const angles = b.mul(b.reshape(b.cast(positions, 'float32'), [...positions.shape, 1]), b.constant(float32(half, frequencies)));
-  const waves = (of: Value): Value => {
-    const axis = of.shape.length - 1;
-    return b.slice(b.concat([b.sin(of), b.cos(of)], axis), axis, 0, width);
-  };
-  const stepAngles = b.constant(
-    float32(
-      half,
-      frequencies.map((frequency) => (step + 1) * frequency),
-    ),
-  );
-  return b.reshape(b.add(b.add(b.reshape(x, shape), waves(angles)), waves(stepAngles)), x.shape);
+  const waves = frequencies(width);
+  const angles = b.mul(b.reshape(b.cast(positions, 'float32'), [...positions.shape, 1]), b.constant(float32([waves.length], waves)));
+  const axis = angles.shape.length - 1;
+  const position = b.slice(b.concat([b.sin(angles), b.cos(angles)], axis), axis, 0, width);
+  return b.reshape(b.add(b.add(b.reshape(x, shape), position), wave), x.shape);
 }

@@ -12,6 +12,14 @@ export {
   smallestGroup,
 } from './encoded-slots.ts';
 export { fastestForm } from './fastest-form.ts';
+export {
+  buildHaltingGraphs,
+  type HaltingGraphs,
+  haltingNames,
+  haltingStateNames,
+  haltingStepInputs,
+  repeatsOneBlock,
+} from './halting-graphs.ts';
 export { initializeModel } from './initialize.ts';
 export {
   type BatchSizes,

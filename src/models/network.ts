@@ -35,6 +35,7 @@ export interface NetworkOptions {
   readonly attention: AttentionMode;
   /** Put before the names of the parameters' inputs, so that two models can stand in one graph; for example `teacher/`. */
   readonly prefix?: string;
+  readonly runBlocks?: Network['runBlocks'];
 }
 
 /** Name of the cache input or of the cache output (`present`) of one layer. */
@@ -52,6 +53,7 @@ export class GraphNetwork implements Network {
   readonly b: NetworkBuilder;
   readonly positions: Value;
   readonly positionLimit: number;
+  readonly runBlocks: Network['runBlocks'];
   /** The parameters' inputs by stored name (without the prefix), in the order of their first use. */
   readonly parameterInputs = new Map<string, Value>();
   /** The extended caches by output name `present.{layer}.key` and `.value`; empty without a cache. */
@@ -74,6 +76,7 @@ export class GraphNetwork implements Network {
     this.#layouts = attentionLayouts(model.config);
     this.#attention = options.attention;
     this.#prefix = options.prefix ?? '';
+    this.runBlocks = options.runBlocks;
     this.positionLimit = options.positionLimit ?? model.config.maxPositions;
   }
 

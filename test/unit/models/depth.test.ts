@@ -1,6 +1,7 @@
 // Adaptive halting and the narrow embedding, in tiny models: invariants of the weights, gradients, and decoding with a cache.
 import { afterAll, describe, expect, it } from 'vitest';
 import { AppError, Random } from '#base';
+import type { DeviceBuffer, Engine, Program } from '#engine';
 import { createOnnxEngine } from '#engine/onnx';
 import { evaluateOnHost } from '#engine/reference';
 import { GraphBuilder, gradients, type Value } from '#graph';
@@ -19,6 +20,7 @@ import {
   replaceParameters,
   sharedParameter,
   untieHead,
+  uploadModel,
 } from '#models';
 import { ModelRunner } from '#serve';
 import { float32, type HostTensor, hostTensor, sizeOf, toNumbers } from '#tensor';
@@ -63,7 +65,10 @@ async function tapsOf(model: Model): Promise<Record<string, Float64Array>> {
 }
 
 const engine = await createOnnxEngine({ device: 'cpu' });
-afterAll(() => engine.dispose());
+afterAll(async () => {
+  expect(engine.counters()).toMatchObject({ buffers: 0, programs: 0 });
+  await engine.dispose();
+});
 
 /** Logits after each of the tokens, fed one by one after a prompt of two. */
 async function withCache(model: Model, row: readonly number[]): Promise<number[][]> {
@@ -168,6 +173,77 @@ describe.each<[string, Config]>([
 
   it('decodes with a cache what it computes without', async () => {
     for (const signals of [false, true]) await expectCacheAgrees(universal(config, 4, { signals }));
+  });
+});
+
+/** The engine, with the names of the programs that run. */
+function watched(runs: string[]): Engine {
+  return new Proxy(engine, {
+    get: (target, key: keyof Engine) => {
+      if (key !== 'compile') return typeof target[key] === 'function' ? (target[key] as () => void).bind(target) : target[key];
+      return async (...args: Parameters<Engine['compile']>): Promise<Program> => {
+        const program = await target.compile(...args);
+        return new Proxy(program, {
+          get: (inner, name: keyof Program) => {
+            if (name === 'run') runs.push(inner.name.split(' ').at(-1)!);
+            return typeof inner[name] === 'function' ? (inner[name] as () => void).bind(inner) : inner[name];
+          },
+        });
+      };
+    },
+  });
+}
+
+describe('serving a model that halts', () => {
+  const halts = (bias: number): Model => {
+    const model = universal(tinyGpt2, 6);
+    return replaceParameters(model, [
+      { ...model.parameters.get('halting.weight')!, tensors: { value: float32([6, 1], new Float32Array(6)) } },
+      { ...model.parameters.get('halting.bias')!, tensors: { value: float32([1], [bias]) } },
+    ]);
+  };
+
+  it.each([
+    [20, 1],
+    [1, 2],
+    [-1, 6],
+  ])('runs no block once everybody has halted: a bias of %i needs %i of 6', async (bias, blocks) => {
+    const runs: string[] = [];
+    const runner = await ModelRunner.create(watched(runs), halts(bias), { name: 'tiny', contextTokens: 12 });
+    await runner.run([{ id: 1, tokens: [3, 1, 4], wantsLogits: true }]);
+    await runner.run([{ id: 1, tokens: [1], wantsLogits: true }]);
+    await runner.dispose();
+    const one = ['begin', ...Array.from({ length: 6 }, (_, step) => (step < blocks ? 'step' : 'fill')), 'end'];
+    expect(runs).toEqual([...one, ...one]);
+    await expectCacheAgrees(halts(bias));
+  });
+
+  it('gives sequences in one batch what each gets alone, from packed weights and from buffers', async () => {
+    const model = universal(tinyGpt2, 5);
+    const prompts = [
+      [3, 1, 4],
+      [9, 2, 6, 5],
+    ];
+    const decode = async (rows: readonly (readonly number[])[], weights?: Record<string, DeviceBuffer>): Promise<number[][]> => {
+      const runner = await ModelRunner.create(engine, model, {
+        name: 'tiny',
+        contextTokens: 12,
+        ...(weights === undefined ? {} : { weights }),
+      });
+      for (const [id, prompt] of rows.entries()) await runner.run([{ id, tokens: prompt, wantsLogits: false }]);
+      const results = await runner.run(rows.map((_, id) => ({ id, tokens: [7], wantsLogits: true })));
+      await runner.dispose();
+      return rows.map((_, id) => [...(results.get(id) as Float32Array)]);
+    };
+    const together = await decode(prompts);
+    const apart = [...(await decode([prompts[0]!])), ...(await decode([prompts[1]!]))];
+    const weights = uploadModel(engine, model);
+    const shared = await decode(prompts, weights);
+    for (const buffer of Object.values(weights)) buffer.release();
+    for (const [id, logits] of together.entries()) {
+      expectAllClose(logits, apart[id]!, { absolute: 1e-4, relative: 1e-4, what: `sequence ${id}` });
+      expectAllClose(logits, shared[id]!, { absolute: 1e-4, relative: 1e-4, what: `sequence ${id} from buffers` });
+    }
   });
 });
 
