@@ -1,6 +1,6 @@
 // Runs steps of one model on a device: one program for prompts, pieces of prompts and decoding, and the caches it extends.
 import { AppError, at, invariant } from '#base';
-import type { DeviceBuffer, Engine } from '#engine';
+import type { Engine } from '#engine';
 import { graphNames, type Model } from '#models';
 import { int32, int64 } from '#tensor';
 import type { StepExecutor, StepShare } from './batcher.ts';

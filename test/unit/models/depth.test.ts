@@ -206,7 +206,8 @@ describe('serving a model that halts', () => {
   it.each([
     [20, 1],
     [1, 2],
-    [-1, 6],
+    [-1, 4],
+    [-9, 6],
   ])('runs no block once everybody has halted: a bias of %i needs %i of 6', async (bias, blocks) => {
     const runs: string[] = [];
     const runner = await ModelRunner.create(watched(runs), halts(bias), { name: 'tiny', contextTokens: 12 });
