@@ -1,6 +1,6 @@
 // Decoding with a cache for models whose positions halt: one graph a part, so that nothing runs once every position has halted.
 import { at, invariant } from '#base';
-import { type Graph, GraphBuilder, type Value } from '#graph';
+import { type Graph, GraphBuilder, topologicalOrder, type Value } from '#graph';
 import { addDims, type Dim, float32, type HostTensor, multiplyDims } from '#tensor';
 import { addSignals, firstHaltingState, type HaltingState, haltingStep, stepSignal } from './depth.ts';
 import { graphNames } from './language-model-graphs.ts';
@@ -103,10 +103,16 @@ function buildPart(
     },
   });
   const hidden = net.hidden(tokens);
-  if (outputs !== undefined) return b.graph({ ...outputs, ...Object.fromEntries(net.presents) });
+  if (outputs !== undefined) return onlyUsed(b.graph({ ...outputs, ...Object.fromEntries(net.presents) }));
   const { width: D } = model.config;
   const last = b.slice(b.reshape(hidden, [B, T, D]), 1, addDims(T, -1), T);
-  return b.graph({ [graphNames.logits]: net.logits(b.reshape(last, [B, D])) });
+  return onlyUsed(b.graph({ [graphNames.logits]: net.logits(b.reshape(last, [B, D])) }));
+}
+
+/** Without the inputs of what was built and left out: weights that are handed over must be there to be replaced. */
+function onlyUsed({ inputs, outputs }: Graph): Graph {
+  const used = new Set(topologicalOrder({ inputs, outputs }));
+  return { inputs: inputs.filter(({ value }) => used.has(value.node)), outputs };
 }
 
 function rowsInput(b: GraphBuilder, name: string, width: number): Value {

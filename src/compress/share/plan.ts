@@ -8,7 +8,7 @@ import { type LayerScheme, layerMap, trainedLayers } from './layer-map.ts';
 import type { ShareSettings } from './settings.ts';
 
 /** Where a parameter lies: `decoder.h.3.mlp.fc.weight` is at place 3 of the stack `decoder.h`, and there `mlp.fc.weight`. */
-export interface Place {
+interface Place {
   readonly stack: string;
   readonly place: number;
   readonly name: string;
@@ -32,7 +32,7 @@ export interface SharingPlan {
 }
 
 /** Undefined outside the blocks. Blocks are numbered by the first number in their paths. */
-export function placeOf({ path, block }: ParameterSpec): Place | undefined {
+function placeOf({ path, block }: ParameterSpec): Place | undefined {
   const match = block === undefined ? null : /^(.*?)\.(\d+)\.(.*)$/.exec(path);
   return match === null ? undefined : { stack: match[1] ?? '', place: Number(match[2]), name: match[3] ?? '' };
 }

@@ -219,6 +219,10 @@ describe('serving a model that halts', () => {
     await expectCacheAgrees(halts(bias));
   });
 
+  it('hands over no weight that a part does not read, whatever its size', async () => {
+    await expectCacheAgrees(universal({ ...tinyGpt2, width: 264, heads: 2 }, 2, {}, 0.1));
+  });
+
   it('gives sequences in one batch what each gets alone, from packed weights and from buffers', async () => {
     const model = universal(tinyGpt2, 5);
     const prompts = [
