@@ -12,6 +12,7 @@ import {
   checkModel,
   depthTaps,
   type Gpt2Config,
+  GraphNetwork,
   type LlamaConfig,
   type Model,
   modelInputs,
@@ -137,6 +138,53 @@ describe.each<[string, Config]>([
       parameters: new Map([...late.parameters].filter(([path]) => !path.startsWith('halting'))),
     };
     expect(largestDifference((await tapsOf(late))['logits']!, (await tapsOf(deep))['logits']!)).toBeLessThan(1e-9);
+  });
+
+  it('is what its definition says, one position after the other', async () => {
+    const model = universal(config, 5);
+    const D = config.width;
+    const inputs = { ...Object.fromEntries(modelInputs(model)), tokens };
+    /** A part of the model on given rows [N, D]. */
+    const run = async (state: Float64Array, part: 'block' | 'end'): Promise<Float64Array> => {
+      const b = new GraphBuilder();
+      const ids = b.input('tokens', 'int64', [2, 5]);
+      const given = b.input('given', 'float64', [10, D]);
+      let made: Value | undefined;
+      const net = new GraphNetwork(b, model, {
+        positions: b.range(5),
+        attention: { kind: 'causal' },
+        runBlocks: (_, apply) => {
+          made = part === 'block' ? apply(0, b.cast(given, 'float32')) : undefined;
+          return b.cast(given, 'float32');
+        },
+      });
+      const logits = net.logits(net.hidden(ids));
+      const { result } = await evaluateOnHost(b.graph({ result: made ?? logits }), {
+        ...inputs,
+        given: hostTensor('float64', [10, D], state),
+      });
+      return Float64Array.from(result!.data);
+    };
+    const taps = await tapsOf(model);
+    const weight = Float64Array.from(toNumbers(inputs['halting.weight'] as HostTensor), Number);
+    const state = Float64Array.from(taps[depthTaps.input]!);
+    const output = new Float64Array(10 * D);
+    const sums = new Float64Array(10);
+    const hasHalted = new Array<boolean>(10).fill(false);
+    for (let step = 1; step <= 5; step++) {
+      const stepped = await run(state, 'block');
+      for (let position = 0; position < 10; position++) {
+        if (hasHalted[position]) continue;
+        const row = stepped.subarray(position * D, (position + 1) * D);
+        state.set(row, position * D);
+        const p = 1 / (1 + Math.exp(1 - row.reduce((sum, value, index) => sum + value * weight[index]!, 0)));
+        hasHalted[position] = step === 5 || sums[position]! + p >= 0.99;
+        const share = hasHalted[position] ? 1 - sums[position]! : p;
+        sums[position]! += p;
+        for (let k = 0; k < D; k++) output[position * D + k]! += share * row[k]!;
+      }
+    }
+    expect(largestDifference(taps['logits']!, await run(output, 'end'))).toBeLessThan(1e-6);
   });
 
   it('has the gradients of central differences, ponder cost included', async () => {
