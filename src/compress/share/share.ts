@@ -36,6 +36,7 @@ export const share: Method<ShareSettings> = {
   async apply(model, settings, environment, context) {
     const config = targetConfig(model.config, settings);
     const specs = parameterSpecs({ config });
+    checkArchitecture(config, specs, settings);
     const choice = await chooseLayers(model, settings, environment, context);
     const sharing = settings.scheme === undefined ? undefined : plan(model, specs, settings, choice);
     if (sharing !== undefined) checkPlan(model, sharing);
@@ -79,6 +80,16 @@ function targetConfig(config: ModelConfig, { scheme, layers, embedding, halting 
       'share.scheme: the model repeats one layer already. Share the layers of the model that it was made from.',
     );
   return target;
+}
+
+/** Fields of the configuration that an architecture does not read would change nothing. */
+function checkArchitecture({ architecture }: ModelConfig, specs: ReadonlyMap<string, ParameterSpec>, settings: ShareSettings): void {
+  const markers = { embedding: 'embed.safe.norm.weight', halting: 'halting.weight' } as const;
+  for (const field of ['embedding', 'halting'] as const)
+    if (settings[field] !== undefined && !specs.has(markers[field]))
+      throw new AppError('unsupported', `share.${field}: ${architecture} models have no such form. Leave the field out.`, {
+        details: { field: `share.${field}` },
+      });
 }
 
 /** The trained layer that stands for several. */

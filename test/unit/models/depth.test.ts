@@ -143,7 +143,7 @@ describe.each<[string, Config]>([
   it('is what its definition says, one position after the other', async () => {
     const model = universal(config, 5);
     const D = config.width;
-    const inputs = { ...Object.fromEntries(modelInputs(model)), tokens };
+    const inputs: Record<string, HostTensor> = { ...Object.fromEntries(modelInputs(model)), tokens };
     /** A part of the model on given rows [N, D]. */
     const run = async (state: Float64Array, part: 'block' | 'end'): Promise<Float64Array> => {
       const b = new GraphBuilder();
@@ -166,7 +166,7 @@ describe.each<[string, Config]>([
       return Float64Array.from(result!.data);
     };
     const taps = await tapsOf(model);
-    const weight = Float64Array.from(toNumbers(inputs['halting.weight'] as HostTensor), Number);
+    const weight = Float64Array.from(toNumbers(inputs['halting.weight']!), Number);
     const state = Float64Array.from(taps[depthTaps.input]!);
     const output = new Float64Array(10 * D);
     const sums = new Float64Array(10);
