@@ -1,5 +1,5 @@
 // The sharing method: layers become one stored layer that is applied at several places.
-import { AppError, at, invariant, type OperationContext } from '#base';
+import { AppError, at, invariant, type OperationContext, throwIfCancelled, yieldToEventLoop } from '#base';
 import {
   architectureOf,
   checkConfig,
@@ -15,7 +15,7 @@ import {
   sharedParameter,
   sharedUsers,
 } from '#models';
-import { fromNumbers, type HostTensor, hostTensor, isFloat, sizeOf, tensorBytes, toNumbers } from '#tensor';
+import { castTensor, fromNumbers, type HostTensor, hostTensor, isFloat, sizeOf, tensorBytes } from '#tensor';
 import { EngineMatrices } from '../decomposition/engine-matrices.ts';
 import { LayerRun } from '../layer-run.ts';
 import { type CompressionEnvironment, type FinishedLayer, type LayerReport, type Method, methodReport } from '../method.ts';
@@ -47,8 +47,9 @@ export const share: Method<ShareSettings> = {
     if (settings.embedding !== undefined)
       finished.push(await run.layer('embed', () => embed(model, config, settings, environment, context)));
     const users = usersOf(sharing);
+    const weights = new StoredWeights(model);
     for (const [block, parameters] of blocks)
-      finished.push(await run.layer(block, async () => shareBlock(model, block, parameters, users, choice)));
+      finished.push(await run.layer(block, () => shareBlock(weights, block, parameters, { users, choice, signal: context.signal })));
     const report = methodReport(
       'share',
       finished.map(({ layer }) => layer),
@@ -170,13 +171,19 @@ function usersOf(sharing: SharingPlan | undefined): Map<string, Set<string>> {
   return users;
 }
 
-function shareBlock(
-  model: Model,
+interface BlockContext {
+  readonly users: ReadonlyMap<string, ReadonlySet<string>>;
+  readonly choice: Choice | undefined;
+  readonly signal: AbortSignal;
+}
+
+async function shareBlock(
+  weights: StoredWeights,
   block: string,
   planned: readonly PlannedParameter[],
-  users: ReadonlyMap<string, ReadonlySet<string>>,
-  choice: Choice | undefined,
-): FinishedLayer {
+  { users, choice, signal }: BlockContext,
+): Promise<FinishedLayer> {
+  const { model } = weights;
   const parameters: Parameter[] = [];
   const kinds = new Set<string>();
   const owners = new Set<string>();
@@ -185,24 +192,21 @@ function shareBlock(
   let lost = 0;
   let total = 0;
   for (const { spec, owner, sources, before } of planned) {
+    await yieldToEventLoop();
+    throwIfCancelled(signal);
     const old = model.parameters.get(spec.path);
     if (old !== undefined) kinds.add(old.kind);
     const isOwner = owner === spec.path;
-    const made = isOwner ? weightOf(model, spec, sources) : sharedParameter(spec.path, owner);
+    const made = isOwner ? weights.made(spec, spec.path, sources) : sharedParameter(spec.path, owner);
     if (made !== old) parameters.push(made);
     if (!isOwner) owners.add(blockOf(owner));
     bytesBefore += bytesOf(old);
     bytesAfter += bytesOf(made);
-    const isSame = sources.length === 1 && at(sources, 0) === before;
-    const [was, is] = [
-      toNumbers(materializeParameter(model, before)),
-      isSame ? undefined : toNumbers(weightValue(model, weightOf(model, spec, sources), at(sources, 0))),
-    ];
-    for (let index = 0; index < was.length; index++) {
-      const value = Number(was[index]);
-      total += value * value;
-      if (is !== undefined) lost += (value - Number(is[index])) ** 2;
-    }
+    const was = materializeParameter(model, before).data;
+    for (const value of was) total += value * value;
+    if (sources.length === 1 && at(sources, 0) === before) continue;
+    const is = weights.value(spec, owner, sources).data;
+    for (let index = 0; index < was.length; index++) lost += ((was[index] ?? 0) - (is[index] ?? 0)) ** 2;
   }
   const kindBefore = kinds.size === 0 ? 'none' : [...kinds].join(', ');
   const isUser = owners.size > 0;
@@ -234,24 +238,62 @@ function blockOf(path: string): string {
   return /^.*?\.\d+/.exec(path)?.[0] ?? path;
 }
 
-/** The parameter of a path made of trained ones: the only one as it is, or the mean of several. */
-function weightOf(model: Model, { path, shape }: ParameterSpec, sources: readonly string[]): Parameter {
-  const parameters = sources.map((source) => {
-    const parameter = model.parameters.get(source);
-    invariant(parameter !== undefined, `${source} is a parameter of the trained model`);
-    return parameter;
-  });
-  const first = at(parameters, 0);
-  if (parameters.length === 1) return first.path === path ? first : copied(first, path);
-  const sums = new Float64Array(sizeOf(shape));
-  for (const { tensors } of parameters) {
-    const numbers = toNumbers(denseValue(tensors, path));
-    for (let index = 0; index < sums.length; index++) sums[index] = at(sums, index) + Number(numbers[index]) / parameters.length;
+/** The weights that are stored, each made once of trained ones. */
+class StoredWeights {
+  readonly model: Model;
+  readonly #means = new Map<string, Parameter>();
+
+  constructor(model: Model) {
+    this.model = model;
   }
-  const dtypes = new Set(parameters.map(({ tensors }) => denseValue(tensors, path).dtype));
+
+  /** The parameter of the owner's path: the only source as it is, or the mean of several. */
+  made({ shape }: ParameterSpec, owner: string, sources: readonly string[]): Parameter {
+    const [only] = sources;
+    if (only !== undefined && sources.length === 1) {
+      const source = this.#source(only);
+      return only === owner ? source : copied(source, owner);
+    }
+    const known = this.#means.get(owner);
+    if (known !== undefined) return known;
+    const values = sources.map((source) => denseValue(this.#source(source)));
+    const mean = denseParameter(owner, meanOf(values, shape));
+    this.#means.set(owner, mean);
+    return mean;
+  }
+
+  /** Its dense numbers. */
+  value(spec: ParameterSpec, owner: string, sources: readonly string[]): HostTensor<'float32'> {
+    const [only] = sources;
+    if (only !== undefined && sources.length === 1) return materializeParameter(this.model, only);
+    return castTensor(denseValue(this.made(spec, owner, sources)), 'float32');
+  }
+
+  #source(path: string): Parameter {
+    const parameter = this.model.parameters.get(path);
+    invariant(parameter !== undefined, `${path} is a parameter of the trained model`);
+    return parameter;
+  }
+}
+
+/** In the type that all have, or float32. */
+function meanOf(tensors: readonly HostTensor[], shape: readonly number[]): HostTensor {
+  const sums = new Float64Array(sizeOf(shape));
+  for (const tensor of tensors) {
+    const { data } = castTensor(tensor, 'float32');
+    for (let index = 0; index < sums.length; index++) sums[index] = (sums[index] ?? 0) + (data[index] ?? 0);
+  }
+  const dtypes = new Set(tensors.map(({ dtype }) => dtype));
   const [only = 'float32'] = dtypes;
   const dtype = dtypes.size === 1 && isFloat(only) ? only : 'float32';
-  return denseParameter(path, hostTensor(dtype, shape, fromNumbers(dtype, sums)));
+  return hostTensor(
+    dtype,
+    shape,
+    fromNumbers(
+      dtype,
+      sums.map((sum) => sum / tensors.length),
+    ),
+  );
 }
 
 /** With tensors of its own: one tensor never has two names. */
@@ -260,15 +302,9 @@ function copied({ kind, settings, tensors }: Parameter, path: string): Parameter
   return { path, kind, settings, tensors: Object.fromEntries(copies) };
 }
 
-function denseValue(tensors: Parameter['tensors'], path: string): HostTensor {
-  const { value } = tensors;
+function denseValue({ path, tensors: { value } }: Parameter): HostTensor {
   invariant(value !== undefined, `${path}: only dense weights are averaged`);
   return value;
-}
-
-/** The dense numbers of a parameter that is a source, or a mean. */
-function weightValue(model: Model, made: Parameter, source: string): HostTensor {
-  return made.kind === 'dense' ? denseValue(made.tensors, made.path) : materializeParameter(model, source);
 }
 
 function bytesOf(parameter: Parameter | undefined): number {
