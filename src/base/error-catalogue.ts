@@ -58,6 +58,7 @@ export const errorCatalogue = {
   rank_out_of_range: entry('INVALID_ARGUMENT', 'Choose a rank between 1 and the smaller side of the matrix.'),
   already_quantized: entry('INVALID_ARGUMENT', 'Quantize each matrix once, in the last step that touches it.'),
   cannot_slice: entry('INVALID_ARGUMENT', 'Prune structures before the step that stores the matrix in that form.'),
+  already_shared: entry('INVALID_ARGUMENT', 'Share each layer once; exclude the layers that are shared.'),
   does_not_factor: entry('INVALID_ARGUMENT', 'Choose sizes that divide the sides of the matrix.'),
   pattern_matches_nothing: entry('INVALID_ARGUMENT', 'List the parameter names with `athanor show MODEL`.'),
   not_enough_samples: entry('INVALID_ARGUMENT', 'Give more calibration text.'),

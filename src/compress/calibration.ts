@@ -1,11 +1,12 @@
 // What methods learn from sample data: inputs of layers, gradients, and the loss of changed models, accumulated on the engine.
 import { AppError, at, type OperationContext, throwIfCancelled } from '#base';
-import type { DeviceBuffer, Engine } from '#engine';
-import { borrowModel, type Model, type ModelDeclaration, parameterSpecs } from '#models';
+import type { DeviceBuffer, Engine, Program } from '#engine';
+import { GraphBuilder, optimizeGraph, type Value } from '#graph';
+import { borrowModel, type GraphNetwork, type Model, type ModelDeclaration, parameterSpecs } from '#models';
 import { type HostTensor, sizeOf } from '#tensor';
 import { type InputHistogram, type InputRange, inputHistograms, inputRanges } from './activation-statistics.ts';
 import { finite, type Pass, type Running, runPass } from './calibration-pass.ts';
-import type { CalibrationNetwork, CalibrationWindows } from './calibration-windows.ts';
+import { bindWindow, type CalibrationNetwork, type CalibrationWindows, calibrationNetwork } from './calibration-windows.ts';
 import { type GradientStatistic, gradientStatistics, gradientSum } from './gradient-statistics.ts';
 import { type InputStatistic, type InputTap, inputStatistics, inputTaps } from './input-taps.ts';
 import { LossProbe } from './loss-probe.ts';
@@ -17,7 +18,7 @@ export interface InputMoments {
   /** [D, D], symmetric: the sum, not the mean, over the tokens. */
   readonly gram: Float64Array;
   readonly width: number;
-  /** N, the number of rows of X. */
+  /** N, the number of rows of X: of a weight that several layers share those of all of them. */
   readonly tokens: number;
 }
 
@@ -78,6 +79,17 @@ export interface Calibration {
   inputRanges(model: Model, slots: readonly string[], context: OperationContext): Promise<readonly InputRange[]>;
   /** How the numbers of these inputs are spread. @throws AppError as `inputMoments` */
   inputHistograms(model: Model, ranges: readonly InputRange[], context: OperationContext): Promise<readonly InputHistogram[]>;
+  /**
+   * Values of the model's graph on the sample text, one batch of windows after the other.
+   *
+   * @param build - the values by name, from the network after its forward pass
+   * @throws AppError `not_enough_samples` without any token | `cancelled`
+   */
+  windowValues(
+    model: Model,
+    build: (network: GraphNetwork) => Readonly<Record<string, Value>>,
+    context: OperationContext,
+  ): AsyncIterable<Readonly<Record<string, HostTensor>>>;
 }
 
 export interface WindowCalibrationOptions {
@@ -133,7 +145,7 @@ export class WindowCalibration implements Calibration {
     for await (const { group, weights, phase } of this.#groups(model, paths, bytes)) {
       let taps: InputTap[] = [];
       const running = (network: CalibrationNetwork): Running[] => {
-        taps = inputTaps(network, group);
+        taps = inputTaps(model, network, group);
         return taps.map(({ inputs, width }) => ({
           shape: shape(width),
           next: (b, before) => inputs.reduce((sum, input) => b.add(sum, of(b, network.rows(b, input))), before),
@@ -190,6 +202,36 @@ export class WindowCalibration implements Calibration {
         yield { group, weights, phase: groups.length === 1 ? 'calibrate' : `calibrate ${index + 1}/${groups.length}` };
     } finally {
       for (const buffer of Object.values(weights)) buffer.release();
+    }
+  }
+
+  async *windowValues(
+    model: Model,
+    build: (network: GraphNetwork) => Readonly<Record<string, Value>>,
+    context: OperationContext,
+  ): AsyncGenerator<Readonly<Record<string, HostTensor>>> {
+    const b = new GraphBuilder();
+    const graph = optimizeGraph(b.graph({ ...build(calibrationNetwork(b, model, false).net) }));
+    const weights = borrowModel(this.#engine, model);
+    let program: Program | undefined;
+    try {
+      program = await this.#engine.compile(graph, { name: 'calibration' });
+      const used = program.inputNames;
+      let step = 0;
+      for await (const window of this.#windows()) {
+        throwIfCancelled(context.signal);
+        const available: Record<string, DeviceBuffer | HostTensor> = { ...weights, ...bindWindow(window, model).inputs };
+        const inputs = Object.fromEntries(Object.entries(available).filter(([name]) => used.includes(name)));
+        const results = await program.run(inputs, { signal: context.signal });
+        const values = Object.entries(results).map(([name, buffer]) => [name, buffer.read()] as const);
+        for (const buffer of Object.values(results)) buffer.release();
+        context.report({ phase: 'calibrate', step: ++step, ...(this.#total === undefined ? {} : { total: this.#total }) });
+        yield Object.fromEntries(values);
+      }
+      if (step === 0) throw noWindows();
+    } finally {
+      for (const buffer of Object.values(weights)) buffer.release();
+      await program?.release();
     }
   }
 

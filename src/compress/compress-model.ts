@@ -1,6 +1,6 @@
 // Runs the steps of a recipe on a model, one after the other.
 import { type OperationContext, throwIfCancelled } from '#base';
-import { type Model, parameterCounts } from '#models';
+import { type Model, parameterCounts, sharedUsers } from '#models';
 import type { CompressionEnvironment, MethodReport } from './method.ts';
 import type { Recipe } from './recipe.ts';
 
@@ -37,10 +37,22 @@ export async function compressModel(
     throwIfCancelled(context.signal);
     const result = await step.apply(current, { ...seeded, ...ofStep?.(index), errorsBefore: new Map(errorsBefore) }, context);
     current = result.model;
-    steps.push(result.report);
+    steps.push(withUses(result.report, current));
     // A layer that a step left as it was keeps what it had lost before.
     for (const { path, weightError } of result.report.layers) if (weightError > 0) errorsBefore.set(path, weightError);
   }
   const bytesBefore = parameterCounts(model).storedBytes;
   return { model: current, report: { steps, bytesBefore, bytesAfter: parameterCounts(current).storedBytes } };
+}
+
+/** Says of every matrix that several layers share which other layers a step changed with it. */
+function withUses(report: MethodReport, model: Model): MethodReport {
+  const users = sharedUsers(model);
+  const layers = report.layers.map((layer) => {
+    const others = users.get(layer.path);
+    if (others === undefined) return layer;
+    const uses = `is ${others.join(', ')} too`;
+    return { ...layer, note: layer.note === undefined ? uses : `${layer.note}; ${uses}` };
+  });
+  return { ...report, layers };
 }

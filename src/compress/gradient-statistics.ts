@@ -2,7 +2,7 @@
 import { AppError, at, invariant, type OperationContext, type Progress, throwIfCancelled } from '#base';
 import type { DeviceBuffer, Engine } from '#engine';
 import { type Graph, GraphBuilder, gradients, optimizeGraph, type Value } from '#graph';
-import { causalNetwork, type GraphNetwork, graphNames, type Model, parameterSpecs } from '#models';
+import { causalNetwork, type GraphNetwork, graphNames, type Model, parameterSpecs, sharedUsers } from '#models';
 import { type HostTensor, int64 } from '#tensor';
 import { finite } from './calibration-pass.ts';
 import { RunningSums, type SumSpec, sumName, totalName } from './calibration-sums.ts';
@@ -29,7 +29,8 @@ function gradientSums(model: Model, paths: readonly string[], kind: GradientStat
   const net = causalNetwork(b, model, tokens);
   const logits = net.logits(b.slice(net.hidden(tokens), 0, 0, length - 1)); // [T-1, V]
   const loss = b.reduceSum(b.crossEntropy(logits, labels)[0], [0]);
-  const uses = paths.map((path) => usesOf(net, path));
+  const users = sharedUsers(model);
+  const uses = paths.map((path) => [path, ...(users.get(path) ?? [])].flatMap((use) => usesOf(net, use)));
   const outputsOfUses = uses.flatMap((each) => each.map(({ output }) => output));
   const made = new Map(gradients(b, loss, outputsOfUses).map((gradient, index) => [at(outputsOfUses, index), gradient]));
   const outputs = paths.map((path, index) => {

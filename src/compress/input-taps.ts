@@ -1,6 +1,7 @@
 // The inputs of linear layers that calibration sums over, and what it sums of them.
 import { at, invariant } from '#base';
 import type { GraphBuilder, Value } from '#graph';
+import { type ModelDeclaration, sharedUsers } from '#models';
 import type { CalibrationNetwork } from './calibration-windows.ts';
 
 /** Inputs whose moments are one sum, and the layers that read them. */
@@ -13,7 +14,8 @@ export interface InputTap {
 }
 
 /** The inputs that are asked for; layers that read the same values share one sum. */
-export function inputTaps({ net, isOverTokens }: CalibrationNetwork, paths: readonly string[]): InputTap[] {
+export function inputTaps(model: ModelDeclaration, { net, isOverTokens }: CalibrationNetwork, paths: readonly string[]): InputTap[] {
+  const users = sharedUsers(model);
   const taps = new Map<string, InputTap>();
   const numbers = new Map<Value, number>();
   const numberOf = (value: Value): number => {
@@ -21,8 +23,11 @@ export function inputTaps({ net, isOverTokens }: CalibrationNetwork, paths: read
     return numbers.get(value) ?? 0;
   };
   for (const path of paths) {
-    const inputs = net.linearInputs.get(path);
-    invariant(inputs !== undefined, `${path} is not the weight of a linear layer`);
+    const inputs = [path, ...(users.get(path) ?? [])].flatMap((use) => {
+      const found = net.linearInputs.get(use);
+      invariant(found !== undefined, `${use} is not the weight of a linear layer`);
+      return found;
+    });
     const key = inputs.map(numberOf).join();
     const known = taps.get(key);
     if (known !== undefined) {

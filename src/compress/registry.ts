@@ -5,10 +5,10 @@ import { lowRank } from './low-rank/low-rank.ts';
 import { pruneStructure } from './prune/structured/structured.ts';
 import { quantize } from './quantize/quantize.ts';
 import { type RegisteredMethod, register } from './recipe.ts';
+import { share } from './share/share.ts';
 
 export const methods: Readonly<Record<string, RegisteredMethod>> = Object.fromEntries(
-  [register(lowRank), register(kronecker), register(factorizeEmbedding), register(pruneStructure), register(quantize)].map((method) => [
-    method.name,
-    method,
-  ]),
+  [register(lowRank), register(kronecker), register(factorizeEmbedding), register(pruneStructure), register(quantize), register(share)].map(
+    (method) => [method.name, method],
+  ),
 );

@@ -25,7 +25,8 @@ export interface Network {
   vector(path: string): Value;
   /**
    * Attention of one layer; causal unless the options say otherwise. q [B, T, H, K], k and v [B, T, G, K], already rotated where the
-   * architecture rotates. Returns rows [B*T, H*K]. Without a cache it is written in differentiable ops; with one it extends the cache.
+   * architecture rotates. Returns rows [B*T, H*K]. Without a cache it is written in differentiable ops; with one it extends the cache. `layer`
+   * is the place in `attentionLayouts`.
    */
   attend(layer: number, q: Value, k: Value, v: Value, options?: AttentionOptions): Value;
   /** int64 [B, T], the position of each token in its sequence; or [T] where all sequences have the same. */
@@ -34,6 +35,8 @@ export interface Network {
   readonly tokenTypes: Value | undefined;
   /** All positions are below this, so that tables over positions need no more rows. */
   readonly positionLimit: number;
+  /** Where a caller takes a model apart: what stands in place of its blocks. x rows [N, D]; `block` applies one of them. */
+  readonly runBlocks?: ((x: Value, block: (index: number, x: Value) => Value) => Value) | undefined;
   /** Names an intermediate value (`embed` is what the first block reads, `h.3` is block 3's result, rows [N, D]) for distillation and statistics; returns it. */
   tap(name: string, value: Value): Value;
 }

@@ -20,6 +20,7 @@ export function checkConfig(config: ModelConfig): void {
       Number.isInteger(token) && token >= 0 && token < config.vocabularySize,
       `token ${token} is outside 0..${config.vocabularySize - 1}`,
     );
+  checkDepthAndEmbedding(config, requireThat);
   if (config.architecture === 'llama') checkLlama(config, requireThat);
   else if (config.headWidth === undefined)
     requireThat(config.width % config.heads === 0, `width ${config.width} is not a multiple of heads ${config.heads}`);
@@ -69,6 +70,20 @@ function checkLayerShapes(config: ModelConfig, requireThat: (condition: boolean,
     const largest = Math.max(...shapes.map((shape) => shape[field]));
     requireThat(config[field] === largest, `${field} is ${config[field]}, but the largest of layerShapes is ${largest}`);
   }
+}
+
+function checkDepthAndEmbedding({ embedding, halting }: ModelConfig, requireThat: (condition: boolean, what: string) => void): void {
+  if (embedding !== undefined) {
+    const { width, heads } = embedding;
+    requireThat(Number.isInteger(width) && width > 0, `embedding.width must be a positive integer, got ${width}`);
+    requireThat(
+      Number.isInteger(heads) && heads > 0 && width % heads === 0,
+      `embedding.width ${width} is not a multiple of embedding.heads ${heads}`,
+    );
+  }
+  if (halting === undefined) return;
+  requireThat(halting.epsilon > 0 && halting.epsilon < 1, `halting.epsilon must be between 0 and 1, got ${halting.epsilon}`);
+  requireThat(halting.ponderCost >= 0, `halting.ponderCost must not be negative, got ${halting.ponderCost}`);
 }
 
 function checkLlama(config: LlamaConfig, requireThat: (condition: boolean, what: string) => void): void {

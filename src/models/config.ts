@@ -44,6 +44,36 @@ interface CommonConfig {
   readonly endTokens: readonly number[];
   /** `causal` when absent. */
   readonly task?: ModelTask;
+  /** How tokens become vectors; a table [V, D] when absent. */
+  readonly embedding?: SafeEmbedding;
+  /** Every position decides how many of the blocks it needs; all of them when absent. */
+  readonly halting?: Halting;
+}
+
+/**
+ * A narrow table [V, e], one small transformer layer over it, and a feed-forward part that widens e to D. A tied head narrows D to e first.
+ *
+ * @see Reid, Marrese-Taylor and Matsuo, "Subformer", Findings of EMNLP 2021
+ */
+export interface SafeEmbedding {
+  readonly kind: 'safe';
+  /** e */
+  readonly width: number;
+  /** Of the small layer's attention. */
+  readonly heads: number;
+}
+
+/**
+ * Adaptive computation time: a position halts once its halting probabilities sum to 1 - epsilon, at the latest after the last block.
+ *
+ * @see Dehghani et al., "Universal Transformers", ICLR 2019, §2.2; Graves, "Adaptive Computation Time", 2016
+ */
+export interface Halting {
+  readonly epsilon: number;
+  /** Weight in the training loss of the mean number of steps and remainder. */
+  readonly ponderCost: number;
+  /** Adds sinusoids of the position and of the step before every block, as the paper does. */
+  readonly signals: boolean;
 }
 
 /** GPT-2: learned positions, layer norm before each part, biases everywhere. */

@@ -7,14 +7,17 @@ export {
   type BertConfig,
   type EncoderTask,
   type Gpt2Config,
+  type Halting,
   type LayerShape,
   type LlamaConfig,
   type ModelConfig,
   type ModelTask,
   type RotaryScaling,
+  type SafeEmbedding,
   type SlidingWindow,
   taskOf,
 } from './config.ts';
+export { depthTaps } from './depth.ts';
 export {
   type CodeLayout,
   codeLayout,
@@ -37,7 +40,15 @@ export {
   isOverTokens,
 } from './encoder-graphs.ts';
 export { fastestForm } from './fastest-form.ts';
-export { type FreeAxis, freeAxes } from './free-axes.ts';
+export type { FreeAxis } from './free-axes.ts';
+export {
+  buildHaltingGraphs,
+  type HaltingGraphs,
+  haltingNames,
+  haltingStateNames,
+  haltingStepInputs,
+  repeatsOneBlock,
+} from './halting-graphs.ts';
 export { initializeModel } from './initialize.ts';
 export {
   type BatchSizes,
@@ -85,6 +96,15 @@ export {
   trainableNames,
 } from './parametrizations.ts';
 export { type RotaryFrequencies, rotaryFrequencies } from './rotary.ts';
+export {
+  checkSharing,
+  differentShapes,
+  sharedOwner,
+  sharedParameter,
+  sharedUsers,
+  storedFreeAxes,
+} from './sharing.ts';
+export { tableHeadPath } from './token-embedding.ts';
 export {
   type BlockStack,
   sideAxis,

@@ -21,8 +21,9 @@ export function initializeModel(config: ModelConfig, random: Random, standardDev
   const parameters = new Map<string, Parameter>();
   for (const { path, role, shape, initial } of architecture.parameters(config)) {
     const data = new Float32Array(sizeOf(shape));
-    if (role === 'vector') {
-      data.fill(initial ?? (path.endsWith('.bias') ? 0 : 1));
+    if (initial !== undefined) data.fill(initial);
+    else if (role === 'vector') {
+      if (!path.endsWith('.bias')) data.fill(1);
     } else {
       const deviation = residual.has(path) ? standardDeviation / Math.sqrt(2 * config.layers) : standardDeviation;
       for (let index = 0; index < data.length; index++) data[index] = deviation * random.normal();

@@ -2,7 +2,7 @@
 import { AppError, at } from '#base';
 import { type Emitter, type Graph, GraphBuilder, type Value } from '#graph';
 import { addDims, type Dim, multiplyDims } from '#tensor';
-import { architectureOf } from './architectures.ts';
+import { attentionLayouts } from './attention-layouts.ts';
 import { taskOf } from './config.ts';
 import type { ModelDeclaration } from './model.ts';
 import { cacheName, cacheWidth, GraphNetwork, type NetworkBuilder } from './network.ts';
@@ -151,15 +151,13 @@ export interface CacheTensor {
 
 /** The float32 tensors of a cache for `batch` sequences with `room` positions. */
 export function cacheTensors(model: Pick<ModelDeclaration, 'config'>, batch: number, room: number): CacheTensor[] {
-  const { config } = model;
-  return Array.from({ length: config.layers }, (_, layer) => {
-    const { keyValueHeads, headWidth } = architectureOf(config).heads(config, layer);
-    return (['key', 'value'] as const).map((part) => ({
+  return attentionLayouts(model.config).flatMap(({ keyValueHeads, headWidth }, layer) =>
+    (['key', 'value'] as const).map((part) => ({
       input: cacheName('cache', layer, part),
       output: cacheName('present', layer, part),
       shape: [batch, keyValueHeads, room, cacheWidth(headWidth)],
-    }));
-  }).flat();
+    })),
+  );
 }
 
 export interface DecodeSizes extends BatchSizes {

@@ -18,7 +18,7 @@ export interface ParameterSpec {
   readonly shape: readonly number[];
   /** Index of the transformer block it belongs to; absent outside the blocks. */
   readonly block?: number;
-  /** What a new vector holds; when absent 0 for biases and 1 for gains. */
+  /** What a new model fills it with, where that is not what its role and name say. */
   readonly initial?: number;
 }
 

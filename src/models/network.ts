@@ -5,6 +5,7 @@ import { type Dim, type DType, multiplyDims, type Shape } from '#tensor';
 import type { AttentionOptions, HeadLayout, Network } from './architecture.ts';
 import { architectureOf } from './architectures.ts';
 import { attention, causalBias, keyBias } from './attention.ts';
+import { attentionLayouts } from './attention-layouts.ts';
 import { taskOf } from './config.ts';
 import { type CodeLayout, codeLayout, slotEncoding } from './encoded-slots.ts';
 import { EncodedValue } from './encoded-value.ts';
@@ -38,6 +39,7 @@ export interface NetworkOptions {
   readonly tokenTypes?: Value | undefined;
   /** Put before the names of the parameters' inputs, so that two models can stand in one graph; for example `teacher/`. */
   readonly prefix?: string;
+  readonly runBlocks?: Network['runBlocks'];
 }
 
 /** Name of the cache input or of the cache output (`present`) of one layer. */
@@ -61,6 +63,7 @@ export class GraphNetwork implements Network {
   readonly positions: Value;
   readonly positionLimit: number;
   readonly tokenTypes: Value | undefined;
+  readonly runBlocks: Network['runBlocks'];
   /** The parameters' inputs by stored name (without the prefix), in the order of their first use. */
   readonly parameterInputs = new Map<string, Value>();
   /** The extended caches by output name `present.{layer}.key` and `.value`; empty without a cache. */
@@ -77,6 +80,7 @@ export class GraphNetwork implements Network {
   readonly taps = new Map<string, Value>();
   readonly #model: ModelDeclaration;
   readonly #specs: ReadonlyMap<string, ParameterSpec>;
+  readonly #layouts: readonly HeadLayout[];
   readonly #attention: AttentionMode;
   readonly #prefix: string;
   /** What is added to scores, by what queries see and the size of their window. */
@@ -87,8 +91,10 @@ export class GraphNetwork implements Network {
     this.positions = options.positions;
     this.#model = model;
     this.#specs = parameterSpecs(model);
+    this.#layouts = attentionLayouts(model.config);
     this.#attention = options.attention;
     this.#prefix = options.prefix ?? '';
+    this.runBlocks = options.runBlocks;
     this.positionLimit = options.positionLimit ?? model.config.maxPositions;
     this.tokenTypes = options.tokenTypes;
   }
@@ -147,7 +153,7 @@ export class GraphNetwork implements Network {
       if (options.sees === 'all') throw new AppError('unsupported', 'attention to all positions keeps no cache: not a generating model.');
       return this.#attendToCache(this.#attention, layer, q, k, v, options);
     }
-    return attention(this.b, q, k, v, this.#bias(options, this.#attention.keyMask, at(q.shape, 1)), this.#layout(layer), options);
+    return attention(this.b, q, k, v, this.#bias(options, this.#attention.keyMask, at(q.shape, 1)), at(this.#layouts, layer), options);
   }
 
   /** Made once for all layers that see the same. */
@@ -179,11 +185,6 @@ export class GraphNetwork implements Network {
       transposed: (x) => parametrization.transposed(weight, x),
       dense: () => parametrization.dense(weight),
     };
-  }
-
-  #layout(layer: number): HeadLayout {
-    const { config } = this.#model;
-    return architectureOf(config).heads(config, layer);
   }
 
   #weightInGraph(spec: ParameterSpec, parameter: ParameterDeclaration): WeightInGraph {
@@ -246,7 +247,7 @@ export class GraphNetwork implements Network {
     { scale, ...others }: AttentionOptions,
   ): Value {
     const { b } = this;
-    const { heads: H, keyValueHeads: G, headWidth: K } = this.#layout(layer);
+    const { heads: H, keyValueHeads: G, headWidth: K } = at(this.#layouts, layer);
     const [B, T] = [at(q.shape, 0), at(q.shape, 1)];
     const width = cacheWidth(K);
     const flat = (x: Value, heads: number): Value => b.reshape(b.pad(x, 3, 0, width - K), [B, T, heads * width]);

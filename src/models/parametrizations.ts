@@ -9,8 +9,10 @@ import type { Parametrization, SlotSpec } from './parametrization.ts';
 import { dense } from './parametrizations/dense.ts';
 import { kronecker } from './parametrizations/kronecker.ts';
 import { lowRank } from './parametrizations/low-rank.ts';
+import { shared } from './parametrizations/shared.ts';
+import { checkSharing } from './sharing.ts';
 
-export const parametrizations = { dense, lowRank, kronecker } satisfies Readonly<Record<string, Parametrization>>;
+export const parametrizations = { dense, lowRank, kronecker, shared } satisfies Readonly<Record<string, Parametrization>>;
 
 export type ParametrizationKind = keyof typeof parametrizations;
 
@@ -67,9 +69,9 @@ export function checkParameter(spec: ParameterSpec, parameter: ParameterDeclarat
 }
 
 /**
- * Checks a whole model against its configuration: every parameter there, none too many, each of the right shape.
+ * Checks a whole model against its configuration: every parameter there, none too many, each of the right shape, shared ones with an owner.
  *
- * @throws AppError `config_mismatch` | `rank_out_of_range`
+ * @throws AppError `config_mismatch` | `rank_out_of_range` | `shape_mismatch`
  */
 export function checkModel(model: ModelDeclaration): void {
   const specs = parameterSpecs(model);
@@ -81,6 +83,7 @@ export function checkModel(model: ModelDeclaration): void {
   }
   for (const path of model.parameters.keys())
     if (!specs.has(path)) throw new AppError('config_mismatch', `${path}: the ${model.config.architecture} config has no such parameter.`);
+  checkSharing(model, specs);
 }
 
 /** The specs of a model by path. */

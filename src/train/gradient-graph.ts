@@ -1,8 +1,17 @@
 // One forward and backward pass as a graph: loss and gradients, fresh or added to those of earlier micro-batches.
 import { at } from '#base';
 import { type Graph, GraphBuilder, gradientName, gradients, optimizeGraph, type Value } from '#graph';
-import { causalNetwork, encoderInputs, encoderNetwork, type GraphNetwork, graphNames, type ModelDeclaration, taskOf } from '#models';
-import type { Objective } from './objective.ts';
+import {
+  causalNetwork,
+  depthTaps,
+  encoderInputs,
+  encoderNetwork,
+  type GraphNetwork,
+  graphNames,
+  type ModelDeclaration,
+  taskOf,
+} from '#models';
+import type { Objective, ObjectiveGraph } from './objective.ts';
 
 export interface GradientGraph {
   readonly graph: Graph;
@@ -30,7 +39,7 @@ export function buildGradientGraph(student: ModelDeclaration, objective: Objecti
   const b = new GraphBuilder();
   const { network, tokens } = networkOver(b, student, batch, length);
   let labels: Value | undefined;
-  const { loss, metrics } = objective.build({
+  const wanted = objective.build({
     b,
     student: network,
     vocabularySize: student.config.vocabularySize,
@@ -40,6 +49,7 @@ export function buildGradientGraph(student: ModelDeclaration, objective: Objecti
       return labels;
     },
   });
+  const { loss, metrics } = withPonderCost(b, student, network, wanted);
 
   // A tensor that the graph never reads (an unused expert, say) has no input: it keeps its value and gets no gradient.
   const used = trained.flatMap((name) => {
@@ -72,4 +82,12 @@ function networkOver(
   }
   const inputs = encoderInputs(b, student, { batch, length });
   return { network: encoderNetwork(b, student, inputs), tokens: inputs.tokens };
+}
+
+/** A model that decides how often its blocks are applied pays for every application. */
+function withPonderCost(b: GraphBuilder, { config }: ModelDeclaration, network: GraphNetwork, objective: ObjectiveGraph): ObjectiveGraph {
+  const ponder = network.taps.get(depthTaps.ponder);
+  if (config.halting === undefined || ponder === undefined) return objective;
+  const mean = b.reduceMean(ponder, [0]);
+  return { loss: b.add(objective.loss, b.mul(mean, config.halting.ponderCost)), metrics: { ...objective.metrics, ponder: mean } };
 }

@@ -4,6 +4,7 @@ import type { Calibration } from '#compress';
 export function forwardCalibration(real: Calibration): Calibration {
   return {
     tokenWindows: () => real.tokenWindows(),
+    windowValues: (...given) => real.windowValues(...given),
     inputMoments: (...given) => real.inputMoments(...given),
     inputMagnitudes: (...given) => real.inputMagnitudes(...given),
     gradientSquares: (...given) => real.gradientSquares(...given),

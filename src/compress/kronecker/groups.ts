@@ -1,6 +1,6 @@
 // Groups of matrices whose orders depend on each other: those that lie on one free hidden axis.
 import { invariant } from '#base';
-import { type FreeAxis, freeAxes, type Model, materializeParameter, type Parameter, type ParameterSpec } from '#models';
+import { type FreeAxis, type Model, materializeParameter, type Parameter, type ParameterSpec, storedFreeAxes } from '#models';
 import { type DType, selectAlong } from '#tensor';
 import type { SumShape } from './nearest-sum.ts';
 import type { SearchAxis, SearchMatrix } from './permutation-search.ts';
@@ -25,8 +25,8 @@ export interface TargetGroup {
 
 /** Free axes whose other weights are dense, so that their units can be moved. */
 export function movableAxes(model: Model, isTarget: (path: string) => boolean): FreeAxis[] {
-  return freeAxes(model.config).filter(({ columns, vectors, rows }) => {
-    const neighbours = [...columns, ...rows, ...vectors].filter((path) => model.parameters.has(path) && !isTarget(path));
+  return storedFreeAxes(model).filter(({ columns, vectors, rows }) => {
+    const neighbours = [...columns, ...rows, ...vectors].filter((path) => !isTarget(path));
     return [...columns, ...rows].some(isTarget) && neighbours.every((path) => model.parameters.get(path)?.kind === 'dense');
   });
 }

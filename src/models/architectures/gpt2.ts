@@ -6,8 +6,10 @@ import { multiplyDims, type Shape } from '#tensor';
 import { activations } from '../activations.ts';
 import type { Architecture, Network } from '../architecture.ts';
 import type { Gpt2Config, LayerShape } from '../config.ts';
+import { haltingParameters, runBlocks } from '../depth.ts';
 import { headWidthOf, layerShape, layerShapes, sizeFields } from '../layer-shapes.ts';
 import type { ParameterSpec } from '../model.ts';
+import { embedTokens, tiedLogits, tokenEmbedding } from '../token-embedding.ts';
 import { sidesOf, type UnitAxis, type UnitSide } from '../units.ts';
 
 /** @see Radford et al., "Language Models are Unsupervised Multitask Learners", 2019 */
@@ -18,7 +20,7 @@ export const gpt2: Architecture<Gpt2Config> = {
     const { vocabularySize: V, width: D, maxPositions } = config;
     const K = headWidthOf(config);
     const specs: ParameterSpec[] = [
-      { path: 'embed.token.weight', role: 'embedding', shape: [V, D] },
+      ...tokenEmbedding(config),
       { path: 'embed.position.weight', role: 'embedding', shape: [maxPositions, D] },
     ];
     for (let block = 0; block < config.layers; block++) {
@@ -39,6 +41,7 @@ export const gpt2: Architecture<Gpt2Config> = {
       linear('mlp.proj', F, D);
     }
     specs.push({ path: 'norm.weight', role: 'vector', shape: [D] }, { path: 'norm.bias', role: 'vector', shape: [D] });
+    specs.push(...haltingParameters(config));
     if (!config.tiedHead) specs.push({ path: 'head.weight', role: 'linear', shape: [D, V] });
     return specs;
   },
@@ -84,14 +87,13 @@ export const gpt2: Architecture<Gpt2Config> = {
     const { b } = net;
     const [B, T] = [at(tokens.shape, 0), at(tokens.shape, 1)];
     const D = config.width;
-    const embedded = net.at('embed', () => b.add(net.embed('embed.token', tokens), net.embed('embed.position', net.positions))); // [B, T, D]
-    let x = net.tap('embed', b.reshape(embedded, [multiplyDims(B, T), D]));
-    for (let block = 0; block < config.layers; block++) x = net.at(`h.${block}`, () => transformerBlock(config, net, block, x, [B, T]));
+    const embedded = net.at('embed', () => b.add(embedTokens(config, net, tokens), net.embed('embed.position', net.positions))); // [B, T, D]
+    const rows = b.reshape(embedded, [multiplyDims(B, T), D]);
+    const x = runBlocks(config, net, rows, [B, T], (block, input) => transformerBlock(config, net, block, input, [B, T]));
     return net.at('norm', () => layerNorm(config, net, 'norm', x));
   },
 
-  logits: ({ tiedHead }, net, hidden) =>
-    net.at('head', () => (tiedHead ? net.embedTransposed('embed.token', hidden) : net.linear('head', hidden))),
+  logits: (config, net, hidden) => net.at('head', () => (config.tiedHead ? tiedLogits(config, net, hidden) : net.linear('head', hidden))),
 };
 
 function blockUnits(config: Gpt2Config, { heads, feedForwardWidth }: LayerShape, block: number): UnitAxis[] {

@@ -6,9 +6,11 @@ import { activations } from '../activations.ts';
 import type { Architecture, AttentionOptions, LinearFeed, Network } from '../architecture.ts';
 import { softCapped } from '../attention.ts';
 import type { LayerShape, LlamaConfig } from '../config.ts';
+import { haltingParameters, runBlocks } from '../depth.ts';
 import { layerShape, layerShapes, sizeFields } from '../layer-shapes.ts';
 import type { ParameterSpec } from '../model.ts';
 import { type Rotation, rotate, rotationAt } from '../rotary.ts';
+import { embedTokens, tiedLogits, tokenEmbedding } from '../token-embedding.ts';
 import { sidesOf, type UnitAxis, type UnitSide } from '../units.ts';
 
 /**
@@ -22,7 +24,7 @@ export const llama: Architecture<LlamaConfig> = {
     const { vocabularySize: V, width: D, headWidth: K } = config;
     const { attentionBias, attentionOutputBias = attentionBias } = config;
     const initial = config.gainsLessOne === true ? 0 : 1;
-    const specs: ParameterSpec[] = [{ path: 'embed.token.weight', role: 'embedding', shape: [V, D] }];
+    const specs: ParameterSpec[] = [...tokenEmbedding(config)];
     for (let block = 0; block < config.layers; block++) {
       const { heads: H, keyValueHeads: G, feedForwardWidth: F } = layerShape(config, block);
       const norm = (name: string, size = D): void => {
@@ -49,6 +51,7 @@ export const llama: Architecture<LlamaConfig> = {
       if (config.normsBehind === true) norm('norm2Behind');
     }
     specs.push({ path: 'norm.weight', role: 'vector', shape: [D], initial });
+    specs.push(...haltingParameters(config));
     if (!config.tiedHead) specs.push({ path: 'head.weight', role: 'linear', shape: [D, V] });
     return specs;
   },
@@ -103,16 +106,18 @@ export const llama: Architecture<LlamaConfig> = {
     const { b } = net;
     const [B, T] = [at(tokens.shape, 0), at(tokens.shape, 1)];
     const rotations = new Rotations(config, net);
-    const embedded = net.at('embed', () => scaledEmbedding(config, b, net.embed('embed.token', tokens))); // [B, T, D]
-    let x = net.tap('embed', b.reshape(embedded, [multiplyDims(B, T), config.width]));
-    for (let block = 0; block < config.layers; block++)
-      x = net.at(`h.${block}`, () => transformerBlock(config, net, block, x, [B, T], rotations.of(block)));
+    const embedded = net.at('embed', () => scaledEmbedding(config, b, embedTokens(config, net, tokens))); // [B, T, D]
+    const rows = b.reshape(embedded, [multiplyDims(B, T), config.width]);
+    const x = runBlocks(config, net, rows, [B, T], (block, input) =>
+      transformerBlock(config, net, block, input, [B, T], rotations.of(block)),
+    );
     return net.at('norm', () => rmsNorm(config, net, 'norm', x));
   },
 
-  logits: ({ tiedHead, logitSoftCap }, net, hidden) =>
+  logits: (config, net, hidden) =>
     net.at('head', () => {
-      const logits = tiedHead ? net.embedTransposed('embed.token', hidden) : net.linear('head', hidden);
+      const { tiedHead, logitSoftCap } = config;
+      const logits = tiedHead ? tiedLogits(config, net, hidden) : net.linear('head', hidden);
       return logitSoftCap === undefined ? logits : softCapped(net.b, logits, logitSoftCap);
     }),
 };

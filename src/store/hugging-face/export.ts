@@ -41,7 +41,7 @@ const defaultShardBytes = 5e9;
  *
  * Layers of different sizes are padded with zeros, which changes no logits.
  *
- * @throws AppError `unsupported` (a shape that a Hugging Face config cannot say) | `file_exists` | `disk_full` | `file_not_allowed` | `cancelled` | `bad_weights` (a value that float16 cannot hold)
+ * @throws AppError `unsupported` (a shape that a Hugging Face config cannot say, halting, a narrow embedding) | `file_exists` | `disk_full` | `file_not_allowed` | `cancelled` | `bad_weights` (a value that float16 cannot hold)
  */
 export async function exportHuggingFace(
   model: Model,
@@ -49,6 +49,7 @@ export async function exportHuggingFace(
   folder: string,
   options: ExportOptions = {},
 ): Promise<ExportNotes> {
+  checkKnownTo(model);
   const target = resolve(folder);
   await checkTarget(target);
   const padded = paddedModel(model.config);
@@ -75,6 +76,13 @@ export async function exportHuggingFace(
   return { padded: padded.notes };
 }
 
+/** What transformers would compute without these would be another model. */
+function checkKnownTo({ config }: Model): void {
+  for (const field of ['embedding', 'halting'] as const)
+    if (config[field] !== undefined)
+      throw new AppError('unsupported', `config.${field}: transformers has no such ${config.architecture} model. Export it as ONNX.`);
+}
+
 async function checkTarget(target: string): Promise<void> {
   try {
     if ((await readdir(target)).length === 0) return;
@@ -93,7 +101,7 @@ function endsOf({ config }: Model): GenerationDefaults {
 /** Rounding the product of two float16 factors to float16 would move the logits by a thousandth. */
 function exactDType(model: Model): ExportDType {
   const parameters = [...model.parameters.values()];
-  if (parameters.some(({ kind }) => kind !== 'dense')) return 'float32';
+  if (parameters.some(({ kind }) => kind !== 'dense' && kind !== 'shared')) return 'float32';
   const dtypes = new Set<DType>();
   for (const { tensors } of parameters) for (const { dtype } of Object.values(tensors)) dtypes.add(dtype);
   const [only] = dtypes;
