@@ -11,6 +11,7 @@ export {
   smallestGroup,
 } from './encoded-slots.ts';
 export { fastestForm } from './fastest-form.ts';
+export { allInputs, inputMask, modelInputs, type ParameterInput, trainableNames } from './graph-inputs.ts';
 export { initializeModel } from './initialize.ts';
 export {
   type BatchSizes,
@@ -54,8 +55,9 @@ export {
   parameterSpecs,
   parametrizationOf,
   parametrizations,
-  trainableNames,
+  slotOnHost,
 } from './parametrizations.ts';
 export { type RotaryFrequencies, rotaryFrequencies } from './rotary.ts';
+export { keptCount, keptValues, maskFlags, sparseBytes, sparsePieces, sparseSlot } from './sparse-slots.ts';
 export { untieHead } from './untie-head.ts';
-export { modelInputs, uploadModel } from './upload.ts';
+export { uploadModel } from './upload.ts';

@@ -7,8 +7,9 @@ import { architectureOf } from './architectures.ts';
 import { causalAttention, causalBias } from './attention.ts';
 import { EncodedValue, slotEncoding } from './encoded-slots.ts';
 import { type ModelDeclaration, type ParameterDeclaration, type ParameterSpec, storedName } from './model.ts';
-import type { AppliedWeight, WeightInGraph } from './parametrization.ts';
+import type { AppliedWeight, SlotSpec, WeightInGraph } from './parametrization.ts';
 import { graphType, parameterSpecs, parametrizationOf } from './parametrizations.ts';
+import { keptCount } from './sparse-slots.ts';
 
 /** What a network needs of the builder. */
 export interface NetworkBuilder extends Emitter {
@@ -142,17 +143,22 @@ export class GraphNetwork implements Network {
   #weightInGraph(spec: ParameterSpec, parameter: ParameterDeclaration): WeightInGraph {
     const { b } = this;
     const { path, kind, settings } = parameter;
+    const slotSpec = (name: string): SlotSpec => {
+      const slot = parametrizationOf(parameter).slots(spec, settings)[name];
+      invariant(slot !== undefined, `${path} (${kind}) has no slot ${name}`);
+      return slot;
+    };
     const stored = (name: string): Value => {
+      // Sparse slots come whole.
+      if (keptCount(parameter, name) !== undefined)
+        return this.#parameterInput(storedName(parameter, name), 'float32', slotSpec(name).shape);
       const tensor = parameter.tensors[name];
       invariant(tensor !== undefined, `${path} (${kind}) has no stored tensor ${name}`);
       return this.#parameterInput(storedName(parameter, name), graphType(tensor.dtype), tensor.shape);
     };
     const encoded = (name: string): EncodedValue | undefined => {
       const encoding = slotEncoding(parameter, name);
-      if (encoding === undefined) return undefined;
-      const slot = parametrizationOf(parameter).slots(spec, settings)[name];
-      invariant(slot !== undefined, `${path} (${kind}) has no slot ${name}`);
-      return new EncodedValue(b, name, slot, encoding, stored);
+      return encoding === undefined ? undefined : new EncodedValue(b, name, slotSpec(name), encoding, stored);
     };
     return {
       b,
