@@ -3,42 +3,26 @@ import { AppError, invariant, type OperationContext } from '#base';
 import { runCooperatively } from '#linalg';
 import {
   codeLayout,
+  keptCount,
   type Model,
   materializeParameter,
   type Parameter,
   type ParameterSpec,
   parametrizationOf,
   replaceParameters,
+  slotOnHost,
 } from '#models';
-import { castTensor, firstNonFinite, type HostTensor, isFloat, tensorBytes } from '#tensor';
+import { castTensor, firstNonFinite, type HostTensor, isFloat } from '#tensor';
 import { EngineMatrices } from '../decomposition/engine-matrices.ts';
 import { relativeError } from '../decomposition/factor-problem.ts';
+import { LayerInputs } from '../decomposition/layer-inputs.ts';
+import { byInput, bytesOf, slotBytes, slotChains, slotRows, withSlot } from '../decomposition/slot-matrices.ts';
 import { LayerRun } from '../layer-run.ts';
 import { type CompressionEnvironment, type FinishedLayer, type Method, methodReport } from '../method.ts';
 import { selectMatrices } from '../patterns.ts';
 import type { GridShape } from './grid.ts';
-import { LayerInputs } from './layer-inputs.ts';
 import { type QuantizeSettings, quantizeSettings } from './settings.ts';
-import {
-  byInput,
-  bytesOf,
-  type Coded,
-  type CodeSettings,
-  codeByAwq,
-  codeByGptq,
-  decoded,
-  encodedBytes,
-  encodedSlot,
-  roundToNearest,
-  slotRows,
-  tensorOf,
-} from './slot-codes.ts';
-
-/**
- * Kinds that multiply by their slots one after the other, y = x·S₁·S₂: the inputs of each slot are known from those of the layer. Slots of
- * other kinds are rounded to nearest.
- */
-const chains: Readonly<Record<string, readonly string[]>> = { dense: ['value'], lowRank: ['left', 'right'] };
+import { type Coded, type CodeSettings, codeByAwq, codeByGptq, decoded, encodedBytes, encodedSlot, roundToNearest } from './slot-codes.ts';
 
 /**
  * Stores every selected matrix in fewer bits a number.
@@ -123,9 +107,9 @@ class QuantizeRun {
     return parameter;
   }
 
-  /** Embeddings are looked up, and so have no inputs. */
+  /** Embeddings are looked up, and so have no inputs; slots of kinds without a chain are rounded to nearest. */
   #readsInputs(spec: ParameterSpec): boolean {
-    return spec.role === 'linear' && chains[this.#parameter(spec).kind] !== undefined;
+    return spec.role === 'linear' && slotChains[this.#parameter(spec).kind] !== undefined;
   }
 
   #quantize(spec: ParameterSpec, inputs: LayerInputs | undefined): Promise<FinishedLayer> {
@@ -161,7 +145,7 @@ class QuantizeRun {
   /** Puts each matrix slot into codes where that stores less; undefined where none does. */
   async #encode(spec: ParameterSpec, parameter: Parameter, inputs: LayerInputs | undefined): Promise<Parameter | undefined> {
     const slots = parametrizationOf(parameter).slots(spec, parameter.settings);
-    const chain = chains[parameter.kind];
+    const chain = slotChains[parameter.kind];
     const ordered = inputs === undefined || chain === undefined ? Object.keys(slots) : chain;
     let result = parameter;
     // What the slot at hand is multiplied by; those past the first are made here and released here.
@@ -171,12 +155,12 @@ class QuantizeRun {
         const slotSpec = slots[slot];
         const layout = slotSpec?.dtype === 'float' ? codeLayout(slotSpec) : undefined;
         if (layout === undefined) continue;
-        const stored = tensorOf(parameter.tensors, slot, parameter.path);
-        const isSmaller = encodedBytes(layout, this.#codes) < tensorBytes(stored);
-        const rows = slotRows(stored, layout);
+        const isSmaller = encodedBytes(layout, this.#codes) < slotBytes(parameter, slot);
+        const rows = slotRows(slotOnHost(spec, parameter, slot), layout);
         const shape: GridShape = { ...layout, ...this.#codes };
-        const coded = isSmaller ? await this.#code(rows, shape, current) : undefined;
-        if (coded !== undefined) result = withSlot(result, slot, coded);
+        const isSparse = keptCount(parameter, slot) !== undefined;
+        const coded = isSmaller ? await this.#code(rows, shape, isSparse, current) : undefined;
+        if (coded !== undefined) result = withSlot(result, slot, encodedSlot(slot, coded));
         if (current === undefined || index + 1 === ordered.length) continue;
         const previous = current;
         current = await previous.through(byInput(coded === undefined ? rows : decoded(coded), shape));
@@ -188,22 +172,13 @@ class QuantizeRun {
     return result === parameter ? undefined : result;
   }
 
-  async #code(rows: Float32Array, shape: GridShape, inputs: LayerInputs | undefined): Promise<Coded> {
+  /** Zero is on every grid, so rounding leaves it zero; only GPTQ has to be told which zeros are not to make up for others. */
+  async #code(rows: Float32Array, shape: GridShape, isSparse: boolean, inputs: LayerInputs | undefined): Promise<Coded> {
     if (inputs === undefined) return await runCooperatively(roundToNearest(rows, shape), this.#context.signal);
-    const code = this.#settings.method === 'awq' ? codeByAwq : codeByGptq;
-    return await code(this.#matrices, rows, shape, inputs);
+    if (this.#settings.method === 'awq') return await codeByAwq(this.#matrices, rows, shape, inputs);
+    const keeps = isSparse ? Uint8Array.from(byInput(rows, shape), (value) => (value === 0 ? 0 : 1)) : undefined;
+    return await codeByGptq(this.#matrices, rows, shape, inputs, keeps);
   }
-}
-
-/** The parameter with one slot in codes. */
-function withSlot(parameter: Parameter, slot: string, coded: Coded): Parameter {
-  const { settings, tensors } = encodedSlot(slot, coded);
-  const others = Object.entries(parameter.tensors).filter(([name]) => name !== slot);
-  return {
-    ...parameter,
-    settings: { ...parameter.settings, ...settings },
-    tensors: { ...Object.fromEntries(others), ...tensors },
-  };
 }
 
 /** All wider floats in 16 bits; undefined where there are none. */
