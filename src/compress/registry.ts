@@ -6,5 +6,5 @@ import { quantize } from './quantize/quantize.ts';
 import { type RegisteredMethod, register } from './recipe.ts';
 
 export const methods: Readonly<Record<string, RegisteredMethod>> = Object.fromEntries(
-  [register(lowRank), register(kronecker), register(prune), register(quantize)].map((method) => [method.name, method]),
+  [register(lowRank), register(kronecker), prune, register(quantize)].map((method) => [method.name, method]),
 );

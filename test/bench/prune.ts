@@ -28,13 +28,15 @@ const calibration = new WindowCalibration(engine, async function* () {
 
 const steps: readonly object[] = [
   { sparsity: 0.5 },
+  { sparsity: 0.5, scope: 'row' },
   { sparsity: 0.5, scope: 'global' },
-  { sparsity: 0.5, method: 'wanda', sequential: false },
-  { sparsity: 0.5, method: 'wanda' },
-  { sparsity: 0.5, method: 'sparsegpt', sequential: false },
-  { sparsity: 0.5, method: 'sparsegpt' },
+  ...[false, true].flatMap((sequential) => [
+    { sparsity: 0.5, method: 'wanda', sequential },
+    { sparsity: 0.5, method: 'wanda', scope: 'layer', sequential },
+    { sparsity: 0.5, method: 'sparsegpt', sequential },
+  ]),
   ...['4:8', '2:4'].flatMap((pattern) => ['magnitude', 'wanda', 'sparsegpt'].map((method) => ({ pattern, method }))),
-  ...['magnitude', 'wanda', 'sparsegpt'].map((method) => ({ sparsity: 0.7, method })),
+  ...[0.7, 0.9].flatMap((sparsity) => [{ sparsity }, { sparsity, method: 'wanda', scope: 'layer' }, { sparsity, method: 'sparsegpt' }]),
 ];
 
 function mean(layers: readonly LayerReport[], error: (layer: LayerReport) => number | undefined): string {
@@ -49,7 +51,9 @@ async function row(name: string, model: Model, layers: readonly LayerReport[] = 
   process.stdout.write(`| ${name} | ${storedBytes} | ${errors} | ${bitsPerByte.toFixed(4)} | ${seconds.toFixed(1)} |\n`);
 }
 
-process.stdout.write('| what | stored bytes | weight error | output error | bits per byte | seconds |\n| --- | --- | --- | --- | --- | --- |\n');
+process.stdout.write(
+  '| what | stored bytes | weight error | output error | bits per byte | seconds |\n| --- | --- | --- | --- | --- | --- |\n',
+);
 await row('16-bit floats', dense);
 for (const step of steps) {
   const started = performance.now();

@@ -17,8 +17,8 @@ const fields = z.strictObject({
   ratio: share('ratio').optional(),
   /** Where zeros may be: anywhere, or so many of each group of weights along the inputs. */
   pattern: z.enum(['unstructured', '2:4', '4:8']).default('unstructured'),
-  /** What weights are compared within: each matrix, or all of them together. */
-  scope: z.enum(['layer', 'global']).default('layer'),
+  /** What weights are compared within: those of one output, of one matrix, or of all matrices. Default: row with `wanda`, else layer. */
+  scope: z.enum(['row', 'layer', 'global']).optional(),
   /** Layer inputs are those of the model whose earlier blocks are pruned already. Default: with `wanda` and `sparsegpt`. */
   sequential: z.boolean().optional(),
   include: patterns,
@@ -41,9 +41,10 @@ export const weightPruningSettings = fields.check((context) => {
     if (sparsity !== undefined && sparsity !== 0.5) fail(`the pattern ${pattern} makes half of the weights zero; leave it out`, 'sparsity');
     if (ratio !== undefined) fail(`the pattern ${pattern} says how much stays; leave it out`, 'ratio');
   }
-  if (scope === 'global' && pattern !== 'unstructured') fail(`the pattern ${pattern} compares weights within its groups`, 'scope');
-  if (scope === 'global' && method !== 'magnitude')
-    fail(`"${method}" compares weights within a layer; global goes with magnitude`, 'scope');
+  if (scope !== undefined && pattern !== 'unstructured')
+    fail(`the pattern ${pattern} compares weights within its groups; leave it out`, 'scope');
+  if (scope === 'global' && method !== 'magnitude') fail(`"${method}" cannot compare weights of several matrices; magnitude can`, 'scope');
+  if (scope === 'row' && method === 'sparsegpt') fail('"sparsegpt" compares weights within blocks of inputs; leave it out', 'scope');
   if (sequential === true && method === 'magnitude') fail('"magnitude" looks at no inputs; leave it out', 'sequential');
 });
 

@@ -209,9 +209,13 @@ class WeightPruning {
       return { numbers: made.numbers, keeps: both(made.keeps, former) };
     }
     const rows = slotRows(whole, slot.layout);
-    const byRow = this.#settings.method === 'wanda' && inputs !== undefined;
-    const scores = inputs !== undefined && byRow ? wandaScores(rows, inputs.norms()) : magnitudes(rows);
-    const byRows = await runCooperatively(keptByScore(scores, slot.layout, share, byRow ? 'row' : 'matrix'), this.#context.signal);
+    const isWanda = this.#settings.method === 'wanda' && inputs !== undefined;
+    const scores = isWanda ? wandaScores(rows, inputs.norms()) : magnitudes(rows);
+    const scope = this.#settings.scope ?? (isWanda ? 'row' : 'layer');
+    const byRows = await runCooperatively(
+      keptByScore(scores, slot.layout, share, scope === 'row' ? 'row' : 'matrix'),
+      this.#context.signal,
+    );
     const keeps = both(ownOrder(byRows, slot.layout), former);
     return { numbers: whole, keeps };
   }

@@ -125,6 +125,18 @@ describe('a pruned model', () => {
     expect(new Set(inBlocks.map(({ path, shape }) => zerosOf(after, path) / (shape[0]! * shape[1]!))).size).toBeGreaterThan(1);
   });
 
+  it('compares what the scope says: rows with Wanda, matrices otherwise', async () => {
+    const rowCounts = async (settings: object): Promise<number> => {
+      const { model: after } = await prune({ sparsity: 0.5, include: [wide], ...settings });
+      expect(zerosOf(after, wide)).toBe(256);
+      return new Set(outputsOf(after, wide).map((row) => row.filter((value) => value === 0).length)).size;
+    };
+    expect(await rowCounts({ method: 'wanda' })).toBe(1);
+    expect(await rowCounts({ method: 'wanda', scope: 'layer' })).toBeGreaterThan(1);
+    expect(await rowCounts({ scope: 'row' })).toBe(1);
+    expect(await rowCounts({})).toBeGreaterThan(1);
+  });
+
   it('stores a bit a weight and the weights that stay, and says that nothing runs faster', async () => {
     const { model: after, report } = await prune({ sparsity: 0.75, include: [wide] });
     // 512 weights: 64 bytes of bitmap, 128 float32.
@@ -305,7 +317,8 @@ describe('what is refused', () => {
     [{ pattern: '4:8', ratio: 0.5 }, /prune\.ratio: the pattern 4:8 says how much stays/],
     [{ pattern: '1:4' }, /prune\.pattern/],
     [{ pattern: '2:4', scope: 'global' }, /prune\.scope: the pattern 2:4/],
-    [{ sparsity: 0.5, scope: 'global', method: 'wanda' }, /prune\.scope: "wanda" compares weights within a layer/],
+    [{ sparsity: 0.5, scope: 'global', method: 'wanda' }, /prune\.scope: "wanda" cannot compare weights of several matrices/],
+    [{ sparsity: 0.5, scope: 'row', method: 'sparsegpt' }, /prune\.scope: "sparsegpt" compares weights within blocks/],
     [{ sparsity: 0.5, sequential: true }, /prune\.sequential: "magnitude" looks at no inputs/],
     [
       { sparsity: 0.5, method: 'movement' },

@@ -1,0 +1,95 @@
+// Pruning of trained models on the default engine: exact in every form that they are stored in, and the expected order of the methods.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { afterAll, describe, expect, it } from 'vitest';
+import { quietContext } from '#base';
+import { compressModel, methods, parseRecipe, WindowCalibration } from '#compress';
+import { createOnnxEngine, writeOnnxModel } from '#engine/onnx';
+import { evaluateModel } from '#evaluate';
+import { buildLogitsGraph, type Model, modelInputs, parameterCounts } from '#models';
+import { exportHuggingFace, importHuggingFace, LocalStore } from '#store';
+import { type HostTensor, int64, tensorBytes } from '#tensor';
+import { expectAllClose } from '#test/allclose';
+import { type FixtureModel, fixtureModelFolder, fixtureTokenizer } from '#test/fixture-tokenizers';
+import { repositoryRoot } from '#test/shared';
+import { temporaryFolder } from '#test/temporary';
+import { textFromStrings, tokenizeCorpus } from '#text';
+import { runGraph } from '../models/tiny-models.ts';
+
+describe.each<FixtureModel>(['wiki-gpt2-7m', 'stories260K'])('%s', async (name) => {
+  const engine = await createOnnxEngine({ device: 'cpu' });
+  afterAll(() => engine.dispose());
+  const { model, tokenizerFiles, generation } = await importHuggingFace(fixtureModelFolder(name));
+  const tokenizer = fixtureTokenizer(name);
+  const read = (file: string): string => readFileSync(join(repositoryRoot, 'test/fixtures/text', file), 'utf8');
+  const corpus = await tokenizeCorpus(textFromStrings([read('distill.txt').slice(0, 40_000)]), tokenizer, quietContext);
+  const heldOut = await tokenizeCorpus(textFromStrings([read('evaluate.txt').slice(0, 8000)]), tokenizer, quietContext);
+  const calibration = new WindowCalibration(engine, async function* () {
+    for (let start = 0; start + 1024 <= Math.min(corpus.tokens.length, 4096); start += 1024)
+      yield int64([8, 128], Array.from(corpus.tokens.slice(start, start + 1024), Number));
+  });
+  const tokens: HostTensor<'int64'> = int64([2, 16], Array.from(heldOut.tokens.slice(0, 32), Number));
+
+  async function compressed(...steps: readonly object[]): Promise<Model> {
+    return (await compressModel(model, parseRecipe({ steps }, methods), { engine, calibration }, quietContext)).model;
+  }
+
+  async function logitsOf(which: Model): Promise<ArrayLike<number | bigint>> {
+    return (await runGraph(buildLogitsGraph(which, { batch: 2, length: 16 }), which, { tokens }, engine))['logits']!.data;
+  }
+
+  it.each([
+    ['half of the weights', [{ prune: { sparsity: 0.5, method: 'sparsegpt' } }]],
+    ['2:4, embeddings too', [{ prune: { pattern: '2:4', include: ['*'] } }]],
+    ['low-rank factors', [{ lowRank: { ratio: 0.5 } }, { prune: { sparsity: 0.5, method: 'wanda' } }]],
+  ])('gives the same logits stored, exported and as it was made: %s', async (_, steps) => {
+    const pruned = await compressed(...steps);
+    const expected = await logitsOf(pruned);
+    const closeness = { absolute: 1e-4 };
+
+    const store = await LocalStore.open(temporaryFolder());
+    const version = await store.saveArtefact('pruned', { model: pruned, tokenizerFiles, generation, meta: {} });
+    const stored = (await store.loadArtefact('pruned')).model;
+    expect([...stored.parameters]).toEqual([...pruned.parameters]);
+    expect(version.sizeBytes).toBeGreaterThan(parameterCounts(pruned).storedBytes);
+    expectAllClose(await logitsOf(stored), expected, closeness);
+
+    const folder = join(temporaryFolder(), 'hf');
+    await exportHuggingFace(pruned, tokenizerFiles, folder);
+    const { model: reopened } = await importHuggingFace(folder);
+    expectAllClose(await logitsOf(reopened), expected, closeness);
+
+    const onnxFolder = temporaryFolder();
+    const graph = buildLogitsGraph(pruned, { batch: 'B', length: 'T' });
+    await writeOnnxModel(graph, { initializers: new Map(modelInputs(pruned)), path: onnxFolder, name: 'pruned' });
+    const session = await InferenceSession.create(join(onnxFolder, 'model.onnx'));
+    const results = await session.run({ tokens: new Tensor('int64', tokens.data, tokens.shape) });
+    expectAllClose(results['logits']?.data as Float32Array, expected, closeness);
+    await session.release();
+  });
+
+  it('exports half-precision weights as such: zeros change nothing', async () => {
+    const folder = join(temporaryFolder(), 'hf');
+    const half =
+      name === 'wiki-gpt2-7m'
+        ? await compressed({ prune: { sparsity: 0.5 } })
+        : await compressed({ quantize: { bits: 16, include: ['*'] } }, { prune: { sparsity: 0.5 } });
+    await exportHuggingFace(half, tokenizerFiles, folder);
+    const { model: reopened } = await importHuggingFace(folder);
+    const value = reopened.parameters.get('h.0.mlp.down.weight') ?? reopened.parameters.get('h.0.mlp.fc.weight');
+    if (name === 'wiki-gpt2-7m') expect(tensorBytes(value!.tensors['value']!)).toBe(2 * 256 * 1024);
+  });
+
+  it('is best by SparseGPT, and worse in groups of four', async () => {
+    const bits = async (settings: object): Promise<number> =>
+      (await evaluateModel(await compressed({ prune: settings }), { corpus: heldOut, window: 128, stride: 128 }, engine, quietContext))
+        .bitsPerByte;
+    const magnitude = await bits({ sparsity: 0.5 });
+    const sparseGpt = await bits({ sparsity: 0.5, method: 'sparsegpt' });
+    expect(sparseGpt).toBeLessThan(magnitude);
+    expect(sparseGpt).toBeLessThan(await bits({ sparsity: 0.5, method: 'wanda' }));
+    expect(sparseGpt).toBeLessThan(await bits({ pattern: '2:4', method: 'sparsegpt' }));
+    expect(magnitude).toBeLessThan(await bits({ pattern: '2:4' }));
+  });
+});
