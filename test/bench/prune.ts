@@ -35,8 +35,16 @@ const steps: readonly object[] = [
     { sparsity: 0.5, method: 'wanda', scope: 'layer', sequential },
     { sparsity: 0.5, method: 'sparsegpt', sequential },
   ]),
-  ...['4:8', '2:4'].flatMap((pattern) => ['magnitude', 'wanda', 'sparsegpt'].map((method) => ({ pattern, method }))),
-  ...[0.7, 0.9].flatMap((sparsity) => [{ sparsity }, { sparsity, method: 'wanda', scope: 'layer' }, { sparsity, method: 'sparsegpt' }]),
+  ...['4:8', '2:4'].flatMap((pattern) => [
+    { pattern },
+    { pattern, method: 'wanda', sequential: true },
+    { pattern, method: 'sparsegpt', sequential: true },
+  ]),
+  ...[0.7, 0.9].flatMap((sparsity) => [
+    { sparsity },
+    { sparsity, method: 'wanda', scope: 'layer', sequential: true },
+    { sparsity, method: 'sparsegpt', sequential: true },
+  ]),
 ];
 
 function mean(layers: readonly LayerReport[], error: (layer: LayerReport) => number | undefined): string {

@@ -19,8 +19,8 @@ const fields = z.strictObject({
   pattern: z.enum(['unstructured', '2:4', '4:8']).default('unstructured'),
   /** What weights are compared within: those of one output, of one matrix, or of all matrices. Default: row with `wanda`, else layer. */
   scope: z.enum(['row', 'layer', 'global']).optional(),
-  /** Layer inputs are those of the model whose earlier blocks are pruned already. Default: with `wanda` and `sparsegpt`. */
-  sequential: z.boolean().optional(),
+  /** Layer inputs are those of the model whose earlier blocks are pruned already: a pass over the text for each block. */
+  sequential: z.boolean().default(false),
   include: patterns,
   exclude: patterns,
   /** Nothing is random here: taken so that every step takes one. */
@@ -45,7 +45,7 @@ export const weightPruningSettings = fields.check((context) => {
     fail(`the pattern ${pattern} compares weights within its groups; leave it out`, 'scope');
   if (scope === 'global' && method !== 'magnitude') fail(`"${method}" cannot compare weights of several matrices; magnitude can`, 'scope');
   if (scope === 'row' && method === 'sparsegpt') fail('"sparsegpt" compares weights within blocks of inputs; leave it out', 'scope');
-  if (sequential === true && method === 'magnitude') fail('"magnitude" looks at no inputs; leave it out', 'sequential');
+  if (sequential && method === 'magnitude') fail('"magnitude" looks at no inputs; leave it out', 'sequential');
 });
 
 export type WeightPruningSettings = z.infer<typeof fields>;

@@ -103,7 +103,7 @@ class WeightPruning {
     // Inputs of a block come from the model as the blocks before it left it; within a block nothing changes, so that a
     // stopped run, which has only some of its layers, sees the same.
     let current = this.#model;
-    for (const group of (sequential ?? reads) ? byBlock(calibrated) : [calibrated]) {
+    for (const group of sequential ? byBlock(calibrated) : [calibrated]) {
       if (calibration !== undefined)
         for (const [path, layer] of await this.#calibrated(current, group, calibration)) finished.set(path, layer);
       current = replaceParameters(

@@ -208,7 +208,8 @@ describe('sequential calibration', () => {
   });
 
   it('goes on where a stopped run was, to the same weights', async () => {
-    const whole = await prune({ method: 'sparsegpt', sparsity: 0.5 });
+    const settings = { method: 'sparsegpt', sparsity: 0.5, sequential: true };
+    const whole = await prune(settings);
     const kept = new Map<string, Parameters<NonNullable<CompressionEnvironment['memory']>['remember']>[1]>();
     const memory = {
       recall: async (key: string) => kept.get(key),
@@ -220,12 +221,12 @@ describe('sequential calibration', () => {
         signal: stop.signal,
         report: ({ phase, step }) => phase === 'prune' && step === stopAt && stop.abort(),
       };
-      await expect(prune({ method: 'sparsegpt', sparsity: 0.5 }, model, { calibration, memory }, context)).rejects.toThrow(/cancelled/);
+      await expect(prune(settings, model, { calibration, memory }, context)).rejects.toThrow(/cancelled/);
       expect(kept.size).toBe(stopAt);
     }
     const seen: (number | undefined)[] = [];
     const report = ({ phase, step }: Progress): void => void (phase === 'prune' && seen.push(step));
-    const resumed = await prune({ method: 'sparsegpt', sparsity: 0.5 }, model, { calibration, memory }, { ...quietContext, report });
+    const resumed = await prune(settings, model, { calibration, memory }, { ...quietContext, report });
     expect([...resumed.model.parameters]).toEqual([...whole.model.parameters]);
     expect(resumed.report).toEqual(whole.report);
     expect(seen).toEqual(inBlocks.map((_, index) => index + 1));
