@@ -20,7 +20,7 @@ export interface ParameterInput {
 }
 
 /** The inputs of one parameter, in the order of its slots. */
-export function parameterInputs(spec: ParameterSpec, parameter: ParameterDeclaration): ParameterInput[] {
+function parameterInputs(spec: ParameterSpec, parameter: ParameterDeclaration): ParameterInput[] {
   return Object.entries(graphSlots(spec, parameter)).map(([slot, { shape, trains }]) => {
     const base = { name: storedName(parameter, slot), shape, trains };
     if (keptCount(parameter, slot) === undefined) return { ...base, stored: slot };

@@ -37,7 +37,7 @@ export function keptCount({ path, settings }: StoredParameter, slot: string): nu
 }
 
 /** The settings that `keptCount` reads. */
-export function sparseSettings(slot: string, kept: number): ParameterSettings {
+function sparseSettings(slot: string, kept: number): ParameterSettings {
   return { [`${slot}.kept`]: kept };
 }
 

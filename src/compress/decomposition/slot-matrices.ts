@@ -22,7 +22,7 @@ export function bytesOf(tensors: Readonly<Record<string, HostTensor>>): number {
 }
 
 /** Keys of the tensors that a slot of numbers is stored in: its own, or its two pieces where it is sparse. */
-export function slotKeys(parameter: Parameter, slot: string): readonly string[] {
+function slotKeys(parameter: Parameter, slot: string): readonly string[] {
   return keptCount(parameter, slot) === undefined ? [slot] : Object.values(sparsePieces(slot));
 }
 
