@@ -8,12 +8,12 @@ import {
   gatherKept,
   type HostTensor,
   hostTensor,
-  packCodes,
   packedBytes,
+  packFlags,
   printShape,
   scatterKept,
   sizeOf,
-  unpackCodes,
+  unpackFlags,
 } from '#tensor';
 import type { ParameterDeclaration, ParameterSettings } from './model.ts';
 import type { SlotSpec } from './parametrization.ts';
@@ -95,7 +95,7 @@ export function keptValues<D extends DType>(whole: HostTensor<D>, mask: HostTens
 
 /** 1 for each of `size` numbers that is kept, else 0. */
 export function maskFlags(mask: HostTensor, size: number): Uint8Array<ArrayBuffer> {
-  return unpackCodes(bitmapOf(mask), size, 1);
+  return unpackFlags(bitmapOf(mask), size);
 }
 
 function bitmapOf({ data }: HostTensor): Bitmap {
@@ -109,7 +109,7 @@ export function sparseSlot(
   whole: HostTensor,
   keeps: Uint8Array,
 ): { readonly settings: ParameterSettings; readonly tensors: Readonly<Record<string, HostTensor>> } {
-  const bytes = packCodes(keeps, keeps.length, 1);
+  const bytes = packFlags(keeps);
   const mask = hostTensor('uint8', [bytes.length], bytes);
   const values = keptValues(whole, mask);
   const names = sparsePieces(slot);

@@ -6,6 +6,20 @@ import { type HostTensor, hostTensor, sizeOf } from './host-tensor.ts';
 /** Which elements are kept, one bit each; the bits behind the last element are zero. */
 export type Bitmap = Uint8Array;
 
+/** The bitmap of one flag (0 or 1) an element. */
+export function packFlags(flags: Uint8Array): Uint8Array<ArrayBuffer> {
+  const bitmap = new Uint8Array(Math.ceil(flags.length / 8));
+  for (let index = 0; index < flags.length; index++) bitmap[index >>> 3]! |= flags[index]! << (index & 7);
+  return bitmap;
+}
+
+/** The inverse: one flag for each of `count` elements. */
+export function unpackFlags(bitmap: Bitmap, count: number): Uint8Array<ArrayBuffer> {
+  const flags = new Uint8Array(count);
+  for (let index = 0; index < count; index++) flags[index] = (bitmap[index >>> 3]! >>> (index & 7)) & 1;
+  return flags;
+}
+
 /** How many elements are kept. */
 export function countKept(bitmap: Bitmap): number {
   let count = 0;

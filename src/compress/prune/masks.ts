@@ -53,14 +53,13 @@ export function* keptByScore(
 ): Steps<Uint8Array> {
   const keeps = new Uint8Array(N * K).fill(1);
   if (share.kind === 'unstructured' && within === 'matrix') {
-    dropSmallest(scores, share.dropped, keeps);
-    yield;
+    yield* dropSmallest(scores, share.dropped, keeps);
     return keeps;
   }
   const rowsPerPiece = Math.max(1, Math.floor(numbersBetweenPauses / K));
   for (let row = 0; row < N; row++) {
     const [start, end] = [row * K, (row + 1) * K];
-    if (share.kind === 'unstructured') dropSmallest(scores.subarray(start, end), share.droppedPerRow, keeps.subarray(start, end));
+    if (share.kind === 'unstructured') yield* dropSmallest(scores.subarray(start, end), share.droppedPerRow, keeps.subarray(start, end));
     else for (let group = start; group < end; group += share.pattern.group) dropOfGroup(scores, group, 1, share.pattern, keeps);
     if (row % rowsPerPiece === rowsPerPiece - 1) yield;
   }

@@ -1,5 +1,6 @@
 // Which of many scores are the smallest: exact counts, ties by position.
 import { at, invariant } from '#base';
+import type { Steps } from '#linalg';
 
 /** Up to here, sorting is faster than counting. */
 const sortedLength = 1 << 14;
@@ -15,10 +16,10 @@ interface Threshold {
 }
 
 /** Clears `keeps[k]` for the `count` smallest of the scores, which are not negative. */
-export function dropSmallest(scores: Float32Array, count: number, keeps: Uint8Array): void {
+export function* dropSmallest(scores: Float32Array, count: number, keeps: Uint8Array): Steps<void> {
   invariant(count >= 0 && count <= scores.length && keeps.length === scores.length, `${count} of ${scores.length} scores`);
   if (count === 0) return;
-  const { value, ties } = scores.length <= sortedLength ? sortedThreshold(scores, count) : countedThreshold([() => scores], count);
+  const { value, ties } = scores.length <= sortedLength ? sortedThreshold(scores, count) : yield* countedThreshold([() => scores], count);
   let tiesLeft = ties;
   for (let index = 0; index < scores.length; index++) {
     const score = scores[index] ?? 0;
@@ -26,22 +27,27 @@ export function dropSmallest(scores: Float32Array, count: number, keeps: Uint8Ar
   }
 }
 
-/** How many of each part's scores are among the `count` smallest of all; ties go to the parts in their order. */
-export function countSmallest(parts: ScoreParts, count: number): number[] {
+/** How many of each part's scores are among the `count` smallest of all; ties go to the parts in their order. Pauses after each part. */
+export function* countSmallest(parts: ScoreParts, count: number): Steps<number[]> {
   if (count === 0) return [...parts].map(() => 0);
-  const { value, ties } = countedThreshold(parts, count);
+  const { value, ties } = yield* countedThreshold(parts, count);
   let tiesLeft = ties;
-  return [...parts].map((make) => {
+  const counts: number[] = [];
+  for (const make of parts) {
     let below = 0;
     let equal = 0;
-    for (const score of make()) {
+    const scores = make();
+    for (let index = 0; index < scores.length; index++) {
+      const score = scores[index] ?? 0;
       if (score < value) below++;
       else if (score === value) equal++;
     }
     const taken = Math.min(equal, tiesLeft);
     tiesLeft -= taken;
-    return below + taken;
-  });
+    counts.push(below + taken);
+    yield;
+  }
+  return counts;
 }
 
 function sortedThreshold(scores: Float32Array, count: number): Threshold {
@@ -53,16 +59,16 @@ function sortedThreshold(scores: Float32Array, count: number): Threshold {
 }
 
 /** Floats that are not negative are in the order of their bits: counted by the upper half first, then by the lower within one bin. */
-function countedThreshold(parts: ScoreParts, count: number): Threshold {
-  const upper = fill(parts, (bits) => bits >>> 16);
+function* countedThreshold(parts: ScoreParts, count: number): Steps<Threshold> {
+  const upper = yield* fill(parts, (bits) => bits >>> 16);
   const first = binOf(upper, count);
-  const lower = fill(parts, (bits) => (bits >>> 16 === first.bin ? bits & 0xffff : -1));
+  const lower = yield* fill(parts, (bits) => (bits >>> 16 === first.bin ? bits & 0xffff : -1));
   const second = binOf(lower, count - first.before);
   const value = new Float32Array(Uint32Array.of(first.bin * numBins + second.bin).buffer);
   return { value: at(value, 0), ties: count - first.before - second.before };
 }
 
-function fill(parts: ScoreParts, binOfBits: (bits: number) => number): Float64Array {
+function* fill(parts: ScoreParts, binOfBits: (bits: number) => number): Steps<Float64Array> {
   const bins = new Float64Array(numBins);
   for (const make of parts) {
     const scores = make();
@@ -71,6 +77,7 @@ function fill(parts: ScoreParts, binOfBits: (bits: number) => number): Float64Ar
       const bin = binOfBits(bits[index] ?? 0);
       if (bin >= 0) bins[bin] = (bins[bin] ?? 0) + 1;
     }
+    yield;
   }
   return bins;
 }

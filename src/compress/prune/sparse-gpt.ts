@@ -46,7 +46,7 @@ export async function sparseGpt(
   function* dropOfBlock(start: number, end: number, dropped: number, pending: Float64Array): Steps<void> {
     const scores = new Float32Array((end - start) * N);
     yield* scoresOf(weight, factor, start, end, pending, scores, mayStay);
-    dropSmallest(scores, dropped, keeps.subarray(start * N, end * N));
+    yield* dropSmallest(scores, dropped, keeps.subarray(start * N, end * N));
   }
 
   await overInputs(matrices, factor, N, {

@@ -1,5 +1,6 @@
 // What a pruning step works on: the matrices of each parameter, and how many of their weights go.
 import { AppError, at, invariant } from '#base';
+import type { Steps } from '#linalg';
 import {
   type CodeLayout,
   codeLayout,
@@ -97,17 +98,20 @@ export function floorOf(x: number): number {
 }
 
 /** How many weights of each slot become zero, by target. @throws AppError `bad_recipe` | `bad_weights` */
-export function allDrops(targets: readonly Target[], settings: WeightPruningSettings): number[][] {
-  if (settings.scope === 'global') return globalDrops(targets, settings);
+export function* allDrops(targets: readonly Target[], settings: WeightPruningSettings): Steps<number[][]> {
+  if (settings.scope === 'global') return yield* globalDrops(targets, settings);
   return targets.map(({ slots }) => slots.map((slot) => numDropped(slot, settings)));
 }
 
 /** The same total as layer by layer, where the smallest weights of all matrices are. */
-function globalDrops(targets: readonly Target[], settings: WeightPruningSettings): number[][] {
+function* globalDrops(targets: readonly Target[], settings: WeightPruningSettings): Steps<number[][]> {
   const slots = targets.flatMap((target) => target.slots);
   const total = slots.reduce((sum, slot) => sum + numDropped(slot, settings), 0);
-  for (const slot of slots) checkFinite(slot);
-  const counts = countSmallest(
+  for (const slot of slots) {
+    checkFinite(slot);
+    yield;
+  }
+  const counts = yield* countSmallest(
     slots.map((slot) => () => magnitudes(castTensor(slot.whole(), 'float32').data)),
     total,
   );

@@ -1,5 +1,5 @@
 // Pruning of single weights: makes them zero by one of the methods, and stores what stays sparsely.
-import { AppError, at, invariant, type OperationContext } from '#base';
+import { AppError, at, invariant, type OperationContext, throwIfCancelled, yieldToEventLoop } from '#base';
 import { runCooperatively } from '#linalg';
 import {
   type CodeLayout,
@@ -45,7 +45,7 @@ export async function pruneWeights(
 ): Promise<MethodResult> {
   const targets = selectMatrices(model, settings).map((spec) => describeTarget(model, spec));
   checkGroups(targets, settings);
-  const drops = allDrops(targets, settings);
+  const drops = await runCooperatively(allDrops(targets, settings), context.signal);
   const matrices = new EngineMatrices(environment.engine, context.signal);
   try {
     const layers = new LayerRun('prune', targets.length, environment, context);
@@ -157,9 +157,16 @@ class WeightPruning {
       const note = slots.length === 0 ? 'kept as it is: it stores no matrix of its own' : 'kept as it is: none of its weights had to go';
       return { layer: { ...base, kindAfter: before.kind, weightError: 0, note }, parameters: [] };
     }
-    const [old, made] = [this.#weight(spec, before), this.#weight(spec, after)];
-    const difference = old.data.map((value, index) => value - (made.data[index] ?? 0));
-    const weightError = relativeError({ lost: energy(difference), total: energy(old.data) });
+    const old = this.#weight(spec, before);
+    await this.#pause();
+    const made = this.#weight(spec, after);
+    await this.#pause();
+    const difference = float32(
+      spec.shape,
+      old.data.map((value, index) => value - (made.data[index] ?? 0)),
+    );
+    await this.#pause();
+    const weightError = relativeError({ lost: energy(difference.data), total: energy(old.data) });
     const notes = [
       ...(readsInputs(this.#settings) && !hasInputs ? ['by magnitude: its inputs are not known'] : []),
       ...(bytesAfter > bytesBefore ? ['stores more than before: the bitmap costs more than its zeros'] : []),
@@ -172,7 +179,7 @@ class WeightPruning {
     };
     if (inputs === undefined) return { layer, parameters: [after] };
     const outputError = relativeError({
-      lost: await inputs.outputEnergy(new Float64Array(difference)),
+      lost: await inputs.outputEnergy(new Float64Array(difference.data)),
       total: await inputs.outputEnergy(new Float64Array(old.data)),
     });
     return { layer: { ...layer, outputError }, parameters: [after] };
@@ -186,6 +193,7 @@ class WeightPruning {
       for (const [index, slot] of slots.entries()) {
         const dropped = at(drops, index);
         const pruned = dropped === 0 ? undefined : await this.#pruneSlot(parameter, slot, dropped, current);
+        await this.#pause();
         if (pruned?.keeps.includes(0) === true) result = withSlot(result, slot.name, sparseSlot(slot.name, pruned.numbers, pruned.keeps));
         if (current === undefined || index + 1 === slots.length) continue;
         const previous = current;
@@ -201,6 +209,7 @@ class WeightPruning {
   /** The numbers of the slot, of which those that go no longer count, and one flag a number in the slot's own order. */
   async #pruneSlot(parameter: Parameter, slot: TargetSlot, dropped: number, inputs: LayerInputs | undefined): Promise<Pruned> {
     checkFinite(slot);
+    await this.#pause();
     const whole = slot.whole();
     const former = formerFlags(parameter, slot);
     const share = this.#share(slot, dropped);
@@ -209,6 +218,7 @@ class WeightPruning {
       return { numbers: made.numbers, keeps: both(made.keeps, former) };
     }
     const rows = slotRows(whole, slot.layout);
+    await this.#pause();
     const isWanda = this.#settings.method === 'wanda' && inputs !== undefined;
     const scores = isWanda ? wandaScores(rows, inputs.norms()) : magnitudes(rows);
     const scope = this.#settings.scope ?? (isWanda ? 'row' : 'layer');
@@ -234,6 +244,12 @@ class WeightPruning {
     invariant(layout.isTransposed, 'a slot with inputs has them as rows');
     const { weight: made, keeps } = await sparseGpt(this.#matrices, weight, factor, share, former);
     return { numbers: castTensor(float32([layout.columns, layout.rows], Float32Array.from(made)), dtype), keeps };
+  }
+
+  /** Between two passes over all numbers of a matrix, which may be an embedding. @throws AppError `cancelled` */
+  async #pause(): Promise<void> {
+    await yieldToEventLoop();
+    throwIfCancelled(this.#context.signal);
   }
 
   #share({ layout }: TargetSlot, dropped: number): Share {
@@ -289,5 +305,7 @@ function sparsityOf(parameter: Parameter, slots: readonly TargetSlot[]): number 
 }
 
 function energy(numbers: Float32Array): number {
-  return numbers.reduce((sum, value) => sum + value * value, 0);
+  let sum = 0;
+  for (let index = 0; index < numbers.length; index++) sum += (numbers[index] ?? 0) ** 2;
+  return sum;
 }

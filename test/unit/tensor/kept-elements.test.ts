@@ -1,6 +1,6 @@
 // Bitmaps and the elements that they keep.
 import { describe, expect, it } from 'vitest';
-import { countKept, type DType, float32, fromNumbers, gatherKept, hostTensor, scatterKept } from '#tensor';
+import { countKept, type DType, float32, fromNumbers, gatherKept, hostTensor, packFlags, scatterKept, unpackFlags } from '#tensor';
 
 /** Elements 0, 2, 8 and 10 of 11. */
 const bitmap = Uint8Array.of(0b101, 0b101);
@@ -15,6 +15,13 @@ describe('kept elements', () => {
       expect(scatterKept([11], kept, bitmap)).toEqual(hostTensor(dtype, [11], fromNumbers(dtype, [1, 0, 3, 0, 0, 0, 0, 0, 9, 0, 11])));
     },
   );
+
+  it('come from flags and go back to them', () => {
+    const flags = Uint8Array.of(1, 0, 1, 0, 0, 0, 0, 0, 1, 0, 1);
+    expect(packFlags(flags)).toEqual(bitmap);
+    expect(unpackFlags(bitmap, 11)).toEqual(flags);
+    expect(packFlags(new Uint8Array()).length).toBe(0);
+  });
 
   it('are counted', () => {
     expect(countKept(bitmap)).toBe(4);
