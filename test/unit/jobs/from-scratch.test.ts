@@ -9,7 +9,7 @@ describe('randomLike', () => {
     const model = tinyModel(tinyGpt2);
     const path = 'h.0.mlp.fc.weight';
     const value = model.parameters.get(path)!.tensors['value']!;
-    const keeps = Uint8Array.from(value.data, (_, index) => index % 2);
+    const keeps = Uint8Array.from({ length: value.data.length }, (_, index) => index % 2);
     const sparse = replaceParameters(model, [{ path, kind: 'dense', ...sparseSlot('value', value, keeps) }]);
     const random = randomLike(sparse, 3);
     checkModel(random);
