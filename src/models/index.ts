@@ -41,6 +41,7 @@ export {
 } from './encoder-graphs.ts';
 export { fastestForm } from './fastest-form.ts';
 export type { FreeAxis } from './free-axes.ts';
+export { allInputs, inputMask, modelInputs, type ParameterInput, trainableNames } from './graph-inputs.ts';
 export {
   buildHaltingGraphs,
   type HaltingGraphs,
@@ -93,7 +94,7 @@ export {
   parameterSpecs,
   parametrizationOf,
   parametrizations,
-  trainableNames,
+  slotOnHost,
 } from './parametrizations.ts';
 export { type RotaryFrequencies, rotaryFrequencies } from './rotary.ts';
 export {
@@ -104,6 +105,7 @@ export {
   sharedUsers,
   storedFreeAxes,
 } from './sharing.ts';
+export { keptCount, keptValues, maskFlags, sparseBytes, sparsePieces, sparseSlot } from './sparse-slots.ts';
 export { tableHeadPath } from './token-embedding.ts';
 export {
   type BlockStack,
@@ -115,5 +117,5 @@ export {
   unitNames,
 } from './units.ts';
 export { untieHead } from './untie-head.ts';
-export { borrowModel, modelInputs, uploadModel } from './upload.ts';
+export { borrowModel, uploadModel } from './upload.ts';
 export { withTask } from './with-task.ts';

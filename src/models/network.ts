@@ -12,6 +12,7 @@ import { EncodedValue } from './encoded-value.ts';
 import { type ModelDeclaration, type ParameterDeclaration, type ParameterSpec, storedName } from './model.ts';
 import type { AppliedWeight, SlotSpec, WeightInGraph } from './parametrization.ts';
 import { graphType, parameterSpecs, parametrizationOf } from './parametrizations.ts';
+import { keptCount } from './sparse-slots.ts';
 
 /** What a network needs of the builder. */
 export interface NetworkBuilder extends Emitter {
@@ -190,22 +191,23 @@ export class GraphNetwork implements Network {
   #weightInGraph(spec: ParameterSpec, parameter: ParameterDeclaration): WeightInGraph {
     const { b } = this;
     const { path, kind, settings } = parameter;
-    const stored = (name: string): Value => {
-      const tensor = parameter.tensors[name];
-      invariant(tensor !== undefined, `${path} (${kind}) has no stored tensor ${name}`);
-      return this.#parameterInput(storedName(parameter, name), graphType(tensor.dtype), tensor.shape);
-    };
-    const slotOf = (name: string): SlotSpec => {
+    const slotSpec = (name: string): SlotSpec => {
       const slot = parametrizationOf(parameter).slots(spec, settings)[name];
       invariant(slot !== undefined, `${path} (${kind}) has no slot ${name}`);
       return slot;
     };
-    const layoutOf = (name: string): CodeLayout | undefined => codeLayout(slotOf(name));
+    const stored = (name: string): Value => {
+      // Sparse slots come whole.
+      if (keptCount(parameter, name) !== undefined)
+        return this.#parameterInput(storedName(parameter, name), 'float32', slotSpec(name).shape);
+      const tensor = parameter.tensors[name];
+      invariant(tensor !== undefined, `${path} (${kind}) has no stored tensor ${name}`);
+      return this.#parameterInput(storedName(parameter, name), graphType(tensor.dtype), tensor.shape);
+    };
+    const layoutOf = (name: string): CodeLayout | undefined => codeLayout(slotSpec(name));
     const encoded = (name: string): EncodedValue | undefined => {
       const encoding = slotEncoding(parameter, name);
-      if (encoding === undefined) return undefined;
-      const slot = slotOf(name);
-      return new EncodedValue(b, name, slot, encoding, stored);
+      return encoding === undefined ? undefined : new EncodedValue(b, name, slotSpec(name), encoding, stored);
     };
     return {
       b,

@@ -36,4 +36,5 @@ export {
   toNumbers,
   transposeMatrix,
 } from './host-tensor.ts';
+export { type Bitmap, countKept, gatherKept, packFlags, scatterKept, unpackFlags } from './kept-elements.ts';
 export { packCodes, packedBytes, unpackCodes } from './packed-codes.ts';

@@ -24,9 +24,14 @@ export interface GradientGraphOptions {
   readonly length: number;
   /** Stored names of the tensors that train. */
   readonly trained: readonly string[];
+  /** Those of them that are sparse: their gradients are multiplied by `mask:NAME` bool, so that what is zero stays zero. */
+  readonly masked?: ReadonlySet<string>;
   /** Adds to the gradients that are already there (inputs and outputs of one name) instead of overwriting them. */
   readonly accumulates: boolean;
 }
+
+/** Name of the input that says which numbers of a sparse tensor are kept. */
+export const maskName = (name: string): string => `mask:${name}`;
 
 /**
  * Inputs: the student's parameters, the objective's inputs, tokens int64 [B, T], and what the objective makes of the batch: labels int64 [B, T]
@@ -35,7 +40,7 @@ export interface GradientGraphOptions {
  * Outputs: `loss`, the objective's metrics, and `gradient:NAME` for every trained tensor.
  */
 export function buildGradientGraph(student: ModelDeclaration, objective: Objective, options: GradientGraphOptions): GradientGraph {
-  const { batch, length, trained, accumulates } = options;
+  const { batch, length, trained, masked, accumulates } = options;
   const b = new GraphBuilder();
   const { network, tokens } = networkOver(b, student, batch, length);
   let labels: Value | undefined;
@@ -63,7 +68,8 @@ export function buildGradientGraph(student: ModelDeclaration, objective: Objecti
   );
   const outputs: Record<string, Value> = { loss, ...metrics };
   used.forEach(({ name }, index) => {
-    const fresh = at(made, index);
+    const raw = at(made, index);
+    const fresh = masked?.has(name) === true ? b.mul(raw, b.cast(b.input(maskName(name), 'bool', raw.shape), 'float32')) : raw;
     const key = gradientName(name);
     outputs[key] = accumulates ? b.add(b.input(key, 'float32', fresh.shape), fresh) : fresh;
   });

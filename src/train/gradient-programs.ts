@@ -9,10 +9,15 @@ export class GradientPrograms {
   readonly #engine: Engine;
   readonly #student: ModelDeclaration;
   readonly #objective: Objective;
-  readonly #options: Pick<GradientGraphOptions, 'batch' | 'trained'>;
+  readonly #options: Pick<GradientGraphOptions, 'batch' | 'trained' | 'masked'>;
   readonly #programs = new Map<string, Promise<Program>>();
 
-  constructor(engine: Engine, student: ModelDeclaration, objective: Objective, options: Pick<GradientGraphOptions, 'batch' | 'trained'>) {
+  constructor(
+    engine: Engine,
+    student: ModelDeclaration,
+    objective: Objective,
+    options: Pick<GradientGraphOptions, 'batch' | 'trained' | 'masked'>,
+  ) {
     this.#engine = engine;
     this.#student = student;
     this.#objective = objective;

@@ -27,11 +27,11 @@ const magnitude = { importance: 'magnitude' };
 const variants: Readonly<Record<string, readonly object[]>> = {
   dense: [],
   'heads and ffn 50 %': [
-    { pruneStructure: { structure: 'heads', ratio: 0.5, ...magnitude } },
-    { pruneStructure: { structure: 'ffn', ratio: 0.5, ...magnitude } },
+    { prune: { structure: 'heads', ratio: 0.5, ...magnitude } },
+    { prune: { structure: 'ffn', ratio: 0.5, ...magnitude } },
   ],
-  'width 50 %': [{ pruneStructure: { structure: 'width', ratio: 0.5, ...magnitude } }],
-  'layers 50 %': [{ pruneStructure: { structure: 'layers', remove: [1, 3, 5, 7, 9, 11] } }],
+  'width 50 %': [{ prune: { structure: 'width', ratio: 0.5, ...magnitude } }],
+  'layers 50 %': [{ prune: { structure: 'layers', remove: [1, 3, 5, 7, 9, 11] } }],
   'low rank 50 %': [{ lowRank: { ratio: 0.5 } }],
   'int8 (weights)': [{ quantize: { bits: 8, groupSize: 32 } }],
 };
@@ -84,10 +84,10 @@ async function main(): Promise<void> {
 
 /** For runs with fewer blocks. */
 function withoutMissingLayers(step: object, layers: number): object {
-  if (!('pruneStructure' in step)) return step;
+  if (!('prune' in step)) return step;
   const settings = step.pruneStructure as { readonly remove?: readonly number[] };
   const { remove } = settings;
-  return remove === undefined ? step : { pruneStructure: { ...settings, remove: remove.filter((layer) => layer < layers) } };
+  return remove === undefined ? step : { prune: { ...settings, remove: remove.filter((layer) => layer < layers) } };
 }
 
 await main();

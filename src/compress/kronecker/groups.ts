@@ -27,8 +27,13 @@ export interface TargetGroup {
 export function movableAxes(model: Model, isTarget: (path: string) => boolean): FreeAxis[] {
   return storedFreeAxes(model).filter(({ columns, vectors, rows }) => {
     const neighbours = [...columns, ...rows, ...vectors].filter((path) => !isTarget(path));
-    return [...columns, ...rows].some(isTarget) && neighbours.every((path) => model.parameters.get(path)?.kind === 'dense');
+    return [...columns, ...rows].some(isTarget) && neighbours.every((path) => isWhole(model.parameters.get(path)));
   });
+}
+
+/** Dense, and neither in codes nor sparse. */
+function isWhole(parameter: Parameter | undefined): boolean {
+  return parameter?.kind === 'dense' && parameter.tensors['value'] !== undefined;
 }
 
 /** In the order of the model, each target in one group. */

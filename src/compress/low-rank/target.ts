@@ -20,8 +20,9 @@ export function describeTarget(model: Model, spec: ParameterSpec): Target {
   const parameter = model.parameters.get(spec.path);
   invariant(parameter !== undefined, `${spec.path} is in the architecture but not in the model`);
   const tensors = Object.values(parameter.tensors);
-  const first = at(tensors, 0).dtype;
-  const dtype = isFloat(first) && tensors.every((tensor) => tensor.dtype === first) ? first : 'float32';
+  const floats = tensors.filter((tensor) => isFloat(tensor.dtype));
+  const first = floats[0]?.dtype ?? 'float32';
+  const dtype = floats.every((tensor) => tensor.dtype === first) ? first : 'float32';
   const bytesBefore = tensors.reduce((sum, tensor) => sum + tensorBytes(tensor), 0);
   return { spec, parameter, dtype, rows: at(spec.shape, 0), columns: at(spec.shape, 1), elementBytes: dtypeBytes[dtype], bytesBefore };
 }

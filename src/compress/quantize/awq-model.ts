@@ -1,12 +1,13 @@
 // The scales of AWQ put into what makes the inputs: norms before, or the linear layer before.
 import { at, invariant, type OperationContext, throwIfCancelled } from '#base';
-import { codeLayout, type Model, parameterSpecs, parametrizationOf } from '#models';
+import { codeLayout, type Model, materializeParameter, parameterSpecs, parametrizationOf } from '#models';
 import type { Calibration } from '../calibration.ts';
 import type { EngineMatrices } from '../decomposition/engine-matrices.ts';
+import { LayerInputs } from '../decomposition/layer-inputs.ts';
+import { slotRows } from '../decomposition/slot-matrices.ts';
 import { type Reader, searchInputScales } from './awq.ts';
 import { type ChannelFeed, chooseFeeds, scaleChannels } from './channel-scales.ts';
-import { LayerInputs } from './layer-inputs.ts';
-import { type CodeSettings, slotRows, tensorOf } from './slot-codes.ts';
+import type { CodeSettings } from './slot-codes.ts';
 import type { Rescaled } from './smooth.ts';
 
 /**
@@ -59,6 +60,6 @@ function readersOf(model: Model, feed: ChannelFeed, codes: CodeSettings): Reader
     const slot = parametrizationOf(parameter).slots(spec, parameter.settings)['value'];
     const layout = slot === undefined ? undefined : codeLayout(slot);
     invariant(layout !== undefined, `${path} is dense and has rows`);
-    return { rows: slotRows(tensorOf(parameter.tensors, 'value', path), layout), shape: { ...layout, ...codes } };
+    return { rows: slotRows(materializeParameter(model, path), layout), shape: { ...layout, ...codes } };
   });
 }

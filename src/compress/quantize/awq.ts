@@ -3,8 +3,8 @@ import { at } from '#base';
 import { runCooperatively, type Steps } from '#linalg';
 import { floatToHalf, halfToFloat } from '#tensor';
 import type { EngineMatrices } from '../decomposition/engine-matrices.ts';
+import type { LayerInputs } from '../decomposition/layer-inputs.ts';
 import { decodeCodes, type GridShape, makeGrid, nearestCodes } from './grid.ts';
-import type { LayerInputs } from './layer-inputs.ts';
 import { type Coded, lostEnergy, roundToNearest } from './slot-codes.ts';
 
 /** One matrix [N, K] among those that read the same input. */

@@ -2,7 +2,6 @@
 import { AppError, at, invariant } from '#base';
 import { architectureOf, isEncoded, type LinearFeed, type Model, type Parameter, replaceParameters } from '#models';
 import { castTensor, float32, type HostTensor } from '#tensor';
-import { tensorOf } from './slot-codes.ts';
 
 /** Channels that may be scaled: rows of the readers are multiplied by s, and what makes them is divided by it. */
 export interface ChannelFeed {
@@ -20,7 +19,9 @@ const ends: Readonly<Record<string, readonly [string, string]>> = { dense: ['val
 
 /** The slot whose rows are those of the weight, where there is one that holds plain numbers. */
 export function scalableSlot(parameter: Parameter | undefined): string | undefined {
-  return parameter === undefined || isEncoded(parameter) ? undefined : ends[parameter.kind]?.[0];
+  const slot = parameter === undefined || isEncoded(parameter) ? undefined : ends[parameter.kind]?.[0];
+  // A sparse slot is stored in pieces.
+  return slot !== undefined && parameter?.tensors[slot] !== undefined ? slot : undefined;
 }
 
 export interface FeedChoice {
@@ -52,7 +53,8 @@ export function chooseFeeds(model: Model, selected: ReadonlySet<string>, withLin
     const needed = feed.source === undefined ? feed.readers : [...feed.readers, feed.source.source];
     const missing = needed.find((path) => !selected.has(path));
     const lent = [...needed, ...feed.vectors.map(({ path }) => path)].find((path) => borrowed.has(path));
-    const rigid = lent ?? needed.find((path) => scalableSlot(model.parameters.get(path)) === undefined);
+    const isPlain = (path: string): boolean => scalableSlot(model.parameters.get(path)) !== undefined;
+    const rigid = lent ?? [...needed, ...feed.vectors.map(({ path }) => path)].find((path) => !isPlain(path));
     if (missing === undefined && rigid === undefined) feeds.push(feed);
     else if (missing === undefined) for (const path of feed.readers) reasons.set(path, `${rigid} cannot be scaled as it is stored`);
     else for (const path of feed.readers) reasons.set(path, `${missing} has a part in it and is not in this step`);
@@ -100,7 +102,9 @@ function slotsOf({ path, kind }: Parameter): readonly [string, string] {
 
 /** One tensor, as [rows, columns], multiplied element by element; in float32, since 16 bits would round the product. */
 function withTensor(parameter: Parameter, slot: string, factor: (row: number, column: number) => number): Parameter {
-  const tensor: HostTensor<'float32'> = castTensor(tensorOf(parameter.tensors, slot, parameter.path), 'float32');
+  const stored = parameter.tensors[slot];
+  invariant(stored !== undefined, `${parameter.path} stores its ${slot} whole`);
+  const tensor: HostTensor<'float32'> = castTensor(stored, 'float32');
   const columns = at(tensor.shape, tensor.shape.length - 1);
   const data = tensor.data.map((value, index) => value * factor(Math.floor(index / columns), index % columns));
   return { ...parameter, tensors: { ...parameter.tensors, [slot]: float32(tensor.shape, data) } };

@@ -4,6 +4,7 @@ import { runCooperatively } from '#linalg';
 import {
   type CodeLayout,
   codeLayout,
+  keptCount,
   type Model,
   materializeParameter,
   type Parameter,
@@ -11,13 +12,16 @@ import {
   parametrizationOf,
   replaceParameters,
   slotName,
+  slotOnHost,
   smallestGroup,
 } from '#models';
-import { castTensor, firstNonFinite, type HostTensor, isFloat, tensorBytes } from '#tensor';
+import { castTensor, firstNonFinite, type HostTensor, isFloat } from '#tensor';
 import { multipliedSlots } from '../activation-statistics.ts';
 import type { Calibration } from '../calibration.ts';
 import { EngineMatrices } from '../decomposition/engine-matrices.ts';
 import { relativeError } from '../decomposition/factor-problem.ts';
+import { LayerInputs } from '../decomposition/layer-inputs.ts';
+import { byInput, bytesOf, slotBytes, slotChains, slotRows, withSlot } from '../decomposition/slot-matrices.ts';
 import { LayerRun } from '../layer-run.ts';
 import { type CompressionEnvironment, type FinishedLayer, type Method, methodReport } from '../method.ts';
 import { selectMatrices } from '../patterns.ts';
@@ -26,30 +30,10 @@ import { awqModel } from './awq-model.ts';
 import { fixedInputGrids } from './fixed-inputs.ts';
 import type { GridShape } from './grid.ts';
 import { encodeInt8, type InputGrid, int8Bytes } from './int8-codes.ts';
-import { LayerInputs } from './layer-inputs.ts';
 import { schemeBits, schemeCodes } from './scheme-codes.ts';
 import { hasFixedActivations, hasIntegerProducts, type QuantizeSettings, quantizeSettings } from './settings.ts';
-import {
-  byInput,
-  bytesOf,
-  type Coded,
-  type CodeSettings,
-  codeByGptq,
-  decoded,
-  type EncodedSlot,
-  encodedBytes,
-  encodedSlot,
-  roundToNearest,
-  slotRows,
-  tensorOf,
-} from './slot-codes.ts';
+import { type Coded, type CodeSettings, codeByGptq, decoded, encodedBytes, encodedSlot, roundToNearest } from './slot-codes.ts';
 import { type Rescaled, smoothModel } from './smooth.ts';
-
-/**
- * Kinds that multiply by their slots one after the other, y = x·S₁·S₂: the inputs of each slot are known from those of the layer. Slots of
- * other kinds are rounded to nearest.
- */
-const chains: Readonly<Record<string, readonly string[]>> = { dense: ['value'], lowRank: ['left', 'right'] };
 
 const defaults = { groupSize: 32, alpha: 0.5 };
 
@@ -197,7 +181,7 @@ class QuantizeRun {
 
   /** Whether the inputs of the slots are those of the layer: embeddings have none, and other kinds use theirs in other ways. */
   #readsInputs({ path, role }: ParameterSpec): boolean {
-    return role === 'linear' && Object.hasOwn(chains, parameterOf(this.#model, path).kind);
+    return role === 'linear' && Object.hasOwn(slotChains, parameterOf(this.#model, path).kind);
   }
 
   #quantize(spec: ParameterSpec, inputs: LayerInputs | undefined): Promise<FinishedLayer> {
@@ -256,7 +240,7 @@ class QuantizeRun {
   /** Puts each matrix slot into codes where that stores less; undefined where none does. */
   async #encode(spec: ParameterSpec, parameter: Parameter, inputs: LayerInputs | undefined): Promise<Parameter | undefined> {
     const slots = parametrizationOf(parameter).slots(spec, parameter.settings);
-    const chain = chains[parameter.kind];
+    const chain = slotChains[parameter.kind];
     const ordered = inputs === undefined || chain === undefined ? Object.keys(slots) : chain;
     let result = parameter;
     // What the slot at hand is multiplied by; those past the first are made here and released here.
@@ -266,16 +250,18 @@ class QuantizeRun {
         const slotSpec = slots[slot];
         const layout = slotSpec?.dtype === 'float' ? codeLayout(slotSpec) : undefined;
         if (layout === undefined) continue;
-        const stored = tensorOf(parameter.tensors, slot, parameter.path);
+        const numbers = slotOnHost(spec, parameter, slot);
+        const storedBytes = slotBytes(parameter, slot);
         if (hasIntegerProducts(this.#settings)) {
-          result = await this.#withInt8(result, slot, stored, layout);
+          result = await this.#withInt8(result, slot, numbers, storedBytes, layout);
           continue;
         }
-        const isSmaller = encodedBytes(layout, this.#codes) < tensorBytes(stored);
-        if (!isSmaller && parameter.kind === 'dense') checkGroup(parameter.path, layout, this.#codes, tensorBytes(stored));
-        const rows = slotRows(stored, layout);
+        const isSmaller = encodedBytes(layout, this.#codes) < storedBytes;
+        if (!isSmaller && parameter.kind === 'dense') checkGroup(parameter.path, layout, this.#codes, storedBytes);
+        const rows = slotRows(numbers, layout);
         const shape: GridShape = { ...layout, ...this.#codes };
-        const coded = isSmaller ? await this.#code(spec.path, rows, shape, current) : undefined;
+        const isSparse = keptCount(parameter, slot) !== undefined;
+        const coded = isSmaller ? await this.#code(spec.path, rows, shape, isSparse, current) : undefined;
         if (coded !== undefined) result = withSlot(result, slot, encodedSlot(slot, coded));
         if (current === undefined || index + 1 === ordered.length) continue;
         const previous = current;
@@ -288,20 +274,22 @@ class QuantizeRun {
     return result === parameter ? undefined : result;
   }
 
-  async #withInt8(parameter: Parameter, slot: string, stored: HostTensor, layout: CodeLayout): Promise<Parameter> {
+  async #withInt8(parameter: Parameter, slot: string, numbers: HostTensor, storedBytes: number, layout: CodeLayout): Promise<Parameter> {
     const { perChannel = true } = this.#settings;
     const grid = this.#options.grids.get(slotName(parameter.path, slot));
-    if (int8Bytes(layout, perChannel, grid !== undefined) >= tensorBytes(stored)) return parameter;
-    const rows = slotRows(stored, layout);
+    if (int8Bytes(layout, perChannel, grid !== undefined) >= storedBytes) return parameter;
+    const rows = slotRows(numbers, layout);
     return withSlot(parameter, slot, await encodeInt8(slot, rows, layout, perChannel, grid, this.#signal));
   }
 
-  async #code(path: string, rows: Float32Array, shape: GridShape, inputs: LayerInputs | undefined): Promise<Coded> {
+  /** Zero is on every grid, so rounding leaves it zero; only GPTQ has to be told which zeros are not to make up for others. */
+  async #code(path: string, rows: Float32Array, shape: GridShape, isSparse: boolean, inputs: LayerInputs | undefined): Promise<Coded> {
     const { scheme, method, threshold = 'twn' } = this.#settings;
     if (scheme !== 'integer') return await runCooperatively(schemeCodes(rows, shape, scheme, threshold), this.#signal);
     if (inputs === undefined) return await runCooperatively(roundToNearest(rows, shape), this.#signal);
     if (method === 'awq') return await codeByAwq(this.#matrices, rows, shape, inputs, !this.#options.rescaled.folded.has(path));
-    return await codeByGptq(this.#matrices, rows, shape, inputs);
+    const keeps = isSparse ? Uint8Array.from(byInput(rows, shape), (value) => (value === 0 ? 0 : 1)) : undefined;
+    return await codeByGptq(this.#matrices, rows, shape, inputs, keeps);
   }
 }
 
@@ -313,16 +301,6 @@ function checkGroup(path: string, layout: CodeLayout, codes: CodeSettings, store
     'does_not_factor',
     `${path}: groups of ${codes.groupSize} are longer than its rows of ${layout.columns} numbers. Set groupSize to ${fitting} or less, or exclude it.`,
   );
-}
-
-/** The parameter with one slot in codes. */
-function withSlot(parameter: Parameter, slot: string, { settings, tensors }: EncodedSlot): Parameter {
-  const others = Object.entries(parameter.tensors).filter(([name]) => name !== slot);
-  return {
-    ...parameter,
-    settings: { ...parameter.settings, ...settings },
-    tensors: { ...Object.fromEntries(others), ...tensors },
-  };
 }
 
 /** All wider floats in 16 bits; undefined where there are none. */

@@ -1,12 +1,13 @@
 // Codes of one matrix slot in groups: by rounding and by GPTQ, decoded, and as they are stored.
-import { invariant } from '#base';
 import { runCooperatively, type Steps } from '#linalg';
 import { type CodeLayout, encodingSettings, type GroupEncoding, type ParameterSettings } from '#models';
-import { castTensor, float32, floatToHalf, type HostTensor, hostTensor, tensorBytes, transposeMatrix } from '#tensor';
+import { floatToHalf, type HostTensor, hostTensor, transposeMatrix } from '#tensor';
 import type { EngineMatrices } from '../decomposition/engine-matrices.ts';
-import { dropDeadInputs, gptqCodes } from './gptq.ts';
+import { dropDeadInputs } from '../decomposition/input-factor.ts';
+import type { LayerInputs } from '../decomposition/layer-inputs.ts';
+import { byInput } from '../decomposition/slot-matrices.ts';
+import { gptqCodes } from './gptq.ts';
 import { decodeCodes, type Grid, type GridShape, makeGrid, nearestCodes, packGrid } from './grid.ts';
-import type { LayerInputs } from './layer-inputs.ts';
 
 export interface CodeSettings {
   readonly bits: number;
@@ -46,23 +47,12 @@ export function* roundToNearest(numbers: Float32Array, shape: GridShape): Steps<
   return { grid: { ...shape, groups, scales, zeroPoints }, codes };
 }
 
-/** The numbers of a slot, row by row as its codes are grouped: [N, K]. */
-export function slotRows(slot: HostTensor, { rows, columns, isTransposed }: CodeLayout): Float32Array {
-  const wide = castTensor(slot, 'float32');
-  return isTransposed ? transposeMatrix(wide).data : float32([rows, columns], wide.data).data;
-}
-
 /** The numbers that codes stand for, [N, K], input scales taken off. */
 export function decoded({ grid, codes, inputScales }: Coded): Float32Array {
   const numbers = decodeCodes(codes, grid);
   if (inputScales !== undefined)
     for (let index = 0; index < numbers.length; index++) numbers[index] = (numbers[index] ?? 0) / (inputScales[index % grid.columns] ?? 1);
   return numbers;
-}
-
-/** [N, K] -> [K, N] in float64, as products over inputs want it. */
-export function byInput(rows: Float32Array, { rows: N, columns: K }: GridShape): Float64Array {
-  return new Float64Array(transposeMatrix(float32([N, K], rows)).data);
 }
 
 /** ‖X·(W − W')‖² over the calibration inputs. */
@@ -80,15 +70,22 @@ export async function lostEnergy(inputs: LayerInputs, rows: Float32Array, coded:
  * GPTQ, or rounding to nearest where that happens to lose less: never worse on the calibration inputs.
  *
  * @param rows - the weight, [N, K]
+ * @param keeps - one flag (0 or 1) a weight, [K, N]: those without are zero and stay zero
  */
-export async function codeByGptq(matrices: EngineMatrices, rows: Float32Array, shape: GridShape, inputs: LayerInputs): Promise<Coded> {
+export async function codeByGptq(
+  matrices: EngineMatrices,
+  rows: Float32Array,
+  shape: GridShape,
+  inputs: LayerInputs,
+  keeps?: Uint8Array,
+): Promise<Coded> {
   const nearest = await runCooperatively(roundToNearest(rows, shape), matrices.signal);
   const factor = await inputs.factor();
   const weight = byInput(rows, shape);
   dropDeadInputs(weight, factor);
   const alive = transposeMatrix(hostTensor('float64', [shape.columns, shape.rows], weight)).data;
   const grid = makeGrid(alive, shape);
-  const chosen = { grid, codes: await gptqCodes(matrices, weight, factor, grid) };
+  const chosen = { grid, codes: await gptqCodes(matrices, weight, factor, grid, keeps) };
   return (await lostEnergy(inputs, rows, chosen)) <= (await lostEnergy(inputs, rows, nearest)) ? chosen : nearest;
 }
 
@@ -113,16 +110,4 @@ export function encodedBytes({ rows, columns }: CodeLayout, { bits, groupSize, s
   const groups = Math.ceil(columns / groupSize);
   const zeroPoints = symmetric ? 0 : Math.ceil((groups * bits) / 8);
   return rows * (groups * ((groupSize * bits) / 8 + 2) + zeroPoints);
-}
-
-/** Sum of the bytes of a parameter's tensors. */
-export function bytesOf(tensors: Readonly<Record<string, HostTensor>>): number {
-  return Object.values(tensors).reduce((sum, tensor) => sum + tensorBytes(tensor), 0);
-}
-
-/** One of the tensors of a parameter. */
-export function tensorOf(tensors: Readonly<Record<string, HostTensor>>, slot: string, path: string): HostTensor {
-  const tensor = tensors[slot];
-  invariant(tensor !== undefined, `${path} has no stored tensor ${slot}`);
-  return tensor;
 }

@@ -3,8 +3,8 @@ import { randomUUID } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { AppError, type OperationContext, quietContext, throwIfCancelled } from '#base';
-import { type Model, materializeParameter, taskOf } from '#models';
-import { castTensor, type DType, dtypeBytes, sizeOf, transposeMatrix } from '#tensor';
+import { isEncoded, type Model, materializeParameter, taskOf } from '#models';
+import { castTensor, type DType, dtypeBytes, isFloat, sizeOf, transposeMatrix } from '#tensor';
 import { type FileSystem, localFileSystem } from '../file-system.ts';
 import { type FolderWriter, renameDurably, writeFolder } from '../folder-writer.ts';
 import { type TensorSource, writeSafetensors } from '../safetensors.ts';
@@ -101,9 +101,10 @@ function endsOf({ config }: Model): GenerationDefaults {
 /** Rounding the product of two float16 factors to float16 would move the logits by a thousandth. */
 function exactDType(model: Model): ExportDType {
   const parameters = [...model.parameters.values()];
-  if (parameters.some(({ kind }) => kind !== 'dense' && kind !== 'shared')) return 'float32';
+  if (parameters.some((parameter) => (parameter.kind !== 'dense' && parameter.kind !== 'shared') || isEncoded(parameter))) return 'float32';
   const dtypes = new Set<DType>();
-  for (const { tensors } of parameters) for (const { dtype } of Object.values(tensors)) dtypes.add(dtype);
+  // The bitmaps of sparse weights are no numbers.
+  for (const { tensors } of parameters) for (const { dtype } of Object.values(tensors)) if (isFloat(dtype)) dtypes.add(dtype);
   const [only] = dtypes;
   return dtypes.size === 1 && (only === 'float16' || only === 'bfloat16') ? only : 'float32';
 }

@@ -23,7 +23,7 @@ describe('wiki-gpt2-7m', async () => {
   });
 
   async function pruned(settings: object): Promise<{ readonly result: MethodResult; readonly error: number; readonly without: number }> {
-    const step = methods['pruneStructure']!.step({ include: ['h.1.*'], ratio: 0.5, ...settings }, 'prune');
+    const step = methods['prune']!.step({ include: ['h.1.*'], ratio: 0.5, ...settings }, 'prune');
     const result = await step.apply(model, { engine, calibration }, quietContext);
     const { outputError, note } = result.report.layers.find((layer) => layer.outputError !== undefined)!;
     return { result, error: outputError!, without: Number(/without the refit ([\d.]+)/.exec(note!)![1]) };

@@ -27,10 +27,10 @@ const tolerance = { absolute: 1e-4, relative: 1e-4 };
 
 /** Heads and neurons that differ from block to block; the second block is the smaller one in both. */
 const uneven = [
-  { pruneStructure: { structure: 'heads', ratio: 0.5, include: ['h.1.*'] } },
-  { pruneStructure: { structure: 'ffn', ratio: 0.625, spread: 'global' } },
+  { prune: { structure: 'heads', ratio: 0.5, include: ['h.1.*'] } },
+  { prune: { structure: 'ffn', ratio: 0.625, spread: 'global' } },
 ];
-const narrow = [{ pruneStructure: { structure: 'width', ratio: 0.75 } }];
+const narrow = [{ prune: { structure: 'width', ratio: 0.75 } }];
 
 async function compressed(model: Model, steps: readonly object[]): Promise<Model> {
   return (await compressModel(model, parseRecipe({ steps }, methods), { engine, calibration }, quietContext)).model;
@@ -43,9 +43,9 @@ const models: readonly (readonly [string, Model])[] = [
   ['gpt2, uneven and thin', await compressed(gpt2, [...uneven, { lowRank: { rank: 3 } }])],
   [
     'gpt2, three of four heads, and three quarters of the width',
-    await compressed(gpt2, [...narrow, { pruneStructure: { structure: 'heads', ratio: 0.75 } }]),
+    await compressed(gpt2, [...narrow, { prune: { structure: 'heads', ratio: 0.75 } }]),
   ],
-  ['gpt2, one layer', await compressed(gpt2, [{ pruneStructure: { structure: 'layers', ratio: 0.5 } }])],
+  ['gpt2, one layer', await compressed(gpt2, [{ prune: { structure: 'layers', ratio: 0.5 } }])],
   ['llama, uneven', await compressed(llama, uneven)],
   ['llama, narrow', await compressed(llama, narrow)],
 ];

@@ -40,7 +40,7 @@ function prune(
   environment: Partial<CompressionEnvironment> = { calibration },
   context = quietContext,
 ): Promise<MethodResult> {
-  return methods['pruneStructure']!.step(settings, 'prune').apply(which, { engine, ...environment }, context);
+  return methods['prune']!.step(settings, 'prune').apply(which, { engine, ...environment }, context);
 }
 
 function distance(first: ArrayLike<number>, second: ArrayLike<number>): number {
@@ -231,15 +231,15 @@ describe('composition', () => {
   });
 
   it('goes on from blocks that differ', async () => {
-    const uneven = await steps([{ pruneStructure: { structure: 'ffn', ratio: 0.5, include: ['h.0.*'] } }]);
+    const uneven = await steps([{ prune: { structure: 'ffn', ratio: 0.5, include: ['h.0.*'] } }]);
     expect(layerShapes(uneven.config).map(({ feedForwardWidth }) => feedForwardWidth)).toEqual([16, 32]);
     checkConfig(uneven.config);
-    const fewHeads = await steps([{ pruneStructure: { structure: 'heads', ratio: 0.5, include: ['h.0.*'] } }]);
+    const fewHeads = await steps([{ prune: { structure: 'heads', ratio: 0.5, include: ['h.0.*'] } }]);
     checkConfig(fewHeads.config);
     expect(fewHeads.config).toMatchObject({ heads: 4, layerShapes: [{ heads: 2 }, { heads: 4 }] });
-    const even = await steps([{ pruneStructure: { structure: 'ffn', ratio: 0.5, include: ['h.1.*'] } }], uneven);
+    const even = await steps([{ prune: { structure: 'ffn', ratio: 0.5, include: ['h.1.*'] } }], uneven);
     expect(even.config).toEqual({ ...gpt2Config, feedForwardWidth: 16 });
-    const last = await steps([{ pruneStructure: { structure: 'layers', remove: [1] } }], uneven);
+    const last = await steps([{ prune: { structure: 'layers', remove: [1] } }], uneven);
     expect(last.config).toEqual({ ...gpt2Config, feedForwardWidth: 16, layers: 1 });
     for (const then of [
       { quantize: { bits: 8, groupSize: 16 } },
@@ -327,7 +327,7 @@ describe('the step', () => {
     [{ structure: 'ffn', ratio: 0 }, /ratio/],
     [{ structure: 'ffn', ratio: 0.5, multipleof: 2 }, /Did you mean "multipleOf"/],
   ])('refuses %o', (settings, message) => {
-    expect(() => methods['pruneStructure']!.step(settings, 'steps[0].prune')).toThrow(message);
+    expect(() => methods['prune']!.step(settings, 'steps[0].prune')).toThrow(message);
   });
 
   it('refuses what it cannot do, by name', async () => {
@@ -343,7 +343,7 @@ describe('the step', () => {
       { structure: 'layers', ratio: 0.5 },
       { structure: 'ffn', ratio: 0.5, importance: 'magnitude', repair: true },
     ]) {
-      expect(methods['pruneStructure']!.step(settings, 'prune').needsCalibration).toBe(true);
+      expect(methods['prune']!.step(settings, 'prune').needsCalibration).toBe(true);
       await expect(prune(settings, gpt2, {})).rejects.toMatchObject({ code: 'not_enough_samples' });
       const empty = new WindowCalibration(engine, tinyWindows(0));
       await expect(prune(settings, gpt2, { calibration: empty })).rejects.toMatchObject({ code: 'not_enough_samples' });

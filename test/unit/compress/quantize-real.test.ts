@@ -13,7 +13,7 @@ import { fixtureModelFolder, fixtureTokenizer } from '#test/fixture-tokenizers';
 import { repositoryRoot } from '#test/shared';
 import { textFromStrings, tokenizeCorpus } from '#text';
 import { EngineMatrices } from '../../../src/compress/decomposition/engine-matrices.ts';
-import { LayerInputs } from '../../../src/compress/quantize/layer-inputs.ts';
+import { LayerInputs } from '../../../src/compress/decomposition/layer-inputs.ts';
 
 describe('wiki-gpt2-7m', async () => {
   const engine = await createOnnxEngine({ device: 'cpu' });

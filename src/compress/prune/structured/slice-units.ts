@@ -19,9 +19,9 @@ import {
 import { firstNonFinite, fromNumbers, hostTensor, tensorBytes, toNumbers } from '#tensor';
 import type { EngineMatrices } from '../../decomposition/engine-matrices.ts';
 import { relativeError } from '../../decomposition/factor-problem.ts';
+import { LayerInputs } from '../../decomposition/layer-inputs.ts';
 import { LayerRun } from '../../layer-run.ts';
 import { type CompressionEnvironment, type FinishedLayer, type LayerReport, type MethodResult, methodReport } from '../../method.ts';
-import { LayerInputs } from '../../quantize/layer-inputs.ts';
 import { chooseUnits } from './choose.ts';
 import { scoreUnits } from './importance.ts';
 import { refitRows } from './refit.ts';

@@ -11,7 +11,7 @@ import { sliceUnits } from './slice-units.ts';
  * @see README.md beside this file, and the sources at `firstOrderUnits`, `removalLosses` and `blockInfluence`
  */
 export const pruneStructure: Method<StructuredSettings> = {
-  name: 'pruneStructure',
+  name: 'prune',
   settings: structuredSettings,
   needsCalibration: (settings) => (settings.remove === undefined && importanceOf(settings) !== 'magnitude') || isRepaired(settings),
   async apply(model, settings, environment, context) {

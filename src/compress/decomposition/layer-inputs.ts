@@ -2,8 +2,8 @@
 import { at } from '#base';
 import type { DeviceBuffer } from '#engine';
 import { hostTensor } from '#tensor';
-import { type EngineMatrices, withBuffers } from '../decomposition/engine-matrices.ts';
-import { factorInputs, type InputFactor } from './gptq.ts';
+import { type EngineMatrices, withBuffers } from './engine-matrices.ts';
+import { factorInputs, type InputFactor, type InputOrder } from './input-factor.ts';
 
 /** H = XᵀX [K, K] on the engine, with what follows from it computed when it is asked for. The caller releases it. */
 export class LayerInputs {
@@ -11,7 +11,7 @@ export class LayerInputs {
   readonly #matrices: EngineMatrices;
   readonly #gram: Float64Array;
   readonly #buffer: DeviceBuffer;
-  #factor: Promise<InputFactor> | undefined;
+  readonly #factors = new Map<InputOrder, Promise<InputFactor>>();
 
   constructor(matrices: EngineMatrices, gram: Float64Array, width: number) {
     this.width = width;
@@ -20,10 +20,13 @@ export class LayerInputs {
     this.#buffer = matrices.upload(width, width, gram);
   }
 
-  /** For GPTQ. Layers that read one input share it. */
-  factor(): Promise<InputFactor> {
-    this.#factor ??= factorInputs(this.#gram, this.width, this.#matrices.signal);
-    return this.#factor;
+  /** For methods that go over the inputs one by one. Layers that read one input share it. */
+  factor(order: InputOrder = 'byMoment'): Promise<InputFactor> {
+    const known = this.#factors.get(order);
+    if (known !== undefined) return known;
+    const factor = factorInputs(this.#matrices, this.#gram, this.width, order);
+    this.#factors.set(order, factor);
+    return factor;
   }
 
   /** √Σx² of each input over the calibration text, [K]. */
