@@ -85,7 +85,7 @@ async function main(): Promise<void> {
 /** For runs with fewer blocks. */
 function withoutMissingLayers(step: object, layers: number): object {
   if (!('prune' in step)) return step;
-  const settings = step.pruneStructure as { readonly remove?: readonly number[] };
+  const settings = step.prune as { readonly remove?: readonly number[] };
   const { remove } = settings;
   return remove === undefined ? step : { prune: { ...settings, remove: remove.filter((layer) => layer < layers) } };
 }

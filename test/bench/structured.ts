@@ -89,7 +89,7 @@ async function main(): Promise<void> {
   print(['none', '100 %', (await loss(engine, model, heldOut)).toFixed(3), '-']);
   for (const settings of cases.filter(({ structure }) => only === undefined || structure === only)) {
     const start = performance.now();
-    const recipe = parseRecipe({ steps: [{ pruneStructure: settings }] }, methods);
+    const recipe = parseRecipe({ steps: [{ prune: settings }] }, methods);
     const result = await compressModel(model, recipe, { engine, calibration }, quietContext);
     const seconds = ((performance.now() - start) / 1000).toFixed(1);
     const share = parameterCounts(result.model).storedBytes / parameterCounts(model).storedBytes;
