@@ -1,8 +1,8 @@
-// The fixed batch of tokens that a result is run on, and its logits.
-import { invariant, type OperationContext } from '#base';
+// The fixed batch of tokens that a result is run on, and what it answers: logits of tokens or of labels, or embeddings.
+import { at, invariant, type OperationContext } from '#base';
 import type { Engine } from '#engine';
-import { buildLogitsGraph, graphNames, type Model, type ModelConfig, uploadModel } from '#models';
-import { type HostTensor, int64, toNumbers } from '#tensor';
+import { borrowModel, buildTaskGraph, graphNames, type Model, type ModelConfig } from '#models';
+import { type HostTensor, hostTensor, int64, toNumbers } from '#tensor';
 
 /** B */
 const sequences = 2;
@@ -16,24 +16,35 @@ export function probeTokens({ vocabularySize: V, maxPositions }: ModelConfig): H
   return int64([sequences, T], [...upwards, ...upwards.toReversed()]);
 }
 
-/** Logits of the probe's tokens, [B, T, V]. Holds the weights on the device for the call. */
-export async function probeLogits(engine: Engine, model: Model, { signal }: Pick<OperationContext, 'signal'>): Promise<Float32Array> {
+export interface ProbeAnswer {
+  readonly numbers: Float32Array;
+  /** Numbers that belong together: the logits of one token or text, or one embedding. */
+  readonly width: number;
+}
+
+/** What a model of any task answers to the probe's tokens. Holds the weights on the device for the call. */
+export async function probeAnswer(engine: Engine, model: Model, { signal }: Pick<OperationContext, 'signal'>): Promise<ProbeAnswer> {
   const tokens = probeTokens(model.config);
   const [batch = 0, length = 0] = tokens.shape;
-  const program = await engine.compile(buildLogitsGraph(model, { batch, length }), { name: 'verification' });
-  const weights = uploadModel(engine, model);
+  const program = await engine.compile(buildTaskGraph(model, { batch, length }), { name: 'verification' });
+  const weights = borrowModel(engine, model);
   try {
-    const inputs: Record<string, HostTensor | (typeof weights)[string]> = { [graphNames.tokens]: tokens };
-    for (const name of program.inputNames) {
-      const weight = weights[name];
-      if (weight !== undefined) inputs[name] = weight;
-    }
-    const { [graphNames.logits]: logits } = await program.run(inputs, { signal });
-    invariant(logits !== undefined, 'the logits graph answers logits');
+    const mask = hostTensor('bool', tokens.shape);
+    mask.data.fill(1);
+    const available: Record<string, HostTensor | (typeof weights)[string]> = {
+      ...weights,
+      [graphNames.tokens]: tokens,
+      [graphNames.mask]: mask,
+      [graphNames.tokenTypes]: hostTensor('int64', tokens.shape),
+    };
+    const inputs = Object.fromEntries(Object.entries(available).filter(([name]) => program.inputNames.includes(name)));
+    const results = Object.values(await program.run(inputs, { signal }));
+    const [answer] = results;
+    invariant(answer !== undefined && results.length === 1, 'the graph of a task has one answer');
     try {
-      return Float32Array.from(toNumbers(logits.read()));
+      return { numbers: Float32Array.from(toNumbers(answer.read())), width: at(answer.shape, answer.shape.length - 1) };
     } finally {
-      logits.release();
+      answer.release();
     }
   } finally {
     for (const buffer of Object.values(weights)) buffer.release();
