@@ -136,7 +136,8 @@ export function huggingFaceConfigText(config: ModelConfig, dtype: 'float32' | 'f
   return `${JSON.stringify(writeHuggingFaceConfig(config, dtype), null, 2).replace(floatFields, '$1.0$2')}\n`;
 }
 
-function writeFields({ layerShapes: _, ...config }: ModelConfig): object {
+/** Without what only artefacts say, beside these fields or in a file of their own. */
+function writeFields({ layerShapes: _, embedding: __, halting: ___, ...config }: ModelConfig): object {
   switch (config.architecture) {
     case 'gpt2':
       return writeGpt2(config);
