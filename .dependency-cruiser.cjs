@@ -27,7 +27,9 @@ const homes = [
   { modules: ['vega', 'vega-lite'], folders: ['report'] },
   { modules: ['@grpc/[^/]+', 'grpc-health-check'], folders: ['server'] },
   { modules: ['@opentelemetry/[^/]+'], folders: ['telemetry'] },
-  { modules: ['commander', 'cli-progress', 'tsx'], folders: ['cli'] },
+  { modules: ['commander', 'cli-progress'], folders: ['cli'] },
+  // Both start a process whose code is TypeScript.
+  { modules: ['tsx'], folders: ['jobs', 'cli'] },
   { modules: ['yaml'], folders: ['jobs', 'cli'] },
   // Whoever reads something from outside checks it; the core below is given checked values.
   { modules: ['zod'], folders: ['models', 'text', 'store', 'train', 'serve', 'compress', 'distill', 'evaluate', 'jobs', 'server', 'cli'] },

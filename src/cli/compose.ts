@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import { AppError, type Logger, silentLogger } from '#base';
 import type { Engine } from '#engine';
 import { createOnnxEngine } from '#engine/onnx';
-import { allHandlers, HubInference, JobRunner, JobStore, ModelHub } from '#jobs';
+import { allHandlers, HubInference, JobRunner, JobStore, ModelHub, ResultCheck } from '#jobs';
 import { AthanorServer, type StopOptions } from '#server';
 import { type FileSystem, LocalStore } from '#store';
 
@@ -19,6 +19,10 @@ export interface ComposeOptions {
   readonly logger?: Logger;
   /** How the store writes to its disk; a test fills it. */
   readonly fileSystem?: FileSystem;
+  /** Loads every result back in a fresh process before it gets its name. Default true; a test that counts processes switches it off. */
+  readonly checkResults?: boolean;
+  /** Bytes that the process may hold: compressions that would need more are refused. Default: what the machine or its control group has. */
+  readonly memoryLimitBytes?: number;
 }
 
 export interface RunningServer {
@@ -29,7 +33,7 @@ export interface RunningServer {
 
 /** @throws AppError `store_in_use` | `unavailable` (the address) | `provider_missing` | `file_not_allowed` | `disk_full` */
 export async function startServer(options: ComposeOptions): Promise<RunningServer> {
-  const { store, address, device, threads, logger = silentLogger, fileSystem } = options;
+  const { store, address, device, threads, logger = silentLogger, fileSystem, checkResults = true, memoryLimitBytes } = options;
   const root = resolve(store);
   await mkdir(root, { recursive: true }).catch((error: unknown) => {
     throw AppError.from(error);
@@ -39,7 +43,7 @@ export async function startServer(options: ComposeOptions): Promise<RunningServe
   try {
     const artefacts = await LocalStore.open(root, fileSystem === undefined ? {} : { fileSystem });
     const engine = await createOnnxEngine({ ...(device === undefined ? {} : { device }), ...(threads === undefined ? {} : { threads }) });
-    return await serve({ root, address, logger, jobStore, artefacts, engine });
+    return await serve({ root, address, logger, jobStore, artefacts, engine, checkResults, memoryLimitBytes });
   } catch (error) {
     jobStore.close();
     throw error;
@@ -53,13 +57,29 @@ interface Parts {
   readonly jobStore: JobStore;
   readonly artefacts: LocalStore;
   readonly engine: Engine;
+  readonly checkResults: boolean;
+  readonly memoryLimitBytes: number | undefined;
 }
 
-async function serve({ root, address, logger, jobStore, artefacts, engine }: Parts): Promise<RunningServer> {
-  const hub = new ModelHub({ store: artefacts, engine, ledger: jobStore.models });
+async function serve({
+  root,
+  address,
+  logger,
+  jobStore,
+  artefacts,
+  engine,
+  checkResults,
+  memoryLimitBytes,
+}: Parts): Promise<RunningServer> {
+  const hub = new ModelHub({
+    store: artefacts,
+    engine,
+    ledger: jobStore.models,
+    ...(checkResults ? { check: new ResultCheck(engine) } : {}),
+  });
   const runner = JobRunner.start({
     store: jobStore,
-    handlers: allHandlers(hub, engine, jobStore.models),
+    handlers: allHandlers(hub, engine, jobStore.models, memoryLimitBytes === undefined ? {} : { memoryLimitBytes }),
     workFolder: join(root, 'work'),
     logger,
   });

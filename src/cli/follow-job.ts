@@ -2,7 +2,7 @@
 import { SingleBar } from 'cli-progress';
 import { AppError, type ErrorCode, errorCatalogue } from '#base';
 import type { JobEventMessage, JobProgressMessage, JobResultMessage } from '#server';
-import type { Output } from './output.ts';
+import { bytesText, type Output } from './output.ts';
 
 export interface EndedJob {
   readonly jobId: string;
@@ -17,8 +17,13 @@ const shownMetrics: readonly (readonly [string, (value: number) => string])[] = 
   ['outputError', (value) => `output error ${value.toFixed(3)}`],
   ['relativeError', (value) => `error ${value.toFixed(3)}`],
   ['weightError', (value) => `weight error ${value.toFixed(3)}`],
+  ['bytesSaved', (value) => `${bytesText(value)} saved`],
   ['tokensPerSecond', (value) => `${Math.round(value)} tokens/s`],
+  ['residentBytes', (value) => `${bytesText(value)} memory`],
 ];
+
+/** More would not fit beside the bar. */
+const mostFigures = 4;
 
 /** Without a terminal, progress is one line this often. */
 const lineEveryMs = 5000;
@@ -75,7 +80,7 @@ function figuresOf(metrics: Readonly<Record<string, number | string>>, item: str
     const value = metrics[name];
     return typeof value === 'number' && !(name === 'loss' && 'meanLoss' in metrics) ? [text(value)] : [];
   });
-  return [...figures.slice(0, 2), ...(item === '' ? [] : [item])].join('  ');
+  return [...figures.slice(0, mostFigures), ...(item === '' ? [] : [item])].join('  ');
 }
 
 /**

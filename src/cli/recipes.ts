@@ -1,4 +1,4 @@
-// A recipe from the command line: a file, or a method with a ratio.
+// A recipe from the command line: a file, the name of a shipped one, or a method with a ratio.
 import { readFile } from 'node:fs/promises';
 import { AppError } from '#base';
 
@@ -18,15 +18,20 @@ const methods: Readonly<Record<string, (ratio: number, hasData: boolean) => obje
 
 export const methodNames = Object.keys(methods);
 
-/** The recipe as YAML. @throws AppError `invalid_argument` | `file_not_found` */
-export async function recipeText({ recipe, method, ratio, hasData }: RecipeOptions): Promise<string> {
+/** The recipe as the server takes it: what a file says, the name of one that it has, or a method with a ratio. */
+export type RecipeForm = { readonly recipeYaml: string } | { readonly recipeName: string };
+
+/** @throws AppError `invalid_argument` | `file_not_found` */
+export async function recipeForm({ recipe, method, ratio, hasData }: RecipeOptions): Promise<RecipeForm> {
   if (recipe !== undefined) {
     if (method !== undefined || ratio !== undefined)
-      throw new AppError('invalid_argument', '--recipe: give either a recipe file, or --method and --ratio.');
+      throw new AppError('invalid_argument', '--recipe: give either a recipe, or --method and --ratio.');
     try {
-      return await readFile(recipe, 'utf8');
-    } catch (error) {
-      throw AppError.from(error);
+      return { recipeYaml: await readFile(recipe, 'utf8') };
+    } catch (thrown) {
+      const error = AppError.from(thrown);
+      if (error.code === 'file_not_found' && isPlainName(recipe)) return { recipeName: recipe };
+      throw error;
     }
   }
   const make = method === undefined || !Object.hasOwn(methods, method) ? undefined : methods[method];
@@ -37,5 +42,10 @@ export async function recipeText({ recipe, method, ratio, hasData }: RecipeOptio
     );
   if (ratio === undefined)
     throw new AppError('invalid_argument', '--ratio: is missing. Give the share of the bytes to keep, for example 0.5.');
-  return JSON.stringify({ steps: [make(ratio, hasData)] });
+  return { recipeYaml: JSON.stringify({ steps: [make(ratio, hasData)] }) };
+}
+
+/** Neither a folder nor an ending: such a file was surely not meant. */
+function isPlainName(recipe: string): boolean {
+  return /^[\w-]+$/.test(recipe);
 }

@@ -100,28 +100,63 @@ function reportText(report: ReportMessage): string {
   return reportsText([[report.model, report]]);
 }
 
+type CompressMessage = NonNullable<JobResultMessage['compress']>;
+
+/** Step by step what became of each parameter, then what the whole was worth knowing for. */
+function compressText({ changes, steps, calibration, memory, verification }: CompressMessage, model: ModelMessage): string {
+  const heads = ['parameter', 'stored as', 'rank', 'bytes before', 'bytes after', 'lost before', 'weight error', 'output error', 'note'];
+  const lines = steps.flatMap(({ method, note }, index) => {
+    const rows = changes
+      .filter(({ step }) => step === index)
+      .map((change) => [
+        change.path,
+        change.parametrization,
+        change.rank === undefined ? '-' : String(change.rank),
+        countText(change.storedBytesBefore),
+        countText(change.storedBytesAfter),
+        change.errorBefore.toFixed(4),
+        change.weightError.toFixed(4),
+        change.outputError === undefined ? '-' : change.outputError.toFixed(4),
+        change.note,
+      ]);
+    const title = `step ${index + 1}, ${method}${note === '' ? '' : `: ${note}`}`;
+    return [title, ...(rows.length === 0 ? [] : [table([heads, ...rows])]), ''];
+  });
+  return [
+    ...lines,
+    ...(calibration
+      ? [
+          `calibrated on ${calibration.rows} of ${calibration.rowsAvailable} rows of ${calibration.rowTokens} tokens, hash ${calibration.rowsHash.slice(0, 16)}`,
+        ]
+      : []),
+    ...(memory ? [`memory at the peak ${bytesText(memory.peakBytes)}, expected ${bytesText(memory.estimatedPeakBytes)}`] : []),
+    ...verificationLines(verification),
+    '',
+    modelsText([model]),
+  ].join('\n');
+}
+
+function verificationLines(
+  verification: { readonly tokens: number; readonly maxRelativeDifference: number | string } | null | undefined,
+): string[] {
+  if (!verification) return [];
+  const { tokens, maxRelativeDifference } = verification;
+  return [`loaded back in a fresh process: ${tokens} tokens, logits differ by ${Number(maxRelativeDifference).toExponential(1)}`];
+}
+
 /** The result of any job. */
 export function resultText({ importModel, compress, distill, evaluate, export: exported }: JobResultMessage): string {
-  if (importModel?.model) return modelsText([importModel.model]);
-  if (compress?.model)
-    return [
-      table([
-        ['parameter', 'stored as', 'rank', 'bytes before', 'bytes after', 'relative error'],
-        ...compress.changes.map((change) => [
-          change.path,
-          change.parametrization,
-          change.rank === undefined ? '-' : String(change.rank),
-          countText(change.storedBytesBefore),
-          countText(change.storedBytesAfter),
-          change.relativeError.toFixed(4),
-        ]),
-      ]),
-      '',
-      modelsText([compress.model]),
-    ].join('\n');
+  if (importModel?.model) return [modelsText([importModel.model]), ...verificationLines(importModel.verification)].join('\n');
+  if (compress?.model) return compressText(compress, compress.model);
   if (distill?.model) {
     const measures = Object.entries(distill.validation).map(([name, value]) => `${name} ${Number(value).toFixed(4)}`);
-    return [`${distill.steps} steps, loss ${distill.finalLoss.toFixed(4)}`, ...measures, '', modelsText([distill.model])].join('\n');
+    return [
+      `${distill.steps} steps, loss ${distill.finalLoss.toFixed(4)}`,
+      ...measures,
+      ...verificationLines(distill.verification),
+      '',
+      modelsText([distill.model]),
+    ].join('\n');
   }
   if (evaluate?.report) return reportText(evaluate.report);
   return (exported?.files ?? []).map(({ fileName, sizeBytes }) => `${fileName}  ${bytesText(sizeBytes)}`).join('\n');

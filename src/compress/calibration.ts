@@ -1,9 +1,15 @@
-// Second moments of the inputs of a model's linear layers over sample text, accumulated on the engine.
-import { AppError, at, invariant, type OperationContext, throwIfCancelled } from '#base';
+// What methods learn from sample data: inputs of layers, gradients, and the loss of changed models, accumulated on the engine.
+import { AppError, at, type OperationContext, throwIfCancelled } from '#base';
 import type { DeviceBuffer, Engine, Program } from '#engine';
-import { GraphBuilder, type Value } from '#graph';
-import { borrowModel, causalNetwork, graphNames, type Model, parameterSpecs } from '#models';
-import type { HostTensor } from '#tensor';
+import { GraphBuilder, optimizeGraph, type Value } from '#graph';
+import { borrowModel, type GraphNetwork, type Model, type ModelDeclaration, parameterSpecs } from '#models';
+import { type HostTensor, sizeOf } from '#tensor';
+import { type InputHistogram, type InputRange, inputHistograms, inputRanges } from './activation-statistics.ts';
+import { finite, type Pass, type Running, runPass } from './calibration-pass.ts';
+import { bindWindow, type CalibrationNetwork, type CalibrationWindows, calibrationNetwork } from './calibration-windows.ts';
+import { type GradientStatistic, gradientStatistics, gradientSum } from './gradient-statistics.ts';
+import { type InputStatistic, type InputTap, inputStatistics, inputTaps } from './input-taps.ts';
+import { LossProbe } from './loss-probe.ts';
 
 /** H = XᵀX of one input, and the layers that it goes into. */
 export interface InputMoments {
@@ -12,12 +18,43 @@ export interface InputMoments {
   /** [D, D], symmetric: the sum, not the mean, over the tokens. */
   readonly gram: Float64Array;
   readonly width: number;
-  /** N, the number of rows of X. */
+  /** N, the number of rows of X: of a weight that several layers share those of all of them. */
   readonly tokens: number;
 }
 
-/** Sample inputs for methods that look at activations. */
+/** Σ|x| of each channel of one input. */
+export interface InputMagnitudes {
+  /** Paths of the weights that read this input. */
+  readonly paths: readonly string[];
+  /** [D] */
+  readonly sums: Float64Array;
+  readonly tokens: number;
+}
+
+/** The diagonal of the empirical Fisher information of one weight. */
+export interface GradientSquares {
+  readonly path: string;
+  /** [m, n]: the sum over the windows of (∂L/∂W)², where L is the negative log-likelihood of a whole window. */
+  readonly squares: Float32Array;
+  readonly windows: number;
+}
+
+/** How much the loss minds changes of one layer's outputs y = x·W. */
+export interface OutputMoments {
+  readonly path: string;
+  /** [n, n], symmetric: the sum over the tokens of dYᵀ·dY, where dY is the gradient of L. */
+  readonly gram: Float64Array;
+  readonly width: number;
+}
+
+/** Sample data for methods that look at activations, gradients or losses. */
 export interface Calibration {
+  /**
+   * The text itself, for what moments cannot say, such as gradients: token ids [B, T], the same windows every time.
+   *
+   * @throws AppError `unsupported` where the data is not running text
+   */
+  tokenWindows(): AsyncIterable<HostTensor<'int64'>>;
   /**
    * The second moments of the inputs of these linear layers, some at a time, so that not all need be in memory together.
    *
@@ -25,10 +62,35 @@ export interface Calibration {
    * @throws AppError `not_enough_samples` without any token | `bad_weights` where an activation is not finite | `cancelled`
    */
   inputMoments(model: Model, paths: readonly string[], context: OperationContext): AsyncIterable<InputMoments>;
+  /** Their mean magnitudes, in the same way. */
+  inputMagnitudes(model: Model, paths: readonly string[], context: OperationContext): AsyncIterable<InputMagnitudes>;
+  /** What the loss of running text says of these linear layers, in the same way. @throws AppError as `tokenWindows` too */
+  gradientSquares(model: Model, paths: readonly string[], context: OperationContext): AsyncIterable<GradientSquares>;
+  outputMoments(model: Model, paths: readonly string[], context: OperationContext): AsyncIterable<OutputMoments>;
+  /** How often each token comes, [V]. */
+  tokenCounts(model: Model, context: OperationContext): Promise<Float64Array>;
+  /** The loss of running text with one of these weights in place of the model's own; the caller releases the probe. */
+  lossProbe(model: Model, paths: readonly string[], context: OperationContext): Promise<LossProbe>;
+  /**
+   * The ranges of what these slots (`slotName`) are multiplied by, channel by channel. Slots that nothing is multiplied by are left out.
+   *
+   * @throws AppError as `inputMoments`
+   */
+  inputRanges(model: Model, slots: readonly string[], context: OperationContext): Promise<readonly InputRange[]>;
+  /** How the numbers of these inputs are spread. @throws AppError as `inputMoments` */
+  inputHistograms(model: Model, ranges: readonly InputRange[], context: OperationContext): Promise<readonly InputHistogram[]>;
+  /**
+   * Values of the model's graph on the sample text, one batch of windows after the other.
+   *
+   * @param build - the values by name, from the network after its forward pass
+   * @throws AppError `not_enough_samples` without any token | `cancelled`
+   */
+  windowValues(
+    model: Model,
+    build: (network: GraphNetwork) => Readonly<Record<string, Value>>,
+    context: OperationContext,
+  ): AsyncIterable<Readonly<Record<string, HostTensor>>>;
 }
-
-/** Token ids [B, T]; B and T may change from one to the next. */
-export type TokenWindows = () => AsyncIterable<HostTensor<'int64'>>;
 
 export interface WindowCalibrationOptions {
   /** Room for the moments of one pass over the data; as many layers as fit share a pass. Default 1 GiB. */
@@ -37,134 +99,189 @@ export interface WindowCalibrationOptions {
   readonly windows?: number;
 }
 
-const defaultMemoryBytes = 1 << 30;
+/** Room for the sums of one pass where nobody says how much there is. */
+export const largestCalibrationBytes = 1 << 30;
 
-/** Runs the model over windows of tokens. `windows` starts anew for every pass and must give the same windows each time. */
+/** A sum in float64: two on the device, and one on the host when the pass ends. */
+function sumBytes(elements: number): number {
+  return 3 * 8 * elements;
+}
+
+/** Runs the model over windows of tokens, or over padded texts where it is an encoder. */
 export class WindowCalibration implements Calibration {
   readonly #engine: Engine;
-  readonly #windows: TokenWindows;
+  readonly #windows: CalibrationWindows;
   readonly #memoryBytes: number;
   readonly #total: number | undefined;
 
-  constructor(engine: Engine, windows: TokenWindows, options: WindowCalibrationOptions = {}) {
+  constructor(engine: Engine, windows: CalibrationWindows, options: WindowCalibrationOptions = {}) {
     this.#engine = engine;
     this.#windows = windows;
-    this.#memoryBytes = options.memoryBytes ?? defaultMemoryBytes;
+    this.#memoryBytes = options.memoryBytes ?? largestCalibrationBytes;
     this.#total = options.windows;
   }
 
+  async *tokenWindows(): AsyncGenerator<HostTensor<'int64'>> {
+    for await (const window of this.#windows()) {
+      if (!('data' in window)) throw notRunningText();
+      yield window;
+    }
+  }
+
   async *inputMoments(model: Model, paths: readonly string[], context: OperationContext): AsyncGenerator<InputMoments> {
+    for await (const { tap, sum, rows } of this.#inputs(model, paths, 'moments', context))
+      yield { paths: tap.paths, gram: sum, width: tap.width, tokens: rows };
+  }
+
+  async *inputMagnitudes(model: Model, paths: readonly string[], context: OperationContext): AsyncGenerator<InputMagnitudes> {
+    for await (const { tap, sum, rows } of this.#inputs(model, paths, 'magnitudes', context))
+      yield { paths: tap.paths, sums: sum, tokens: rows };
+  }
+
+  async *#inputs(model: Model, paths: readonly string[], kind: InputStatistic, context: OperationContext) {
+    const { shape, of } = inputStatistics[kind];
+    const specs = parameterSpecs(model);
+    const bytes = (path: string): number => sumBytes(sizeOf(shape(at(specs.get(path)?.shape ?? [], 0))));
+    for await (const { group, weights, phase } of this.#groups(model, paths, bytes)) {
+      let taps: InputTap[] = [];
+      const running = (network: CalibrationNetwork): Running[] => {
+        taps = inputTaps(model, network, group);
+        return taps.map(({ inputs, width }) => ({
+          shape: shape(width),
+          next: (b, before) => inputs.reduce((sum, input) => b.add(sum, of(b, network.rows(b, input))), before),
+        }));
+      };
+      const { results, tokens, texts } = await runPass(this.#pass(model, weights, phase), hasHead(model, group), running, context);
+      for (const [index, tap] of taps.entries()) {
+        const sum = finite(at(results, index), tap.paths, 'the inputs');
+        yield { tap, sum, rows: tap.inputs.length * (tap.isOverTokens ? tokens : texts) };
+      }
+    }
+  }
+
+  async *gradientSquares(model: Model, paths: readonly string[], context: OperationContext): AsyncGenerator<GradientSquares> {
+    for await (const { path, sum, windows } of this.#gradients(model, paths, 'squares', context)) yield { path, squares: sum, windows };
+  }
+
+  async *outputMoments(model: Model, paths: readonly string[], context: OperationContext): AsyncGenerator<OutputMoments> {
+    for await (const { path, sum } of this.#gradients(model, paths, 'outputMoments', context))
+      yield { path, gram: Float64Array.from(sum), width: Math.sqrt(sum.length) };
+  }
+
+  async *#gradients(model: Model, paths: readonly string[], kind: GradientStatistic, context: OperationContext) {
+    const bytes = (path: string): number => sumBytes(sizeOf(gradientSum(model, path, kind).shape)) / 2;
+    for await (const { group, weights, phase } of this.#groups(model, paths, bytes)) {
+      const progress = { phase, ...(this.#total === undefined ? {} : { total: this.#total }) };
+      yield* gradientStatistics({ engine: this.#engine, model, weights, windows: this.tokenWindows() }, group, kind, progress, context);
+    }
+  }
+
+  async tokenCounts({ config }: Model, context: OperationContext): Promise<Float64Array> {
+    const counts = new Float64Array(config.vocabularySize);
+    for await (const window of this.#windows()) {
+      throwIfCancelled(context.signal);
+      const { tokens, mask } = 'data' in window ? { tokens: window, mask: undefined } : window;
+      tokens.data.forEach((id, index) => {
+        if (mask?.data[index] !== 0) counts[Number(id)] = at(counts, Number(id)) + 1;
+      });
+    }
+    if (!counts.some((count) => count > 0)) throw noWindows();
+    return counts;
+  }
+
+  async lossProbe(model: Model, paths: readonly string[], context: OperationContext): Promise<LossProbe> {
+    return await LossProbe.create(this.#engine, () => this.tokenWindows(), model, paths, context);
+  }
+
+  /** Groups of paths whose sums fit into memory, each with the model's weights on the device and a name for its pass over the data. */
+  async *#groups(model: Model, paths: readonly string[], bytes: (path: string) => number) {
     const weights = borrowModel(this.#engine, model);
     try {
-      const groups = groupByMemory(model, paths, this.#memoryBytes);
-      for (const [index, group] of groups.entries()) {
-        const phase = groups.length === 1 ? 'calibrate' : `calibrate ${index + 1}/${groups.length}`;
-        yield* await this.#onePass(model, group, weights, phase, context);
-      }
+      const groups = groupByMemory(paths, bytes, this.#memoryBytes);
+      for (const [index, group] of groups.entries())
+        yield { group, weights, phase: groups.length === 1 ? 'calibrate' : `calibrate ${index + 1}/${groups.length}` };
     } finally {
       for (const buffer of Object.values(weights)) buffer.release();
     }
   }
 
-  async #onePass(
+  async *windowValues(
     model: Model,
-    paths: readonly string[],
-    weights: Readonly<Record<string, DeviceBuffer>>,
-    phase: string,
+    build: (network: GraphNetwork) => Readonly<Record<string, Value>>,
     context: OperationContext,
-  ): Promise<InputMoments[]> {
-    const { graph, taps } = momentsGraph(model, paths);
-    const program = await this.#engine.compile(graph, { name: 'calibration' });
-    const allocate = (): DeviceBuffer[] => taps.map(({ width }) => this.#engine.allocate({ dtype: 'float64', shape: [width, width] }));
-    // Two sets of sums: a run reads one and writes the other.
-    let sums = allocate();
-    let spare = allocate();
+  ): AsyncGenerator<Readonly<Record<string, HostTensor>>> {
+    const b = new GraphBuilder();
+    const graph = optimizeGraph(b.graph({ ...build(calibrationNetwork(b, model, false).net) }));
+    const weights = borrowModel(this.#engine, model);
+    let program: Program | undefined;
     try {
-      let tokens = 0;
+      program = await this.#engine.compile(graph, { name: 'calibration' });
+      const used = program.inputNames;
       let step = 0;
       for await (const window of this.#windows()) {
         throwIfCancelled(context.signal);
-        await addWindow(program, weights, window, sums, spare, context.signal);
-        [sums, spare] = [spare, sums];
-        tokens += window.data.length;
-        context.report({ phase, step: ++step, ...(this.#total === undefined ? {} : { total: this.#total }), metrics: { tokens } });
+        const available: Record<string, DeviceBuffer | HostTensor> = { ...weights, ...bindWindow(window, model).inputs };
+        const inputs = Object.fromEntries(Object.entries(available).filter(([name]) => used.includes(name)));
+        const results = await program.run(inputs, { signal: context.signal });
+        const values = Object.entries(results).map(([name, buffer]) => [name, buffer.read()] as const);
+        for (const buffer of Object.values(results)) buffer.release();
+        context.report({ phase: 'calibrate', step: ++step, ...(this.#total === undefined ? {} : { total: this.#total }) });
+        yield Object.fromEntries(values);
       }
-      if (tokens === 0) throw new AppError('not_enough_samples', 'the calibration data holds no window of tokens. Give more text.');
-      return taps.map((tap, index) => readMoments(tap, at(sums, index), tokens));
+      if (step === 0) throw noWindows();
     } finally {
-      for (const buffer of [...sums, ...spare]) buffer.release();
-      await program.release();
+      for (const buffer of Object.values(weights)) buffer.release();
+      await program?.release();
+    }
+  }
+
+  async inputRanges(model: Model, slots: readonly string[], context: OperationContext): Promise<readonly InputRange[]> {
+    return await this.#withWeights(model, (weights) => inputRanges(this.#pass(model, weights, 'calibrate ranges'), slots, context));
+  }
+
+  async inputHistograms(model: Model, ranges: readonly InputRange[], context: OperationContext): Promise<readonly InputHistogram[]> {
+    return await this.#withWeights(model, (weights) =>
+      inputHistograms(this.#pass(model, weights, 'calibrate histograms'), ranges, context),
+    );
+  }
+
+  #pass(model: Model, weights: Readonly<Record<string, DeviceBuffer>>, phase: string): Pass {
+    return { engine: this.#engine, model, weights, windows: this.#windows, total: this.#total, phase };
+  }
+
+  async #withWeights<T>(model: Model, use: (weights: Readonly<Record<string, DeviceBuffer>>) => Promise<T>): Promise<T> {
+    const weights = borrowModel(this.#engine, model);
+    try {
+      return await use(weights);
+    } finally {
+      for (const buffer of Object.values(weights)) buffer.release();
     }
   }
 }
 
-interface Tap {
-  readonly paths: string[];
-  readonly width: number;
-}
-
-const sumName = (index: number): string => `sum.${index}`;
-const totalName = (index: number): string => `total.${index}`;
-
-/** The model up to the last input that is asked for; layers that read the same value share one sum. */
-function momentsGraph(model: Model, paths: readonly string[]): { graph: ReturnType<GraphBuilder['graph']>; taps: Tap[] } {
-  const b = new GraphBuilder();
-  const tokens = b.input(graphNames.tokens, 'int64', ['B', 'T']);
-  const net = causalNetwork(b, model, tokens);
-  const hidden = net.hidden(tokens);
-  if (paths.some((path) => !net.linearInputs.has(path))) net.logits(hidden); // the head is a linear layer too
-  const byValue = new Map<Value, Tap>();
-  for (const path of paths) {
-    const input = net.linearInputs.get(path);
-    invariant(input !== undefined, `${path} is not the weight of a linear layer`);
-    const width = at(input.shape, input.shape.length - 1);
-    invariant(typeof width === 'number', `${path}: the width of its input is not known`);
-    const known = byValue.get(input);
-    if (known === undefined) byValue.set(input, { paths: [path], width });
-    else known.paths.push(path);
-  }
-  // Float64 products: the smallest directions of H decide what whitening keeps, and float32 sums would drown them.
-  const outputs = [...byValue].map(([input, { width }], index) => {
-    const x = b.cast(input, 'float64'); // [N, D]
-    return [totalName(index), b.add(b.input(sumName(index), 'float64', [width, width]), b.matmul(x, x, { transposeA: true }))] as const;
-  });
-  return { graph: b.graph(Object.fromEntries(outputs)), taps: [...byValue.values()] };
-}
-
-async function addWindow(
-  program: Program,
-  weights: Readonly<Record<string, DeviceBuffer>>,
-  window: HostTensor<'int64'>,
-  sums: readonly DeviceBuffer[],
-  results: readonly DeviceBuffer[],
-  signal: AbortSignal,
-): Promise<void> {
-  const inputs: Record<string, DeviceBuffer | HostTensor> = { [graphNames.tokens]: window };
-  for (const [index, sum] of sums.entries()) inputs[sumName(index)] = sum;
-  for (const name of program.inputNames) {
-    const weight = weights[name];
-    if (weight !== undefined) inputs[name] = weight;
-  }
-  const outputs = Object.fromEntries(results.map((buffer, index) => [totalName(index), buffer]));
-  await program.run(inputs, { outputs, signal });
-}
-
-function readMoments({ paths, width }: Tap, sum: DeviceBuffer, tokens: number): InputMoments {
-  const { data } = sum.read();
-  invariant(data instanceof Float64Array, 'moments are float64');
-  if (data.some((value) => !Number.isFinite(value)))
-    throw new AppError('bad_weights', `${paths.join(', ')}: the inputs of this layer are not finite on the calibration text.`);
-  return { paths, gram: data, width, tokens };
-}
-
-/** Consecutive paths whose sums, kept twice, fit into the budget; at least one a group. Layers of a block stay in order. */
-function groupByMemory(model: Model, paths: readonly string[], budgetBytes: number): string[][] {
+/** Whether some of the paths lie outside the blocks: the head is a linear layer too. */
+function hasHead(model: Model, paths: readonly string[]): boolean {
   const specs = parameterSpecs(model);
+  return paths.some((path) => specs.get(path)?.block === undefined);
+}
+
+function notRunningText(): AppError {
+  return new AppError(
+    'unsupported',
+    'calibration: this statistic needs running text and a model of the next token. Choose another importance.',
+  );
+}
+
+function noWindows(): AppError {
+  return new AppError('not_enough_samples', 'the calibration data holds no window of tokens. Give more text.');
+}
+
+/** Consecutive paths whose sums fit into the budget; at least one a group. Layers of a block stay in order. */
+function groupByMemory(paths: readonly string[], bytesOf: (path: string) => number, budgetBytes: number): string[][] {
   const groups: string[][] = [];
   let used = Number.POSITIVE_INFINITY;
   for (const path of paths) {
-    const width = at(specs.get(path)?.shape ?? [], 0);
-    const bytes = 2 * 8 * width * width;
+    const bytes = bytesOf(path);
     if (used + bytes > budgetBytes) {
       groups.push([]);
       used = 0;
@@ -173,4 +290,10 @@ function groupByMemory(model: Model, paths: readonly string[], budgetBytes: numb
     used += bytes;
   }
   return groups;
+}
+
+/** Bytes of the sums of a model's linear layers: of the largest, which a pass has to hold, and of all, more than which none needs. */
+export function sumsBytes(model: ModelDeclaration): { readonly largest: number; readonly all: number } {
+  const sizes = [...parameterSpecs(model).values()].flatMap(({ role, shape }) => (role === 'linear' ? [sumBytes(at(shape, 0) ** 2)] : []));
+  return { largest: Math.max(0, ...sizes), all: sizes.reduce((sum, bytes) => sum + bytes, 0) };
 }

@@ -1,6 +1,6 @@
 // Runs the steps of a recipe on a model, one after the other.
 import { type OperationContext, throwIfCancelled } from '#base';
-import { type Model, parameterCounts } from '#models';
+import { type Model, parameterCounts, sharedUsers } from '#models';
 import type { CompressionEnvironment, MethodReport } from './method.ts';
 import type { Recipe } from './recipe.ts';
 
@@ -11,6 +11,12 @@ export interface CompressionReport {
   readonly bytesAfter: number;
 }
 
+/** What all steps may use, and what each has of its own. */
+export interface RecipeEnvironment extends Omit<CompressionEnvironment, 'memory' | 'training' | 'errorsBefore'> {
+  /** Of the step at this place of the recipe, from 0. */
+  ofStep?(index: number): Pick<CompressionEnvironment, 'memory' | 'training'>;
+}
+
 /**
  * Applies all steps; each sees the model that the one before it made, and calibrates on that model.
  *
@@ -19,18 +25,34 @@ export interface CompressionReport {
 export async function compressModel(
   model: Model,
   recipe: Recipe,
-  environment: CompressionEnvironment,
+  environment: RecipeEnvironment,
   context: OperationContext,
 ): Promise<{ model: Model; report: CompressionReport }> {
-  const seeded = recipe.seed === undefined ? environment : { ...environment, seed: recipe.seed };
+  const { ofStep, ...shared } = environment;
+  const seeded = recipe.seed === undefined ? shared : { ...shared, seed: recipe.seed };
   const steps: MethodReport[] = [];
+  const errorsBefore = new Map<string, number>();
   let current = model;
-  for (const step of recipe.steps) {
+  for (const [index, step] of recipe.steps.entries()) {
     throwIfCancelled(context.signal);
-    const result = await step.apply(current, seeded, context);
+    const result = await step.apply(current, { ...seeded, ...ofStep?.(index), errorsBefore: new Map(errorsBefore) }, context);
     current = result.model;
-    steps.push(result.report);
+    steps.push(withUses(result.report, current));
+    // A layer that a step left as it was keeps what it had lost before.
+    for (const { path, weightError } of result.report.layers) if (weightError > 0) errorsBefore.set(path, weightError);
   }
   const bytesBefore = parameterCounts(model).storedBytes;
   return { model: current, report: { steps, bytesBefore, bytesAfter: parameterCounts(current).storedBytes } };
+}
+
+/** Says of every matrix that several layers share which other layers a step changed with it. */
+function withUses(report: MethodReport, model: Model): MethodReport {
+  const users = sharedUsers(model);
+  const layers = report.layers.map((layer) => {
+    const others = users.get(layer.path);
+    if (others === undefined) return layer;
+    const uses = `is ${others.join(', ')} too`;
+    return { ...layer, note: layer.note === undefined ? uses : `${layer.note}; ${uses}` };
+  });
+  return { ...report, layers };
 }

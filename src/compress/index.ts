@@ -1,10 +1,32 @@
 // compress: methods that change how parameters are stored, and the recipes that order them.
-export { type Calibration, type InputMoments, type TokenWindows, WindowCalibration, type WindowCalibrationOptions } from './calibration.ts';
-export { type CompressionReport, compressModel } from './compress-model.ts';
+export type { InputHistogram, InputRange } from './activation-statistics.ts';
+export {
+  type Calibration,
+  type GradientSquares,
+  type InputMagnitudes,
+  type InputMoments,
+  largestCalibrationBytes,
+  type OutputMoments,
+  sumsBytes,
+  WindowCalibration,
+  type WindowCalibrationOptions,
+} from './calibration.ts';
+export type { CalibrationWindows, PaddedWindow, PaddedWindows, TokenWindows } from './calibration-windows.ts';
+export { type CompressionReport, compressModel, type RecipeEnvironment } from './compress-model.ts';
 export { SvdSolver } from './decomposition/svd.ts';
+export type { FactorizeEmbeddingSettings } from './factorize-embedding/settings.ts';
 export type { KroneckerSettings } from './kronecker/settings.ts';
 export type { LowRankSettings } from './low-rank/settings.ts';
-export type { CompressionEnvironment, LayerReport, Method, MethodReport, MethodResult } from './method.ts';
+export type {
+  CompressionEnvironment,
+  FinishedLayer,
+  LayerMemory,
+  LayerReport,
+  Method,
+  MethodReport,
+  MethodResult,
+  TrainingMaterial,
+} from './method.ts';
 export { nearestNames } from './nearest-name.ts';
 export { matchesPattern, type PathPatterns, selectMatrices } from './patterns.ts';
 export type { QuantizeSettings } from './quantize/settings.ts';

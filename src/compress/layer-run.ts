@@ -8,14 +8,16 @@ export class LayerRun {
   readonly #total: number;
   readonly #memory: LayerMemory | undefined;
   readonly #context: OperationContext;
+  readonly #errorsBefore: ReadonlyMap<string, number>;
   #numDone = 0;
   #bytesSaved = 0;
 
   /** @param phase - what people see, for example `low rank` */
-  constructor(phase: string, total: number, { memory }: CompressionEnvironment, context: OperationContext) {
+  constructor(phase: string, total: number, { memory, errorsBefore }: CompressionEnvironment, context: OperationContext) {
     this.#phase = phase;
     this.#total = total;
     this.#memory = memory;
+    this.#errorsBefore = errorsBefore ?? new Map();
     this.#context = context;
   }
 
@@ -24,6 +26,30 @@ export class LayerRun {
     const known = await this.#memory?.recall(path);
     if (known !== undefined) this.#report(known.layer);
     return known;
+  }
+
+  /**
+   * Those of `paths` that an earlier attempt finished, already reported. Ask before anything that all layers share, for example calibration: only the
+   * others need it.
+   */
+  async recallAll(paths: Iterable<string>): Promise<Map<string, FinishedLayer>> {
+    const finished = new Map<string, FinishedLayer>();
+    for (const path of paths) {
+      throwIfCancelled(this.#context.signal);
+      const known = await this.recall(path);
+      if (known !== undefined) finished.set(path, known);
+    }
+    return finished;
+  }
+
+  /** Dear work on the way to a layer, kept and recalled like a layer but not reported. `key` must not be the path of a parameter. */
+  async recallPart(key: string): Promise<FinishedLayer | undefined> {
+    return this.#memory?.recall(key);
+  }
+
+  /** @see recallPart */
+  async keepPart(key: string, part: FinishedLayer): Promise<void> {
+    await this.#memory?.remember(key, part);
   }
 
   /**
@@ -45,6 +71,7 @@ export class LayerRun {
   #report({ path, weightError, outputError, rank, bytesBefore, bytesAfter }: LayerReport): void {
     this.#bytesSaved += bytesBefore - bytesAfter;
     const metrics = {
+      errorBefore: this.#errorsBefore.get(path) ?? 0,
       weightError,
       ...(outputError === undefined ? {} : { outputError }),
       ...(rank === undefined ? {} : { rank }),

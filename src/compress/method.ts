@@ -4,6 +4,8 @@ import type { z } from 'zod';
 import type { OperationContext } from '#base';
 import type { Engine } from '#engine';
 import type { Model, Parameter } from '#models';
+import type { TokenCorpus } from '#text';
+import type { CheckpointKeeper } from '#train';
 import type { Calibration } from './calibration.ts';
 
 /** What a method may use besides the model. */
@@ -15,6 +17,21 @@ export interface CompressionEnvironment {
   readonly seed?: number;
   /** Layers of this step that an earlier attempt finished. */
   readonly memory?: LayerMemory;
+  /** By path: what the step before that touched a layer lost of it (`LayerReport.weightError`). Layers that none touched are not in it. */
+  readonly errorsBefore?: ReadonlyMap<string, number>;
+  /** Text and teacher, for steps that train. */
+  readonly training?: TrainingMaterial;
+}
+
+/** What a step that trains needs beside the model. */
+export interface TrainingMaterial {
+  readonly corpus: TokenCorpus;
+  /** A stored model by name, or the model that the recipe started from. */
+  teacher(name?: string): Promise<Model>;
+  /** Of this step; where they go is the caller's. */
+  readonly checkpoints?: CheckpointKeeper;
+  /** Called when the step's result is kept: its checkpoints are of no use any more. */
+  finished?(): Promise<void>;
 }
 
 /** What happened to one parameter. */
@@ -80,8 +97,10 @@ export interface Method<Settings> {
   readonly name: string;
   /** Checks settings and fills in defaults; unknown fields are errors. The names of its fields are those of recipes. */
   readonly settings: z.ZodType<Settings> & { readonly shape: Readonly<Record<string, unknown>> };
-  /** Whether these settings need `CompressionEnvironment.calibration`. */
+  /** Whether these settings need text: `CompressionEnvironment.calibration`, or `training`. */
   needsCalibration(settings: Settings): boolean;
+  /** Stored models that these settings name. Absent: none. */
+  models?(settings: Settings): readonly string[];
   /**
    * Returns a new model; the old one stays as it is. Reports progress per layer and stops at the signal.
    *

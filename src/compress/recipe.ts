@@ -12,6 +12,8 @@ export interface RecipeStep {
   /** Settings with defaults filled in; plain JSON. */
   readonly settings: unknown;
   readonly needsCalibration: boolean;
+  /** Stored models that the settings name. */
+  readonly models: readonly string[];
   apply(model: Model, environment: CompressionEnvironment, context: OperationContext): Promise<MethodResult>;
 }
 
@@ -40,6 +42,7 @@ export function register<Settings>(method: Method<Settings>): RegisteredMethod {
         method: method.name,
         settings,
         needsCalibration: method.needsCalibration(settings),
+        models: method.models?.(settings) ?? [],
         apply: (model, environment, context) => method.apply(model, settings, environment, context),
       };
     },

@@ -29,6 +29,8 @@ export interface DistillRequest {
   readonly teacher: Model;
   readonly corpus: TokenCorpus;
   readonly settings: DistillSettings;
+  /** Which parameters train; all when absent. */
+  readonly trains?: NonNullable<TrainRequest['trains']>;
   readonly checkpoints?: CheckpointKeeper;
   readonly afterStep?: NonNullable<TrainRequest['afterStep']>;
 }
@@ -39,7 +41,7 @@ export interface DistillRequest {
  * @throws AppError `tokenizer_mismatch` when the vocabularies differ in size, and whatever `trainModel` throws
  */
 export async function distillModel(request: DistillRequest, engine: Engine, context: OperationContext): Promise<TrainResult> {
-  const { student, teacher, corpus, settings, checkpoints, afterStep } = request;
+  const { student, teacher, corpus, settings, trains, checkpoints, afterStep } = request;
   if (student.config.vocabularySize !== teacher.config.vocabularySize)
     throw new AppError(
       'tokenizer_mismatch',
@@ -48,7 +50,15 @@ export async function distillModel(request: DistillRequest, engine: Engine, cont
   const objective = logitObjective(engine, teacher, settings);
   try {
     return await trainModel(
-      { model: student, objective, corpus, settings, ...(checkpoints && { checkpoints }), ...(afterStep && { afterStep }) },
+      {
+        model: student,
+        objective,
+        corpus,
+        settings,
+        ...(trains && { trains }),
+        ...(checkpoints && { checkpoints }),
+        ...(afterStep && { afterStep }),
+      },
       engine,
       context,
     );

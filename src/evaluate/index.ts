@@ -1,4 +1,5 @@
 // evaluate: quality, comparison with a teacher, sizes, latency, and scores of continuations.
+export { type ClassificationResult, type ClassifierRequest, classificationScores, evaluateClassifier } from './classifier.ts';
 export { type EvaluationRequest, evaluateModel } from './evaluate-model.ts';
 export { formatEvaluation, formatEvaluations } from './format.ts';
 export { type LatencyOptions, measureLatency } from './latency.ts';

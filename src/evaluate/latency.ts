@@ -1,7 +1,7 @@
 // How long a prompt and a step of decoding take, at several batch sizes.
 import { at, type Clock, type OperationContext, systemClock, throwIfCancelled, yieldToEventLoop } from '#base';
 import type { DeviceBuffer, Engine, Program } from '#engine';
-import { architectureOf, buildDecodeGraph, cacheName, graphNames, type Model, modelInputs } from '#models';
+import { buildDecodeGraph, cacheTensors, graphNames, type Model, modelInputs } from '#models';
 import { type HostTensor, int32, int64 } from '#tensor';
 import type { LatencyResult } from './result.ts';
 
@@ -74,14 +74,11 @@ async function withProgram<T>(
     program = await engine.compile(graph, { name: `latency ${batch}x${length}`, frozen: new Map(modelInputs(model)) });
     const caches: Record<string, DeviceBuffer> = {};
     const outputs: Record<string, DeviceBuffer> = {};
-    const { keyValueHeads, headWidth } = architectureOf(model.config).heads(model.config);
-    for (let layer = 0; layer < model.config.layers; layer++) {
-      for (const part of ['key', 'value'] as const) {
-        const buffer = engine.allocate({ dtype: 'float32', shape: [batch, keyValueHeads, room, headWidth] });
-        held.push(buffer);
-        caches[cacheName('cache', layer, part)] = buffer;
-        outputs[cacheName('present', layer, part)] = buffer;
-      }
+    for (const { input, output, shape } of cacheTensors(model, batch, room)) {
+      const buffer = engine.allocate({ dtype: 'float32', shape });
+      held.push(buffer);
+      caches[input] = buffer;
+      outputs[output] = buffer;
     }
     const logits = engine.allocate({ dtype: 'float32', shape: [batch, model.config.vocabularySize] });
     held.push(logits);

@@ -1,7 +1,7 @@
 // Builds graphs: types are checked at each call, equal scalars are made once.
 import { AppError, at, invariant } from '#base';
 import { type DType, fromNumbers, type HostTensor, hostTensor, normalizeAxis, printShape, type Shape, sameShape } from '#tensor';
-import type { Emitter, PackedValues, Scalarish } from './op.ts';
+import type { Emitter, Int8Values, PackedValues, Scalarish } from './op.ts';
 import { definitionOf, type OpName } from './registry.ts';
 import type { Graph, GraphInput, GroupQueryAttentionAttrs, MatmulAttrs, NBitsAttrs, Node, Value } from './types.ts';
 
@@ -197,6 +197,9 @@ export class GraphBuilder implements Emitter {
 
   matmulNBits(x: Value, packed: PackedValues, attrs: NBitsAttrs): Value {
     return this.#one('matmulNBits', [x, ...packedOperands(packed)], attrs);
+  }
+  matmulInt8(x: Value, { codes, scales, input }: Int8Values): Value {
+    return this.#one('matmulInt8', input === undefined ? [x, codes, scales] : [x, codes, scales, input.scale, input.zeroPoint]);
   }
   dequantizeNBits(packed: PackedValues, attrs: NBitsAttrs): Value {
     return this.#one('dequantizeNBits', packedOperands(packed), attrs);

@@ -4,6 +4,7 @@ export { GraphBuilder, printType } from './builder.ts';
 export {
   defineOp,
   type Emitter,
+  type Int8Values,
   type OpDefinition,
   type Operands,
   type PackedValues,

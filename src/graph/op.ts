@@ -87,6 +87,16 @@ export interface PackedValues {
   readonly zeroPoints?: Value | undefined;
 }
 
+/** The operands that hold a matrix in 8-bit codes for integer products. */
+export interface Int8Values {
+  /** int8 [N, K] */
+  readonly codes: Value;
+  /** [N], or [1] for all */
+  readonly scales: Value;
+  /** What x is rounded to; absent: to the range of each batch. */
+  readonly input?: { readonly scale: Value; readonly zeroPoint: Value } | undefined;
+}
+
 /**
  * The vocabulary for building graphs. Binary ops broadcast as NumPy does. Shapes in the comments use the house letters.
  *
@@ -144,6 +154,11 @@ export interface Emitter {
    * where the codes never change.
    */
   matmulNBits(x: Value, packed: PackedValues, attrs: NBitsAttrs): Value;
+  /**
+   * x [..., K] · Wᵀ -> [..., N] in 8-bit integers, for W = codes·scales. x is rounded to 0 … 255 by one scale and zero point: those given (each [1],
+   * the zero point uint8), or those of the range of all of x with zero in it.
+   */
+  matmulInt8(x: Value, weight: Int8Values): Value;
   /** Packed codes uint8 [..., groups, groupSize*bits/8] -> the numbers that they stand for, [..., K], in the type of the scales. */
   dequantizeNBits(packed: PackedValues, attrs: NBitsAttrs): Value;
 
@@ -181,7 +196,7 @@ export interface Emitter {
    */
   crossEntropy(logits: Value, labels: Value): readonly [Value, Value];
   /**
-   * Attention of new positions over a key-value cache that is extended in place; causal. Not differentiable.
+   * Attention of new positions over a key-value cache that is extended in place; causal, over a window where one is given. Not differentiable.
    *
    * Shapes: q [B, T, H*K], k and v [B, T, G*K], pastKey and pastValue [B, G, S, K] (S positions of room),
    * lastIndex int32 [B] (length of each row after this step, minus 1), totalLength int32 [1] (largest length after this step).

@@ -5,6 +5,7 @@ import { activationOps } from './ops/activation.ts';
 import { attentionOps } from './ops/attention.ts';
 import { binaryOps } from './ops/binary.ts';
 import { indexingOps } from './ops/indexing.ts';
+import { int8Ops } from './ops/int8.ts';
 import { lossOps } from './ops/loss.ts';
 import { matmulOps } from './ops/matmul.ts';
 import { movementOps } from './ops/movement.ts';
@@ -22,6 +23,7 @@ export const ops = {
   ...reduceOps,
   ...matmulOps,
   ...quantizedOps,
+  ...int8Ops,
   ...movementOps,
   ...indexingOps,
   ...normalizeOps,

@@ -119,16 +119,22 @@ export interface GroupQueryAttentionAttrs {
   readonly heads: number;
   readonly keyValueHeads: number;
   readonly scale: number;
+  /** A query sees this many latest positions, itself included; all when absent. */
+  readonly window?: number;
+  /** Bounds the scaled scores: s -> cap·tanh(s/cap). */
+  readonly softCap?: number;
 }
 /**
  * Matrices stored as packed integers. Each row of `size` numbers is cut into ⌈size/groupSize⌉ groups, each with a scale and a zero point:
  * number = (code − zero point) · scale. Codes of the last group past `size` are padding.
  */
 export interface NBitsAttrs {
-  /** 2, 3, 4 or 8. */
+  /** 1, 2, 3, 4 or 8. */
   readonly bits: number;
   /** A multiple of 8. */
   readonly groupSize: number;
   /** K: numbers in a row. */
   readonly size: number;
+  /** The zero point of all groups where none are stored; 2^(bits-1) when absent. ½ of 1-bit codes makes them plus and minus half a scale. */
+  readonly zero?: number;
 }

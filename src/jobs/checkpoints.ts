@@ -64,6 +64,11 @@ export class FolderCheckpoints implements CheckpointKeeper {
     }
   }
 
+  /** Removes all checkpoints. */
+  async clear(): Promise<void> {
+    await this.#fileSystem.remove(this.#folder);
+  }
+
   async #steps(): Promise<number[]> {
     const names = await readdir(this.#folder).catch(() => []);
     return names.flatMap((name) => {

@@ -18,5 +18,7 @@ export {
 export { JobRunner, type JobRunnerOptions } from './job-runner.ts';
 export { JobStore } from './job-store.ts';
 export { ModelHub, type ModelLease, type ModelResource } from './model-hub.ts';
+export { recipeNames } from './named-recipes.ts';
 export type { EvaluationReport, ExportResult, ImportResult, JobKind, JobResults, ModelRecord } from './results.ts';
 export type { ExportFormat } from './specs.ts';
+export { ResultCheck } from './verification/result-check.ts';

@@ -1,5 +1,5 @@
 // The models in memory: loaded once, shared by everybody who uses them, given back when nobody does and somebody asks.
-import { AppError, invariant } from '#base';
+import { AppError, invariant, type OperationContext } from '#base';
 import type { DeviceBuffer, Engine } from '#engine';
 import { borrowModel, type Model } from '#models';
 import { type ArtefactContent, type ArtefactVersion, type LocalStore, parseReference, type StoredArtefact } from '#store';
@@ -7,7 +7,8 @@ import { tensorBytes } from '#tensor';
 import { loadTokenizer, type Tokenizer } from '#text';
 import { modelFacts } from './model-facts.ts';
 import type { ModelLedger } from './model-ledger.ts';
-import type { ModelFacts, ModelRecord } from './results.ts';
+import type { ModelFacts, ModelRecord, Verification } from './results.ts';
+import type { ResultCheck } from './verification/result-check.ts';
 
 /** Something made for a loaded model and kept with it, for example its weights on the device. */
 export interface ModelResource<Value> {
@@ -34,6 +35,14 @@ export interface ModelHubOptions {
   readonly store: LocalStore;
   readonly engine: Engine;
   readonly ledger: ModelLedger;
+  /** Loads what jobs made back before it gets its name. Absent: results are trusted. */
+  readonly check?: ResultCheck;
+}
+
+/** What a job stored. */
+export interface SavedModel {
+  readonly model: ModelRecord;
+  readonly verification?: Verification;
 }
 
 /** The right to use a loaded model until `release`. */
@@ -115,14 +124,16 @@ export class ModelHub {
   readonly #store: LocalStore;
   readonly #engine: Engine;
   readonly #ledger: ModelLedger;
+  readonly #check: ResultCheck | undefined;
   readonly #resident = new Map<string, Promise<ResidentModel>>();
   /** Those that are loaded; `#resident` also has those on their way. */
   readonly #loaded = new Map<string, ResidentModel>();
 
-  constructor({ store, engine, ledger }: ModelHubOptions) {
+  constructor({ store, engine, ledger, check }: ModelHubOptions) {
     this.#store = store;
     this.#engine = engine;
     this.#ledger = ledger;
+    this.#check = check;
   }
 
   /** Newest version of every name, by name. */
@@ -207,17 +218,26 @@ export class ModelHub {
     }
   }
 
-  /** Stores what a job made. */
-  async save(
-    name: string,
-    content: ArtefactContent,
-    jobId: string,
-    options: Parameters<LocalStore['saveArtefact']>[2],
-  ): Promise<ModelRecord> {
-    const version = await this.#store.saveArtefact(name, content, options);
-    this.#ledger.saveFacts(version.hash, modelFacts(content.model, content.meta, makeTokenizer(content).hash));
-    this.#ledger.saveJob(version.hash, jobId);
-    return { ...(await this.#record(version)), parameters: [] };
+  /**
+   * Stores what a job made, once a fresh process has loaded it and computed the same.
+   *
+   * @throws AppError `verification_failed` and those of `LocalStore.saveArtefact`; nothing is kept then
+   */
+  async save(name: string, content: ArtefactContent, jobId: string, context: OperationContext): Promise<SavedModel> {
+    const pending = this.#check?.begin(content.model);
+    try {
+      let verification: Verification | undefined;
+      const verify = async (folder: string, hash: string): Promise<void> => {
+        verification = await pending?.compare(folder, hash, context);
+      };
+      const version = await this.#store.saveArtefact(name, content, { ...context, verify });
+      this.#ledger.saveFacts(version.hash, modelFacts(content.model, content.meta, makeTokenizer(content).hash));
+      this.#ledger.saveJob(version.hash, jobId);
+      const model = { ...(await this.#record(version)), parameters: [] };
+      return { model, ...(verification === undefined ? {} : { verification }) };
+    } finally {
+      pending?.end();
+    }
   }
 
   /** Unloads everything. */

@@ -80,8 +80,19 @@ export interface EvaluationReport {
   readonly engine: string;
 }
 
+/** What a fresh process that loaded the result found; see `ResultCheck`. */
+export interface Verification {
+  /** That both sides ran. */
+  readonly tokens: number;
+  readonly maxRelativeDifference: number;
+  readonly tolerance: number;
+  readonly elapsedMs: number;
+}
+
 export interface ImportResult {
   readonly model: ModelRecord;
+  /** Absent where checking is switched off. */
+  readonly verification?: Verification;
 }
 
 export interface ParameterChange {
@@ -89,13 +100,66 @@ export interface ParameterChange {
   readonly parametrization: string;
   readonly storedBytesBefore: number;
   readonly storedBytesAfter: number;
+  /** The output error where the method looked at inputs, else the weight error. */
   readonly relativeError: number;
   readonly rank?: number;
+  /** Place of the step in the recipe, from 0. */
+  readonly step: number;
+  /** Of the weights as they were before this step. */
+  readonly weightError: number;
+  readonly outputError?: number;
+  /** Weight error of the step before that touched the parameter; 0 for the first. */
+  readonly errorBefore: number;
+  /** Empty where there is nothing to say. */
+  readonly note: string;
+}
+
+/** What one step of a recipe did. */
+export interface StepReport {
+  readonly method: string;
+  /** Over the touched parameters. */
+  readonly storedBytesBefore: number;
+  readonly storedBytesAfter: number;
+  readonly note: string;
+}
+
+/** Which calibration text was used, so that another run can be held against it. */
+export interface CalibrationManifest {
+  readonly paths: readonly string[];
+  /** SHA-256 of the text, independent of the tokenizer. */
+  readonly textHash: string;
+  readonly documents: number;
+  /** Windows of tokens that were run. */
+  readonly rows: number;
+  readonly rowsAvailable: number;
+  /** Tokens of each row: the length cap. */
+  readonly rowTokens: number;
+  readonly seed: number;
+  readonly padding: string;
+  readonly specialTokens: string;
+  /** SHA-256 over the token ids of all rows, 64-bit little-endian. */
+  readonly rowsHash: string;
+  /** The first 16 digits of the like for each row, at most 64 rows. */
+  readonly rowHashes: readonly string[];
+}
+
+/** Memory of the process, expected and measured. */
+export interface MemoryReport {
+  readonly estimatedPeakBytes: number;
+  readonly peakBytes: number;
+  readonly limitBytes: number;
+  /** The part of the work that was expected to need most. */
+  readonly phase: string;
 }
 
 export interface CompressResult {
   readonly model: ModelRecord;
   readonly changes: readonly ParameterChange[];
+  readonly steps: readonly StepReport[];
+  readonly memory: MemoryReport;
+  /** Absent where no step looked at text. */
+  readonly calibration?: CalibrationManifest;
+  readonly verification?: Verification;
 }
 
 export interface DistillResult {
@@ -103,6 +167,7 @@ export interface DistillResult {
   readonly steps: number;
   readonly finalLoss: number;
   readonly validation: Readonly<Record<string, number>>;
+  readonly verification?: Verification;
 }
 
 export interface EvaluateResult {
@@ -112,6 +177,8 @@ export interface EvaluateResult {
 export interface ExportResult {
   readonly path: string;
   readonly files: readonly { readonly fileName: string; readonly sizeBytes: number }[];
+  /** What a reader should know of the files, for example which layers were padded; absent where there is nothing. */
+  readonly notes?: readonly string[];
 }
 
 /** Result of each kind of job. */

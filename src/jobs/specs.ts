@@ -1,5 +1,6 @@
 // What the jobs are asked to do, as plain JSON with the field names of the wire.
 import { z } from 'zod';
+import { trainingFields } from './training-settings.ts';
 
 const count = z.int().nonnegative();
 const positive = z.int().positive();
@@ -44,19 +45,7 @@ export const distillSpecSchema = z.strictObject({
   validation: textDataSchema.optional(),
   settings: z
     .strictObject({
-      steps: positive.optional(),
-      batchSize: positive.optional(),
-      sequenceLength: positive.optional(),
-      gradientAccumulation: positive.optional(),
-      learningRate: z.number().positive().optional(),
-      warmupSteps: count.optional(),
-      schedule: z.enum(['cosine', 'linear', 'constant']).optional(),
-      weightDecay: z.number().nonnegative().optional(),
-      clipNorm: z.number().nonnegative().optional(),
-      temperature: z.number().positive().optional(),
-      alpha: z.number().min(0).max(1).optional(),
-      seed: count.optional(),
-      checkpointEvery: count.optional(),
+      ...trainingFields,
       evaluateEvery: count.optional(),
     })
     .default({}),

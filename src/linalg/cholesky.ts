@@ -7,8 +7,11 @@ import type { Steps } from './cooperative.ts';
  *
  * Returns L [n, n] with zeros above its diagonal, or null where A is not positive definite within rounding: a pivot
  * that is not larger than n·ε of its own diagonal entry has lost all its digits.
+ *
+ * @param diagonal - where A is a panel of a larger matrix from which columns were taken off already: the diagonal of before
+ * @param order - n of that larger matrix
  */
-export function* cholesky(a: Float64Array, n: number): Steps<Float64Array | null> {
+export function* cholesky(a: Float64Array, n: number, diagonal?: Float64Array, order: number = n): Steps<Float64Array | null> {
   invariant(a.length === n * n, `a matrix of order ${n} has ${n * n} entries, got ${a.length}`);
   const factor = new Float64Array(n * n);
   for (let i = 0; i < n; i++) {
@@ -17,9 +20,9 @@ export function* cholesky(a: Float64Array, n: number): Steps<Float64Array | null
       const other = j * n;
       factor[row + j] = (a[row + j]! - dot(factor, row, other, j)) / factor[other + j]!;
     }
-    const diagonal = a[row + i]!;
-    const pivot = diagonal - dot(factor, row, row, i);
-    if (!(pivot > n * Number.EPSILON * diagonal)) return null;
+    const pivot = a[row + i]! - dot(factor, row, row, i);
+    const whole = diagonal === undefined ? a[row + i]! : diagonal[i]!;
+    if (!(pivot > order * Number.EPSILON * whole)) return null;
     factor[row + i] = Math.sqrt(pivot);
     if (i % 64 === 63) yield;
   }

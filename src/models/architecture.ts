@@ -1,7 +1,9 @@
 // What an architecture provides, and the network through which it reaches its parameters and its attention.
 import type { Emitter, Value } from '#graph';
 import type { ModelConfig } from './config.ts';
+import type { ModelSizes } from './layer-shapes.ts';
 import type { ParameterSpec } from './model.ts';
+import type { BlockStack, UnitAxis } from './units.ts';
 
 /**
  * The parameters of one model inside one graph. Architectures never see how a weight is stored.
@@ -22,29 +24,55 @@ export interface Network {
   /** A gain or bias [D]. */
   vector(path: string): Value;
   /**
-   * Causal attention of one layer. q [B, T, H, K], k and v [B, T, G, K], already rotated where the architecture rotates.
-   * Returns rows [B*T, H*K]. Without a cache it is written in differentiable ops; with one it extends the cache.
+   * Attention of one layer; causal unless the options say otherwise. q [B, T, H, K], k and v [B, T, G, K], already rotated where the
+   * architecture rotates. Returns rows [B*T, H*K]. Without a cache it is written in differentiable ops; with one it extends the cache. `layer`
+   * is the place in `attentionLayouts`.
    */
-  attend(layer: number, q: Value, k: Value, v: Value): Value;
+  attend(layer: number, q: Value, k: Value, v: Value, options?: AttentionOptions): Value;
   /** int64 [B, T], the position of each token in its sequence; or [T] where all sequences have the same. */
   readonly positions: Value;
+  /** int64 [B, T], the text of a pair that each token belongs to; absent where all belong to the first. */
+  readonly tokenTypes: Value | undefined;
   /** All positions are below this, so that tables over positions need no more rows. */
   readonly positionLimit: number;
-  /** Names an intermediate value (`h.3` is block 3's result, rows [N, D]) for distillation and statistics; returns it. */
+  /** Where a caller takes a model apart: what stands in place of its blocks. x rows [N, D]; `block` applies one of them. */
+  readonly runBlocks?: ((x: Value, block: (index: number, x: Value) => Value) => Value) | undefined;
+  /** Names an intermediate value (`embed` is what the first block reads, `h.3` is block 3's result, rows [N, D]) for distillation and statistics; returns it. */
   tap(name: string, value: Value): Value;
 }
 
-/** Units between two layers that may be put in another order without changing what the model computes. */
-export interface FreeAxis {
-  /** For example `h.3.mlp`. */
-  readonly name: string;
-  readonly size: number;
-  /** Linear weights whose columns are these units. */
-  readonly columns: readonly string[];
-  /** Vectors over these units; a model may lack them. */
-  readonly vectors: readonly string[];
-  /** Linear weights whose rows are these units. */
-  readonly rows: readonly string[];
+/** How the attention of one layer differs from softmax(q·kᵀ/√K)·v over all earlier positions. */
+export interface AttentionOptions {
+  /** Which keys a query sees: `past` (default), `all`. */
+  readonly sees?: 'past' | 'all';
+  /** A query sees this many latest positions, itself included. */
+  readonly window?: number;
+  /** Factor of q·kᵀ; 1/√K when absent. */
+  readonly scale?: number;
+  /** Bounds the scores before the mask: s -> cap·tanh(s/cap). */
+  readonly softCap?: number;
+}
+
+/** A norm whose result goes into linear layers and nowhere else: its gain and bias may be divided by what their rows are multiplied by. */
+export interface NormFeed {
+  /** For example `h.3.ln1`; the vectors are `norm.weight` and, if the model has it, `norm.bias`. */
+  readonly norm: string;
+  /** Paths of the linear weights. */
+  readonly readers: readonly string[];
+}
+
+/**
+ * Outputs of one linear layer that reach others channel by channel, each multiplied by something but never added to or bent: the layer's columns may
+ * be divided by what the rows of the others are multiplied by.
+ */
+export interface LinearFeed {
+  /** Path of the linear weight whose columns from `firstColumn` on are the channels, in the order of the readers' rows. */
+  readonly source: string;
+  readonly firstColumn: number;
+  /** Path of its bias, if the architecture has one. */
+  readonly bias?: string;
+  /** Paths of the linear weights. */
+  readonly readers: readonly string[];
 }
 
 export interface Architecture<Config extends ModelConfig = ModelConfig> {
@@ -53,14 +81,24 @@ export interface Architecture<Config extends ModelConfig = ModelConfig> {
   parameters(config: Config): readonly ParameterSpec[];
   /** Paths of the matrices whose result is added to the residual stream; initialization scales them down. */
   residualOutputs(config: Config): readonly string[];
-  /** The hidden axes whose units have no fixed order. */
-  freeAxes(config: Config): readonly FreeAxis[];
-  /** How the heads are laid out, for attention and for the cache. */
-  heads(config: Config): HeadLayout;
+  /** The norms whose channels may be scaled; none where a norm's result is also added to the residual stream, as after the layers. */
+  normFeeds(config: Config): readonly NormFeed[];
+  /** The linear layers whose outputs may be scaled: values before they are mixed, the ungated half of a gated layer. */
+  linearFeeds(config: Config): readonly LinearFeed[];
+  /** The axes whose units can be removed: heads and neurons of every block, and the residual stream's channels. */
+  prunableUnits(config: Config): readonly UnitAxis[];
+  /** The stacks whose blocks can be removed. */
+  blockStacks(config: Config): readonly BlockStack[];
+  /** The configuration of the same model with other sizes; the width of a head stays. */
+  resized(config: Config, sizes: ModelSizes): Config;
+  /** How the heads of one layer are laid out, for attention and for the cache. */
+  heads(config: Config, layer: number): HeadLayout;
   /** tokens int64 [B, T] -> hidden states after the last norm, rows [B*T, D]. */
   hidden(config: Config, net: Network, tokens: Value): Value;
-  /** hidden [..., D] -> logits [..., V]. */
+  /** hidden [..., D] -> logits [..., V]. @throws AppError `unsupported` for a task without logits of tokens */
   logits(config: Config, net: Network, hidden: Value): Value;
+  /** Hidden state of each text's first token [B, D] -> logits of the labels [B, C]; absent where the architecture has no such head. */
+  classLogits?(config: Config, net: Network, first: Value): Value;
 }
 
 export interface HeadLayout {

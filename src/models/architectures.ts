@@ -1,5 +1,7 @@
 // The table of architectures.
 import type { Architecture } from './architecture.ts';
+import { albert } from './architectures/albert.ts';
+import { bert } from './architectures/bert.ts';
 import { gpt2 } from './architectures/gpt2.ts';
 import { llama } from './architectures/llama.ts';
 import type { ModelConfig } from './config.ts';
@@ -9,6 +11,8 @@ type ArchitectureName = ModelConfig['architecture'];
 const architectures: { readonly [Name in ArchitectureName]: Architecture<Extract<ModelConfig, { architecture: Name }>> } = {
   gpt2,
   llama,
+  bert,
+  albert,
 };
 
 /** The architecture of a configuration. */

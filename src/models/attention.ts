@@ -1,8 +1,8 @@
-// Causal attention written in differentiable ops, with grouped keys and values.
+// Attention written in differentiable ops, with grouped keys and values.
 import { at } from '#base';
 import type { Emitter, Value } from '#graph';
 import { type Dim, float32, multiplyDims } from '#tensor';
-import type { HeadLayout } from './architecture.ts';
+import type { AttentionOptions, HeadLayout } from './architecture.ts';
 
 /** Added to scores that must not count; finite, so that a row in which nothing counts stays free of NaN. */
 const masked = -1e30;
@@ -11,42 +11,72 @@ const masked = -1e30;
  * What is added to the scores [B, H, T, T] of attention: 0 where a query may see a key, else a very negative number.
  *
  * @param keyMask - bool [B, T], true where a key is a real token; absent when sequences are not padded on the left
+ * @param window - the number of latest positions that a query sees, itself included; all when absent
  * @returns [T, T], or [B, 1, T, T] with a key mask
  */
-export function causalBias(b: Emitter, length: Dim, keyMask?: Value): Value {
-  const triangle = typeof length === 'number' ? hostTriangle(b, length) : graphTriangle(b, length);
+export function causalBias(b: Emitter, length: Dim, keyMask?: Value, window?: number): Value {
+  const triangle = typeof length === 'number' ? hostTriangle(b, length, window) : graphTriangle(b, length, window);
   if (keyMask === undefined) return triangle;
-  const [B, T] = [at(keyMask.shape, 0), at(keyMask.shape, 1)];
-  return b.add(triangle, b.reshape(b.where(keyMask, b.scalar(0, 'float32'), b.scalar(masked, 'float32')), [B, 1, 1, T]));
+  return b.add(triangle, keyBias(b, keyMask));
 }
 
-function hostTriangle(b: Emitter, length: number): Value {
+/** What is added to the scores where every query sees all real tokens. keyMask bool [B, T], true for those -> [B, 1, 1, T] */
+export function keyBias(b: Emitter, keyMask: Value): Value {
+  const [B, T] = [at(keyMask.shape, 0), at(keyMask.shape, 1)];
+  return b.reshape(b.where(keyMask, b.scalar(0, 'float32'), b.scalar(masked, 'float32')), [B, 1, 1, T]);
+}
+
+function hostTriangle(b: Emitter, length: number, window = length): Value {
   const biasData = new Float32Array(length * length);
-  for (let query = 0; query < length; query++) biasData.fill(masked, query * length + query + 1, (query + 1) * length);
+  for (let query = 0; query < length; query++) {
+    biasData.fill(masked, query * length, query * length + Math.max(0, query + 1 - window));
+    biasData.fill(masked, query * length + query + 1, (query + 1) * length);
+  }
   return b.constant(float32([length, length], biasData));
 }
 
-function graphTriangle(b: Emitter, length: Dim): Value {
+function graphTriangle(b: Emitter, length: Dim, window: number | undefined): Value {
   const positions = b.range(length);
-  const isFuture = b.less(b.reshape(positions, [length, 1]), b.reshape(positions, [1, length])); // [T, T]
-  return b.where(isFuture, b.scalar(masked, 'float32'), b.scalar(0, 'float32'));
+  const [queries, keys] = [b.reshape(positions, [length, 1]), b.reshape(positions, [1, length])];
+  const [hidden, seen] = [b.scalar(masked, 'float32'), b.scalar(0, 'float32')];
+  const triangle = b.where(b.less(queries, keys), hidden, seen); // [T, T]
+  if (window === undefined) return triangle;
+  const isTooOld = b.less(b.add(keys, b.scalar(window - 1, 'int64')), queries); // [T, T]
+  return b.where(isTooOld, hidden, triangle);
 }
 
 /**
- * softmax(q·kᵀ/√K + bias)·v. q [B, T, H, K]; k and v [B, T, G, K] -> rows [B*T, H*K].
+ * softmax(cap(scale·q·kᵀ) + bias)·v, where the bias hides what the options' window does. q [B, T, H, K]; k and v [B, T, G, K] -> rows [B*T, H*K].
  *
  * The H/G query heads of a group are put one under the other as [H/G*T, K] rows of one product with the group's keys: no copy
  * of keys and values, and their gradients need no sum over copies.
+ *
+ * @param bias - broadcast to [B, H, T, T]; absent where every query sees every key
  */
-export function causalAttention(b: Emitter, q: Value, k: Value, v: Value, bias: Value, layout: HeadLayout): Value {
+export function attention(
+  b: Emitter,
+  q: Value,
+  k: Value,
+  v: Value,
+  bias: Value | undefined,
+  layout: HeadLayout,
+  { scale, softCap }: Pick<AttentionOptions, 'scale' | 'softCap'> = {},
+): Value {
   const { heads: H, keyValueHeads: G, headWidth: K } = layout;
   const [B, T] = [at(q.shape, 0), at(q.shape, 1)];
   const stacked = multiplyDims(H / G, T);
   const byHead = (x: Value): Value => b.transpose(x, [0, 2, 1, 3]); // [B, heads, T, K]
 
   const queries = b.reshape(byHead(q), [B, G, stacked, K]); // [B, G, H/G*T, K]
-  const scores = b.matmul(queries, byHead(k), { transposeB: true, scale: 1 / Math.sqrt(K) }); // [B, G, H/G*T, T]
-  const weights = b.softmax(b.add(b.reshape(scores, [B, H, T, T]), bias)); // [B, H, T, T]
+  const products = b.matmul(queries, byHead(k), { transposeB: true, scale: scale ?? 1 / Math.sqrt(K) }); // [B, G, H/G*T, T]
+  const scores = softCap === undefined ? products : softCapped(b, products, softCap);
+  const byQuery = b.reshape(scores, [B, H, T, T]);
+  const weights = b.softmax(bias === undefined ? byQuery : b.add(byQuery, bias)); // [B, H, T, T]
   const mixed = b.matmul(b.reshape(weights, [B, G, stacked, T]), byHead(v)); // [B, G, H/G*T, K]
   return b.reshape(byHead(b.reshape(mixed, [B, H, T, K])), [multiplyDims(B, T), H * K]);
+}
+
+/** cap·tanh(x/cap): x where it is small, and never beyond the cap. */
+export function softCapped(b: Emitter, x: Value, cap: number): Value {
+  return b.mul(b.tanh(b.mul(x, 1 / cap)), cap);
 }

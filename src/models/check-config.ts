@@ -1,6 +1,6 @@
 // Checks of a configuration that need no tensors.
 import { AppError } from '#base';
-import type { LlamaConfig, ModelConfig } from './config.ts';
+import type { AlbertConfig, BertConfig, LlamaConfig, ModelConfig } from './config.ts';
 
 /**
  * Checks that sizes are positive integers that fit each other, and that rotary settings make sense.
@@ -13,16 +13,77 @@ export function checkConfig(config: ModelConfig): void {
     if (!condition) throw new AppError('bad_config', `${where}: ${what}.`);
   };
   for (const field of ['vocabularySize', 'width', 'layers', 'heads', 'feedForwardWidth', 'maxPositions'] as const)
-    requireThat(Number.isInteger(config[field]) && config[field] > 0, `${field} must be a positive integer, got ${config[field]}`);
+    requireThat(isSize(config[field]), `${field} must be a positive integer, got ${config[field]}`);
   requireThat(config.normEpsilon > 0, `normEpsilon must be positive, got ${config.normEpsilon}`);
   for (const token of [...config.endTokens, ...(config.beginToken === undefined ? [] : [config.beginToken])])
     requireThat(
       Number.isInteger(token) && token >= 0 && token < config.vocabularySize,
       `token ${token} is outside 0..${config.vocabularySize - 1}`,
     );
-  if (config.architecture === 'gpt2')
+  checkDepthAndEmbedding(config, requireThat);
+  if (config.architecture === 'llama') checkLlama(config, requireThat);
+  else if (config.headWidth === undefined)
     requireThat(config.width % config.heads === 0, `width ${config.width} is not a multiple of heads ${config.heads}`);
-  else checkLlama(config, requireThat);
+  else requireThat(isSize(config.headWidth), `headWidth must be a positive integer, got ${config.headWidth}`);
+  if ('padToken' in config) checkEncoder(config, requireThat);
+  checkLayerShapes(config, requireThat);
+}
+
+function checkEncoder(config: BertConfig | AlbertConfig, requireThat: (condition: boolean, what: string) => void): void {
+  const { tokenTypes, padToken, task, vocabularySize } = config;
+  requireThat(Number.isInteger(tokenTypes) && tokenTypes >= 0, `tokenTypes must be a whole number of at least 0, got ${tokenTypes}`);
+  requireThat(
+    Number.isInteger(padToken) && padToken >= 0 && padToken < vocabularySize,
+    `padToken ${padToken} is outside 0..${vocabularySize - 1}`,
+  );
+  if (config.architecture === 'albert') {
+    const { embeddingWidth } = config;
+    requireThat(Number.isInteger(embeddingWidth) && embeddingWidth > 0, `embeddingWidth must be a positive integer, got ${embeddingWidth}`);
+  }
+  if (task.kind === 'classify')
+    requireThat(
+      task.labels.length >= 2 && new Set(task.labels).size === task.labels.length,
+      `task.labels must be at least two different names, got ${JSON.stringify(task.labels)}`,
+    );
+}
+
+function isSize(value: number): boolean {
+  return Number.isInteger(value) && value > 0;
+}
+
+function checkLayerShapes(config: ModelConfig, requireThat: (condition: boolean, what: string) => void): void {
+  const shapes = config.layerShapes;
+  if (shapes === undefined) return;
+  requireThat(shapes.length === config.layers, `layerShapes has ${shapes.length} entries for ${config.layers} layers`);
+  const queriesPerKey = config.heads / ('keyValueHeads' in config ? config.keyValueHeads : config.heads);
+  for (const [layer, { heads, keyValueHeads, feedForwardWidth }] of shapes.entries()) {
+    requireThat(
+      [heads, keyValueHeads, feedForwardWidth].every(isSize),
+      `layerShapes[${layer}] must hold positive integers, got ${heads}, ${keyValueHeads} and ${feedForwardWidth}`,
+    );
+    requireThat(
+      heads === queriesPerKey * keyValueHeads,
+      `layerShapes[${layer}] has ${heads} heads over ${keyValueHeads}, but all layers must have ${queriesPerKey} to one`,
+    );
+  }
+  for (const field of ['heads', 'feedForwardWidth'] as const) {
+    const largest = Math.max(...shapes.map((shape) => shape[field]));
+    requireThat(config[field] === largest, `${field} is ${config[field]}, but the largest of layerShapes is ${largest}`);
+  }
+}
+
+function checkDepthAndEmbedding({ embedding, halting }: ModelConfig, requireThat: (condition: boolean, what: string) => void): void {
+  if (embedding !== undefined) {
+    const { width, heads } = embedding;
+    requireThat(Number.isInteger(width) && width > 0, `embedding.width must be a positive integer, got ${width}`);
+    requireThat(
+      Number.isInteger(heads) && heads > 0 && width % heads === 0,
+      `embedding.width ${width} is not a multiple of embedding.heads ${heads}`,
+    );
+  }
+  if (halting === undefined) return;
+  requireThat(halting.epsilon > 0 && halting.epsilon < 1, `halting.epsilon must be between 0 and 1, got ${halting.epsilon}`);
+  requireThat(halting.ponderCost >= 0, `halting.ponderCost must not be negative, got ${halting.ponderCost}`);
 }
 
 function checkLlama(config: LlamaConfig, requireThat: (condition: boolean, what: string) => void): void {
@@ -31,6 +92,7 @@ function checkLlama(config: LlamaConfig, requireThat: (condition: boolean, what:
   requireThat(heads % keyValueHeads === 0, `heads ${heads} is not a multiple of keyValueHeads ${keyValueHeads}`);
   requireThat(headWidth > 0 && headWidth % 2 === 0, `headWidth must be even for rotary positions, got ${headWidth}`);
   requireThat(rotaryBase > 1, `rotaryBase must be above 1, got ${rotaryBase}`);
+  checkVariants(config, requireThat);
   if (rotaryScaling.kind === 'none') return;
   requireThat(rotaryScaling.factor >= 1, `rotaryScaling.factor must be at least 1, got ${rotaryScaling.factor}`);
   if (rotaryScaling.kind === 'linear') return;
@@ -50,4 +112,21 @@ function checkLlama(config: LlamaConfig, requireThat: (condition: boolean, what:
       rotaryScaling.betaFast > rotaryScaling.betaSlow && rotaryScaling.betaSlow > 0,
       `rotaryScaling.betaFast ${rotaryScaling.betaFast} must be above betaSlow ${rotaryScaling.betaSlow}`,
     );
+}
+
+/** What sets the relatives of Llama apart. */
+function checkVariants(config: LlamaConfig, requireThat: (condition: boolean, what: string) => void): void {
+  const { layers, slidingWindow, slidingRotaryBase } = config;
+  for (const field of ['queryScalar', 'attentionSoftCap', 'logitSoftCap'] as const) {
+    const value = config[field];
+    requireThat(value === undefined || (Number.isFinite(value) && value > 0), `${field} must be positive, got ${value}`);
+  }
+  if (slidingWindow !== undefined) {
+    const { size, layers: flags } = slidingWindow;
+    requireThat(Number.isInteger(size) && size > 0, `slidingWindow.size must be a positive integer, got ${size}`);
+    requireThat(flags.length === layers, `slidingWindow.layers has ${flags.length} flags for ${layers} layers`);
+  }
+  if (slidingRotaryBase === undefined) return;
+  requireThat(slidingRotaryBase > 1, `slidingRotaryBase must be above 1, got ${slidingRotaryBase}`);
+  requireThat(slidingWindow !== undefined, 'slidingRotaryBase is for layers with a sliding window, and slidingWindow is absent');
 }

@@ -1,5 +1,26 @@
 // Configuration of the architectures, in our own names; `store/` translates Hugging Face's config.json.
 
+/** What a model answers with. */
+export type ModelTask =
+  /** The next token. */
+  | { readonly kind: 'causal' }
+  /** The tokens that were hidden from it. */
+  | { readonly kind: 'masked' }
+  /** One of the labels for the whole text. */
+  | { readonly kind: 'classify'; readonly labels: readonly string[] }
+  /** A vector for the whole text: the mean of its tokens' or that of the first token, at length 1 if `normalize`. */
+  | { readonly kind: 'embed'; readonly pooling: 'mean' | 'first'; readonly normalize: boolean };
+
+/** Sizes of one block in a model whose blocks differ. */
+export interface LayerShape {
+  /** H */
+  readonly heads: number;
+  /** G; H/G is the same in all blocks. */
+  readonly keyValueHeads: number;
+  /** F */
+  readonly feedForwardWidth: number;
+}
+
 interface CommonConfig {
   /** V */
   readonly vocabularySize: number;
@@ -11,6 +32,8 @@ interface CommonConfig {
   readonly heads: number;
   /** F */
   readonly feedForwardWidth: number;
+  /** One entry a block where blocks differ; the sizes above are then those of the largest. Read them through `layerShape`. */
+  readonly layerShapes?: readonly LayerShape[];
   /** Largest number of positions. */
   readonly maxPositions: number;
   /** The head is the token embedding, transposed. */
@@ -19,12 +42,46 @@ interface CommonConfig {
   readonly beginToken?: number;
   /** Any of these ends a generation. */
   readonly endTokens: readonly number[];
+  /** `causal` when absent. */
+  readonly task?: ModelTask;
+  /** How tokens become vectors; a table [V, D] when absent. */
+  readonly embedding?: SafeEmbedding;
+  /** Every position decides how many of the blocks it needs; all of them when absent. */
+  readonly halting?: Halting;
+}
+
+/**
+ * A narrow table [V, e], one small transformer layer over it, and a feed-forward part that widens e to D. A tied head narrows D to e first.
+ *
+ * @see Reid, Marrese-Taylor and Matsuo, "Subformer", Findings of EMNLP 2021
+ */
+export interface SafeEmbedding {
+  readonly kind: 'safe';
+  /** e */
+  readonly width: number;
+  /** Of the small layer's attention. */
+  readonly heads: number;
+}
+
+/**
+ * Adaptive computation time: a position halts once its halting probabilities sum to 1 - epsilon, at the latest after the last block.
+ *
+ * @see Dehghani et al., "Universal Transformers", ICLR 2019, §2.2; Graves, "Adaptive Computation Time", 2016
+ */
+export interface Halting {
+  readonly epsilon: number;
+  /** Weight in the training loss of the mean number of steps and remainder. */
+  readonly ponderCost: number;
+  /** Adds sinusoids of the position and of the step before every block, as the paper does. */
+  readonly signals: boolean;
 }
 
 /** GPT-2: learned positions, layer norm before each part, biases everywhere. */
 export interface Gpt2Config extends CommonConfig {
   readonly architecture: 'gpt2';
   readonly activation: 'geluTanh' | 'gelu' | 'relu' | 'silu';
+  /** K where it is not width/heads, as in models whose heads or width were pruned. */
+  readonly headWidth?: number;
 }
 
 /** How rotary frequencies are stretched for contexts longer than those of pre-training. */
@@ -49,7 +106,18 @@ export type RotaryScaling =
       readonly attentionFactor?: number;
     };
 
-/** Llama family: rotary positions, RMS norm, gated feed-forward, grouped keys and values. */
+/** Layers that see only the latest positions. */
+export interface SlidingWindow {
+  /** Positions that a query sees, its own included. */
+  readonly size: number;
+  /** One flag a layer; the others see everything. */
+  readonly layers: readonly boolean[];
+}
+
+/**
+ * Llama family: rotary positions, RMS norm, gated feed-forward, grouped keys and values. The optional fields are what its relatives
+ * (Mistral, Qwen2, Qwen3, Gemma 1 to 3) do otherwise; without any it is Llama.
+ */
 export interface LlamaConfig extends CommonConfig {
   readonly architecture: 'llama';
   /** G: number of key-value heads, a divisor of the heads. */
@@ -59,8 +127,60 @@ export interface LlamaConfig extends CommonConfig {
   readonly rotaryBase: number;
   readonly rotaryScaling: RotaryScaling;
   readonly activation: 'silu' | 'gelu' | 'geluTanh';
+  /** Biases of the projections to queries, keys and values. */
   readonly attentionBias: boolean;
+  /** Bias of the projection behind attention; as `attentionBias` when absent. */
+  readonly attentionOutputBias?: boolean;
   readonly feedForwardBias: boolean;
+  readonly slidingWindow?: SlidingWindow;
+  /** Base of the unscaled rotary frequencies of layers with a sliding window; `rotaryBase` and its scaling when absent. */
+  readonly slidingRotaryBase?: number;
+  /** RMS norm of each head's queries and keys before they are rotated. */
+  readonly queryKeyNorm?: boolean;
+  /** Scores are multiplied by 1/√queryScalar; the head width when absent. */
+  readonly queryScalar?: number;
+  /** Bounds scores: s -> cap·tanh(s/cap). */
+  readonly attentionSoftCap?: number;
+  /** Bounds logits in the same way. */
+  readonly logitSoftCap?: number;
+  /** Looked-up embeddings are multiplied by √D; a tied head is not. */
+  readonly scaledEmbedding?: boolean;
+  /** Gains of RMS norms are stored less one: x·(1 + w). */
+  readonly gainsLessOne?: boolean;
+  /** RMS norms also behind attention and behind the feed-forward part, before they are added to the stream. */
+  readonly normsBehind?: boolean;
 }
 
-export type ModelConfig = Gpt2Config | LlamaConfig;
+export type EncoderTask = Exclude<ModelTask, { readonly kind: 'causal' }>;
+
+interface EncoderConfig extends CommonConfig {
+  readonly activation: 'gelu' | 'geluTanh' | 'relu' | 'silu';
+  /** Kinds of tokens that the embedding tells apart, for pairs of texts; 0 where it has no such table. */
+  readonly tokenTypes: number;
+  /** Stands behind the end of texts shorter than their batch. */
+  readonly padToken: number;
+  /** K where it is not width/heads, as in models whose heads were pruned. */
+  readonly headWidth?: number;
+  readonly task: EncoderTask;
+}
+
+/** BERT, RoBERTa and DistilBERT: encoders with learned positions and a layer norm after each part. */
+export interface BertConfig extends EncoderConfig {
+  readonly architecture: 'bert';
+  /** They differ in where positions begin, in the activations of their heads, and in the names in checkpoints. */
+  readonly family: 'bert' | 'roberta' | 'distilbert';
+}
+
+/** ALBERT: BERT with one set of layer parameters for all layers, and a token embedding of two factors. */
+export interface AlbertConfig extends EncoderConfig {
+  readonly architecture: 'albert';
+  /** E: width of the embedding table, which a matrix [E, D] brings to the model's. */
+  readonly embeddingWidth: number;
+}
+
+export type ModelConfig = Gpt2Config | LlamaConfig | BertConfig | AlbertConfig;
+
+/** What a model answers with. */
+export function taskOf(config: ModelConfig): ModelTask {
+  return config.task ?? { kind: 'causal' };
+}

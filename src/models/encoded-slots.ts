@@ -1,30 +1,50 @@
-// Slots stored as packed codes: any float matrix of any parametrization can be held in 8, 4, 3 or 2 bits a number.
+// Slots stored as codes: any float matrix of any parametrization can be held in 8, 4, 3, 2 or 1 bits a number.
 import { AppError, at, invariant } from '#base';
-import type { Emitter, NBitsAttrs, PackedValues, Value } from '#graph';
 import { float32, type HostTensor, packedBytes, printShape, sizeOf, toNumbers, transposeMatrix, unpackCodes } from '#tensor';
 import type { ParameterDeclaration, ParameterSettings } from './model.ts';
 import type { SlotSpec } from './parametrization.ts';
 
 /**
- * How the numbers of one slot are held. They stand in the parameter's settings as `{slot}.bits` and so on, so that a slot without them is
- * stored as plain numbers.
- *
+ * How the numbers of one slot are held. It stands in the parameter's settings as `{slot}.bits` and so on, so that a slot without them is stored as
+ * plain numbers.
+ */
+export type SlotEncoding = GroupEncoding | Int8Encoding;
+
+/**
  * The slot's matrix is cut into rows along the axis that products sum over, rows into groups of `groupSize`, each with a 16-bit scale and,
  * unless symmetric, a zero point of `bits` bits: number = (code − zero point)·scale. Stored bytes: for n numbers n·bits/8 of codes, and per group
  * 2 of scale and bits/8 of zero point.
  */
-export interface SlotEncoding {
+export interface GroupEncoding {
+  /** `ternary`: codes 0, 1, 2 in 2 bits stand for −1, 0, 1. `binary`: codes 0, 1 in 1 bit stand for −½, ½. Both are symmetric. */
+  readonly scheme: 'integer' | 'ternary' | 'binary';
   readonly bits: number;
   readonly groupSize: number;
-  /** The zero point of all groups is 2^(bits-1), and is not stored. */
+  /** The zero point of all groups is that of `sharedZero`, and is not stored. */
   readonly symmetric: boolean;
   /** The slot `inputScales` [K] divides what the matrix is multiplied by: codes stand for s·W. */
   readonly scaledInputs: boolean;
 }
 
-const encodingBits: readonly number[] = [8, 4, 3, 2];
+/**
+ * Signed bytes with one scale a row, or one for all, and products in integers: what the matrix is multiplied by is rounded to 8 bits too, to the
+ * range of each batch (`dynamic`) or to one that calibration chose (`static`, in `inputScale` and `inputZeroPoint`, [1] each).
+ */
+export interface Int8Encoding {
+  readonly scheme: 'int8';
+  readonly activations: 'dynamic' | 'static';
+  readonly perChannel: boolean;
+}
+
+const integerBits: readonly number[] = [8, 4, 3, 2];
+const schemeBits = { ternary: 2, binary: 1 } as const;
 /** Kernels want powers of two from 16 on. */
 export const smallestGroup = 16;
+
+/** The zero point of groups that store none. */
+export function sharedZero({ scheme, bits }: Pick<GroupEncoding, 'scheme' | 'bits'>): number {
+  return scheme === 'integer' ? 2 ** (bits - 1) : scheme === 'ternary' ? 1 : 0.5;
+}
 
 type EncodedParameter = Pick<ParameterDeclaration, 'path' | 'settings'>;
 
@@ -36,22 +56,38 @@ type EncodedParameter = Pick<ParameterDeclaration, 'path' | 'settings'>;
 export function slotEncoding({ path, settings }: EncodedParameter, slot: string): SlotEncoding | undefined {
   const bits = settings[`${slot}.bits`];
   if (bits === undefined) return undefined;
+  const fail = (what: string): AppError => new AppError('config_mismatch', `${path}, slot "${slot}": ${what}.`);
+  const activations = settings[`${slot}.activations`];
+  if (activations !== undefined) {
+    if (bits === 8 && (activations === 'dynamic' || activations === 'static'))
+      return { scheme: 'int8', activations, perChannel: settings[`${slot}.perChannel`] === true };
+    throw fail(
+      `${JSON.stringify(activations)} activations with weights of ${JSON.stringify(bits)} bits; known are dynamic and static with 8 bits`,
+    );
+  }
+  const scheme = settings[`${slot}.scheme`] ?? 'integer';
+  if (scheme !== 'integer' && scheme !== 'ternary' && scheme !== 'binary')
+    throw fail(`unknown scheme ${JSON.stringify(scheme)}; known are integer, ternary and binary`);
+  const known = scheme === 'integer' ? integerBits : [schemeBits[scheme]];
   const groupSize = settings[`${slot}.groupSize`];
   const isGroup = typeof groupSize === 'number' && groupSize >= smallestGroup && Number.isInteger(Math.log2(groupSize));
-  if (typeof bits !== 'number' || !encodingBits.includes(bits) || !isGroup)
-    throw new AppError(
-      'config_mismatch',
-      `${path}, slot "${slot}": ${JSON.stringify(bits)} bits in groups of ${JSON.stringify(groupSize)}; known are ${encodingBits.join(', ')} bits and groups of a power of two from ${smallestGroup} on.`,
+  if (typeof bits !== 'number' || !known.includes(bits) || !isGroup)
+    throw fail(
+      `${JSON.stringify(bits)} bits in groups of ${JSON.stringify(groupSize)}; known are ${known.join(', ')} bits and groups of a power of two from ${smallestGroup} on`,
     );
-  return { bits, groupSize, symmetric: settings[`${slot}.symmetric`] === true, scaledInputs: settings[`${slot}.scaledInputs`] === true };
+  const symmetric = scheme !== 'integer' || settings[`${slot}.symmetric`] === true;
+  return { scheme, bits, groupSize, symmetric, scaledInputs: settings[`${slot}.scaledInputs`] === true };
 }
 
 /** The settings that `slotEncoding` reads. */
-export function encodingSettings(slot: string, { bits, groupSize, symmetric, scaledInputs }: SlotEncoding): ParameterSettings {
+export function encodingSettings(slot: string, encoding: SlotEncoding): ParameterSettings {
+  if (encoding.scheme === 'int8')
+    return { [`${slot}.bits`]: 8, [`${slot}.activations`]: encoding.activations, [`${slot}.perChannel`]: encoding.perChannel };
+  const { scheme, bits, groupSize, symmetric, scaledInputs } = encoding;
   return {
     [`${slot}.bits`]: bits,
+    ...(scheme === 'integer' ? { [`${slot}.symmetric`]: symmetric } : { [`${slot}.scheme`]: scheme }),
     [`${slot}.groupSize`]: groupSize,
-    [`${slot}.symmetric`]: symmetric,
     ...(scaledInputs ? { [`${slot}.scaledInputs`]: true } : {}),
   };
 }
@@ -89,18 +125,22 @@ export function encodedSlots(slots: Readonly<Record<string, SlotSpec>>, paramete
   return stored;
 }
 
-function pieces(
-  place: string,
-  slot: string,
-  spec: SlotSpec,
-  { bits, groupSize, symmetric, scaledInputs }: SlotEncoding,
-): Record<string, SlotSpec> {
+function pieces(place: string, slot: string, spec: SlotSpec, encoding: SlotEncoding): Record<string, SlotSpec> {
   const layout = codeLayout(spec);
   if (layout === undefined || spec.dtype !== 'float')
     throw new AppError('config_mismatch', `${place}: ${printShape(spec.shape)} is not a matrix of numbers and cannot be held in codes.`);
   const { rows, columns } = layout;
-  const groups = Math.ceil(columns / groupSize);
   const fixed = (shape: readonly number[], dtype: SlotSpec['dtype']): SlotSpec => ({ shape, dtype, trains: false });
+  if (encoding.scheme === 'int8')
+    return {
+      [`${slot}.codes`]: fixed([rows, columns], 'int8'),
+      [`${slot}.scales`]: fixed([encoding.perChannel ? rows : 1], 'float'),
+      ...(encoding.activations === 'dynamic'
+        ? {}
+        : { [`${slot}.inputScale`]: fixed([1], 'float'), [`${slot}.inputZeroPoint`]: fixed([1], 'uint8') }),
+    };
+  const { bits, groupSize, symmetric, scaledInputs } = encoding;
+  const groups = Math.ceil(columns / groupSize);
   return {
     [`${slot}.codes`]: fixed([rows, groups, (groupSize * bits) / 8], 'uint8'),
     [`${slot}.scales`]: fixed([rows, groups], 'float'),
@@ -113,99 +153,39 @@ function pieces(
 export function decodeSlot(
   slot: string,
   spec: SlotSpec,
-  { bits, groupSize, symmetric, scaledInputs }: SlotEncoding,
+  encoding: SlotEncoding,
   stored: (name: string) => HostTensor,
 ): HostTensor<'float32'> {
   const layout = codeLayout(spec);
   invariant(layout !== undefined, `slot ${slot} has no rows`);
-  const { rows, columns, isTransposed } = layout;
+  const numbers = (name: string): ArrayLike<number> => toNumbers(stored(`${slot}.${name}`));
+  const decoded = encoding.scheme === 'int8' ? decodeBytes(layout, numbers) : decodeGroups(layout, encoding, numbers);
+  const matrix = float32([layout.rows, layout.columns], decoded);
+  return layout.isTransposed ? transposeMatrix(matrix) : float32(spec.shape, decoded);
+}
+
+function decodeBytes({ rows, columns }: CodeLayout, numbers: (name: string) => ArrayLike<number>): Float32Array {
+  const [codes, scales] = [numbers('codes'), numbers('scales')];
+  const decoded = new Float32Array(rows * columns);
+  for (let index = 0; index < decoded.length; index++)
+    decoded[index] = (codes[index] ?? 0) * (scales[scales.length === 1 ? 0 : Math.floor(index / columns)] ?? 0);
+  return decoded;
+}
+
+function decodeGroups({ rows, columns }: CodeLayout, encoding: GroupEncoding, numbers: (name: string) => ArrayLike<number>): Float32Array {
+  const { bits, groupSize, symmetric, scaledInputs } = encoding;
   const groups = Math.ceil(columns / groupSize);
-  const codes = unpackCodes(toNumbers(stored(`${slot}.codes`)), groupSize, bits);
-  const scales = toNumbers(stored(`${slot}.scales`));
-  const zeros = symmetric ? undefined : unpackCodes(toNumbers(stored(`${slot}.zeroPoints`)), groups, bits);
-  const inputScales = scaledInputs ? toNumbers(stored(`${slot}.inputScales`)) : undefined;
-  const numbers = new Float32Array(rows * columns);
+  const codes = unpackCodes(numbers('codes'), groupSize, bits);
+  const scales = numbers('scales');
+  const zeros = symmetric ? undefined : unpackCodes(numbers('zeroPoints'), groups, bits);
+  const inputScales = scaledInputs ? numbers('inputScales') : undefined;
+  const zero = sharedZero(encoding);
+  const decoded = new Float32Array(rows * columns);
   for (let row = 0; row < rows; row++)
     for (let column = 0; column < columns; column++) {
       const group = row * groups + Math.floor(column / groupSize);
-      const steps = (codes[group * groupSize + (column % groupSize)] ?? 0) - (zeros?.[group] ?? 2 ** (bits - 1));
-      numbers[row * columns + column] = (steps * (scales[group] ?? 0)) / (inputScales?.[column] ?? 1);
+      const steps = (codes[group * groupSize + (column % groupSize)] ?? 0) - (zeros?.[group] ?? zero);
+      decoded[row * columns + column] = (steps * (scales[group] ?? 0)) / (inputScales?.[column] ?? 1);
     }
-  const matrix = float32([rows, columns], numbers);
-  return isTransposed ? transposeMatrix(matrix) : float32(spec.shape, numbers);
-}
-
-/** One encoded slot inside a graph. */
-export class EncodedValue {
-  readonly #b: Emitter;
-  readonly #slot: string;
-  readonly #spec: SlotSpec;
-  readonly #encoding: SlotEncoding;
-  readonly #layout: CodeLayout;
-  readonly #input: (name: string) => Value;
-
-  /** @param input - the graph input of a stored tensor */
-  constructor(b: Emitter, slot: string, spec: SlotSpec, encoding: SlotEncoding, input: (name: string) => Value) {
-    const layout = codeLayout(spec);
-    invariant(layout !== undefined, `slot ${slot} has no rows`);
-    this.#b = b;
-    this.#slot = slot;
-    this.#spec = spec;
-    this.#encoding = encoding;
-    this.#layout = layout;
-    this.#input = input;
-  }
-
-  /** All numbers, in the slot's own shape. */
-  dense(): Value {
-    const rows = this.#rows(); // [N, K]
-    return this.#layout.isTransposed ? this.#b.transpose(rows, [1, 0]) : this.#b.reshape(rows, this.#spec.shape);
-  }
-
-  /** x [..., in] · S [in, out] */
-  product(x: Value): Value {
-    return this.#layout.isTransposed ? this.#productOfRows(x) : this.#b.matmul(x, this.#rows());
-  }
-
-  /** x [..., out] · Sᵀ */
-  productTransposed(x: Value): Value {
-    return this.#layout.isTransposed ? this.#b.matmul(x, this.#rows()) : this.#productOfRows(x);
-  }
-
-  /** Rows of S: int64 [...] -> [..., out]. Only the rows that are asked for are decoded. */
-  rows(ids: Value): Value {
-    if (this.#layout.isTransposed) return this.#b.gather(this.dense(), ids);
-    const { codes, scales, zeroPoints } = this.#packed();
-    const gathered = {
-      codes: this.#b.gather(codes, ids),
-      scales: this.#b.gather(scales, ids),
-      zeroPoints: zeroPoints === undefined ? undefined : this.#b.gather(zeroPoints, ids),
-    };
-    return this.#unscaled(this.#b.dequantizeNBits(gathered, this.#attrs));
-  }
-
-  get #attrs(): NBitsAttrs {
-    return { bits: this.#encoding.bits, groupSize: this.#encoding.groupSize, size: this.#layout.columns };
-  }
-
-  #packed(): PackedValues {
-    return {
-      codes: this.#input(`${this.#slot}.codes`),
-      scales: this.#input(`${this.#slot}.scales`),
-      zeroPoints: this.#encoding.symmetric ? undefined : this.#input(`${this.#slot}.zeroPoints`),
-    };
-  }
-
-  /** Divides the last axis [K] by the scales that the codes were made with. */
-  #unscaled(x: Value): Value {
-    return this.#encoding.scaledInputs ? this.#b.div(x, this.#input(`${this.#slot}.inputScales`)) : x;
-  }
-
-  #rows(): Value {
-    return this.#unscaled(this.#b.dequantizeNBits(this.#packed(), this.#attrs));
-  }
-
-  #productOfRows(x: Value): Value {
-    return this.#b.matmulNBits(this.#unscaled(x), this.#packed(), this.#attrs);
-  }
+  return decoded;
 }

@@ -1,16 +1,55 @@
 // models: architectures written against a network, parameters in any parametrization, and the graphs of language models.
-export type { Architecture, FreeAxis, HeadLayout, Network } from './architecture.ts';
+export type { Architecture, AttentionOptions, HeadLayout, LinearFeed, Network, NormFeed } from './architecture.ts';
 export { architectureOf } from './architectures.ts';
 export { checkConfig } from './check-config.ts';
-export type { Gpt2Config, LlamaConfig, ModelConfig, RotaryScaling } from './config.ts';
+export {
+  type AlbertConfig,
+  type BertConfig,
+  type EncoderTask,
+  type Gpt2Config,
+  type Halting,
+  type LayerShape,
+  type LlamaConfig,
+  type ModelConfig,
+  type ModelTask,
+  type RotaryScaling,
+  type SafeEmbedding,
+  type SlidingWindow,
+  taskOf,
+} from './config.ts';
+export { depthTaps } from './depth.ts';
 export {
   type CodeLayout,
   codeLayout,
   encodingSettings,
+  type GroupEncoding,
   isEncoded,
+  type SlotEncoding,
+  sharedZero,
   smallestGroup,
 } from './encoded-slots.ts';
+export {
+  buildEncoderGraph,
+  buildTaskGraph,
+  type EncoderInputs,
+  encoderInputs,
+  encoderNetwork,
+  encoderOutputs,
+  firstRows,
+  hasTokenTypes,
+  isOverTokens,
+} from './encoder-graphs.ts';
 export { fastestForm } from './fastest-form.ts';
+export type { FreeAxis } from './free-axes.ts';
+export { allInputs, inputMask, modelInputs, type ParameterInput, trainableNames } from './graph-inputs.ts';
+export {
+  buildHaltingGraphs,
+  type HaltingGraphs,
+  haltingNames,
+  haltingStateNames,
+  haltingStepInputs,
+  repeatsOneBlock,
+} from './halting-graphs.ts';
 export { initializeModel } from './initialize.ts';
 export {
   type BatchSizes,
@@ -26,6 +65,7 @@ export {
   graphNames,
   inPieces,
 } from './language-model-graphs.ts';
+export { headWidthOf, layerShape, layerShapes, type ModelSizes } from './layer-shapes.ts';
 export {
   declarations,
   type Model,
@@ -40,7 +80,7 @@ export {
   storedTensors,
   type TensorDeclaration,
 } from './model.ts';
-export { type AttentionMode, cacheName, cacheWidth, GraphNetwork, type NetworkBuilder, type NetworkOptions } from './network.ts';
+export { type AttentionMode, cacheName, cacheWidth, GraphNetwork, type NetworkBuilder, type NetworkOptions, slotName } from './network.ts';
 export { type ParameterCounts, parameterCounts } from './parameter-counts.ts';
 export type { AppliedWeight, Parametrization, SlotSpec, WeightInGraph, WeightOnHost } from './parametrization.ts';
 export { multiplicationsPerRow } from './parametrizations/kronecker-products.ts';
@@ -54,8 +94,28 @@ export {
   parameterSpecs,
   parametrizationOf,
   parametrizations,
-  trainableNames,
+  slotOnHost,
 } from './parametrizations.ts';
 export { type RotaryFrequencies, rotaryFrequencies } from './rotary.ts';
+export {
+  checkSharing,
+  differentShapes,
+  sharedOwner,
+  sharedParameter,
+  sharedUsers,
+  storedFreeAxes,
+} from './sharing.ts';
+export { keptCount, keptValues, maskFlags, sparseBytes, sparsePieces, sparseSlot } from './sparse-slots.ts';
+export { tableHeadPath } from './token-embedding.ts';
+export {
+  type BlockStack,
+  sideAxis,
+  type UnitAxis,
+  type UnitKind,
+  type UnitSide,
+  unitIndices,
+  unitNames,
+} from './units.ts';
 export { untieHead } from './untie-head.ts';
-export { borrowModel, modelInputs, uploadModel } from './upload.ts';
+export { borrowModel, uploadModel } from './upload.ts';
+export { withTask } from './with-task.ts';

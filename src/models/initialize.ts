@@ -19,9 +19,10 @@ export function initializeModel(config: ModelConfig, random: Random, standardDev
   const architecture = architectureOf(config);
   const residual = new Set(architecture.residualOutputs(config));
   const parameters = new Map<string, Parameter>();
-  for (const { path, role, shape } of architecture.parameters(config)) {
+  for (const { path, role, shape, initial } of architecture.parameters(config)) {
     const data = new Float32Array(sizeOf(shape));
-    if (role === 'vector') {
+    if (initial !== undefined) data.fill(initial);
+    else if (role === 'vector') {
       if (!path.endsWith('.bias')) data.fill(1);
     } else {
       const deviation = residual.has(path) ? standardDeviation / Math.sqrt(2 * config.layers) : standardDeviation;

@@ -2,7 +2,8 @@
 import { AppError, at } from '#base';
 import { type Emitter, type Graph, GraphBuilder, type Value } from '#graph';
 import { addDims, type Dim, multiplyDims } from '#tensor';
-import { architectureOf } from './architectures.ts';
+import { attentionLayouts } from './attention-layouts.ts';
+import { taskOf } from './config.ts';
 import type { ModelDeclaration } from './model.ts';
 import { cacheName, cacheWidth, GraphNetwork, type NetworkBuilder } from './network.ts';
 
@@ -11,11 +12,15 @@ export const graphNames = {
   tokens: 'tokens',
   labels: 'labels',
   mask: 'mask',
+  tokenTypes: 'tokenTypes',
+  rows: 'rows',
+  weights: 'weights',
   positions: 'positions',
   lastIndex: 'lastIndex',
   totalLength: 'totalLength',
   logitRows: 'logitRows',
   logits: 'logits',
+  embedding: 'embedding',
   negativeLogLikelihood: 'negativeLogLikelihood',
   topToken: 'topToken',
 } as const;
@@ -43,6 +48,16 @@ export interface CausalOptions {
   readonly prefix?: string;
 }
 
+/** @throws AppError `unsupported` for an encoder */
+function requireGenerating({ config }: ModelDeclaration): void {
+  const { kind } = taskOf(config);
+  if (kind !== 'causal')
+    throw new AppError(
+      'unsupported',
+      `the ${config.architecture} model is not a generating model: its task is ${kind}, and it reads whole texts.`,
+    );
+}
+
 function checkLength(model: ModelDeclaration, length: Dim): void {
   if (typeof length === 'number' && length > model.config.maxPositions)
     throw new AppError('context_too_long', `${length} tokens are more than the ${model.config.maxPositions} positions of the model.`);
@@ -51,10 +66,11 @@ function checkLength(model: ModelDeclaration, length: Dim): void {
 /**
  * A network over whole sequences, differentiable. tokens int64 [B, T].
  *
- * @throws AppError `context_too_long`
+ * @throws AppError `context_too_long` | `unsupported` for an encoder
  */
 export function causalNetwork(b: NetworkBuilder, model: ModelDeclaration, tokens: Value, options: CausalOptions = {}): GraphNetwork {
   const T = at(tokens.shape, 1);
+  requireGenerating(model);
   checkLength(model, T);
   const { padding, prefix = '' } = options;
   return new GraphNetwork(b, model, {
@@ -126,7 +142,7 @@ export function buildScoreGraph(model: ModelDeclaration, sizes: BatchSizes, opti
   });
 }
 
-/** One tensor of the key-value cache: the input it is read from, the output that extends it, and its shape [B, G, S, cacheWidth(K)]. */
+/** One tensor of the key-value cache: the input it is read from, the output that extends it, and its shape [B, G, S, cacheWidth(K)]; G may differ by layer. */
 export interface CacheTensor {
   readonly input: string;
   readonly output: string;
@@ -135,9 +151,7 @@ export interface CacheTensor {
 
 /** The float32 tensors of a cache for `batch` sequences with `room` positions. */
 export function cacheTensors(model: Pick<ModelDeclaration, 'config'>, batch: number, room: number): CacheTensor[] {
-  const { keyValueHeads, headWidth } = architectureOf(model.config).heads(model.config);
-  const layers = Array.from({ length: model.config.layers }, (_, layer) => layer);
-  return layers.flatMap((layer) =>
+  return attentionLayouts(model.config).flatMap(({ keyValueHeads, headWidth }, layer) =>
     (['key', 'value'] as const).map((part) => ({
       input: cacheName('cache', layer, part),
       output: cacheName('present', layer, part),
@@ -163,10 +177,11 @@ export interface DecodeSizes extends BatchSizes {
  * totalLength int32 [1] (the largest of those lengths), `cache.{layer}.key` and `.value` as `cacheTensors` lists them.
  * Outputs: logits, and `present.{layer}.key` and `.value`, to be bound to the buffers of the caches.
  *
- * @throws AppError `context_too_long`
+ * @throws AppError `context_too_long` | `unsupported` for an encoder
  */
 export function buildDecodeGraph(model: ModelDeclaration, { batch, length, room, logits: wanted = 'last' }: DecodeSizes): Graph {
   const { vocabularySize: V, width: D, maxPositions } = model.config;
+  requireGenerating(model);
   checkLength(model, length);
   checkLength(model, room);
   const b = new GraphBuilder();

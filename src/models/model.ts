@@ -18,6 +18,8 @@ export interface ParameterSpec {
   readonly shape: readonly number[];
   /** Index of the transformer block it belongs to; absent outside the blocks. */
   readonly block?: number;
+  /** What a new model fills it with, where that is not what its role and name say. */
+  readonly initial?: number;
 }
 
 /** Settings that are not tensors, plain JSON: those of the parametrization, `{ "rank": 64 }`, and of slots in codes, `{ "left.bits": 4 }`. */

@@ -9,8 +9,11 @@ import type { Parametrization, SlotSpec } from './parametrization.ts';
 import { dense } from './parametrizations/dense.ts';
 import { kronecker } from './parametrizations/kronecker.ts';
 import { lowRank } from './parametrizations/low-rank.ts';
+import { shared } from './parametrizations/shared.ts';
+import { checkSharing } from './sharing.ts';
+import { decodeSparse, keptCount, sparsePieces, sparseSlots } from './sparse-slots.ts';
 
-export const parametrizations = { dense, lowRank, kronecker } satisfies Readonly<Record<string, Parametrization>>;
+export const parametrizations = { dense, lowRank, kronecker, shared } satisfies Readonly<Record<string, Parametrization>>;
 
 export type ParametrizationKind = keyof typeof parametrizations;
 
@@ -30,16 +33,20 @@ export function graphType(dtype: DType): DType {
   return isFloat(dtype) ? 'float32' : dtype;
 }
 
+type StoredParameter = Pick<ParameterDeclaration, 'path' | 'kind' | 'settings'>;
+
 /**
- * The tensors that a parameter stores, by slot name: those of its parametrization, with the ones held in codes in pieces.
+ * The tensors that graphs take of a parameter, by slot name: those of its parametrization, with the ones held in codes in pieces.
  *
  * @throws AppError `config_mismatch` | `rank_out_of_range`
  */
-function storedSlots(
-  spec: ParameterSpec,
-  parameter: Pick<ParameterDeclaration, 'path' | 'kind' | 'settings'>,
-): Readonly<Record<string, SlotSpec>> {
+export function graphSlots(spec: ParameterSpec, parameter: StoredParameter): Readonly<Record<string, SlotSpec>> {
   return encodedSlots(parametrizationOf(parameter).slots(spec, parameter.settings), parameter);
+}
+
+/** The tensors that a parameter stores, by slot name: the same, with the sparse ones in pieces too. */
+function storedSlots(spec: ParameterSpec, parameter: StoredParameter): Readonly<Record<string, SlotSpec>> {
+  return sparseSlots(graphSlots(spec, parameter), parameter);
 }
 
 /**
@@ -67,9 +74,9 @@ export function checkParameter(spec: ParameterSpec, parameter: ParameterDeclarat
 }
 
 /**
- * Checks a whole model against its configuration: every parameter there, none too many, each of the right shape.
+ * Checks a whole model against its configuration: every parameter there, none too many, each of the right shape, shared ones with an owner.
  *
- * @throws AppError `config_mismatch` | `rank_out_of_range`
+ * @throws AppError `config_mismatch` | `rank_out_of_range` | `shape_mismatch`
  */
 export function checkModel(model: ModelDeclaration): void {
   const specs = parameterSpecs(model);
@@ -81,6 +88,7 @@ export function checkModel(model: ModelDeclaration): void {
   }
   for (const path of model.parameters.keys())
     if (!specs.has(path)) throw new AppError('config_mismatch', `${path}: the ${model.config.architecture} config has no such parameter.`);
+  checkSharing(model, specs);
 }
 
 /** The specs of a model by path. */
@@ -97,18 +105,21 @@ export function denseParameter(path: string, value: HostTensor): Parameter {
   return { path, kind: 'dense', settings: {}, tensors: { value } };
 }
 
-/** The numbers of one slot of a parameter, decoded where it is held in codes. */
-function slotOnHost(spec: ParameterSpec, parameter: Parameter, name: string): HostTensor {
+/** The numbers of one slot of a parameter, decoded where it is held in codes or sparse. */
+export function slotOnHost(spec: ParameterSpec, parameter: Parameter, name: string): HostTensor {
   const stored = (slot: string): HostTensor => {
     const tensor = parameter.tensors[slot];
     invariant(tensor !== undefined, `${parameter.path} has no stored tensor ${slot}`);
     return tensor;
   };
   const encoding = slotEncoding(parameter, name);
-  if (encoding === undefined) return stored(name);
+  const isSparse = keptCount(parameter, name) !== undefined;
+  if (encoding === undefined && !isSparse) return stored(name);
   const slot = parametrizationOf(parameter).slots(spec, parameter.settings)[name];
   invariant(slot !== undefined, `${parameter.path} has no slot ${name}`);
-  return decodeSlot(name, slot, encoding, stored);
+  if (encoding !== undefined) return decodeSlot(name, slot, encoding, stored);
+  const { mask, values } = sparsePieces(name);
+  return decodeSparse(slot.shape, stored(mask), stored(values), storedName(parameter, name));
 }
 
 /** The dense float32 tensor that one parameter of a model stands for. */
@@ -123,15 +134,4 @@ export function materializeParameter(model: Model, path: string): HostTensor<'fl
     return parametrizationOf(parameter).materialize({ spec, settings: parameter.settings, slot, other: materialize });
   };
   return materialize(path);
-}
-
-/** Stored names of the tensors that training changes. */
-export function trainableNames(model: ModelDeclaration): string[] {
-  const specs = parameterSpecs(model);
-  return [...model.parameters.values()].flatMap((parameter) => {
-    const spec = specs.get(parameter.path);
-    invariant(spec !== undefined, `${parameter.path} is not a parameter of ${model.config.architecture}`);
-    const slots = Object.entries(storedSlots(spec, parameter));
-    return slots.filter(([, { trains }]) => trains).map(([slot]) => storedName(parameter, slot));
-  });
 }

@@ -1,17 +1,8 @@
-// Weights on a device: one buffer a stored tensor, in the type that graphs use.
+// Weights on a device: one buffer an input of the graphs, in the type that they use.
 import type { DeviceBuffer, Engine } from '#engine';
-import { castTensor, type HostTensor } from '#tensor';
+import type { HostTensor } from '#tensor';
+import { modelInputs } from './graph-inputs.ts';
 import { type Model, storedTensors } from './model.ts';
-import { graphType } from './parametrizations.ts';
-
-/**
- * The parameters' inputs of any graph of this model: float tensors widened to float32, others as they are.
- *
- * Makes one tensor at a time, so that a caller who uploads or writes them never holds a second copy of the model.
- */
-export function* modelInputs(model: Model, prefix = ''): Generator<readonly [string, HostTensor]> {
-  for (const [name, tensor] of storedTensors(model)) yield [prefix + name, castTensor(tensor, graphType(tensor.dtype))];
-}
 
 /** All parameters in memory of the device; the caller releases the buffers. */
 export function uploadModel(engine: Engine, model: Model, prefix = ''): Record<string, DeviceBuffer> {

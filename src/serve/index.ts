@@ -2,7 +2,7 @@
 export { Batcher, type StepExecutor, type StepShare } from './batcher.ts';
 export { Generation } from './generation.ts';
 export { LoadedModel, type LoadedModelMemory, type LoadOptions } from './loaded-model.ts';
-export { ModelRunner, type RunnerOptions } from './model-runner.ts';
+export { ModelRunner } from './model-runner.ts';
 export {
   type CheckedRequest,
   checkRequest,

@@ -3,7 +3,7 @@ import { at, invariant } from '#base';
 import type { DeviceBuffer, Engine, Program } from '#engine';
 import { type Graph, GraphBuilder } from '#graph';
 import { type CacheTensor, cacheTensors, type ModelConfig } from '#models';
-import { int64 } from '#tensor';
+import { int64, type Shape, sameShape } from '#tensor';
 import type { SequenceId } from './scheduler.ts';
 
 /** The cache buffers of a step, by input name and by output name: the same buffers, so that the cache grows in place. */
@@ -170,8 +170,15 @@ function releaseAll(buffers: readonly DeviceBuffer[]): void {
   for (const buffer of buffers) buffer.release();
 }
 
+/** Layers may have caches of different shapes: one program moves them all. */
+function cacheShape(rows: Shape[number], tensors: readonly CacheTensor[]): Shape {
+  const first = at(tensors, 0).shape;
+  const isSame = tensors.every(({ shape }) => sameShape(shape, first));
+  return [rows, ...(isSame ? first.slice(1) : ['G', 'S', 'K'])];
+}
+
 function pastInput(b: GraphBuilder, tensors: readonly CacheTensor[]): ReturnType<GraphBuilder['input']> {
-  return b.input(names.past, 'float32', ['B', ...at(tensors, 0).shape.slice(1)]);
+  return b.input(names.past, 'float32', cacheShape('B', tensors));
 }
 
 /** [B, G, S, K], rows int64 [M] -> [M, G, S, K] */
@@ -183,5 +190,5 @@ function selectGraph(tensors: readonly CacheTensor[]): Graph {
 /** [B, G, S, K], [1, G, S, K] -> [B+1, G, S, K] */
 function appendGraph(tensors: readonly CacheTensor[]): Graph {
   const b = new GraphBuilder();
-  return b.graph({ [names.result]: b.concat([pastInput(b, tensors), b.input(names.added, 'float32', at(tensors, 0).shape)], 0) });
+  return b.graph({ [names.result]: b.concat([pastInput(b, tensors), b.input(names.added, 'float32', cacheShape(1, tensors))], 0) });
 }

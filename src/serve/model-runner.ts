@@ -1,19 +1,12 @@
 // Runs steps of one model on a device: one program for prompts, pieces of prompts and decoding, and the caches it extends.
 import { AppError, at, invariant } from '#base';
-import type { DeviceBuffer, Engine, Program } from '#engine';
-import { buildDecodeGraph, graphNames, type Model, modelInputs } from '#models';
-import { type HostTensor, int32, int64, tensorBytes } from '#tensor';
+import type { Engine } from '#engine';
+import { graphNames, type Model } from '#models';
+import { int32, int64 } from '#tensor';
 import type { StepExecutor, StepShare } from './batcher.ts';
 import { type CacheBinding, KeyValueCaches } from './key-value-caches.ts';
 import type { SequenceId } from './scheduler.ts';
-
-export interface RunnerOptions {
-  readonly name: string;
-  /** S: positions of every cache. */
-  readonly contextTokens: number;
-  /** The model's parameters where they are on the device already; they stay the caller's. Absent: they are packed into the program. */
-  readonly weights?: Readonly<Record<string, DeviceBuffer>>;
-}
+import { compileSteps, type StepProgramOptions, type StepPrograms } from './step-programs.ts';
 
 type StepResults = ReadonlyMap<SequenceId, Float32Array | AppError>;
 
@@ -25,15 +18,14 @@ interface Row {
 }
 
 /**
- * The executor of a batcher. Weights are on the device once: one program, with symbols for batch and length, does every kind of step.
+ * The executor of a batcher. Weights are on the device once: the same programs, with symbols for batch and length, do every kind of step.
  *
  * Shares of one token run as one batch; a share of more runs alone.
  */
 export class ModelRunner implements StepExecutor {
   /** Bytes of the weights, as graphs use them. */
   readonly weightBytes: number;
-  readonly #program: Program;
-  readonly #weights: Readonly<Record<string, DeviceBuffer>>;
+  readonly #programs: StepPrograms;
   readonly #vocabularySize: number;
   readonly #contextTokens: number;
   readonly #caches: KeyValueCaches;
@@ -42,36 +34,18 @@ export class ModelRunner implements StepExecutor {
   readonly #leaving = new Set<SequenceId>();
   #isRunning = false;
 
-  private constructor(
-    program: Program,
-    weights: Readonly<Record<string, DeviceBuffer>>,
-    weightBytes: number,
-    caches: KeyValueCaches,
-    model: Model,
-  ) {
-    this.#program = program;
-    this.#weights = weights;
-    this.weightBytes = weightBytes;
+  private constructor(programs: StepPrograms, caches: KeyValueCaches, model: Pick<Model, 'config'>) {
+    this.#programs = programs;
+    this.weightBytes = programs.weightBytes;
     this.#caches = caches;
     this.#contextTokens = caches.room;
     this.#vocabularySize = model.config.vocabularySize;
   }
 
   /** Does not keep `model` itself: its tensors are free when nobody else holds them. @throws AppError `engine_failure` | `out_of_memory` */
-  static async create(engine: Engine, model: Model, options: RunnerOptions): Promise<ModelRunner> {
-    const { name, contextTokens, weights } = options;
-    const graph = buildDecodeGraph(model, { batch: 'B', length: 'T', room: contextTokens });
-    const wanted = new Set(graph.inputs.map((input) => input.name));
-    const caches = new KeyValueCaches(engine, model.config, contextTokens);
-    if (weights !== undefined) {
-      const used = Object.fromEntries(Object.entries(weights).filter(([input]) => wanted.has(input)));
-      const weightBytes = Object.values(used).reduce((total, { sizeBytes }) => total + sizeBytes, 0);
-      return new ModelRunner(await engine.compile(graph, { name }), used, weightBytes, caches, model);
-    }
-    const frozen = new Map<string, HostTensor>();
-    for (const [input, tensor] of modelInputs(model)) if (wanted.has(input)) frozen.set(input, tensor);
-    const weightBytes = [...frozen.values()].reduce((total, tensor) => total + tensorBytes(tensor), 0);
-    return new ModelRunner(await engine.compile(graph, { name, frozen }), {}, weightBytes, caches, model);
+  static async create(engine: Engine, model: Model, options: StepProgramOptions): Promise<ModelRunner> {
+    const programs = await compileSteps(engine, model, options);
+    return new ModelRunner(programs, new KeyValueCaches(engine, model.config, options.contextTokens), model);
   }
 
   /** Bytes of all key-value caches. */
@@ -107,7 +81,7 @@ export class ModelRunner implements StepExecutor {
   async dispose(): Promise<void> {
     this.#lengths.clear();
     await this.#caches.dispose();
-    await this.#program.release();
+    await this.#programs.release();
   }
 
   #admit(id: SequenceId): void {
@@ -181,12 +155,7 @@ export class ModelRunner implements StepExecutor {
       ),
       [graphNames.totalLength]: int32([1], [totalLength]),
     };
-    const results = await this.#program.run(
-      { ...this.#weights, ...cache.inputs, ...inputs },
-      { outputs: cache.outputs, ...(signal === undefined ? {} : { signal }) },
-    );
-    const logits = results[graphNames.logits];
-    invariant(logits !== undefined, 'a step made no logits');
+    const logits = await this.#programs.run(inputs, cache, signal);
     try {
       if (!wantsLogits) return undefined;
       const { data } = logits.read();

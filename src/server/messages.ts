@@ -44,9 +44,10 @@ export function requestOfSpec(message: JobSpec__Output | null): JobRequest {
 /** @throws AppError `invalid_argument` */
 export function compressRequest(message: CompressSpec__Output | null): JobRequest {
   if (message === null) throw missing('spec');
-  const { recipe, recipeYaml, recipeForm, ...rest } = message;
+  const { recipe, recipeYaml, recipeName, recipeForm, ...rest } = message;
   if (recipeForm === undefined) throw missing('compress.recipe');
-  const form = recipeForm === 'recipe' && recipe ? { recipe: plainRecipe(recipe) } : { recipeYaml: recipeYaml ?? '' };
+  const text = recipeForm === 'recipeName' ? { recipeName: recipeName ?? '' } : { recipeYaml: recipeYaml ?? '' };
+  const form = recipeForm === 'recipe' && recipe ? { recipe: plainRecipe(recipe) } : text;
   return { kind: 'compress', spec: { ...specWithText(rest), ...form } };
 }
 

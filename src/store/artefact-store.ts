@@ -9,7 +9,7 @@ import { type FileSystem, localFileSystem } from './file-system.ts';
 import { type FolderWriter, renameDurably, writeFailure, writeFolder } from './folder-writer.ts';
 import { readBytes } from './json.ts';
 import { type FileLock, isAlive, tryLock } from './lock.ts';
-import { manifestBytes, manifestFile, manifestHash, readManifest, verifyFiles } from './manifest.ts';
+import { type Manifest, manifestBytes, manifestFile, manifestHash, readManifest, verifyFiles } from './manifest.ts';
 import {
   type ArtefactVersion,
   checkName,
@@ -46,6 +46,8 @@ export interface LocalStoreOptions {
 export interface SaveOptions extends Partial<OperationContext> {
   /** Of this name, when the caller holds it already; else the name is reserved for the call. */
   readonly reservation?: Reservation;
+  /** Looks at the finished files before they get their name; what it throws ends the saving and nothing is kept. */
+  readonly verify?: (folder: string, hash: string) => Promise<void>;
 }
 
 /** How long a change of names waits for another to finish: milliseconds, or as long as hashing content that was there already. */
@@ -134,7 +136,10 @@ export class LocalStore {
           const manifest = manifestFile(writer.digests);
           await writer.writeJson(manifest.name, manifest.json);
         },
-        (writer) => this.#exclusively(() => this.#publish(name, content, writer)),
+        async (writer) => {
+          await options.verify?.(writer.folder, manifestHash(filesOf(writer)));
+          return await this.#exclusively(() => this.#publish(name, content, writer));
+        },
       );
     } finally {
       activeTemporaries.delete(temporaryName);
@@ -149,9 +154,7 @@ export class LocalStore {
    */
   async loadArtefact(reference: string, { signal }: Pick<OperationContext, 'signal'> = quietContext): Promise<StoredArtefact> {
     const version = await this.resolve(reference);
-    const folder = this.folderOf(version.hash);
-    const manifest = await verifyFiles(folder, version.hash, signal);
-    return { version, ...(await readArtefact(folder, manifest.keys(), signal)) };
+    return { version, ...(await readArtefactFolder(this.folderOf(version.hash), version.hash, signal)) };
   }
 
   /** The version that a reference means. @throws AppError `bad_name` | `model_not_found` | `bad_artefact` */
@@ -210,7 +213,7 @@ export class LocalStore {
 
   /** Gives a finished folder its address and its name. Runs exclusively. */
   async #publish(name: string, { model }: ArtefactContent, writer: FolderWriter): Promise<ArtefactVersion> {
-    const files = new Map([...writer.digests].filter(([file]) => file !== manifestFile(new Map()).name));
+    const files = filesOf(writer);
     const hash = manifestHash(files);
     const record = await this.#readName(name);
     const isNew = await this.#placeObject(writer.folder, hash);
@@ -344,4 +347,19 @@ export class LocalStore {
       await new Promise((resolve) => setTimeout(resolve, storeLockPollMs));
     }
   }
+}
+
+/** What the manifest lists. */
+function filesOf({ digests }: FolderWriter): Manifest {
+  return new Map([...digests].filter(([file]) => file !== manifestFile(new Map()).name));
+}
+
+/**
+ * Reads an artefact from its folder after checking every byte against the address.
+ *
+ * @throws AppError `bad_artefact` | `config_mismatch` | `cancelled`
+ */
+export async function readArtefactFolder(folder: string, hash: string, signal: AbortSignal): Promise<ArtefactContent> {
+  const manifest = await verifyFiles(folder, hash, signal);
+  return await readArtefact(folder, manifest.keys(), signal);
 }

@@ -2,10 +2,10 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { AppError, type OperationContext, throwIfCancelled } from '#base';
-import { checkModel, type Model, type Parameter, storedName } from '#models';
+import { checkConfig, checkModel, type Model, type ModelConfig, type Parameter, storedName } from '#models';
 import type { HostTensor } from '#tensor';
 import type { FolderWriter } from './folder-writer.ts';
-import { readHuggingFaceConfig, writeHuggingFaceConfig } from './hugging-face/config.ts';
+import { huggingFaceConfigText, readHuggingFaceConfig } from './hugging-face/config.ts';
 import { type GenerationDefaults, readGenerationConfig, writeGenerationConfig } from './hugging-face/generation.ts';
 import { isTokenizerFile, type TokenizerFiles } from './hugging-face/tokenizer-files.ts';
 import { checkJson, type JsonObject, type JsonValue, jsonObjectSchema, jsonValueSchema, readBytes, readJsonFile } from './json.ts';
@@ -54,6 +54,13 @@ const recordSchema = z.object({
       tensors: z.record(z.string(), z.string()),
     }),
   ),
+  /** Parts of the configuration for which Hugging Face's config.json has no field. */
+  config: z
+    .object({
+      embedding: z.object({ kind: z.literal('safe'), width: z.int(), heads: z.int() }).optional(),
+      halting: z.object({ epsilon: z.number(), ponderCost: z.number(), signals: z.boolean() }).optional(),
+    })
+    .optional(),
   parents: z.array(z.object({ hash: z.string(), role: z.string() })).optional(),
   recipe: jsonValueSchema.optional(),
   settings: jsonObjectSchema.optional(),
@@ -79,8 +86,11 @@ export async function writeArtefact(writer: FolderWriter, content: ArtefactConte
     });
     return { path: parameter.path, kind: parameter.kind, settings: parameter.settings, tensors: Object.fromEntries(slots) };
   });
-  const record = { format: 'athanor-artefact', formatVersion, parameters, ...meta };
-  await writer.writeJson(configName, writeHuggingFaceConfig(model.config, 'float32'));
+  const { embedding, halting } = model.config;
+  const own = { ...(embedding === undefined ? {} : { embedding }), ...(halting === undefined ? {} : { halting }) };
+  const config = Object.keys(own).length === 0 ? {} : { config: own };
+  const record = { format: 'athanor-artefact', formatVersion, parameters, ...config, ...meta };
+  await writer.writeText(configName, huggingFaceConfigText(model.config, 'float32'));
   await writer.writeJson(generationName, writeGenerationConfig(generation));
   await writer.writeJson(recordName, record);
   for (const [name, bytes] of tokenizerFiles) if (isTokenizerFile(name)) await writer.write(name, [bytes]);
@@ -104,7 +114,7 @@ export async function writeArtefact(writer: FolderWriter, content: ArtefactConte
  */
 export async function readArtefact(folder: string, tokenizerNames: Iterable<string>, signal: AbortSignal): Promise<ArtefactContent> {
   const record = await readRecord(folder);
-  const config = readHuggingFaceConfig(await readJsonFile(join(folder, configName), 'bad_artefact'));
+  const config = withOwnFields(readHuggingFaceConfig(await readJsonFile(join(folder, configName), 'bad_artefact')), record);
   const generation = readGenerationConfig(await readJsonFile(join(folder, generationName), 'bad_artefact'));
   const { tensors } = await readSafetensors(join(folder, weightsName), signal);
   const parameters = readParameters(record, tensors);
@@ -132,6 +142,18 @@ function metaOf({ parents, recipe, settings, data, evaluation }: ArtefactRecord)
     ...(data === undefined ? {} : { data }),
     ...(evaluation === undefined ? {} : { evaluation }),
   };
+}
+
+function withOwnFields(config: ModelConfig, { config: own }: ArtefactRecord): ModelConfig {
+  if (own === undefined) return config;
+  const { embedding, halting } = own;
+  const whole: ModelConfig = {
+    ...config,
+    ...(embedding === undefined ? {} : { embedding }),
+    ...(halting === undefined ? {} : { halting }),
+  };
+  checkConfig(whole);
+  return whole;
 }
 
 function readParameters(record: ArtefactRecord, tensors: ReadonlyMap<string, HostTensor>): Map<string, Parameter> {

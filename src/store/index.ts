@@ -4,6 +4,7 @@ export {
   LocalStore,
   type LocalStoreOptions,
   type Reservation,
+  readArtefactFolder,
   type SaveOptions,
   type StoredArtefact,
   type StoreListing,

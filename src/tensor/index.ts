@@ -1,4 +1,5 @@
 // tensor: element types, dimensions and host tensors.
+export { selectAlong, spreadAlong } from './along-axis.ts';
 export {
   addDims,
   bindShape,
@@ -35,4 +36,5 @@ export {
   toNumbers,
   transposeMatrix,
 } from './host-tensor.ts';
+export { type Bitmap, countKept, gatherKept, packFlags, scatterKept, unpackFlags } from './kept-elements.ts';
 export { packCodes, packedBytes, unpackCodes } from './packed-codes.ts';

@@ -1,12 +1,23 @@
 // text: tokenizers, data sets, packing and windows.
 export { documentSeparator, openText, type TextOptions, type TextPiece, type TextSource, textFromStrings } from './data-set.ts';
+export { distinctLabels, type LabelledColumns, type LabelledRow, readLabelled } from './labelled-data.ts';
+export {
+  type EncodedText,
+  encodeLabelled,
+  type LabelledText,
+  type PaddedTexts,
+  padTexts,
+  SentenceEncoder,
+} from './sentence-encoder.ts';
 export { StopMatcher, type StopResult } from './stop-matcher.ts';
 export { StreamDecoder, type StreamDecoderOptions } from './stream-decoder.ts';
 export { type EvaluationBatch, type StrideWindows, strideWindows, type WindowProtocol } from './stride-windows.ts';
+export { type SampledBatch, TextSampler, type TextSamplerOptions } from './text-sampler.ts';
 export { type TokenCorpus, type TokenizeOptions, tokenizeCorpus } from './token-corpus.ts';
 export {
   type DecodeOptions,
   type EncodeOptions,
+  type LayoutItem,
   loadTokenizer,
   type Tokenizer,
   type TokenizerFiles,

@@ -29,6 +29,11 @@ export interface DecodeOptions {
   readonly skipSpecialTokens: boolean;
 }
 
+/** A place in the sequence that a text or a pair becomes: a special token, or all tokens of one of the texts. */
+export type LayoutItem =
+  | { readonly id: number /** 0 for the first text and what belongs to it, else 1. */; readonly type: number }
+  | { readonly part: 0 | 1; readonly type: number };
+
 /** Immutable; safe to share between requests. */
 export interface Tokenizer extends DecodingTable {
   /** Largest id plus one: the rows that an embedding must have at least. */
@@ -44,6 +49,8 @@ export interface Tokenizer extends DecodingTable {
   encode(text: string, options: EncodeOptions): Int32Array;
   /** Ids without a token add nothing; spaces are never cleaned up. */
   decode(ids: ArrayLike<number>, options: DecodeOptions): string;
+  /** Where the post-processor puts special tokens around one text, or around and between a pair. */
+  specialLayout(isPair: boolean): readonly LayoutItem[];
   tokenToId(token: string): number | undefined;
   idToToken(id: number): string | undefined;
 }
@@ -51,6 +58,13 @@ export interface Tokenizer extends DecodingTable {
 /** The part of the package that we use; its own type declarations do not resolve under NodeNext. */
 interface Encoder {
   encode(text: string, options: { add_special_tokens: boolean }): { readonly ids: readonly (number | undefined)[] };
+  readonly post_processor: {
+    post_process(
+      tokens: string[],
+      pair: string[] | null,
+      addSpecialTokens: boolean,
+    ): { readonly tokens: readonly string[]; readonly token_type_ids?: readonly number[] };
+  } | null;
 }
 
 /**
@@ -66,6 +80,7 @@ export function loadTokenizer(files: TokenizerFiles): Tokenizer {
   const beginToken = configuredToken(file, config, 'bos_token');
   const endToken = configuredToken(file, config, 'eos_token') ?? file.idByToken.get('<|endoftext|>');
   const chatTemplate = files.chatTemplate ?? readChatTemplate(config);
+  const layouts = { single: layoutOf(encoder, file, false), pair: layoutOf(encoder, file, true) };
   const tokenizer: Tokenizer = {
     vocabularySize: [...file.tokenById.keys()].reduce((largest, id) => Math.max(largest, id), 0) + 1,
     hash: tokenizerDigest(file),
@@ -85,6 +100,7 @@ export function loadTokenizer(files: TokenizerFiles): Tokenizer {
       for (let index = 0; index < ids.length; index++) text += decoder.push(ids[index] ?? -1);
       return text + decoder.end();
     },
+    specialLayout: (isPair) => (isPair ? layouts.pair : layouts.single),
     tokenToId: (token) => file.idByToken.get(token),
     idToToken: (id) => file.tokenById.get(id),
   };
@@ -101,6 +117,23 @@ function createEncoder(file: TokenizerFile, config: JsonObject): Encoder {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw badTokenizer('tokenizer.json', `cannot be used: ${reason}. Provide a tokenizer.json of a supported kind.`, cause);
   }
+}
+
+/** No token of a vocabulary looks like these: they show where the post-processor puts the texts. */
+const textMarks = ['\u0000first text', '\u0000second text'] as const;
+
+function layoutOf({ post_processor: processor }: Encoder, file: TokenizerFile, isPair: boolean): LayoutItem[] {
+  const [first, second] = textMarks;
+  if (processor === null) return [{ part: 0, type: 0 }, ...(isPair ? [{ part: 1, type: 1 } as const] : [])];
+  const { tokens, token_type_ids: types = [] } = processor.post_process([first], isPair ? [second] : null, true);
+  return tokens.map((token, index): LayoutItem => {
+    const type = types[index] ?? 0;
+    if (token === first) return { part: 0, type };
+    if (token === second) return { part: 1, type };
+    const id = file.idByToken.get(token);
+    if (id === undefined) throw badTokenizer('tokenizer.json: post_processor', `adds "${token}", which is not in the vocabulary.`);
+    return { id, type };
+  });
 }
 
 /** A token named in tokenizer_config.json, as text or as an object with `content`. */

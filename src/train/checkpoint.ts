@@ -11,6 +11,8 @@ export interface TrainingProgress {
   readonly shownLoss: number | null;
   /** Losses of the newest steps, whose mean is the final loss. */
   readonly recentLosses: readonly number[];
+  /** Tokens of all steps, padding included; absent in checkpoints of older versions. */
+  readonly tokensSeen?: number;
 }
 
 export interface Checkpoint {

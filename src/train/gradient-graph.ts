@@ -1,8 +1,17 @@
 // One forward and backward pass as a graph: loss and gradients, fresh or added to those of earlier micro-batches.
 import { at } from '#base';
 import { type Graph, GraphBuilder, gradientName, gradients, optimizeGraph, type Value } from '#graph';
-import { causalNetwork, graphNames, type ModelDeclaration } from '#models';
-import type { Objective } from './objective.ts';
+import {
+  causalNetwork,
+  depthTaps,
+  encoderInputs,
+  encoderNetwork,
+  type GraphNetwork,
+  graphNames,
+  type ModelDeclaration,
+  taskOf,
+} from '#models';
+import type { Objective, ObjectiveGraph } from './objective.ts';
 
 export interface GradientGraph {
   readonly graph: Graph;
@@ -15,21 +24,37 @@ export interface GradientGraphOptions {
   readonly length: number;
   /** Stored names of the tensors that train. */
   readonly trained: readonly string[];
+  /** Those of them that are sparse: their gradients are multiplied by `mask:NAME` bool, so that what is zero stays zero. */
+  readonly masked?: ReadonlySet<string>;
   /** Adds to the gradients that are already there (inputs and outputs of one name) instead of overwriting them. */
   readonly accumulates: boolean;
 }
 
+/** Name of the input that says which numbers of a sparse tensor are kept. */
+export const maskName = (name: string): string => `mask:${name}`;
+
 /**
- * Inputs: the student's parameters, the objective's inputs, tokens and labels int64 [B, T].
+ * Inputs: the student's parameters, the objective's inputs, tokens int64 [B, T], and what the objective makes of the batch: labels int64 [B, T]
+ * where it asks for them. Encoders have a mask bool [B, T] too, and token types where they tell them apart.
+ *
  * Outputs: `loss`, the objective's metrics, and `gradient:NAME` for every trained tensor.
  */
 export function buildGradientGraph(student: ModelDeclaration, objective: Objective, options: GradientGraphOptions): GradientGraph {
-  const { batch, length, trained, accumulates } = options;
+  const { batch, length, trained, masked, accumulates } = options;
   const b = new GraphBuilder();
-  const tokens = b.input(graphNames.tokens, 'int64', [batch, length]);
-  const labels = b.input(graphNames.labels, 'int64', [batch, length]);
-  const network = causalNetwork(b, student, tokens);
-  const { loss, metrics } = objective.build({ b, student: network, vocabularySize: student.config.vocabularySize, tokens, labels });
+  const { network, tokens } = networkOver(b, student, batch, length);
+  let labels: Value | undefined;
+  const wanted = objective.build({
+    b,
+    student: network,
+    vocabularySize: student.config.vocabularySize,
+    tokens,
+    get labels() {
+      labels ??= b.input(graphNames.labels, 'int64', [batch, length]);
+      return labels;
+    },
+  });
+  const { loss, metrics } = withPonderCost(b, student, network, wanted);
 
   // A tensor that the graph never reads (an unused expert, say) has no input: it keeps its value and gets no gradient.
   const used = trained.flatMap((name) => {
@@ -43,9 +68,32 @@ export function buildGradientGraph(student: ModelDeclaration, objective: Objecti
   );
   const outputs: Record<string, Value> = { loss, ...metrics };
   used.forEach(({ name }, index) => {
-    const fresh = at(made, index);
+    const raw = at(made, index);
+    const fresh = masked?.has(name) === true ? b.mul(raw, b.cast(b.input(maskName(name), 'bool', raw.shape), 'float32')) : raw;
     const key = gradientName(name);
     outputs[key] = accumulates ? b.add(b.input(key, 'float32', fresh.shape), fresh) : fresh;
   });
   return { graph: optimizeGraph(b.graph(outputs)), metricNames: ['loss', ...Object.keys(metrics)] };
+}
+
+function networkOver(
+  b: GraphBuilder,
+  student: ModelDeclaration,
+  batch: number,
+  length: number,
+): { readonly network: GraphNetwork; readonly tokens: Value } {
+  if (taskOf(student.config).kind === 'causal') {
+    const tokens = b.input(graphNames.tokens, 'int64', [batch, length]);
+    return { network: causalNetwork(b, student, tokens), tokens };
+  }
+  const inputs = encoderInputs(b, student, { batch, length });
+  return { network: encoderNetwork(b, student, inputs), tokens: inputs.tokens };
+}
+
+/** A model that decides how often its blocks are applied pays for every application. */
+function withPonderCost(b: GraphBuilder, { config }: ModelDeclaration, network: GraphNetwork, objective: ObjectiveGraph): ObjectiveGraph {
+  const ponder = network.taps.get(depthTaps.ponder);
+  if (config.halting === undefined || ponder === undefined) return objective;
+  const mean = b.reduceMean(ponder, [0]);
+  return { loss: b.add(objective.loss, b.mul(mean, config.halting.ponderCost)), metrics: { ...objective.metrics, ponder: mean } };
 }

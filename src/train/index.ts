@@ -1,6 +1,10 @@
 // train: objectives, the training step on a device, and the loop with checkpoints and resume.
+export type { BatchSource, TrainingBatch } from './batch-source.ts';
 export type { Checkpoint, CheckpointKeeper, TrainingProgress } from './checkpoint.ts';
+export { classificationObjective, maskedObjective } from './encoder-objectives.ts';
+export { type FineTuneRequest, fineTuneDefaults, fineTuneModel, type MaskedTrainRequest, trainMaskedModel } from './fine-tune.ts';
 export { buildGradientGraph, type GradientGraph, type GradientGraphOptions } from './gradient-graph.ts';
+export { hideTokens, type MaskingOptions } from './hide-tokens.ts';
 export { crossEntropyObjective, type Objective, type ObjectiveContext, type ObjectiveGraph } from './objective.ts';
 export {
   defaultTrainSettings,
@@ -10,5 +14,5 @@ export {
   type TrainSettings,
   trainSettings,
 } from './settings.ts';
-export { type TrainRequest, type TrainResult, trainModel } from './train-model.ts';
+export { type BatchTrainRequest, type TrainRequest, type TrainResult, trainModel, trainOnBatches } from './train-model.ts';
 export { type StepReport, Trainer } from './trainer.ts';

@@ -11,7 +11,7 @@ export interface ObjectiveContext {
   readonly vocabularySize: number;
   /** int64 [B, T] */
   readonly tokens: Value;
-  /** int64 [B, T]: the token after each. */
+  /** int64 [B, T]: the token after each. Made when it is first asked for; objectives with other labels make inputs of their own. */
   readonly labels: Value;
 }
 

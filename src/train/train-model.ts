@@ -1,18 +1,22 @@
-// The training loop: batches from a corpus, steps on a device, progress, checkpoints, resume.
+// The training loop: batches from a corpus or a source, steps on a device, progress, checkpoints, resume.
 import { AppError, type OperationContext } from '#base';
 import type { Engine } from '#engine';
 import type { Model } from '#models';
 import { type SamplerCursor, type TokenCorpus, WindowSampler } from '#text';
+import type { BatchSource } from './batch-source.ts';
 import type { CheckpointKeeper, TrainingProgress } from './checkpoint.ts';
 import type { Objective } from './objective.ts';
 import type { TrainSettings } from './settings.ts';
 import { Trainer } from './trainer.ts';
 
-export interface TrainRequest {
+export interface BatchTrainRequest {
   readonly model: Model;
   readonly objective: Objective;
-  readonly corpus: TokenCorpus;
+  /** Opens the source of batches, at a cursor that an earlier one had. */
+  readonly batches: (cursor: SamplerCursor | undefined) => BatchSource;
   readonly settings: TrainSettings;
+  /** Which parameters train; all when absent. */
+  readonly trains?: (path: string) => boolean;
   /** Where checkpoints go and come from; absent to train without. */
   readonly checkpoints?: CheckpointKeeper;
   /** Shown in progress events; the objective's name when absent. */
@@ -21,11 +25,16 @@ export interface TrainRequest {
   readonly afterStep?: (step: number, model: () => Model) => Promise<void>;
 }
 
+export interface TrainRequest extends Omit<BatchTrainRequest, 'batches'> {
+  readonly corpus: TokenCorpus;
+}
+
 export interface TrainResult {
   readonly model: Model;
   readonly steps: number;
   /** Mean loss over the last tenth of the steps, at most 50. */
   readonly finalLoss: number;
+  /** Padding included. */
   readonly tokensSeen: number;
   /** Seconds spent in steps since the last start. */
   readonly seconds: number;
@@ -37,26 +46,41 @@ export interface TrainResult {
 const shownLossShare = 0.05;
 
 /**
+ * Trains on windows of a corpus, with the token after each as its label.
+ *
+ * @throws AppError `diverged` | `cancelled` | `empty_data` | `resume_mismatch`
+ */
+export function trainModel(request: TrainRequest, engine: Engine, context: OperationContext): Promise<TrainResult> {
+  const { corpus, ...rest } = request;
+  const { batchSize: batch, sequenceLength: window, seed } = request.settings;
+  return trainOnBatches(
+    { ...rest, batches: (cursor) => new WindowSampler(corpus.tokens, { batch, window, seed }, cursor) },
+    engine,
+    context,
+  );
+}
+
+/**
  * Trains until `settings.steps`, going on from the newest checkpoint if there is one. The result is the same bit for bit, with or without interruptions.
  *
  * When it is cancelled it saves a checkpoint first. When it diverges the last checkpoint stays.
  *
- * @throws AppError `diverged` | `cancelled` | `empty_data` | `resume_mismatch`
+ * @throws AppError `diverged` | `cancelled` | `resume_mismatch`, and what opening the source throws
  */
-export async function trainModel(request: TrainRequest, engine: Engine, context: OperationContext): Promise<TrainResult> {
-  const { model, objective, corpus, settings, checkpoints, phase = objective.name } = request;
+export async function trainOnBatches(request: BatchTrainRequest, engine: Engine, context: OperationContext): Promise<TrainResult> {
+  const { model, objective, settings, checkpoints, phase = objective.name } = request;
   const saved = await checkpoints?.load();
-  const options = { batch: settings.batchSize, window: settings.sequenceLength, seed: settings.seed };
-  const sampler = new WindowSampler(corpus.tokens, options, saved?.progress.cursor);
-  const trainer = await Trainer.create(engine, model, objective, settings);
+  const sampler = request.batches(saved?.progress.cursor);
+  const trainer = await Trainer.create(engine, model, objective, settings, request.trains);
   try {
     if (saved !== undefined) trainer.restore(saved.progress.step, saved.tensors);
     let shownLoss = saved?.progress.shownLoss ?? null;
     const tail = [...(saved?.progress.recentLosses ?? [])];
     const tailLength = Math.min(50, Math.max(1, Math.floor(settings.steps / 10)));
-    const tokensPerStep = settings.batchSize * settings.sequenceLength * settings.gradientAccumulation;
+    const fullStep = settings.batchSize * settings.sequenceLength * settings.gradientAccumulation;
+    let tokensSeen = saved?.progress.tokensSeen ?? trainer.step * fullStep;
     const save = async (cursor: SamplerCursor): Promise<void> => {
-      const progress: TrainingProgress = { step: trainer.step, cursor, shownLoss, recentLosses: [...tail] };
+      const progress: TrainingProgress = { step: trainer.step, cursor, shownLoss, recentLosses: [...tail], tokensSeen };
       await checkpoints?.save({ progress, tensors: trainer.snapshot() });
     };
 
@@ -68,6 +92,8 @@ export async function trainModel(request: TrainRequest, engine: Engine, context:
         if (context.signal.aborted) throw new AppError('cancelled', `${phase}: cancelled after step ${trainer.step} of ${settings.steps}.`);
         const batches = Array.from({ length: settings.gradientAccumulation }, () => sampler.next());
         const report = await trainer.run(batches, context.signal);
+        const stepTokens = batches.reduce((sum, { tokens }) => sum + tokens.data.length, 0);
+        tokensSeen += stepTokens;
         const loss = report.metrics['loss'] ?? Number.NaN;
         shownLoss = shownLoss === null ? loss : shownLoss + shownLossShare * (loss - shownLoss);
         tail.push(loss);
@@ -81,7 +107,7 @@ export async function trainModel(request: TrainRequest, engine: Engine, context:
             meanLoss: shownLoss,
             learningRate: report.learningRate,
             gradientNorm: report.gradientNorm,
-            tokensPerSecond: tokensPerStep / ((performance.now() - stepStarted) / 1000),
+            tokensPerSecond: stepTokens / ((performance.now() - stepStarted) / 1000),
             deviceBytes: engine.counters().bufferBytes,
           },
         });
@@ -97,7 +123,7 @@ export async function trainModel(request: TrainRequest, engine: Engine, context:
       model: trainer.model(),
       steps: trainer.step,
       finalLoss: tail.reduce((sum, loss) => sum + loss, 0) / Math.max(1, tail.length),
-      tokensSeen: trainer.step * tokensPerStep,
+      tokensSeen,
       seconds: (performance.now() - started) / 1000,
       peakBufferBytes: engine.counters().peakBufferBytes,
     };

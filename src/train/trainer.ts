@@ -12,10 +12,11 @@ import {
   scalarInputName,
   stateName,
 } from '#graph';
-import { graphNames, type Model, type Parameter, storedName, storedTensors, trainableNames, uploadModel } from '#models';
-import { castTensor, float32, type HostTensor, toNumbers } from '#tensor';
-import type { TokenBatch } from '#text';
-import { buildGradientGraph } from './gradient-graph.ts';
+import { allInputs, declarations, inputMask, keptValues, type Model, type Parameter, uploadModel } from '#models';
+import { castTensor, type DType, float32, type HostTensor, toNumbers } from '#tensor';
+import type { TrainingBatch } from './batch-source.ts';
+import { maskName } from './gradient-graph.ts';
+import { GradientPrograms } from './gradient-programs.ts';
 import type { Objective } from './objective.ts';
 import { OptimizerStep } from './optimizer-step.ts';
 import { makeOptimizer, makeSchedule, type TrainSettings } from './settings.ts';
@@ -31,9 +32,8 @@ export interface StepReport {
 }
 
 interface Programs {
-  /** Loss and gradients of a step's first micro-batch, and of the others, which add to them. */
-  readonly fresh: Program;
-  readonly adding: Program | undefined;
+  /** Loss and gradients of a micro-batch: one program a length of sequences, compiled when a batch of it comes. */
+  readonly gradients: GradientPrograms;
   readonly norm: Program;
   readonly update: OptimizerStep;
 }
@@ -55,6 +55,8 @@ export class Trainer {
   readonly #metricNames: readonly string[];
   /** All of the student's tensors on the device, trained or not, by stored name. */
   readonly #parameters: Readonly<Record<string, DeviceBuffer>>;
+  /** `mask:NAME` of the sparse ones that train. */
+  readonly #masks: Readonly<Record<string, DeviceBuffer>>;
   readonly #gradients: Readonly<Record<string, DeviceBuffer>>;
   readonly #state: Readonly<Record<string, DeviceBuffer>>;
   readonly #trained: readonly string[];
@@ -68,6 +70,7 @@ export class Trainer {
     programs: Programs;
     metricNames: readonly string[];
     parameters: Record<string, DeviceBuffer>;
+    masks: Record<string, DeviceBuffer>;
     gradients: Record<string, DeviceBuffer>;
     state: Record<string, DeviceBuffer>;
     trained: readonly string[];
@@ -80,21 +83,34 @@ export class Trainer {
     this.#programs = parts.programs;
     this.#metricNames = parts.metricNames;
     this.#parameters = parts.parameters;
+    this.#masks = parts.masks;
     this.#gradients = parts.gradients;
     this.#state = parts.state;
     this.#trained = parts.trained;
   }
 
   /** Compiles the programs and uploads the student. @throws AppError `context_too_long` when the sequences are too long for it */
-  static async create(engine: Engine, model: Model, objective: Objective, settings: TrainSettings): Promise<Trainer> {
+  static async create(
+    engine: Engine,
+    model: Model,
+    objective: Objective,
+    settings: TrainSettings,
+    trains?: (path: string) => boolean,
+  ): Promise<Trainer> {
     const optimizer = makeOptimizer(settings.optimizer);
-    const sizes = { batch: settings.batchSize, length: settings.sequenceLength, trained: trainableNames(model) };
-    const { graph, metricNames } = buildGradientGraph(model, objective, { ...sizes, accumulates: false });
-    const adding = settings.gradientAccumulation > 1 ? buildGradientGraph(model, objective, { ...sizes, accumulates: true }) : undefined;
+    const inputs = allInputs(model).filter(({ parameter, input }) => input.trains && (trains?.(parameter.path) ?? true));
+    const sparse = inputs.filter(({ input }) => input.mask !== undefined);
+    const sizes = {
+      batch: settings.batchSize,
+      trained: inputs.map(({ input }) => input.name),
+      masked: new Set(sparse.map(({ input }) => input.name)),
+    };
+    const gradientPrograms = new GradientPrograms(engine, declarations(model), objective, sizes);
+    const { graph, metricNames } = gradientPrograms.graph(settings.sequenceLength, false);
     // Only tensors that the graph reads have gradients.
     const made = new Set(graph.outputs.map(({ name }) => name));
     const trained = sizes.trained.filter((name) => made.has(gradientName(name)));
-    const shapes = new Map([...storedTensors(model)].map(([name, tensor]) => [name, tensor.shape] as const));
+    const shapes = new Map(inputs.map(({ input }) => [input.name, input.shape] as const));
     const updated = trained.map((name) => {
       const shape = shapes.get(name);
       invariant(shape !== undefined, `trained tensor ${name} is stored`);
@@ -119,6 +135,14 @@ export class Trainer {
       programs.push(update);
       const parameters = uploadModel(engine, model);
       buffers.push(...Object.values(parameters));
+      const masks: Record<string, DeviceBuffer> = {};
+      for (const { parameter, input } of sparse) {
+        const mask = made.has(gradientName(input.name)) ? inputMask(parameter, input) : undefined;
+        if (mask === undefined) continue;
+        const buffer = engine.upload(mask);
+        buffers.push(buffer);
+        masks[maskName(input.name)] = buffer;
+      }
       return new Trainer({
         model,
         settings,
@@ -127,9 +151,9 @@ export class Trainer {
         metricNames,
         trained,
         parameters,
+        masks,
         programs: {
-          fresh: await compile(graph, 'gradients'),
-          adding: adding === undefined ? undefined : await compile(adding.graph, 'gradients-adding'),
+          gradients: gradientPrograms,
           norm: await compile(optimizeGraph(buildNormGraph(updated)), 'norm'),
           update,
         },
@@ -155,7 +179,7 @@ export class Trainer {
    *
    * @throws AppError `diverged` when the loss or a gradient is not finite: nothing was changed then; `cancelled`
    */
-  async run(batches: readonly TokenBatch[], signal: AbortSignal): Promise<StepReport> {
+  async run(batches: readonly TrainingBatch[], signal: AbortSignal): Promise<StepReport> {
     invariant(batches.length === this.#settings.gradientAccumulation, 'a step is given one batch a micro-batch');
     const sums: Record<string, number> = Object.fromEntries(this.#metricNames.map((name) => [name, 0]));
     for (const [index, batch] of batches.entries()) {
@@ -172,15 +196,14 @@ export class Trainer {
     return { step, metrics: sums, gradientNorm, learningRate };
   }
 
-  async #accumulate(batch: TokenBatch, adds: boolean, signal: AbortSignal): Promise<Record<string, number>> {
-    const program = adds ? this.#programs.adding : this.#programs.fresh;
-    invariant(program !== undefined, 'an accumulating program was compiled');
+  async #accumulate(batch: TrainingBatch, adds: boolean, signal: AbortSignal): Promise<Record<string, number>> {
+    const program = await this.#programs.gradients.program(at(batch.tokens.shape, 1), adds);
     const available: Record<string, DeviceBuffer | HostTensor> = {
       ...this.#parameters,
+      ...this.#masks,
       ...this.#objective.inputs,
       ...(adds ? this.#gradients : {}),
-      [graphNames.tokens]: batch.tokens,
-      [graphNames.labels]: batch.labels,
+      ...batch,
     };
     const results = await program.run(chosen(available, program.inputNames), { signal, outputs: this.#gradients });
     return Object.fromEntries(this.#metricNames.map((name) => [name, takeScalar(results, name)]));
@@ -220,27 +243,30 @@ export class Trainer {
     this.#step = step;
   }
 
-  /** The student as it is now. Every tensor keeps the element type that it came with, so that training does not change stored bytes. */
+  /**
+   * The student as it is now. Every tensor keeps the element type that it came with, and a sparse one its mask, so that training does not
+   * change stored bytes.
+   */
   model(): Model {
-    const parameters = this.#template.parameters.map(({ parameter, slots }): Parameter => {
-      const tensors = slots.map(({ slot, name, kept }) => {
-        if (!('data' in kept)) {
-          const buffer = this.#parameters[name];
-          invariant(buffer !== undefined, `${name} is on the device`);
-          return [slot, castTensor(buffer.read(), kept.dtype)] as const;
-        }
-        return [slot, kept] as const;
+    const parameters = this.#template.parameters.map(({ parameter, tensors }): Parameter => {
+      const held = tensors.map(([key, kept]) => {
+        if ('data' in kept) return [key, kept] as const;
+        const buffer = this.#parameters[kept.name];
+        invariant(buffer !== undefined, `${kept.name} is on the device`);
+        const whole = buffer.read();
+        return [key, castTensor(kept.mask === undefined ? whole : keptValues(whole, kept.mask), kept.dtype)] as const;
       });
-      return { ...parameter, tensors: Object.fromEntries(tensors) };
+      return { ...parameter, tensors: Object.fromEntries(held) };
     });
     return { config: this.#template.config, parameters: new Map(parameters.map((parameter) => [parameter.path, parameter])) };
   }
 
   /** Frees everything on the device. The objective's inputs belong to its maker. */
   async dispose(): Promise<void> {
-    const { fresh, adding, norm, update } = this.#programs;
-    await Promise.all([fresh.release(), adding?.release(), norm.release(), update.release()]);
-    for (const held of [this.#parameters, this.#gradients, this.#state]) for (const buffer of Object.values(held)) buffer.release();
+    const { gradients, norm, update } = this.#programs;
+    await Promise.all([gradients.release(), norm.release(), update.release()]);
+    for (const held of [this.#parameters, this.#masks, this.#gradients, this.#state])
+      for (const buffer of Object.values(held)) buffer.release();
   }
 }
 
@@ -248,21 +274,35 @@ interface ModelTemplate {
   readonly config: Model['config'];
   readonly parameters: readonly {
     readonly parameter: Omit<Parameter, 'tensors'>;
-    /** Of a trained tensor its element type, of any other the tensor itself. */
-    readonly slots: readonly { readonly slot: string; readonly name: string; readonly kept: HostTensor | Pick<HostTensor, 'dtype'> }[];
+    /** Stored tensors by key: those that train as what `Trained` says, the others themselves. */
+    readonly tensors: readonly (readonly [string, HostTensor | Trained])[];
   }[];
 }
 
-function templateOf({ config, parameters }: Model, trained: ReadonlySet<string>): ModelTemplate {
+/** A tensor that is on the device alone. */
+interface Trained {
+  /** Of the graphs' input. */
+  readonly name: string;
+  /** As it is stored. */
+  readonly dtype: DType;
+  /** The bitmap of what is stored of it, where it is sparse. */
+  readonly mask?: HostTensor;
+}
+
+function templateOf(model: Model, trained: ReadonlySet<string>): ModelTemplate {
+  const inputs = allInputs(model).filter(({ input }) => trained.has(input.name));
+  const byTensor = new Map(inputs.map(({ parameter, input }) => [`${parameter.path} ${input.stored}`, input]));
   return {
-    config,
-    parameters: [...parameters.values()].map(({ path, kind, settings, tensors }) => ({
-      parameter: { path, kind, settings },
-      slots: Object.entries(tensors).map(([slot, tensor]) => {
-        const name = storedName({ path, kind }, slot);
-        return { slot, name, kept: trained.has(name) ? { dtype: tensor.dtype } : tensor };
-      }),
-    })),
+    config: model.config,
+    parameters: [...model.parameters.values()].map(({ path, kind, settings, tensors }) => {
+      const kept = Object.entries(tensors).map(([key, tensor]): readonly [string, HostTensor | Trained] => {
+        const input = byTensor.get(`${path} ${key}`);
+        if (input === undefined) return [key, tensor];
+        const mask = input.mask === undefined ? undefined : tensors[input.mask];
+        return [key, { name: input.name, dtype: tensor.dtype, ...(mask === undefined ? {} : { mask }) }];
+      });
+      return { parameter: { path, kind, settings }, tensors: kept };
+    }),
   };
 }
 

@@ -1,4 +1,5 @@
-// What the low-rank step loses before any training, on the small Wikipedia model of ../shared: `npx tsx test/bench/low-rank.ts [calibration windows]`.
+// What the low-rank step loses before any training, on the small Wikipedia model of ../shared:
+// `npx tsx test/bench/low-rank.ts [calibration windows] [ratios] [allocations] [methods]`, lists with commas.
 //
 // Loss in nats a token over held-out windows of 256 tokens, each predicted from its window alone, for every method and share of the block bytes.
 import { readFileSync } from 'node:fs';
@@ -72,11 +73,16 @@ async function main(): Promise<void> {
   const print = (cells: readonly string[]): boolean => process.stdout.write(`| ${cells.join(' | ')} |\n`);
   print(['kept', 'method', 'allocate', 'mean weight error', 'mean output error', 'nats a token', 'seconds']);
   print(['100 %', '-', '-', '0', '0', (await loss(engine, model, heldOut)).toFixed(3), '-']);
-  for (const ratio of [0.8, 0.6, 0.4]) {
-    for (const method of ['plain', 'whitened']) {
-      for (const allocate of ['uniform', 'loss']) {
+  const ratios = (process.argv[3] ?? '0.8,0.5,0.25').split(',').map(Number);
+  const allocations = (process.argv[4] ?? 'uniform,loss').split(',');
+  for (const ratio of ratios) {
+    for (const method of (process.argv[5] ?? 'plain,fwsvd,asvd,whitened').split(',')) {
+      for (const allocate of allocations) {
         const start = performance.now();
-        const recipe = parseRecipe({ steps: [{ lowRank: { method, ratio, allocate } }] }, methods);
+        // `embedding` and `embeddingFrequency` stand for the table of tokens in place of the blocks.
+        const table = { ratio, method: method === 'embedding' ? 'plain' : 'frequency' };
+        const step = method.startsWith('embedding') ? { factorizeEmbedding: table } : { lowRank: { method, ratio, allocate } };
+        const recipe = parseRecipe({ steps: [step] }, methods);
         const result = await compressModel(model, recipe, { engine, calibration }, quietContext);
         const seconds = ((performance.now() - start) / 1000).toFixed(1);
         const [report] = result.report.steps;

@@ -1,4 +1,4 @@
-// What fewer bits cost the demo model, before any training: `npx tsx test/bench/quantize.ts [calibration windows] [bits …]`.
+// What fewer bits cost the demo model, before any training: `npx tsx test/bench/quantize.ts [calibration windows] [bits …]`; with bits, weights only.
 //
 // Bits per byte over the fixtures' held-out text in windows of 256 tokens, and the mean errors over the block matrices.
 import { readFileSync } from 'node:fs';
@@ -12,7 +12,10 @@ import { importHuggingFace } from '#store';
 import { openText, textFromStrings, tokenizeCorpus, tokenizerFromFiles, WindowSampler } from '#text';
 
 const fixture = (name: string): string => fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url));
-const [numWindows = 64, ...asked] = process.argv.slice(2).map(Number);
+const [numWindows = 64, ...asked] = process.argv
+  .slice(2)
+  .filter((argument) => /^\d+$/.test(argument))
+  .map(Number);
 const allBits = asked.length > 0 ? asked : [8, 4, 3, 2];
 const window = 256;
 const batch = 8;
@@ -41,14 +44,30 @@ async function row(name: string, model: Model, layers: readonly LayerReport[] = 
 
 process.stdout.write('| what | stored bytes | weight error | output error | bits per byte |\n| --- | --- | --- | --- | --- |\n');
 await row('16-bit floats', dense);
-for (const bits of allBits)
-  for (const method of ['rtn', 'awq', 'gptq']) {
-    const recipe = parseRecipe({ steps: [{ quantize: { bits, method } }] }, methods);
-    const { model, report } = await compressModel(dense, recipe, { engine, calibration }, quietContext);
-    await row(
-      `${bits} bits, ${method}`,
-      model,
-      report.steps.flatMap(({ layers }) => layers),
-    );
-  }
+const weightsOnly = allBits.flatMap((bits) =>
+  ['rtn', 'awq', 'gptq'].map((method) => ({ name: `${bits} bits, ${method}`, settings: { bits, method } })),
+);
+const integerProducts = [
+  { method: 'dynamic' },
+  { method: 'dynamic', perChannel: false },
+  { method: 'static' },
+  { method: 'static', calibration: 'percentile' },
+  { method: 'static', calibration: 'entropy' },
+  { method: 'static', perChannel: false },
+  { method: 'smoothquant' },
+  { method: 'smoothquant', activations: 'static' },
+].map((settings) => ({ name: `int8, ${JSON.stringify(settings)}`, settings }));
+const fewest = [{ scheme: 'ternary' }, { scheme: 'ternary', threshold: 'absmean' }, { scheme: 'binary' }].map((settings) => ({
+  name: JSON.stringify(settings),
+  settings,
+}));
+for (const { name, settings } of [...weightsOnly, ...(asked.length > 0 ? [] : [...integerProducts, ...fewest])]) {
+  const recipe = parseRecipe({ steps: [{ quantize: settings }] }, methods);
+  const { model, report } = await compressModel(dense, recipe, { engine, calibration }, quietContext);
+  await row(
+    name,
+    model,
+    report.steps.flatMap(({ layers }) => layers),
+  );
+}
 await engine.dispose();

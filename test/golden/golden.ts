@@ -6,7 +6,7 @@ import { denseParameter } from '#models';
 import { float32, type HostTensor, int64, toNumbers } from '#tensor';
 import { expectAllClose } from '#test/allclose';
 
-interface PackedTensor {
+export interface PackedTensor {
   readonly shape: readonly number[];
   /** Base64 of little-endian float32. */
   readonly float32: string;
@@ -72,6 +72,13 @@ export const smallCaseNames = [
   'llama-llama3',
   'llama-yarn-biases',
   'llama-yarn-factor',
+  'mistral',
+  'qwen2',
+  'qwen2-window',
+  'qwen3',
+  'gemma',
+  'gemma2',
+  'gemma3',
 ] as const;
 
 export const trainingCaseNames = ['gpt2-tied', 'llama-grouped'] as const;

@@ -12,7 +12,11 @@ import pathlib
 
 import numpy
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
+from transformers import (
+    AutoModelForCausalLM, AutoTokenizer, Gemma2Config, Gemma2ForCausalLM, Gemma3ForCausalLM, Gemma3TextConfig, GemmaConfig, GemmaForCausalLM,
+    GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM, Qwen2Config, Qwen2ForCausalLM, Qwen3Config,
+    Qwen3ForCausalLM,
+)
 
 torch.set_num_threads(1)
 torch.use_deterministic_algorithms(True)
@@ -53,6 +57,42 @@ def rope_parameters(config):
     return rope
 
 
+def layer_types(config):
+    flags = config.get("slidingWindow", {}).get("layers", [False] * config["layers"])
+    return ["sliding_attention" if flag else "full_attention" for flag in flags]
+
+
+def relative_model(kind, config):
+    """A relative of Llama; the class is chosen here and not by what the configuration says."""
+    window = config.get("slidingWindow", {}).get("size")
+    fields = dict(
+        vocab_size=config["vocabularySize"], hidden_size=config["width"], num_hidden_layers=config["layers"],
+        num_attention_heads=config["heads"], num_key_value_heads=config["keyValueHeads"], head_dim=config["headWidth"],
+        intermediate_size=config["feedForwardWidth"], max_position_embeddings=config["maxPositions"], rms_norm_eps=config["normEpsilon"],
+        tie_word_embeddings=config["tiedHead"], rope_parameters=rope_parameters(config), bos_token_id=1, eos_token_id=2, pad_token_id=0,
+        attn_implementation="eager",
+    )
+    qwen = dict(use_sliding_window=window is not None, sliding_window=window, layer_types=layer_types(config))
+    gemma2 = dict(
+        query_pre_attn_scalar=config.get("queryScalar"), sliding_window=window, layer_types=layer_types(config),
+        attn_logit_softcapping=config.get("attentionSoftCap"), final_logit_softcapping=config.get("logitSoftCap"),
+    )
+    if kind == "mistral":
+        return MistralForCausalLM(MistralConfig(**fields, sliding_window=window))
+    if kind == "qwen2":
+        return Qwen2ForCausalLM(Qwen2Config(**fields, **qwen))
+    if kind == "qwen3":
+        return Qwen3ForCausalLM(Qwen3Config(**fields, **qwen, attention_bias=config["attentionBias"]))
+    if kind == "gemma":
+        return GemmaForCausalLM(GemmaConfig(**fields))
+    if kind == "gemma2":
+        return Gemma2ForCausalLM(Gemma2Config(**fields, **gemma2))
+    if kind == "gemma3":
+        rope = {"full_attention": fields.pop("rope_parameters"), "sliding_attention": {"rope_type": "default", "rope_theta": config["slidingRotaryBase"]}}
+        return Gemma3ForCausalLM(Gemma3TextConfig(**fields, **gemma2, rope_parameters=rope))
+    raise ValueError(kind)
+
+
 def llama_model(config):
     scaling = config["rotaryScaling"]
     positions = scaling["originalMaxPositions"] if scaling["kind"] == "dynamic" else config["maxPositions"]
@@ -68,8 +108,11 @@ def llama_model(config):
     )
 
 
-def make_model(config):
-    return gpt2_model(config) if config["architecture"] == "gpt2" else llama_model(config)
+def make_model(name, config):
+    if config["architecture"] == "gpt2":
+        return gpt2_model(config)
+    kind = name.split("-")[0]
+    return llama_model(config) if kind == "llama" else relative_model(kind, config)
 
 
 # --- transformers parameter names -> our paths and layouts --------------------------------------------------------------
@@ -91,25 +134,26 @@ def gpt2_path(name):
     return name.removeprefix("transformer."), False
 
 
-def llama_path(name):
+def llama_path(name, has_norms_behind=False):
     fixed = {
         "model.embed_tokens.weight": ("embed.token.weight", False), "model.norm.weight": ("norm.weight", False), "lm_head.weight": ("head.weight", True),
     }
     if name in fixed:
         return fixed[name]
+    behind = [("post_attention_layernorm", "norm1Behind"), ("pre_feedforward_layernorm", "norm2"), ("post_feedforward_layernorm", "norm2Behind")]
     for theirs, ours in [
-        ("model.layers.", "h."), ("input_layernorm", "norm1"), ("post_attention_layernorm", "norm2"), ("self_attn.o_proj", "attn.out"),
-        ("self_attn.", "attn."), ("_proj", ""),
+        ("model.layers.", "h."), ("input_layernorm", "norm1"), *(behind if has_norms_behind else [("post_attention_layernorm", "norm2")]),
+        ("self_attn.o_proj", "attn.out"), ("self_attn.q_norm", "attn.qNorm"), ("self_attn.k_norm", "attn.kNorm"), ("self_attn.", "attn."), ("_proj", ""),
     ]:
         name = name.replace(theirs, ours)
-    return name, name.endswith(".weight") and "norm" not in name
+    return name, name.endswith(".weight") and "norm" not in name.lower()
 
 
 def to_ours(model, tensors):
-    path_of = gpt2_path if isinstance(model, GPT2LMHeadModel) else llama_path
+    has_norms_behind = isinstance(model, (Gemma2ForCausalLM, Gemma3ForCausalLM))
     ours = {}
     for name, tensor in tensors:
-        path, transposed = path_of(name)
+        path, transposed = gpt2_path(name) if isinstance(model, GPT2LMHeadModel) else llama_path(name, has_norms_behind)
         ours[path] = packed(tensor.T if transposed else tensor)
     return ours
 
@@ -120,7 +164,8 @@ def randomize(model, generator):
         for name, parameter in model.named_parameters():
             noise = torch.randn(parameter.shape, generator=generator)
             is_gain = parameter.dim() == 1 and name.endswith("weight")
-            parameter.copy_(1 + 0.2 * noise if is_gain else 0.25 * noise)
+            center = 0 if "Gemma" in type(model).__name__ else 1
+            parameter.copy_(center + 0.2 * noise if is_gain else 0.25 * noise)
 
 
 # --- what is written ----------------------------------------------------------------------------------------------------
@@ -136,7 +181,15 @@ LLAMA = {
 }
 YARN = {"kind": "yarn", "factor": 4, "originalMaxPositions": 16, "betaFast": 2, "betaSlow": 0.5}
 
-# name: (configuration, batch, length)
+
+def sliding(size, *layers):
+    return {"slidingWindow": {"size": size, "layers": list(layers)}}
+
+
+GEMMA = {**LLAMA, "headWidth": 8, "tiedHead": True, "activation": "geluTanh", "scaledEmbedding": True, "gainsLessOne": True}
+GEMMA2 = {**GEMMA, "layers": 3, "normsBehind": True, "queryScalar": 5, "logitSoftCap": 4.0, **sliding(5, True, False, True)}
+
+# name: (configuration, batch, length); the name says the model type.
 SMALL = {
     "gpt2-tied": (GPT2, 2, 7),
     "gpt2-untied-odd": ({**GPT2, "vocabularySize": 29, "width": 15, "heads": 5, "feedForwardWidth": 31, "tiedHead": False, "activation": "gelu", "normEpsilon": 1e-3}, 3, 5),
@@ -149,6 +202,13 @@ SMALL = {
     "llama-llama3": ({**LLAMA, "heads": 2, "keyValueHeads": 1, "headWidth": 10, "rotaryBase": 100, "rotaryScaling": {"kind": "llama3", "factor": 8, "lowFrequencyFactor": 1, "highFrequencyFactor": 4, "originalMaxPositions": 16}}, 1, 31),
     "llama-yarn-biases": ({**LLAMA, "headWidth": 8, "rotaryBase": 500, "rotaryScaling": YARN, "attentionBias": True, "feedForwardBias": True, "activation": "gelu"}, 2, 29),
     "llama-yarn-factor": ({**LLAMA, "headWidth": 8, "rotaryBase": 500, "rotaryScaling": {**YARN, "attentionFactor": 0.8}, "activation": "geluTanh"}, 1, 23),
+    "mistral": ({**LLAMA, **sliding(4, True, True)}, 2, 13),
+    "qwen2": ({**LLAMA, "tiedHead": True, "attentionBias": True, "attentionOutputBias": False}, 2, 9),
+    "qwen2-window": ({**LLAMA, "attentionBias": True, "attentionOutputBias": False, **sliding(6, False, True)}, 1, 14),
+    "qwen3": ({**LLAMA, "headWidth": 8, "rotaryBase": 1000000, "queryKeyNorm": True}, 2, 11),
+    "gemma": ({**GEMMA, "keyValueHeads": 1}, 2, 9),
+    "gemma2": ({**GEMMA2, "attentionSoftCap": 2.0}, 2, 14),
+    "gemma3": ({**GEMMA2, "queryKeyNorm": True, "rotaryBase": 100000, "slidingRotaryBase": 500, "rotaryScaling": {"kind": "linear", "factor": 4}}, 2, 12),
 }
 
 OPTIMIZER = {"learningRate": 0.01, "beta1": 0.9, "beta2": 0.95, "epsilon": 1e-8, "weightDecay": 0.1, "clipNorm": 1.0}
@@ -166,7 +226,7 @@ def loss_of(model, tokens, labels):
 def small_case(name, index):
     config, batch, length = SMALL[name]
     generator = torch.Generator().manual_seed(1000 + index)
-    model = make_model(config).eval()
+    model = make_model(name, config).eval()
     randomize(model, generator)
     tokens = random_ids(generator, config, batch, length)
     with torch.no_grad():

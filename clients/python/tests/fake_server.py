@@ -243,8 +243,18 @@ class FakeServer(model_pb2_grpc.ModelServiceServicer, job_pb2_grpc.JobServiceSer
         spec = made.spec
         match spec.WhichOneof("spec"):
             case "compress":
-                change = job.ParameterChange(path="h.0.mlp.fc.weight", parametrization="lowRank", relative_error=0.125, rank=4)
-                return job.JobResult(compress=job.CompressResult(model=model_info(spec.compress.name), changes=[change]))
+                change = job.ParameterChange(
+                    path="h.0.mlp.fc.weight", parametrization="lowRank", relative_error=0.125, output_error=0.125, rank=4, note="kept"
+                )
+                compressed = job.CompressResult(
+                    model=model_info(spec.compress.name),
+                    changes=[change],
+                    steps=[job.StepReport(method="lowRank", note="all of it")],
+                    calibration=job.CalibrationManifest(rows=2, row_hashes=["ab", "cd"]),
+                    memory=job.MemoryReport(peak_bytes=3),
+                    verification=job.Verification(tokens=32),
+                )
+                return job.JobResult(compress=compressed)
             case "distill":
                 stored = model_info(spec.distill.name or spec.distill.student)
                 steps = spec.distill.settings.steps

@@ -55,6 +55,18 @@ def test_compress_sends_recipe_data_and_calibration(client: athanor.Client, serv
     assert isinstance(result, CompressResult)
     assert result.model.name == "half"
     assert result.changes[0].rank == 4
+    assert (result.changes[0].note, result.changes[0].output_error, result.steps[0].note) == ("kept", 0.125, "all of it")
+    assert result.calibration is not None
+    assert result.calibration.row_hashes == ("ab", "cd")
+    assert result.memory is not None
+    assert result.memory.peak_bytes == 3
+    assert result.verification is not None
+    assert result.verification.tokens == 32
+
+
+def test_compress_sends_the_name_of_a_shipped_recipe(client: athanor.Client, server: FakeServer) -> None:
+    job = client.compress("teacher", name="half", recipe="tqcompressor", data="a.txt")
+    assert server.jobs[job.id].spec.compress.recipe_name == "tqcompressor"
 
 
 def test_compress_without_data_sends_none(client: athanor.Client, server: FakeServer) -> None:
@@ -121,6 +133,10 @@ def test_no_field_of_the_protos_is_lost_on_the_way() -> None:
         (types.Progress, job_pb2.JobProgress),
         (types.CompressResult, job_pb2.CompressResult),
         (types.ParameterChange, job_pb2.ParameterChange),
+        (types.StepReport, job_pb2.StepReport),
+        (types.CalibrationManifest, job_pb2.CalibrationManifest),
+        (types.MemoryReport, job_pb2.MemoryReport),
+        (types.Verification, job_pb2.Verification),
         (types.DistillResult, job_pb2.DistillResult),
         (types.ImportResult, job_pb2.ImportResult),
         (types.ExportResult, job_pb2.ExportResult),

@@ -106,6 +106,11 @@ def test_import_compress_distill_evaluate_generate_score_and_export(client: atha
     assert made.model.stored_bytes < teacher.stored_bytes or made.model.stored_parameters < teacher.stored_parameters
     assert made.changes
     assert all(change.parametrization == "lowRank" and 0 < change.relative_error < 1 for change in made.changes)
+    assert [step.method for step in made.steps] == ["lowRank"]
+    assert made.verification is not None
+    assert made.verification.max_relative_difference <= made.verification.tolerance
+    assert made.memory is not None
+    assert 0 < made.memory.peak_bytes < made.memory.limit_bytes
     assert {parameter.parametrization for parameter in client.models.get("half").parameters} == {"dense", "lowRank"}
 
     job = client.distill("half", teacher="teacher", data=TRAIN_TEXT, name="distilled", steps=4, **SHORT)  # type: ignore[arg-type]

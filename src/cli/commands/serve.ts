@@ -10,6 +10,7 @@ interface ServeOptions {
   readonly store: string;
   readonly device?: string;
   readonly threads?: number;
+  readonly memoryLimit?: number;
   readonly pauseMs: number;
   readonly graceMs: number;
   readonly json?: boolean;
@@ -23,13 +24,14 @@ export function addServeCommand(program: Command): void {
     .option('--store <dir>', 'folder of the store', defaultStore)
     .option('--device <device>', 'cpu, cuda:N, webgpu:0 or auto', 'cpu')
     .option('--threads <count>', 'threads of one run (default: all processors)', wholeNumber)
+    .option('--memory-limit <MiB>', 'refuse compressions that would need more (default: what the machine has)', wholeNumber)
     .option('--pause-ms <ms>', 'on stopping, say NOT_SERVING this long before refusing calls', wholeNumber, 0)
     .option('--grace-ms <ms>', 'on stopping, let streams end for this long', wholeNumber, 10_000)
     .option('--json', 'log as JSON lines')
     .action(serve);
 }
 
-async function serve({ listen, store, device, threads, pauseMs, graceMs, json }: ServeOptions): Promise<void> {
+async function serve({ listen, store, device, threads, memoryLimit, pauseMs, graceMs, json }: ServeOptions): Promise<void> {
   const output = new Output(json === true);
   // Before anything slow: a signal while models load must not be lost.
   let onSignal = (): void => process.exit(130);
@@ -46,6 +48,7 @@ async function serve({ listen, store, device, threads, pauseMs, graceMs, json }:
       logger: standardLogger(json === true),
       ...(device === undefined ? {} : { device }),
       ...(threads === undefined ? {} : { threads }),
+      ...(memoryLimit === undefined ? {} : { memoryLimitBytes: memoryLimit * 2 ** 20 }),
     });
     output.result(
       { port: running.server.port, store },

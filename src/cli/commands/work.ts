@@ -2,6 +2,7 @@
 import { readdir } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { AppError } from '#base';
+import { recipeNames } from '#jobs';
 import { type AthanorClient, type DistillSpecMessage, fileChunks, type UploadMessage } from '#server';
 import { followJob } from '../follow-job.ts';
 import {
@@ -16,7 +17,7 @@ import {
   withDataOptions,
 } from '../options.ts';
 import type { Output } from '../output.ts';
-import { methodNames, recipeText } from '../recipes.ts';
+import { methodNames, recipeForm } from '../recipes.ts';
 import { modelsText, resultText } from '../reports.ts';
 
 interface ImportOptions extends CommonOptions {
@@ -71,10 +72,10 @@ export function addWorkCommands(program: Command): void {
     .option('--upload', 'send the files, for a server on another machine')
     .action((path: string, options: ImportOptions) => runCommand(options, (client, output) => importModel(client, output, path, options)));
 
-  withDataOptions(withCommonOptions(program.command('compress <model>')), 'calibration text: .txt or .jsonl, either .gz')
+  withDataOptions(withCommonOptions(program.command('compress <model>')), 'text to calibrate and train on: .txt or .jsonl, either .gz')
     .description('make a model smaller by a recipe, or by one method')
     .requiredOption('--name <name>', 'name to store the result under')
-    .option('--recipe <file>', 'recipe in YAML or JSON')
+    .option('--recipe <file|name>', `recipe in YAML or JSON, or one of ${recipeNames().join(', ')}`)
     .option('--method <method>', `one of ${methodNames.join(', ')}`)
     .option('--ratio <share>', 'share of the bytes to keep, for example 0.5', decimalNumber)
     .option('--replace', 'store a new version when the name exists')
@@ -154,13 +155,13 @@ async function* uploadOf(folder: string, name: string, replace: boolean): AsyncG
 async function compress(client: AthanorClient, output: Output, model: string, options: CompressOptions): Promise<void> {
   const data = textData(options);
   const { name, replace = false, recipe, method, ratio } = options;
-  const recipeYaml = await recipeText({
+  const form = await recipeForm({
     hasData: data !== undefined,
     ...(recipe === undefined ? {} : { recipe }),
     ...(method === undefined ? {} : { method }),
     ...(ratio === undefined ? {} : { ratio }),
   });
-  const spec = { model, name, replace, recipeYaml, ...(data === undefined ? {} : { data }) };
+  const spec = { model, name, replace, ...form, ...(data === undefined ? {} : { data }) };
   const { jobId, result } = await followJob(client.serverStream(client.protocol.compression.Compress, { spec }), output);
   output.result({ jobId, ...result.compress }, () => resultText(result));
 }

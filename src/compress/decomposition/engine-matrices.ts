@@ -12,6 +12,8 @@ const recipes = {
   product: (b: GraphBuilder) => b.matmul(wide(b, 'x', 'M', 'K'), wide(b, 'y', 'K', 'N')),
   /** xᵀ·y for x [K, M], y [K, N] */
   productOfTransposed: (b: GraphBuilder) => b.matmul(wide(b, 'x', 'K', 'M'), wide(b, 'y', 'K', 'N'), { transposeA: true }),
+  /** x·yᵀ for x [M, K], y [N, K] */
+  productByTransposed: (b: GraphBuilder) => b.matmul(wide(b, 'x', 'M', 'K'), wide(b, 'y', 'N', 'K'), { transposeB: true }),
   /** x·xᵀ for x [M, K] */
   outerGram: (b: GraphBuilder) => {
     const x = wide(b, 'x', 'M', 'K');

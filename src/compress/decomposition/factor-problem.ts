@@ -57,6 +57,31 @@ export async function plainProblem(matrices: EngineMatrices, weight: HostTensor<
   };
 }
 
+/** Squared scales are at least this share of their mean, so that dividing by them again is safe. */
+const scaleFloor = 1e-6;
+
+/**
+ * SVD weighted by rows: M is a diagonal, one scale an input. Decomposes M·W and divides the rows of the left factor again.
+ *
+ * @param scales - [m], not negative; where all are zero the rows weigh the same
+ */
+export async function scaledProblem(matrices: EngineMatrices, weight: HostTensor<'float32'>, scales: Float64Array): Promise<FactorProblem> {
+  const [m, n] = [at(weight.shape, 0), at(weight.shape, 1)];
+  invariant(scales.length === m, `a weight with ${m} inputs and ${scales.length} scales`);
+  const meanSquare = scales.reduce((sum, scale) => sum + scale * scale, 0) / m;
+  const safe = scales.map((scale) => (meanSquare > 0 ? Math.sqrt(Math.max((scale * scale) / meanSquare, scaleFloor)) : 1));
+  const scaled = weight.data.map((value, index) => value * at(safe, Math.floor(index / n)));
+  const problem = await plainProblem(matrices, hostTensor('float32', weight.shape, scaled));
+  return {
+    gram: problem.gram,
+    factors: async (eigen) => {
+      const { rank, left, right } = await problem.factors(eigen);
+      return { rank, left: left.map((value, index) => value / at(safe, Math.floor(index / rank))), right };
+    },
+    release: () => problem.release(),
+  };
+}
+
 /**
  * Whitened SVD: M is a root of H = XᵀX, so the error is that of the layer's outputs on its calibration inputs.
  *

@@ -1,7 +1,7 @@
 // Groups of matrices whose orders depend on each other: those that lie on one free hidden axis.
 import { invariant } from '#base';
-import { architectureOf, type FreeAxis, type Model, materializeParameter, type Parameter, type ParameterSpec } from '#models';
-import { type DType, type HostTensor, hostTensor } from '#tensor';
+import { type FreeAxis, type Model, materializeParameter, type Parameter, type ParameterSpec, storedFreeAxes } from '#models';
+import { type DType, selectAlong } from '#tensor';
 import type { SumShape } from './nearest-sum.ts';
 import type { SearchAxis, SearchMatrix } from './permutation-search.ts';
 import type { PermuteMode } from './settings.ts';
@@ -25,12 +25,15 @@ export interface TargetGroup {
 
 /** Free axes whose other weights are dense, so that their units can be moved. */
 export function movableAxes(model: Model, isTarget: (path: string) => boolean): FreeAxis[] {
-  return architectureOf(model.config)
-    .freeAxes(model.config)
-    .filter(({ columns, vectors, rows }) => {
-      const neighbours = [...columns, ...rows, ...vectors].filter((path) => model.parameters.has(path) && !isTarget(path));
-      return [...columns, ...rows].some(isTarget) && neighbours.every((path) => model.parameters.get(path)?.kind === 'dense');
-    });
+  return storedFreeAxes(model).filter(({ columns, vectors, rows }) => {
+    const neighbours = [...columns, ...rows, ...vectors].filter((path) => !isTarget(path));
+    return [...columns, ...rows].some(isTarget) && neighbours.every((path) => isWhole(model.parameters.get(path)));
+  });
+}
+
+/** Dense, and neither in codes nor sparse. */
+function isWhole(parameter: Parameter | undefined): boolean {
+  return parameter?.kind === 'dense' && parameter.tensors['value'] !== undefined;
 }
 
 /** In the order of the model, each target in one group. */
@@ -79,24 +82,8 @@ export function reorderNeighbours(model: Model, free: FreeAxis, order: Int32Arra
       if (parameter === undefined || isTarget(path)) return [];
       const value = parameter.tensors['value'];
       invariant(value !== undefined && parameter.kind === 'dense', `${path} lies on a movable axis and is dense`);
-      return [{ ...parameter, tensors: { value: reorderTensor(value, axis, order) } }];
+      return [{ ...parameter, tensors: { value: selectAlong(value, axis, order) } }];
     };
   };
   return [...free.columns.flatMap(reordered(1)), ...free.vectors.flatMap(reordered(0)), ...free.rows.flatMap(reordered(0))];
-}
-
-/** Index k of the axis becomes index order[k] of before; elements keep their type. */
-function reorderTensor(tensor: HostTensor, axis: 0 | 1, order: Int32Array): HostTensor {
-  const result = hostTensor(tensor.dtype, tensor.shape);
-  const [rows = 1, columns = 1] = tensor.shape;
-  const rowOf = (row: number): number => (axis === 0 ? (order[row] ?? row) : row);
-  const columnOf = (column: number): number => (axis === 1 ? (order[column] ?? column) : column);
-  for (let row = 0; row < rows; row++) {
-    const source = rowOf(row) * columns;
-    for (let column = 0; column < columns; column++) {
-      const value = tensor.data[source + columnOf(column)];
-      if (value !== undefined) result.data[row * columns + column] = value;
-    }
-  }
-  return result;
 }

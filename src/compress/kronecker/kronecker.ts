@@ -1,17 +1,19 @@
 // The Kronecker method: matrices become sums of Kronecker products, with their rows and columns put in an order that suits them.
-import { AppError, at, invariant, type OperationContext, throwIfCancelled } from '#base';
+import { AppError, at, invariant } from '#base';
 import {
   type Model,
   type Parameter,
   type ParameterSettings,
   parameterCounts,
+  parameterSpecs,
   parametrizationOf,
   replaceParameters,
   untieHead,
 } from '#models';
 import { dtypeBytes, firstNonFinite, fromNumbers, type HostTensor, hostTensor, isFloat, printShape, sizeOf, tensorBytes } from '#tensor';
 import { EngineMatrices } from '../decomposition/engine-matrices.ts';
-import { type LayerReport, type Method, type MethodResult, methodReport } from '../method.ts';
+import { LayerRun } from '../layer-run.ts';
+import { type FinishedLayer, type LayerReport, type Method, type MethodResult, methodReport } from '../method.ts';
 import { selectMatrices } from '../patterns.ts';
 import { groupTargets, movableAxes, reorderNeighbours, searchProblem, type Target, type TargetGroup } from './groups.ts';
 import { chooseShape, isInLayout, resolvedModes, type ShapeCase } from './layouts.ts';
@@ -43,18 +45,23 @@ export const kronecker: Method<KroneckerSettings> = {
     // Given sizes are an order; a ratio asks for a smaller model.
     const isWorthIt = (target: Target): boolean => settings.ratio === undefined || factorBytes(target) < target.bytesBefore;
     const targets = described.filter(isWorthIt);
-    const finished: Finished[] = described.filter((target) => !isWorthIt(target)).map(leaveAsItIs);
+    const finished: FinishedLayer[] = described.filter((target) => !isWorthIt(target)).map(leaveAsItIs);
     const touched = new Set(targets.map(({ spec }) => spec.path));
     const isTarget = (path: string): boolean => touched.has(path);
     const groups = groupTargets(targets, permute === 'none' ? [] : movableAxes(base, isTarget));
     const matrices = new EngineMatrices(environment.engine, context.signal);
-    let numDone = 0;
+    const layers = new LayerRun('kronecker', targets.length, environment, context);
     try {
       for (const group of groups) {
-        throwIfCancelled(context.signal);
-        const results = await compressGroup(base, group, settings, matrices, isTarget);
-        for (const { layer } of results) if (layer !== undefined) report(context, layer, ++numDone, targets.length);
-        finished.push(...results);
+        // The layers of a group are made together, where any of them has to be made.
+        let made: Promise<FinishedLayer[]> | undefined;
+        for (const [index, { spec }] of group.targets.entries())
+          finished.push(
+            await layers.layer(spec.path, async () => {
+              made ??= compressGroup(base, group, settings, matrices, isTarget);
+              return at(await made, index);
+            }),
+          );
       }
       return result(
         base,
@@ -93,26 +100,21 @@ function factorBytes({ shape: { terms, m1, n1, m2, n2 }, dtype }: Target): numbe
   return terms * (m1 * n1 + m2 * n2) * dtypeBytes[dtype];
 }
 
-function leaveAsItIs(target: Target): Finished {
+function leaveAsItIs(target: Target): FinishedLayer {
   const { parameter, bytesBefore } = target;
   const note = `kept as it is: ${target.shape.terms} terms would store ${factorBytes(target)} bytes in place of ${bytesBefore}`;
   const { path, kind } = parameter;
-  return { parameter, layer: { path, kindBefore: kind, kindAfter: kind, bytesBefore, bytesAfter: bytesBefore, weightError: 0, note } };
+  return { layer: { path, kindBefore: kind, kindAfter: kind, bytesBefore, bytesAfter: bytesBefore, weightError: 0, note }, parameters: [] };
 }
 
-interface Finished {
-  readonly parameter: Parameter;
-  /** Absent for neighbours that were only reordered. */
-  readonly layer?: LayerReport;
-}
-
+/** One layer a target, in their order; the last of them brings the neighbours that were only reordered. */
 async function compressGroup(
   model: Model,
   group: TargetGroup,
   settings: KroneckerSettings,
   engine: EngineMatrices,
   isTarget: (path: string) => boolean,
-): Promise<Finished[]> {
+): Promise<FinishedLayer[]> {
   const { matrices, freeAxis } = searchProblem(model, group, resolvedModes(settings).permute);
   for (const [index, { weight }] of matrices.entries()) checkFinite(at(group.targets, index).spec.path, weight);
   const { orders, fits } = await searchPermutations(engine, matrices, settings.search);
@@ -121,7 +123,7 @@ async function compressGroup(
     invariant(found !== undefined, 'the search answers for every axis');
     return found;
   };
-  const finished = group.targets.map((target, index): Finished => {
+  const finished = group.targets.map((target, index): FinishedLayer => {
     const matrix = at(matrices, index);
     const [rows, columns] = [order(matrix.rowAxis), order(matrix.columnAxis)];
     const side = (axis: SearchMatrix['rowAxis'], units: Int32Array): Side => ({
@@ -132,7 +134,9 @@ async function compressGroup(
   });
   const free = freeAxis === undefined ? undefined : order(freeAxis);
   if (group.free === undefined || free === undefined || isPlain(free)) return finished;
-  return [...finished, ...reorderNeighbours(model, group.free, free, isTarget).map((parameter) => ({ parameter }))];
+  const last = at(finished, finished.length - 1);
+  const neighbours = reorderNeighbours(model, group.free, free, isTarget);
+  return [...finished.slice(0, -1), { ...last, parameters: [...last.parameters, ...neighbours] }];
 }
 
 interface Side {
@@ -147,7 +151,7 @@ function isPlain(order: Int32Array): boolean {
 }
 
 /** Rounds the factors to their stored type and measures what is lost. */
-function finish(target: Target, weight: HostTensor<'float32'>, fit: KroneckerFit, rows: Side, columns: Side): Finished {
+function finish(target: Target, weight: HostTensor<'float32'>, fit: KroneckerFit, rows: Side, columns: Side): FinishedLayer {
   const { spec, dtype, shape } = target;
   const { terms, m1, n1, m2, n2 } = shape;
   const settings: ParameterSettings = {
@@ -179,7 +183,7 @@ function finish(target: Target, weight: HostTensor<'float32'>, fit: KroneckerFit
     rank: terms,
     note: `${terms} × ${printShape([m1, n1])} ⊗ ${printShape([m2, n2])}`,
   };
-  return { parameter, layer };
+  return { layer, parameters: [parameter] };
 }
 
 /** ‖W − W'‖/‖W‖ with W' as it is stored; units that moved in the model are compared where they went. */
@@ -217,19 +221,9 @@ function checkFinite(path: string, weight: HostTensor<'float32'>): void {
   throw new AppError('bad_weights', `${path}${place} is ${weight.data[bad]}. Use a checkpoint from before it diverged.`);
 }
 
-function report(
-  context: OperationContext,
-  { path, weightError: error, rank, bytesBefore, bytesAfter }: LayerReport,
-  step: number,
-  total: number,
-): void {
-  const metrics = { weightError: error, ...(rank === undefined ? {} : { rank }), bytesBefore, bytesAfter };
-  context.report({ phase: 'kronecker', step, total, item: path, metrics });
-}
-
 /** Puts the parameters into the model and the rows into its order. */
-function result(model: Model, paths: readonly string[], finished: readonly Finished[]): MethodResult {
-  const layers = new Map(finished.flatMap(({ layer }) => (layer === undefined ? [] : [[layer.path, layer] as const])));
+function result(model: Model, paths: readonly string[], finished: readonly FinishedLayer[]): MethodResult {
+  const layers = new Map(finished.map(({ layer }) => [layer.path, layer]));
   const ordered = paths.map((path) => {
     const layer = layers.get(path);
     invariant(layer !== undefined, `${path} was not compressed`);
@@ -237,7 +231,7 @@ function result(model: Model, paths: readonly string[], finished: readonly Finis
   });
   const changed = replaceParameters(
     model,
-    finished.map(({ parameter }) => parameter),
+    finished.flatMap(({ parameters }) => parameters),
   );
   return { model: changed, report: { ...methodReport('kronecker', ordered), note: sizeNote(changed) } };
 }
@@ -249,7 +243,7 @@ function sizeNote(model: Model): string {
     .flatMap(({ tensors }) => Object.values(tensors))
     .filter(({ dtype }) => !isFloat(dtype))
     .reduce((sum, { shape }) => sum + sizeOf(shape), 0);
-  const head = model.config.tiedHead ? 0 : model.config.vocabularySize * model.config.width;
+  const head = sizeOf(parameterSpecs(model).get('head.weight')?.shape ?? [0]);
   const counted = stored - orders - head;
   const print = (count: number): string => count.toLocaleString('en-US');
   const without = head === 0 ? '' : ` (${print(counted)} counted as publications do, without the head)`;

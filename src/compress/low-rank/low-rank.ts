@@ -1,38 +1,41 @@
-// The low-rank method: replaces matrices by two thin factors, plainly or weighted by the inputs that a layer really sees.
+// The low-rank method: replaces matrices by two thin factors, plainly or weighted by what the inputs, the outputs or the loss say.
 import { AppError, at, invariant, type OperationContext, throwIfCancelled } from '#base';
-import { type Model, materializeParameter, type Parameter, type ParameterSpec, replaceParameters } from '#models';
-import { castTensor, type DType, dtypeBytes, firstNonFinite, type HostTensor, isFloat, printShape, tensorBytes } from '#tensor';
-import type { InputMoments } from '../calibration.ts';
-import { balanceFactors, cutFactors, roundFactors } from '../decomposition/balance.ts';
+import { type Model, replaceParameters } from '#models';
+import type { Calibration, InputMoments } from '../calibration.ts';
+import { balanceFactors } from '../decomposition/balance.ts';
 import { EngineMatrices } from '../decomposition/engine-matrices.ts';
 import {
   type FactorProblem,
-  type Factors,
   InputMetric,
   type Loss,
   plainProblem,
   relativeError,
-  weightLoss,
+  scaledProblem,
   whitenedProblem,
 } from '../decomposition/factor-problem.ts';
 import { allEigen, dominantEigen, firstVectors } from '../decomposition/gram-eigen.ts';
-import { type CompressionEnvironment, type LayerReport, type Method, type MethodResult, methodReport } from '../method.ts';
+import { LayerRun } from '../layer-run.ts';
+import { type CompressionEnvironment, type FinishedLayer, type Method, type MethodResult, methodReport } from '../method.ts';
 import { overlapped } from '../overlap.ts';
 import { selectMatrices } from '../patterns.ts';
-import { allocateByLoss, breakEvenRank, componentBytes, type RankCase, rankForEnergy, rankForRatio } from './ranks.ts';
+import { inputEnergies, weighComponents } from './component-losses.ts';
+import { partKey, partOf, solvedFrom } from './kept-decomposition.ts';
+import { breakEvenRank, componentBytes, rankForEnergy, rankForRatio } from './ranks.ts';
+import { fisherScales, magnitudeScales, type RowScales } from './row-scales.ts';
+import { measureSensitivity } from './sensitivity.ts';
 import { type LowRankSettings, lowRankSettings } from './settings.ts';
-
-const phase = 'low rank';
+import { shareOut } from './share-out.ts';
+import { checkRank, cutSolved, describeTarget, factorizedLayer, keptAsItIs, type Solved, type Target, weightOf } from './target.ts';
 
 /**
  * W [m, n] ≈ left [m, R] · right [R, n] for every selected matrix.
  *
- * @see README.md beside this file, and the sources at `whitenedProblem` and `dominantEigen`
+ * @see README.md beside this file, and the sources at `whitenedProblem`, `fisherScales`, `magnitudeScales` and `dominantEigen`
  */
 export const lowRank: Method<LowRankSettings> = {
   name: 'lowRank',
   settings: lowRankSettings,
-  needsCalibration: ({ method }) => method === 'whitened',
+  needsCalibration: ({ method, allocate }) => method !== 'plain' || allocate !== 'uniform',
   async apply(model, settings, environment, context) {
     const targets = selectMatrices(model, settings).map((spec) => describeTarget(model, spec));
     if (settings.rank !== undefined) for (const target of targets) checkRank(target, settings.rank);
@@ -46,41 +49,10 @@ export const lowRank: Method<LowRankSettings> = {
   },
 };
 
-/** One matrix to factorize. */
-interface Target extends RankCase {
-  readonly spec: ParameterSpec;
-  readonly parameter: Parameter;
-  /** Type of the stored factors: that of the stored weight, so that ratios of elements are ratios of bytes. */
-  readonly dtype: DType;
-}
-
-function describeTarget(model: Model, spec: ParameterSpec): Target {
-  const parameter = model.parameters.get(spec.path);
-  invariant(parameter !== undefined, `${spec.path} is in the architecture but not in the model`);
-  const tensors = Object.values(parameter.tensors);
-  const first = at(tensors, 0).dtype;
-  const dtype = isFloat(first) && tensors.every((tensor) => tensor.dtype === first) ? first : 'float32';
-  const bytesBefore = tensors.reduce((sum, tensor) => sum + tensorBytes(tensor), 0);
-  return { spec, parameter, dtype, rows: at(spec.shape, 0), columns: at(spec.shape, 1), elementBytes: dtypeBytes[dtype], bytesBefore };
-}
-
-function checkRank({ spec, rows, columns }: Target, rank: number): void {
-  const limit = Math.min(rows, columns);
-  if (rank >= 1 && rank <= limit) return;
-  const message = `lowRank: rank ${rank} of ${spec.path} ${printShape(spec.shape)} is outside 1..${limit}. Choose another, or exclude it.`;
-  throw new AppError('rank_out_of_range', message, { details: { path: spec.path, rank, limit } });
-}
-
-/** A matrix whose factors are known, to be cut to their final rank. */
-interface Solved {
-  readonly target: Target;
-  readonly factors: Factors;
-  /** σ², descending: all of them, or as many as the factors have. */
-  readonly squares: Float64Array;
-  /** Sum over the whole spectrum. */
-  readonly energy: number;
-  /** The floor under the inputs' moments, where the matrix was whitened. */
-  readonly floor: number | undefined;
+/** What is known of a layer's inputs. */
+interface LayerInputs {
+  readonly metric: InputMetric;
+  readonly moments: InputMoments;
 }
 
 /** One application of the method: what all its steps share. */
@@ -90,8 +62,7 @@ class LowRankRun {
   readonly #environment: CompressionEnvironment;
   readonly #context: OperationContext;
   readonly #matrices: EngineMatrices;
-  readonly #total: number;
-  #numDone = 0;
+  readonly #layers: LayerRun;
 
   constructor(
     model: Model,
@@ -106,42 +77,72 @@ class LowRankRun {
     this.#environment = environment;
     this.#context = context;
     this.#matrices = matrices;
-    this.#total = total;
+    this.#layers = new LayerRun('low rank', total, environment, context);
   }
 
   async apply(targets: readonly Target[]): Promise<MethodResult> {
-    const finished =
-      this.#settings.allocate === 'loss'
-        ? await this.#applyAllocated(targets)
-        : await collect(this.#solveAll(targets), (each) => this.#finish(each));
-    const byPath = new Map(finished.map((result) => [result.layer.path, result]));
+    const finished = await this.#layers.recallAll(targets.map(({ spec }) => spec.path));
+    // Shared-out ranks follow from all matrices, so what is left of an interrupted step is decomposed with those that are done.
+    const shares = this.#settings.allocate === 'uniform' ? [] : targets.filter(({ spec }) => spec.role === 'linear');
+    const isShared = new Set(shares);
+    const isOpen = ({ spec }: Target): boolean => !finished.has(spec.path);
+    const alone = targets.filter((target) => isOpen(target) && !isShared.has(target));
+    for await (const solved of this.#solveAll(alone)) finished.set(solved.target.spec.path, await this.#finish(solved));
+    if (shares.some(isOpen))
+      for (const { solved, rank } of await this.#shareOut(shares))
+        if (isOpen(solved.target)) finished.set(solved.target.spec.path, await this.#finish(solved, rank));
     const ordered = targets.map(({ spec }) => {
-      const result = byPath.get(spec.path);
+      const result = finished.get(spec.path);
       invariant(result !== undefined, `${spec.path} was not decomposed`);
       return result;
     });
-    const replacements = ordered.flatMap(({ parameter }) => (parameter === undefined ? [] : [parameter]));
     const report = methodReport(
       'lowRank',
       ordered.map(({ layer }) => layer),
     );
+    const replacements = ordered.flatMap(({ parameters }) => parameters);
     return { model: replaceParameters(this.#model, replacements), report };
   }
 
   /** Decomposes everything first, then shares out the bytes. */
-  async #applyAllocated(targets: readonly Target[]): Promise<Finished[]> {
-    const { ratio } = this.#settings;
-    invariant(ratio !== undefined, 'the settings allow loss allocation with a ratio only');
-    const solved = await collect(this.#solveAll(targets), async (each) => each);
+  async #shareOut(targets: readonly Target[]): Promise<{ solved: Solved; rank: number }[]> {
+    const { ratio, allocate } = this.#settings;
+    invariant(ratio !== undefined, 'the settings allow shared-out ranks with a ratio only');
+    const solved = await this.#solveOnce(targets);
     const budgetBytes = ratio * targets.reduce((sum, { bytesBefore }) => sum + bytesBefore, 0);
-    const ranks = allocateByLoss(
-      solved.map(({ target, squares }) => ({ ...target, squares })),
+    const inputs = [this.#model, solved, this.#matrices, this.#calibration(), this.#context] as const;
+    const weighed =
+      allocate === 'loss'
+        ? await weighComponents(...inputs)
+        : (await measureSensitivity(...inputs)).map((curve, index) => ({ solved: at(solved, index), curve }));
+    const ranks = shareOut(
+      weighed.map(({ curve }) => curve),
       budgetBytes,
     );
-    const finished: Finished[] = [];
-    for (const [index, each] of solved.entries())
-      finished.push(await this.#finish({ ...each, factors: cutFactors(each.factors, at(ranks, index)) }));
-    return finished;
+    return weighed.map(({ solved: each }, index) => ({ solved: each, rank: at(ranks, index) }));
+  }
+
+  /** In the order of `targets`, whatever comes from an earlier attempt. */
+  async #solveOnce(targets: readonly Target[]): Promise<Solved[]> {
+    const byPath = new Map<string, Solved>();
+    for (const target of targets) {
+      const part = await this.#layers.recallPart(partKey(target));
+      if (part !== undefined) byPath.set(target.spec.path, solvedFrom(target, part));
+    }
+    for await (const solved of this.#solveAll(targets.filter(({ spec }) => !byPath.has(spec.path)))) {
+      await this.#layers.keepPart(partKey(solved.target), partOf(solved));
+      byPath.set(solved.target.spec.path, solved);
+    }
+    return [...byPath.values()].sort((left, right) => targets.indexOf(left.target) - targets.indexOf(right.target));
+  }
+
+  #calibration(): Calibration {
+    const { calibration } = this.#environment;
+    if (calibration !== undefined) return calibration;
+    const { method, allocate } = this.#settings;
+    const [what, looks] =
+      method === 'plain' ? [`allocate: "${allocate}"`, "at the model's loss"] : [`method "${method}"`, 'at what layers do'];
+    throw new AppError('not_enough_samples', `lowRank: ${what} looks ${looks} and got no calibration text. Give data.`);
   }
 
   #solveAll(targets: readonly Target[]): AsyncGenerator<Solved> {
@@ -150,41 +151,54 @@ class LowRankRun {
 
   /** Embeddings have no inputs to look at, so they are always decomposed plainly. */
   async *#jobs(targets: readonly Target[]): AsyncGenerator<() => Promise<Solved>> {
-    const isWhitened = (target: Target): boolean => this.#settings.method === 'whitened' && target.spec.role === 'linear';
-    const byPath = new Map(targets.filter(isWhitened).map((target) => [target.spec.path, target]));
-    for (const target of targets) if (!isWhitened(target)) yield () => this.#solve(target, undefined);
+    const { method, allocate } = this.#settings;
+    const linear = targets.filter(({ spec }) => spec.role === 'linear');
+    const scales = linear.length === 0 ? new Map<string, Float64Array>() : await this.#rowScales(linear.map(({ spec }) => spec.path));
+    const byPath = new Map(method === 'whitened' || allocate === 'loss' ? linear.map((target) => [target.spec.path, target] as const) : []);
+    for (const target of targets) if (!byPath.has(target.spec.path)) yield () => this.#solve(target, scales);
     if (byPath.size === 0) return;
-    const { calibration } = this.#environment;
-    if (calibration === undefined)
-      throw new AppError('not_enough_samples', 'lowRank: method "whitened" looks at layer inputs and got no calibration text. Give data.');
-    for await (const moments of calibration.inputMoments(this.#model, [...byPath.keys()], this.#context)) {
+    for await (const moments of this.#calibration().inputMoments(this.#model, [...byPath.keys()], this.#context)) {
       const metric = new InputMetric(moments.gram, moments.width);
       for (const path of moments.paths) {
         const target = byPath.get(path);
         invariant(target !== undefined, `calibration answered for ${path}, which was not asked for`);
-        yield () => this.#solve(target, { metric, moments });
+        yield () => this.#solve(target, scales, { metric, moments });
       }
     }
   }
 
-  async #solve(target: Target, input: { metric: InputMetric; moments: InputMoments } | undefined): Promise<Solved> {
+  async #rowScales(paths: readonly string[]): Promise<RowScales> {
+    const { method, alpha = 0.5 } = this.#settings;
+    if (method === 'fwsvd') return await fisherScales(this.#model, paths, this.#calibration(), this.#context);
+    if (method === 'asvd') return await magnitudeScales(this.#model, paths, alpha, this.#calibration(), this.#context);
+    return new Map();
+  }
+
+  async #solve(target: Target, scales: RowScales, inputs?: LayerInputs): Promise<Solved> {
     throwIfCancelled(this.#context.signal);
-    const weight = this.#weight(target);
-    const matrices = this.#matrices;
-    const problem = await (input === undefined ? plainProblem(matrices, weight) : whitenedProblem(matrices, weight, input.metric));
+    const isWhitened = this.#settings.method === 'whitened' && inputs !== undefined;
+    const problem = await this.#problem(target, scales.get(target.spec.path), isWhitened ? inputs : undefined);
     try {
-      const solved = await this.#decompose(target, problem);
-      if (input !== undefined) checkSamples(target, solved.factors.rank, input.moments.tokens);
-      return { ...solved, target, floor: input?.metric.floor };
+      const solved = { ...(await this.#decompose(target, problem)), target, floor: isWhitened ? inputs.metric.floor : undefined };
+      if (isWhitened) checkSamples(target, solved.factors.rank, inputs.moments.tokens);
+      if (inputs === undefined || this.#settings.allocate !== 'loss') return solved;
+      return { ...solved, inputEnergies: await inputEnergies(this.#matrices, solved.factors, inputs.metric.moments) };
     } finally {
       problem.release();
     }
   }
 
+  #problem(target: Target, scales: Float64Array | undefined, inputs: LayerInputs | undefined): Promise<FactorProblem> {
+    const weight = weightOf(this.#model, target);
+    if (inputs !== undefined) return whitenedProblem(this.#matrices, weight, inputs.metric);
+    return scales === undefined ? plainProblem(this.#matrices, weight) : scaledProblem(this.#matrices, weight, scales);
+  }
+
   /** A rank that is known beforehand needs only the dominant part of the spectrum. */
-  async #decompose(target: Target, problem: FactorProblem): Promise<{ factors: Factors; squares: Float64Array; energy: number }> {
+  async #decompose(target: Target, problem: FactorProblem): Promise<Pick<Solved, 'factors' | 'squares' | 'energy'>> {
     const { ratio, rank, energy, allocate } = this.#settings;
-    const fixedRank = rank ?? (ratio !== undefined && allocate === 'uniform' ? rankForRatio(target, ratio) : undefined);
+    const isShared = allocate !== 'uniform' && target.spec.role === 'linear';
+    const fixedRank = rank ?? (ratio !== undefined && !isShared ? rankForRatio(target, ratio) : undefined);
     if (fixedRank !== undefined) {
       const seed = this.#settings.seed ?? this.#environment.seed ?? 0;
       const eigen = await dominantEigen(this.#matrices, problem.gram, fixedRank, seed);
@@ -197,59 +211,22 @@ class LowRankRun {
     return { factors, squares: eigen.values, energy: eigen.energy };
   }
 
-  #weight({ spec }: Target): HostTensor<'float32'> {
-    const weight = materializeParameter(this.#model, spec.path);
-    const bad = firstNonFinite(weight);
-    if (bad < 0) return weight;
-    const columns = at(weight.shape, 1);
-    const place = `[${Math.floor(bad / columns)}, ${bad % columns}]`;
-    throw new AppError('bad_weights', `${spec.path}${place} is ${weight.data[bad]}. Use a checkpoint from before it diverged.`);
+  /** @param rank - what the factors are cut to */
+  #finish(solved: Solved, rank = solved.factors.rank): Promise<FinishedLayer> {
+    return this.#layers.layer(solved.target.spec.path, async () => {
+      const { target } = solved;
+      const { bytesBefore } = target;
+      const bytesAfter = rank * componentBytes(target);
+      // An explicit rank is an order; a ratio or an energy asks for a smaller model.
+      if (this.#settings.rank === undefined && bytesAfter >= bytesBefore)
+        return keptAsItIs(target, `rank ${rank} would store ${bytesAfter} bytes in place of ${bytesBefore}`);
+      return await this.#factorized(cutSolved(solved, rank));
+    });
   }
 
-  /** Rounds the factors to their stored type, measures what they lose, and reports the layer. */
-  async #finish(solved: Solved): Promise<Finished> {
-    const { target, factors } = solved;
-    const { rank } = factors;
-    const bytesAfter = rank * componentBytes(target);
-    const base = { path: target.spec.path, kindBefore: target.parameter.kind, bytesBefore: target.bytesBefore };
-    // An explicit rank is an order; a ratio or an energy asks for a smaller model.
-    if (this.#settings.rank === undefined && bytesAfter >= target.bytesBefore) {
-      const note = `kept as it is: rank ${rank} would store ${bytesAfter} bytes in place of ${target.bytesBefore}`;
-      const layer = { ...base, kindAfter: target.parameter.kind, bytesAfter: target.bytesBefore, weightError: 0, note };
-      this.#report(layer);
-      return { layer };
-    }
-    const stored = roundFactors(factors, target.dtype);
-    const loss = await weightLoss(
-      this.#matrices,
-      this.#weight(target),
-      castTensor(stored.left, 'float32'),
-      castTensor(stored.right, 'float32'),
-    );
-    const layer: LayerReport = {
-      ...base,
-      kindAfter: 'lowRank',
-      bytesAfter,
-      weightError: relativeError(loss),
-      rank,
-      ...outputError(solved, loss),
-    };
-    this.#report(layer);
-    const { left, right } = stored;
-    return { layer, parameter: { path: target.spec.path, kind: 'lowRank', settings: { rank }, tensors: { left, right } } };
+  #factorized(solved: Solved): Promise<FinishedLayer> {
+    return factorizedLayer(this.#matrices, this.#model, solved.target, solved.factors, (loss) => outputError(solved, loss));
   }
-
-  #report({ path, weightError, outputError, rank, bytesBefore, bytesAfter }: LayerReport): void {
-    const errors = outputError === undefined ? { weightError } : { weightError, outputError };
-    const metrics = { ...errors, ...(rank === undefined ? {} : { rank }), bytesBefore, bytesAfter };
-    this.#context.report({ phase, step: ++this.#numDone, total: this.#total, item: path, metrics });
-  }
-}
-
-interface Finished {
-  readonly layer: LayerReport;
-  /** Absent where the parameter stays as it is. */
-  readonly parameter?: Parameter;
 }
 
 /** The discarded singular values are the error of the outputs; what the floor under the moments added to them comes off again. */
@@ -263,10 +240,4 @@ function checkSamples({ spec }: Target, rank: number, tokens: number): void {
   if (tokens >= rank) return;
   const message = `lowRank: ${tokens} calibration tokens cannot tell ${rank} directions of ${spec.path} apart. Give at least ${rank} tokens.`;
   throw new AppError('not_enough_samples', message, { details: { path: spec.path, tokens, rank } });
-}
-
-async function collect<From, To>(source: AsyncIterable<From>, convert: (item: From) => Promise<To>): Promise<To[]> {
-  const results: To[] = [];
-  for await (const item of source) results.push(await convert(item));
-  return results;
 }

@@ -1,4 +1,4 @@
-// How many components each matrix keeps: by its share of the bytes, by energy, or by where the bytes help most.
+// How many components a matrix keeps: by its share of the bytes, or by energy.
 import { at } from '#base';
 
 /** What rank rules need to know of one matrix. */
@@ -37,42 +37,4 @@ export function rankForEnergy(squares: Float64Array, energy: number): number {
     if (kept >= energy * total) return rank;
   }
   return Math.max(1, squares.length);
-}
-
-/** A matrix with its spectrum, for sharing out bytes. */
-export interface AllocationCase extends RankCase {
-  /** σ² in descending order, of the whole spectrum. */
-  readonly squares: Float64Array;
-}
-
-/**
- * Shares out `budgetBytes` over the matrices so that the sum of their relative squared errors is smallest.
- *
- * Every component earns σ²/Σσ² of its matrix for its bytes. Since σ² falls with the rank, taking components in the order of earnings a
- * byte is optimal up to the last one that fits. Each matrix keeps at least one component and none more than its break-even rank.
- *
- * @returns one rank a matrix, in order
- */
-export function allocateByLoss(matrices: readonly AllocationCase[], budgetBytes: number): number[] {
-  const ranks = matrices.map(() => 1);
-  let left = matrices.reduce((budget, matrix) => budget - componentBytes(matrix), budgetBytes);
-  const offers = matrices.flatMap((matrix, index) => {
-    const total = matrix.squares.reduce((sum, square) => sum + square, 0) || 1;
-    const limit = breakEvenRank(matrix);
-    const earned = (component: number): number => at(matrix.squares, component) / total / componentBytes(matrix);
-    return Array.from({ length: limit - 1 }, (_, offset) => ({ index, component: offset + 1, earned: earned(offset + 1) }));
-  });
-  offers.sort((first, second) => second.earned - first.earned || first.component - second.component || first.index - second.index);
-  const isFull = matrices.map(() => false);
-  for (const { index, component } of offers) {
-    if (isFull[index]) continue;
-    const bytes = componentBytes(at(matrices, index));
-    if (bytes > left) {
-      isFull[index] = true;
-      continue;
-    }
-    left -= bytes;
-    ranks[index] = component + 1;
-  }
-  return ranks;
 }

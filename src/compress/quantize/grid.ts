@@ -1,5 +1,6 @@
 // The grid of numbers that codes stand for: scales and zero points by group, rounding to it, and the tensors that are stored.
 import { AppError, at } from '#base';
+import type { GroupEncoding } from '#models';
 import { floatToHalf, type HostTensor, halfToFloat, hostTensor, packCodes } from '#tensor';
 
 export interface GridShape {
@@ -10,6 +11,8 @@ export interface GridShape {
   readonly bits: number;
   readonly groupSize: number;
   readonly symmetric: boolean;
+  /** Default `integer`. */
+  readonly scheme?: GroupEncoding['scheme'];
 }
 
 /** Number = (code − zero point)·scale, the same for all codes of a group. */
@@ -18,8 +21,8 @@ export interface Grid extends GridShape {
   readonly groups: number;
   /** [rows, groups], exact in 16 bits; 0 where all of a group is zero. */
   readonly scales: Float32Array;
-  /** [rows, groups] */
-  readonly zeroPoints: Uint8Array;
+  /** [rows, groups]; halves for binary codes */
+  readonly zeroPoints: Uint8Array | Float32Array;
 }
 
 /** Scales that differ by less come from the rounding of float32. */

@@ -1,17 +1,19 @@
-// Codes of one matrix slot, by each of the methods.
-import { invariant } from '#base';
+// Codes of one matrix slot in groups: by rounding and by GPTQ, decoded, and as they are stored.
 import { runCooperatively, type Steps } from '#linalg';
-import { type CodeLayout, encodingSettings, type ParameterSettings } from '#models';
-import { castTensor, float32, floatToHalf, type HostTensor, halfToFloat, hostTensor, tensorBytes, transposeMatrix } from '#tensor';
+import { type CodeLayout, encodingSettings, type GroupEncoding, type ParameterSettings } from '#models';
+import { floatToHalf, type HostTensor, hostTensor, transposeMatrix } from '#tensor';
 import type { EngineMatrices } from '../decomposition/engine-matrices.ts';
-import { dropDeadInputs, gptqCodes } from './gptq.ts';
+import { dropDeadInputs } from '../decomposition/input-factor.ts';
+import type { LayerInputs } from '../decomposition/layer-inputs.ts';
+import { byInput } from '../decomposition/slot-matrices.ts';
+import { gptqCodes } from './gptq.ts';
 import { decodeCodes, type Grid, type GridShape, makeGrid, nearestCodes, packGrid } from './grid.ts';
-import type { LayerInputs } from './layer-inputs.ts';
 
 export interface CodeSettings {
   readonly bits: number;
   readonly groupSize: number;
   readonly symmetric: boolean;
+  readonly scheme?: GroupEncoding['scheme'];
 }
 
 /** Codes on their grid; `inputScales` [K] were multiplied into the weights before. */
@@ -45,12 +47,6 @@ export function* roundToNearest(numbers: Float32Array, shape: GridShape): Steps<
   return { grid: { ...shape, groups, scales, zeroPoints }, codes };
 }
 
-/** The numbers of a slot, row by row as its codes are grouped: [N, K]. */
-export function slotRows(slot: HostTensor, { rows, columns, isTransposed }: CodeLayout): Float32Array {
-  const wide = castTensor(slot, 'float32');
-  return isTransposed ? transposeMatrix(wide).data : float32([rows, columns], wide.data).data;
-}
-
 /** The numbers that codes stand for, [N, K], input scales taken off. */
 export function decoded({ grid, codes, inputScales }: Coded): Float32Array {
   const numbers = decodeCodes(codes, grid);
@@ -59,13 +55,8 @@ export function decoded({ grid, codes, inputScales }: Coded): Float32Array {
   return numbers;
 }
 
-/** [N, K] -> [K, N] in float64, as products over inputs want it. */
-export function byInput(rows: Float32Array, { rows: N, columns: K }: GridShape): Float64Array {
-  return new Float64Array(transposeMatrix(float32([N, K], rows)).data);
-}
-
 /** ‖X·(W − W')‖² over the calibration inputs. */
-async function lostEnergy(inputs: LayerInputs, rows: Float32Array, coded: Coded): Promise<number> {
+export async function lostEnergy(inputs: LayerInputs, rows: Float32Array, coded: Coded): Promise<number> {
   const kept = decoded(coded);
   return await inputs.outputEnergy(
     byInput(
@@ -79,58 +70,38 @@ async function lostEnergy(inputs: LayerInputs, rows: Float32Array, coded: Coded)
  * GPTQ, or rounding to nearest where that happens to lose less: never worse on the calibration inputs.
  *
  * @param rows - the weight, [N, K]
+ * @param keeps - one flag (0 or 1) a weight, [K, N]: those without are zero and stay zero
  */
-export async function codeByGptq(matrices: EngineMatrices, rows: Float32Array, shape: GridShape, inputs: LayerInputs): Promise<Coded> {
+export async function codeByGptq(
+  matrices: EngineMatrices,
+  rows: Float32Array,
+  shape: GridShape,
+  inputs: LayerInputs,
+  keeps?: Uint8Array,
+): Promise<Coded> {
   const nearest = await runCooperatively(roundToNearest(rows, shape), matrices.signal);
   const factor = await inputs.factor();
   const weight = byInput(rows, shape);
   dropDeadInputs(weight, factor);
   const alive = transposeMatrix(hostTensor('float64', [shape.columns, shape.rows], weight)).data;
   const grid = makeGrid(alive, shape);
-  const chosen = { grid, codes: await gptqCodes(matrices, weight, factor, grid) };
+  const chosen = { grid, codes: await gptqCodes(matrices, weight, factor, grid, keeps) };
   return (await lostEnergy(inputs, rows, chosen)) <= (await lostEnergy(inputs, rows, nearest)) ? chosen : nearest;
 }
 
-/** Exponents that are tried for the input scales. */
-const numExponents = 20;
-/** Smallest share of the largest input norm that a scale sees: inputs that never were anything else would get a scale of zero. */
-const smallestNorm = 1e-4;
-
-/**
- * Activation-aware scales: weights are multiplied by s_j = ‖x_j‖^a before they are rounded and the inputs divided by it, so that weights of large
- * inputs lose less. a is the one of 20 in [0, 1) with the smallest output error; 0 needs no scales.
- *
- * @see J. Lin et al., "AWQ: Activation-aware weight quantization for on-device LLM compression and acceleration", MLSys 2024. We differ: root mean
- * squares in place of mean magnitudes, the error of the layer in place of the block's, no search for clipping, and the scales stay a stored
- * vector that the input is divided by.
- */
-export async function codeByAwq(matrices: EngineMatrices, rows: Float32Array, shape: GridShape, inputs: LayerInputs): Promise<Coded> {
-  const norms = inputs.norms();
-  const floor = smallestNorm * norms.reduce((largest, norm) => Math.max(largest, norm), 0);
-  let best = await runCooperatively(roundToNearest(rows, shape), matrices.signal);
-  let least = await lostEnergy(inputs, rows, best);
-  for (let step = 1; step < numExponents && floor > 0; step++) {
-    const powers = norms.map((norm) => Math.max(norm, floor) ** (step / numExponents));
-    const [low, high] = powers.reduce(([l, h], power) => [Math.min(l, power), Math.max(h, power)], [Infinity, 0]);
-    const inputScales = halfToFloat(floatToHalf(powers.map((power) => power / Math.sqrt(low * high))));
-    const scaled = rows.map((value, index) => value * (inputScales[index % shape.columns] ?? 1));
-    const coded = { ...(await runCooperatively(roundToNearest(scaled, shape), matrices.signal)), inputScales };
-    const lost = await lostEnergy(inputs, rows, coded);
-    if (lost < least) [best, least] = [coded, lost];
-  }
-  return best;
+/** What replaces a slot of plain numbers. */
+export interface EncodedSlot {
+  readonly settings: ParameterSettings;
+  readonly tensors: Readonly<Record<string, HostTensor>>;
 }
 
 /** The tensors and settings with which a slot is stored in codes. */
-export function encodedSlot(
-  slot: string,
-  { grid, codes, inputScales }: Coded,
-): { readonly settings: ParameterSettings; readonly tensors: Readonly<Record<string, HostTensor>> } {
-  const { bits, groupSize, symmetric } = grid;
+export function encodedSlot(slot: string, { grid, codes, inputScales }: Coded): EncodedSlot {
+  const { scheme = 'integer', bits, groupSize, symmetric } = grid;
   const pieces = Object.entries(packGrid(codes, grid)).map(([piece, tensor]) => [`${slot}.${piece}`, tensor] as const);
   if (inputScales !== undefined)
     pieces.push([`${slot}.inputScales`, hostTensor('float16', [inputScales.length], floatToHalf(inputScales))]);
-  const settings = encodingSettings(slot, { bits, groupSize, symmetric, scaledInputs: inputScales !== undefined });
+  const settings = encodingSettings(slot, { scheme, bits, groupSize, symmetric, scaledInputs: inputScales !== undefined });
   return { settings, tensors: Object.fromEntries(pieces) };
 }
 
@@ -139,16 +110,4 @@ export function encodedBytes({ rows, columns }: CodeLayout, { bits, groupSize, s
   const groups = Math.ceil(columns / groupSize);
   const zeroPoints = symmetric ? 0 : Math.ceil((groups * bits) / 8);
   return rows * (groups * ((groupSize * bits) / 8 + 2) + zeroPoints);
-}
-
-/** Sum of the bytes of a parameter's tensors. */
-export function bytesOf(tensors: Readonly<Record<string, HostTensor>>): number {
-  return Object.values(tensors).reduce((sum, tensor) => sum + tensorBytes(tensor), 0);
-}
-
-/** One of the tensors of a parameter. */
-export function tensorOf(tensors: Readonly<Record<string, HostTensor>>, slot: string, path: string): HostTensor {
-  const tensor = tensors[slot];
-  invariant(tensor !== undefined, `${path} has no stored tensor ${slot}`);
-  return tensor;
 }

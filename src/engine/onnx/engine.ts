@@ -12,7 +12,9 @@ import { CpuMemory, type DeviceMemory } from './device-memory.ts';
 import { dumpGraph, fileStem } from './dump.ts';
 import { type Environment, ortEnvironment } from './environment.ts';
 import { createGpuMemory } from './gpu-memory.ts';
+import { probeInt8 } from './int8-probe.ts';
 import { lowerGraph } from './lower.ts';
+import type { Int8Weights } from './lowering.ts';
 import { probeNBits } from './n-bits-probe.ts';
 import { OnnxProgram } from './program.ts';
 import { type Device, parseDevice, printDevice } from './providers.ts';
@@ -51,7 +53,14 @@ export async function createOnnxEngine(options: OnnxEngineOptions = {}): Promise
 
 async function createOn(environment: Environment, device: Device, options: OnnxEngineOptions): Promise<Engine> {
   const memory = device.kind === 'cpu' ? new CpuMemory(environment) : await createGpuMemory(environment, device);
-  return new OnnxEngine(environment, device, memory, await probeNBits(environment, device), options);
+  const kernels = { nBitsKernels: await probeNBits(environment, device), int8Weights: await probeInt8(environment, device) };
+  return new OnnxEngine(environment, device, memory, kernels, options);
+}
+
+/** What the probes found on the device. */
+interface Kernels {
+  readonly nBitsKernels: ReadonlySet<number>;
+  readonly int8Weights: Int8Weights | undefined;
 }
 
 class OnnxEngine implements Engine {
@@ -60,7 +69,7 @@ class OnnxEngine implements Engine {
   readonly #environment: Environment;
   readonly #device: Device;
   readonly #memory: DeviceMemory;
-  readonly #nBitsKernels: ReadonlySet<number>;
+  readonly #kernels: Kernels;
   readonly #options: OnnxEngineOptions;
   readonly #dumpFolder: string | undefined;
   readonly #counters = new Counters();
@@ -68,18 +77,12 @@ class OnnxEngine implements Engine {
   readonly #programs = new Set<OnnxProgram>();
   #isDisposed = false;
 
-  constructor(
-    environment: Environment,
-    device: Device,
-    memory: DeviceMemory,
-    nBitsKernels: ReadonlySet<number>,
-    options: OnnxEngineOptions,
-  ) {
+  constructor(environment: Environment, device: Device, memory: DeviceMemory, kernels: Kernels, options: OnnxEngineOptions) {
     this.device = printDevice(device);
     this.#environment = environment;
     this.#device = device;
     this.#memory = memory;
-    this.#nBitsKernels = nBitsKernels;
+    this.#kernels = kernels;
     this.#options = options;
     this.#dumpFolder = options.dumpFolder ?? process.env['DUMP'];
     this.#pool = new BufferPool(environment, memory, this.#counters);
@@ -90,7 +93,7 @@ class OnnxEngine implements Engine {
     const name = options.name ?? 'program';
     const frozen = options.frozen ?? new Map<string, HostTensor>();
     checkFrozen(graph, frozen, name);
-    const model = lowerGraph(graph, { name, frozen, portable: false, nBitsKernels: this.#nBitsKernels });
+    const model = lowerGraph(graph, { name, frozen, portable: false, ...this.#kernels });
     if (this.#dumpFolder !== undefined) await dumpGraph(this.#dumpFolder, graph, model);
     const { profileFolder } = this.#options;
     if (profileFolder !== undefined) await mkdir(profileFolder, { recursive: true });

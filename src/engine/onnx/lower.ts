@@ -3,7 +3,7 @@ import { at, invariant } from '#base';
 import { type Graph, type Node, opName, ops, topologicalOrder, type Value } from '#graph';
 import { type HostTensor, sameShape } from '#tensor';
 import { addedRows, addRows } from './added-rows-fusion.ts';
-import type { LoweringContext } from './lowering.ts';
+import type { Int8Weights, LoweringContext } from './lowering.ts';
 import { lowerings } from './lowerings.ts';
 import { ModelBuilder, type Ref } from './model-builder.ts';
 import { subtractedOneHots, subtractOneHot } from './one-hot-fusion.ts';
@@ -18,6 +18,8 @@ export interface LowerOptions {
   readonly portable: boolean;
   /** What `probeNBits` found; none when absent. */
   readonly nBitsKernels?: ReadonlySet<number>;
+  /** What `probeInt8` found. */
+  readonly int8Weights?: Int8Weights | undefined;
 }
 
 type AnyLowering = (operands: readonly Ref[], attrs: object, emit: ModelBuilder, context: LoweringContext) => Ref | readonly Ref[];
@@ -25,7 +27,8 @@ type AnyLowering = (operands: readonly Ref[], attrs: object, emit: ModelBuilder,
 /** ONNX inputs are the graph's inputs without the frozen ones, in order; outputs are the graph's. */
 export function lowerGraph(graph: Graph, options: LowerOptions): OnnxModel {
   const emit = new ModelBuilder();
-  const nBitsKernels = options.nBitsKernels ?? new Set<number>();
+  const { portable, int8Weights, nBitsKernels = new Set<number>() } = options;
+  const devices = { portable, int8Weights, nBitsKernels };
   const refs = new Map<Node, readonly Ref[]>();
   for (const { name, value } of graph.inputs) {
     const tensor = options.frozen.get(name);
@@ -85,7 +88,7 @@ export function lowerGraph(graph: Graph, options: LowerOptions): OnnxModel {
     // The table pairs each name with its own operand count and attributes, which the union type of its rows cannot say.
     const lowering = lowerings[name] as AnyLowering;
     const isUsed = (index: number): boolean => usedResults.get(node)?.has(index) === true;
-    const results = lowering(operands, node.attrs, emit, { node, isUsed, portable: options.portable, nBitsKernels });
+    const results = lowering(operands, node.attrs, emit, { node, isUsed, ...devices });
     refs.set(node, typeof results === 'string' ? [results] : results);
   }
   // ONNX has one name space for values: an output that is updated in place may not carry its input's name. Results are matched by position.

@@ -4,6 +4,9 @@ import type { ModelBuilder, Ref } from './model-builder.ts';
 
 type NumOperands<K extends OpName> = (typeof ops)[K] extends OpDefinition<infer N, infer _Attrs> ? N : never;
 
+/** Types of weights in integer products. */
+export type Int8Weights = 'int8' | 'uint8';
+
 /** Facts beside the operands' names that a row may need. */
 export interface LoweringContext {
   /** Types of operands and results, and the place. */
@@ -14,6 +17,8 @@ export interface LoweringContext {
   readonly portable: boolean;
   /** Bits per weight for which the runtime's product with packed codes works on this device. */
   readonly nBitsKernels: ReadonlySet<number>;
+  /** The weights that the runtime multiplies 8-bit activations by exactly on this device; undefined: none. */
+  readonly int8Weights: Int8Weights | undefined;
 }
 
 /**

@@ -2,6 +2,7 @@
 import type { OpName } from '#graph';
 import type { Lowering } from './lowering.ts';
 import { elementwise } from './lowerings/elementwise.ts';
+import { int8 } from './lowerings/int8.ts';
 import { movement } from './lowerings/movement.ts';
 import { products } from './lowerings/products.ts';
 import { quantized } from './lowerings/quantized.ts';
@@ -13,5 +14,6 @@ export const lowerings: { readonly [K in Exclude<OpName, 'input'>]: Lowering<K> 
   ...reductions,
   ...products,
   ...quantized,
+  ...int8,
   ...movement,
 };

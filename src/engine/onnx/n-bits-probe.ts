@@ -1,13 +1,11 @@
 // Finds out which products with packed codes the runtime computes correctly on a device: that varies by version and provider.
 import { AppError, at, Random } from '#base';
 import { definitionOf, GraphBuilder } from '#graph';
-import { float32, type HostTensor, hostTensor, rawBytes, toNumbers } from '#tensor';
+import { float32, type HostTensor, hostTensor, toNumbers } from '#tensor';
 import type { Environment } from './environment.ts';
 import { lowerGraph } from './lower.ts';
-import { addressOf, offHeap } from './native-memory.ts';
+import { relativeDistance, runOnce } from './probe-run.ts';
 import { type Device, printDevice } from './providers.ts';
-import { Session } from './session.ts';
-import { tensorValue } from './tensor-value.ts';
 
 const candidates = [2, 4, 8] as const;
 /** Rounding activations to 8 bits moves results by less than one percent; a wrong layout by about a hundred. */
@@ -75,51 +73,11 @@ async function isRight(environment: Environment, device: Device, bits: number): 
   );
   const model = lowerGraph(graph, { name: `probe ${bits} bits`, frozen, portable: false, nBitsKernels: new Set([bits]) });
   const inputs = [operands.x, operands.codes, operands.scales, operands.zeroPoints];
-  const results = await runOnce(environment, device, model, inputs, [rows, columns]);
+  const results = await runOnce(environment, device, model, inputs, [rows, columns], 2);
 
   const plain = inputs.map((tensor) => ({ shape: tensor.shape, data: Float64Array.from(toNumbers(tensor)) }));
   const type = { dtype: 'float32', shape: [rows, columns] } as const;
   const evaluated = definitionOf('matmulNBits').evaluate(plain, attrs, [[rows, columns]], [type]);
   const expected = 'data' in evaluated ? evaluated : at(evaluated, 0);
   return results.every((result) => relativeDistance(result, expected.data) < tolerance);
-}
-
-/** Runs a model of two outputs of one shape. */
-async function runOnce(
-  environment: Environment,
-  device: Device,
-  model: Parameters<typeof Session.create>[1],
-  inputs: readonly HostTensor[],
-  shape: readonly [number, number],
-): Promise<Float32Array[]> {
-  const session = await Session.create(environment, model, { device, threads: 1 });
-  const sizeBytes = shape[0] * shape[1] * 4;
-  const memory = [...inputs.map((tensor) => copyOffHeap(rawBytes(tensor))), offHeap(sizeBytes), offHeap(sizeBytes)];
-  const types = [...inputs, { dtype: 'float32', shape } as const, { dtype: 'float32', shape } as const];
-  const values = types.map(({ dtype, shape: sizes }, index) => {
-    const size = index < inputs.length ? rawBytes(at(inputs, index)).length : sizeBytes;
-    return tensorValue(environment, environment.cpuMemory, { pointer: addressOf(at(memory, index)), sizeBytes: size, dtype, shape: sizes });
-  });
-  try {
-    session.runHere(values.slice(0, inputs.length), values.slice(inputs.length));
-    return memory.slice(inputs.length).map((bytes) => new Float32Array(bytes, 0, sizeBytes / 4));
-  } finally {
-    for (const value of values) environment.api.ReleaseValue(value);
-    session.release();
-  }
-}
-
-function copyOffHeap(bytes: Uint8Array): ArrayBuffer {
-  const memory = offHeap(bytes.length);
-  new Uint8Array(memory).set(bytes);
-  return memory;
-}
-
-function relativeDistance(actual: Float32Array, expected: Float64Array): number {
-  let [difference, size] = [0, 0];
-  for (const [index, value] of expected.entries()) {
-    difference += (at(actual, index) - value) ** 2;
-    size += value ** 2;
-  }
-  return Math.sqrt(difference / size);
 }

@@ -8,9 +8,11 @@ import { given, normal, requireDtype } from './checks.ts';
 
 const groupQueryAttention = defineOp<7, GroupQueryAttentionAttrs>({
   traits: ['fused'],
-  infer: ([q, k, v, pastKey, pastValue, lastIndex, totalLength], { heads, keyValueHeads }, place) => {
+  infer: ([q, k, v, pastKey, pastValue, lastIndex, totalLength], { heads, keyValueHeads, window, softCap }, place) => {
     requireDtype(lastIndex, 'int32', place);
     requireDtype(totalLength, 'int32', place);
+    if ((window !== undefined && window < 1) || (softCap !== undefined && softCap <= 0))
+      throw new AppError('shape_mismatch', `${place}: window ${window} and softCap ${softCap} must be above 0.`);
     if (heads % keyValueHeads !== 0)
       throw new AppError('shape_mismatch', `${place}: ${heads} heads cannot share ${keyValueHeads} key-value heads evenly.`);
     const fits =
@@ -28,7 +30,8 @@ const groupQueryAttention = defineOp<7, GroupQueryAttentionAttrs>({
     return [q, pastKey, pastValue];
   },
   vjp: 'not-differentiable',
-  evaluate: ([q, k, v, pastKey, pastValue, lastIndex, totalLength], { heads, keyValueHeads, scale }, [, cacheShape = []]) => {
+  evaluate: ([q, k, v, pastKey, pastValue, lastIndex, totalLength], attrs, [, cacheShape = []]) => {
+    const { heads, keyValueHeads } = attrs;
     const [batch = 0, length = 0] = q.shape;
     const [, , room = 0, width = 0] = cacheShape;
     const key = plain(cacheShape, Float64Array.from(pastKey.data));
@@ -49,7 +52,7 @@ const groupQueryAttention = defineOp<7, GroupQueryAttentionAttrs>({
       for (let t = 0; t < length; t++)
         for (let head = 0; head < heads; head++) {
           const group = Math.floor(head / (heads / keyValueHeads));
-          attendOne(y, tokenAt(row, t, heads, head), q, key, value, cacheAt(row, group, 0), before + t + 1, width, scale);
+          attendOne(y, tokenAt(row, t, heads, head), q, key, value, cacheAt(row, group, 0), before + t + 1, width, attrs);
         }
     }
     return [y, key, value];
@@ -81,6 +84,32 @@ const groupQueryAttention = defineOp<7, GroupQueryAttentionAttrs>({
       attrs: { heads: 2, keyValueHeads: 2, scale: 0.35 },
       note: 'prefill without a past',
     },
+    {
+      operands: [
+        normal(2, 1, 16),
+        normal(2, 1, 8),
+        normal(2, 1, 8),
+        normal(2, 1, 6, 8),
+        normal(2, 1, 6, 8),
+        given([2], [4, 1], 'int32'),
+        given([1], [5], 'int32'),
+      ],
+      attrs: { heads: 2, keyValueHeads: 1, scale: 0.7, window: 3, softCap: 1.5 },
+      note: 'decode with a window and bounded scores',
+    },
+    {
+      operands: [
+        normal(1, 4, 16),
+        normal(1, 4, 16),
+        normal(1, 4, 16),
+        normal(1, 2, 5, 8),
+        normal(1, 2, 5, 8),
+        given([1], [3], 'int32'),
+        given([1], [4], 'int32'),
+      ],
+      attrs: { heads: 2, keyValueHeads: 2, scale: 0.7, window: 2, softCap: 1.5 },
+      note: 'prefill with a window and bounded scores',
+    },
   ],
 });
 
@@ -93,19 +122,21 @@ function attendOne(
   cacheStart: number,
   visible: number,
   width: number,
-  scale: number,
+  { scale, window = visible, softCap }: GroupQueryAttentionAttrs,
 ): void {
-  const weights = Float64Array.from({ length: visible }, (_, position) => {
+  const first = Math.max(0, visible - window);
+  const weights = Float64Array.from({ length: visible - first }, (_, index) => {
+    const position = first + index;
     let dot = 0;
     for (let x = 0; x < width; x++) dot += read(q, offset + x) * read(key, cacheStart + position * width + x);
-    return dot * scale;
+    return softCap === undefined ? dot * scale : softCap * Math.tanh((dot * scale) / softCap);
   });
   const largest = weights.reduce((best, weight) => Math.max(best, weight), Number.NEGATIVE_INFINITY);
   const total = weights.reduce((sum, weight) => sum + Math.exp(weight - largest), 0);
   for (let x = 0; x < width; x++) {
     let sum = 0;
-    weights.forEach((weight, position) => {
-      sum += (Math.exp(weight - largest) / total) * read(value, cacheStart + position * width + x);
+    weights.forEach((weight, index) => {
+      sum += (Math.exp(weight - largest) / total) * read(value, cacheStart + (first + index) * width + x);
     });
     y.data[offset + x] = sum;
   }

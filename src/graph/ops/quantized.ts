@@ -1,4 +1,4 @@
-// Matrices in packed codes of 2, 3, 4 or 8 bits: turned into numbers, and multiplied by.
+// Matrices in packed codes of 1, 2, 3, 4 or 8 bits: turned into numbers, and multiplied by.
 import { AppError, invariant } from '#base';
 import { elementCount, packedBytes, printShape, type Shape, unpackCodes } from '#tensor';
 import { defineOp, type Emitter, type PackedValues } from '../op.ts';
@@ -10,7 +10,7 @@ import { normal, positive, requireDtype, requireFloat, requireSame, requireShape
 function leadingAxes(packed: readonly TensorType[], { bits, groupSize, size }: NBitsAttrs, place: string): Shape {
   const [codes, scales, zeroPoints] = packed;
   invariant(codes !== undefined && scales !== undefined && packed.length <= 3, `${place}: takes codes, scales and maybe zero points`);
-  if (![2, 3, 4, 8].includes(bits) || groupSize % 8 !== 0)
+  if (![1, 2, 3, 4, 8].includes(bits) || groupSize % 8 !== 0)
     throw new AppError('shape_mismatch', `${place}: cannot pack codes of ${bits} bits in groups of ${groupSize}.`);
   const groups = Math.ceil(size / groupSize);
   const leading = scales.shape.slice(0, -1);
@@ -30,7 +30,7 @@ function dequantize(
   codes: PlainTensor,
   scales: PlainTensor,
   zeroPoints: PlainTensor | undefined,
-  { bits, groupSize, size }: NBitsAttrs,
+  { bits, groupSize, size, zero: sharedZero = 2 ** (bits - 1) }: NBitsAttrs,
 ): Float64Array {
   const groups = Math.ceil(size / groupSize);
   const rows = scales.data.length / groups;
@@ -40,7 +40,7 @@ function dequantize(
   for (let row = 0; row < rows; row++)
     for (let column = 0; column < size; column++) {
       const group = row * groups + Math.floor(column / groupSize);
-      const zero = zeros?.[group] ?? 2 ** (bits - 1);
+      const zero = zeros?.[group] ?? sharedZero;
       numbers[row * size + column] = ((unpacked[group * groupSize + (column % groupSize)] ?? 0) - zero) * read(scales, group);
     }
   return numbers;
@@ -82,6 +82,8 @@ const dequantizeNBits = defineOp<number, NBitsAttrs>({
     { operands: [packedCodes(2, 2, 3, 6), positive(2, 2, 3), packedCodes(2, 2, 2)], attrs: { bits: 3, groupSize: 16, size: 41 } },
     { operands: [packedCodes(3, 1, 6), positive(3, 1)], attrs: { bits: 3, groupSize: 16, size: 16 } },
     { operands: [packedCodes(3, 5, 4), positive(3, 5), packedCodes(3, 2)], attrs: { bits: 2, groupSize: 16, size: 80 } },
+    { operands: [packedCodes(3, 2, 4), positive(3, 2)], attrs: { bits: 2, groupSize: 16, size: 32, zero: 1 }, note: 'ternary' },
+    { operands: [packedCodes(3, 2, 2), positive(3, 2)], attrs: { bits: 1, groupSize: 16, size: 27, zero: 0.5 }, note: 'binary, padded' },
   ],
 });
 
@@ -134,6 +136,16 @@ const matmulNBits = defineOp<number, NBitsAttrs>({
     { operands: [normal(2, 32), packedCodes(3, 1, 32), positive(3, 1), packedCodes(3, 1)], attrs: { bits: 8, groupSize: 32, size: 32 } },
     { operands: [normal(3, 41), packedCodes(2, 3, 6), positive(2, 3), packedCodes(2, 2)], attrs: { bits: 3, groupSize: 16, size: 41 } },
     { operands: [normal(1, 48), packedCodes(3, 3, 4), positive(3, 3)], attrs: { bits: 2, groupSize: 16, size: 48 } },
+    {
+      operands: [normal(2, 48), packedCodes(3, 3, 4), positive(3, 3)],
+      attrs: { bits: 2, groupSize: 16, size: 48, zero: 1 },
+      note: 'ternary',
+    },
+    {
+      operands: [normal(2, 41), packedCodes(3, 3, 2), positive(3, 3)],
+      attrs: { bits: 1, groupSize: 16, size: 41, zero: 0.5 },
+      note: 'binary',
+    },
   ],
 });
 

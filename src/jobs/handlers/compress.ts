@@ -1,117 +1,282 @@
-// Compress: a recipe applied to a stored model, with calibration text where a step wants it.
-import { AppError, Random } from '#base';
-import { type Calibration, type CompressionReport, compressModel, methods, parseRecipe, WindowCalibration } from '#compress';
+// Compress: a recipe applied to a stored model, with text where a step wants it; finished layers and trainings survive the process.
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import { AppError } from '#base';
+import {
+  type CompressionEnvironment,
+  type CompressionReport,
+  compressModel,
+  parseRecipe,
+  type Recipe,
+  type RecipeEnvironment,
+  type TrainingMaterial,
+  WindowCalibration,
+} from '#compress';
 import type { Engine } from '#engine';
+import { taskOf } from '#models';
 import type { JsonObject, JsonValue } from '#store';
-import type { HostTensor } from '#tensor';
-import { type TokenCorpus, WindowSampler } from '#text';
+import type { TokenCorpus } from '#text';
+import { type CalibrationData, calibrationData, calibrationWindow, windowsPerRun } from '../calibration-data.ts';
 import { checkInput, parseYaml } from '../check-input.ts';
+import { FolderCheckpoints } from '../checkpoints.ts';
+import { recipeMethods } from '../distill-step.ts';
 import type { JobContext, JobHandler } from '../job.ts';
-import type { ModelHub, ModelLease } from '../model-hub.ts';
-import type { CompressResult, ParameterChange } from '../results.ts';
+import { LayerFolder } from '../layer-folder.ts';
+import { type MemoryPlan, memoryLimitBytes, PeakMemory, planMemory } from '../memory-plan.ts';
+import type { ModelHub, ModelLease, SavedModel } from '../model-hub.ts';
+import { namedRecipe } from '../named-recipes.ts';
+import { withPinnedInputs } from '../pinned-inputs.ts';
+import type { CompressResult, ParameterChange, StepReport } from '../results.ts';
 import { type CompressSpec, compressSpecSchema } from '../specs.ts';
 import { textSource, tokenizeText } from '../text-data.ts';
+import { checkSameTokens } from './evaluate.ts';
 import { checkReads, checkWrites } from './names.ts';
+import { sentenceCalibration } from './sentence-calibration.ts';
 
-/** Tokens of a calibration window where the request does not say. */
-const defaultWindow = 128;
+export interface CompressOptions {
+  /** Bytes that the process may hold; that of the machine or its control group when absent or larger. */
+  readonly memoryLimitBytes?: number;
+}
 
-/** Windows in one run of the model. */
-const windowsPerRun = 8;
-
-export function compressHandler(hub: ModelHub, engine: Engine): JobHandler<CompressSpec, CompressResult> {
+export function compressHandler(hub: ModelHub, engine: Engine, options: CompressOptions = {}): JobHandler<CompressSpec, CompressResult> {
   return {
     kind: 'compress',
     usesDevice: true,
-    canResume: false,
+    canResume: true,
     parse(input) {
-      const spec = checkInput(compressSpecSchema, withParsedYaml(input), 'compress');
-      const { steps } = parseRecipe(spec.recipe, methods);
+      const spec = checkInput(compressSpecSchema, withRecipe(input), 'compress');
+      const { steps } = parseRecipe(spec.recipe, recipeMethods);
       const wanting = steps.find(({ needsCalibration }) => needsCalibration);
       if (wanting !== undefined && spec.data === undefined)
-        throw new AppError(
-          'invalid_argument',
-          `compress.data: the step ${wanting.method} looks at activations and needs calibration text. Give a text file.`,
-          {
-            details: { field: 'compress.data' },
-          },
-        );
+        throw new AppError('invalid_argument', `compress.data: the step ${wanting.method} needs text and got none. Give a text file.`, {
+          details: { field: 'compress.data' },
+        });
       return spec;
     },
     names: ({ model, name }) => ({ source: model, target: name }),
-    async prepare({ model, name, replace, data }) {
-      await checkReads(hub, [model]);
+    async prepare({ model, name, replace, data, recipe }) {
+      await checkReads(hub, [model, ...teachersOf(parseRecipe(recipe, recipeMethods))]);
       await checkWrites(hub, name, replace);
       if (data !== undefined) await textSource(data);
     },
-    run: (spec, context) => hub.using(spec.model, (lease) => compress(hub, engine, lease, spec, context)),
+    run(spec, context) {
+      const recipe = parseRecipe(spec.recipe, recipeMethods);
+      return withPinnedInputs(hub, [spec.model, ...teachersOf(recipe)], context.workFolder, (pinnedTo) =>
+        hub.using(pinnedTo(spec.model), (lease) => new CompressRun(hub, engine, spec, recipe, pinnedTo, context, options).run(lease)),
+      );
+    },
   };
 }
 
-/** A recipe may come as text; it is stored as what it says. */
-function withParsedYaml(input: unknown): unknown {
-  if (typeof input !== 'object' || input === null || !('recipeYaml' in input)) return input;
-  const { recipeYaml, ...rest } = input;
-  if ('recipe' in rest) throw new AppError('invalid_argument', 'compress.recipeYaml: give either a recipe or its YAML, not both.');
-  return { ...rest, recipe: parseYaml(String(recipeYaml), 'recipe') };
+function teachersOf({ steps }: Recipe): string[] {
+  return steps.flatMap(({ models }) => models);
 }
 
-async function compress(
-  hub: ModelHub,
-  engine: Engine,
-  lease: ModelLease,
-  spec: CompressSpec,
-  context: JobContext,
-): Promise<CompressResult> {
-  const recipe = parseRecipe(spec.recipe, methods);
-  const corpus =
-    spec.data !== undefined && recipe.steps.some(({ needsCalibration }) => needsCalibration)
-      ? await tokenizeText(spec.data, lease.tokenizer, context)
-      : undefined;
-  const window = Math.min(spec.calibration.sequenceLength ?? defaultWindow, lease.model.config.maxPositions);
-  const environment = {
-    engine,
-    ...(corpus === undefined ? {} : { calibration: calibrationOf(engine, corpus, spec.calibration, window) }),
-  };
-  const { model, report } = await compressModel(lease.model, recipe, environment, context);
-  const settings: JsonObject = {
-    operation: 'compress',
-    ...(corpus === undefined ? {} : { calibration: { ...spec.calibration, sequenceLength: window } }),
-  };
-  const { tokenizerFiles, generation } = lease.artefact;
-  const meta = {
-    parents: [{ hash: lease.version.hash, role: 'source' }],
-    recipe: spec.recipe as JsonValue,
-    settings,
-    ...(corpus === undefined ? {} : { data: corpus.fingerprint }),
-  };
-  const saved = await hub.save(spec.name, { model, tokenizerFiles, generation, meta }, context.jobId, context);
-  return { model: saved, changes: changesOf(report) };
+/** A recipe may come as text or as the name of one that is shipped; it is stored as what it says. */
+function withRecipe(input: unknown): unknown {
+  if (typeof input !== 'object' || input === null) return input;
+  const { recipeYaml, recipeName, ...rest } = input as Record<string, unknown>;
+  if (recipeYaml === undefined && recipeName === undefined) return input;
+  if ('recipe' in rest || (recipeYaml !== undefined && recipeName !== undefined))
+    throw new AppError('invalid_argument', 'compress.recipe: give one of a recipe, its YAML and a name.');
+  const text = recipeName === undefined ? String(recipeYaml) : namedRecipe(String(recipeName));
+  return { ...rest, recipe: parseYaml(text, recipeName === undefined ? 'recipe' : `recipe "${String(recipeName)}"`) };
 }
 
-/** The same windows each time that a method asks for them. */
-function calibrationOf(engine: Engine, corpus: TokenCorpus, { sequences, seed }: CompressSpec['calibration'], window: number): Calibration {
-  const drawSeed = new Random(seed).bits();
-  const { windows } = new WindowSampler(corpus.tokens, { batch: 1, window, seed: drawSeed });
-  const wanted = Math.min(sequences, windows);
-  const batch = Math.min(windowsPerRun, wanted);
-  const runs = Math.floor(wanted / batch);
-  async function* draw(): AsyncGenerator<HostTensor<'int64'>> {
-    const sampler = new WindowSampler(corpus.tokens, { batch, window, seed: drawSeed });
-    for (let run = 0; run < runs; run++) yield sampler.next().tokens;
+/** One attempt. */
+class CompressRun {
+  readonly #hub: ModelHub;
+  readonly #engine: Engine;
+  readonly #spec: CompressSpec;
+  readonly #recipe: Recipe;
+  /** The version of a reference with which the first attempt began. */
+  readonly #pinnedTo: (reference: string) => string;
+  readonly #context: JobContext;
+  readonly #options: CompressOptions;
+
+  constructor(
+    hub: ModelHub,
+    engine: Engine,
+    spec: CompressSpec,
+    recipe: Recipe,
+    pinnedTo: (reference: string) => string,
+    context: JobContext,
+    options: CompressOptions,
+  ) {
+    this.#hub = hub;
+    this.#engine = engine;
+    this.#spec = spec;
+    this.#recipe = recipe;
+    this.#pinnedTo = pinnedTo;
+    this.#context = context;
+    this.#options = options;
   }
-  return new WindowCalibration(engine, draw, { windows: runs });
+
+  async run(lease: ModelLease): Promise<CompressResult> {
+    const plan = this.#plan(lease);
+    const peak = new PeakMemory();
+    const teachers = new Map<string, ModelLease>();
+    try {
+      const corpus = await this.#corpus(lease);
+      const calibration = await this.#calibration(lease, corpus);
+      const environment = this.#environment(lease, corpus, calibration, teachers, plan);
+      const { model, report } = await compressModel(lease.model, this.#recipe, environment, this.#context);
+      const saved = await this.#save(lease, model, corpus, calibration);
+      const { estimatedPeakBytes, limitBytes, phase } = plan;
+      return {
+        ...saved,
+        changes: changesOf(report),
+        steps: stepsOf(report),
+        memory: { estimatedPeakBytes, peakBytes: peak.peakBytes, limitBytes, phase },
+        ...(calibration === undefined ? {} : { calibration: calibration.manifest }),
+      };
+    } finally {
+      peak.end();
+      for (const teacher of teachers.values()) teacher.release();
+    }
+  }
+
+  /** The first report of the job. @throws AppError `insufficient_memory` */
+  #plan({ model }: ModelLease): MemoryPlan {
+    const plan = planMemory({
+      model,
+      recipe: this.#recipe,
+      window: calibrationWindow(this.#spec.calibration, model.config.maxPositions),
+      windowsPerRun: Math.min(windowsPerRun, this.#spec.calibration.sequences),
+      limitBytes: memoryLimitBytes(this.#options.memoryLimitBytes),
+      residentBytes: process.memoryUsage.rss(),
+    });
+    const { estimatedPeakBytes, limitBytes, calibrationBytes, phase } = plan;
+    this.#context.report({ phase: 'plan', item: phase, metrics: { estimatedPeakBytes, limitBytes, calibrationBytes } });
+    return plan;
+  }
+
+  /** Running text; encoders read lines instead. */
+  async #corpus({ tokenizer, model }: ModelLease): Promise<TokenCorpus | undefined> {
+    const { data } = this.#spec;
+    if (
+      data === undefined ||
+      taskOf(model.config).kind !== 'causal' ||
+      !this.#recipe.steps.some(({ needsCalibration }) => needsCalibration)
+    )
+      return undefined;
+    return await tokenizeText(data, tokenizer, this.#context);
+  }
+
+  /** What the layers see: windows of running text, or lines as an encoder reads them. */
+  async #calibration(lease: ModelLease, corpus: TokenCorpus | undefined): Promise<CalibrationData | undefined> {
+    const { calibration, data } = this.#spec;
+    if (data === undefined || !this.#recipe.steps.some(({ needsCalibration, method }) => needsCalibration && method !== 'distill'))
+      return undefined;
+    const paths = [...data.paths, ...(data.inlineText === '' ? [] : ['inlineText'])];
+    const window = calibrationWindow(calibration, lease.model.config.maxPositions);
+    if (corpus === undefined) return await sentenceCalibration(data, lease, { ...calibration, window, paths }, this.#context);
+    return calibrationData(corpus, calibration, window, lease.tokenizer, paths);
+  }
+
+  #environment(
+    lease: ModelLease,
+    corpus: TokenCorpus | undefined,
+    calibration: CalibrationData | undefined,
+    teachers: Map<string, ModelLease>,
+    { calibrationBytes: memoryBytes }: MemoryPlan,
+  ): RecipeEnvironment {
+    const { workFolder } = this.#context;
+    const fingerprint = this.#fingerprint(lease, corpus, calibration);
+    const layers = new LayerFolder(join(workFolder, 'layers'), fingerprint);
+    const teacher: TrainingMaterial['teacher'] = async (name) => {
+      if (name === undefined) return lease.model;
+      const known = teachers.get(name) ?? (await this.#hub.acquire(this.#pinnedTo(name)));
+      teachers.set(name, known);
+      checkSameTokens(lease, known);
+      return known.model;
+    };
+    const training = (step: number): Pick<CompressionEnvironment, 'training'> => {
+      if (corpus === undefined) return {};
+      const checkpoints = new FolderCheckpoints(join(workFolder, `training-${step}`), `${fingerprint} ${step}`);
+      return { training: { corpus, teacher, checkpoints, finished: () => checkpoints.clear() } };
+    };
+    return {
+      engine: this.#engine,
+      ...(calibration === undefined
+        ? {}
+        : { calibration: new WindowCalibration(this.#engine, calibration.windows, { windows: calibration.runs, memoryBytes }) }),
+      ofStep: (step) => ({ memory: layers.step(step), ...training(step) }),
+    };
+  }
+
+  async #save(
+    lease: ModelLease,
+    model: ModelLease['model'],
+    corpus: TokenCorpus | undefined,
+    calibration: CalibrationData | undefined,
+  ): Promise<SavedModel> {
+    const settings: JsonObject = {
+      operation: 'compress',
+      ...(calibration === undefined ? {} : { calibration: calibrationJson(calibration) }),
+    };
+    const { tokenizerFiles, generation } = lease.artefact;
+    const teachers = [];
+    for (const name of new Set(teachersOf(this.#recipe)))
+      teachers.push({ hash: (await this.#hub.get(this.#pinnedTo(name))).hash, role: 'teacher' });
+    const meta = {
+      parents: [{ hash: lease.version.hash, role: 'source' }, ...teachers],
+      recipe: this.#spec.recipe as JsonValue,
+      settings,
+      ...(corpus === undefined ? {} : { data: corpus.fingerprint }),
+    };
+    return await this.#hub.save(this.#spec.name, { model, tokenizerFiles, generation, meta }, this.#context.jobId, this.#context);
+  }
+
+  /** Of everything that decides what a layer becomes. */
+  #fingerprint({ version }: ModelLease, corpus: TokenCorpus | undefined, calibration: CalibrationData | undefined): string {
+    const parts = [
+      version.hash,
+      teachersOf(this.#recipe).map(this.#pinnedTo),
+      this.#spec.recipe,
+      corpus?.fingerprint ?? '',
+      corpus?.tokenizerHash ?? '',
+      calibration?.manifest.rowsHash ?? '',
+    ];
+    return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
+  }
 }
 
-function changesOf(report: CompressionReport): ParameterChange[] {
-  return report.steps.flatMap(({ layers }) =>
-    layers.map((layer) => ({
-      path: layer.path,
-      parametrization: layer.kindAfter,
-      storedBytesBefore: layer.bytesBefore,
-      storedBytesAfter: layer.bytesAfter,
-      relativeError: layer.outputError ?? layer.weightError,
-      ...(layer.rank === undefined ? {} : { rank: layer.rank }),
-    })),
+/** What decides the rows; the paths of a server's files are no part of a model. */
+function calibrationJson({ manifest }: CalibrationData): JsonObject {
+  const { rows, rowTokens, seed, padding, specialTokens, rowsHash } = manifest;
+  return { rows, rowTokens, seed, padding, specialTokens, rowsHash };
+}
+
+function changesOf({ steps }: CompressionReport): ParameterChange[] {
+  const errors = new Map<string, number>();
+  return steps.flatMap(({ layers }, step) =>
+    layers.map((layer) => {
+      const { path, weightError, outputError, rank, note = '' } = layer;
+      const errorBefore = errors.get(path) ?? 0;
+      if (weightError > 0) errors.set(path, weightError);
+      return {
+        path,
+        step,
+        parametrization: layer.kindAfter,
+        storedBytesBefore: layer.bytesBefore,
+        storedBytesAfter: layer.bytesAfter,
+        relativeError: outputError ?? weightError,
+        weightError,
+        errorBefore,
+        note,
+        ...(outputError === undefined ? {} : { outputError }),
+        ...(rank === undefined ? {} : { rank }),
+      };
+    }),
   );
+}
+
+function stepsOf({ steps }: CompressionReport): StepReport[] {
+  return steps.map(({ method, note = '', bytesBefore, bytesAfter }) => ({
+    method,
+    note,
+    storedBytesBefore: bytesBefore,
+    storedBytesAfter: bytesAfter,
+  }));
 }

@@ -1,27 +1,25 @@
 // Distill: a stored student trained against a teacher, or alone, with checkpoints in the job's folder.
 import { createHash } from 'node:crypto';
-import { readFile, rename, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { AppError, type OperationContext, throwIfCancelled } from '#base';
-import { type DistillSettings, distillModel, distillSettings } from '#distill';
+import { type DistillSettings, distillModel } from '#distill';
 import type { Engine } from '#engine';
 import { evaluateModel } from '#evaluate';
 import type { Model } from '#models';
 import type { JsonObject } from '#store';
 import type { TokenCorpus } from '#text';
-import { crossEntropyObjective, defaultTrainSettings, type TrainRequest, type TrainResult, trainModel } from '#train';
+import { crossEntropyObjective, type TrainRequest, type TrainResult, trainModel } from '#train';
 import { checkInput } from '../check-input.ts';
 import { FolderCheckpoints } from '../checkpoints.ts';
 import type { JobContext, JobHandler } from '../job.ts';
 import type { ModelHub, ModelLease } from '../model-hub.ts';
+import { withPinnedInputs } from '../pinned-inputs.ts';
 import type { DistillResult } from '../results.ts';
 import { type DistillSpec, distillSpecSchema } from '../specs.ts';
 import { textSource, tokenizeText } from '../text-data.ts';
+import { fullTrainingSettings } from '../training-settings.ts';
 import { checkSameTokens, withTeacher } from './evaluate.ts';
 import { randomLike } from './from-scratch.ts';
 import { checkReads, checkWrites, nameOf } from './names.ts';
-
-const defaultSequence = 128;
 
 export function distillHandler(hub: ModelHub, engine: Engine): JobHandler<DistillSpec, DistillResult> {
   return {
@@ -30,7 +28,7 @@ export function distillHandler(hub: ModelHub, engine: Engine): JobHandler<Distil
     canResume: true,
     parse(input) {
       const spec = checkInput(distillSpecSchema, input, 'distill');
-      settingsOf(spec, defaultSequence);
+      settingsOf(spec, Number.POSITIVE_INFINITY);
       return spec;
     },
     names: ({ student, name }) => ({ source: student, target: targetOf({ student, name }) }),
@@ -40,12 +38,12 @@ export function distillHandler(hub: ModelHub, engine: Engine): JobHandler<Distil
       await textSource(data);
       if (validation !== undefined) await textSource(validation);
     },
-    async run(spec, context) {
-      const inputs = await pinnedInputs(hub, spec, context.workFolder);
-      return hub.using(inputs.student, (student) =>
-        withTeacher(hub, inputs.teacher, (teacher) => new DistillRun(hub, engine, spec, student, teacher, context).run()),
-      );
-    },
+    run: (spec, context) =>
+      withPinnedInputs(hub, [spec.student, spec.teacher], context.workFolder, (pinnedTo) =>
+        hub.using(pinnedTo(spec.student), (student) =>
+          withTeacher(hub, pinnedTo(spec.teacher), (teacher) => new DistillRun(hub, engine, spec, student, teacher, context).run()),
+        ),
+      ),
   };
 }
 
@@ -54,37 +52,8 @@ function targetOf({ student, name }: Pick<DistillSpec, 'student' | 'name'>): str
 }
 
 /** @throws AppError `invalid_argument` naming the setting */
-function settingsOf({ settings, teacher, fromScratch }: DistillSpec, longestSequence: number): DistillSettings {
-  const { weightDecay, evaluateEvery: _, sequenceLength = Math.min(defaultSequence, longestSequence), ...rest } = settings;
-  const { optimizer, learningRate } = defaultTrainSettings;
-  const given = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined)) as Partial<DistillSettings>;
-  return distillSettings({
-    ...(fromScratch ? { learningRate } : {}),
-    ...given,
-    sequenceLength,
-    ...(teacher === '' ? { alpha: 0 } : {}),
-    ...(weightDecay === undefined ? {} : { optimizer: { ...optimizer, weightDecay } }),
-  });
-}
-
-/** The versions that the first attempt began with: a resumed one must not pick up newer ones. */
-async function pinnedInputs(
-  hub: ModelHub,
-  spec: DistillSpec,
-  workFolder: string,
-): Promise<{ readonly student: string; readonly teacher: string }> {
-  const path = join(workFolder, 'inputs.json');
-  const saved = await readFile(path, 'utf8').catch(() => undefined);
-  if (saved !== undefined) return JSON.parse(saved) as { student: string; teacher: string };
-  const pin = async (reference: string): Promise<string> => {
-    if (reference === '') return '';
-    const { name, version } = await hub.get(reference);
-    return `${name}@${version}`;
-  };
-  const pinned = { student: await pin(spec.student), teacher: await pin(spec.teacher) };
-  await writeFile(`${path}.new`, JSON.stringify(pinned));
-  await rename(`${path}.new`, path);
-  return pinned;
+function settingsOf({ settings, teacher, fromScratch }: DistillSpec, positions: number): DistillSettings {
+  return fullTrainingSettings(settings, { positions, hasTeacher: teacher !== '', fromScratch });
 }
 
 /** One attempt. */
@@ -119,8 +88,8 @@ class DistillRun {
     const trained = await this.#train(start, corpus, settings, new FolderCheckpoints(this.#context.workFolder, fingerprint), validation);
     const measures = validation === undefined ? {} : await this.#measure(trained.model, validation, this.#context);
     throwIfCancelled(this.#context.signal);
-    const model = await this.#save(trained, settings, corpus);
-    return { model, steps: trained.steps, finalLoss: trained.finalLoss, validation: measures };
+    const saved = await this.#save(trained, settings, corpus);
+    return { ...saved, steps: trained.steps, finalLoss: trained.finalLoss, validation: measures };
   }
 
   #train(

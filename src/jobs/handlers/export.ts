@@ -3,7 +3,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AppError, type OperationContext, throwIfCancelled } from '#base';
 import { writeOnnxModel } from '#engine/onnx';
-import { buildLogitsGraph, modelInputs } from '#models';
+import { buildTaskGraph, modelInputs } from '#models';
 import { exportHuggingFace } from '#store';
 import { checkInput } from '../check-input.ts';
 import type { JobHandler } from '../job.ts';
@@ -32,28 +32,33 @@ export function exportHandler(hub: ModelHub): JobHandler<ExportSpec, ExportResul
     },
     async run({ model, format, path }, context) {
       const folder = path === '' ? join(context.workFolder, keptExportFolder) : path;
-      await hub.using(model, (lease) => writers[format](lease, folder, context));
+      const notes = await hub.using(model, (lease) => writers[format](lease, folder, context));
       const files = await Promise.all(
         (await entriesOf(folder)).map(async (fileName) => ({ fileName, sizeBytes: (await stat(join(folder, fileName))).size })),
       );
-      return { path, files };
+      return { path, files, ...(notes.length === 0 ? {} : { notes }) };
     },
   };
 }
 
-const writers: { readonly [Format in ExportFormat]: (lease: ModelLease, folder: string, context: OperationContext) => Promise<void> } = {
+const writers: {
+  readonly [Format in ExportFormat]: (lease: ModelLease, folder: string, context: OperationContext) => Promise<readonly string[]>;
+} = {
   async hf({ model, artefact }, folder, context) {
-    await exportHuggingFace(model, artefact.tokenizerFiles, folder, { ...context, generation: artefact.generation });
+    const { padded } = await exportHuggingFace(model, artefact.tokenizerFiles, folder, { ...context, generation: artefact.generation });
+    for (const item of padded) context.report({ phase: 'export', item });
+    return padded;
   },
   async onnx({ model, version }, folder, context) {
     throwIfCancelled(context.signal);
     context.report({ phase: 'export', item: 'model.onnx' });
-    const graph = buildLogitsGraph(model, { batch: 'B', length: 'T' });
+    const graph = buildTaskGraph(model, { batch: 'B', length: 'T' });
     try {
       await writeOnnxModel(graph, { initializers: new Map(modelInputs(model)), path: folder, name: version.name });
     } catch (error) {
       throw AppError.from(error);
     }
+    return [];
   },
 };
 

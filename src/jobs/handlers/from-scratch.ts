@@ -1,7 +1,7 @@
 // Random weights in the shape of a model, however its parameters are stored: the baseline that a distilled student is held against.
 import { AppError, Random } from '#base';
-import { initializeModel, type Model, type Parameter, parameterSpecs, replaceParameters } from '#models';
-import { type HostTensor, hostTensor, sizeOf } from '#tensor';
+import { initializeModel, type Model, type Parameter, parameterSpecs, replaceParameters, sparsePieces } from '#models';
+import { type HostTensor, hostTensor, isFloat, sizeOf } from '#tensor';
 
 /** Deviation of dense weights, as `initializeModel` draws them. */
 const denseDeviation = 0.02;
@@ -12,8 +12,10 @@ export function randomLike(model: Model, seed: number): Model {
   const dense = initializeModel(model.config, random);
   const specs = parameterSpecs(model);
   const replaced = [...model.parameters.values()]
-    .filter(({ kind }) => kind !== 'dense')
+    .filter(({ kind, tensors }) => kind !== 'dense' || tensors[pieces.mask] !== undefined)
     .map((parameter): Parameter => {
+      // A sparse matrix keeps its mask: the baseline has as many numbers in the same places.
+      if (parameter.kind === 'dense') return randomValues(parameter, denseDeviation, random);
       const rank = parameter.settings['rank'];
       if (parameter.kind !== 'lowRank' || typeof rank !== 'number' || !specs.has(parameter.path))
         throw new AppError(
@@ -22,10 +24,19 @@ export function randomLike(model: Model, seed: number): Model {
         );
       // The product of two factors has R·σ⁴ as the variance of its elements.
       const deviation = Math.sqrt(denseDeviation / Math.sqrt(rank));
-      const tensors = Object.entries(parameter.tensors).map(([slot, { shape }]) => [slot, normalTensor(shape, deviation, random)] as const);
-      return { ...parameter, tensors: Object.fromEntries(tensors) };
+      return randomValues(parameter, deviation, random);
     });
   return replaceParameters(dense, replaced);
+}
+
+const pieces = sparsePieces('value');
+
+/** New floats in place of the stored ones; bitmaps stay. */
+function randomValues(parameter: Parameter, deviation: number, random: Random): Parameter {
+  const tensors = Object.entries(parameter.tensors).map(
+    ([slot, tensor]) => [slot, isFloat(tensor.dtype) ? normalTensor(tensor.shape, deviation, random) : tensor] as const,
+  );
+  return { ...parameter, tensors: Object.fromEntries(tensors) };
 }
 
 function normalTensor(shape: readonly number[], deviation: number, random: Random): HostTensor {

@@ -19,7 +19,7 @@ export function importHandler(hub: ModelHub): JobHandler<ImportSpec, ImportResul
     async run({ name, path }, context) {
       const { model, tokenizerFiles, generation } = await importHuggingFace(path, context);
       const content = { model, tokenizerFiles, generation, meta: { settings: { operation: 'import' } } };
-      return { model: await hub.save(name, content, context.jobId, context) };
+      return await hub.save(name, content, context.jobId, context);
     },
   };
 }

@@ -2,8 +2,10 @@ import type * as grpc from '@grpc/grpc-js';
 import type { EnumTypeDefinition, MessageTypeDefinition } from '@grpc/proto-loader';
 
 import type { Calibration as _athanor_v1_Calibration, Calibration__Output as _athanor_v1_Calibration__Output } from './athanor/v1/Calibration.ts';
+import type { CalibrationManifest as _athanor_v1_CalibrationManifest, CalibrationManifest__Output as _athanor_v1_CalibrationManifest__Output } from './athanor/v1/CalibrationManifest.ts';
 import type { CompressResult as _athanor_v1_CompressResult, CompressResult__Output as _athanor_v1_CompressResult__Output } from './athanor/v1/CompressResult.ts';
 import type { CompressSpec as _athanor_v1_CompressSpec, CompressSpec__Output as _athanor_v1_CompressSpec__Output } from './athanor/v1/CompressSpec.ts';
+import type { Distill as _athanor_v1_Distill, Distill__Output as _athanor_v1_Distill__Output } from './athanor/v1/Distill.ts';
 import type { DistillRequest as _athanor_v1_DistillRequest, DistillRequest__Output as _athanor_v1_DistillRequest__Output } from './athanor/v1/DistillRequest.ts';
 import type { DistillResponse as _athanor_v1_DistillResponse, DistillResponse__Output as _athanor_v1_DistillResponse__Output } from './athanor/v1/DistillResponse.ts';
 import type { DistillResult as _athanor_v1_DistillResult, DistillResult__Output as _athanor_v1_DistillResult__Output } from './athanor/v1/DistillResult.ts';
@@ -17,7 +19,9 @@ import type { EvaluationReport as _athanor_v1_EvaluationReport, EvaluationReport
 import type { ExportResult as _athanor_v1_ExportResult, ExportResult__Output as _athanor_v1_ExportResult__Output } from './athanor/v1/ExportResult.ts';
 import type { ExportSpec as _athanor_v1_ExportSpec, ExportSpec__Output as _athanor_v1_ExportSpec__Output } from './athanor/v1/ExportSpec.ts';
 import type { ExportedFile as _athanor_v1_ExportedFile, ExportedFile__Output as _athanor_v1_ExportedFile__Output } from './athanor/v1/ExportedFile.ts';
+import type { FactorizeEmbedding as _athanor_v1_FactorizeEmbedding, FactorizeEmbedding__Output as _athanor_v1_FactorizeEmbedding__Output } from './athanor/v1/FactorizeEmbedding.ts';
 import type { FileChunk as _athanor_v1_FileChunk, FileChunk__Output as _athanor_v1_FileChunk__Output } from './athanor/v1/FileChunk.ts';
+import type { Halting as _athanor_v1_Halting, Halting__Output as _athanor_v1_Halting__Output } from './athanor/v1/Halting.ts';
 import type { ImportResult as _athanor_v1_ImportResult, ImportResult__Output as _athanor_v1_ImportResult__Output } from './athanor/v1/ImportResult.ts';
 import type { ImportSpec as _athanor_v1_ImportSpec, ImportSpec__Output as _athanor_v1_ImportSpec__Output } from './athanor/v1/ImportSpec.ts';
 import type { JobError as _athanor_v1_JobError, JobError__Output as _athanor_v1_JobError__Output } from './athanor/v1/JobError.ts';
@@ -42,6 +46,7 @@ import type { Kronecker as _athanor_v1_Kronecker, Kronecker__Output as _athanor_
 import type { Latency as _athanor_v1_Latency, Latency__Output as _athanor_v1_Latency__Output } from './athanor/v1/Latency.ts';
 import type { Lineage as _athanor_v1_Lineage, Lineage__Output as _athanor_v1_Lineage__Output } from './athanor/v1/Lineage.ts';
 import type { LowRank as _athanor_v1_LowRank, LowRank__Output as _athanor_v1_LowRank__Output } from './athanor/v1/LowRank.ts';
+import type { MemoryReport as _athanor_v1_MemoryReport, MemoryReport__Output as _athanor_v1_MemoryReport__Output } from './athanor/v1/MemoryReport.ts';
 import type { ModelInfo as _athanor_v1_ModelInfo, ModelInfo__Output as _athanor_v1_ModelInfo__Output } from './athanor/v1/ModelInfo.ts';
 import type { ModelServiceClient as _athanor_v1_ModelServiceClient, ModelServiceDefinition as _athanor_v1_ModelServiceDefinition } from './athanor/v1/ModelService.ts';
 import type { ModelServiceDeleteRequest as _athanor_v1_ModelServiceDeleteRequest, ModelServiceDeleteRequest__Output as _athanor_v1_ModelServiceDeleteRequest__Output } from './athanor/v1/ModelServiceDeleteRequest.ts';
@@ -63,12 +68,17 @@ import type { ModelServiceUnloadResponse as _athanor_v1_ModelServiceUnloadRespon
 import type { ParameterChange as _athanor_v1_ParameterChange, ParameterChange__Output as _athanor_v1_ParameterChange__Output } from './athanor/v1/ParameterChange.ts';
 import type { ParameterInfo as _athanor_v1_ParameterInfo, ParameterInfo__Output as _athanor_v1_ParameterInfo__Output } from './athanor/v1/ParameterInfo.ts';
 import type { Parent as _athanor_v1_Parent, Parent__Output as _athanor_v1_Parent__Output } from './athanor/v1/Parent.ts';
+import type { Prune as _athanor_v1_Prune, Prune__Output as _athanor_v1_Prune__Output } from './athanor/v1/Prune.ts';
 import type { Quantize as _athanor_v1_Quantize, Quantize__Output as _athanor_v1_Quantize__Output } from './athanor/v1/Quantize.ts';
 import type { Recipe as _athanor_v1_Recipe, Recipe__Output as _athanor_v1_Recipe__Output } from './athanor/v1/Recipe.ts';
 import type { RecipeStep as _athanor_v1_RecipeStep, RecipeStep__Output as _athanor_v1_RecipeStep__Output } from './athanor/v1/RecipeStep.ts';
+import type { SafeEmbedding as _athanor_v1_SafeEmbedding, SafeEmbedding__Output as _athanor_v1_SafeEmbedding__Output } from './athanor/v1/SafeEmbedding.ts';
+import type { Share as _athanor_v1_Share, Share__Output as _athanor_v1_Share__Output } from './athanor/v1/Share.ts';
+import type { StepReport as _athanor_v1_StepReport, StepReport__Output as _athanor_v1_StepReport__Output } from './athanor/v1/StepReport.ts';
 import type { StoredTensor as _athanor_v1_StoredTensor, StoredTensor__Output as _athanor_v1_StoredTensor__Output } from './athanor/v1/StoredTensor.ts';
 import type { TextData as _athanor_v1_TextData, TextData__Output as _athanor_v1_TextData__Output } from './athanor/v1/TextData.ts';
 import type { UploadHeader as _athanor_v1_UploadHeader, UploadHeader__Output as _athanor_v1_UploadHeader__Output } from './athanor/v1/UploadHeader.ts';
+import type { Verification as _athanor_v1_Verification, Verification__Output as _athanor_v1_Verification__Output } from './athanor/v1/Verification.ts';
 
 type SubtypeConstructor<Constructor extends new (...args: any) => any, Subtype> = {
   new(...args: ConstructorParameters<Constructor>): Subtype;
@@ -78,8 +88,10 @@ export interface ProtoGrpcType {
   athanor: {
     v1: {
       Calibration: MessageTypeDefinition<_athanor_v1_Calibration, _athanor_v1_Calibration__Output>
+      CalibrationManifest: MessageTypeDefinition<_athanor_v1_CalibrationManifest, _athanor_v1_CalibrationManifest__Output>
       CompressResult: MessageTypeDefinition<_athanor_v1_CompressResult, _athanor_v1_CompressResult__Output>
       CompressSpec: MessageTypeDefinition<_athanor_v1_CompressSpec, _athanor_v1_CompressSpec__Output>
+      Distill: MessageTypeDefinition<_athanor_v1_Distill, _athanor_v1_Distill__Output>
       DistillRequest: MessageTypeDefinition<_athanor_v1_DistillRequest, _athanor_v1_DistillRequest__Output>
       DistillResponse: MessageTypeDefinition<_athanor_v1_DistillResponse, _athanor_v1_DistillResponse__Output>
       DistillResult: MessageTypeDefinition<_athanor_v1_DistillResult, _athanor_v1_DistillResult__Output>
@@ -97,7 +109,9 @@ export interface ProtoGrpcType {
       ExportResult: MessageTypeDefinition<_athanor_v1_ExportResult, _athanor_v1_ExportResult__Output>
       ExportSpec: MessageTypeDefinition<_athanor_v1_ExportSpec, _athanor_v1_ExportSpec__Output>
       ExportedFile: MessageTypeDefinition<_athanor_v1_ExportedFile, _athanor_v1_ExportedFile__Output>
+      FactorizeEmbedding: MessageTypeDefinition<_athanor_v1_FactorizeEmbedding, _athanor_v1_FactorizeEmbedding__Output>
       FileChunk: MessageTypeDefinition<_athanor_v1_FileChunk, _athanor_v1_FileChunk__Output>
+      Halting: MessageTypeDefinition<_athanor_v1_Halting, _athanor_v1_Halting__Output>
       ImportResult: MessageTypeDefinition<_athanor_v1_ImportResult, _athanor_v1_ImportResult__Output>
       ImportSpec: MessageTypeDefinition<_athanor_v1_ImportSpec, _athanor_v1_ImportSpec__Output>
       JobError: MessageTypeDefinition<_athanor_v1_JobError, _athanor_v1_JobError__Output>
@@ -126,6 +140,7 @@ export interface ProtoGrpcType {
       Latency: MessageTypeDefinition<_athanor_v1_Latency, _athanor_v1_Latency__Output>
       Lineage: MessageTypeDefinition<_athanor_v1_Lineage, _athanor_v1_Lineage__Output>
       LowRank: MessageTypeDefinition<_athanor_v1_LowRank, _athanor_v1_LowRank__Output>
+      MemoryReport: MessageTypeDefinition<_athanor_v1_MemoryReport, _athanor_v1_MemoryReport__Output>
       ModelInfo: MessageTypeDefinition<_athanor_v1_ModelInfo, _athanor_v1_ModelInfo__Output>
       /**
        * The models of one server.
@@ -150,12 +165,17 @@ export interface ProtoGrpcType {
       ParameterChange: MessageTypeDefinition<_athanor_v1_ParameterChange, _athanor_v1_ParameterChange__Output>
       ParameterInfo: MessageTypeDefinition<_athanor_v1_ParameterInfo, _athanor_v1_ParameterInfo__Output>
       Parent: MessageTypeDefinition<_athanor_v1_Parent, _athanor_v1_Parent__Output>
+      Prune: MessageTypeDefinition<_athanor_v1_Prune, _athanor_v1_Prune__Output>
       Quantize: MessageTypeDefinition<_athanor_v1_Quantize, _athanor_v1_Quantize__Output>
       Recipe: MessageTypeDefinition<_athanor_v1_Recipe, _athanor_v1_Recipe__Output>
       RecipeStep: MessageTypeDefinition<_athanor_v1_RecipeStep, _athanor_v1_RecipeStep__Output>
+      SafeEmbedding: MessageTypeDefinition<_athanor_v1_SafeEmbedding, _athanor_v1_SafeEmbedding__Output>
+      Share: MessageTypeDefinition<_athanor_v1_Share, _athanor_v1_Share__Output>
+      StepReport: MessageTypeDefinition<_athanor_v1_StepReport, _athanor_v1_StepReport__Output>
       StoredTensor: MessageTypeDefinition<_athanor_v1_StoredTensor, _athanor_v1_StoredTensor__Output>
       TextData: MessageTypeDefinition<_athanor_v1_TextData, _athanor_v1_TextData__Output>
       UploadHeader: MessageTypeDefinition<_athanor_v1_UploadHeader, _athanor_v1_UploadHeader__Output>
+      Verification: MessageTypeDefinition<_athanor_v1_Verification, _athanor_v1_Verification__Output>
     }
   }
 }

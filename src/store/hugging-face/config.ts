@@ -2,30 +2,21 @@
 
 import { z } from 'zod';
 import { AppError } from '#base';
-import { checkConfig, type Gpt2Config, type LlamaConfig, type ModelConfig } from '#models';
+import { checkConfig, type Gpt2Config, type LayerShape, type ModelConfig } from '#models';
 import { checkJson, type JsonObject } from '../json.ts';
-import { readRotary, rotarySchema, writeRotary } from './rotary.ts';
-
-const place = 'config.json';
-
-const activationsByName = {
-  gelu_new: 'geluTanh',
-  gelu_pytorch_tanh: 'geluTanh',
-  gelu: 'gelu',
-  relu: 'relu',
-  silu: 'silu',
-  swish: 'silu',
-} as const;
+import { activation, activationsByName, badField, only, place, readTokens, requireMultiple, size, token, tokens } from './config-fields.ts';
+import { readEncoderConfig, writeEncoderConfig } from './encoder-config.ts';
+import { llamaReaders, writeLlama } from './llama-config.ts';
 
 const gpt2Names = { geluTanh: 'gelu_new', gelu: 'gelu', relu: 'relu', silu: 'silu' } as const;
-const llamaNames = { geluTanh: 'gelu_pytorch_tanh', gelu: 'gelu', silu: 'silu' } as const;
 
-const size = z.int().positive();
-const token = z.int().nonnegative();
-const tokens = z.union([token, z.array(token)]).nullish();
-const activation = z.enum(['gelu_new', 'gelu_pytorch_tanh', 'gelu', 'relu', 'silu', 'swish']);
-/** A switch of transformers that changes what is computed and that we do not have. */
-const only = <Value extends boolean>(value: Value) => z.literal(value).nullish();
+const ownSchema = z.strictObject({
+  headWidth: size.optional(),
+  layerShapes: z.array(z.object({ heads: size, keyValueHeads: size, feedForwardWidth: size })).optional(),
+});
+
+/** What Hugging Face's fields cannot say of a pruned model. Only artefacts have it: exported folders are padded until they need none. */
+const ownField = 'athanor';
 
 const gpt2Schema = z.object({
   vocab_size: size,
@@ -42,28 +33,7 @@ const gpt2Schema = z.object({
   tie_word_embeddings: z.boolean().default(true),
   bos_token_id: token.nullish(),
   eos_token_id: tokens,
-});
-
-const llamaSchema = z.object({
-  vocab_size: size,
-  hidden_size: size,
-  intermediate_size: size,
-  num_hidden_layers: size,
-  num_attention_heads: size,
-  num_key_value_heads: size.nullish(),
-  head_dim: size.nullish(),
-  hidden_act: activation.exclude(['relu']).default('silu'),
-  max_position_embeddings: size.default(2048),
-  rms_norm_eps: z.number().positive().default(1e-6),
-  tie_word_embeddings: z.boolean().default(false),
-  attention_bias: z.boolean().default(false),
-  mlp_bias: z.boolean().default(false),
-  rope_theta: z.number().positive().nullish(),
-  partial_rotary_factor: z.number().nullish(),
-  rope_scaling: rotarySchema.nullish(),
-  rope_parameters: rotarySchema.nullish(),
-  bos_token_id: token.nullish(),
-  eos_token_id: tokens,
+  [ownField]: ownSchema.optional(),
 });
 
 /** The identifier that transformers' GPT-2 config gives to both ends of a text when nobody chose one. */
@@ -71,7 +41,8 @@ const gpt2DefaultToken = 50_256;
 
 function readGpt2(json: JsonObject): Gpt2Config {
   const fields = checkJson(gpt2Schema, json, 'bad_config', place);
-  requireMultiple('n_embd', fields.n_embd, 'n_head', fields.n_head);
+  const headWidth = fields[ownField]?.headWidth;
+  if (headWidth === undefined) requireMultiple('n_embd', fields.n_embd, 'n_head', fields.n_head);
   // Written even for vocabularies of a hundred words; such a model cannot produce it, so it means "none".
   const exists = (id: number): boolean => id !== gpt2DefaultToken || id < fields.vocab_size;
   return {
@@ -85,68 +56,33 @@ function readGpt2(json: JsonObject): Gpt2Config {
     tiedHead: fields.tie_word_embeddings,
     normEpsilon: fields.layer_norm_epsilon,
     activation: activationsByName[fields.activation_function],
+    ...(headWidth === undefined ? {} : { headWidth }),
     ...readTokens({ ...fields, exists }),
   };
 }
 
-function readLlama(json: JsonObject): LlamaConfig {
-  const fields = checkJson(llamaSchema, json, 'bad_config', place);
-  const heads = fields.num_attention_heads;
-  const keyValueHeads = fields.num_key_value_heads ?? heads;
-  requireMultiple('num_attention_heads', heads, 'num_key_value_heads', keyValueHeads);
-  if (fields.head_dim == null) requireMultiple('hidden_size', fields.hidden_size, 'num_attention_heads', heads);
-  const headWidth = fields.head_dim ?? fields.hidden_size / heads;
-  if (headWidth % 2 !== 0) throw badField('head_dim', `${headWidth} is odd; rotary positions turn pairs`);
-  return {
-    architecture: 'llama',
-    vocabularySize: fields.vocab_size,
-    width: fields.hidden_size,
-    layers: fields.num_hidden_layers,
-    heads,
-    keyValueHeads,
-    headWidth,
-    feedForwardWidth: fields.intermediate_size,
-    tiedHead: fields.tie_word_embeddings,
-    normEpsilon: fields.rms_norm_eps,
-    activation: activationsByName[fields.hidden_act],
-    attentionBias: fields.attention_bias,
-    feedForwardBias: fields.mlp_bias,
-    ...readRotary(fields),
-    ...readTokens({ ...fields, exists: () => true }),
+/** By the model type in config.json. */
+const readers: Readonly<Record<string, (json: JsonObject) => ModelConfig>> = {
+  gpt2: readGpt2,
+  ...llamaReaders,
+  bert: (json) => readEncoderConfig('bert', json),
+  roberta: (json) => readEncoderConfig('roberta', json),
+  distilbert: (json) => readEncoderConfig('distilbert', json),
+  albert: (json) => readEncoderConfig('albert', json),
+};
+
+/** The sizes of single layers, which every architecture may have. */
+function readLayerShapes(fields: JsonObject): { readonly layerShapes?: readonly LayerShape[] } {
+  const { layerShapes } = checkJson(z.object({ [ownField]: ownSchema.optional() }), fields, 'bad_config', place)[ownField] ?? {};
+  return layerShapes === undefined ? {} : { layerShapes };
+}
+
+function writeOwnFields({ layerShapes, ...config }: ModelConfig): object {
+  const own = {
+    ...(layerShapes === undefined ? {} : { layerShapes }),
+    ...(config.architecture !== 'llama' && config.headWidth !== undefined ? { headWidth: config.headWidth } : {}),
   };
-}
-
-const readers: Readonly<Record<ModelConfig['architecture'], (json: JsonObject) => ModelConfig>> = { gpt2: readGpt2, llama: readLlama };
-
-interface TokenFields {
-  readonly vocab_size: number;
-  readonly bos_token_id?: number | null | undefined;
-  readonly eos_token_id?: number | number[] | null | undefined;
-  readonly exists: (id: number) => boolean;
-}
-
-function readTokens({
-  vocab_size: vocabularySize,
-  bos_token_id: begin,
-  eos_token_id: end,
-  exists,
-}: TokenFields): Pick<ModelConfig, 'endTokens' | 'beginToken'> {
-  const endTokens = [end ?? []].flat().filter(exists);
-  const beginToken = begin == null || !exists(begin) ? undefined : begin;
-  const check = (field: string, id: number): void => {
-    if (id >= vocabularySize) throw badField(field, `${id} is outside the vocabulary 0..${vocabularySize - 1}`);
-  };
-  for (const id of endTokens) check('eos_token_id', id);
-  if (beginToken !== undefined) check('bos_token_id', beginToken);
-  return { endTokens, ...(beginToken === undefined ? {} : { beginToken }) };
-}
-
-function requireMultiple(field: string, value: number, ofField: string, of: number): void {
-  if (value % of !== 0) throw badField(field, `${value} is not a multiple of ${ofField} ${of}`);
-}
-
-function badField(field: string, problem: string): AppError {
-  return new AppError('bad_config', `${place}: ${field}: ${problem}. Correct the field.`, { details: { field } });
+  return Object.keys(own).length === 0 ? {} : { [ownField]: own };
 }
 
 /**
@@ -166,16 +102,19 @@ export function readHuggingFaceConfig(json: unknown): ModelConfig {
     });
   if (fields['quantization_config'] != null)
     throw badField('quantization_config', 'quantized checkpoints are not read; import the float checkpoint and compress it here');
-  const config = reader(fields);
+  const config: ModelConfig = { ...reader(fields), ...readLayerShapes(fields) };
   checkConfig(config);
   return config;
 }
 
-/** config.json for a configuration; `dtype` is what transformers loads the weights as. */
+/**
+ * config.json for a configuration; `dtype` is what transformers loads the weights as.
+ *
+ * @throws AppError `bad_config` for a combination of settings that no model type of transformers has
+ */
 export function writeHuggingFaceConfig(config: ModelConfig, dtype: 'float32' | 'float16' | 'bfloat16'): JsonObject {
-  const { architecture, beginToken = null, endTokens } = config;
+  const { beginToken = null, endTokens } = config;
   const common = {
-    model_type: architecture,
     vocab_size: config.vocabularySize,
     tie_word_embeddings: config.tiedHead,
     bos_token_id: beginToken,
@@ -184,8 +123,30 @@ export function writeHuggingFaceConfig(config: ModelConfig, dtype: 'float32' | '
     torch_dtype: dtype,
     dtype,
     use_cache: true,
+    ...writeOwnFields(config),
   };
-  return toJson(config.architecture === 'gpt2' ? { ...common, ...writeGpt2(config) } : { ...common, ...writeLlama(config) });
+  return toJson({ ...common, ...writeFields(config) });
+}
+
+/** Fields of config.json that transformers refuses as whole numbers: 30 must be written as 30.0, which JavaScript's numbers do not tell apart. */
+const floatFields = /^( *"(?:attn|final)_logit_softcapping": \d+)(,?)$/gm;
+
+/** The text of config.json for a configuration. @throws AppError as `writeHuggingFaceConfig` */
+export function huggingFaceConfigText(config: ModelConfig, dtype: 'float32' | 'float16' | 'bfloat16'): string {
+  return `${JSON.stringify(writeHuggingFaceConfig(config, dtype), null, 2).replace(floatFields, '$1.0$2')}\n`;
+}
+
+/** Without what only artefacts say, beside these fields or in a file of their own. */
+function writeFields({ layerShapes: _, embedding: __, halting: ___, ...config }: ModelConfig): object {
+  switch (config.architecture) {
+    case 'gpt2':
+      return writeGpt2(config);
+    case 'llama':
+      return writeLlama(config);
+    case 'bert':
+    case 'albert':
+      return writeEncoderConfig(config);
+  }
 }
 
 /** transformers reads a number, a list or nothing. */
@@ -195,6 +156,7 @@ export function writeEndTokens(endTokens: readonly number[]): number | readonly 
 
 function writeGpt2(config: Gpt2Config): object {
   return {
+    model_type: 'gpt2',
     architectures: ['GPT2LMHeadModel'],
     n_positions: config.maxPositions,
     n_embd: config.width,
@@ -210,24 +172,6 @@ function writeGpt2(config: Gpt2Config): object {
     attn_pdrop: 0,
     embd_pdrop: 0,
     resid_pdrop: 0,
-  };
-}
-
-function writeLlama(config: LlamaConfig): object {
-  return {
-    architectures: ['LlamaForCausalLM'],
-    hidden_size: config.width,
-    intermediate_size: config.feedForwardWidth,
-    num_hidden_layers: config.layers,
-    num_attention_heads: config.heads,
-    num_key_value_heads: config.keyValueHeads,
-    head_dim: config.headWidth,
-    hidden_act: llamaNames[config.activation],
-    rms_norm_eps: config.normEpsilon,
-    attention_bias: config.attentionBias,
-    mlp_bias: config.feedForwardBias,
-    attention_dropout: 0,
-    ...writeRotary(config),
   };
 }
 

@@ -3,15 +3,16 @@ import { randomUUID } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { AppError, type OperationContext, quietContext, throwIfCancelled } from '#base';
-import { type Model, materializeParameter } from '#models';
-import { castTensor, type DType, dtypeBytes, sizeOf, transposeMatrix } from '#tensor';
+import { isEncoded, type Model, materializeParameter, taskOf } from '#models';
+import { castTensor, type DType, dtypeBytes, isFloat, sizeOf, transposeMatrix } from '#tensor';
 import { type FileSystem, localFileSystem } from '../file-system.ts';
 import { type FolderWriter, renameDurably, writeFolder } from '../folder-writer.ts';
 import { type TensorSource, writeSafetensors } from '../safetensors.ts';
 import { indexName } from './checkpoint.ts';
-import { writeHuggingFaceConfig } from './config.ts';
+import { huggingFaceConfigText } from './config.ts';
 import { type GenerationDefaults, writeGenerationConfig } from './generation.ts';
-import { checkpointTensors } from './tensor-names.ts';
+import { type PaddedModel, paddedModel } from './padding.ts';
+import { checkpointTensors, furtherNames } from './tensor-names.ts';
 import { isTokenizerFile, type TokenizerFiles } from './tokenizer-files.ts';
 
 type ExportDType = 'float32' | 'float16' | 'bfloat16';
@@ -25,6 +26,12 @@ export interface ExportOptions extends Partial<OperationContext> {
   readonly fileSystem?: FileSystem;
 }
 
+/** What a reader should know of an exported folder. */
+export interface ExportNotes {
+  /** Layers that were filled up with zeros, since transformers has one size for all; one sentence an axis. */
+  readonly padded: readonly string[];
+}
+
 const defaultShardBytes = 5e9;
 
 /**
@@ -32,16 +39,20 @@ const defaultShardBytes = 5e9;
  *
  * The folder appears whole or not at all; it must not exist yet, or be empty.
  *
- * @throws AppError `file_exists` | `disk_full` | `file_not_allowed` | `cancelled` | `bad_weights` (a value that float16 cannot hold)
+ * Layers of different sizes are padded with zeros, which changes no logits.
+ *
+ * @throws AppError `unsupported` (a shape that a Hugging Face config cannot say, halting, a narrow embedding) | `file_exists` | `disk_full` | `file_not_allowed` | `cancelled` | `bad_weights` (a value that float16 cannot hold)
  */
 export async function exportHuggingFace(
   model: Model,
   tokenizerFiles: TokenizerFiles,
   folder: string,
   options: ExportOptions = {},
-): Promise<void> {
+): Promise<ExportNotes> {
+  checkKnownTo(model);
   const target = resolve(folder);
   await checkTarget(target);
+  const padded = paddedModel(model.config);
   const fileSystem = options.fileSystem ?? localFileSystem;
   const context: OperationContext = { ...quietContext, ...options };
   const dtype = options.dtype ?? exactDType(model);
@@ -52,16 +63,24 @@ export async function exportHuggingFace(
     temporary,
     `exporting to ${folder}`,
     async (writer) => {
-      await writer.writeJson('config.json', writeHuggingFaceConfig(model.config, dtype));
+      await writer.writeText('config.json', huggingFaceConfigText(padded.config, dtype));
       const generation = { ...endsOf(model), ...options.generation };
-      await writer.writeJson('generation_config.json', writeGenerationConfig(generation));
+      if (taskOf(model.config).kind === 'causal') await writer.writeJson('generation_config.json', writeGenerationConfig(generation));
       for (const [name, bytes] of tokenizerFiles) if (isTokenizerFile(name)) await writer.write(name, [bytes]);
-      const sources = denseSources(model, dtype, context);
+      const sources = denseSources(model, padded, dtype, context);
       await writeWeights(writer, sources, options.maxShardBytes ?? defaultShardBytes);
       context.report({ phase: 'export', step: sources.size, total: sources.size });
     },
     () => renameDurably(fileSystem, temporary, target),
   );
+  return { padded: padded.notes };
+}
+
+/** What transformers would compute without these would be another model. */
+function checkKnownTo({ config }: Model): void {
+  for (const field of ['embedding', 'halting'] as const)
+    if (config[field] !== undefined)
+      throw new AppError('unsupported', `config.${field}: transformers has no such ${config.architecture} model. Export it as ONNX.`);
 }
 
 async function checkTarget(target: string): Promise<void> {
@@ -82,29 +101,40 @@ function endsOf({ config }: Model): GenerationDefaults {
 /** Rounding the product of two float16 factors to float16 would move the logits by a thousandth. */
 function exactDType(model: Model): ExportDType {
   const parameters = [...model.parameters.values()];
-  if (parameters.some(({ kind }) => kind !== 'dense')) return 'float32';
+  if (parameters.some((parameter) => (parameter.kind !== 'dense' && parameter.kind !== 'shared') || isEncoded(parameter))) return 'float32';
   const dtypes = new Set<DType>();
-  for (const { tensors } of parameters) for (const { dtype } of Object.values(tensors)) dtypes.add(dtype);
+  // The bitmaps of sparse weights are no numbers.
+  for (const { tensors } of parameters) for (const { dtype } of Object.values(tensors)) if (isFloat(dtype)) dtypes.add(dtype);
   const [only] = dtypes;
   return dtypes.size === 1 && (only === 'float16' || only === 'bfloat16') ? only : 'float32';
 }
 
 /** The weights under their names, each made when it is written: one dense tensor at a time is in memory. */
-function denseSources(model: Model, dtype: ExportDType, { report, signal }: OperationContext): Map<string, TensorSource> {
-  const tensors = checkpointTensors(model.config);
+function denseSources(
+  model: Model,
+  padded: PaddedModel,
+  dtype: ExportDType,
+  { report, signal }: OperationContext,
+): Map<string, TensorSource> {
+  const tensors = checkpointTensors(padded.config);
   let numWritten = 0;
-  return new Map(
-    tensors.map(({ spec, name, isTransposed, shape }) => {
+  const sources = new Map(
+    tensors.map(({ spec, name, isTransposed, shape }): [string, TensorSource] => {
       const make: TensorSource['make'] = () => {
         throwIfCancelled(signal);
         report({ phase: 'export', step: numWritten++, total: tensors.length, item: spec.path });
-        const dense = castTensor(materializeParameter(model, spec.path), dtype);
+        const dense = padded.pad(spec.path, castTensor(materializeParameter(model, spec.path), dtype));
         if (dense.dtype === 'float16') checkRange(spec.path, dense.data);
         return isTransposed ? transposeMatrix(dense) : dense;
       };
       return [name, { dtype, shape, make }];
     }),
   );
+  for (const [further, name] of furtherNames(model.config)) {
+    const source = sources.get(name);
+    if (source !== undefined) sources.set(further, source);
+  }
+  return sources;
 }
 
 function checkRange(path: string, bits: ArrayLike<number | bigint>): void {

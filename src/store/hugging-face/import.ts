@@ -8,6 +8,7 @@ import { readFailure, readJsonFile } from '../json.ts';
 import { type Checkpoint, type CheckpointEntry, openCheckpoint } from './checkpoint.ts';
 import { readHuggingFaceConfig } from './config.ts';
 import { type GenerationDefaults, readGenerationConfig } from './generation.ts';
+import { withPooling } from './sentence-embedding.ts';
 import { type CheckpointTensor, checkpointTensors, matchTensors, mismatch, type TensorMatch } from './tensor-names.ts';
 import { checkTokenizer, readTokenizerFiles, type TokenizerFiles } from './tokenizer-files.ts';
 
@@ -38,7 +39,7 @@ export async function importHuggingFace(folder: string, options: ImportOptions =
       throw new AppError('file_not_found', `${folder}: is a file. Give the folder that holds config.json and the weights.`);
     const read = readHuggingFaceConfig(await readJsonFile(join(folder, 'config.json'), 'bad_config'));
     const generation = await readGeneration(folder);
-    const config = withGeneration(read, generation);
+    const config = await withPooling(folder, withGeneration(read, generation));
     const tokenizerFiles = await readTokenizer(folder, options.tokenizer ?? 'required');
     checkTokenizer(tokenizerFiles, config.vocabularySize);
     const checkpoint = await openCheckpoint(folder);

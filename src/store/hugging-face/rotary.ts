@@ -99,6 +99,46 @@ function badField(field: string, problem: string): AppError {
   return new AppError('bad_config', `config.json: ${field}: ${problem}. Correct the field.`, { details: { field } });
 }
 
+interface LayeredSource extends Omit<RotarySource, 'rope_parameters'> {
+  readonly rope_local_base_freq?: number | null | undefined;
+  readonly rope_parameters?:
+    | { readonly full_attention?: RotaryFields | null | undefined; readonly sliding_attention?: RotaryFields | null | undefined }
+    | null
+    | undefined;
+}
+
+const gemma3Bases = { full: 1_000_000, sliding: 10_000 };
+
+/**
+ * Rotary settings of a Gemma 3 config, whose layers with a sliding window have a base of their own and no scaling.
+ *
+ * @throws AppError `bad_config` naming the field
+ */
+export function readLayeredRotary(source: LayeredSource): RotaryConfig & Required<Pick<LlamaConfig, 'slidingRotaryBase'>> {
+  const { full_attention: full, sliding_attention: sliding } = source.rope_parameters ?? {};
+  const kind = sliding?.rope_type ?? sliding?.type ?? 'default';
+  if (kind !== 'default')
+    throw badField(
+      'rope_parameters.sliding_attention.rope_type',
+      `"${kind}" is not supported in layers with a sliding window, only default`,
+    );
+  const rotary = readRotary({ ...source, rope_theta: source.rope_theta ?? gemma3Bases.full, rope_parameters: full });
+  if (rotary.rotaryScaling.kind === 'dynamic')
+    throw badField('rope_parameters.full_attention.rope_type', '"dynamic" is not supported here');
+  return { ...rotary, slidingRotaryBase: sliding?.rope_theta ?? source.rope_local_base_freq ?? gemma3Bases.sliding };
+}
+
+/** The old form and the new one, as `writeRotary`. */
+export function writeLayeredRotary(config: RotaryConfig & Pick<LlamaConfig, 'slidingRotaryBase'>): Readonly<Record<string, unknown>> {
+  const local = config.slidingRotaryBase ?? config.rotaryBase;
+  const { rope_parameters: full, ...others } = writeRotary(config);
+  return {
+    ...others,
+    rope_local_base_freq: local,
+    rope_parameters: { full_attention: full, sliding_attention: { rope_type: 'default', rope_theta: local } },
+  };
+}
+
 /** Both forms, so that older and newer releases of transformers read the same. */
 export function writeRotary({ rotaryBase, rotaryScaling, maxPositions }: RotaryConfig): Readonly<Record<string, unknown>> {
   const scaling = writeScaling(rotaryScaling);

@@ -1,6 +1,7 @@
-// Names and layouts of tensors in Hugging Face checkpoints; the only place where those names exist.
+// Names and layouts of tensors in Hugging Face checkpoints, and which stored tensor is which parameter.
 import { AppError, invariant } from '#base';
 import { architectureOf, type ModelConfig, type ParameterSpec } from '#models';
+import { type NameTable, nameTable } from './name-tables.ts';
 
 /** How one of our parameters is stored in a checkpoint. */
 export interface CheckpointTensor {
@@ -12,67 +13,32 @@ export interface CheckpointTensor {
   readonly shape: readonly number[];
 }
 
-interface NameTable {
-  /** In front of everything but the head; checkpoints of the model without its head leave it out. */
-  readonly prefix: string;
-  readonly blocks: string;
-  /** Our name -> theirs, for whole modules: inside a block, then outside. */
-  readonly inBlock: Readonly<Record<string, string>>;
-  readonly outside: Readonly<Record<string, string>>;
-  readonly isLinear: boolean;
-  /** Constant buffers that older releases stored, without the prefix. */
-  readonly buffers: RegExp;
-}
-
-const headName = 'lm_head.weight';
-
-const tables: Readonly<Record<ModelConfig['architecture'], NameTable>> = {
-  gpt2: {
-    prefix: 'transformer.',
-    blocks: 'h',
-    inBlock: {
-      ln1: 'ln_1',
-      'attn.qkv': 'attn.c_attn',
-      'attn.out': 'attn.c_proj',
-      ln2: 'ln_2',
-      'mlp.fc': 'mlp.c_fc',
-      'mlp.proj': 'mlp.c_proj',
-    },
-    outside: { 'embed.token': 'wte', 'embed.position': 'wpe', norm: 'ln_f' },
-    isLinear: false,
-    buffers: /^h\.\d+\.attn\.(bias|masked_bias)$/,
-  },
-  llama: {
-    prefix: 'model.',
-    blocks: 'layers',
-    inBlock: {
-      norm1: 'input_layernorm',
-      'attn.q': 'self_attn.q_proj',
-      'attn.k': 'self_attn.k_proj',
-      'attn.v': 'self_attn.v_proj',
-      'attn.out': 'self_attn.o_proj',
-      norm2: 'post_attention_layernorm',
-      'mlp.gate': 'mlp.gate_proj',
-      'mlp.up': 'mlp.up_proj',
-      'mlp.down': 'mlp.down_proj',
-    },
-    outside: { 'embed.token': 'embed_tokens', norm: 'norm' },
-    isLinear: true,
-    buffers: /^(layers\.\d+\.self_attn\.)?rotary_emb\.inv_freq$/,
-  },
-};
-
 /** Every tensor that a checkpoint of this configuration has, under its full name, in our order. */
 export function checkpointTensors(config: ModelConfig): CheckpointTensor[] {
-  const table = tables[config.architecture];
+  const table = nameTable(config);
   return architectureOf(config)
     .parameters(config)
     .map((spec) => {
-      const isHead = spec.path === 'head.weight';
-      const isTransposed = isHead || (table.isLinear && spec.role === 'linear');
-      const name = isHead ? headName : `${table.prefix}${moduleName(table, spec)}`;
+      // A head is an nn.Linear everywhere.
+      const isTransposed = spec.path === headPath || (table.isLinear && spec.role === 'linear');
+      const name = nameInHead(table, spec.path) ?? `${table.prefix}${moduleName(table, spec)}`;
       return { spec, name, isTransposed, shape: isTransposed ? spec.shape.toReversed() : spec.shape };
     });
+}
+
+const headPath = 'head.weight';
+
+/** Further names under which transformers looks for a tensor: name -> the name it is stored under first. Tied ones it finds itself. */
+export function furtherNames(config: ModelConfig): ReadonlyMap<string, string> {
+  const { aliases = {} } = nameTable(config);
+  const stored = new Set(checkpointTensors(config).map(({ name }) => name));
+  return new Map(Object.entries(aliases).filter(([, name]) => !config.tiedHead && stored.has(name)));
+}
+
+function nameInHead({ heads }: NameTable, path: string): string | undefined {
+  const lastDot = path.lastIndexOf('.');
+  const module = heads[path.slice(0, lastDot)];
+  return heads[path] ?? (module === undefined ? undefined : `${module}${path.slice(lastDot)}`);
 }
 
 function moduleName(table: NameTable, { path, block }: ParameterSpec): string {
@@ -98,15 +64,21 @@ export interface TensorMatch {
  * @throws AppError `config_mismatch` naming what is missing or not expected
  */
 export function matchTensors(config: ModelConfig, storedNames: Iterable<string>): TensorMatch {
-  const table = tables[config.architecture];
+  const table = nameTable(config);
   const expected = checkpointTensors(config);
   const pathByName = new Map(expected.map(({ name, spec }) => [name, spec.path]));
   const nameByPath = new Map<string, string>();
   const unexpected: string[] = [];
+  const headName = nameInHead(table, headPath);
   let tiedHeadName: string | undefined;
-  for (const stored of storedNames) {
-    const bare = stored.startsWith(table.prefix) ? stored.slice(table.prefix.length) : stored;
-    const path = pathByName.get(stored) ?? pathByName.get(`${table.prefix}${stored}`);
+  const names = [...storedNames];
+  const isStored = new Set(names);
+  for (const stored of names) {
+    const name = currentName(stored);
+    const bare = name.startsWith(table.prefix) ? name.slice(table.prefix.length) : name;
+    const alias = table.aliases?.[name];
+    if (alias !== undefined && isStored.has(alias)) continue;
+    const path = pathByName.get(alias ?? name) ?? pathByName.get(`${table.prefix}${name}`);
     if (path !== undefined) {
       const other = nameByPath.get(path);
       if (other !== undefined) throw mismatch(`"${other}" and "${stored}" are the same parameter. Keep one of them`);
@@ -129,6 +101,11 @@ export function matchTensors(config: ModelConfig, storedNames: Iterable<string>)
       `${list(unexpected.map((name) => `"${name}"`))} in the checkpoint, but not in a ${config.architecture} of ${config.layers} layers`,
     );
   return { nameByPath, ...(tiedHeadName === undefined ? {} : { tiedHeadName }) };
+}
+
+/** The first releases of BERT called the gain and bias of a norm so. */
+function currentName(stored: string): string {
+  return stored.replace(/LayerNorm\.gamma$/, 'LayerNorm.weight').replace(/LayerNorm\.beta$/, 'LayerNorm.bias');
 }
 
 function hint(unexpected: readonly string[]): string {

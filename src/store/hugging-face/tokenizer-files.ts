@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { AppError } from '#base';
 import { checkJson, parseJson, readBytes } from '../json.ts';
+import { wordPieceTokenizer } from './word-piece.ts';
 
 /** Content by file name, for example `tokenizer.json`. */
 export type TokenizerFiles = ReadonlyMap<string, Uint8Array>;
@@ -16,6 +17,7 @@ const knownNames: ReadonlySet<string> = new Set([
   'added_tokens.json',
   'vocab.json',
   'merges.txt',
+  'vocab.txt',
   'tokenizer.model',
   'chat_template.jinja',
 ]);
@@ -28,13 +30,13 @@ export function isTokenizerFile(name: string): boolean {
 }
 
 /**
- * Reads the tokenizer files of a folder.
+ * Reads the tokenizer files of a folder. A vocab.txt without tokenizer.json is BERT's word pieces, and is made into one.
  *
- * @throws AppError `file_not_found` when there is no tokenizer.json
+ * @throws AppError `file_not_found` when there is neither, `bad_tokenizer` when a vocab.txt lacks BERT's special tokens
  */
 export async function readTokenizerFiles(folder: string): Promise<TokenizerFiles> {
   const names = (await readdir(folder)).filter(isTokenizerFile).sort();
-  if (!names.includes('tokenizer.json'))
+  if (!names.includes('tokenizer.json') && !names.includes('vocab.txt'))
     throw new AppError(
       'file_not_found',
       `tokenizer.json: not in the folder${names.length === 0 ? '' : `, which has only ${names.join(', ')}`}. ` +
@@ -42,6 +44,7 @@ export async function readTokenizerFiles(folder: string): Promise<TokenizerFiles
     );
   const files = new Map<string, Uint8Array>();
   for (const name of names) files.set(name, await readBytes(join(folder, name)));
+  if (!files.has('tokenizer.json')) files.set('tokenizer.json', wordPieceTokenizer(files));
   return files;
 }
 

@@ -24,7 +24,7 @@ async function inputRows(model: Model, path: string): Promise<Float64Array> {
   const tokens = b.input(graphNames.tokens, 'int64', [2, 12]);
   const net = causalNetwork(b, model, tokens);
   net.hidden(tokens);
-  const program = await engine.compile(b.graph({ x: net.linearInputs.get(path)! }));
+  const program = await engine.compile(b.graph({ x: net.linearInputs.get(path)![0]! }));
   const inputs: Record<string, HostTensor> = Object.fromEntries(
     [...modelInputs(model)].filter(([name]) => program.inputNames.includes(name)),
   );

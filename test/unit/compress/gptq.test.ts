@@ -3,10 +3,12 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { createReferenceEngine } from '#engine/reference';
 import { cholesky, invertLower, multiply, runAtOnce } from '#linalg';
 import { EngineMatrices } from '../../../src/compress/decomposition/engine-matrices.ts';
-import { dropDeadInputs, factorInputs, gptqCodes } from '../../../src/compress/quantize/gptq.ts';
+import { dropDeadInputs, factorInputs } from '../../../src/compress/decomposition/input-factor.ts';
+import { LayerInputs } from '../../../src/compress/decomposition/layer-inputs.ts';
+import { codeByAwq } from '../../../src/compress/quantize/awq.ts';
+import { gptqCodes } from '../../../src/compress/quantize/gptq.ts';
 import { decodeCodes, type Grid, makeGrid, nearestCode, nearestCodes } from '../../../src/compress/quantize/grid.ts';
-import { LayerInputs } from '../../../src/compress/quantize/layer-inputs.ts';
-import { codeByAwq, codeByGptq, decoded, roundToNearest } from '../../../src/compress/quantize/slot-codes.ts';
+import { codeByGptq, decoded, roundToNearest } from '../../../src/compress/quantize/slot-codes.ts';
 import { frobenius, gaussian, transposeFlat } from './matrices.ts';
 
 const { signal } = new AbortController();
@@ -70,7 +72,7 @@ describe('gptqCodes', () => {
     const weight = gaussian(K, N, 1);
     const gram = momentsOf(correlated(200, K, 2), K);
     const grid = makeGrid(transposeFlat(weight, K, N), { rows: N, columns: K, bits: 3, groupSize: 16, symmetric: false });
-    const codes = await gptqCodes(matrices, weight, await factorInputs(gram, K, signal), grid);
+    const codes = await gptqCodes(matrices, weight, await factorInputs(matrices, gram, K), grid);
     const kept = byInput(decodeCodes(codes, grid), N, K);
     const published = publishedGptq(weight, gram, grid);
     expect(kept.filter((value, index) => Math.abs(value - published[index]!) > 1e-6).length).toBe(0);
@@ -82,7 +84,7 @@ describe('gptqCodes', () => {
     const weight = gaussian(K, N, 3);
     const gram = momentsOf(correlated(300, K, 4), K);
     const grid = makeGrid(transposeFlat(weight, K, N), { rows: N, columns: K, bits: 4, groupSize: 32, symmetric: false });
-    const codes = await gptqCodes(matrices, weight, await factorInputs(gram, K, signal), grid);
+    const codes = await gptqCodes(matrices, weight, await factorInputs(matrices, gram, K), grid);
     const published = publishedGptq(weight, gram, grid);
     const kept = byInput(decodeCodes(codes, grid), N, K);
     expect(kept.filter((value, index) => Math.abs(value - published[index]!) > 1e-6).length).toBe(0);
@@ -94,14 +96,14 @@ describe('gptqCodes', () => {
     const gram = new Float64Array(K * K);
     for (let input = 0; input < K; input++) gram[input * K + input] = 1 + (input % 5);
     const grid = makeGrid(transposeFlat(weight, K, N), { rows: N, columns: K, bits: 4, groupSize: 16, symmetric: true });
-    const codes = await gptqCodes(matrices, weight, await factorInputs(gram, K, signal), grid);
+    const codes = await gptqCodes(matrices, weight, await factorInputs(matrices, gram, K), grid);
     expect([...codes]).toEqual([...nearestCodes(transposeFlat(weight, K, N), grid)]);
   });
 
   it('drops the weights of inputs that are always zero', async () => {
     const [K, N] = [24, 4];
     const inputs = correlated(100, K, 6).map((value, index) => (index % K === 7 ? 0 : value));
-    const factor = await factorInputs(momentsOf(inputs, K), K, signal);
+    const factor = await factorInputs(matrices, momentsOf(inputs, K), K);
     const weight = gaussian(K, N, 7);
     dropDeadInputs(weight, factor);
     expect([...weight.subarray(7 * N, 8 * N)]).toEqual([0, 0, 0, 0]);
@@ -112,13 +114,13 @@ describe('gptqCodes', () => {
   });
 
   it('takes fewer tokens than inputs', async () => {
-    const factor = await factorInputs(momentsOf(correlated(5, 24, 8), 24), 24, signal);
+    const factor = await factorInputs(matrices, momentsOf(correlated(5, 24, 8), 24), 24);
     expect(factor.lower.every(Number.isFinite)).toBe(true);
   });
 
   it('stops when it is told to', async () => {
-    const stopped = AbortSignal.abort();
-    await expect(factorInputs(momentsOf(correlated(50, 24, 8), 24), 24, stopped)).rejects.toThrow(/cancelled/);
+    const stopped = new EngineMatrices(createReferenceEngine(), AbortSignal.abort());
+    await expect(factorInputs(stopped, momentsOf(correlated(50, 24, 8), 24), 24)).rejects.toThrow(/cancelled/);
   });
 });
 
@@ -139,9 +141,22 @@ describe('methods that look at inputs', () => {
     const errorOf = (numbers: Float32Array): number => outputError(inputs, weight, byInput(numbers, N, K), K, N);
     const nearest = errorOf(decoded(runAtOnce(roundToNearest(rows, shape))));
     const gptq = errorOf(decoded(await codeByGptq(matrices, rows, shape, layer)));
-    const awq = errorOf(decoded(await codeByAwq(matrices, rows, shape, layer)));
+    const awq = errorOf(decoded(await codeByAwq(matrices, rows, shape, layer, true)));
     expect(gptq).toBeLessThan(factor * nearest);
     expect(awq).toBeLessThanOrEqual(nearest);
+    layer.release();
+  });
+
+  it.each([4, 3, 2])('cut ranges shorter by AWQ where that loses less, with scales and without: %i bits', async (bits) => {
+    const shape = { rows: N, columns: K, bits, groupSize: 32, symmetric: false };
+    const layer = new LayerInputs(matrices, momentsOf(inputs, K), K);
+    const errorOf = (numbers: Float32Array): number => outputError(inputs, weight, byInput(numbers, N, K), K, N);
+    const nearest = runAtOnce(roundToNearest(rows, shape));
+    const cut = await codeByAwq(matrices, rows, shape, layer, false);
+    expect(cut.inputScales).toBeUndefined();
+    expect(errorOf(decoded(cut)) / errorOf(decoded(nearest))).toBeLessThan(0.97);
+    const shorter = cut.grid.scales.filter((scale, index) => scale < 0.99 * nearest.grid.scales[index]!).length;
+    expect(shorter).toBeGreaterThan(cut.grid.scales.length / 4);
     layer.release();
   });
 
@@ -149,7 +164,7 @@ describe('methods that look at inputs', () => {
     const outliers = inputs.map((value, index) => (index % K < 2 ? 30 * value : value));
     const layer = new LayerInputs(matrices, momentsOf(outliers, K), K);
     const shape = { rows: N, columns: K, bits: 3, groupSize: 32, symmetric: false };
-    const { inputScales } = await codeByAwq(matrices, rows, shape, layer);
+    const { inputScales } = await codeByAwq(matrices, rows, shape, layer, true);
     const others = Math.max(...inputScales!.subarray(2));
     expect(inputScales![0]).toBeGreaterThan(others);
     expect(inputScales![1]).toBeGreaterThan(others);

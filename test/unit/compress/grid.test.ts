@@ -4,6 +4,7 @@ import { AppError } from '#base';
 import { runAtOnce } from '#linalg';
 import { halfToFloat, tensorBytes } from '#tensor';
 import { decodeCodes, type GridShape, makeGrid, nearestCodes, packGrid } from '../../../src/compress/quantize/grid.ts';
+import { schemeCodes } from '../../../src/compress/quantize/scheme-codes.ts';
 import { decoded, encodedBytes, roundToNearest } from '../../../src/compress/quantize/slot-codes.ts';
 import { frobenius, gaussian } from './matrices.ts';
 
@@ -84,6 +85,66 @@ describe('relative error on normal weights', () => {
     const error = frobenius(kept.map((value, index) => value - numbers[index]!)) / frobenius(numbers);
     expect(error / expected).toBeGreaterThan(0.95);
     expect(error / expected).toBeLessThan(1.05);
+  });
+});
+
+describe('ternary and binary codes', () => {
+  const numbers = Float32Array.from(gaussian(256, 512, 13));
+  const shape: GridShape = { rows: 256, columns: 512, bits: 2, groupSize: 512, symmetric: true };
+  const schemes = [
+    ['ternary', 'twn', 0.438],
+    ['ternary', 'absmean', 0.513],
+    ['binary', 'twn', 0.603],
+  ] as const;
+  const kept = (
+    of: Float32Array,
+    scheme: 'ternary' | 'binary',
+    threshold: 'twn' | 'absmean',
+    more: Partial<GridShape> = {},
+  ): Float32Array => decoded(runAtOnce(schemeCodes(of, { ...shape, ...more }, scheme, threshold)));
+
+  it.each(schemes)('%s by %s lose what they should of normal weights', (scheme, threshold, expected) => {
+    const made = kept(numbers, scheme, threshold);
+    const error = frobenius(made.map((value, index) => value - numbers[index]!)) / frobenius(numbers);
+    expect(error / expected).toBeGreaterThan(0.97);
+    expect(error / expected).toBeLessThan(1.03);
+    if (threshold === 'absmean') expect(made.filter((value) => value === 0).length / made.length).toBeCloseTo(0.31, 2);
+  });
+
+  it.each(schemes)('%s by %s have two or three values a group, and zero only among three', (scheme, threshold) => {
+    const made = kept(numbers, scheme, threshold);
+    const values = new Set(made.subarray(0, 512));
+    expect(values.size).toBe(scheme === 'ternary' ? 3 : 2);
+    expect(values.has(0)).toBe(scheme === 'ternary');
+    expect([...values].reduce((sum, value) => sum + value, 0)).toBe(0);
+  });
+
+  it.each(schemes.filter(([, threshold]) => threshold === 'twn'))('%s changes nothing the second time', (scheme, threshold) => {
+    const once = kept(numbers, scheme, threshold);
+    const twice = kept(once, scheme, threshold);
+    expect(frobenius(twice.map((value, index) => value - once[index]!)) / frobenius(once)).toBeLessThan(1e-3);
+  });
+
+  it('maps zero to zero in ternary, and a group of zeros to zeros in both', () => {
+    const withZeros = numbers.map((value, index) => (index % 7 === 0 ? 0 : value));
+    const made = kept(withZeros, 'ternary', 'twn');
+    for (let index = 0; index < made.length; index += 7) expect(made[index]).toBe(0);
+    for (const scheme of ['ternary', 'binary'] as const)
+      expect(kept(new Float32Array(512), scheme, 'twn', { rows: 1 }).every((value) => value === 0)).toBe(true);
+  });
+
+  it('store the bytes of the formula, padded groups too', () => {
+    for (const [scheme, bits] of [
+      ['ternary', 2],
+      ['binary', 1],
+    ] as const) {
+      const odd = { rows: 3, columns: 40, bits, groupSize: 32, symmetric: true };
+      const coded = runAtOnce(schemeCodes(numbers.subarray(0, 120), odd, scheme, 'twn'));
+      const bytes = Object.values(packGrid(coded.codes, coded.grid)).reduce((sum, tensor) => sum + tensorBytes(tensor), 0);
+      expect(bytes).toBe(3 * 2 * (4 * bits + 2));
+      expect(bytes).toBe(encodedBytes({ rows: 3, columns: 40, isTransposed: false }, odd));
+      expect(decoded(coded)).toHaveLength(120);
+    }
   });
 });
 

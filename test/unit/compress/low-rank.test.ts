@@ -13,6 +13,8 @@ import { createReferenceEngine } from '#engine/reference';
 import { multiply } from '#linalg';
 import { type Model, materializeParameter, parameterSpecs, replaceParameters } from '#models';
 import { castTensor, hostTensor } from '#tensor';
+import { forwardCalibration } from '#test/calibration';
+import type { FinishedLayer, LayerMemory } from '../../../src/compress/method.ts';
 import { exactSigma, frobenius, gaussian, tailNorm, transposeFlat } from './matrices.ts';
 import { llamaConfig, tinyModel, tinyWindows } from './tiny-model.ts';
 
@@ -28,9 +30,11 @@ function lowRank(
   return methods['lowRank']!.step(settings, 'lowRank').apply(which, { engine, ...environment }, context);
 }
 
-/** Answers the same inputs X [tokens, width] for every layer of a width. */
+/** Answers the same inputs X [tokens, width] for every layer of a width; gradients and losses are those of a few windows. */
 function fixedInputs(inputs: (width: number) => { rows: Float64Array; tokens: number }): Calibration {
+  const real = new Windows(engine, tinyWindows());
   return {
+    ...forwardCalibration(real),
     async *inputMoments(which, paths) {
       for (const path of paths) {
         const [width = 0] = parameterSpecs(which).get(path)!.shape;
@@ -129,18 +133,17 @@ describe('lowRank, plain', () => {
     });
   });
 
-  it('shares out bytes by loss: within the budget, and better than uniform ranks', async () => {
+  it.each(['loss', 'sensitivity'])('shares out bytes by %s: within the budget, and little for a matrix of rank one', async (allocate) => {
     // One matrix of rank one beside others of full rank: uniform ranks waste bytes on it.
     const data = Float32Array.from({ length: 512 }, (_, index) => ((index % 32) + 1) * (Math.floor(index / 32) - 7.5));
     const uneven = replaceParameters(model, [
       { ...model.parameters.get(wide)!, tensors: { value: hostTensor('float32', [16, 32], data) } },
     ]);
-    const uniform = await lowRank({ ratio: 0.6 }, uneven);
-    const allocated = await lowRank({ ratio: 0.6, allocate: 'loss' }, uneven);
-    expect(allocated.model.parameters.get(wide)!.settings['rank']).toBe(1);
+    const allocated = await lowRank({ ratio: 0.6, allocate }, uneven, { calibration: new Windows(engine, tinyWindows()) });
+    expect(allocated.model.parameters.get(wide)!.settings['rank']).toBeLessThanOrEqual(2);
     expect(allocated.report.bytesAfter).toBeLessThanOrEqual(0.6 * allocated.report.bytesBefore);
-    const total = ({ report }: MethodResult): number => report.layers.reduce((sum, layer) => sum + layer.weightError ** 2, 0);
-    expect(total(allocated)).toBeLessThan(total(uniform));
+    // A random model may lose nothing by a cut, and then measuring it leaves bytes unused.
+    if (allocate === 'loss') expect(allocated.report.bytesAfter).toBeGreaterThan(0.5 * allocated.report.bytesBefore);
   });
 
   it('takes embeddings by a pattern, and shrinks what it made before', async () => {
@@ -303,5 +306,131 @@ describe('lowRank, whitened', () => {
     await expect(lowRank({ method: 'whitened', rank: 3 })).rejects.toMatchObject({ code: 'not_enough_samples' });
     const few = fixedInputs((width) => ({ rows: gaussian(2, width, 1), tokens: 2 }));
     await expect(lowRank({ method: 'whitened', rank: 3 }, model, { calibration: few })).rejects.toThrow(/2 calibration tokens.*at least 3/);
+  });
+});
+
+describe('lowRank, weighted by rows', () => {
+  const windows = new Windows(engine, tinyWindows());
+  /** The row scales that FWSVD should use, up to a factor. */
+  async function fisherRows(path: string): Promise<Float64Array> {
+    const [, n = 0] = parameterSpecs(model).get(path)!.shape;
+    for await (const { squares } of windows.gradientSquares(model, [path], quietContext))
+      return Float64Array.from({ length: squares.length / n }, (_, row) =>
+        Math.sqrt(squares.subarray(row * n, (row + 1) * n).reduce((sum, square) => sum + square, 0)),
+      );
+    throw new Error('no gradients');
+  }
+  const weighted = (path: string, scales: Float64Array, after?: Model): Float32Array => {
+    const [, n = 0] = parameterSpecs(model).get(path)!.shape;
+    const approximation = after === undefined ? undefined : materializeParameter(after, path).data;
+    return materializeParameter(model, path).data.map(
+      (value, index) => (value - (approximation?.[index] ?? 0)) * scales[Math.floor(index / n)]!,
+    );
+  };
+
+  it.each(['fwsvd', 'asvd'])('reproduces every matrix at full rank by %s, and less with fewer components', async (method) => {
+    let before = -1;
+    for (const rank of [16, 11, 6, 2]) {
+      const { model: after } = await lowRank({ method, rank }, model, { calibration: windows });
+      const error = weightError(model, after, square);
+      if (rank === 16) for (const path of [wide, tall, square]) expect(weightError(model, after, path)).toBeLessThan(1e-5);
+      else expect(error).toBeGreaterThan(before);
+      before = error;
+    }
+  });
+
+  it('loses exactly the tail of the spectrum of D·W by fwsvd, which plain does not', async () => {
+    const { model: after } = await lowRank({ method: 'fwsvd', rank: 5 }, model, { calibration: windows });
+    const { model: plain } = await lowRank({ rank: 5 });
+    for (const path of [wide, tall, square]) {
+      const scales = await fisherRows(path);
+      const all = weighted(path, scales);
+      const best = tailNorm(exactSigma({ ...materializeParameter(model, path), data: all }), 5);
+      expect(frobenius(weighted(path, scales, after)) / best).toBeCloseTo(1, 3);
+      expect(frobenius(weighted(path, scales, plain))).toBeGreaterThan(best);
+    }
+  });
+
+  it('is plain by asvd with a power of zero', async () => {
+    const { model: after } = await lowRank({ method: 'asvd', alpha: 0, rank: 5 }, model, { calibration: windows });
+    const { model: plain } = await lowRank({ rank: 5 });
+    for (const path of [wide, tall, square]) {
+      const [a, b] = [materializeParameter(plain, path).data, materializeParameter(after, path).data];
+      expect(frobenius(a.map((value, index) => value - b[index]!)) / frobenius(a)).toBeLessThan(1e-5);
+    }
+  });
+
+  it('has an output error between plain and whitened by asvd', async () => {
+    const [plain, asvd, whitened] = await Promise.all(
+      ['plain', 'asvd', 'whitened'].map((method) => lowRank({ method, rank: 4 }, model, { calibration: windows })),
+    );
+    const include = [wide, tall, square];
+    for await (const { gram, width, paths } of windows.inputMoments(model, include, quietContext))
+      for (const path of paths) {
+        const error = ({ model: after }: MethodResult): number => {
+          const [w, made] = [materializeParameter(model, path).data, materializeParameter(after, path).data];
+          const difference = Float64Array.from(w, (value, index) => value - made[index]!);
+          const n = difference.length / width;
+          const weightedDifference = multiply(gram, difference, width, width, n);
+          return difference.reduce((sum, value, index) => sum + value * weightedDifference[index]!, 0);
+        };
+        expect(error(whitened!)).toBeLessThan(error(asvd!));
+        expect(error(whitened!)).toBeLessThan(error(plain!));
+      }
+  });
+
+  it('copes with dead channels: rows without gradients, inputs that are always zero', async () => {
+    const silent: Calibration = {
+      ...fixedInputs(correlatedRows),
+      async *gradientSquares(which, paths) {
+        for (const path of paths) yield { path, windows: 1, squares: new Float32Array(materializeParameter(which, path).data.length) };
+      },
+      async *inputMagnitudes(which, paths) {
+        for (const path of paths) {
+          const [width = 0] = parameterSpecs(which).get(path)!.shape;
+          yield { paths: [path], tokens: 9, sums: Float64Array.from({ length: width }, (_, channel) => (channel < 3 ? 0 : 1)) };
+        }
+      },
+    };
+    for (const method of ['fwsvd', 'asvd']) {
+      const { model: after } = await lowRank({ method, rank: 16 }, model, { calibration: silent });
+      for (const path of [wide, tall, square]) expect(weightError(model, after, path)).toBeLessThan(1e-4);
+    }
+  });
+
+  it('asks for calibration text, and for a power only where there is one', async () => {
+    for (const settings of [
+      { method: 'fwsvd', rank: 3 },
+      { method: 'asvd', rank: 3 },
+      { ratio: 0.5, allocate: 'loss' },
+    ]) {
+      const step = methods['lowRank']!.step(settings, 'lowRank');
+      expect(step.needsCalibration).toBe(true);
+      await expect(step.apply(model, { engine }, quietContext)).rejects.toMatchObject({ code: 'not_enough_samples' });
+    }
+    expect(() => methods['lowRank']!.step({ method: 'fwsvd', rank: 3, alpha: 1 }, 'lowRank')).toThrow(
+      /lowRank\.alpha: is the power of method "asvd"/,
+    );
+    expect(() => methods['lowRank']!.step({ energy: 0.5, allocate: 'sensitivity' }, 'lowRank')).toThrow(
+      /lowRank\.allocate: "sensitivity" shares out/,
+    );
+  });
+
+  it.each(['uniform', 'loss'])('goes on where it was stopped, to the same model, with allocate %s', async (allocate) => {
+    const kept = new Map<string, FinishedLayer>();
+    const controller = new AbortController();
+    const memory: LayerMemory = {
+      recall: async (key) => kept.get(key),
+      remember: async (key, finished) => {
+        kept.set(key, finished);
+        if (kept.size === 3) controller.abort();
+      },
+    };
+    const settings = { method: 'whitened', ratio: 0.5, allocate };
+    const stopped = lowRank(settings, model, { calibration: windows, memory }, { ...quietContext, signal: controller.signal });
+    await expect(stopped).rejects.toMatchObject({ code: 'cancelled' });
+    expect(kept.size).toBe(3);
+    const resumed = await lowRank(settings, model, { calibration: windows, memory: { ...memory, remember: async () => {} } });
+    expect(resumed).toEqual(await lowRank(settings, model, { calibration: windows }));
   });
 });

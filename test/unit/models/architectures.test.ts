@@ -45,6 +45,12 @@ describe('parameters', () => {
 });
 
 describe('initializeModel', () => {
+  it('starts gains that are stored less one at zero', () => {
+    const model = initializeModel({ ...tinyLlama, gainsLessOne: true, queryKeyNorm: true, normsBehind: true }, new Random(1));
+    for (const path of ['norm.weight', 'h.0.norm1.weight', 'h.1.attn.qNorm.weight', 'h.1.norm2Behind.weight'])
+      expect(new Set(toNumbers(model.parameters.get(path)!.tensors['value']!)), path).toEqual(new Set([0]));
+  });
+
   const config = { ...tinyGpt2, width: 32, heads: 4, feedForwardWidth: 128, layers: 8 };
 
   it('is the same for the same seed, and another for another', () => {
@@ -81,6 +87,11 @@ describe('checkConfig', () => {
     [{ ...tinyGpt2, endTokens: [23] }, /token 23/],
     [{ ...tinyLlama, keyValueHeads: 3 }, /keyValueHeads 3/],
     [{ ...tinyLlama, headWidth: 5 }, /headWidth/],
+    [{ ...tinyLlama, slidingWindow: { size: 4, layers: [true] } }, /slidingWindow\.layers has 1 flags for 2 layers/],
+    [{ ...tinyLlama, slidingWindow: { size: 0, layers: [true, false] } }, /slidingWindow\.size .*got 0/],
+    [{ ...tinyLlama, slidingRotaryBase: 100 }, /slidingWindow is absent/],
+    [{ ...tinyLlama, attentionSoftCap: 0 }, /attentionSoftCap must be positive, got 0/],
+    [{ ...tinyLlama, queryScalar: Number.NaN }, /queryScalar/],
     [{ ...tinyLlama, rotaryScaling: { kind: 'linear', factor: 0 } as const }, /factor/],
     [{ ...tinyLlama, rotaryScaling: { kind: 'dynamic', factor: 2, originalMaxPositions: 0 } as const }, /originalMaxPositions/],
   ])('refuses a config that contradicts itself (%#)', (config, message) => {

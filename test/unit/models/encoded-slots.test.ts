@@ -60,6 +60,10 @@ describe('a slot in codes', () => {
   it.each([
     [{ 'value.bits': 5 }, {}, /config_mismatch.*5 bits.*8, 4, 3, 2/],
     [{ 'value.groupSize': 24 }, {}, /config_mismatch.*24/],
+    [{ 'value.activations': 'dynamic' }, {}, /config_mismatch.*"dynamic" activations with weights of 4 bits/],
+    [{ 'value.scheme': 'fourfold' }, {}, /config_mismatch.*unknown scheme "fourfold"/],
+    [{ 'value.scheme': 'ternary' }, {}, /config_mismatch.*4 bits.*known are 2 bits/],
+    [{ 'value.bits': 8, 'value.activations': 'dynamic' }, {}, /embed\.token\.weight\.codes.*\[23, 20\]/],
     [{ 'value.symmetric': true }, {}, /unknown stored tensor "value\.zeroPoints"/],
     [{}, { 'value.scales': float32([23, 3], new Float32Array(69)) }, /embed\.token\.weight\.scales.*\[23, 3\].*\[23, 2\]/],
     [{}, { 'value.codes': hostTensor('int8', [23, 2, 8]) }, /embed\.token\.weight\.codes.*int8.*uint8/],

@@ -29,6 +29,22 @@ const rows = [
 const configs: readonly (readonly [string, Gpt2Config | LlamaConfig])[] = [
   ['gpt2', tinyGpt2],
   ['llama', tinyLlama],
+  ['llama with a window in one layer', { ...tinyLlama, slidingWindow: { size: 3, layers: [true, false] }, slidingRotaryBase: 50 }],
+  [
+    'llama with norms and bounds everywhere',
+    {
+      ...tinyLlama,
+      tiedHead: true,
+      queryKeyNorm: true,
+      normsBehind: true,
+      gainsLessOne: true,
+      scaledEmbedding: true,
+      queryScalar: 3,
+      attentionSoftCap: 0.7,
+      logitSoftCap: 1.5,
+      slidingWindow: { size: 2, layers: [true, true] },
+    },
+  ],
   ['llama with dynamic scaling', { ...tinyLlama, rotaryScaling: { kind: 'dynamic', factor: 3, originalMaxPositions: 20 } }],
 ];
 
@@ -182,7 +198,7 @@ describe('GraphNetwork', () => {
     teacher.hidden(tokens);
     expect([...teacher.parameterInputs.keys()]).toEqual([...student.parameterInputs.keys()]);
     expect(student.taps.get('h.1')?.shape).toEqual([10, 6]);
-    expect(student.linearInputs.get('h.1.mlp.proj.weight')?.shape).toEqual([10, 10]);
+    expect(student.linearInputs.get('h.1.mlp.proj.weight')?.[0]?.shape).toEqual([10, 10]);
     expect(b.graph({ x: teacher.hidden(tokens) }).inputs.map(({ name }) => name)).toContain('teacher/h.0.ln1.weight');
   });
 

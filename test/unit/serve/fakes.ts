@@ -15,6 +15,7 @@ export const byteTokenizer: Tokenizer = {
   pieces: { bytes: (id) => (id < 256 ? Uint8Array.of(id) : new Uint8Array(0)), leadingCut: { character: ' ', count: 0 } },
   encode: (text) => Int32Array.from(encoder.encode(text)),
   decode: (ids) => new TextDecoder().decode(Uint8Array.from(Array.from(ids).filter((id) => id < 256))),
+  specialLayout: (isPair) => [{ part: 0, type: 0 }, ...(isPair ? [{ part: 1, type: 1 } as const] : [])],
   tokenToId: () => undefined,
   idToToken: () => undefined,
 };

@@ -1,7 +1,7 @@
 // Decoding of quantized models: with a cache and without one, by the runtime's own kernels and by plain operators.
 import { afterAll, describe, expect, it } from 'vitest';
 import { AppError, quietContext } from '#base';
-import { compressModel, methods, parseRecipe } from '#compress';
+import { compressModel, methods, parseRecipe, WindowCalibration } from '#compress';
 import { createOnnxEngine } from '#engine/onnx';
 import { createReferenceEngine } from '#engine/reference';
 import { buildLogitsGraph, type Model, modelInputs } from '#models';
@@ -21,10 +21,20 @@ const all = { include: ['*'], groupSize: 16 };
 const wideGpt2 = { ...tinyGpt2, width: 32, heads: 4, feedForwardWidth: 64 };
 const wideLlama = { ...tinyLlama, width: 32, headWidth: 8, feedForwardWidth: 48 };
 const recipes = [8, 4, 3, 2].map((bits) => [`${bits} bits`, [{ quantize: { bits, ...all } }]] as const);
+/** Rounded to fixed ranges, so that a token's logits do not depend on what else is in the batch. */
+const integers = [['fixed 8-bit integers', [{ quantize: { method: 'static', include: ['*'] } }]]] as const;
+const fewest = (['ternary', 'binary'] as const).map((scheme) => [`${scheme} weights`, [{ quantize: { scheme, ...all } }]] as const);
 const lowRank = [['low rank in 4 bits', [{ lowRank: { rank: 12, include: ['*'] } }, { quantize: { bits: 4, ...all } }]]] as const;
 
 async function quantized(model: Model, steps: readonly object[]): Promise<Model> {
-  return (await compressModel(model, parseRecipe({ steps }, methods), { engine: reference }, quietContext)).model;
+  const calibration = new WindowCalibration(reference, async function* () {
+    yield tokenRows([
+      [3, 1, 4, 1, 5, 9, 2, 6],
+      [5, 3, 5, 8, 9, 7, 9, 3],
+      [2, 3, 8, 4, 6, 2, 6, 4],
+    ]);
+  });
+  return (await compressModel(model, parseRecipe({ steps }, methods), { engine: reference, calibration }, quietContext)).model;
 }
 
 function largest(logits: Float32Array): number {
@@ -67,7 +77,7 @@ async function withoutCache(model: Model, prompt: readonly number[]): Promise<{ 
   return { tokens, logits };
 }
 
-describe.each([...recipes, ...lowRank])('a model in %s', (_, steps) => {
+describe.each([...recipes, ...integers, ...fewest, ...lowRank])('a model in %s', (_, steps) => {
   it.each([
     ['gpt2', wideGpt2],
     ['llama', wideLlama],
@@ -88,5 +98,18 @@ describe.each([...recipes, ...lowRank])('a model in %s', (_, steps) => {
     const wanted = toNumbers(plain['logits']!.read()).slice(-model.config.vocabularySize);
     const norm = (values: ArrayLike<number>): number => Math.sqrt(Array.from(values).reduce((sum, value) => sum + value * value, 0));
     expect(norm(logits[0]!.map((value, index) => value - wanted[index]!)) / norm(wanted)).toBeLessThan(0.05);
+  });
+});
+
+describe('a model in 8-bit integers whose ranges are those of each batch', () => {
+  it.each([
+    ['gpt2', wideGpt2],
+    ['llama', wideLlama],
+  ])('answers nearly as the model that it was made of: %s', async (_, config) => {
+    const before = tinyModel(config);
+    const after = await quantized(before, [{ quantize: { method: 'dynamic', include: ['*'] } }]);
+    const [made, wanted] = [(await withCache(after, [3, 1, 4])).logits[0]!, (await withCache(before, [3, 1, 4])).logits[0]!];
+    const norm = (values: Float32Array): number => Math.sqrt(values.reduce((sum, value) => sum + value * value, 0));
+    expect(norm(made.map((value, index) => value - wanted[index]!)) / norm(wanted)).toBeLessThan(0.05);
   });
 });

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 _SHOWN = {
     "loss": "loss",
     "relativeError": "error",
+    "errorBefore": "error before",
+    "weightError": "weight error",
+    "outputError": "output error",
+    "bytesSaved": "saved",
     "learningRate": "lr",
     "tokensPerSecond": "tok/s",
     "residentBytes": "memory",

@@ -28,6 +28,13 @@ def to_recipe(recipe: RecipeLike) -> Recipe:
     raise TypeError(f"a recipe is a dict, the path of a YAML file or a proto message, not {type(recipe).__name__}")
 
 
+def shipped_name(recipe: RecipeLike) -> str | None:
+    """The recipe as the name of one that comes with the server: a plain word that is no file here."""
+    if not isinstance(recipe, str) or not re.fullmatch(r"[\w-]+", recipe) or Path(recipe).exists():
+        return None
+    return recipe
+
+
 def _from_mapping(values: object, source: str) -> Recipe:
     def refuse(place: str, why: str) -> BadRecipe:
         return _bad_recipe(source, place, why)

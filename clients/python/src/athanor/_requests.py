@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 from ._convert import enum_choices, field_names, fill, suggest
 from ._gen.v1.inference_pb2 import GenerateRequest, ScorePair, ScoreRequest, TokenIds
-from ._recipe import RecipeLike, to_recipe
+from ._recipe import RecipeLike, shipped_name, to_recipe
 from .errors import InvalidArgument
 from .proto import (
     Calibration,
@@ -78,7 +78,12 @@ def compress_spec(
     replace: bool,
 ) -> JobSpec:
     """The job of `compress`."""
-    spec = CompressSpec(model=model, name=name, recipe=to_recipe(recipe), replace=replace)
+    spec = CompressSpec(model=model, name=name, replace=replace)
+    shipped = shipped_name(recipe)
+    if shipped is None:
+        spec.recipe.CopyFrom(to_recipe(recipe))
+    else:
+        spec.recipe_name = shipped
     if data is not None:
         spec.data.CopyFrom(text_data(data, field))
     if calibration:

@@ -222,7 +222,11 @@ class Model:
 
 @dataclass(frozen=True)
 class ParameterChange:
-    """What a compression did to one parameter; `rank` is None for methods without one."""
+    """What a compression did to one parameter in one step; `rank` is None for methods without one.
+
+    Errors are relative to the norm of what was there before the step; `output_error` is None where the method looked at no text, and
+    `relative_error` is it, or else `weight_error`. `error_before` is what the step before lost of this parameter, 0 for the first.
+    """
 
     path: str
     parametrization: str
@@ -230,21 +234,78 @@ class ParameterChange:
     stored_bytes_after: int
     relative_error: float
     rank: int | None
+    step: int
+    weight_error: float
+    output_error: float | None
+    error_before: float
+    note: str
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """What one step of a recipe did to the parameters that it touched; `note` may be empty."""
+
+    method: str
+    stored_bytes_before: int
+    stored_bytes_after: int
+    note: str
+
+
+@dataclass(frozen=True)
+class CalibrationManifest:
+    """Which calibration text was used: `rows` windows of `row_tokens` tokens, with the SHA-256 of their ids."""
+
+    paths: tuple[str, ...]
+    text_hash: str
+    documents: int
+    rows: int
+    rows_available: int
+    row_tokens: int
+    seed: int
+    padding: str
+    special_tokens: str
+    rows_hash: str
+    row_hashes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class MemoryReport:
+    """Memory of the server's process over a job, expected and measured; `phase` was expected to need most."""
+
+    estimated_peak_bytes: int
+    peak_bytes: int
+    limit_bytes: int
+    phase: str
+
+
+@dataclass(frozen=True)
+class Verification:
+    """A fresh process loaded the stored result and ran it; its logits differed by `max_relative_difference`."""
+
+    tokens: int
+    max_relative_difference: float
+    tolerance: float
+    elapsed_ms: float
 
 
 @dataclass(frozen=True)
 class ImportResult:
-    """Result of an import job."""
+    """Result of an import job; `verification` is None where the server's checking is switched off."""
 
     model: Model
+    verification: Verification | None
 
 
 @dataclass(frozen=True)
 class CompressResult:
-    """Result of `compress`: the stored model, and every parameter that was changed."""
+    """Result of `compress`: the stored model, what the steps did, and every parameter that was changed."""
 
     model: Model
     changes: tuple[ParameterChange, ...]
+    steps: tuple[StepReport, ...]
+    calibration: CalibrationManifest | None
+    memory: MemoryReport | None
+    verification: Verification | None
 
 
 @dataclass(frozen=True)
@@ -255,6 +316,7 @@ class DistillResult:
     steps: int
     final_loss: float
     validation: Mapping[str, float]
+    verification: Verification | None
 
 
 @dataclass(frozen=True)
@@ -281,28 +343,16 @@ def result_from_proto(message: job_pb2.JobResult) -> JobResult:
     """Reads a job's result as the class of its kind."""
     match message.WhichOneof("result"):
         case "import_model":
-            return ImportResult(Model.from_proto(message.import_model.model))
+            return ImportResult(Model.from_proto(message.import_model.model), _verification(message.import_model))
         case "compress":
-            return CompressResult(
-                model=Model.from_proto(message.compress.model),
-                changes=tuple(
-                    ParameterChange(
-                        path=change.path,
-                        parametrization=change.parametrization,
-                        stored_bytes_before=change.stored_bytes_before,
-                        stored_bytes_after=change.stored_bytes_after,
-                        relative_error=change.relative_error,
-                        rank=change.rank if change.HasField("rank") else None,
-                    )
-                    for change in message.compress.changes
-                ),
-            )
+            return _compress_result(message.compress)
         case "distill":
             return DistillResult(
                 model=Model.from_proto(message.distill.model),
                 steps=message.distill.steps,
                 final_loss=message.distill.final_loss,
                 validation=dict(message.distill.validation),
+                verification=_verification(message.distill),
             )
         case "evaluate":
             return EvaluationReport.from_proto(message.evaluate.report)
@@ -310,6 +360,58 @@ def result_from_proto(message: job_pb2.JobResult) -> JobResult:
             files = (ExportedFile(item.file_name, item.size_bytes) for item in message.export.files)
             return ExportResult(message.export.path, tuple(files))
     raise Internal("[internal] the job's result is of a kind that this client does not know; update the client.")
+
+
+def _compress_result(message: job_pb2.CompressResult) -> CompressResult:
+    changes = (
+        ParameterChange(
+            path=change.path,
+            parametrization=change.parametrization,
+            stored_bytes_before=change.stored_bytes_before,
+            stored_bytes_after=change.stored_bytes_after,
+            relative_error=change.relative_error,
+            rank=change.rank if change.HasField("rank") else None,
+            step=change.step,
+            weight_error=change.weight_error,
+            output_error=change.output_error if change.HasField("output_error") else None,
+            error_before=change.error_before,
+            note=change.note,
+        )
+        for change in message.changes
+    )
+    steps = (StepReport(step.method, step.stored_bytes_before, step.stored_bytes_after, step.note) for step in message.steps)
+    memory, calibration = message.memory, message.calibration
+    return CompressResult(
+        model=Model.from_proto(message.model),
+        changes=tuple(changes),
+        steps=tuple(steps),
+        calibration=CalibrationManifest(
+            paths=tuple(calibration.paths),
+            text_hash=calibration.text_hash,
+            documents=calibration.documents,
+            rows=calibration.rows,
+            rows_available=calibration.rows_available,
+            row_tokens=calibration.row_tokens,
+            seed=calibration.seed,
+            padding=calibration.padding,
+            special_tokens=calibration.special_tokens,
+            rows_hash=calibration.rows_hash,
+            row_hashes=tuple(calibration.row_hashes),
+        )
+        if message.HasField("calibration")
+        else None,
+        memory=MemoryReport(memory.estimated_peak_bytes, memory.peak_bytes, memory.limit_bytes, memory.phase)
+        if message.HasField("memory")
+        else None,
+        verification=_verification(message),
+    )
+
+
+def _verification(message: job_pb2.ImportResult | job_pb2.CompressResult | job_pb2.DistillResult) -> Verification | None:
+    if not message.HasField("verification"):
+        return None
+    found = message.verification
+    return Verification(found.tokens, found.max_relative_difference, found.tolerance, found.elapsed_ms)
 
 
 def error_from_proto(message: job_pb2.JobError) -> AthanorError:

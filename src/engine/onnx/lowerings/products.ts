@@ -22,11 +22,17 @@ export const products: LoweringFamily<'matmul' | 'groupQueryAttention'> = {
     return scale === 1 ? product : emit.op('Mul', [product, emit.scalar(scale, left.dtype)]);
   },
 
-  groupQueryAttention: ([q, k, v, pastKey, pastValue, lastIndex, totalLength], { heads, keyValueHeads, scale }, emit) =>
+  groupQueryAttention: ([q, k, v, pastKey, pastValue, lastIndex, totalLength], { heads, keyValueHeads, scale, window, softCap }, emit) =>
     emit.contrib(
       'GroupQueryAttention',
       [q, k, v, pastKey, pastValue, lastIndex, totalLength],
-      { num_heads: heads, kv_num_heads: keyValueHeads, scale: { float: scale } },
+      {
+        num_heads: heads,
+        kv_num_heads: keyValueHeads,
+        scale: { float: scale },
+        ...(window === undefined ? {} : { local_window_size: window }),
+        ...(softCap === undefined ? {} : { softcap: { float: softCap } }),
+      },
       3,
     ),
 };

@@ -1,7 +1,7 @@
 // ONNX for matrices in packed codes: the runtime's own product where its kernel has the bits, plain operators otherwise.
 import { at } from '#base';
 import type { NBitsAttrs, Node } from '#graph';
-import { type DType, int32, staticDim } from '#tensor';
+import { type DType, hostTensor, int32, packCodes, staticDim } from '#tensor';
 import type { LoweringFamily } from '../lowering.ts';
 import type { ModelBuilder, Ref } from '../model-builder.ts';
 import { elementType } from '../onnx-proto.ts';
@@ -13,27 +13,35 @@ export const quantized: LoweringFamily<'dequantizeNBits' | 'matmulNBits'> = {
   dequantizeNBits: (packed, attrs, emit, { node }) => dequantize(packed, node, 0, attrs, emit),
 
   matmulNBits: ([x = '', ...packed], attrs, emit, { node, portable, nBitsKernels }) => {
-    const { bits, groupSize, size } = attrs;
+    const { bits, groupSize, size, zero } = attrs;
     const { dtype, shape } = at(node.types, 0);
-    if (!portable && dtype === 'float32' && nBitsKernels.has(bits)) {
+    if (!portable && dtype === 'float32' && nBitsKernels.has(bits) && Number.isInteger(zero ?? 0)) {
       const columns = staticDim(shape.at(-1), node.place);
       const attributes = { K: size, N: columns, bits, block_size: groupSize, accuracy_level: int8Activations };
-      return emit.contrib('MatMulNBits', [x, ...packed], attributes);
+      const zeroPoints =
+        packed.length < 3 && zero !== undefined ? [storedZeros(zero, columns, Math.ceil(size / groupSize), bits, emit)] : [];
+      return emit.contrib('MatMulNBits', [x, ...packed, ...zeroPoints], attributes);
     }
     const weight = dequantize(packed, node, 1, attrs, emit); // [N, K]
     return emit.op('MatMul', [x, emit.op('Transpose', [weight], { perm: [1, 0] })]);
   },
 };
 
+/** Zero points [N, groups] that are all the same, packed as the kernel reads them. */
+function storedZeros(zero: number, rows: number, groups: number, bits: number, emit: ModelBuilder): Ref {
+  const packed = packCodes(new Uint8Array(rows * groups).fill(zero), groups, bits);
+  return emit.constant(hostTensor('uint8', [rows, packed.length / rows], packed));
+}
+
 /** The numbers [..., K]; `first` is the index of the codes among the node's operands. */
-function dequantize(packed: readonly Ref[], node: Node, first: number, { bits, groupSize, size }: NBitsAttrs, emit: ModelBuilder): Ref {
+function dequantize(packed: readonly Ref[], node: Node, first: number, attrs: NBitsAttrs, emit: ModelBuilder): Ref {
+  const { bits, groupSize, size, zero = 2 ** (bits - 1) } = attrs;
   const [codes = '', scales = '', zeroPoints] = packed;
   const { dtype, shape } = at(node.operands, first + 1);
   const groups = Math.ceil(size / groupSize);
   const leading = shape.slice(0, -1).map(() => 0); // Reshape copies these axes
   const steps = emit.op('Cast', [unpack(codes, [...leading, groups], groupSize, bits, emit)], { to: elementType[dtype] });
-  const zeros =
-    zeroPoints === undefined ? emit.scalar(2 ** (bits - 1), dtype) : zeroNumbers(zeroPoints, leading, groups, bits, dtype, emit);
+  const zeros = zeroPoints === undefined ? emit.scalar(zero, dtype) : zeroNumbers(zeroPoints, leading, groups, bits, dtype, emit);
   const lastAxis = emit.integers([-1]);
   const scaled = emit.op('Mul', [emit.op('Sub', [steps, zeros]), emit.op('Unsqueeze', [scales, lastAxis])]); // [..., groups, groupSize]
   const flat = emit.op('Reshape', [scaled, emit.integers([...leading, groups * groupSize])]);

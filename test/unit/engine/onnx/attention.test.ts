@@ -4,25 +4,27 @@ import { Random } from '#base';
 import type { Engine } from '#engine';
 import { createOnnxEngine } from '#engine/onnx';
 import { createReferenceEngine } from '#engine/reference';
-import { type Graph, GraphBuilder } from '#graph';
+import { type Graph, GraphBuilder, type GroupQueryAttentionAttrs } from '#graph';
 import { float32, type HostTensor, int32, sizeOf } from '#tensor';
 import { expectAllClose } from '#test/allclose';
 import { toleranceFor } from '#test/tolerances';
 
 const [heads, groups, width, room] = [4, 2, 8, 10];
 
-const b = new GraphBuilder('attention');
-const [y, key, value] = b.groupQueryAttention(
-  b.input('q', 'float32', ['B', 'T', heads * width]),
-  b.input('k', 'float32', ['B', 'T', groups * width]),
-  b.input('v', 'float32', ['B', 'T', groups * width]),
-  b.input('pastKey', 'float32', ['B', groups, room, width]),
-  b.input('pastValue', 'float32', ['B', groups, room, width]),
-  b.input('lastIndex', 'int32', ['B']),
-  b.input('totalLength', 'int32', [1]),
-  { heads, keyValueHeads: groups, scale: 0.3 },
-);
-const graph: Graph = b.graph({ y, key, value });
+function attentionGraph(attrs: Partial<GroupQueryAttentionAttrs> = {}): Graph {
+  const b = new GraphBuilder('attention');
+  const [y, key, value] = b.groupQueryAttention(
+    b.input('q', 'float32', ['B', 'T', heads * width]),
+    b.input('k', 'float32', ['B', 'T', groups * width]),
+    b.input('v', 'float32', ['B', 'T', groups * width]),
+    b.input('pastKey', 'float32', ['B', groups, room, width]),
+    b.input('pastValue', 'float32', ['B', groups, room, width]),
+    b.input('lastIndex', 'int32', ['B']),
+    b.input('totalLength', 'int32', [1]),
+    { heads, keyValueHeads: groups, scale: 0.3, ...attrs },
+  );
+  return b.graph({ y, key, value });
+}
 
 interface Step {
   /** Length of each row after the step. */
@@ -53,8 +55,12 @@ function stepInputs({ lengths, newPositions }: Step): Record<string, HostTensor>
   };
 }
 
-async function runInPlace(engine: Engine, inputs: Record<string, HostTensor>): Promise<[HostTensor, HostTensor, HostTensor]> {
-  const program = await engine.compile(graph, { name: 'attention' });
+async function runInPlace(
+  engine: Engine,
+  inputs: Record<string, HostTensor>,
+  attrs: Partial<GroupQueryAttentionAttrs> = {},
+): Promise<[HostTensor, HostTensor, HostTensor]> {
+  const program = await engine.compile(attentionGraph(attrs), { name: 'attention' });
   const pastKey = engine.upload(inputs['pastKey'] ?? float32([], [0]));
   const pastValue = engine.upload(inputs['pastValue'] ?? float32([], [0]));
   const results = await program.run({ ...inputs, pastKey, pastValue }, { outputs: { key: pastKey, value: pastValue } });
@@ -74,15 +80,25 @@ describe('grouped-query attention over a cache', () => {
     await reference.dispose();
   });
 
-  it.each<[string, Step]>([
+  const steps: readonly [string, Step][] = [
     ['decodes rows of different lengths', { lengths: [3, 9, 1, 6], newPositions: 1 }],
     ['decodes one row', { lengths: [10], newPositions: 1 }],
     ['takes prompts of one length', { lengths: [5, 5, 5], newPositions: 5 }],
     ['takes a prompt behind a past, one row at a time', { lengths: [7], newPositions: 4 }],
-  ])('%s', async (_, step) => {
+  ];
+  const variants: readonly [string, Partial<GroupQueryAttentionAttrs>][] = [
+    ['', {}],
+    [' through a window', { window: 3 }],
+    [' through a window of one', { window: 1 }],
+    [' through a window larger than the cache', { window: 40 }],
+    [' with bounded scores', { softCap: 0.8, scale: 1.3 }],
+    [' with bounded scores through a window', { softCap: 0.8, window: 2, scale: 1.3 }],
+  ];
+  const cases = variants.flatMap(([how, attrs]) => steps.map(([what, step]) => [`${what}${how}`, step, attrs] as const));
+  it.each(cases)('%s', async (_, step, attrs) => {
     const inputs = stepInputs(step);
-    const actual = await runInPlace(onnx, inputs);
-    const expected = await runInPlace(reference, inputs);
+    const actual = await runInPlace(onnx, inputs, attrs);
+    const expected = await runInPlace(reference, inputs, attrs);
     for (const [index, tensor] of expected.entries())
       expectAllClose(actual[index]?.data ?? [], tensor.data, {
         ...toleranceFor('float32', 'groupQueryAttention'),

@@ -1,4 +1,4 @@
-// config.json: what becomes of its fields, and errors that name them.
+// config.json of GPT-2 and Llama: what becomes of its fields, and errors that name them.
 import { describe, expect, it } from 'vitest';
 import type { LlamaConfig, ModelConfig, RotaryScaling } from '#models';
 import { readHuggingFaceConfig, writeHuggingFaceConfig } from '#store';

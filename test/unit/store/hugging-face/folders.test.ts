@@ -156,7 +156,7 @@ describe('importing a Hugging Face folder', () => {
     ['no folder', (folder) => rmSync(folder, { recursive: true }), 'file_not_found', /no such file or folder\. Check the path/],
     ['no config', (folder) => rmSync(join(folder, 'config.json')), 'file_not_found', /config\.json/],
     ['a config that is no JSON', (folder) => writeFileSync(join(folder, 'config.json'), '{'), 'bad_config', /config\.json: not JSON/],
-    ['another architecture', config({ model_type: 'bert' }), 'unknown_architecture', /"bert".*gpt2, llama/],
+    ['another architecture', config({ model_type: 'xlnet' }), 'unknown_architecture', /"xlnet".*gpt2, llama/],
     ['no weights', (folder) => rmSync(join(folder, 'model.safetensors')), 'file_not_found', /model\.safetensors/],
     [
       'a pickle',

@@ -2,6 +2,10 @@
 
 import type { ModelInfo as _athanor_v1_ModelInfo, ModelInfo__Output as _athanor_v1_ModelInfo__Output } from '../../athanor/v1/ModelInfo.ts';
 import type { ParameterChange as _athanor_v1_ParameterChange, ParameterChange__Output as _athanor_v1_ParameterChange__Output } from '../../athanor/v1/ParameterChange.ts';
+import type { StepReport as _athanor_v1_StepReport, StepReport__Output as _athanor_v1_StepReport__Output } from '../../athanor/v1/StepReport.ts';
+import type { CalibrationManifest as _athanor_v1_CalibrationManifest, CalibrationManifest__Output as _athanor_v1_CalibrationManifest__Output } from '../../athanor/v1/CalibrationManifest.ts';
+import type { MemoryReport as _athanor_v1_MemoryReport, MemoryReport__Output as _athanor_v1_MemoryReport__Output } from '../../athanor/v1/MemoryReport.ts';
+import type { Verification as _athanor_v1_Verification, Verification__Output as _athanor_v1_Verification__Output } from '../../athanor/v1/Verification.ts';
 
 /**
  * Result of a compression.
@@ -12,9 +16,25 @@ export interface CompressResult {
    */
   'model'?: (_athanor_v1_ModelInfo | null);
   /**
-   * Every parameter that was changed.
+   * Every parameter that was changed, step by step.
    */
   'changes'?: (_athanor_v1_ParameterChange)[];
+  /**
+   * The steps of the recipe, in order.
+   */
+  'steps'?: (_athanor_v1_StepReport)[];
+  /**
+   * The calibration text; absent where no step looked at any.
+   */
+  'calibration'?: (_athanor_v1_CalibrationManifest | null);
+  /**
+   * Memory, expected and measured.
+   */
+  'memory'?: (_athanor_v1_MemoryReport | null);
+  /**
+   * What a fresh process found; absent where checking is switched off.
+   */
+  'verification'?: (_athanor_v1_Verification | null);
 }
 
 /**
@@ -26,7 +46,23 @@ export interface CompressResult__Output {
    */
   'model': (_athanor_v1_ModelInfo__Output | null);
   /**
-   * Every parameter that was changed.
+   * Every parameter that was changed, step by step.
    */
   'changes': (_athanor_v1_ParameterChange__Output)[];
+  /**
+   * The steps of the recipe, in order.
+   */
+  'steps': (_athanor_v1_StepReport__Output)[];
+  /**
+   * The calibration text; absent where no step looked at any.
+   */
+  'calibration': (_athanor_v1_CalibrationManifest__Output | null);
+  /**
+   * Memory, expected and measured.
+   */
+  'memory': (_athanor_v1_MemoryReport__Output | null);
+  /**
+   * What a fresh process found; absent where checking is switched off.
+   */
+  'verification': (_athanor_v1_Verification__Output | null);
 }

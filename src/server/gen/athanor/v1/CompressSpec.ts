@@ -25,7 +25,7 @@ export interface CompressSpec {
    */
   'recipeYaml'?: (string);
   /**
-   * Calibration text, for the methods that want it.
+   * Text, for the steps that calibrate or train.
    */
   'data'?: (_athanor_v1_TextData | null);
   /**
@@ -37,9 +37,13 @@ export interface CompressSpec {
    */
   'replace'?: (boolean);
   /**
+   * Name of a recipe that comes with the server: "default" or "tqcompressor".
+   */
+  'recipeName'?: (string);
+  /**
    * Exactly one.
    */
-  'recipeForm'?: "recipe"|"recipeYaml";
+  'recipeForm'?: "recipe"|"recipeYaml"|"recipeName";
 }
 
 /**
@@ -63,7 +67,7 @@ export interface CompressSpec__Output {
    */
   'recipeYaml'?: (string);
   /**
-   * Calibration text, for the methods that want it.
+   * Text, for the steps that calibrate or train.
    */
   'data': (_athanor_v1_TextData__Output | null);
   /**
@@ -75,7 +79,11 @@ export interface CompressSpec__Output {
    */
   'replace': (boolean);
   /**
+   * Name of a recipe that comes with the server: "default" or "tqcompressor".
+   */
+  'recipeName'?: (string);
+  /**
    * Exactly one.
    */
-  'recipeForm'?: "recipe"|"recipeYaml";
+  'recipeForm'?: "recipe"|"recipeYaml"|"recipeName";
 }

@@ -1,6 +1,7 @@
 // Original file: proto/athanor/v1/job.proto
 
 import type { ModelInfo as _athanor_v1_ModelInfo, ModelInfo__Output as _athanor_v1_ModelInfo__Output } from '../../athanor/v1/ModelInfo.ts';
+import type { Verification as _athanor_v1_Verification, Verification__Output as _athanor_v1_Verification__Output } from '../../athanor/v1/Verification.ts';
 import type { Long } from '@grpc/proto-loader';
 
 /**
@@ -23,6 +24,10 @@ export interface DistillResult {
    * Measures of the last validation, for example bitsPerByte; empty without validation text.
    */
   'validation'?: ({[key: string]: number | string});
+  /**
+   * What a fresh process found; absent where checking is switched off.
+   */
+  'verification'?: (_athanor_v1_Verification | null);
 }
 
 /**
@@ -45,4 +50,8 @@ export interface DistillResult__Output {
    * Measures of the last validation, for example bitsPerByte; empty without validation text.
    */
   'validation': ({[key: string]: number});
+  /**
+   * What a fresh process found; absent where checking is switched off.
+   */
+  'verification': (_athanor_v1_Verification__Output | null);
 }

@@ -1,6 +1,7 @@
 // Original file: proto/athanor/v1/job.proto
 
 import type { ModelInfo as _athanor_v1_ModelInfo, ModelInfo__Output as _athanor_v1_ModelInfo__Output } from '../../athanor/v1/ModelInfo.ts';
+import type { Verification as _athanor_v1_Verification, Verification__Output as _athanor_v1_Verification__Output } from '../../athanor/v1/Verification.ts';
 
 /**
  * Result of an import.
@@ -10,6 +11,10 @@ export interface ImportResult {
    * The stored model.
    */
   'model'?: (_athanor_v1_ModelInfo | null);
+  /**
+   * What a fresh process found; absent where checking is switched off.
+   */
+  'verification'?: (_athanor_v1_Verification | null);
 }
 
 /**
@@ -20,4 +25,8 @@ export interface ImportResult__Output {
    * The stored model.
    */
   'model': (_athanor_v1_ModelInfo__Output | null);
+  /**
+   * What a fresh process found; absent where checking is switched off.
+   */
+  'verification': (_athanor_v1_Verification__Output | null);
 }

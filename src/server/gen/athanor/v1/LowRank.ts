@@ -6,7 +6,8 @@
  */
 export interface LowRank {
   /**
-   * What the error is measured in: "plain" (weights; default) or "whitened" (layer outputs on calibration text).
+   * What the error is measured in: "plain" (weights; default), "fwsvd" (weights by how much the loss minds them), "asvd" (weights by the size of
+   * their inputs) or "whitened" (layer outputs). All but "plain" need calibration text.
    */
   'method'?: (string);
   /**
@@ -22,7 +23,8 @@ export interface LowRank {
    */
   'energy'?: (number | string);
   /**
-   * How `ratio` is spread over the matrices: "uniform" (default) or "loss" (by truncation loss).
+   * How `ratio` is spread over the matrices: "uniform" (default), "loss" (where it saves most of the model's loss, by its gradients) or
+   * "sensitivity" (the same, measured by cutting one matrix at a time). The last two need calibration text.
    */
   'allocate'?: (string);
   /**
@@ -37,12 +39,17 @@ export interface LowRank {
    * Seed of everything random in the step. Default: the recipe's.
    */
   'seed'?: (number);
+  /**
+   * Power of the mean input magnitude in method "asvd": 0 to 2. Default 0.5.
+   */
+  'alpha'?: (number | string);
   '_method'?: "method";
   '_ratio'?: "ratio";
   '_rank'?: "rank";
   '_energy'?: "energy";
   '_allocate'?: "allocate";
   '_seed'?: "seed";
+  '_alpha'?: "alpha";
 }
 
 /**
@@ -50,7 +57,8 @@ export interface LowRank {
  */
 export interface LowRank__Output {
   /**
-   * What the error is measured in: "plain" (weights; default) or "whitened" (layer outputs on calibration text).
+   * What the error is measured in: "plain" (weights; default), "fwsvd" (weights by how much the loss minds them), "asvd" (weights by the size of
+   * their inputs) or "whitened" (layer outputs). All but "plain" need calibration text.
    */
   'method'?: (string);
   /**
@@ -66,7 +74,8 @@ export interface LowRank__Output {
    */
   'energy'?: (number);
   /**
-   * How `ratio` is spread over the matrices: "uniform" (default) or "loss" (by truncation loss).
+   * How `ratio` is spread over the matrices: "uniform" (default), "loss" (where it saves most of the model's loss, by its gradients) or
+   * "sensitivity" (the same, measured by cutting one matrix at a time). The last two need calibration text.
    */
   'allocate'?: (string);
   /**
@@ -81,10 +90,15 @@ export interface LowRank__Output {
    * Seed of everything random in the step. Default: the recipe's.
    */
   'seed'?: (number);
+  /**
+   * Power of the mean input magnitude in method "asvd": 0 to 2. Default 0.5.
+   */
+  'alpha'?: (number);
   '_method'?: "method";
   '_ratio'?: "ratio";
   '_rank'?: "rank";
   '_energy'?: "energy";
   '_allocate'?: "allocate";
   '_seed'?: "seed";
+  '_alpha'?: "alpha";
 }

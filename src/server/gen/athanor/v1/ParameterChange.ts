@@ -30,7 +30,28 @@ export interface ParameterChange {
    * Rank that was kept; absent for methods without one.
    */
   'rank'?: (number);
+  /**
+   * Place of the step in the recipe, from 0.
+   */
+  'step'?: (number);
+  /**
+   * Error of the weights, relative to the norm of those before the step.
+   */
+  'weightError'?: (number | string);
+  /**
+   * Error of the layer's outputs on the calibration text; absent where the method did not look at any.
+   */
+  'outputError'?: (number | string);
+  /**
+   * Weight error of the step before that touched the parameter; 0 for the first.
+   */
+  'errorBefore'?: (number | string);
+  /**
+   * Why a parameter was left as it is, or what else a reader should know; may be empty.
+   */
+  'note'?: (string);
   '_rank'?: "rank";
+  '_outputError'?: "outputError";
 }
 
 /**
@@ -61,5 +82,26 @@ export interface ParameterChange__Output {
    * Rank that was kept; absent for methods without one.
    */
   'rank'?: (number);
+  /**
+   * Place of the step in the recipe, from 0.
+   */
+  'step': (number);
+  /**
+   * Error of the weights, relative to the norm of those before the step.
+   */
+  'weightError': (number);
+  /**
+   * Error of the layer's outputs on the calibration text; absent where the method did not look at any.
+   */
+  'outputError'?: (number);
+  /**
+   * Weight error of the step before that touched the parameter; 0 for the first.
+   */
+  'errorBefore': (number);
+  /**
+   * Why a parameter was left as it is, or what else a reader should know; may be empty.
+   */
+  'note': (string);
   '_rank'?: "rank";
+  '_outputError'?: "outputError";
 }

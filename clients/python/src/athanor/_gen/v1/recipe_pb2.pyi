@@ -15,17 +15,25 @@ class Recipe(_message.Message):
     def __init__(self, steps: _Optional[_Iterable[_Union[RecipeStep, _Mapping]]] = ..., seed: _Optional[int] = ...) -> None: ...
 
 class RecipeStep(_message.Message):
-    __slots__ = ("low_rank", "kronecker", "quantize")
+    __slots__ = ("low_rank", "kronecker", "factorize_embedding", "share", "prune", "quantize", "distill")
     LOW_RANK_FIELD_NUMBER: _ClassVar[int]
     KRONECKER_FIELD_NUMBER: _ClassVar[int]
+    FACTORIZE_EMBEDDING_FIELD_NUMBER: _ClassVar[int]
+    SHARE_FIELD_NUMBER: _ClassVar[int]
+    PRUNE_FIELD_NUMBER: _ClassVar[int]
     QUANTIZE_FIELD_NUMBER: _ClassVar[int]
+    DISTILL_FIELD_NUMBER: _ClassVar[int]
     low_rank: LowRank
     kronecker: Kronecker
+    factorize_embedding: FactorizeEmbedding
+    share: Share
+    prune: Prune
     quantize: Quantize
-    def __init__(self, low_rank: _Optional[_Union[LowRank, _Mapping]] = ..., kronecker: _Optional[_Union[Kronecker, _Mapping]] = ..., quantize: _Optional[_Union[Quantize, _Mapping]] = ...) -> None: ...
+    distill: Distill
+    def __init__(self, low_rank: _Optional[_Union[LowRank, _Mapping]] = ..., kronecker: _Optional[_Union[Kronecker, _Mapping]] = ..., factorize_embedding: _Optional[_Union[FactorizeEmbedding, _Mapping]] = ..., share: _Optional[_Union[Share, _Mapping]] = ..., prune: _Optional[_Union[Prune, _Mapping]] = ..., quantize: _Optional[_Union[Quantize, _Mapping]] = ..., distill: _Optional[_Union[Distill, _Mapping]] = ...) -> None: ...
 
 class LowRank(_message.Message):
-    __slots__ = ("method", "ratio", "rank", "energy", "allocate", "include", "exclude", "seed")
+    __slots__ = ("method", "ratio", "rank", "energy", "allocate", "include", "exclude", "seed", "alpha")
     METHOD_FIELD_NUMBER: _ClassVar[int]
     RATIO_FIELD_NUMBER: _ClassVar[int]
     RANK_FIELD_NUMBER: _ClassVar[int]
@@ -34,6 +42,7 @@ class LowRank(_message.Message):
     INCLUDE_FIELD_NUMBER: _ClassVar[int]
     EXCLUDE_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
+    ALPHA_FIELD_NUMBER: _ClassVar[int]
     method: str
     ratio: float
     rank: int
@@ -42,10 +51,61 @@ class LowRank(_message.Message):
     include: _containers.RepeatedScalarFieldContainer[str]
     exclude: _containers.RepeatedScalarFieldContainer[str]
     seed: int
-    def __init__(self, method: _Optional[str] = ..., ratio: _Optional[float] = ..., rank: _Optional[int] = ..., energy: _Optional[float] = ..., allocate: _Optional[str] = ..., include: _Optional[_Iterable[str]] = ..., exclude: _Optional[_Iterable[str]] = ..., seed: _Optional[int] = ...) -> None: ...
+    alpha: float
+    def __init__(self, method: _Optional[str] = ..., ratio: _Optional[float] = ..., rank: _Optional[int] = ..., energy: _Optional[float] = ..., allocate: _Optional[str] = ..., include: _Optional[_Iterable[str]] = ..., exclude: _Optional[_Iterable[str]] = ..., seed: _Optional[int] = ..., alpha: _Optional[float] = ...) -> None: ...
+
+class FactorizeEmbedding(_message.Message):
+    __slots__ = ("width", "ratio", "method", "include", "exclude", "seed")
+    WIDTH_FIELD_NUMBER: _ClassVar[int]
+    RATIO_FIELD_NUMBER: _ClassVar[int]
+    METHOD_FIELD_NUMBER: _ClassVar[int]
+    INCLUDE_FIELD_NUMBER: _ClassVar[int]
+    EXCLUDE_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    width: int
+    ratio: float
+    method: str
+    include: _containers.RepeatedScalarFieldContainer[str]
+    exclude: _containers.RepeatedScalarFieldContainer[str]
+    seed: int
+    def __init__(self, width: _Optional[int] = ..., ratio: _Optional[float] = ..., method: _Optional[str] = ..., include: _Optional[_Iterable[str]] = ..., exclude: _Optional[_Iterable[str]] = ..., seed: _Optional[int] = ...) -> None: ...
+
+class Prune(_message.Message):
+    __slots__ = ("method", "sparsity", "ratio", "pattern", "scope", "sequential", "include", "exclude", "seed", "structure", "remove", "importance", "spread", "multiple_of", "repair")
+    METHOD_FIELD_NUMBER: _ClassVar[int]
+    SPARSITY_FIELD_NUMBER: _ClassVar[int]
+    RATIO_FIELD_NUMBER: _ClassVar[int]
+    PATTERN_FIELD_NUMBER: _ClassVar[int]
+    SCOPE_FIELD_NUMBER: _ClassVar[int]
+    SEQUENTIAL_FIELD_NUMBER: _ClassVar[int]
+    INCLUDE_FIELD_NUMBER: _ClassVar[int]
+    EXCLUDE_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    STRUCTURE_FIELD_NUMBER: _ClassVar[int]
+    REMOVE_FIELD_NUMBER: _ClassVar[int]
+    IMPORTANCE_FIELD_NUMBER: _ClassVar[int]
+    SPREAD_FIELD_NUMBER: _ClassVar[int]
+    MULTIPLE_OF_FIELD_NUMBER: _ClassVar[int]
+    REPAIR_FIELD_NUMBER: _ClassVar[int]
+    method: str
+    sparsity: float
+    ratio: float
+    pattern: str
+    scope: str
+    sequential: bool
+    include: _containers.RepeatedScalarFieldContainer[str]
+    exclude: _containers.RepeatedScalarFieldContainer[str]
+    seed: int
+    structure: str
+    remove: _containers.RepeatedScalarFieldContainer[int]
+    importance: str
+    spread: str
+    multiple_of: int
+    repair: bool
+    def __init__(self, method: _Optional[str] = ..., sparsity: _Optional[float] = ..., ratio: _Optional[float] = ..., pattern: _Optional[str] = ..., scope: _Optional[str] = ..., sequential: _Optional[bool] = ..., include: _Optional[_Iterable[str]] = ..., exclude: _Optional[_Iterable[str]] = ..., seed: _Optional[int] = ..., structure: _Optional[str] = ..., remove: _Optional[_Iterable[int]] = ..., importance: _Optional[str] = ..., spread: _Optional[str] = ..., multiple_of: _Optional[int] = ..., repair: _Optional[bool] = ...) -> None: ...
 
 class Quantize(_message.Message):
-    __slots__ = ("bits", "method", "group_size", "symmetric", "include", "exclude", "seed")
+    __slots__ = ("bits", "method", "group_size", "symmetric", "include", "exclude", "seed", "per_channel", "calibration", "percentile", "alpha", "activations", "scheme", "threshold")
     BITS_FIELD_NUMBER: _ClassVar[int]
     METHOD_FIELD_NUMBER: _ClassVar[int]
     GROUP_SIZE_FIELD_NUMBER: _ClassVar[int]
@@ -53,6 +113,13 @@ class Quantize(_message.Message):
     INCLUDE_FIELD_NUMBER: _ClassVar[int]
     EXCLUDE_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
+    PER_CHANNEL_FIELD_NUMBER: _ClassVar[int]
+    CALIBRATION_FIELD_NUMBER: _ClassVar[int]
+    PERCENTILE_FIELD_NUMBER: _ClassVar[int]
+    ALPHA_FIELD_NUMBER: _ClassVar[int]
+    ACTIVATIONS_FIELD_NUMBER: _ClassVar[int]
+    SCHEME_FIELD_NUMBER: _ClassVar[int]
+    THRESHOLD_FIELD_NUMBER: _ClassVar[int]
     bits: int
     method: str
     group_size: int
@@ -60,7 +127,14 @@ class Quantize(_message.Message):
     include: _containers.RepeatedScalarFieldContainer[str]
     exclude: _containers.RepeatedScalarFieldContainer[str]
     seed: int
-    def __init__(self, bits: _Optional[int] = ..., method: _Optional[str] = ..., group_size: _Optional[int] = ..., symmetric: _Optional[bool] = ..., include: _Optional[_Iterable[str]] = ..., exclude: _Optional[_Iterable[str]] = ..., seed: _Optional[int] = ...) -> None: ...
+    per_channel: bool
+    calibration: str
+    percentile: float
+    alpha: float
+    activations: str
+    scheme: str
+    threshold: str
+    def __init__(self, bits: _Optional[int] = ..., method: _Optional[str] = ..., group_size: _Optional[int] = ..., symmetric: _Optional[bool] = ..., include: _Optional[_Iterable[str]] = ..., exclude: _Optional[_Iterable[str]] = ..., seed: _Optional[int] = ..., per_channel: _Optional[bool] = ..., calibration: _Optional[str] = ..., percentile: _Optional[float] = ..., alpha: _Optional[float] = ..., activations: _Optional[str] = ..., scheme: _Optional[str] = ..., threshold: _Optional[str] = ...) -> None: ...
 
 class Kronecker(_message.Message):
     __slots__ = ("ratio", "terms", "shape", "permute", "layout", "search", "head", "include", "exclude", "seed")
@@ -85,3 +159,86 @@ class Kronecker(_message.Message):
     exclude: _containers.RepeatedScalarFieldContainer[str]
     seed: int
     def __init__(self, ratio: _Optional[float] = ..., terms: _Optional[int] = ..., shape: _Optional[_Iterable[int]] = ..., permute: _Optional[str] = ..., layout: _Optional[str] = ..., search: _Optional[str] = ..., head: _Optional[str] = ..., include: _Optional[_Iterable[str]] = ..., exclude: _Optional[_Iterable[str]] = ..., seed: _Optional[int] = ...) -> None: ...
+
+class Distill(_message.Message):
+    __slots__ = ("steps", "batch_size", "sequence_length", "gradient_accumulation", "learning_rate", "warmup_steps", "schedule", "weight_decay", "clip_norm", "temperature", "alpha", "seed", "checkpoint_every", "teacher", "include", "exclude")
+    STEPS_FIELD_NUMBER: _ClassVar[int]
+    BATCH_SIZE_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_LENGTH_FIELD_NUMBER: _ClassVar[int]
+    GRADIENT_ACCUMULATION_FIELD_NUMBER: _ClassVar[int]
+    LEARNING_RATE_FIELD_NUMBER: _ClassVar[int]
+    WARMUP_STEPS_FIELD_NUMBER: _ClassVar[int]
+    SCHEDULE_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_DECAY_FIELD_NUMBER: _ClassVar[int]
+    CLIP_NORM_FIELD_NUMBER: _ClassVar[int]
+    TEMPERATURE_FIELD_NUMBER: _ClassVar[int]
+    ALPHA_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    CHECKPOINT_EVERY_FIELD_NUMBER: _ClassVar[int]
+    TEACHER_FIELD_NUMBER: _ClassVar[int]
+    INCLUDE_FIELD_NUMBER: _ClassVar[int]
+    EXCLUDE_FIELD_NUMBER: _ClassVar[int]
+    steps: int
+    batch_size: int
+    sequence_length: int
+    gradient_accumulation: int
+    learning_rate: float
+    warmup_steps: int
+    schedule: str
+    weight_decay: float
+    clip_norm: float
+    temperature: float
+    alpha: float
+    seed: int
+    checkpoint_every: int
+    teacher: str
+    include: _containers.RepeatedScalarFieldContainer[str]
+    exclude: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, steps: _Optional[int] = ..., batch_size: _Optional[int] = ..., sequence_length: _Optional[int] = ..., gradient_accumulation: _Optional[int] = ..., learning_rate: _Optional[float] = ..., warmup_steps: _Optional[int] = ..., schedule: _Optional[str] = ..., weight_decay: _Optional[float] = ..., clip_norm: _Optional[float] = ..., temperature: _Optional[float] = ..., alpha: _Optional[float] = ..., seed: _Optional[int] = ..., checkpoint_every: _Optional[int] = ..., teacher: _Optional[str] = ..., include: _Optional[_Iterable[str]] = ..., exclude: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class Share(_message.Message):
+    __slots__ = ("scheme", "unique_layers", "layers", "similarity", "norms", "cross_attention", "embedding", "halting", "include", "exclude", "seed")
+    SCHEME_FIELD_NUMBER: _ClassVar[int]
+    UNIQUE_LAYERS_FIELD_NUMBER: _ClassVar[int]
+    LAYERS_FIELD_NUMBER: _ClassVar[int]
+    FROM_FIELD_NUMBER: _ClassVar[int]
+    SIMILARITY_FIELD_NUMBER: _ClassVar[int]
+    NORMS_FIELD_NUMBER: _ClassVar[int]
+    CROSS_ATTENTION_FIELD_NUMBER: _ClassVar[int]
+    EMBEDDING_FIELD_NUMBER: _ClassVar[int]
+    HALTING_FIELD_NUMBER: _ClassVar[int]
+    INCLUDE_FIELD_NUMBER: _ClassVar[int]
+    EXCLUDE_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    scheme: str
+    unique_layers: int
+    layers: int
+    similarity: str
+    norms: str
+    cross_attention: str
+    embedding: SafeEmbedding
+    halting: Halting
+    include: _containers.RepeatedScalarFieldContainer[str]
+    exclude: _containers.RepeatedScalarFieldContainer[str]
+    seed: int
+    def __init__(self, scheme: _Optional[str] = ..., unique_layers: _Optional[int] = ..., layers: _Optional[int] = ..., similarity: _Optional[str] = ..., norms: _Optional[str] = ..., cross_attention: _Optional[str] = ..., embedding: _Optional[_Union[SafeEmbedding, _Mapping]] = ..., halting: _Optional[_Union[Halting, _Mapping]] = ..., include: _Optional[_Iterable[str]] = ..., exclude: _Optional[_Iterable[str]] = ..., seed: _Optional[int] = ..., **kwargs) -> None: ...
+
+class SafeEmbedding(_message.Message):
+    __slots__ = ("width", "heads")
+    WIDTH_FIELD_NUMBER: _ClassVar[int]
+    HEADS_FIELD_NUMBER: _ClassVar[int]
+    width: int
+    heads: int
+    def __init__(self, width: _Optional[int] = ..., heads: _Optional[int] = ...) -> None: ...
+
+class Halting(_message.Message):
+    __slots__ = ("max_steps", "epsilon", "ponder_cost", "signals")
+    MAX_STEPS_FIELD_NUMBER: _ClassVar[int]
+    EPSILON_FIELD_NUMBER: _ClassVar[int]
+    PONDER_COST_FIELD_NUMBER: _ClassVar[int]
+    SIGNALS_FIELD_NUMBER: _ClassVar[int]
+    max_steps: int
+    epsilon: float
+    ponder_cost: float
+    signals: bool
+    def __init__(self, max_steps: _Optional[int] = ..., epsilon: _Optional[float] = ..., ponder_cost: _Optional[float] = ..., signals: _Optional[bool] = ...) -> None: ...

@@ -2,8 +2,8 @@
 import { at } from '#base';
 import type { DeviceBuffer } from '#engine';
 import { hostTensor } from '#tensor';
-import { type EngineMatrices, withBuffers } from '../decomposition/engine-matrices.ts';
-import { factorInputs, type InputFactor } from './gptq.ts';
+import { type EngineMatrices, withBuffers } from './engine-matrices.ts';
+import { factorInputs, type InputFactor, type InputOrder } from './input-factor.ts';
 
 /** H = XᵀX [K, K] on the engine, with what follows from it computed when it is asked for. The caller releases it. */
 export class LayerInputs {
@@ -11,7 +11,7 @@ export class LayerInputs {
   readonly #matrices: EngineMatrices;
   readonly #gram: Float64Array;
   readonly #buffer: DeviceBuffer;
-  #factor: Promise<InputFactor> | undefined;
+  readonly #factors = new Map<InputOrder, Promise<InputFactor>>();
 
   constructor(matrices: EngineMatrices, gram: Float64Array, width: number) {
     this.width = width;
@@ -20,15 +20,28 @@ export class LayerInputs {
     this.#buffer = matrices.upload(width, width, gram);
   }
 
-  /** For GPTQ. Layers that read one input share it. */
-  factor(): Promise<InputFactor> {
-    this.#factor ??= factorInputs(this.#gram, this.width, this.#matrices.signal);
-    return this.#factor;
+  /** For methods that go over the inputs one by one. Layers that read one input share it. */
+  factor(order: InputOrder = 'byMoment'): Promise<InputFactor> {
+    const known = this.#factors.get(order);
+    if (known !== undefined) return known;
+    const factor = factorInputs(this.#matrices, this.#gram, this.width, order);
+    this.#factors.set(order, factor);
+    return factor;
   }
 
   /** √Σx² of each input over the calibration text, [K]. */
   norms(): Float64Array {
     return Float64Array.from({ length: this.width }, (_, input) => Math.sqrt(Math.max(0, at(this.#gram, input * (this.width + 1)))));
+  }
+
+  /** H between two inputs, [end − start, end − start], for inputs divided by these scales [K]. */
+  block(start: number, end: number, inputScales?: Float32Array): Float64Array {
+    const size = end - start;
+    const scale = (input: number): number => inputScales?.[input] ?? 1;
+    return Float64Array.from({ length: size * size }, (_, index) => {
+      const [row, column] = [start + Math.floor(index / size), start + (index % size)];
+      return at(this.#gram, row * this.width + column) / (scale(row) * scale(column));
+    });
   }
 
   /** ‖X·D‖² for D [K, N]. */

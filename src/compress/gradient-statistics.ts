@@ -1,0 +1,109 @@
+// What the gradients of a model's loss say of its linear layers over running text.
+import { AppError, at, invariant, type OperationContext, type Progress, throwIfCancelled } from '#base';
+import type { DeviceBuffer, Engine } from '#engine';
+import { type Graph, GraphBuilder, gradients, optimizeGraph, type Value } from '#graph';
+import { causalNetwork, type GraphNetwork, graphNames, type Model, parameterSpecs, sharedUsers } from '#models';
+import { type HostTensor, int64 } from '#tensor';
+import { finite } from './calibration-pass.ts';
+import { RunningSums, type SumSpec, sumName, totalName } from './calibration-sums.ts';
+
+/** `squares`: (∂L/∂W)² [m, n]. `outputMoments`: Σ over tokens of dYᵀ·dY [n, n] for the layer's outputs y = x·W. */
+export type GradientStatistic = 'squares' | 'outputMoments';
+
+/** What one layer's sum holds. */
+export function gradientSum(model: Model, path: string, kind: GradientStatistic): SumSpec {
+  const [rows = 0, columns = 0] = parameterSpecs(model).get(path)?.shape ?? [];
+  return { dtype: 'float32', shape: kind === 'squares' ? [rows, columns] : [columns, columns] };
+}
+
+/**
+ * Gradients of L = −log p of one window of `length` tokens, without the first, squared or multiplied.
+ *
+ * The gradient of a weight is made from that of its outputs, xᵀ·dY: the same whatever the weight is stored as.
+ * Inputs: tokens int64 [1, T], labels int64 [T-1].
+ */
+function gradientSums(model: Model, paths: readonly string[], kind: GradientStatistic, length: number): Graph {
+  const b = new GraphBuilder();
+  const tokens = b.input(graphNames.tokens, 'int64', [1, length]);
+  const labels = b.input(graphNames.labels, 'int64', [length - 1]);
+  const net = causalNetwork(b, model, tokens);
+  const logits = net.logits(b.slice(net.hidden(tokens), 0, 0, length - 1)); // [T-1, V]
+  const loss = b.reduceSum(b.crossEntropy(logits, labels)[0], [0]);
+  const users = sharedUsers(model);
+  const uses = paths.map((path) => [path, ...(users.get(path) ?? [])].flatMap((use) => usesOf(net, use)));
+  const outputsOfUses = uses.flatMap((each) => each.map(({ output }) => output));
+  const made = new Map(gradients(b, loss, outputsOfUses).map((gradient, index) => [at(outputsOfUses, index), gradient]));
+  const outputs = paths.map((path, index) => {
+    const { dtype, shape } = gradientSum(model, path, kind);
+    const products = at(uses, index).map(({ input, output }) => {
+      const dY = made.get(output);
+      invariant(dY !== undefined, `${path} has a gradient`);
+      return b.matmul(kind === 'squares' ? input : dY, dY, { transposeA: true }); // [m, n] or [n, n]
+    });
+    const total = products.reduce((left, right) => b.add(left, right));
+    return [totalName(index), b.add(b.input(sumName(index), dtype, shape), kind === 'squares' ? b.mul(total, total) : total)] as const;
+  });
+  return optimizeGraph(b.graph(Object.fromEntries(outputs)));
+}
+
+/** The places where a linear layer stands. */
+function usesOf(net: GraphNetwork, path: string): { readonly input: Value; readonly output: Value }[] {
+  const [inputs, outputs] = [net.linearInputs.get(path), net.linearOutputs.get(path)];
+  invariant(inputs !== undefined && outputs !== undefined, `${path} is not the weight of a linear layer`);
+  return inputs.map((input, index) => ({ input, output: at(outputs, index) }));
+}
+
+/** What the statistics run on. */
+export interface GradientSource {
+  readonly engine: Engine;
+  readonly model: Model;
+  readonly weights: Readonly<Record<string, DeviceBuffer>>;
+  readonly windows: AsyncIterable<HostTensor<'int64'>>;
+}
+
+/**
+ * One statistic of some layers over running text, one window of one sequence at a time: the square of a sum over windows is not the sum of the squares.
+ *
+ * @throws AppError `not_enough_samples` without a window of two tokens | `bad_weights` where a gradient is not finite | `cancelled`
+ */
+export async function* gradientStatistics(
+  { engine, model, weights, windows }: GradientSource,
+  paths: readonly string[],
+  kind: GradientStatistic,
+  progress: Pick<Progress, 'phase' | 'total'>,
+  context: OperationContext,
+): AsyncGenerator<{ readonly path: string; readonly sum: Float32Array; readonly windows: number }> {
+  const sums = new RunningSums(
+    engine,
+    weights,
+    paths.map((path) => gradientSum(model, path, kind)),
+  );
+  try {
+    let numWindows = 0;
+    let step = 0;
+    for await (const window of windows) {
+      for (const row of rowsOf(window)) {
+        throwIfCancelled(context.signal);
+        const length = row.length;
+        if (length < 2) continue;
+        const data = { [graphNames.tokens]: int64([1, length], row), [graphNames.labels]: int64([length - 1], row.slice(1)) };
+        await sums.add(String(length), () => gradientSums(model, paths, kind, length), data, context.signal);
+        numWindows++;
+      }
+      context.report({ ...progress, step: ++step });
+    }
+    if (numWindows === 0) throw new AppError('not_enough_samples', 'the calibration data holds no window of two tokens. Give more text.');
+    for (const [index, path] of paths.entries()) {
+      const { data } = sums.read(index);
+      invariant(data instanceof Float32Array, 'sums over gradients are float32');
+      yield { path, sum: finite(data, [path], 'the gradients'), windows: numWindows };
+    }
+  } finally {
+    await sums.release();
+  }
+}
+
+function rowsOf({ shape, data }: HostTensor<'int64'>): number[][] {
+  const [batch = 0, length = 0] = shape;
+  return Array.from({ length: batch }, (_, row) => Array.from(data.subarray(row * length, (row + 1) * length), Number));
+}

@@ -1,0 +1,57 @@
+// The inputs of linear layers that calibration sums over, and what it sums of them.
+import { at, invariant } from '#base';
+import type { GraphBuilder, Value } from '#graph';
+import { type ModelDeclaration, sharedUsers } from '#models';
+import type { CalibrationNetwork } from './calibration-windows.ts';
+
+/** Inputs whose moments are one sum, and the layers that read them. */
+export interface InputTap {
+  /** Several where one weight is applied in several places. */
+  readonly inputs: readonly Value[];
+  readonly paths: string[];
+  readonly width: number;
+  readonly isOverTokens: boolean;
+}
+
+/** The inputs that are asked for; layers that read the same values share one sum. */
+export function inputTaps(model: ModelDeclaration, { net, isOverTokens }: CalibrationNetwork, paths: readonly string[]): InputTap[] {
+  const users = sharedUsers(model);
+  const taps = new Map<string, InputTap>();
+  const numbers = new Map<Value, number>();
+  const numberOf = (value: Value): number => {
+    numbers.set(value, numbers.get(value) ?? numbers.size);
+    return numbers.get(value) ?? 0;
+  };
+  for (const path of paths) {
+    const inputs = [path, ...(users.get(path) ?? [])].flatMap((use) => {
+      const found = net.linearInputs.get(use);
+      invariant(found !== undefined, `${use} is not the weight of a linear layer`);
+      return found;
+    });
+    const key = inputs.map(numberOf).join();
+    const known = taps.get(key);
+    if (known !== undefined) {
+      known.paths.push(path);
+      continue;
+    }
+    const first = at(inputs, 0);
+    const width = at(first.shape, first.shape.length - 1);
+    invariant(typeof width === 'number', `${path}: the width of its input is not known`);
+    taps.set(key, { inputs, paths: [path], width, isOverTokens: isOverTokens(first) });
+  }
+  return [...taps.values()];
+}
+
+export type InputStatistic = 'moments' | 'magnitudes';
+
+interface Statistic {
+  shape(width: number): readonly number[];
+  /** Of rows [N, D] in float64: the smallest directions of H decide what whitening keeps, and float32 sums would drown them. */
+  of(b: GraphBuilder, rows: Value): Value;
+}
+
+/** What each statistic adds up. */
+export const inputStatistics: { readonly [Kind in InputStatistic]: Statistic } = {
+  moments: { shape: (width) => [width, width], of: (b, rows) => b.matmul(rows, rows, { transposeA: true }) },
+  magnitudes: { shape: (width) => [width], of: (b, rows) => b.reduceSum(b.abs(rows), [0]) },
+};

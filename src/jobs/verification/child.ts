@@ -1,0 +1,23 @@
+// The fresh process: loads one artefact from its folder, runs it once, answers with its logits and ends.
+import { AppError, quietContext } from '#base';
+import { createOnnxEngine } from '#engine/onnx';
+import { readArtefactFolder } from '#store';
+import type { ChildAnswer, ChildRequest } from './fresh-process.ts';
+import { probeAnswer } from './probe.ts';
+
+async function answer({ folder, hash, device }: ChildRequest): Promise<ChildAnswer> {
+  try {
+    const { model } = await readArtefactFolder(folder, hash, quietContext.signal);
+    const engine = await createOnnxEngine({ device });
+    return { kind: 'logits', logits: (await probeAnswer(engine, model, quietContext)).numbers };
+  } catch (error) {
+    return { kind: 'failed', message: AppError.from(error).message };
+  }
+}
+
+process.once('message', (request: ChildRequest) => {
+  void answer(request).then((reply) => process.send?.(reply, () => process.exit(0)));
+});
+// Whoever asked is gone.
+process.once('disconnect', () => process.exit(1));
+process.send?.({ kind: 'ready' } satisfies ChildAnswer);

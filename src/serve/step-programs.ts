@@ -1,0 +1,206 @@
+// How a step of a model runs: as one program, or in parts that end as soon as every position has halted.
+import { at, invariant } from '#base';
+import type { DeviceBuffer, Engine, Program } from '#engine';
+import type { Graph } from '#graph';
+import {
+  buildDecodeGraph,
+  buildHaltingGraphs,
+  cacheName,
+  declarations,
+  graphNames,
+  haltingNames,
+  haltingStateNames,
+  haltingStepInputs,
+  type Model,
+  type ModelDeclaration,
+  modelInputs,
+  repeatsOneBlock,
+} from '#models';
+import { type HostTensor, tensorBytes, toNumbers } from '#tensor';
+import type { CacheBinding } from './key-value-caches.ts';
+
+type Inputs = Readonly<Record<string, DeviceBuffer | HostTensor>>;
+
+/** The programs of one model with a cache. */
+export interface StepPrograms {
+  /** Bytes of the weights, as graphs use them. */
+  readonly weightBytes: number;
+  /** Runs tokens, positions and lengths through the model. Returns the logits of the last column, [B, V]; the caller releases them. */
+  run(inputs: Inputs, cache: CacheBinding, signal: AbortSignal | undefined): Promise<DeviceBuffer>;
+  release(): Promise<void>;
+}
+
+export interface StepProgramOptions {
+  readonly name: string;
+  /** S: positions of every cache. */
+  readonly contextTokens: number;
+  /** The model's parameters where they are on the device already; they stay the caller's. Absent: they are packed into the programs. */
+  readonly weights?: Readonly<Record<string, DeviceBuffer>>;
+}
+
+/** Does not keep `model` itself. @throws AppError `engine_failure` | `out_of_memory` */
+export async function compileSteps(engine: Engine, model: Model, options: StepProgramOptions): Promise<StepPrograms> {
+  const { contextTokens } = options;
+  const graphs: Readonly<Record<string, Graph>> = repeatsOneBlock(model)
+    ? { ...buildHaltingGraphs(model, contextTokens) }
+    : { whole: buildDecodeGraph(model, { batch: 'B', length: 'T', room: contextTokens }) };
+  const compiled = new Map<string, Bound>();
+  const held = new Map<string, number>();
+  try {
+    for (const [part, graph] of Object.entries(graphs)) compiled.set(part, await bind(engine, model, part, graph, options, held));
+  } catch (error) {
+    for (const { program } of compiled.values()) await program.release();
+    throw error;
+  }
+  const weightBytes = [...held.values()].reduce((total, bytes) => total + bytes, 0);
+  return repeatsOneBlock(model)
+    ? new HaltingPrograms(declarations(model), compiled, weightBytes)
+    : new WholeProgram(partOf(compiled, 'whole'), weightBytes);
+}
+
+/** A program with the weights that it reads from buffers. */
+interface Bound {
+  readonly program: Program;
+  readonly weights: Readonly<Record<string, DeviceBuffer>>;
+}
+
+async function bind(
+  engine: Engine,
+  model: Model,
+  part: string,
+  graph: Graph,
+  { name, weights }: StepProgramOptions,
+  held: Map<string, number>,
+): Promise<Bound> {
+  const wanted = new Set(graph.inputs.map((input) => input.name));
+  const label = part === 'whole' ? name : `${name} ${part}`;
+  if (weights !== undefined) {
+    const used = Object.fromEntries(Object.entries(weights).filter(([input]) => wanted.has(input)));
+    for (const [input, { sizeBytes }] of Object.entries(used)) held.set(input, sizeBytes);
+    return { program: await engine.compile(graph, { name: label }), weights: used };
+  }
+  const frozen = new Map<string, HostTensor>();
+  for (const [input, tensor] of modelInputs(model)) {
+    if (!wanted.has(input)) continue;
+    frozen.set(input, tensor);
+    held.set(input, tensorBytes(tensor));
+  }
+  return { program: await engine.compile(graph, { name: label, frozen }), weights: {} };
+}
+
+function partOf(parts: ReadonlyMap<string, Bound>, name: string): Bound {
+  const part = parts.get(name);
+  invariant(part !== undefined, `the part ${name} was compiled`);
+  return part;
+}
+
+/** Gives a program what it reads of all that is there. */
+function chosen({ program, weights }: Bound, available: Inputs): Record<string, DeviceBuffer | HostTensor> {
+  return Object.fromEntries(
+    program.inputNames.map((name) => {
+      const value = weights[name] ?? available[name];
+      invariant(value !== undefined, `nothing is bound to ${name} of ${program.name}`);
+      return [name, value];
+    }),
+  );
+}
+
+function runOptions(outputs: Readonly<Record<string, DeviceBuffer>>, signal: AbortSignal | undefined) {
+  return { outputs, ...(signal === undefined ? {} : { signal }) };
+}
+
+class WholeProgram implements StepPrograms {
+  readonly weightBytes: number;
+  readonly #bound: Bound;
+
+  constructor(bound: Bound, weightBytes: number) {
+    this.#bound = bound;
+    this.weightBytes = weightBytes;
+  }
+
+  async run(inputs: Inputs, cache: CacheBinding, signal: AbortSignal | undefined): Promise<DeviceBuffer> {
+    const results = await this.#bound.program.run(
+      { ...this.#bound.weights, ...cache.inputs, ...inputs },
+      runOptions(cache.outputs, signal),
+    );
+    return logitsOf(results);
+  }
+
+  async release(): Promise<void> {
+    await this.#bound.program.release();
+  }
+}
+
+/**
+ * One block over and over. When every position of a step has halted, what remains of each further application is the keys and values that
+ * later positions may read there: they cost a projection each, not a block.
+ */
+class HaltingPrograms implements StepPrograms {
+  readonly weightBytes: number;
+  readonly #model: ModelDeclaration;
+  readonly #parts: ReadonlyMap<string, Bound>;
+
+  constructor(model: ModelDeclaration, parts: ReadonlyMap<string, Bound>, weightBytes: number) {
+    this.#model = model;
+    this.#parts = parts;
+    this.weightBytes = weightBytes;
+  }
+
+  async run(inputs: Inputs, cache: CacheBinding, signal: AbortSignal | undefined): Promise<DeviceBuffer> {
+    const begin = partOf(this.#parts, 'begin');
+    const available = { ...cache.inputs, ...inputs };
+    let state = await begin.program.run(chosen(begin, available), runOptions(pick(begin, cache.outputs), signal));
+    let isRunning = true;
+    try {
+      for (let step = 0; step < this.#model.config.layers; step++) {
+        const part = partOf(this.#parts, isRunning ? 'step' : 'fill');
+        const given = { ...available, ...state, ...this.#layer(cache.inputs, 'cache', step), ...haltingStepInputs(this.#model, step) };
+        const made = await part.program.run(chosen(part, given), runOptions(this.#layer(cache.outputs, 'present', step), signal));
+        if (!isRunning) continue;
+        releaseStates(state);
+        state = made;
+        isRunning = Number(at(toNumbers(this.#scalar(made)), 0)) > 0;
+      }
+      const end = partOf(this.#parts, 'end');
+      return logitsOf(await end.program.run(chosen(end, { ...available, ...state }), runOptions({}, signal)));
+    } finally {
+      releaseStates(state);
+    }
+  }
+
+  async release(): Promise<void> {
+    for (const { program } of this.#parts.values()) await program.release();
+  }
+
+  /** The cache of one step, under the names of layer 0. */
+  #layer(buffers: Readonly<Record<string, DeviceBuffer>>, kind: 'cache' | 'present', step: number): Record<string, DeviceBuffer> {
+    return Object.fromEntries(
+      (['key', 'value'] as const).map((part) => {
+        const buffer = buffers[cacheName(kind, step, part)];
+        invariant(buffer !== undefined, `step ${step} has a cache`);
+        return [cacheName(kind, 0, part), buffer];
+      }),
+    );
+  }
+
+  #scalar(results: Readonly<Record<string, DeviceBuffer>>): HostTensor {
+    const buffer = results[haltingNames.numRunning];
+    invariant(buffer !== undefined, 'a step counts who goes on');
+    return buffer.read();
+  }
+}
+
+function pick({ program }: Bound, buffers: Readonly<Record<string, DeviceBuffer>>): Record<string, DeviceBuffer> {
+  return Object.fromEntries(Object.entries(buffers).filter(([name]) => program.outputNames.includes(name)));
+}
+
+/** What one part handed to the next; caches stay. */
+function releaseStates(results: Readonly<Record<string, DeviceBuffer>>): void {
+  for (const name of [...haltingStateNames, haltingNames.numRunning]) results[name]?.release();
+}
+
+function logitsOf(results: Readonly<Record<string, DeviceBuffer>>): DeviceBuffer {
+  const logits = results[graphNames.logits];
+  invariant(logits !== undefined, 'a step made no logits');
+  return logits;
+}

@@ -1,0 +1,170 @@
+// Original file: proto/athanor/v1/recipe.proto
+
+
+/**
+ * Training towards a teacher between two steps, or after the last. Fields that are absent take the default of `DistillSettings`.
+ */
+export interface Distill {
+  /**
+   * Optimizer steps. Default 300.
+   */
+  'steps'?: (number);
+  /**
+   * Sequences in one forward pass. Default 8.
+   */
+  'batchSize'?: (number);
+  /**
+   * Tokens of a sequence. Default 128, at most the model's positions.
+   */
+  'sequenceLength'?: (number);
+  /**
+   * Forward passes for one optimizer step. Default 1.
+   */
+  'gradientAccumulation'?: (number);
+  /**
+   * Peak learning rate. Default 0.0003.
+   */
+  'learningRate'?: (number | string);
+  /**
+   * Steps of linear warm-up. Default 10.
+   */
+  'warmupSteps'?: (number);
+  /**
+   * What the learning rate does after the warm-up: "cosine" (default), "linear" or "constant".
+   */
+  'schedule'?: (string);
+  /**
+   * Decoupled weight decay of matrices. Default 0.01.
+   */
+  'weightDecay'?: (number | string);
+  /**
+   * Largest global norm of the gradient. Default 1; 0 clips nothing.
+   */
+  'clipNorm'?: (number | string);
+  /**
+   * Temperature of both distributions in the teacher term. Default 1.
+   */
+  'temperature'?: (number | string);
+  /**
+   * Weight of the teacher term against cross-entropy, 0..1. Default 0.9.
+   */
+  'alpha'?: (number | string);
+  /**
+   * Seed of the data order. Default: the recipe's.
+   */
+  'seed'?: (number);
+  /**
+   * Steps between checkpoints. Default 100; 0 writes one only when the job is stopped.
+   */
+  'checkpointEvery'?: (number);
+  /**
+   * A stored model to learn from. Default: the model that the recipe started from.
+   */
+  'teacher'?: (string);
+  /**
+   * Patterns of the parameters that train, vectors included; `*` stands for any characters. Empty: all.
+   */
+  'include'?: (string)[];
+  /**
+   * Patterns of parameters that stay as they are; they win over `include`.
+   */
+  'exclude'?: (string)[];
+  '_steps'?: "steps";
+  '_batchSize'?: "batchSize";
+  '_sequenceLength'?: "sequenceLength";
+  '_gradientAccumulation'?: "gradientAccumulation";
+  '_learningRate'?: "learningRate";
+  '_warmupSteps'?: "warmupSteps";
+  '_schedule'?: "schedule";
+  '_weightDecay'?: "weightDecay";
+  '_clipNorm'?: "clipNorm";
+  '_temperature'?: "temperature";
+  '_alpha'?: "alpha";
+  '_seed'?: "seed";
+  '_checkpointEvery'?: "checkpointEvery";
+  '_teacher'?: "teacher";
+}
+
+/**
+ * Training towards a teacher between two steps, or after the last. Fields that are absent take the default of `DistillSettings`.
+ */
+export interface Distill__Output {
+  /**
+   * Optimizer steps. Default 300.
+   */
+  'steps'?: (number);
+  /**
+   * Sequences in one forward pass. Default 8.
+   */
+  'batchSize'?: (number);
+  /**
+   * Tokens of a sequence. Default 128, at most the model's positions.
+   */
+  'sequenceLength'?: (number);
+  /**
+   * Forward passes for one optimizer step. Default 1.
+   */
+  'gradientAccumulation'?: (number);
+  /**
+   * Peak learning rate. Default 0.0003.
+   */
+  'learningRate'?: (number);
+  /**
+   * Steps of linear warm-up. Default 10.
+   */
+  'warmupSteps'?: (number);
+  /**
+   * What the learning rate does after the warm-up: "cosine" (default), "linear" or "constant".
+   */
+  'schedule'?: (string);
+  /**
+   * Decoupled weight decay of matrices. Default 0.01.
+   */
+  'weightDecay'?: (number);
+  /**
+   * Largest global norm of the gradient. Default 1; 0 clips nothing.
+   */
+  'clipNorm'?: (number);
+  /**
+   * Temperature of both distributions in the teacher term. Default 1.
+   */
+  'temperature'?: (number);
+  /**
+   * Weight of the teacher term against cross-entropy, 0..1. Default 0.9.
+   */
+  'alpha'?: (number);
+  /**
+   * Seed of the data order. Default: the recipe's.
+   */
+  'seed'?: (number);
+  /**
+   * Steps between checkpoints. Default 100; 0 writes one only when the job is stopped.
+   */
+  'checkpointEvery'?: (number);
+  /**
+   * A stored model to learn from. Default: the model that the recipe started from.
+   */
+  'teacher'?: (string);
+  /**
+   * Patterns of the parameters that train, vectors included; `*` stands for any characters. Empty: all.
+   */
+  'include': (string)[];
+  /**
+   * Patterns of parameters that stay as they are; they win over `include`.
+   */
+  'exclude': (string)[];
+  '_steps'?: "steps";
+  '_batchSize'?: "batchSize";
+  '_sequenceLength'?: "sequenceLength";
+  '_gradientAccumulation'?: "gradientAccumulation";
+  '_learningRate'?: "learningRate";
+  '_warmupSteps'?: "warmupSteps";
+  '_schedule'?: "schedule";
+  '_weightDecay'?: "weightDecay";
+  '_clipNorm'?: "clipNorm";
+  '_temperature'?: "temperature";
+  '_alpha'?: "alpha";
+  '_seed'?: "seed";
+  '_checkpointEvery'?: "checkpointEvery";
+  '_teacher'?: "teacher";
+}

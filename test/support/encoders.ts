@@ -1,0 +1,65 @@
+// Tiny random encoders, and texts for them.
+import { Random } from '#base';
+import { type AlbertConfig, type BertConfig, type EncoderTask, initializeModel, type Model } from '#models';
+import { type EncodedText, type LabelledText, type PaddedTexts, padTexts } from '#text';
+
+const common = {
+  vocabularySize: 40,
+  width: 16,
+  heads: 4,
+  feedForwardWidth: 32,
+  maxPositions: 24,
+  tiedHead: true,
+  normEpsilon: 1e-5,
+  endTokens: [],
+  activation: 'gelu',
+  tokenTypes: 2,
+  padToken: 0,
+} as const;
+
+export const twoLabels: EncoderTask = { kind: 'classify', labels: ['low', 'high'] };
+
+export const bertConfig = (task: EncoderTask): BertConfig => ({ ...common, architecture: 'bert', family: 'bert', layers: 2, task });
+
+export const albertConfig = (task: EncoderTask): AlbertConfig => ({
+  ...common,
+  architecture: 'albert',
+  layers: 3,
+  embeddingWidth: 8,
+  task,
+});
+
+export function tinyEncoder(config: BertConfig | AlbertConfig, seed = 1, deviation = 0.2): Model {
+  return initializeModel(config, new Random(seed), deviation);
+}
+
+/** Texts of 3 to 12 tokens after a first one that is always the same; a text's label says whether most tokens are above 20. */
+export function tinyTexts(count: number, seed = 5): LabelledText[] {
+  const random = new Random(seed);
+  return Array.from({ length: count }, () => {
+    const length = 3 + random.integer(9);
+    const label = random.integer(2);
+    const tokens = Array.from({ length }, () =>
+      random.uniform() < 0.9 === (label === 1) ? 21 + random.integer(19) : 2 + random.integer(18),
+    );
+    const ids = Int32Array.of(1, ...tokens);
+    return { ids, types: Uint8Array.from(ids, (_, index) => (index > 3 ? 1 : 0)), label };
+  });
+}
+
+/** Texts that count upwards: a hidden token follows from its neighbours. */
+export function countingTexts(count: number): EncodedText[] {
+  const random = new Random(4);
+  return Array.from({ length: count }, () => {
+    const first = random.integer(12);
+    const ids = Int32Array.of(1, ...Array.from({ length: 6 + random.integer(7) }, (_, index) => 2 + ((first + index) % 12)));
+    return { ids, types: new Uint8Array(ids.length) };
+  });
+}
+
+/** Batches of two texts, the same each time. */
+export function tinyPadded(texts: readonly EncodedText[], length = 13): () => AsyncGenerator<PaddedTexts> {
+  return async function* windows() {
+    for (let start = 0; start < texts.length; start += 2) yield padTexts(texts.slice(start, start + 2), length, 0);
+  };
+}

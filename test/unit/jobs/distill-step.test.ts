@@ -1,0 +1,160 @@
+// Distillation as a step of a recipe: it trains towards the right teacher, on what it is told, and goes on where it was.
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type OperationContext, quietContext } from '#base';
+import { compressModel, parseRecipe, type RecipeEnvironment, type TrainingMaterial, WindowCalibration } from '#compress';
+import { distillModel, distillSettings } from '#distill';
+import type { Engine } from '#engine';
+import { createOnnxEngine } from '#engine/onnx';
+import { type Model, parameterCounts, storedTensors } from '#models';
+import { rawBytes } from '#tensor';
+import { temporaryFolder } from '#test/temporary';
+import { parseYaml } from '../../../src/jobs/check-input.ts';
+import { FolderCheckpoints } from '../../../src/jobs/checkpoints.ts';
+import { recipeMethods } from '../../../src/jobs/distill-step.ts';
+import { LayerFolder } from '../../../src/jobs/layer-folder.ts';
+import { namedRecipe, recipeNames } from '../../../src/jobs/named-recipes.ts';
+import { tinyModel, tinyWindows } from '../compress/tiny-model.ts';
+import { tinyCorpus } from '../train/tiny-training.ts';
+
+let engine: Engine;
+beforeAll(async () => {
+  engine = await createOnnxEngine({ threads: 1 });
+});
+afterAll(() => engine.dispose());
+
+const corpus = tinyCorpus();
+const source = tinyModel();
+const stored: Readonly<Record<string, Model>> = { other: tinyModel(undefined, 5) };
+
+/** What a job gives to a recipe; `folder` keeps layers and checkpoints. */
+function environment(model: Model, folder?: string): RecipeEnvironment {
+  const teacher: TrainingMaterial['teacher'] = async (name) => (name === undefined ? model : (stored[name] ?? model));
+  const layers = folder === undefined ? undefined : new LayerFolder(folder, 'same');
+  return {
+    engine,
+    calibration: new WindowCalibration(engine, tinyWindows()),
+    ofStep: (step) => ({
+      training: {
+        corpus,
+        teacher,
+        ...(folder === undefined ? {} : { checkpoints: new FolderCheckpoints(`${folder}/training-${step}`, 'same') }),
+      },
+      ...(layers === undefined ? {} : { memory: layers.step(step) }),
+    }),
+  };
+}
+
+function run(recipe: unknown, folder?: string, context: OperationContext = quietContext): ReturnType<typeof compressModel> {
+  return compressModel(source, parseRecipe(recipe, recipeMethods), environment(source, folder), context);
+}
+
+function bytesOf(model: Model): Record<string, string> {
+  return Object.fromEntries([...storedTensors(model)].map(([name, tensor]) => [name, Buffer.from(rawBytes(tensor)).toString('hex')]));
+}
+
+const settings = { steps: 4, batchSize: 2, sequenceLength: 8, learningRate: 0.01, checkpointEvery: 1 };
+const half = { lowRank: { ratio: 0.5 } };
+
+describe('a distill step', () => {
+  it('is the distillation of the step before from the original model, or from the teacher that it names', async () => {
+    const student = (await run({ steps: [half] })).model;
+    for (const [name, teacher] of [
+      [undefined, source],
+      ['other', stored['other'] ?? source],
+    ] as const) {
+      const step = { distill: { ...settings, ...(name === undefined ? {} : { teacher: name }) } };
+      const { model, report } = await run({ steps: [half, step] });
+      const alone = await distillModel(
+        { student, teacher, corpus, settings: distillSettings({ ...settings, seed: 0 }) },
+        engine,
+        quietContext,
+      );
+      expect(bytesOf(model)).toEqual(bytesOf(alone.model));
+      expect(report.steps[1]).toMatchObject({
+        method: 'distill',
+        layers: [],
+        note: expect.stringMatching(/^4 steps on 64 tokens, loss \d/),
+      });
+    }
+  });
+
+  it('takes the seed of the recipe, and trains only what its patterns say', async () => {
+    const [first, second] = await Promise.all([1, 2].map((seed) => run({ seed, steps: [{ distill: settings }] })));
+    expect(bytesOf(first?.model ?? source)).not.toEqual(bytesOf(second?.model ?? source));
+    const { model } = await run({ steps: [{ distill: { ...settings, alpha: 0, include: ['h.*'], exclude: ['h.1.*'] } }] });
+    const [before, after] = [bytesOf(source), bytesOf(model)];
+    const changed = Object.keys(before).filter((name) => before[name] !== after[name]);
+    expect(changed.length).toBeGreaterThan(4);
+    expect(changed.every((name) => name.startsWith('h.0.'))).toBe(true);
+  });
+
+  it.each([
+    [{ distill: { stepz: 3 } }, 'bad_recipe', /steps\[0\]\.distill\.stepz.*"steps"/],
+    [{ distill: { alpha: 2 } }, 'bad_recipe', /steps\[0\]\.distill\.alpha/],
+    [{ distill: { include: ['nowhere.*'] } }, 'pattern_matches_nothing', /nowhere/],
+    [{ distill: { exclude: ['*'] } }, 'pattern_matches_nothing', /leave no parameter/],
+    [{ distill: { sequenceLength: 99 } }, 'context_too_long', /99 tokens.*24 positions/],
+  ])('names the fault in %j', async (step, code, message) => {
+    const failure = await Promise.resolve()
+      .then(() => run({ steps: [step] }))
+      .catch((error: Error) => error);
+    expect(failure).toMatchObject({ code, message: expect.stringMatching(message) });
+  });
+
+  it('goes on after a checkpoint, and does not train again what is trained', async () => {
+    const recipe = { steps: [half, { distill: settings }, { quantize: { bits: 8, groupSize: 16 } }] };
+    const straight = await run(recipe);
+    const folder = temporaryFolder();
+    const stop = new AbortController();
+    const stopped = run(recipe, folder, {
+      signal: stop.signal,
+      report: ({ phase, step }) => {
+        if (phase === 'distill' && step === 2) stop.abort();
+      },
+    });
+    await expect(stopped).rejects.toMatchObject({ code: 'cancelled' });
+    const steps: (number | undefined)[] = [];
+    const context: OperationContext = {
+      ...quietContext,
+      report: ({ phase, step }) => {
+        if (phase === 'distill') steps.push(step);
+      },
+    };
+    const resumed = await run(recipe, folder, context);
+    expect(steps).toEqual([3, 4]);
+    expect(bytesOf(resumed.model)).toEqual(bytesOf(straight.model));
+    steps.length = 0;
+    const again = await run(recipe, folder, context);
+    expect(steps).toEqual([]);
+    expect(bytesOf(again.model)).toEqual(bytesOf(straight.model));
+    expect(again.report).toEqual(straight.report);
+  });
+});
+
+describe('recipes by name', () => {
+  /** With few steps of training. */
+  function shortened(name: string): { steps: Record<string, object>[] } {
+    const { steps } = parseYaml(namedRecipe(name), name) as { steps: Record<string, object>[] };
+    return { steps: steps.map((step) => ('distill' in step ? { distill: { ...step['distill'], steps: 2, sequenceLength: 8 } } : step)) };
+  }
+
+  it('names what there is', () => {
+    expect(recipeNames()).toEqual(['default', 'tqcompressor']);
+    expect(() => namedRecipe('tqcompresor')).toThrow(/bad_recipe.*"tqcompressor"/s);
+    expect(() => namedRecipe('../tqcompressor')).toThrow(/bad_recipe/);
+  });
+
+  it.each(recipeNames())('runs %s', async (name) => {
+    const recipe = shortened(name);
+    const { report } = await run(recipe);
+    expect(report.steps.map(({ method }) => method)).toEqual(recipe.steps.map((step) => Object.keys(step)[0]));
+    expect(report.bytesAfter).toBeLessThan(report.bytesBefore * (name === 'default' ? 0.7 : 1.2));
+  });
+
+  it('comes by stages to the sizes of the published layout', async () => {
+    const staged = await run(shortened('tqcompressor'));
+    const atOnce = await run({ steps: [{ kronecker: { layout: 'tqcompressor' } }] });
+    expect(parameterCounts(staged.model)).toEqual(parameterCounts(atOnce.model));
+    expect(staged.model.config).toEqual(atOnce.model.config);
+  });
+});

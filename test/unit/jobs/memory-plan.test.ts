@@ -1,0 +1,76 @@
+// What a compression will need is known before it starts: it is made to fit, or refused with what would.
+import { describe, expect, it } from 'vitest';
+import { Random } from '#base';
+import { parseRecipe } from '#compress';
+import { initializeModel, type Model } from '#models';
+import { recipeMethods } from '../../../src/jobs/distill-step.ts';
+import { type MemoryRequest, memoryLimitBytes, PeakMemory, planMemory } from '../../../src/jobs/memory-plan.ts';
+import { gpt2Config } from '../compress/tiny-model.ts';
+
+const MiB = 2 ** 20;
+const model: Model = initializeModel({ ...gpt2Config, width: 64, feedForwardWidth: 256, maxPositions: 512 }, new Random(1));
+const gptq = { quantize: { bits: 4, method: 'gptq' } };
+
+function request(steps: readonly object[], changes: Partial<MemoryRequest> = {}): MemoryRequest {
+  const base = { window: 512, windowsPerRun: 8, limitBytes: 2 ** 40, residentBytes: 100 * MiB };
+  return { model, recipe: parseRecipe({ steps }, recipeMethods), ...base, ...changes };
+}
+
+describe('the memory of a compression', () => {
+  it('grows with the window, the batch of a training and what is held already', () => {
+    const peak = (steps: readonly object[], changes?: Partial<MemoryRequest>): number =>
+      planMemory(request(steps, changes)).estimatedPeakBytes;
+    expect(peak([gptq])).toBeGreaterThan(peak([gptq], { window: 128 }));
+    expect(peak([gptq], { residentBytes: 150 * MiB })).toBe(peak([gptq]) + 50 * MiB);
+    const distill = (batchSize: number): object => ({ distill: { batchSize, sequenceLength: 512 } });
+    expect(peak([distill(64)])).toBeGreaterThan(2 * peak([distill(8)]) - 200 * MiB);
+    expect(planMemory(request([distill(64)])).phase).toBe('distill');
+  });
+
+  it('gives calibration less room where there is little, and the largest layer’s at least', () => {
+    const wide = initializeModel({ ...gpt2Config, width: 512, feedForwardWidth: 2048 }, new Random(1));
+    const usual = planMemory(request([gptq], { model: wide, window: 16, windowsPerRun: 1 }));
+    const tight = planMemory(request([gptq], { model: wide, window: 16, windowsPerRun: 1, limitBytes: usual.neededBytes - 20 * MiB }));
+    expect(tight.calibrationBytes).toBeLessThan(usual.calibrationBytes);
+    expect(tight.calibrationBytes).toBeGreaterThanOrEqual(3 * 8 * 2048 * 2048);
+    expect(tight.neededBytes).toBeLessThanOrEqual(tight.limitBytes);
+  });
+
+  it('is refused with what would fit', () => {
+    const refused = (steps: readonly object[], limitBytes: number, changes: Partial<MemoryRequest> = {}): unknown => {
+      try {
+        return planMemory(request(steps, { limitBytes, ...changes }));
+      } catch (error) {
+        return error;
+      }
+    };
+    const long = { model: initializeModel({ ...gpt2Config, width: 64, maxPositions: 4096 }, new Random(1)), window: 4096 };
+    expect(refused([gptq], 600 * MiB, long)).toMatchObject({
+      code: 'insufficient_memory',
+      message: expect.stringMatching(/are needed at the peak \(calibration\).*is the limit\. calibration\.sequenceLength \d+ would fit/),
+    });
+    expect(refused([{ distill: { batchSize: 64, sequenceLength: 512 } }], 600 * MiB)).toMatchObject({
+      code: 'insufficient_memory',
+      message: expect.stringMatching(/\(distill\).*distill\.batchSize \d+ with more gradientAccumulation would fit/),
+    });
+    expect(refused([{ lowRank: { ratio: 0.5 } }], 50 * MiB)).toMatchObject({
+      code: 'insufficient_memory',
+      message: expect.stringMatching(/give the server at least \d+ MiB/),
+    });
+  });
+
+  it('is limited by what was configured and by the machine', () => {
+    expect(memoryLimitBytes(5 * MiB)).toBe(5 * MiB);
+    expect(memoryLimitBytes(undefined)).toBeGreaterThan(100 * MiB);
+    expect(memoryLimitBytes(2 ** 60)).toBe(memoryLimitBytes(undefined));
+  });
+
+  it('is measured at its largest', () => {
+    const peak = new PeakMemory();
+    const before = peak.peakBytes;
+    const held = Buffer.alloc(64 * MiB, 1);
+    expect(peak.peakBytes).toBeGreaterThan(before + 32 * MiB);
+    expect(held.length).toBe(64 * MiB);
+    peak.end();
+  });
+});
