@@ -1,6 +1,7 @@
 // The chart of the study: quality against stored bytes, before and after distillation.
-import { type TopLevelSpec, compile } from 'vega-lite';
+
 import { parse, View } from 'vega';
+import { compile, type TopLevelSpec } from 'vega-lite';
 import type { StudyRecord } from './records.ts';
 
 export interface ChartText {

@@ -44,7 +44,10 @@ ${lines.join('\n')}
 ## Expected orderings
 
 ${checkOrderings(records, text.steps)
-  .map(({ claim, holds, figures }) => `- ${holds === undefined ? 'not measured' : holds ? 'holds' : '**contradicted**'}: ${claim} (${figures})`)
+  .map(
+    ({ claim, holds, figures }) =>
+      `- ${holds === undefined ? 'not measured' : holds ? 'holds' : '**contradicted**'}: ${claim} (${figures})`,
+  )
   .join('\n')}
 `,
   );
@@ -69,6 +72,12 @@ function row(records: readonly StudyRecord[], key: string, teacher: StudyRecord,
   const mean = after.reduce((sum, score) => sum + score, 0) / after.length;
   const range = after.length > 1 ? ` (${Math.min(...after).toFixed(4)}–${Math.max(...after).toFixed(4)})` : '';
   const trained = after.length === 0 ? ['-', '-'] : [`${mean.toFixed(4)}${range}`, over(mean)];
-  const cells = [before.series, before.size, `${(before.storedBytes / 1e6).toFixed(2)} MB`, before.seconds.toFixed(1), before.score.toFixed(4)];
+  const cells = [
+    before.series,
+    before.size,
+    `${(before.storedBytes / 1e6).toFixed(2)} MB`,
+    before.seconds.toFixed(1),
+    before.score.toFixed(4),
+  ];
   return `| ${[...cells, over(before.score), ...trained].join(' | ')} |`;
 }
