@@ -10,8 +10,6 @@ export interface StudyRecord {
   readonly size: string;
   /** Of the whole model, every tensor once. */
   readonly storedBytes: number;
-  /** Of the compression alone. */
-  readonly seconds: number;
   /** Distillation steps after the compression. */
   readonly steps: number;
   /** 0 where nothing is random. */

@@ -37,8 +37,8 @@ Sizes are shares of the stored bytes of the touched matrices; stored is the whol
 
 In the chart a score above ${limit.toFixed(2)} is drawn there.
 
-| method | size | stored | seconds | ${text.measure} | over the teacher | after ${text.steps} steps | over the teacher |
-| --- | --- | --- | --- | --- | --- | --- | --- |
+| method | size | stored | ${text.measure} | over the teacher | after ${text.steps} steps | over the teacher |
+| --- | --- | --- | --- | --- | --- | --- |
 ${lines.join('\n')}
 
 ## Expected orderings
@@ -64,20 +64,14 @@ function meansOf(records: readonly StudyRecord[], key: string, steps: number): S
 
 function row(records: readonly StudyRecord[], key: string, teacher: StudyRecord, steps: number): string {
   const failed = records.find((record) => record.key === key && record.failure !== undefined);
-  if (failed !== undefined) return `| ${failed.series} | ${failed.size} | - | - | ${failed.failure} | | | |`;
+  if (failed !== undefined) return `| ${failed.series} | ${failed.size} | - | ${failed.failure} | | | |`;
   const before = records.find((record) => record.key === key && record.steps === 0);
   const after = records.filter((record) => record.key === key && record.steps === steps).map(({ score }) => score);
-  if (before === undefined) return `| ${key} | | | | | | | |`;
+  if (before === undefined) return `| ${key} | | | | | | |`;
   const over = (score: number): string => `${(100 * (score / teacher.score - 1)).toFixed(1)} %`;
   const mean = after.reduce((sum, score) => sum + score, 0) / after.length;
   const range = after.length > 1 ? ` (${Math.min(...after).toFixed(4)}–${Math.max(...after).toFixed(4)})` : '';
   const trained = after.length === 0 ? ['-', '-'] : [`${mean.toFixed(4)}${range}`, over(mean)];
-  const cells = [
-    before.series,
-    before.size,
-    `${(before.storedBytes / 1e6).toFixed(2)} MB`,
-    before.seconds.toFixed(1),
-    before.score.toFixed(4),
-  ];
+  const cells = [before.series, before.size, `${(before.storedBytes / 1e6).toFixed(2)} MB`, before.score.toFixed(4)];
   return `| ${[...cells, over(before.score), ...trained].join(' | ')} |`;
 }
