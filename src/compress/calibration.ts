@@ -139,7 +139,7 @@ export class WindowCalibration implements Calibration {
   }
 
   async *#inputs(model: Model, paths: readonly string[], kind: InputStatistic, context: OperationContext) {
-    const { shape, of } = inputStatistics[kind];
+    const { shape, of, finish } = inputStatistics[kind];
     const specs = parameterSpecs(model);
     const bytes = (path: string): number => sumBytes(sizeOf(shape(at(specs.get(path)?.shape ?? [], 0))));
     for await (const { group, weights, phase } of this.#groups(model, paths, bytes)) {
@@ -148,12 +148,12 @@ export class WindowCalibration implements Calibration {
         taps = inputTaps(model, network, group);
         return taps.map(({ inputs, width }) => ({
           shape: shape(width),
-          next: (b, before) => inputs.reduce((sum, input) => b.add(sum, of(b, network.rows(b, input))), before),
+          next: (b, before) => inputs.reduce((sum, input) => b.add(sum, of(b, network.rows(b, input), width)), before),
         }));
       };
       const { results, tokens, texts } = await runPass(this.#pass(model, weights, phase), hasHead(model, group), running, context);
       for (const [index, tap] of taps.entries()) {
-        const sum = finite(at(results, index), tap.paths, 'the inputs');
+        const sum = finish(finite(at(results, index), tap.paths, 'the inputs'), tap.width);
         yield { tap, sum, rows: tap.inputs.length * (tap.isOverTokens ? tokens : texts) };
       }
     }

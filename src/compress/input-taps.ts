@@ -47,11 +47,33 @@ export type InputStatistic = 'moments' | 'magnitudes';
 interface Statistic {
   shape(width: number): readonly number[];
   /** Of rows [N, D] in float64: the smallest directions of H decide what whitening keeps, and float32 sums would drown them. */
-  of(b: GraphBuilder, rows: Value): Value;
+  of(b: GraphBuilder, rows: Value, width: number): Value;
+  /** The statistic from its sum over all windows. */
+  finish(sum: Float64Array, width: number): Float64Array;
 }
 
 /** What each statistic adds up. */
 export const inputStatistics: { readonly [Kind in InputStatistic]: Statistic } = {
-  moments: { shape: (width) => [width, width], of: (b, rows) => b.matmul(rows, rows, { transposeA: true }) },
-  magnitudes: { shape: (width) => [width], of: (b, rows) => b.reduceSum(b.abs(rows), [0]) },
+  moments: { shape: (width) => [width, width], of: upperMoments, finish: mirrored },
+  magnitudes: { shape: (width) => [width], of: (b, rows) => b.reduceSum(b.abs(rows), [0]), finish: (sum) => sum },
 };
+
+/** Columns of a stripe of H. */
+const stripeColumns = 512;
+
+/** XᵀX on and above its diagonal stripes, zeros below: H is symmetric, and these products are most of what calibration costs. */
+function upperMoments(b: GraphBuilder, rows: Value, width: number): Value {
+  const starts = Array.from({ length: Math.ceil(width / stripeColumns) }, (_, stripe) => stripe * stripeColumns);
+  const stripes = starts.map((start) => {
+    const stripe = b.slice(rows, 1, start, Math.min(start + stripeColumns, width));
+    return b.pad(b.matmul(stripe, b.slice(rows, 1, start, width), { transposeA: true }), 1, start, 0);
+  });
+  return stripes.length === 1 ? b.matmul(rows, rows, { transposeA: true }) : b.concat(stripes, 0);
+}
+
+/** Fills in what lies below the diagonal. */
+function mirrored(upper: Float64Array, width: number): Float64Array {
+  for (let row = 0; row < width; row++)
+    for (let column = 0; column < row; column++) upper[row * width + column] = at(upper, column * width + row);
+  return upper;
+}
