@@ -22,16 +22,32 @@ export interface Network {
   /** A gain or bias [D]. */
   vector(path: string): Value;
   /**
-   * Causal attention of one layer. q [B, T, H, K], k and v [B, T, G, K], already rotated where the architecture rotates.
+   * Attention of one layer. q [B, T, H, K], k and v [B, T, G, K], already rotated where the architecture rotates.
    * Returns rows [B*T, H*K]. Without a cache it is written in differentiable ops; with one it extends the cache.
    */
-  attend(layer: number, q: Value, k: Value, v: Value): Value;
+  attend(layer: number, q: Value, k: Value, v: Value, options?: AttentionOptions): Value;
+  /**
+   * Attention of a decoder layer to the source, of which padding is never seen. q [B, T, H, K] -> rows [B*T, H*K].
+   * The keys and values are those of `EncoderDecoderParts.sourceKeysValues`, made here or in an earlier step.
+   */
+  attendTo(layer: number, q: Value, options?: Pick<AttentionOptions, 'scale'>): Value;
+  /** int64 [S], the positions of the keys that `attend` sees, the cache's included. */
+  readonly keyPositions: Value;
   /** int64 [B, T], the position of each token in its sequence; or [T] where all sequences have the same. */
   readonly positions: Value;
   /** All positions are below this, so that tables over positions need no more rows. */
   readonly positionLimit: number;
   /** Names an intermediate value (`h.3` is block 3's result, rows [N, D]) for distillation and statistics; returns it. */
   tap(name: string, value: Value): Value;
+}
+
+export interface AttentionOptions {
+  /** Which keys a query sees: `past` (default), `all`. */
+  readonly sees?: 'past' | 'all';
+  /** Default 1/sqrt(K). */
+  readonly scale?: number;
+  /** Added to the scores, broadcast to [B, H, T, S]. */
+  readonly bias?: Value;
 }
 
 /** Units between two layers that may be put in another order without changing what the model computes. */
@@ -61,6 +77,16 @@ export interface Architecture<Config extends ModelConfig = ModelConfig> {
   hidden(config: Config, net: Network, tokens: Value): Value;
   /** hidden [..., D] -> logits [..., V]. */
   logits(config: Config, net: Network, hidden: Value): Value;
+  /** Of architectures whose decoder reads a source; `hidden` is then the decoder's. */
+  readonly encoderDecoder?: EncoderDecoderParts<Config>;
+}
+
+/** What an architecture with an encoder adds. */
+export interface EncoderDecoderParts<Config extends ModelConfig = ModelConfig> {
+  /** source int64 [B, S] -> encoded rows [B*S, D]. */
+  encode(config: Config, net: Network, source: Value): Value;
+  /** encoded rows [B*S, D] -> keys and values [B*S, H*K] of one decoder layer's attention to the source. */
+  sourceKeysValues(config: Config, net: Network, layer: number, encoded: Value): readonly [Value, Value];
 }
 
 export interface HeadLayout {

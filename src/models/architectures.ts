@@ -1,5 +1,6 @@
 // The table of architectures.
 import type { Architecture } from './architecture.ts';
+import { encoderDecoder } from './architectures/encoder-decoder.ts';
 import { gpt2 } from './architectures/gpt2.ts';
 import { llama } from './architectures/llama.ts';
 import type { ModelConfig } from './config.ts';
@@ -9,6 +10,7 @@ type ArchitectureName = ModelConfig['architecture'];
 const architectures: { readonly [Name in ArchitectureName]: Architecture<Extract<ModelConfig, { architecture: Name }>> } = {
   gpt2,
   llama,
+  encoderDecoder,
 };
 
 /** The architecture of a configuration. */

@@ -1,8 +1,7 @@
-// Causal attention written in differentiable ops, with grouped keys and values.
+// Attention written in differentiable ops, with grouped keys and values, and the biases that hide keys.
 import { at } from '#base';
 import type { Emitter, Value } from '#graph';
-import { type Dim, float32, multiplyDims } from '#tensor';
-import type { HeadLayout } from './architecture.ts';
+import { type Dim, float32, multiplyDims, staticDim } from '#tensor';
 
 /** Added to scores that must not count; finite, so that a row in which nothing counts stays free of NaN. */
 const masked = -1e30;
@@ -16,8 +15,7 @@ const masked = -1e30;
 export function causalBias(b: Emitter, length: Dim, keyMask?: Value): Value {
   const triangle = typeof length === 'number' ? hostTriangle(b, length) : graphTriangle(b, length);
   if (keyMask === undefined) return triangle;
-  const [B, T] = [at(keyMask.shape, 0), at(keyMask.shape, 1)];
-  return b.add(triangle, b.reshape(b.where(keyMask, b.scalar(0, 'float32'), b.scalar(masked, 'float32')), [B, 1, 1, T]));
+  return b.add(triangle, keyBias(b, keyMask));
 }
 
 function hostTriangle(b: Emitter, length: number): Value {
@@ -32,21 +30,33 @@ function graphTriangle(b: Emitter, length: Dim): Value {
   return b.where(isFuture, b.scalar(masked, 'float32'), b.scalar(0, 'float32'));
 }
 
+/** bool [B, S], true where a key is a real token -> [B, 1, 1, S], to be added to the scores. */
+export function keyBias(b: Emitter, keyMask: Value): Value {
+  const [B, S] = [at(keyMask.shape, 0), at(keyMask.shape, 1)];
+  return b.reshape(b.where(keyMask, b.scalar(0, 'float32'), b.scalar(masked, 'float32')), [B, 1, 1, S]);
+}
+
+/** x [B, S, heads, K] -> [B, heads, S, K] */
+export function byHead(b: Emitter, x: Value): Value {
+  return b.transpose(x, [0, 2, 1, 3]);
+}
+
 /**
- * softmax(q·kᵀ/√K + bias)·v. q [B, T, H, K]; k and v [B, T, G, K] -> rows [B*T, H*K].
+ * softmax(scale·q·kᵀ + bias)·v. q [B, T, H, K]; k and v [B, G, S, K], by head -> rows [B*T, H*K].
  *
  * The H/G query heads of a group are put one under the other as [H/G*T, K] rows of one product with the group's keys: no copy
  * of keys and values, and their gradients need no sum over copies.
  */
-export function causalAttention(b: Emitter, q: Value, k: Value, v: Value, bias: Value, layout: HeadLayout): Value {
-  const { heads: H, keyValueHeads: G, headWidth: K } = layout;
+export function attention(b: Emitter, q: Value, k: Value, v: Value, bias: Value | undefined, scale?: number): Value {
   const [B, T] = [at(q.shape, 0), at(q.shape, 1)];
+  const [G, S] = [staticDim(k.shape[1], 'heads of keys'), at(k.shape, 2)];
+  const [H, K] = [staticDim(q.shape[2], 'heads'), staticDim(q.shape[3], 'head width')];
   const stacked = multiplyDims(H / G, T);
-  const byHead = (x: Value): Value => b.transpose(x, [0, 2, 1, 3]); // [B, heads, T, K]
 
-  const queries = b.reshape(byHead(q), [B, G, stacked, K]); // [B, G, H/G*T, K]
-  const scores = b.matmul(queries, byHead(k), { transposeB: true, scale: 1 / Math.sqrt(K) }); // [B, G, H/G*T, T]
-  const weights = b.softmax(b.add(b.reshape(scores, [B, H, T, T]), bias)); // [B, H, T, T]
-  const mixed = b.matmul(b.reshape(weights, [B, G, stacked, T]), byHead(v)); // [B, G, H/G*T, K]
-  return b.reshape(byHead(b.reshape(mixed, [B, H, T, K])), [multiplyDims(B, T), H * K]);
+  const queries = b.reshape(byHead(b, q), [B, G, stacked, K]); // [B, G, H/G*T, K]
+  const scores = b.matmul(queries, k, { transposeB: true, scale: scale ?? 1 / Math.sqrt(K) }); // [B, G, H/G*T, S]
+  const shaped = b.reshape(scores, [B, H, T, S]);
+  const weights = b.softmax(bias === undefined ? shaped : b.add(shaped, bias)); // [B, H, T, S]
+  const mixed = b.matmul(b.reshape(weights, [B, G, stacked, S]), v); // [B, G, H/G*T, K]
+  return b.reshape(byHead(b, b.reshape(mixed, [B, H, T, K])), [multiplyDims(B, T), H * K]);
 }

@@ -1,6 +1,6 @@
 // Checks of a configuration that need no tensors.
 import { AppError } from '#base';
-import type { LlamaConfig, ModelConfig } from './config.ts';
+import type { EncoderDecoderConfig, LlamaConfig, ModelConfig } from './config.ts';
 
 /**
  * Checks that sizes are positive integers that fit each other, and that rotary settings make sense.
@@ -22,7 +22,8 @@ export function checkConfig(config: ModelConfig): void {
     );
   if (config.architecture === 'gpt2')
     requireThat(config.width % config.heads === 0, `width ${config.width} is not a multiple of heads ${config.heads}`);
-  else checkLlama(config, requireThat);
+  else if (config.architecture === 'llama') checkLlama(config, requireThat);
+  else checkEncoderDecoder(config, requireThat);
 }
 
 function checkLlama(config: LlamaConfig, requireThat: (condition: boolean, what: string) => void): void {
@@ -50,4 +51,36 @@ function checkLlama(config: LlamaConfig, requireThat: (condition: boolean, what:
       rotaryScaling.betaFast > rotaryScaling.betaSlow && rotaryScaling.betaSlow > 0,
       `rotaryScaling.betaFast ${rotaryScaling.betaFast} must be above betaSlow ${rotaryScaling.betaSlow}`,
     );
+}
+
+function checkEncoderDecoder(config: EncoderDecoderConfig, requireThat: (condition: boolean, what: string) => void): void {
+  const { encoder, headWidth, positions, sourceVocabularySize, startToken, padToken, vocabularySize } = config;
+  const requireSize = (value: number, field: string): void =>
+    requireThat(Number.isInteger(value) && value > 0, `${field} must be a positive integer, got ${value}`);
+  for (const field of ['layers', 'heads', 'headWidth', 'feedForwardWidth'] as const) requireSize(encoder[field], `encoder.${field}`);
+  requireSize(headWidth, 'headWidth');
+  if (sourceVocabularySize !== undefined) requireSize(sourceVocabularySize, 'sourceVocabularySize');
+  requireThat(
+    Number.isInteger(startToken) && startToken >= 0 && startToken < vocabularySize,
+    `startToken ${startToken} is outside 0..${vocabularySize - 1}`,
+  );
+  // Padding fills sources and targets alike.
+  const smallest = Math.min(vocabularySize, sourceVocabularySize ?? vocabularySize);
+  requireThat(Number.isInteger(padToken) && padToken >= 0 && padToken < smallest, `padToken ${padToken} is outside 0..${smallest - 1}`);
+  if (positions.kind === 'learned')
+    requireThat(
+      Number.isInteger(positions.offset) && positions.offset >= 0,
+      `positions.offset must not be negative, got ${positions.offset}`,
+    );
+  if (positions.kind === 'relative') {
+    const { buckets, maxDistance } = positions;
+    requireThat(
+      Number.isInteger(buckets) && buckets >= 4 && buckets % 2 === 0,
+      `positions.buckets must be an even number of at least 4, got ${buckets}`,
+    );
+    requireThat(
+      Number.isInteger(maxDistance) && maxDistance > buckets / 2,
+      `positions.maxDistance must be above ${buckets / 2}, half of the buckets, got ${maxDistance}`,
+    );
+  }
 }

@@ -63,4 +63,69 @@ export interface LlamaConfig extends CommonConfig {
   readonly feedForwardBias: boolean;
 }
 
-export type ModelConfig = Gpt2Config | LlamaConfig;
+/** How an encoder-decoder tells positions apart. */
+export type SequencePositions =
+  /** A trained table for each stack; position p is row p + `offset`. */
+  | { readonly kind: 'learned'; readonly offset: number }
+  /**
+   * Sines in the first half of a row, cosines in the second, as in Marian: pair i turns by position / 10000^(2i/D). In the form of
+   * Tensor2Tensor (`tensor2tensor`), which OpenNMT shares, the exponent is i/(D/2-1) and positions count from 1.
+   */
+  | { readonly kind: 'sinusoidal'; readonly form: 'marian' | 'tensor2tensor' }
+  /** T5: a trained bias of the scores for each head and bucket of distances, one table a stack. */
+  | { readonly kind: 'relative'; readonly buckets: number; readonly maxDistance: number };
+
+/** Sizes of an encoder; those of the decoder are the configuration's own. */
+export interface EncoderConfig {
+  readonly layers: number;
+  readonly heads: number;
+  /** K */
+  readonly headWidth: number;
+  readonly feedForwardWidth: number;
+}
+
+/**
+ * Encoder-decoders: BART, mBART, Pegasus and Marian (layer norm, biases), T5 (RMS norm, relative positions), and what lies between.
+ *
+ * `layers`, `heads`, `feedForwardWidth` and `vocabularySize` are the decoder's.
+ */
+export interface EncoderDecoderConfig extends CommonConfig {
+  readonly architecture: 'encoderDecoder';
+  readonly encoder: EncoderConfig;
+  /** Rows of the encoder's own token embedding; absent where both stacks share one. */
+  readonly sourceVocabularySize?: number;
+  /** K of the decoder. */
+  readonly headWidth: number;
+  readonly positions: SequencePositions;
+  /** `layer` with biases, or `rms` without. */
+  readonly norm: 'layer' | 'rms';
+  /** `before` each part inside the residual branch, or `after` the sum. */
+  readonly normPlacement: 'before' | 'after';
+  /** A norm over the embedded tokens. */
+  readonly embeddingNorm: boolean;
+  /** A norm after the last block of each stack. */
+  readonly finalNorm: boolean;
+  /** Biases of all linear layers inside the blocks. */
+  readonly biases: boolean;
+  /** A bias of the logits. */
+  readonly headBias: boolean;
+  /** Embedded tokens times √D. */
+  readonly scaledEmbedding: boolean;
+  /** Attention scores times 1/√K. */
+  readonly scaledScores: boolean;
+  /** Hidden states times 1/√D before the head. */
+  readonly scaledHead: boolean;
+  /** The activation of one projection times another one. */
+  readonly gated: boolean;
+  readonly activation: 'geluTanh' | 'gelu' | 'relu' | 'silu';
+  /** The decoder reads it in front of the target. */
+  readonly startToken: number;
+  /** Fills batches; it never counts. */
+  readonly padToken: number;
+}
+
+export type ModelConfig = Gpt2Config | LlamaConfig | EncoderDecoderConfig;
+
+export function isEncoderDecoder(config: ModelConfig): config is EncoderDecoderConfig {
+  return config.architecture === 'encoderDecoder';
+}

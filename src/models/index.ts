@@ -1,8 +1,17 @@
 // models: architectures written against a network, parameters in any parametrization, and the graphs of language models.
-export type { Architecture, FreeAxis, HeadLayout, Network } from './architecture.ts';
+export type { Architecture, AttentionOptions, EncoderDecoderParts, FreeAxis, HeadLayout, Network } from './architecture.ts';
 export { architectureOf } from './architectures.ts';
 export { checkConfig } from './check-config.ts';
-export type { Gpt2Config, LlamaConfig, ModelConfig, RotaryScaling } from './config.ts';
+export {
+  type EncoderConfig,
+  type EncoderDecoderConfig,
+  type Gpt2Config,
+  isEncoderDecoder,
+  type LlamaConfig,
+  type ModelConfig,
+  type RotaryScaling,
+  type SequencePositions,
+} from './config.ts';
 export {
   type CodeLayout,
   codeLayout,
@@ -10,7 +19,23 @@ export {
   isEncoded,
   smallestGroup,
 } from './encoded-slots.ts';
+export {
+  buildEncodeGraph,
+  buildPairDecodeGraph,
+  buildPairLogitsGraph,
+  buildPairScoreGraph,
+  encoderDecoderConfig,
+  encoderDecoderNetwork,
+  type PairDecodeSizes,
+  type PairSizes,
+  type SourceTensor,
+  type SourceValues,
+  shiftRight,
+  sourceInputs,
+  sourceTensors,
+} from './encoder-decoder-graphs.ts';
 export { fastestForm } from './fastest-form.ts';
+export { graphNames, inPieces } from './graph-names.ts';
 export { initializeModel } from './initialize.ts';
 export {
   type BatchSizes,
@@ -23,8 +48,6 @@ export {
   causalNetwork,
   type DecodeSizes,
   type GraphOptions,
-  graphNames,
-  inPieces,
 } from './language-model-graphs.ts';
 export {
   declarations,
@@ -40,7 +63,15 @@ export {
   storedTensors,
   type TensorDeclaration,
 } from './model.ts';
-export { type AttentionMode, cacheName, cacheWidth, GraphNetwork, type NetworkBuilder, type NetworkOptions } from './network.ts';
+export {
+  type AttentionMode,
+  cacheName,
+  cacheWidth,
+  GraphNetwork,
+  type NetworkBuilder,
+  type NetworkOptions,
+  type Source,
+} from './network.ts';
 export { type ParameterCounts, parameterCounts } from './parameter-counts.ts';
 export type { AppliedWeight, Parametrization, SlotSpec, WeightInGraph, WeightOnHost } from './parametrization.ts';
 export { multiplicationsPerRow } from './parametrizations/kronecker-products.ts';

@@ -1,24 +1,12 @@
 // The graphs of a language model that others run: logits, scores of given tokens, and steps of decoding with a cache.
 import { AppError, at } from '#base';
-import { type Emitter, type Graph, GraphBuilder, type Value } from '#graph';
+import { type Graph, GraphBuilder, type Value } from '#graph';
 import { addDims, type Dim, multiplyDims } from '#tensor';
 import { architectureOf } from './architectures.ts';
+import { isEncoderDecoder } from './config.ts';
+import { graphNames, inPieces } from './graph-names.ts';
 import type { ModelDeclaration } from './model.ts';
 import { cacheName, cacheWidth, GraphNetwork, type NetworkBuilder } from './network.ts';
-
-/** Names of the inputs and outputs that are not parameters. */
-export const graphNames = {
-  tokens: 'tokens',
-  labels: 'labels',
-  mask: 'mask',
-  positions: 'positions',
-  lastIndex: 'lastIndex',
-  totalLength: 'totalLength',
-  logitRows: 'logitRows',
-  logits: 'logits',
-  negativeLogLikelihood: 'negativeLogLikelihood',
-  topToken: 'topToken',
-} as const;
 
 /** Sizes of a batch: numbers, or symbols that each run fixes. */
 export interface BatchSizes {
@@ -43,6 +31,12 @@ export interface CausalOptions {
   readonly prefix?: string;
 }
 
+/** A decoder that reads a source cannot run without one. */
+function checkAlone({ config }: ModelDeclaration): void {
+  if (!isEncoderDecoder(config)) return;
+  throw new AppError('unsupported', 'an encoder-decoder is no language model: it needs a source beside the text. Give pairs of texts.');
+}
+
 function checkLength(model: ModelDeclaration, length: Dim): void {
   if (typeof length === 'number' && length > model.config.maxPositions)
     throw new AppError('context_too_long', `${length} tokens are more than the ${model.config.maxPositions} positions of the model.`);
@@ -51,10 +45,11 @@ function checkLength(model: ModelDeclaration, length: Dim): void {
 /**
  * A network over whole sequences, differentiable. tokens int64 [B, T].
  *
- * @throws AppError `context_too_long`
+ * @throws AppError `context_too_long` | `unsupported` for an encoder-decoder
  */
 export function causalNetwork(b: NetworkBuilder, model: ModelDeclaration, tokens: Value, options: CausalOptions = {}): GraphNetwork {
   const T = at(tokens.shape, 1);
+  checkAlone(model);
   checkLength(model, T);
   const { padding, prefix = '' } = options;
   return new GraphNetwork(b, model, {
@@ -79,26 +74,6 @@ export function buildLogitsGraph(model: ModelDeclaration, sizes: BatchSizes, opt
   const net = causalNetwork(b, model, tokens, paddingInputs(b, sizes, options));
   const logits = net.logits(net.hidden(tokens)); // [B*T, V]
   return b.graph({ [graphNames.logits]: b.reshape(logits, [batch, length, model.config.vocabularySize]) });
-}
-
-/** Logits in one piece take at most this many elements (128 MiB): fewer pieces mean fewer sums of head gradients. */
-const largestLogitsPiece = 1 << 25;
-
-/**
- * Cuts rows into pieces whose logits stay small, so that peak memory does not grow with the vocabulary.
- *
- * hidden rows [N, D] and one more value [N]; symbolic N is one piece.
- */
-export function inPieces(b: Emitter, hidden: Value, labels: Value, vocabularySize: number): readonly (readonly [Value, Value])[] {
-  const rows = at(hidden.shape, 0);
-  const pieceRows = Math.max(1, Math.floor(largestLogitsPiece / vocabularySize));
-  if (typeof rows !== 'number' || rows <= pieceRows) return [[hidden, labels]];
-  const pieces: [Value, Value][] = [];
-  for (let start = 0; start < rows; start += pieceRows) {
-    const end = Math.min(start + pieceRows, rows);
-    pieces.push([b.slice(hidden, 0, start, end), b.slice(labels, 0, start, end)]);
-  }
-  return pieces;
 }
 
 /**
@@ -167,6 +142,7 @@ export interface DecodeSizes extends BatchSizes {
  */
 export function buildDecodeGraph(model: ModelDeclaration, { batch, length, room, logits: wanted = 'last' }: DecodeSizes): Graph {
   const { vocabularySize: V, width: D, maxPositions } = model.config;
+  checkAlone(model);
   checkLength(model, length);
   checkLength(model, room);
   const b = new GraphBuilder();

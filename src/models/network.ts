@@ -1,11 +1,12 @@
 // The network that architectures write to: parameters become graph inputs, and attention is plain or works on a cache.
 import { AppError, at, invariant } from '#base';
 import type { Emitter, Value } from '#graph';
-import { type Dim, type DType, multiplyDims, type Shape } from '#tensor';
-import type { HeadLayout, Network } from './architecture.ts';
+import { type Dim, type DType, multiplyDims, type Shape, staticDim } from '#tensor';
+import type { AttentionOptions, EncoderDecoderParts, Network } from './architecture.ts';
 import { architectureOf } from './architectures.ts';
-import { causalAttention, causalBias } from './attention.ts';
+import { attention, byHead, causalBias, keyBias } from './attention.ts';
 import { EncodedValue, slotEncoding } from './encoded-slots.ts';
+import { graphNames } from './graph-names.ts';
 import { type ModelDeclaration, type ParameterDeclaration, type ParameterSpec, storedName } from './model.ts';
 import type { AppliedWeight, WeightInGraph } from './parametrization.ts';
 import { graphType, parameterSpecs, parametrizationOf } from './parametrizations.ts';
@@ -22,9 +23,20 @@ export type AttentionMode =
   | { readonly kind: 'causal'; readonly keyMask?: Value }
   /**
    * Keys and values of earlier steps are in inputs `cache.{layer}.key` and `cache.{layer}.value` [B, G, S, cacheWidth(K)] with `room` S.
-   * `lastIndex` int32 [B] and `totalLength` int32 [1] are those of `Emitter.groupQueryAttention`.
+   * `lastIndex` int32 [B] and `totalLength` int32 [1] are those of `Emitter.groupQueryAttention`. With `parents` int64 [B] sequence i goes on
+   * from the cache of sequence parents[i]; the extended cache must then be written elsewhere.
    */
-  | { readonly kind: 'cached'; readonly room: Dim; readonly lastIndex: Value; readonly totalLength: Value };
+  | { readonly kind: 'cached'; readonly room: Dim; readonly lastIndex: Value; readonly totalLength: Value; readonly parents?: Value };
+
+/** What a decoder attends to besides its own sequence. */
+export type Source =
+  /** Rows [B*S, D] that the encoder has made in this graph; differentiable. `keyMask` bool [B, S] is true for real tokens. */
+  | { readonly kind: 'encoded'; readonly rows: Value; readonly keyMask: Value }
+  /**
+   * Keys and values of an earlier step, in inputs `source.{layer}.key` and `source.{layer}.value` [B, H, S, K]. Each of the B sources serves
+   * `sequences` neighbours in the batch.
+   */
+  | { readonly kind: 'given'; readonly keyMask: Value; readonly sequences: number };
 
 export interface NetworkOptions {
   /** int64 [B, T], or [T] where all sequences have the same. */
@@ -32,12 +44,14 @@ export interface NetworkOptions {
   /** All positions are below this; the configuration's maximum when absent. */
   readonly positionLimit?: number;
   readonly attention: AttentionMode;
+  /** For decoders of an encoder-decoder. */
+  readonly source?: Source;
   /** Put before the names of the parameters' inputs, so that two models can stand in one graph; for example `teacher/`. */
   readonly prefix?: string;
 }
 
-/** Name of the cache input or of the cache output (`present`) of one layer. */
-export function cacheName(kind: 'cache' | 'present', layer: number, part: 'key' | 'value'): string {
+/** Name of the cache input, of the cache output (`present`), or of the tensor made from the source, of one layer. */
+export function cacheName(kind: 'cache' | 'present' | 'source', layer: number, part: 'key' | 'value'): string {
   return `${kind}.${layer}.${part}`;
 }
 
@@ -60,18 +74,19 @@ export class GraphNetwork implements Network {
   readonly taps = new Map<string, Value>();
   readonly #model: ModelDeclaration;
   readonly #specs: ReadonlyMap<string, ParameterSpec>;
-  readonly #layout: HeadLayout;
   readonly #attention: AttentionMode;
+  readonly #source: Source | undefined;
   readonly #prefix: string;
-  #bias: Value | undefined;
+  readonly #biases = new Map<string, Value | undefined>();
+  #keyPositions: Value | undefined;
 
   constructor(b: NetworkBuilder, model: ModelDeclaration, options: NetworkOptions) {
     this.b = b;
     this.positions = options.positions;
     this.#model = model;
     this.#specs = parameterSpecs(model);
-    this.#layout = architectureOf(model.config).heads(model.config);
     this.#attention = options.attention;
+    this.#source = options.source;
     this.#prefix = options.prefix ?? '';
     this.positionLimit = options.positionLimit ?? model.config.maxPositions;
   }
@@ -86,6 +101,42 @@ export class GraphNetwork implements Network {
   logits(hidden: Value): Value {
     const { config } = this.#model;
     return architectureOf(config).logits(config, this, hidden);
+  }
+
+  /** source int64 [B, S] -> encoded rows [B*S, D]. @throws AppError `unsupported` for a model without an encoder */
+  encode(source: Value): Value {
+    return this.#parts().encode(this.#model.config, this, source);
+  }
+
+  /** encoded rows [B*S, D] -> keys and values [B, H, S, K] of one decoder layer, for B sources. */
+  sourceKeysValues(layer: number, encoded: Value, [B, S]: readonly [Dim, Dim]): readonly [Value, Value] {
+    const { config } = this.#model;
+    const { keyValueHeads, headWidth } = architectureOf(config).heads(config);
+    const [k, v] = this.#parts().sourceKeysValues(config, this, layer, encoded);
+    const shaped = (x: Value): Value => byHead(this.b, this.b.reshape(x, [B, S, keyValueHeads, headWidth]));
+    return [shaped(k), shaped(v)];
+  }
+
+  /**
+   * A network over the same parameters for another sequence: its inputs, taps and linear inputs are this one's too.
+   *
+   * So one graph holds an encoder and the decoder that reads it.
+   */
+  beside(options: Omit<NetworkOptions, 'prefix'>): GraphNetwork {
+    const other = new GraphNetwork(this.b, this.#model, { ...options, prefix: this.#prefix });
+    return Object.assign(other, {
+      parameterInputs: this.parameterInputs,
+      presents: this.presents,
+      linearInputs: this.linearInputs,
+      taps: this.taps,
+    });
+  }
+
+  #parts(): EncoderDecoderParts {
+    const { config } = this.#model;
+    const { encoderDecoder } = architectureOf(config);
+    if (encoderDecoder !== undefined) return encoderDecoder;
+    throw new AppError('unsupported', `a ${config.architecture} model has no encoder. Choose an encoder-decoder.`);
   }
 
   at<T>(place: string, build: () => T): T {
@@ -112,10 +163,42 @@ export class GraphNetwork implements Network {
     return this.weight(path).dense();
   }
 
-  attend(layer: number, q: Value, k: Value, v: Value): Value {
-    if (this.#attention.kind === 'cached') return this.#attendToCache(this.#attention, layer, q, k, v);
-    this.#bias ??= causalBias(this.b, at(q.shape, 1), this.#attention.keyMask);
-    return causalAttention(this.b, q, k, v, this.#bias, this.#layout);
+  attend(layer: number, q: Value, k: Value, v: Value, options: AttentionOptions = {}): Value {
+    const { b } = this;
+    if (this.#attention.kind === 'cached') return this.#attendToCache(this.#attention, layer, q, k, v, options);
+    const { keyMask } = this.#attention;
+    const hidden = this.#once(options.sees ?? 'past', {
+      past: () => causalBias(b, at(q.shape, 1), keyMask),
+      all: () => (keyMask === undefined ? undefined : keyBias(b, keyMask)),
+    });
+    const bias = options.bias === undefined || hidden === undefined ? (options.bias ?? hidden) : b.add(options.bias, hidden);
+    return attention(b, q, byHead(b, k), byHead(b, v), bias, options.scale);
+  }
+
+  attendTo(layer: number, q: Value, { scale }: Pick<AttentionOptions, 'scale'> = {}): Value {
+    const { b } = this;
+    const source = this.#source;
+    invariant(source !== undefined, 'a decoder that attends to a source has one');
+    const { keyMask } = source;
+    const [B, S] = [at(keyMask.shape, 0), at(keyMask.shape, 1)];
+    const bias = this.#once('source', { source: () => keyBias(b, keyMask) });
+    const [H, K] = [at(q.shape, 2), at(q.shape, 3)];
+    if (source.kind === 'encoded') return attention(b, q, ...this.sourceKeysValues(layer, source.rows, [B, S]), bias, scale);
+    const given = (part: 'key' | 'value'): Value => b.input(this.#prefix + cacheName('source', layer, part), 'float32', [B, H, S, K]);
+    // The sequences of one source stand one under the other, so that they share its keys without a copy.
+    const perSource = multiplyDims(source.sequences, at(q.shape, 1));
+    return attention(b, b.reshape(q, [B, perSource, H, K]), given('key'), given('value'), bias, scale);
+  }
+
+  get keyPositions(): Value {
+    if (this.#attention.kind === 'cached') this.#keyPositions ??= this.b.input(graphNames.keyPositions, 'int64', ['N']);
+    return this.#keyPositions ?? this.positions;
+  }
+
+  /** Biases are made once a graph, where they are first asked for. */
+  #once<Key extends string>(key: Key, make: { readonly [K in Key]: () => Value | undefined }): Value | undefined {
+    if (!this.#biases.has(key)) this.#biases.set(key, make[key]());
+    return this.#biases.get(key);
   }
 
   tap(name: string, value: Value): Value {
@@ -174,14 +257,24 @@ export class GraphNetwork implements Network {
     return made;
   }
 
-  #attendToCache(mode: Extract<AttentionMode, { kind: 'cached' }>, layer: number, q: Value, k: Value, v: Value): Value {
+  #attendToCache(
+    mode: Extract<AttentionMode, { kind: 'cached' }>,
+    layer: number,
+    q: Value,
+    k: Value,
+    v: Value,
+    options: AttentionOptions,
+  ): Value {
     const { b } = this;
-    const { heads: H, keyValueHeads: G, headWidth: K } = this.#layout;
+    invariant(options.sees !== 'all', 'a cache holds the past: its queries see nothing else');
+    const [H, G, K] = [staticDim(q.shape[2], 'heads'), staticDim(k.shape[2], 'heads of keys'), staticDim(q.shape[3], 'head width')];
     const [B, T] = [at(q.shape, 0), at(q.shape, 1)];
     const width = cacheWidth(K);
     const flat = (x: Value, heads: number): Value => b.reshape(b.pad(x, 3, 0, width - K), [B, T, heads * width]);
-    const past = (part: 'key' | 'value'): Value =>
-      b.input(this.#prefix + cacheName('cache', layer, part), 'float32', [B, G, mode.room, width]);
+    const past = (part: 'key' | 'value'): Value => {
+      const cache = b.input(this.#prefix + cacheName('cache', layer, part), 'float32', [B, G, mode.room, width]);
+      return mode.parents === undefined ? cache : b.gather(cache, mode.parents);
+    };
     const [y, presentKey, presentValue] = b.groupQueryAttention(
       flat(q, H),
       flat(k, G),
@@ -190,7 +283,8 @@ export class GraphNetwork implements Network {
       past('value'),
       mode.lastIndex,
       mode.totalLength,
-      { heads: H, keyValueHeads: G, scale: 1 / Math.sqrt(K) },
+      { heads: H, keyValueHeads: G, scale: options.scale ?? 1 / Math.sqrt(K) },
+      options.bias,
     );
     this.presents.set(cacheName('present', layer, 'key'), presentKey);
     this.presents.set(cacheName('present', layer, 'value'), presentValue);

@@ -6,7 +6,7 @@ import { denseParameter } from '#models';
 import { float32, type HostTensor, int64, toNumbers } from '#tensor';
 import { expectAllClose } from '#test/allclose';
 
-interface PackedTensor {
+export interface PackedTensor {
   readonly shape: readonly number[];
   /** Base64 of little-endian float32. */
   readonly float32: string;

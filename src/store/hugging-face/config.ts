@@ -4,28 +4,24 @@ import { z } from 'zod';
 import { AppError } from '#base';
 import { checkConfig, type Gpt2Config, type LlamaConfig, type ModelConfig } from '#models';
 import { checkJson, type JsonObject } from '../json.ts';
+import { encoderDecoderReaders, writeEncoderDecoder } from './encoder-decoder-config.ts';
+import {
+  activation,
+  activationsByName,
+  badField,
+  only,
+  place,
+  readTokens,
+  requireMultiple,
+  size,
+  token,
+  tokens,
+  writeEndTokens,
+} from './fields.ts';
 import { readRotary, rotarySchema, writeRotary } from './rotary.ts';
-
-const place = 'config.json';
-
-const activationsByName = {
-  gelu_new: 'geluTanh',
-  gelu_pytorch_tanh: 'geluTanh',
-  gelu: 'gelu',
-  relu: 'relu',
-  silu: 'silu',
-  swish: 'silu',
-} as const;
 
 const gpt2Names = { geluTanh: 'gelu_new', gelu: 'gelu', relu: 'relu', silu: 'silu' } as const;
 const llamaNames = { geluTanh: 'gelu_pytorch_tanh', gelu: 'gelu', silu: 'silu' } as const;
-
-const size = z.int().positive();
-const token = z.int().nonnegative();
-const tokens = z.union([token, z.array(token)]).nullish();
-const activation = z.enum(['gelu_new', 'gelu_pytorch_tanh', 'gelu', 'relu', 'silu', 'swish']);
-/** A switch of transformers that changes what is computed and that we do not have. */
-const only = <Value extends boolean>(value: Value) => z.literal(value).nullish();
 
 const gpt2Schema = z.object({
   vocab_size: size,
@@ -116,38 +112,8 @@ function readLlama(json: JsonObject): LlamaConfig {
   };
 }
 
-const readers: Readonly<Record<ModelConfig['architecture'], (json: JsonObject) => ModelConfig>> = { gpt2: readGpt2, llama: readLlama };
-
-interface TokenFields {
-  readonly vocab_size: number;
-  readonly bos_token_id?: number | null | undefined;
-  readonly eos_token_id?: number | number[] | null | undefined;
-  readonly exists: (id: number) => boolean;
-}
-
-function readTokens({
-  vocab_size: vocabularySize,
-  bos_token_id: begin,
-  eos_token_id: end,
-  exists,
-}: TokenFields): Pick<ModelConfig, 'endTokens' | 'beginToken'> {
-  const endTokens = [end ?? []].flat().filter(exists);
-  const beginToken = begin == null || !exists(begin) ? undefined : begin;
-  const check = (field: string, id: number): void => {
-    if (id >= vocabularySize) throw badField(field, `${id} is outside the vocabulary 0..${vocabularySize - 1}`);
-  };
-  for (const id of endTokens) check('eos_token_id', id);
-  if (beginToken !== undefined) check('bos_token_id', beginToken);
-  return { endTokens, ...(beginToken === undefined ? {} : { beginToken }) };
-}
-
-function requireMultiple(field: string, value: number, ofField: string, of: number): void {
-  if (value % of !== 0) throw badField(field, `${value} is not a multiple of ${ofField} ${of}`);
-}
-
-function badField(field: string, problem: string): AppError {
-  return new AppError('bad_config', `${place}: ${field}: ${problem}. Correct the field.`, { details: { field } });
-}
+/** By `model_type`. */
+const readers: Readonly<Record<string, (json: JsonObject) => ModelConfig>> = { gpt2: readGpt2, llama: readLlama, ...encoderDecoderReaders };
 
 /**
  * Our configuration of a Hugging Face config.
@@ -173,9 +139,8 @@ export function readHuggingFaceConfig(json: unknown): ModelConfig {
 
 /** config.json for a configuration; `dtype` is what transformers loads the weights as. */
 export function writeHuggingFaceConfig(config: ModelConfig, dtype: 'float32' | 'float16' | 'bfloat16'): JsonObject {
-  const { architecture, beginToken = null, endTokens } = config;
+  const { beginToken = null, endTokens } = config;
   const common = {
-    model_type: architecture,
     vocab_size: config.vocabularySize,
     tie_word_embeddings: config.tiedHead,
     bos_token_id: beginToken,
@@ -185,16 +150,17 @@ export function writeHuggingFaceConfig(config: ModelConfig, dtype: 'float32' | '
     dtype,
     use_cache: true,
   };
-  return toJson(config.architecture === 'gpt2' ? { ...common, ...writeGpt2(config) } : { ...common, ...writeLlama(config) });
+  return toJson({ ...common, ...writeArchitecture(config) });
 }
 
-/** transformers reads a number, a list or nothing. */
-export function writeEndTokens(endTokens: readonly number[]): number | readonly number[] | null {
-  return endTokens.length > 1 ? endTokens : (endTokens[0] ?? null);
+function writeArchitecture(config: ModelConfig): object {
+  if (config.architecture === 'gpt2') return writeGpt2(config);
+  return config.architecture === 'llama' ? writeLlama(config) : writeEncoderDecoder(config);
 }
 
 function writeGpt2(config: Gpt2Config): object {
   return {
+    model_type: 'gpt2',
     architectures: ['GPT2LMHeadModel'],
     n_positions: config.maxPositions,
     n_embd: config.width,
@@ -215,6 +181,7 @@ function writeGpt2(config: Gpt2Config): object {
 
 function writeLlama(config: LlamaConfig): object {
   return {
+    model_type: 'llama',
     architectures: ['LlamaForCausalLM'],
     hidden_size: config.width,
     intermediate_size: config.feedForwardWidth,

@@ -2,16 +2,17 @@
 import { randomUUID } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { AppError, type OperationContext, quietContext, throwIfCancelled } from '#base';
-import { type Model, materializeParameter } from '#models';
+import { AppError, invariant, type OperationContext, quietContext, throwIfCancelled } from '#base';
+import { isEncoderDecoder, type Model, materializeParameter } from '#models';
 import { castTensor, type DType, dtypeBytes, sizeOf, transposeMatrix } from '#tensor';
 import { type FileSystem, localFileSystem } from '../file-system.ts';
 import { type FolderWriter, renameDurably, writeFolder } from '../folder-writer.ts';
 import { type TensorSource, writeSafetensors } from '../safetensors.ts';
 import { indexName } from './checkpoint.ts';
 import { writeHuggingFaceConfig } from './config.ts';
+import { requireFamily } from './encoder-decoder-config.ts';
 import { type GenerationDefaults, writeGenerationConfig } from './generation.ts';
-import { checkpointTensors } from './tensor-names.ts';
+import { checkpointTensors, repeatedTensors } from './tensor-names.ts';
 import { isTokenizerFile, type TokenizerFiles } from './tokenizer-files.ts';
 
 type ExportDType = 'float32' | 'float16' | 'bfloat16';
@@ -32,7 +33,7 @@ const defaultShardBytes = 5e9;
  *
  * The folder appears whole or not at all; it must not exist yet, or be empty.
  *
- * @throws AppError `file_exists` | `disk_full` | `file_not_allowed` | `cancelled` | `bad_weights` (a value that float16 cannot hold)
+ * @throws AppError `unsupported` for a model that transformers has no class for | `file_exists` | `disk_full` | `file_not_allowed` | `cancelled` | `bad_weights` (a value that float16 cannot hold)
  */
 export async function exportHuggingFace(
   model: Model,
@@ -40,6 +41,7 @@ export async function exportHuggingFace(
   folder: string,
   options: ExportOptions = {},
 ): Promise<void> {
+  if (isEncoderDecoder(model.config)) requireFamily(model.config);
   const target = resolve(folder);
   await checkTarget(target);
   const fileSystem = options.fileSystem ?? localFileSystem;
@@ -93,18 +95,24 @@ function exactDType(model: Model): ExportDType {
 function denseSources(model: Model, dtype: ExportDType, { report, signal }: OperationContext): Map<string, TensorSource> {
   const tensors = checkpointTensors(model.config);
   let numWritten = 0;
-  return new Map(
+  const sources = new Map<string, TensorSource>(
     tensors.map(({ spec, name, isTransposed, shape }) => {
       const make: TensorSource['make'] = () => {
         throwIfCancelled(signal);
         report({ phase: 'export', step: numWritten++, total: tensors.length, item: spec.path });
         const dense = castTensor(materializeParameter(model, spec.path), dtype);
         if (dense.dtype === 'float16') checkRange(spec.path, dense.data);
-        return isTransposed ? transposeMatrix(dense) : dense;
+        return isTransposed ? transposeMatrix(dense) : { ...dense, shape };
       };
-      return [name, { dtype, shape, make }];
+      return [name, { dtype, shape, make }] as const;
     }),
   );
+  for (const [copy, original] of repeatedTensors(model.config)) {
+    const source = sources.get(original);
+    invariant(source !== undefined, `${original} is a tensor of the checkpoint`);
+    sources.set(copy, source);
+  }
+  return sources;
 }
 
 function checkRange(path: string, bits: ArrayLike<number | bigint>): void {

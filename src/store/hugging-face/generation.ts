@@ -1,7 +1,7 @@
 // generation_config.json: the sampling settings that come with a checkpoint.
 import { z } from 'zod';
 import { checkJson, type JsonObject } from '../json.ts';
-import { writeEndTokens } from './config.ts';
+import { writeEndTokens } from './fields.ts';
 
 /** Sampling defaults of a model, in our names; absent means that the checkpoint does not say. */
 export interface GenerationDefaults {

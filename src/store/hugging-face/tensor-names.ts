@@ -1,6 +1,7 @@
 // Names and layouts of tensors in Hugging Face checkpoints; the only place where those names exist.
 import { AppError, invariant } from '#base';
-import { architectureOf, type ModelConfig, type ParameterSpec } from '#models';
+import { architectureOf, type EncoderDecoderConfig, isEncoderDecoder, type ModelConfig, type ParameterSpec } from '#models';
+import { familyOf } from './encoder-decoder-config.ts';
 
 /** How one of our parameters is stored in a checkpoint. */
 export interface CheckpointTensor {
@@ -12,21 +13,34 @@ export interface CheckpointTensor {
   readonly shape: readonly number[];
 }
 
+/** Where a model's parameters are in checkpoints. */
 interface NameTable {
   /** In front of everything but the head; checkpoints of the model without its head leave it out. */
   readonly prefix: string;
+  /** Full name of a parameter. */
+  readonly nameOf: (spec: ParameterSpec) => string;
+  readonly isTransposed: (spec: ParameterSpec) => boolean;
+  /** Constant buffers that older releases stored, without the prefix. */
+  readonly buffers: RegExp;
+  /** Full names of tensors that are stored a second time, and the path of the parameter that they equal. */
+  readonly copies: ReadonlyMap<string, string>;
+}
+
+/** Names of whole modules: ours -> theirs, inside a block, then outside. */
+interface ModuleTable {
+  readonly prefix: string;
   readonly blocks: string;
-  /** Our name -> theirs, for whole modules: inside a block, then outside. */
   readonly inBlock: Readonly<Record<string, string>>;
   readonly outside: Readonly<Record<string, string>>;
   readonly isLinear: boolean;
-  /** Constant buffers that older releases stored, without the prefix. */
   readonly buffers: RegExp;
 }
 
 const headName = 'lm_head.weight';
+const headPath = 'head.weight';
+const embeddingPath = 'embed.token.weight';
 
-const tables: Readonly<Record<ModelConfig['architecture'], NameTable>> = {
+const decoderTables: Readonly<Record<Exclude<ModelConfig['architecture'], 'encoderDecoder'>, ModuleTable>> = {
   gpt2: {
     prefix: 'transformer.',
     blocks: 'h',
@@ -62,20 +76,19 @@ const tables: Readonly<Record<ModelConfig['architecture'], NameTable>> = {
   },
 };
 
-/** Every tensor that a checkpoint of this configuration has, under its full name, in our order. */
-export function checkpointTensors(config: ModelConfig): CheckpointTensor[] {
-  const table = tables[config.architecture];
-  return architectureOf(config)
-    .parameters(config)
-    .map((spec) => {
-      const isHead = spec.path === 'head.weight';
-      const isTransposed = isHead || (table.isLinear && spec.role === 'linear');
-      const name = isHead ? headName : `${table.prefix}${moduleName(table, spec)}`;
-      return { spec, name, isTransposed, shape: isTransposed ? spec.shape.toReversed() : spec.shape };
-    });
+function tableOf(config: ModelConfig): NameTable {
+  if (isEncoderDecoder(config)) return familyOf(config) === 't5' ? t5Table(config) : seq2seqTable(config);
+  const table = decoderTables[config.architecture];
+  return {
+    prefix: table.prefix,
+    nameOf: (spec) => (spec.path === headPath ? headName : `${table.prefix}${moduleName(table, spec)}`),
+    isTransposed: ({ path, role }) => path === headPath || (table.isLinear && role === 'linear'),
+    buffers: table.buffers,
+    copies: new Map(config.tiedHead ? [[headName, embeddingPath]] : []),
+  };
 }
 
-function moduleName(table: NameTable, { path, block }: ParameterSpec): string {
+function moduleName(table: ModuleTable, { path, block }: ParameterSpec): string {
   const lastDot = path.lastIndexOf('.');
   const ending = path.slice(lastDot);
   const module = path.slice(block === undefined ? 0 : `h.${block}.`.length, lastDot);
@@ -84,12 +97,141 @@ function moduleName(table: NameTable, { path, block }: ParameterSpec): string {
   return block === undefined ? `${theirs}${ending}` : `${table.blocks}.${block}.${theirs}${ending}`;
 }
 
+/** `encoder.h.3.attn.q.weight` -> side, layer (none outside the blocks), `attn.q`, `.weight`. */
+function stackParts(path: string): {
+  readonly side: string;
+  readonly layer: string | undefined;
+  readonly module: string;
+  readonly ending: string;
+} {
+  const [, side, layer, module, ending] = /^(encoder|decoder)\.(?:h\.(\d+)\.)?(.+?)(\.\w+)$/.exec(path) ?? [];
+  invariant(side !== undefined && module !== undefined && ending !== undefined, `${path} belongs to a stack`);
+  return { side, layer, module, ending };
+}
+
+function theirName(modules: Readonly<Record<string, string>>, module: string, path: string): string {
+  const theirs = modules[module];
+  invariant(theirs !== undefined, `${path} has a name in Hugging Face checkpoints`);
+  return theirs;
+}
+
+const seq2seqModules: Readonly<Record<string, string>> = {
+  'attn.q': 'self_attn.q_proj',
+  'attn.k': 'self_attn.k_proj',
+  'attn.v': 'self_attn.v_proj',
+  'attn.out': 'self_attn.out_proj',
+  'attn.norm': 'self_attn_layer_norm',
+  'cross.q': 'encoder_attn.q_proj',
+  'cross.k': 'encoder_attn.k_proj',
+  'cross.v': 'encoder_attn.v_proj',
+  'cross.out': 'encoder_attn.out_proj',
+  'cross.norm': 'encoder_attn_layer_norm',
+  'mlp.fc': 'fc1',
+  'mlp.proj': 'fc2',
+  'mlp.norm': 'final_layer_norm',
+  'embed.norm': 'layernorm_embedding',
+  position: 'embed_positions',
+  norm: 'layer_norm',
+};
+
+/** BART, mBART, Pegasus and Marian. */
+function seq2seqTable(config: EncoderDecoderConfig): NameTable {
+  const isShared = config.sourceVocabularySize === undefined;
+  const sideTable = (side: string): string => `model.${side}.embed_tokens.weight`;
+  const fixed: Readonly<Record<string, string>> = {
+    [headPath]: headName,
+    'head.bias': 'final_logits_bias',
+    [embeddingPath]: isShared ? 'model.shared.weight' : sideTable('decoder'),
+    'embed.source.weight': sideTable('encoder'),
+  };
+  const copies = new Map<string, string>(isShared ? ['encoder', 'decoder'].map((side) => [sideTable(side), embeddingPath]) : []);
+  if (config.tiedHead) copies.set(headName, embeddingPath);
+  return {
+    prefix: 'model.',
+    nameOf({ path }) {
+      const known = fixed[path];
+      if (known !== undefined) return known;
+      const { side, layer, module, ending } = stackParts(path);
+      const block = layer === undefined ? '' : `layers.${layer}.`;
+      return `model.${side}.${block}${theirName(seq2seqModules, module, path)}${ending}`;
+    },
+    isTransposed: ({ role }) => role === 'linear',
+    buffers:
+      config.positions.kind === 'sinusoidal'
+        ? /^((en|de)coder\.embed_positions\.weight|(en|de)coder\.version)$/
+        : /^(en|de)coder\.version$/,
+    copies,
+  };
+}
+
+const t5Modules: Readonly<Record<string, string>> = { q: 'q', k: 'k', v: 'v', out: 'o', proj: 'wo' };
+
+function t5Table(config: EncoderDecoderConfig): NameTable {
+  const copies = new Map(['encoder', 'decoder'].map((side) => [`${side}.embed_tokens.weight`, embeddingPath]));
+  if (config.tiedHead) copies.set(headName, embeddingPath);
+  return {
+    prefix: '',
+    nameOf({ path }) {
+      if (path === headPath) return headName;
+      if (path === embeddingPath) return 'shared.weight';
+      const { side, layer, module, ending } = stackParts(path);
+      if (module === 'relative') return `${side}.block.0.layer.0.SelfAttention.relative_attention_bias${ending}`;
+      if (layer === undefined) return `${side}.final_layer_norm${ending}`;
+      const [part = '', name = ''] = module.split('.');
+      const index = part === 'attn' ? 0 : part === 'cross' || side === 'encoder' ? 1 : 2;
+      const place = `${side}.block.${layer}.layer.${index}`;
+      if (name === 'norm') return `${place}.layer_norm${ending}`;
+      const inner = { ...t5Modules, ...(config.gated ? { gate: 'wi_0', fc: 'wi_1' } : { fc: 'wi' }) };
+      const kind = { attn: 'SelfAttention', cross: 'EncDecAttention', mlp: 'DenseReluDense' };
+      return `${place}.${theirName(kind, part, path)}.${theirName(inner, name, path)}${ending}`;
+    },
+    isTransposed: ({ role }) => role === 'linear',
+    // Early releases kept a table there that nothing read.
+    buffers: /^decoder\.block\.0\.layer\.1\.EncDecAttention\.relative_attention_bias\.weight$/,
+    copies,
+  };
+}
+
+/** Every tensor that a checkpoint of this configuration has, under its full name, in our order. */
+export function checkpointTensors(config: ModelConfig): CheckpointTensor[] {
+  const table = tableOf(config);
+  return architectureOf(config)
+    .parameters(config)
+    .map((spec) => {
+      const isTransposed = table.isTransposed(spec);
+      const name = table.nameOf(spec);
+      const shape = isTransposed ? spec.shape.toReversed() : name === 'final_logits_bias' ? [1, ...spec.shape] : spec.shape;
+      return { spec, name, isTransposed, shape };
+    });
+}
+
+/**
+ * Tensors that a checkpoint should hold a second time: transformers unties all tables of BART and its like when the head is untied,
+ * and would begin with random ones where the file has none. Name -> the name of the tensor that it equals.
+ */
+export function repeatedTensors(config: ModelConfig): ReadonlyMap<string, string> {
+  if (config.tiedHead || !isEncoderDecoder(config)) return new Map();
+  const { copies, nameOf } = tableOf(config);
+  const nameByPath = new Map(
+    architectureOf(config)
+      .parameters(config)
+      .map((spec) => [spec.path, nameOf(spec)] as const),
+  );
+  return new Map([...copies].map(([name, path]) => [name, nameByPath.get(path) ?? name]));
+}
+
+/** The configuration as far as it can be told from the names only: checkpoints of BART may lack the bias of the logits, which is then zero. */
+export function fitToNames(config: ModelConfig, storedNames: ReadonlySet<string>): ModelConfig {
+  if (!isEncoderDecoder(config) || !config.headBias || storedNames.has('final_logits_bias')) return config;
+  return { ...config, headBias: false };
+}
+
 /** Which stored tensor is which of our parameters. */
 export interface TensorMatch {
   /** Stored name by our path. */
   readonly nameByPath: ReadonlyMap<string, string>;
-  /** A stored head that must equal the token embedding, since the configuration ties them. */
-  readonly tiedHeadName?: string;
+  /** Stored tensors that must equal a parameter, since the configuration ties them: a head, or an embedding once more. */
+  readonly copies: readonly { readonly name: string; readonly path: string }[];
 }
 
 /**
@@ -98,12 +240,12 @@ export interface TensorMatch {
  * @throws AppError `config_mismatch` naming what is missing or not expected
  */
 export function matchTensors(config: ModelConfig, storedNames: Iterable<string>): TensorMatch {
-  const table = tables[config.architecture];
+  const table = tableOf(config);
   const expected = checkpointTensors(config);
   const pathByName = new Map(expected.map(({ name, spec }) => [name, spec.path]));
   const nameByPath = new Map<string, string>();
   const unexpected: string[] = [];
-  let tiedHeadName: string | undefined;
+  const copies: { name: string; path: string }[] = [];
   for (const stored of storedNames) {
     const bare = stored.startsWith(table.prefix) ? stored.slice(table.prefix.length) : stored;
     const path = pathByName.get(stored) ?? pathByName.get(`${table.prefix}${stored}`);
@@ -111,14 +253,18 @@ export function matchTensors(config: ModelConfig, storedNames: Iterable<string>)
       const other = nameByPath.get(path);
       if (other !== undefined) throw mismatch(`"${other}" and "${stored}" are the same parameter. Keep one of them`);
       nameByPath.set(path, stored);
-    } else if (stored === headName && config.tiedHead) tiedHeadName = stored;
+      continue;
+    }
+    const copied = table.copies.get(stored) ?? table.copies.get(`${table.prefix}${stored}`);
+    if (copied !== undefined) copies.push({ name: stored, path: copied });
     else if (!table.buffers.test(bare)) unexpected.push(stored);
   }
-  // Checkpoints that drop one of two tied names may drop the embedding's.
-  if (tiedHeadName !== undefined && !nameByPath.has('embed.token.weight')) {
-    nameByPath.set('embed.token.weight', tiedHeadName);
-    tiedHeadName = undefined;
-  }
+  // Checkpoints that drop all but one of several tied names may drop the one that we ask for.
+  const checked = copies.filter(({ name, path }) => {
+    if (nameByPath.has(path)) return true;
+    nameByPath.set(path, name);
+    return false;
+  });
   const missing = expected.filter(({ spec }) => !nameByPath.has(spec.path));
   if (missing.length > 0)
     throw mismatch(
@@ -128,7 +274,7 @@ export function matchTensors(config: ModelConfig, storedNames: Iterable<string>)
     throw mismatch(
       `${list(unexpected.map((name) => `"${name}"`))} in the checkpoint, but not in a ${config.architecture} of ${config.layers} layers`,
     );
-  return { nameByPath, ...(tiedHeadName === undefined ? {} : { tiedHeadName }) };
+  return { nameByPath, copies: checked };
 }
 
 function hint(unexpected: readonly string[]): string {

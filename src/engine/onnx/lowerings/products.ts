@@ -8,7 +8,7 @@ function swapLastAxes(x: Ref, rank: number, emit: ModelBuilder): Ref {
   return emit.op('Transpose', [x], { perm: permutation });
 }
 
-export const products: LoweringFamily<'matmul' | 'groupQueryAttention'> = {
+export const products: LoweringFamily<'matmul' | 'groupQueryAttention' | 'biasedGroupQueryAttention'> = {
   matmul: ([a, b], { transposeA, transposeB, scale }, emit, { node }) => {
     if (!transposeA && !transposeB && scale === 1) return emit.op('MatMul', [a, b]);
     const [left, right] = [at(node.operands, 0), at(node.operands, 1)];
@@ -26,6 +26,15 @@ export const products: LoweringFamily<'matmul' | 'groupQueryAttention'> = {
     emit.contrib(
       'GroupQueryAttention',
       [q, k, v, pastKey, pastValue, lastIndex, totalLength],
+      { num_heads: heads, kv_num_heads: keyValueHeads, scale: { float: scale } },
+      3,
+    ),
+
+  // Between them are the operands for rotary positions.
+  biasedGroupQueryAttention: ([q, k, v, pastKey, pastValue, lastIndex, totalLength, bias], { heads, keyValueHeads, scale }, emit) =>
+    emit.contrib(
+      'GroupQueryAttention',
+      [q, k, v, pastKey, pastValue, lastIndex, totalLength, '', '', '', bias],
       { num_heads: heads, kv_num_heads: keyValueHeads, scale: { float: scale } },
       3,
     ),

@@ -1,0 +1,209 @@
+// Encoder-decoders: BART, Marian, Pegasus and T5, which differ in norms, positions, biases and scales.
+import { at } from '#base';
+import type { Value } from '#graph';
+import { type Dim, multiplyDims } from '#tensor';
+import { activations } from '../activations.ts';
+import type { Architecture, AttentionOptions, FreeAxis, Network } from '../architecture.ts';
+import type { EncoderConfig, EncoderDecoderConfig } from '../config.ts';
+import type { ParameterSpec } from '../model.ts';
+import { relativeBias, sinusoidalPositions } from '../positions.ts';
+
+type Side = 'encoder' | 'decoder';
+
+/** Sizes of one stack, and where its blocks begin among those of the model. */
+interface Stack extends EncoderConfig {
+  readonly side: Side;
+  readonly firstBlock: number;
+}
+
+function stackOf(config: EncoderDecoderConfig, side: Side): Stack {
+  if (side === 'encoder') return { side, firstBlock: 0, ...config.encoder };
+  const { layers, heads, headWidth, feedForwardWidth } = config;
+  return { side, firstBlock: config.encoder.layers, layers, heads, headWidth, feedForwardWidth };
+}
+
+function stacksOf(config: EncoderDecoderConfig): readonly Stack[] {
+  return [stackOf(config, 'encoder'), stackOf(config, 'decoder')];
+}
+
+/** The paths `encoder.h.0` … of a stack's blocks. */
+function blockPaths({ side, layers }: Stack): string[] {
+  return Array.from({ length: layers }, (_, layer) => `${side}.h.${layer}`);
+}
+
+/**
+ * @see Lewis et al., "BART", ACL 2020; Junczys-Dowmunt et al., "Marian", ACL 2018; Raffel et al., "Exploring the Limits of Transfer Learning
+ * with a Unified Text-to-Text Transformer", JMLR 2020; Shazeer, "GLU Variants Improve Transformer", 2020 (the gated form of T5 1.1)
+ */
+export const encoderDecoder: Architecture<EncoderDecoderConfig> = {
+  name: 'encoderDecoder',
+
+  parameters(config) {
+    const { vocabularySize: V, sourceVocabularySize, width: D } = config;
+    const specs: ParameterSpec[] = [{ path: 'embed.token.weight', role: 'embedding', shape: [V, D] }];
+    if (sourceVocabularySize !== undefined)
+      specs.push({ path: 'embed.source.weight', role: 'embedding', shape: [sourceVocabularySize, D] });
+    for (const stack of stacksOf(config)) specs.push(...stackParameters(config, stack));
+    if (!config.tiedHead) specs.push({ path: 'head.weight', role: 'linear', shape: [D, V] });
+    if (config.headBias) specs.push({ path: 'head.bias', role: 'vector', shape: [V] });
+    return specs;
+  },
+
+  residualOutputs: (config) =>
+    stacksOf(config).flatMap((stack) =>
+      blockPaths(stack).flatMap((block) => [
+        `${block}.attn.out.weight`,
+        ...(stack.side === 'decoder' ? [`${block}.cross.out.weight`] : []),
+        `${block}.mlp.proj.weight`,
+      ]),
+    ),
+
+  freeAxes: (config) =>
+    stacksOf(config).flatMap((stack) =>
+      blockPaths(stack).map(
+        (block): FreeAxis => ({
+          name: `${block}.mlp`,
+          size: stack.feedForwardWidth,
+          columns: [...(config.gated ? [`${block}.mlp.gate.weight`] : []), `${block}.mlp.fc.weight`],
+          vectors: [...(config.gated ? [`${block}.mlp.gate.bias`] : []), `${block}.mlp.fc.bias`],
+          rows: [`${block}.mlp.proj.weight`],
+        }),
+      ),
+    ),
+
+  heads: ({ heads, headWidth }) => ({ heads, keyValueHeads: heads, headWidth }),
+
+  hidden: (config, net, tokens) => runStack(config, net, stackOf(config, 'decoder'), tokens),
+
+  logits(config, net, hidden) {
+    const { b } = net;
+    return net.at('head', () => {
+      const scaled = config.scaledHead ? b.mul(hidden, 1 / Math.sqrt(config.width)) : hidden;
+      if (!config.tiedHead) return net.linear('head', scaled);
+      const logits = net.embedTransposed('embed.token', scaled);
+      return config.headBias ? b.add(logits, net.vector('head.bias')) : logits;
+    });
+  },
+
+  encoderDecoder: {
+    encode: (config, net, source) => runStack(config, net, stackOf(config, 'encoder'), source),
+    sourceKeysValues(_config, net, layer, encoded) {
+      const path = `decoder.h.${layer}.cross`;
+      return net.at(path, () => [net.linear(`${path}.k`, encoded), net.linear(`${path}.v`, encoded)]);
+    },
+  },
+};
+
+function stackParameters(config: EncoderDecoderConfig, stack: Stack): ParameterSpec[] {
+  const { width: D, maxPositions, positions } = config;
+  const { side, firstBlock, heads: H, headWidth: K, feedForwardWidth: F } = stack;
+  const specs: ParameterSpec[] = [];
+  const norm = (path: string, inBlock: { readonly block?: number } = {}): void => {
+    specs.push({ path: `${path}.weight`, role: 'vector', shape: [D], ...inBlock });
+    if (config.norm === 'layer') specs.push({ path: `${path}.bias`, role: 'vector', shape: [D], ...inBlock });
+  };
+  if (positions.kind === 'learned')
+    specs.push({ path: `${side}.position.weight`, role: 'embedding', shape: [maxPositions + positions.offset, D] });
+  if (positions.kind === 'relative') specs.push({ path: `${side}.relative.weight`, role: 'embedding', shape: [positions.buckets, H] });
+  if (config.embeddingNorm) norm(`${side}.embed.norm`);
+  for (const [layer, path] of blockPaths(stack).entries()) {
+    const block = firstBlock + layer;
+    const linear = (name: string, rows: number, columns: number): void => {
+      specs.push({ path: `${path}.${name}.weight`, role: 'linear', shape: [rows, columns], block });
+      if (config.biases) specs.push({ path: `${path}.${name}.bias`, role: 'vector', shape: [columns], block });
+    };
+    for (const part of side === 'encoder' ? ['attn'] : ['attn', 'cross']) {
+      norm(`${path}.${part}.norm`, { block });
+      for (const name of ['q', 'k', 'v']) linear(`${part}.${name}`, D, H * K);
+      linear(`${part}.out`, H * K, D);
+    }
+    norm(`${path}.mlp.norm`, { block });
+    if (config.gated) linear('mlp.gate', D, F);
+    linear('mlp.fc', D, F);
+    linear('mlp.proj', F, D);
+  }
+  if (config.finalNorm) norm(`${side}.norm`);
+  return specs;
+}
+
+/** ids int64 [B, T] -> rows [B*T, D] */
+function runStack(config: EncoderDecoderConfig, net: Network, stack: Stack, ids: Value): Value {
+  const { side } = stack;
+  return net.at(side, () => {
+    const batch = [at(ids.shape, 0), at(ids.shape, 1)] as const;
+    let x = net.at('embed', () => embed(config, net, side, ids));
+    const options = attentionOptions(config, net, stack);
+    for (const [layer, path] of blockPaths(stack).entries())
+      x = net.at(`h.${layer}`, () => net.tap(path, transformerBlock(config, net, stack, layer, x, batch, options)));
+    return config.finalNorm ? normalize(config, net, `${side}.norm`, x) : x;
+  });
+}
+
+function embed(config: EncoderDecoderConfig, net: Network, side: Side, ids: Value): Value {
+  const { b } = net;
+  const { width: D, positions } = config;
+  const table = side === 'encoder' && config.sourceVocabularySize !== undefined ? 'embed.source' : 'embed.token';
+  const looked = net.embed(table, ids); // [B, T, D]
+  const scaled = config.scaledEmbedding ? b.mul(looked, Math.sqrt(D)) : looked;
+  const placed = ((): Value => {
+    if (positions.kind === 'relative') return scaled;
+    if (positions.kind === 'sinusoidal')
+      return b.add(scaled, sinusoidalPositions(b, positions.form, net.positions, Math.min(net.positionLimit, config.maxPositions), D));
+    return b.add(scaled, net.embed(`${side}.position`, b.add(net.positions, positions.offset)));
+  })();
+  const rows = b.reshape(placed, [multiplyDims(at(ids.shape, 0), at(ids.shape, 1)), D]);
+  return config.embeddingNorm ? normalize(config, net, `${side}.embed.norm`, rows) : rows;
+}
+
+/** The same for every block of a stack: T5 keeps one table of biases, in its first block. */
+function attentionOptions(config: EncoderDecoderConfig, net: Network, { side }: Stack): AttentionOptions {
+  const { positions } = config;
+  const common: AttentionOptions = { sees: side === 'encoder' ? 'all' : 'past', ...(config.scaledScores ? {} : { scale: 1 }) };
+  if (positions.kind !== 'relative') return common;
+  const lookup = (ids: Value): Value => net.embed(`${side}.relative`, ids);
+  const buckets = { buckets: positions.buckets, maxDistance: positions.maxDistance, seesFuture: side === 'encoder' };
+  return { ...common, bias: net.at('relative', () => relativeBias(net.b, lookup, buckets, net.positions, net.keyPositions)) };
+}
+
+/** x [N, D] -> [N, D] */
+function transformerBlock(
+  config: EncoderDecoderConfig,
+  net: Network,
+  { side, heads: H, headWidth: K }: Stack,
+  layer: number,
+  x: Value,
+  batch: readonly [Dim, Dim],
+  options: AttentionOptions,
+): Value {
+  const { b } = net;
+  const path = `${side}.h.${layer}`;
+  const byHead = (rows: Value): Value => b.reshape(rows, [...batch, H, K]); // [B, T, H, K]
+  const part = (name: string, stream: Value, compute: (input: Value) => Value): Value =>
+    net.at(name, () => {
+      const norm = `${path}.${name}.norm`;
+      if (config.normPlacement === 'before') return b.add(stream, compute(normalize(config, net, norm, stream)));
+      return normalize(config, net, norm, b.add(stream, compute(stream)));
+    });
+
+  let stream = part('attn', x, (input) => {
+    const [q, k, v] = ['q', 'k', 'v'].map((name) => byHead(net.linear(`${path}.attn.${name}`, input))) as [Value, Value, Value];
+    return net.linear(`${path}.attn.out`, net.attend(layer, q, k, v, options));
+  });
+  if (side === 'decoder')
+    stream = part('cross', stream, (input) => {
+      const q = byHead(net.linear(`${path}.cross.q`, input));
+      return net.linear(`${path}.cross.out`, net.attendTo(layer, q, config.scaledScores ? {} : { scale: 1 }));
+    });
+  return part('mlp', stream, (input) => {
+    const activate = activations[config.activation];
+    const inner = net.linear(`${path}.mlp.fc`, input); // [N, F]
+    const active = config.gated ? b.mul(activate(b, net.linear(`${path}.mlp.gate`, input)), inner) : activate(b, inner);
+    return net.linear(`${path}.mlp.proj`, active);
+  });
+}
+
+function normalize(config: EncoderDecoderConfig, net: Network, path: string, x: Value): Value {
+  const gain = net.vector(`${path}.weight`);
+  if (config.norm === 'rms') return net.b.rmsNorm(x, gain, config.normEpsilon)[0];
+  return net.b.layerNorm(x, gain, net.vector(`${path}.bias`), config.normEpsilon)[0];
+}
