@@ -1,5 +1,18 @@
 // text: tokenizers, data sets, packing and windows.
 export { documentSeparator, openText, type TextOptions, type TextPiece, type TextSource, textFromStrings } from './data-set.ts';
+export {
+  encodeEnded,
+  type PairBatch,
+  type PairCorpus,
+  PairSampler,
+  type PairSamplerOptions,
+  pairBatch,
+  type TokenizePairsOptions,
+  type TokenPair,
+  tokenizePairs,
+} from './pair-corpus.ts';
+export { openPairs, type PairOptions, type PairSource, pairsFromTexts, type TextPair } from './pair-set.ts';
+export type { SamplerCursor } from './seeded-order.ts';
 export { StopMatcher, type StopResult } from './stop-matcher.ts';
 export { StreamDecoder, type StreamDecoderOptions } from './stream-decoder.ts';
 export { type EvaluationBatch, type StrideWindows, strideWindows, type WindowProtocol } from './stride-windows.ts';
@@ -12,4 +25,4 @@ export {
   type TokenizerFiles,
   tokenizerFromFiles,
 } from './tokenizer.ts';
-export { type SamplerCursor, type SamplerOptions, type TokenBatch, WindowSampler } from './window-sampler.ts';
+export { type SamplerOptions, type TokenBatch, WindowSampler } from './window-sampler.ts';

@@ -1,17 +1,18 @@
 // The training loop: batches from a corpus, steps on a device, progress, checkpoints, resume.
 import { AppError, type OperationContext } from '#base';
 import type { Engine } from '#engine';
-import type { Model } from '#models';
-import { type SamplerCursor, type TokenCorpus, WindowSampler } from '#text';
+import { isEncoderDecoder, type Model } from '#models';
+import { type PairCorpus, PairSampler, type SamplerCursor, type TokenCorpus, WindowSampler } from '#text';
 import type { CheckpointKeeper, TrainingProgress } from './checkpoint.ts';
 import type { Objective } from './objective.ts';
 import type { TrainSettings } from './settings.ts';
-import { Trainer } from './trainer.ts';
+import { Trainer, type TrainingBatch } from './trainer.ts';
 
 export interface TrainRequest {
   readonly model: Model;
   readonly objective: Objective;
-  readonly corpus: TokenCorpus;
+  /** Pairs for an encoder-decoder, text for the others. */
+  readonly corpus: TokenCorpus | PairCorpus;
   readonly settings: TrainSettings;
   /** Where checkpoints go and come from; absent to train without. */
   readonly checkpoints?: CheckpointKeeper;
@@ -26,6 +27,7 @@ export interface TrainResult {
   readonly steps: number;
   /** Mean loss over the last tenth of the steps, at most 50. */
   readonly finalLoss: number;
+  /** Places of the batches, padding included. */
   readonly tokensSeen: number;
   /** Seconds spent in steps since the last start. */
   readonly seconds: number;
@@ -41,13 +43,12 @@ const shownLossShare = 0.05;
  *
  * When it is cancelled it saves a checkpoint first. When it diverges the last checkpoint stays.
  *
- * @throws AppError `diverged` | `cancelled` | `empty_data` | `resume_mismatch`
+ * @throws AppError `diverged` | `cancelled` | `empty_data` | `resume_mismatch` | `unsupported` when the data is not of the model's kind | `context_too_long`
  */
 export async function trainModel(request: TrainRequest, engine: Engine, context: OperationContext): Promise<TrainResult> {
   const { model, objective, corpus, settings, checkpoints, phase = objective.name } = request;
   const saved = await checkpoints?.load();
-  const options = { batch: settings.batchSize, window: settings.sequenceLength, seed: settings.seed };
-  const sampler = new WindowSampler(corpus.tokens, options, saved?.progress.cursor);
+  const sampler = makeSampler(model, corpus, settings, saved?.progress.cursor);
   const trainer = await Trainer.create(engine, model, objective, settings);
   try {
     if (saved !== undefined) trainer.restore(saved.progress.step, saved.tensors);
@@ -104,4 +105,25 @@ export async function trainModel(request: TrainRequest, engine: Engine, context:
   } finally {
     await trainer.dispose();
   }
+}
+
+interface BatchSampler {
+  readonly cursor: SamplerCursor;
+  next(): TrainingBatch;
+}
+
+function makeSampler(
+  { config }: Model,
+  corpus: TokenCorpus | PairCorpus,
+  settings: TrainSettings,
+  cursor: SamplerCursor | undefined,
+): BatchSampler {
+  const { batchSize: batch, sequenceLength: length, sourceLength = length, seed } = settings;
+  if ('pairs' in corpus) {
+    if (isEncoderDecoder(config)) return new PairSampler(corpus, { batch, sourceLength, length, padToken: config.padToken, seed }, cursor);
+    throw new AppError('unsupported', `a ${config.architecture} model learns from text, not from pairs. Give .txt or .jsonl text.`);
+  }
+  if (isEncoderDecoder(config))
+    throw new AppError('unsupported', 'an encoder-decoder learns from pairs of texts, not from text. Give .tsv or .jsonl pairs.');
+  return new WindowSampler(corpus.tokens, { batch, window: length, seed }, cursor);
 }

@@ -13,12 +13,15 @@ import {
   scalarInputName,
   stateName,
 } from '#graph';
-import { graphNames, type Model, type Parameter, storedName, storedTensors, trainableNames, uploadModel } from '#models';
+import { type Model, type Parameter, storedName, storedTensors, trainableNames, uploadModel } from '#models';
 import { castTensor, float32, type HostTensor, toNumbers } from '#tensor';
-import type { TokenBatch } from '#text';
+import type { PairBatch, TokenBatch } from '#text';
 import { buildGradientGraph } from './gradient-graph.ts';
 import type { Objective } from './objective.ts';
 import { makeOptimizer, makeSchedule, type TrainSettings } from './settings.ts';
+
+/** What one micro-batch reads: of a language model, or of an encoder-decoder. Its fields are inputs of the gradient graph. */
+export type TrainingBatch = TokenBatch | PairBatch;
 
 /** What one step reports. */
 export interface StepReport {
@@ -88,7 +91,8 @@ export class Trainer {
   /** Compiles the programs and uploads the student. @throws AppError `context_too_long` when the sequences are too long for it */
   static async create(engine: Engine, model: Model, objective: Objective, settings: TrainSettings): Promise<Trainer> {
     const optimizer = makeOptimizer(settings.optimizer);
-    const sizes = { batch: settings.batchSize, length: settings.sequenceLength, trained: trainableNames(model) };
+    const { batchSize: batch, sequenceLength: length, sourceLength } = settings;
+    const sizes = { batch, length, sourceLength, trained: trainableNames(model) };
     const { graph, metricNames } = buildGradientGraph(model, objective, { ...sizes, accumulates: false });
     const adding = settings.gradientAccumulation > 1 ? buildGradientGraph(model, objective, { ...sizes, accumulates: true }) : undefined;
     // Only tensors that the graph reads have gradients.
@@ -153,7 +157,7 @@ export class Trainer {
    *
    * @throws AppError `diverged` when the loss or a gradient is not finite: nothing was changed then; `cancelled`
    */
-  async run(batches: readonly TokenBatch[], signal: AbortSignal): Promise<StepReport> {
+  async run(batches: readonly TrainingBatch[], signal: AbortSignal): Promise<StepReport> {
     invariant(batches.length === this.#settings.gradientAccumulation, 'a step is given one batch a micro-batch');
     const sums: Record<string, number> = Object.fromEntries(this.#metricNames.map((name) => [name, 0]));
     for (const [index, batch] of batches.entries()) {
@@ -170,15 +174,14 @@ export class Trainer {
     return { step, metrics: sums, gradientNorm, learningRate };
   }
 
-  async #accumulate(batch: TokenBatch, adds: boolean, signal: AbortSignal): Promise<Record<string, number>> {
+  async #accumulate(batch: TrainingBatch, adds: boolean, signal: AbortSignal): Promise<Record<string, number>> {
     const program = adds ? this.#programs.adding : this.#programs.fresh;
     invariant(program !== undefined, 'an accumulating program was compiled');
     const available: Record<string, DeviceBuffer | HostTensor> = {
       ...this.#parameters,
       ...this.#objective.inputs,
       ...(adds ? this.#gradients : {}),
-      [graphNames.tokens]: batch.tokens,
-      [graphNames.labels]: batch.labels,
+      ...batch,
     };
     const results = await program.run(chosen(available, program.inputNames), { signal, outputs: this.#gradients });
     return Object.fromEntries(this.#metricNames.map((name) => [name, takeScalar(results, name)]));
