@@ -2,8 +2,18 @@
 import { AppError, at, invariant, type OperationContext, throwIfCancelled } from '#base';
 import type { DeviceBuffer, Engine, Program } from '#engine';
 import { GraphBuilder, type Value } from '#graph';
-import { causalNetwork, graphNames, type Model, parameterSpecs, uploadModel } from '#models';
-import type { HostTensor } from '#tensor';
+import {
+  causalNetwork,
+  encoderDecoderNetwork,
+  type GraphNetwork,
+  graphNames,
+  isEncoderDecoder,
+  type Model,
+  parameterSpecs,
+  sourceInputs,
+  uploadModel,
+} from '#models';
+import { type Dim, elementCount, evaluateDim, type HostTensor, hostTensor } from '#tensor';
 
 /** H = XᵀX of one input, and the layers that it goes into. */
 export interface InputMoments {
@@ -27,8 +37,14 @@ export interface Calibration {
   inputMoments(model: Model, paths: readonly string[], context: OperationContext): AsyncIterable<InputMoments>;
 }
 
-/** Token ids [B, T]; B and T may change from one to the next. */
-export type TokenWindows = () => AsyncIterable<HostTensor<'int64'>>;
+/** Sources [B, S] and what the decoder reads beside them [B, T], without padding, which would count as input. */
+export interface PairWindow {
+  readonly source: HostTensor<'int64'>;
+  readonly tokens: HostTensor<'int64'>;
+}
+
+/** Token ids [B, T], or pairs for an encoder-decoder; sizes may change from one to the next. */
+export type TokenWindows = () => AsyncIterable<HostTensor<'int64'> | PairWindow>;
 
 export interface WindowCalibrationOptions {
   /** Room for the moments of one pass over the data; as many layers as fit share a pass. Default 1 GiB. */
@@ -81,16 +97,20 @@ export class WindowCalibration implements Calibration {
     let spare = allocate();
     try {
       let tokens = 0;
+      const rows = taps.map(() => 0);
       let step = 0;
       for await (const window of this.#windows()) {
         throwIfCancelled(context.signal);
-        await addWindow(program, weights, window, sums, spare, context.signal);
+        const inputs = windowInputs(model, window);
+        await addWindow(program, weights, inputs, sums, spare, context.signal);
         [sums, spare] = [spare, sums];
-        tokens += window.data.length;
+        const sizes = sizesOf(inputs);
+        for (const [index, tap] of taps.entries()) rows[index] = at(rows, index) + evaluateDim(tap.rows, sizes);
+        tokens += Object.values(inputs).reduce((sum, { dtype, data }) => sum + (dtype === 'int64' ? data.length : 0), 0);
         context.report({ phase, step: ++step, ...(this.#total === undefined ? {} : { total: this.#total }), metrics: { tokens } });
       }
       if (tokens === 0) throw new AppError('not_enough_samples', 'the calibration data holds no window of tokens. Give more text.');
-      return taps.map((tap, index) => readMoments(tap, at(sums, index), tokens));
+      return taps.map((tap, index) => readMoments(tap, at(sums, index), at(rows, index)));
     } finally {
       for (const buffer of [...sums, ...spare]) buffer.release();
       await program.release();
@@ -101,6 +121,50 @@ export class WindowCalibration implements Calibration {
 interface Tap {
   readonly paths: string[];
   readonly width: number;
+  /** N, in the symbols of a window. */
+  readonly rows: Dim;
+}
+
+/** The symbols of a window's sizes. */
+const symbols = { batch: 'B', length: 'T', sourceLength: 'S' } as const;
+
+function windowInputs({ config }: Model, window: HostTensor<'int64'> | PairWindow): Record<string, HostTensor> {
+  if ('source' in window !== isEncoderDecoder(config))
+    throw new AppError(
+      'unsupported',
+      `a ${config.architecture} model is calibrated with ${isEncoderDecoder(config) ? 'pairs' : 'text'}. Give such data.`,
+    );
+  if (!('source' in window)) return { [graphNames.tokens]: window };
+  const { source, tokens } = window;
+  const sourceMask = hostTensor('bool', source.shape, new Uint8Array(source.data.length).fill(1));
+  return { [graphNames.source]: source, [graphNames.sourceMask]: sourceMask, [graphNames.tokens]: tokens };
+}
+
+function sizesOf(inputs: Readonly<Record<string, HostTensor>>): Map<string, number> {
+  const sizes = new Map<string, number>();
+  const set = (name: string, tensor: HostTensor | undefined, symbol: string): void => {
+    if (tensor === undefined) return;
+    invariant(tensor.shape.length === 2, `${name} of a window is a batch of rows`);
+    sizes.set(symbols.batch, at(tensor.shape, 0));
+    sizes.set(symbol, at(tensor.shape, 1));
+  };
+  set('tokens', inputs[graphNames.tokens], symbols.length);
+  set('source', inputs[graphNames.source], symbols.sourceLength);
+  return sizes;
+}
+
+/** The network over a window, and its hidden states. */
+function networkOf(b: GraphBuilder, model: Model): { readonly net: GraphNetwork; readonly hidden: Value } {
+  const { batch, length } = symbols;
+  if (!isEncoderDecoder(model.config)) {
+    const tokens = b.input(graphNames.tokens, 'int64', [batch, length]);
+    const net = causalNetwork(b, model, tokens);
+    return { net, hidden: net.hidden(tokens) };
+  }
+  const sources = sourceInputs(b, symbols);
+  const tokens = b.input(graphNames.tokens, 'int64', [batch, length]);
+  const net = encoderDecoderNetwork(b, model, sources, tokens);
+  return { net, hidden: net.hidden(tokens) };
 }
 
 const sumName = (index: number): string => `sum.${index}`;
@@ -109,9 +173,7 @@ const totalName = (index: number): string => `total.${index}`;
 /** The model up to the last input that is asked for; layers that read the same value share one sum. */
 function momentsGraph(model: Model, paths: readonly string[]): { graph: ReturnType<GraphBuilder['graph']>; taps: Tap[] } {
   const b = new GraphBuilder();
-  const tokens = b.input(graphNames.tokens, 'int64', ['B', 'T']);
-  const net = causalNetwork(b, model, tokens);
-  const hidden = net.hidden(tokens);
+  const { net, hidden } = networkOf(b, model);
   if (paths.some((path) => !net.linearInputs.has(path))) net.logits(hidden); // the head is a linear layer too
   const byValue = new Map<Value, Tap>();
   for (const path of paths) {
@@ -120,7 +182,7 @@ function momentsGraph(model: Model, paths: readonly string[]): { graph: ReturnTy
     const width = at(input.shape, input.shape.length - 1);
     invariant(typeof width === 'number', `${path}: the width of its input is not known`);
     const known = byValue.get(input);
-    if (known === undefined) byValue.set(input, { paths: [path], width });
+    if (known === undefined) byValue.set(input, { paths: [path], width, rows: elementCount(input.shape.slice(0, -1)) });
     else known.paths.push(path);
   }
   // Float64 products: the smallest directions of H decide what whitening keeps, and float32 sums would drown them.
@@ -134,12 +196,12 @@ function momentsGraph(model: Model, paths: readonly string[]): { graph: ReturnTy
 async function addWindow(
   program: Program,
   weights: Readonly<Record<string, DeviceBuffer>>,
-  window: HostTensor<'int64'>,
+  window: Readonly<Record<string, HostTensor>>,
   sums: readonly DeviceBuffer[],
   results: readonly DeviceBuffer[],
   signal: AbortSignal,
 ): Promise<void> {
-  const inputs: Record<string, DeviceBuffer | HostTensor> = { [graphNames.tokens]: window };
+  const inputs: Record<string, DeviceBuffer | HostTensor> = { ...window };
   for (const [index, sum] of sums.entries()) inputs[sumName(index)] = sum;
   for (const name of program.inputNames) {
     const weight = weights[name];

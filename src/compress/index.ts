@@ -1,5 +1,12 @@
 // compress: methods that change how parameters are stored, and the recipes that order them.
-export { type Calibration, type InputMoments, type TokenWindows, WindowCalibration, type WindowCalibrationOptions } from './calibration.ts';
+export {
+  type Calibration,
+  type InputMoments,
+  type PairWindow,
+  type TokenWindows,
+  WindowCalibration,
+  type WindowCalibrationOptions,
+} from './calibration.ts';
 export { type CompressionReport, compressModel } from './compress-model.ts';
 export { SvdSolver } from './decomposition/svd.ts';
 export type { KroneckerSettings } from './kronecker/settings.ts';
