@@ -19,11 +19,13 @@ import {
   shiftRight,
   sourceInputs,
   sourceTensors,
+  untieHead,
 } from '#models';
 import { exportHuggingFace, importHuggingFace } from '#store';
 import { float32, type HostTensor, hostTensor, int32, int64, toNumbers } from '#tensor';
 import { modelTolerances } from '#test/tolerances';
 import { temporaryFolder } from '../support/temporary.ts';
+import { itWithPython, runPython } from '../unit/store/python.ts';
 import { expectClose, unpack } from './golden.ts';
 import { type PairCase, pairCase, pairCaseNames, pairInputs, pairModel } from './pairs.ts';
 
@@ -172,5 +174,35 @@ describe('folders of encoder-decoders', () => {
     const again = (await importHuggingFace(folder, { tokenizer: 'optional' })).model;
     expect(again.config).toEqual(model.config);
     for (const [path, { tensors }] of model.parameters) expect(again.parameters.get(path)!.tensors, path).toEqual(tensors);
+  });
+
+  itWithPython('transformers computes the same logits from them, with a tied head and with one of its own', async () => {
+    const folders = temporaryFolder();
+    for (const name of pairCaseNames) {
+      const model = await pairModel(pairCase(name));
+      await exportHuggingFace(model, new Map(), join(folders, name));
+      if (model.config.tiedHead) await exportHuggingFace(untieHead(model), new Map(), join(folders, `${name}@untied`));
+    }
+    const goldenData = join(import.meta.dirname, 'data');
+    const differences = (await runPython('hugging-face/pairs_oracle.py', goldenData, folders)) as Record<string, number>;
+    expect(Object.keys(differences)).toHaveLength(2 * pairCaseNames.length - 1);
+    for (const [name, difference] of Object.entries(differences)) expect(difference, name).toBeLessThan(1e-5);
+  });
+
+  it('keeps two tables of one vocabulary apart: they are refused where the model has one', async () => {
+    const golden = pairCase('bart');
+    const other = {
+      ...golden.state['model.shared.weight']!,
+      float32: golden.state['model.shared.weight']!.float32.replace(/^..../, 'AAAA'),
+    };
+    const state = { ...golden.state, 'model.encoder.embed_tokens.weight': other };
+    await expect(pairModel({ ...golden, state })).rejects.toThrow(/share one table of tokens, but "model.encoder.embed_tokens.weight"/);
+  });
+
+  it('reads a BART without the bias of its logits, whose older checkpoints lack it', async () => {
+    const golden = pairCase('bart');
+    const { final_logits_bias: _bias, ...state } = golden.state;
+    const model = await pairModel({ ...golden, state });
+    expect(model.parameters.has('head.bias')).toBe(false);
   });
 });

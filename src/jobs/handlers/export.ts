@@ -3,7 +3,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AppError, type OperationContext, throwIfCancelled } from '#base';
 import { writeOnnxModel } from '#engine/onnx';
-import { buildLogitsGraph, modelInputs } from '#models';
+import { buildLogitsGraph, buildPairLogitsGraph, isEncoderDecoder, modelInputs } from '#models';
 import { exportHuggingFace } from '#store';
 import { checkInput } from '../check-input.ts';
 import type { JobHandler } from '../job.ts';
@@ -48,7 +48,8 @@ const writers: { readonly [Format in ExportFormat]: (lease: ModelLease, folder: 
   async onnx({ model, version }, folder, context) {
     throwIfCancelled(context.signal);
     context.report({ phase: 'export', item: 'model.onnx' });
-    const graph = buildLogitsGraph(model, { batch: 'B', length: 'T' });
+    const sizes = { batch: 'B', sourceLength: 'S', length: 'T' };
+    const graph = isEncoderDecoder(model.config) ? buildPairLogitsGraph(model, sizes) : buildLogitsGraph(model, sizes);
     try {
       await writeOnnxModel(graph, { initializers: new Map(modelInputs(model)), path: folder, name: version.name });
     } catch (error) {
