@@ -18,7 +18,7 @@ const spaces = new RegExp(`(?:(?!\\ufeff)\\s|[${String.fromCharCode(0x1c, 0x1d, 
 const trailingSpaces = new RegExp(`${spaces.source}$`);
 
 /** The tokens of mteval-v13a: punctuation and symbols apart, numbers whole. */
-export function tokenize13a(text: string): string[] {
+function tokenize13a(text: string): string[] {
   const plain = text
     .replace(trailingSpaces, '')
     .replaceAll('<skipped>', '')

@@ -7,7 +7,7 @@ import { float32, int64 } from '#tensor';
  *
  * @see Vaswani et al., "Attention Is All You Need", NeurIPS 2017, §3.5; the halves are laid out as in Marian and Tensor2Tensor
  */
-export function sinusoidalTable(form: 'marian' | 'tensor2tensor', rows: number, width: number): Float32Array {
+function sinusoidalTable(form: 'marian' | 'tensor2tensor', rows: number, width: number): Float32Array {
   const sines = Math.ceil(width / 2);
   const table = new Float32Array(rows * width);
   for (let row = 0; row < rows; row++)
@@ -32,7 +32,7 @@ export function sinusoidalPositions(b: Emitter, form: 'marian' | 'tensor2tensor'
  *
  * @see Raffel et al., "Exploring the Limits of Transfer Learning with a Unified Text-to-Text Transformer", JMLR 2020, §2.1
  */
-export function relativeBuckets(buckets: number, maxDistance: number, seesFuture: boolean): number[] {
+function relativeBuckets(buckets: number, maxDistance: number, seesFuture: boolean): number[] {
   const perSide = seesFuture ? Math.floor(buckets / 2) : buckets;
   const exact = Math.floor(perSide / 2);
   const { fround } = Math;
