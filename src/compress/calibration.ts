@@ -43,8 +43,11 @@ export interface PairWindow {
   readonly tokens: HostTensor<'int64'>;
 }
 
-/** Token ids [B, T], or pairs for an encoder-decoder; sizes may change from one to the next. */
-export type TokenWindows = () => AsyncIterable<HostTensor<'int64'> | PairWindow>;
+/** Token ids [B, T]; B and T may change from one to the next. */
+export type TokenWindows = () => AsyncIterable<HostTensor<'int64'>>;
+
+/** Pairs, for an encoder-decoder; sizes may change from one to the next. */
+export type PairWindows = () => AsyncIterable<PairWindow>;
 
 export interface WindowCalibrationOptions {
   /** Room for the moments of one pass over the data; as many layers as fit share a pass. Default 1 GiB. */
@@ -58,11 +61,11 @@ const defaultMemoryBytes = 1 << 30;
 /** Runs the model over windows of tokens. `windows` starts anew for every pass and must give the same windows each time. */
 export class WindowCalibration implements Calibration {
   readonly #engine: Engine;
-  readonly #windows: TokenWindows;
+  readonly #windows: TokenWindows | PairWindows;
   readonly #memoryBytes: number;
   readonly #total: number | undefined;
 
-  constructor(engine: Engine, windows: TokenWindows, options: WindowCalibrationOptions = {}) {
+  constructor(engine: Engine, windows: TokenWindows | PairWindows, options: WindowCalibrationOptions = {}) {
     this.#engine = engine;
     this.#windows = windows;
     this.#memoryBytes = options.memoryBytes ?? defaultMemoryBytes;

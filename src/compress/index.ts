@@ -3,6 +3,7 @@ export {
   type Calibration,
   type InputMoments,
   type PairWindow,
+  type PairWindows,
   type TokenWindows,
   WindowCalibration,
   type WindowCalibrationOptions,

@@ -59,6 +59,7 @@ function checkEncoderDecoder(config: EncoderDecoderConfig, requireThat: (conditi
     requireThat(Number.isInteger(value) && value > 0, `${field} must be a positive integer, got ${value}`);
   for (const field of ['layers', 'heads', 'headWidth', 'feedForwardWidth'] as const) requireSize(encoder[field], `encoder.${field}`);
   requireSize(headWidth, 'headWidth');
+  if (config.tokenTypes !== undefined) requireSize(config.tokenTypes, 'tokenTypes');
   if (sourceVocabularySize !== undefined) requireSize(sourceVocabularySize, 'sourceVocabularySize');
   requireThat(
     Number.isInteger(startToken) && startToken >= 0 && startToken < vocabularySize,

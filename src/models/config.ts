@@ -85,7 +85,7 @@ export interface EncoderConfig {
 }
 
 /**
- * Encoder-decoders: BART, mBART, Pegasus and Marian (layer norm, biases), T5 (RMS norm, relative positions), and what lies between.
+ * Encoder-decoders: BART, mBART, Pegasus and Marian (layer norm, biases), two BERTs, T5 (RMS norm, relative positions), and what lies between.
  *
  * `layers`, `heads`, `feedForwardWidth` and `vocabularySize` are the decoder's.
  */
@@ -118,6 +118,10 @@ export interface EncoderDecoderConfig extends CommonConfig {
   /** The activation of one projection times another one. */
   readonly gated: boolean;
   readonly activation: 'geluTanh' | 'gelu' | 'relu' | 'silu';
+  /** BERT: rows of a table a stack whose first row is added to every embedded token; absent without such tables. */
+  readonly tokenTypes?: number;
+  /** BERT: a square layer, an activation and a norm before the head; absent means none. */
+  readonly headTransform?: boolean;
   /** The decoder reads it in front of the target. */
   readonly startToken: number;
   /** Fills batches; it never counts. */

@@ -11,7 +11,7 @@ import pathlib
 
 import torch
 from transformers import (
-    BartConfig, BartForConditionalGeneration, MarianConfig, MarianMTModel, MBartConfig, MBartForConditionalGeneration, PegasusConfig,
+    BartConfig, BartForConditionalGeneration, BertConfig, EncoderDecoderConfig, EncoderDecoderModel, MarianConfig, MarianMTModel, MBartConfig, MBartForConditionalGeneration, PegasusConfig,
     PegasusForConditionalGeneration, T5Config, T5ForConditionalGeneration,
 )
 
@@ -30,6 +30,16 @@ T5_SIZES = dict(
     relative_attention_max_distance=9, pad_token_id=0, eos_token_id=1, decoder_start_token_id=0, bos_token_id=None,
 )
 
+BERT_SIZES = dict(hidden_size=12, max_position_embeddings=19, type_vocab_size=2, hidden_act="gelu", pad_token_id=1)
+
+
+def two_berts():
+    encoder = BertConfig(**BERT_SIZES, vocab_size=23, num_hidden_layers=1, num_attention_heads=3, intermediate_size=17)
+    decoder = BertConfig(**BERT_SIZES, vocab_size=19, num_hidden_layers=2, num_attention_heads=2, intermediate_size=11)
+    config = EncoderDecoderConfig.from_encoder_decoder_configs(encoder, decoder, decoder_start_token_id=2, pad_token_id=1, eos_token_id=2)
+    return EncoderDecoderModel(config=config)
+
+
 CASES = {
     "bart": lambda: BartForConditionalGeneration(BartConfig(**SIZES)),
     "mbart-scaled": lambda: MBartForConditionalGeneration(MBartConfig(**SIZES, scale_embedding=True, activation_function="relu")),
@@ -39,6 +49,7 @@ CASES = {
         activation_function="swish", scale_embedding=True)),
     "t5": lambda: T5ForConditionalGeneration(T5Config(**T5_SIZES, feed_forward_proj="relu")),
     "t5-gated-untied": lambda: T5ForConditionalGeneration(T5Config(**T5_SIZES, feed_forward_proj="gated-gelu", tie_word_embeddings=False)),
+    "two-berts": two_berts,
 }
 
 SEARCHES = [
@@ -84,8 +95,9 @@ def case(name, index):
         model.lm_head.weight = torch.nn.Parameter(torch.zeros_like(model.lm_head.weight))
     config = model.config
     randomize(model, generator, config.eos_token_id)
-    source_vocabulary = config.vocab_size
-    target_vocabulary = getattr(config, "decoder_vocab_size", None) or config.vocab_size
+    sides = [getattr(config, side, None) for side in ("encoder", "decoder")]
+    source_vocabulary = sides[0].vocab_size if sides[0] else config.vocab_size
+    target_vocabulary = sides[1].vocab_size if sides[1] else getattr(config, "decoder_vocab_size", None) or config.vocab_size
     source = torch.randint(3, source_vocabulary, (3, 13), generator=generator)
     lengths = [13, 9, 4]
     mask = torch.tensor([[position < length for position in range(13)] for length in lengths])
@@ -101,16 +113,16 @@ def case(name, index):
     gradients = {n: packed(p.grad) for n, p in model.named_parameters() if p.grad is not None}
 
     # Its cache counts the layers of the encoder, which a T5 with other numbers of layers does not survive.
-    settings = dict(use_cache=config.model_type != "t5", input_ids=source, attention_mask=mask.long(), do_sample=False, return_dict_in_generate=True, output_scores=True)
+    settings = dict(use_cache=config.model_type not in ("t5", "encoder-decoder"), input_ids=source, attention_mask=mask.long(), do_sample=False, return_dict_in_generate=True, output_scores=True)
     with torch.no_grad():
         greedy = model.generate(**settings, num_beams=1, max_length=12).sequences
         searches = []
         for search in SEARCHES:
             result = model.generate(**settings, **search)
             searches.append({"settings": search, "sequences": result.sequences.tolist(), "scores": result.sequences_scores.tolist()})
-    written = config.to_diff_dict() | {"model_type": config.model_type, "vocab_size": config.vocab_size}
+    written = config.to_dict() if sides[0] else config.to_diff_dict() | {"model_type": config.model_type, "vocab_size": config.vocab_size}
     for key in (*SIZES, *T5_SIZES):
-        if hasattr(config, key):
+        if hasattr(config, key) and not sides[0]:
             written[key] = getattr(config, key)
     if name == "t5-gated-untied":
         written |= {"tie_word_embeddings": False, "scale_decoder_outputs": False}
@@ -125,8 +137,11 @@ def case(name, index):
 def main():
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--out", type=pathlib.Path, required=True)
+    arguments.add_argument("--only", help="one case")
     options = arguments.parse_args()
     for index, name in enumerate(CASES):
+        if options.only and name != options.only:
+            continue
         (options.out / f"pairs-{name}.json").write_text(json.dumps(case(name, index), separators=(",", ":")) + "\n")
 
 

@@ -1,7 +1,7 @@
 // Encoder-decoders: BART, Marian, Pegasus and T5, which differ in norms, positions, biases and scales.
 import { at } from '#base';
 import type { Value } from '#graph';
-import { type Dim, multiplyDims } from '#tensor';
+import { type Dim, int64, multiplyDims } from '#tensor';
 import { activations } from '../activations.ts';
 import type { Architecture, AttentionOptions, FreeAxis, Network } from '../architecture.ts';
 import type { EncoderConfig, EncoderDecoderConfig } from '../config.ts';
@@ -44,6 +44,13 @@ export const encoderDecoder: Architecture<EncoderDecoderConfig> = {
     if (sourceVocabularySize !== undefined)
       specs.push({ path: 'embed.source.weight', role: 'embedding', shape: [sourceVocabularySize, D] });
     for (const stack of stacksOf(config)) specs.push(...stackParameters(config, stack));
+    if (config.headTransform) {
+      specs.push(
+        { path: 'head.transform.weight', role: 'linear', shape: [D, D] },
+        { path: 'head.transform.bias', role: 'vector', shape: [D] },
+      );
+      specs.push(...normParameters(config, 'head.transform.norm'));
+    }
     if (!config.tiedHead) specs.push({ path: 'head.weight', role: 'linear', shape: [D, V] });
     if (config.headBias) specs.push({ path: 'head.bias', role: 'vector', shape: [V] });
     return specs;
@@ -78,7 +85,8 @@ export const encoderDecoder: Architecture<EncoderDecoderConfig> = {
   logits(config, net, hidden) {
     const { b } = net;
     return net.at('head', () => {
-      const scaled = config.scaledHead ? b.mul(hidden, 1 / Math.sqrt(config.width)) : hidden;
+      const transformed = config.headTransform ? transformHead(config, net, hidden) : hidden;
+      const scaled = config.scaledHead ? b.mul(transformed, 1 / Math.sqrt(config.width)) : transformed;
       if (!config.tiedHead) return net.linear('head', scaled);
       const logits = net.embedTransposed('embed.token', scaled);
       return config.headBias ? b.add(logits, net.vector('head.bias')) : logits;
@@ -94,17 +102,27 @@ export const encoderDecoder: Architecture<EncoderDecoderConfig> = {
   },
 };
 
+function normParameters({ norm, width: D }: EncoderDecoderConfig, path: string): ParameterSpec[] {
+  const gain: ParameterSpec = { path: `${path}.weight`, role: 'vector', shape: [D] };
+  return norm === 'layer' ? [gain, { path: `${path}.bias`, role: 'vector', shape: [D] }] : [gain];
+}
+
+function transformHead(config: EncoderDecoderConfig, net: Network, hidden: Value): Value {
+  const inner = activations[config.activation](net.b, net.linear('head.transform', hidden));
+  return normalize(config, net, 'head.transform.norm', inner);
+}
+
 function stackParameters(config: EncoderDecoderConfig, stack: Stack): ParameterSpec[] {
   const { width: D, maxPositions, positions } = config;
   const { side, firstBlock, heads: H, headWidth: K, feedForwardWidth: F } = stack;
   const specs: ParameterSpec[] = [];
   const norm = (path: string, inBlock: { readonly block?: number } = {}): void => {
-    specs.push({ path: `${path}.weight`, role: 'vector', shape: [D], ...inBlock });
-    if (config.norm === 'layer') specs.push({ path: `${path}.bias`, role: 'vector', shape: [D], ...inBlock });
+    specs.push(...normParameters(config, path).map((spec) => ({ ...spec, ...inBlock })));
   };
   if (positions.kind === 'learned')
     specs.push({ path: `${side}.position.weight`, role: 'embedding', shape: [maxPositions + positions.offset, D] });
   if (positions.kind === 'relative') specs.push({ path: `${side}.relative.weight`, role: 'embedding', shape: [positions.buckets, H] });
+  if (config.tokenTypes !== undefined) specs.push({ path: `${side}.type.weight`, role: 'embedding', shape: [config.tokenTypes, D] });
   if (config.embeddingNorm) norm(`${side}.embed.norm`);
   for (const [layer, path] of blockPaths(stack).entries()) {
     const block = firstBlock + layer;
@@ -151,7 +169,8 @@ function embed(config: EncoderDecoderConfig, net: Network, side: Side, ids: Valu
       return b.add(scaled, sinusoidalPositions(b, positions.form, net.positions, Math.min(net.positionLimit, config.maxPositions), D));
     return b.add(scaled, net.embed(`${side}.position`, b.add(net.positions, positions.offset)));
   })();
-  const rows = b.reshape(placed, [multiplyDims(at(ids.shape, 0), at(ids.shape, 1)), D]);
+  const typed = config.tokenTypes === undefined ? placed : b.add(placed, net.embed(`${side}.type`, b.constant(int64([1], [0]))));
+  const rows = b.reshape(typed, [multiplyDims(at(ids.shape, 0), at(ids.shape, 1)), D]);
   return config.embeddingNorm ? normalize(config, net, `${side}.embed.norm`, rows) : rows;
 }
 

@@ -1,15 +1,11 @@
-// config.json of encoder-decoders, both ways: BART, mBART, Pegasus, Marian, T5, and ours for those that transformers has no class for.
+// config.json of encoder-decoders, both ways: BART, mBART, Pegasus, Marian, T5, two BERTs, and ours for those that transformers has no class for.
 import { z } from 'zod';
 import { AppError } from '#base';
-import type { EncoderDecoderConfig, ModelConfig } from '#models';
+import type { EncoderConfig, EncoderDecoderConfig, ModelConfig } from '#models';
 import { checkJson, type JsonObject } from '../json.ts';
+import { type Family, familyOf, layerNormEpsilon, type Seq2SeqFamily, seq2seqShapes } from './encoder-decoder-family.ts';
 import { activation, activationsByName, badField, place, readTokens, requireMultiple, size, token, tokens } from './fields.ts';
-
-/** Classes of transformers that we read and write. */
-type Family = 'bart' | 'mbart' | 'pegasus' | 'marian' | 't5';
-
-/** The `model_type` of a configuration that none of its classes computes; only our artefacts have it. */
-const ownType = 'athanor_encoder_decoder';
+import { ownType, readOwn } from './own-config.ts';
 
 /** T5 has no largest position; this many keep tables and sizes within reason. */
 const t5Positions = 1 << 20;
@@ -59,18 +55,6 @@ const t5Schema = z.object({
   eos_token_id: tokens,
 });
 
-/** nn.LayerNorm's own, which these classes never change. */
-const layerNormEpsilon = 1e-5;
-
-const shapes = {
-  bart: { normPlacement: 'after', embeddingNorm: true, finalNorm: false, positions: { kind: 'learned', offset: 2 } },
-  mbart: { normPlacement: 'before', embeddingNorm: true, finalNorm: true, positions: { kind: 'learned', offset: 2 } },
-  pegasus: { normPlacement: 'before', embeddingNorm: false, finalNorm: true, positions: { kind: 'sinusoidal', form: 'marian' } },
-  marian: { normPlacement: 'after', embeddingNorm: false, finalNorm: false, positions: { kind: 'sinusoidal', form: 'marian' } },
-} as const satisfies Readonly<
-  Record<Exclude<Family, 't5'>, Pick<EncoderDecoderConfig, 'normPlacement' | 'embeddingNorm' | 'finalNorm' | 'positions'>>
->;
-
 const anyToken = { exists: () => true };
 
 /** transformers starts the target with this field, else with the begin token. */
@@ -80,7 +64,7 @@ function startTokenOf(fields: { decoder_start_token_id?: number | null | undefin
   return start;
 }
 
-function readSeq2Seq(family: Exclude<Family, 't5'>, json: JsonObject): EncoderDecoderConfig {
+function readSeq2Seq(family: Seq2SeqFamily, json: JsonObject): EncoderDecoderConfig {
   const fields = checkJson(seq2seqSchema, json, 'bad_config', place);
   const { d_model: width, decoder_attention_heads: heads, encoder_attention_heads: encoderHeads } = fields;
   requireMultiple('d_model', width, 'decoder_attention_heads', heads);
@@ -106,7 +90,7 @@ function readSeq2Seq(family: Exclude<Family, 't5'>, json: JsonObject): EncoderDe
     tiedHead: fields.tie_word_embeddings,
     normEpsilon: layerNormEpsilon,
     norm: 'layer',
-    ...shapes[family],
+    ...seq2seqShapes[family],
     biases: true,
     headBias: fields.has_final_logits_bias,
     scaledEmbedding: fields.scale_embedding,
@@ -162,47 +146,79 @@ function readT5(json: JsonObject): EncoderDecoderConfig {
   };
 }
 
-const count = z.int().nonnegative();
-const stack = { layers: size, heads: size, headWidth: size, feedForwardWidth: size };
-
-const ownSchema = z.strictObject({
-  architecture: z.literal('encoderDecoder'),
-  vocabularySize: size,
-  sourceVocabularySize: size.optional(),
-  width: size,
-  ...stack,
-  encoder: z.strictObject(stack),
-  maxPositions: size,
-  tiedHead: z.boolean(),
-  normEpsilon: z.number().positive(),
-  norm: z.enum(['layer', 'rms']),
-  normPlacement: z.enum(['before', 'after']),
-  embeddingNorm: z.boolean(),
-  finalNorm: z.boolean(),
-  positions: z.discriminatedUnion('kind', [
-    z.strictObject({ kind: z.literal('learned'), offset: count }),
-    z.strictObject({ kind: z.literal('sinusoidal'), form: z.enum(['marian', 'tensor2tensor']) }),
-    z.strictObject({ kind: z.literal('relative'), buckets: size, maxDistance: size }),
-  ]),
-  biases: z.boolean(),
-  headBias: z.boolean(),
-  scaledEmbedding: z.boolean(),
-  scaledScores: z.boolean(),
-  scaledHead: z.boolean(),
-  gated: z.boolean(),
-  activation: z.enum(['geluTanh', 'gelu', 'relu', 'silu']),
-  startToken: token,
-  padToken: token,
-  beginToken: token.optional(),
-  endTokens: z.array(token),
+const bertSchema = z.object({
+  model_type: z.literal('bert'),
+  vocab_size: size,
+  hidden_size: size,
+  num_hidden_layers: size,
+  num_attention_heads: size,
+  intermediate_size: size,
+  hidden_act: activation.default('gelu'),
+  max_position_embeddings: size.default(512),
+  type_vocab_size: size.default(2),
+  layer_norm_eps: z.number().positive().default(1e-12),
+  tie_word_embeddings: z.boolean().default(true),
+  pad_token_id: token.nullish(),
+  bos_token_id: token.nullish(),
+  eos_token_id: tokens,
 });
 
-function readOwn(json: JsonObject): EncoderDecoderConfig {
-  const { sourceVocabularySize, beginToken, ...config } = checkJson(ownSchema, json['athanor'], 'bad_config', `${place}: athanor`);
+const bertsSchema = z.object({
+  encoder: bertSchema,
+  decoder: bertSchema,
+  tie_word_embeddings: z.boolean().nullish(),
+  decoder_start_token_id: token.nullish(),
+  pad_token_id: token.nullish(),
+  bos_token_id: token.nullish(),
+  eos_token_id: tokens,
+});
+
+/** EncoderDecoderModel of two BERTs; the decoder has attention to the encoder. */
+function readBerts(json: JsonObject): EncoderDecoderConfig {
+  const { encoder, decoder, ...top } = checkJson(bertsSchema, json, 'bad_config', place);
+  const { hidden_size: width, num_attention_heads: heads } = decoder;
+  for (const field of ['hidden_size', 'hidden_act', 'max_position_embeddings', 'type_vocab_size', 'layer_norm_eps'] as const)
+    if (encoder[field] !== decoder[field])
+      throw badField(`decoder.${field}`, `${decoder[field]} differs from the encoder's ${encoder[field]}; that is not supported`);
+  requireMultiple('decoder.hidden_size', width, 'decoder.num_attention_heads', heads);
+  requireMultiple('encoder.hidden_size', width, 'encoder.num_attention_heads', encoder.num_attention_heads);
+  const eos = top.eos_token_id ?? decoder.eos_token_id;
+  const bos = top.bos_token_id ?? decoder.bos_token_id;
   return {
-    ...config,
-    ...(sourceVocabularySize === undefined ? {} : { sourceVocabularySize }),
-    ...(beginToken === undefined ? {} : { beginToken }),
+    architecture: 'encoderDecoder',
+    vocabularySize: decoder.vocab_size,
+    sourceVocabularySize: encoder.vocab_size,
+    width,
+    layers: decoder.num_hidden_layers,
+    heads,
+    headWidth: width / heads,
+    feedForwardWidth: decoder.intermediate_size,
+    encoder: {
+      layers: encoder.num_hidden_layers,
+      heads: encoder.num_attention_heads,
+      headWidth: width / encoder.num_attention_heads,
+      feedForwardWidth: encoder.intermediate_size,
+    },
+    maxPositions: decoder.max_position_embeddings,
+    tiedHead: top.tie_word_embeddings ?? decoder.tie_word_embeddings,
+    normEpsilon: decoder.layer_norm_eps,
+    norm: 'layer',
+    normPlacement: 'after',
+    embeddingNorm: true,
+    finalNorm: false,
+    positions: { kind: 'learned', offset: 0 },
+    biases: true,
+    headBias: true,
+    scaledEmbedding: false,
+    scaledScores: true,
+    scaledHead: false,
+    gated: false,
+    activation: activationsByName[decoder.hidden_act],
+    tokenTypes: decoder.type_vocab_size,
+    headTransform: true,
+    startToken: startTokenOf({ decoder_start_token_id: top.decoder_start_token_id, bos_token_id: bos }),
+    padToken: top.pad_token_id ?? decoder.pad_token_id ?? 0,
+    ...readTokens({ vocab_size: decoder.vocab_size, bos_token_id: bos, eos_token_id: eos, ...anyToken }),
   };
 }
 
@@ -213,62 +229,9 @@ export const encoderDecoderReaders: Readonly<Record<string, (json: JsonObject) =
   pegasus: (json) => readSeq2Seq('pegasus', json),
   marian: (json) => readSeq2Seq('marian', json),
   t5: readT5,
+  'encoder-decoder': readBerts,
   [ownType]: readOwn,
 };
-
-/** The class of transformers that computes what this configuration says; undefined where there is none. */
-export function familyOf(config: EncoderDecoderConfig): Family | undefined {
-  if (isT5(config)) return 't5';
-  const { width, heads, headWidth, encoder } = config;
-  const isPlain =
-    config.norm === 'layer' &&
-    config.normEpsilon === layerNormEpsilon &&
-    config.biases &&
-    config.scaledScores &&
-    !config.scaledHead &&
-    !config.gated &&
-    heads * headWidth === width &&
-    encoder.heads * encoder.headWidth === width;
-  if (!isPlain) return undefined;
-  const families = ['bart', 'mbart', 'pegasus', 'marian'] as const;
-  const family = families.find((name) => {
-    const { positions, ...shape } = shapes[name];
-    return (
-      config.normPlacement === shape.normPlacement &&
-      config.embeddingNorm === shape.embeddingNorm &&
-      config.finalNorm === shape.finalNorm &&
-      JSON.stringify(config.positions, Object.keys(positions).sort()) === JSON.stringify(positions, Object.keys(positions).sort())
-    );
-  });
-  return config.sourceVocabularySize === undefined || family === 'marian' ? family : undefined;
-}
-
-function isT5(config: EncoderDecoderConfig): boolean {
-  const { encoder, heads, headWidth, feedForwardWidth } = config;
-  const isSymmetric = encoder.heads === heads && encoder.headWidth === headWidth && encoder.feedForwardWidth === feedForwardWidth;
-  const hasExtras = config.embeddingNorm || config.biases || config.headBias || config.scaledEmbedding || config.scaledScores;
-  return (
-    config.norm === 'rms' &&
-    config.normPlacement === 'before' &&
-    config.finalNorm &&
-    config.positions.kind === 'relative' &&
-    config.sourceVocabularySize === undefined &&
-    // A gated exact GELU has no name there: "gated-gelu" is the tanh form.
-    !(config.gated && config.activation === 'gelu') &&
-    isSymmetric &&
-    !hasExtras
-  );
-}
-
-/** @throws AppError `unsupported` when transformers has no class for it */
-export function requireFamily(config: EncoderDecoderConfig): Family {
-  const family = familyOf(config);
-  if (family !== undefined) return family;
-  throw new AppError(
-    'unsupported',
-    'transformers has no class for this encoder-decoder: its norms, positions, vocabularies or scales are not those of BART, mBART, Pegasus, Marian or T5. Export it to ONNX.',
-  );
-}
 
 const activationNames = { geluTanh: 'gelu_new', gelu: 'gelu', relu: 'relu', silu: 'silu' } as const;
 
@@ -278,6 +241,7 @@ const classNames = {
   pegasus: 'PegasusForConditionalGeneration',
   marian: 'MarianMTModel',
   t5: 'T5ForConditionalGeneration',
+  'encoder-decoder': 'EncoderDecoderModel',
 } as const satisfies Readonly<Record<Family, string>>;
 
 export function writeEncoderDecoder(config: EncoderDecoderConfig): object {
@@ -291,6 +255,10 @@ export function writeEncoderDecoder(config: EncoderDecoderConfig): object {
     pad_token_id: config.padToken,
     decoder_start_token_id: config.startToken,
   };
+  if (family === 'encoder-decoder') {
+    const { d_model: _width, ...shared } = common;
+    return { ...shared, ...writeBerts(config) };
+  }
   return family === 't5' ? { ...common, ...writeT5(config) } : { ...common, ...writeSeq2Seq(family, config) };
 }
 
@@ -314,7 +282,33 @@ function writeT5(config: EncoderDecoderConfig): object {
   };
 }
 
-function writeSeq2Seq(family: Exclude<Family, 't5'>, config: EncoderDecoderConfig): object {
+function writeBerts(config: EncoderDecoderConfig): object {
+  const common = {
+    model_type: 'bert',
+    hidden_size: config.width,
+    hidden_act: activationNames[config.activation],
+    max_position_embeddings: config.maxPositions,
+    type_vocab_size: config.tokenTypes,
+    layer_norm_eps: config.normEpsilon,
+    tie_word_embeddings: config.tiedHead,
+    pad_token_id: config.padToken,
+    hidden_dropout_prob: 0,
+    attention_probs_dropout_prob: 0,
+  };
+  const side = (vocabularySize: number, { layers, heads, feedForwardWidth }: Omit<EncoderConfig, 'headWidth'>): object => ({
+    ...common,
+    vocab_size: vocabularySize,
+    num_hidden_layers: layers,
+    num_attention_heads: heads,
+    intermediate_size: feedForwardWidth,
+  });
+  return {
+    encoder: side(config.sourceVocabularySize ?? config.vocabularySize, config.encoder),
+    decoder: { ...side(config.vocabularySize, config), is_decoder: true, add_cross_attention: true },
+  };
+}
+
+function writeSeq2Seq(family: Seq2SeqFamily, config: EncoderDecoderConfig): object {
   const { sourceVocabularySize, vocabularySize, encoder } = config;
   const vocabularies = {
     vocab_size: sourceVocabularySize ?? vocabularySize,

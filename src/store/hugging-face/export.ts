@@ -10,7 +10,7 @@ import { type FolderWriter, renameDurably, writeFolder } from '../folder-writer.
 import { type TensorSource, writeSafetensors } from '../safetensors.ts';
 import { indexName } from './checkpoint.ts';
 import { writeHuggingFaceConfig } from './config.ts';
-import { requireFamily } from './encoder-decoder-config.ts';
+import { requireFamily } from './encoder-decoder-family.ts';
 import { type GenerationDefaults, writeGenerationConfig } from './generation.ts';
 import { checkpointTensors, repeatedTensors } from './tensor-names.ts';
 import { isTokenizerFile, type TokenizerFiles } from './tokenizer-files.ts';

@@ -1,7 +1,7 @@
 // Names and layouts of tensors in Hugging Face checkpoints; the only place where those names exist.
 import { AppError, invariant } from '#base';
-import { architectureOf, type EncoderDecoderConfig, isEncoderDecoder, type ModelConfig, type ParameterSpec } from '#models';
-import { familyOf } from './encoder-decoder-config.ts';
+import { architectureOf, isEncoderDecoder, type ModelConfig, type ParameterSpec } from '#models';
+import { embeddingPath, encoderDecoderTable, headName, headPath, type NameTable } from './encoder-decoder-names.ts';
 
 /** How one of our parameters is stored in a checkpoint. */
 export interface CheckpointTensor {
@@ -13,19 +13,6 @@ export interface CheckpointTensor {
   readonly shape: readonly number[];
 }
 
-/** Where a model's parameters are in checkpoints. */
-interface NameTable {
-  /** In front of everything but the head; checkpoints of the model without its head leave it out. */
-  readonly prefix: string;
-  /** Full name of a parameter. */
-  readonly nameOf: (spec: ParameterSpec) => string;
-  readonly isTransposed: (spec: ParameterSpec) => boolean;
-  /** Constant buffers that older releases stored, without the prefix. */
-  readonly buffers: RegExp;
-  /** Full names of tensors that are stored a second time, and the path of the parameter that they equal. */
-  readonly copies: ReadonlyMap<string, string>;
-}
-
 /** Names of whole modules: ours -> theirs, inside a block, then outside. */
 interface ModuleTable {
   readonly prefix: string;
@@ -35,10 +22,6 @@ interface ModuleTable {
   readonly isLinear: boolean;
   readonly buffers: RegExp;
 }
-
-const headName = 'lm_head.weight';
-const headPath = 'head.weight';
-const embeddingPath = 'embed.token.weight';
 
 const decoderTables: Readonly<Record<Exclude<ModelConfig['architecture'], 'encoderDecoder'>, ModuleTable>> = {
   gpt2: {
@@ -77,7 +60,7 @@ const decoderTables: Readonly<Record<Exclude<ModelConfig['architecture'], 'encod
 };
 
 function tableOf(config: ModelConfig): NameTable {
-  if (isEncoderDecoder(config)) return familyOf(config) === 't5' ? t5Table(config) : seq2seqTable(config);
+  if (isEncoderDecoder(config)) return encoderDecoderTable(config);
   const table = decoderTables[config.architecture];
   return {
     prefix: table.prefix,
@@ -95,101 +78,6 @@ function moduleName(table: ModuleTable, { path, block }: ParameterSpec): string 
   const theirs = block === undefined ? table.outside[module] : table.inBlock[module];
   invariant(theirs !== undefined, `${path} has a name in Hugging Face checkpoints`);
   return block === undefined ? `${theirs}${ending}` : `${table.blocks}.${block}.${theirs}${ending}`;
-}
-
-/** `encoder.h.3.attn.q.weight` -> side, layer (none outside the blocks), `attn.q`, `.weight`. */
-function stackParts(path: string): {
-  readonly side: string;
-  readonly layer: string | undefined;
-  readonly module: string;
-  readonly ending: string;
-} {
-  const [, side, layer, module, ending] = /^(encoder|decoder)\.(?:h\.(\d+)\.)?(.+?)(\.\w+)$/.exec(path) ?? [];
-  invariant(side !== undefined && module !== undefined && ending !== undefined, `${path} belongs to a stack`);
-  return { side, layer, module, ending };
-}
-
-function theirName(modules: Readonly<Record<string, string>>, module: string, path: string): string {
-  const theirs = modules[module];
-  invariant(theirs !== undefined, `${path} has a name in Hugging Face checkpoints`);
-  return theirs;
-}
-
-const seq2seqModules: Readonly<Record<string, string>> = {
-  'attn.q': 'self_attn.q_proj',
-  'attn.k': 'self_attn.k_proj',
-  'attn.v': 'self_attn.v_proj',
-  'attn.out': 'self_attn.out_proj',
-  'attn.norm': 'self_attn_layer_norm',
-  'cross.q': 'encoder_attn.q_proj',
-  'cross.k': 'encoder_attn.k_proj',
-  'cross.v': 'encoder_attn.v_proj',
-  'cross.out': 'encoder_attn.out_proj',
-  'cross.norm': 'encoder_attn_layer_norm',
-  'mlp.fc': 'fc1',
-  'mlp.proj': 'fc2',
-  'mlp.norm': 'final_layer_norm',
-  'embed.norm': 'layernorm_embedding',
-  position: 'embed_positions',
-  norm: 'layer_norm',
-};
-
-/** BART, mBART, Pegasus and Marian. */
-function seq2seqTable(config: EncoderDecoderConfig): NameTable {
-  const isShared = config.sourceVocabularySize === undefined;
-  const sideTable = (side: string): string => `model.${side}.embed_tokens.weight`;
-  const fixed: Readonly<Record<string, string>> = {
-    [headPath]: headName,
-    'head.bias': 'final_logits_bias',
-    [embeddingPath]: isShared ? 'model.shared.weight' : sideTable('decoder'),
-    'embed.source.weight': sideTable('encoder'),
-  };
-  const copies = new Map<string, string>(isShared ? ['encoder', 'decoder'].map((side) => [sideTable(side), embeddingPath]) : []);
-  if (config.tiedHead) copies.set(headName, embeddingPath);
-  return {
-    prefix: 'model.',
-    nameOf({ path }) {
-      const known = fixed[path];
-      if (known !== undefined) return known;
-      const { side, layer, module, ending } = stackParts(path);
-      const block = layer === undefined ? '' : `layers.${layer}.`;
-      return `model.${side}.${block}${theirName(seq2seqModules, module, path)}${ending}`;
-    },
-    isTransposed: ({ role }) => role === 'linear',
-    buffers:
-      config.positions.kind === 'sinusoidal'
-        ? /^((en|de)coder\.embed_positions\.weight|(en|de)coder\.version)$/
-        : /^(en|de)coder\.version$/,
-    copies,
-  };
-}
-
-const t5Modules: Readonly<Record<string, string>> = { q: 'q', k: 'k', v: 'v', out: 'o', proj: 'wo' };
-
-function t5Table(config: EncoderDecoderConfig): NameTable {
-  const copies = new Map(['encoder', 'decoder'].map((side) => [`${side}.embed_tokens.weight`, embeddingPath]));
-  if (config.tiedHead) copies.set(headName, embeddingPath);
-  return {
-    prefix: '',
-    nameOf({ path }) {
-      if (path === headPath) return headName;
-      if (path === embeddingPath) return 'shared.weight';
-      const { side, layer, module, ending } = stackParts(path);
-      if (module === 'relative') return `${side}.block.0.layer.0.SelfAttention.relative_attention_bias${ending}`;
-      if (layer === undefined) return `${side}.final_layer_norm${ending}`;
-      const [part = '', name = ''] = module.split('.');
-      const index = part === 'attn' ? 0 : part === 'cross' || side === 'encoder' ? 1 : 2;
-      const place = `${side}.block.${layer}.layer.${index}`;
-      if (name === 'norm') return `${place}.layer_norm${ending}`;
-      const inner = { ...t5Modules, ...(config.gated ? { gate: 'wi_0', fc: 'wi_1' } : { fc: 'wi' }) };
-      const kind = { attn: 'SelfAttention', cross: 'EncDecAttention', mlp: 'DenseReluDense' };
-      return `${place}.${theirName(kind, part, path)}.${theirName(inner, name, path)}${ending}`;
-    },
-    isTransposed: ({ role }) => role === 'linear',
-    // Early releases kept a table there that nothing read.
-    buffers: /^decoder\.block\.0\.layer\.1\.EncDecAttention\.relative_attention_bias\.weight$/,
-    copies,
-  };
 }
 
 /** Every tensor that a checkpoint of this configuration has, under its full name, in our order. */
@@ -222,7 +110,7 @@ export function repeatedTensors(config: ModelConfig): ReadonlyMap<string, string
 
 /** The configuration as far as it can be told from the names only: checkpoints of BART may lack the bias of the logits, which is then zero. */
 export function fitToNames(config: ModelConfig, storedNames: ReadonlySet<string>): ModelConfig {
-  if (!isEncoderDecoder(config) || !config.headBias || storedNames.has('final_logits_bias')) return config;
+  if (!isEncoderDecoder(config) || !config.headBias || config.headTransform || storedNames.has('final_logits_bias')) return config;
   return { ...config, headBias: false };
 }
 
