@@ -1,4 +1,5 @@
 // Small random encoder-decoders against transformers: logits, losses, gradients, cached decoding, folders.
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Engine } from '#engine';
@@ -27,7 +28,7 @@ import { modelTolerances } from '#test/tolerances';
 import { temporaryFolder } from '../support/temporary.ts';
 import { itWithPython, runPython } from '../unit/store/python.ts';
 import { expectClose, unpack } from './golden.ts';
-import { type PairCase, pairCase, pairCaseNames, pairInputs, pairModel } from './pairs.ts';
+import { type PairCase, pairCase, pairCaseNames, pairFolder, pairInputs, pairModel } from './pairs.ts';
 
 const engines: readonly (readonly [string, () => Engine | Promise<Engine>])[] = [
   ['reference', () => createReferenceEngine()],
@@ -204,5 +205,26 @@ describe('folders of encoder-decoders', () => {
     const { final_logits_bias: _bias, ...state } = golden.state;
     const model = await pairModel({ ...golden, state });
     expect(model.parameters.has('head.bias')).toBe(false);
+  });
+
+  it('keeps how targets are searched, and takes the start token of the generation settings', async () => {
+    const folder = await pairFolder(pairCase('bart'));
+    const settings = {
+      num_beams: 4,
+      length_penalty: 2,
+      early_stopping: 'never',
+      no_repeat_ngram_size: 3,
+      forced_eos_token_id: 2,
+      max_length: 14,
+    };
+    writeFileSync(join(folder, 'generation_config.json'), JSON.stringify({ ...settings, decoder_start_token_id: 5 }));
+    const { model, generation } = await importHuggingFace(folder, { tokenizer: 'optional' });
+    expect(model.config).toMatchObject({ startToken: 5 });
+    const copy = join(temporaryFolder(), 'model');
+    await exportHuggingFace(model, new Map(), copy, { generation });
+    expect(JSON.parse(readFileSync(join(copy, 'generation_config.json'), 'utf8'))).toMatchObject({
+      ...settings,
+      decoder_start_token_id: 5,
+    });
   });
 });

@@ -2,7 +2,7 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AppError, at, type OperationContext, quietContext, throwIfCancelled, yieldToEventLoop } from '#base';
-import { checkModel, denseParameter, type Model, type ModelConfig, type Parameter } from '#models';
+import { checkConfig, checkModel, denseParameter, isEncoderDecoder, type Model, type ModelConfig, type Parameter } from '#models';
 import { firstNonFinite, type HostTensor, isFloat, printShape, sameShape, toNumbers, transposeMatrix } from '#tensor';
 import { readFailure, readJsonFile } from '../json.ts';
 import { type Checkpoint, type CheckpointEntry, openCheckpoint } from './checkpoint.ts';
@@ -27,7 +27,7 @@ export interface ImportedModel {
 /**
  * Reads `config.json`, `tokenizer.json` and `model.safetensors` (one file, or shards with an index) of a folder.
  *
- * The end tokens of `generation_config.json` win over those of `config.json`, as in transformers.
+ * The end tokens and the start token of `generation_config.json` win over those of `config.json`, as in transformers.
  *
  * @throws AppError `file_not_found` | `file_not_allowed` | `bad_config` | `unknown_architecture` | `bad_tokenizer` | `tokenizer_mismatch` |
  * `pickle_refused` | `bad_safetensors` | `config_mismatch` | `bad_weights` | `cancelled`
@@ -39,6 +39,7 @@ export async function importHuggingFace(folder: string, options: ImportOptions =
     const read = readHuggingFaceConfig(await readJsonFile(join(folder, 'config.json'), 'bad_config'));
     const generation = await readGeneration(folder);
     const config = withGeneration(read, generation);
+    checkConfig(config);
     const tokenizerFiles = await readTokenizer(folder, options.tokenizer ?? 'required');
     checkTokenizer(tokenizerFiles, config.vocabularySize);
     const checkpoint = await openCheckpoint(folder);
@@ -62,7 +63,8 @@ async function readGeneration(folder: string): Promise<GenerationDefaults> {
   }
 }
 
-function withGeneration(config: ModelConfig, { endTokens }: GenerationDefaults): ModelConfig {
+function withGeneration(read: ModelConfig, { endTokens, startToken }: GenerationDefaults): ModelConfig {
+  const config = isEncoderDecoder(read) && startToken !== undefined ? { ...read, startToken } : read;
   // An identifier outside the vocabulary is never produced; transformers writes its default there for tiny vocabularies.
   const reachable = endTokens?.filter((token) => token < config.vocabularySize);
   return reachable === undefined || reachable.length === 0 ? config : { ...config, endTokens: reachable };
