@@ -60,11 +60,8 @@ export function cacheWidth(headWidth: number): number {
   return Math.ceil(headWidth / 8) * 8;
 }
 
-/** A `Network` over a graph builder. It knows how parameters are stored, not what they hold. */
-export class GraphNetwork implements Network {
-  readonly b: NetworkBuilder;
-  readonly positions: Value;
-  readonly positionLimit: number;
+/** What a network writes down while a graph is built; networks over one model in one graph share it. */
+class NetworkRecords {
   /** The parameters' inputs by stored name (without the prefix), in the order of their first use. */
   readonly parameterInputs = new Map<string, Value>();
   /** The extended caches by output name `present.{layer}.key` and `.value`; empty without a cache. */
@@ -72,6 +69,17 @@ export class GraphNetwork implements Network {
   /** What each linear layer was applied to, rows [N, in], by the path of its weight: for calibration. */
   readonly linearInputs = new Map<string, Value>();
   readonly taps = new Map<string, Value>();
+}
+
+/** A `Network` over a graph builder. It knows how parameters are stored, not what they hold. */
+export class GraphNetwork implements Network {
+  readonly b: NetworkBuilder;
+  readonly positions: Value;
+  readonly positionLimit: number;
+  readonly parameterInputs: NetworkRecords['parameterInputs'];
+  readonly presents: NetworkRecords['presents'];
+  readonly linearInputs: NetworkRecords['linearInputs'];
+  readonly taps: NetworkRecords['taps'];
   readonly #model: ModelDeclaration;
   readonly #specs: ReadonlyMap<string, ParameterSpec>;
   readonly #attention: AttentionMode;
@@ -80,7 +88,11 @@ export class GraphNetwork implements Network {
   readonly #biases = new Map<string, Value | undefined>();
   #keyPositions: Value | undefined;
 
-  constructor(b: NetworkBuilder, model: ModelDeclaration, options: NetworkOptions) {
+  constructor(b: NetworkBuilder, model: ModelDeclaration, options: NetworkOptions, records = new NetworkRecords()) {
+    this.parameterInputs = records.parameterInputs;
+    this.presents = records.presents;
+    this.linearInputs = records.linearInputs;
+    this.taps = records.taps;
     this.b = b;
     this.positions = options.positions;
     this.#model = model;
@@ -123,13 +135,7 @@ export class GraphNetwork implements Network {
    * So one graph holds an encoder and the decoder that reads it.
    */
   beside(options: Omit<NetworkOptions, 'prefix'>): GraphNetwork {
-    const other = new GraphNetwork(this.b, this.#model, { ...options, prefix: this.#prefix });
-    return Object.assign(other, {
-      parameterInputs: this.parameterInputs,
-      presents: this.presents,
-      linearInputs: this.linearInputs,
-      taps: this.taps,
-    });
+    return new GraphNetwork(this.b, this.#model, { ...options, prefix: this.#prefix }, this);
   }
 
   #parts(): EncoderDecoderParts {

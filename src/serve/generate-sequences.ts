@@ -59,7 +59,12 @@ export async function generateSequences(
   }
 }
 
-/** An encoder-decoder whose weights are on a device. Calls may follow each other, with any settings. */
+/**
+ * An encoder-decoder whose weights are on a device. Calls may follow each other, with any settings.
+ *
+ * Limit: encoding and each number of beams have a program of their own, and what they share (the table of tokens, the decoder) is packed into
+ * each. A batch runs until its last source is done; sources that ended earlier still cost their rows.
+ */
 export class SequenceGenerator {
   readonly #engine: Engine;
   readonly #model: Model;
@@ -84,7 +89,7 @@ export class SequenceGenerator {
     return new SequenceGenerator(engine, fastest, config, encode);
   }
 
-  /** The settings with their defaults, checked. @throws AppError `invalid_argument` | `context_too_long` */
+  /** Targets of each source, in the order of the sources. @throws AppError `invalid_argument` | `context_too_long` | `cancelled` */
   async generate(
     sources: readonly ArrayLike<number>[],
     given: Partial<SequenceSettings> = {},
