@@ -88,7 +88,7 @@ export class GraphNetwork implements Network {
   readonly #biases = new Map<string, Value | undefined>();
   #keyPositions: Value | undefined;
 
-  constructor(b: NetworkBuilder, model: ModelDeclaration, options: NetworkOptions, records = new NetworkRecords()) {
+  constructor(b: NetworkBuilder, model: ModelDeclaration, options: NetworkOptions, records: NetworkRecords = new NetworkRecords()) {
     this.parameterInputs = records.parameterInputs;
     this.presents = records.presents;
     this.linearInputs = records.linearInputs;
