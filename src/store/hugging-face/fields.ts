@@ -19,7 +19,7 @@ export const token = z.int().nonnegative();
 export const tokens = z.union([token, z.array(token)]).nullish();
 export const activation = z.enum(['gelu_new', 'gelu_pytorch_tanh', 'gelu', 'relu', 'silu', 'swish']);
 /** A switch of transformers that changes what is computed and that we do not have. */
-export const only = <Value extends boolean>(value: Value) => z.literal(value).nullish();
+export const only = <Value extends boolean>(value: Value): z.ZodOptional<z.ZodNullable<z.ZodLiteral<Value>>> => z.literal(value).nullish();
 
 interface TokenFields {
   readonly vocab_size: number;
