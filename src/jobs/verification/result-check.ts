@@ -4,7 +4,7 @@ import type { Engine } from '#engine';
 import { type Model, parameterCounts } from '#models';
 import type { Verification } from '../results.ts';
 import { FreshProcess, verificationFailed } from './fresh-process.ts';
-import { probeLogits, probeTokens } from './probe.ts';
+import { probeModel, probeSize } from './probe.ts';
 
 /**
  * Largest difference of a row's logits, relative to its largest logit.
@@ -70,15 +70,15 @@ export class PendingCheck {
   async compare(folder: string, hash: string, context: Pick<OperationContext, 'signal' | 'report'>): Promise<Verification> {
     const startedMs = performance.now();
     context.report({ phase: 'verify', step: 0, total: 1 });
-    const wanted = await probeLogits(this.#engine, this.#model, context);
+    const { values: wanted, width } = await probeModel(this.#engine, this.#model, context);
     const bad = wanted.findIndex((logit) => Number.isNaN(logit));
     if (bad >= 0)
       throw new AppError('bad_weights', `the result answers with logit ${bad} that is not a number. Nothing was stored under the name.`);
     const { storedBytes } = parameterCounts(this.#model);
     const timeoutMs = this.#timeoutMs + (1000 * storedBytes) / slowBytesPerSecond;
     const found = await this.#process.logits({ folder, hash, device: this.#engine.device }, timeoutMs, context.signal);
-    const tokens = probeTokens(this.#model.config).data.length;
-    const maxRelativeDifference = largestDifference(wanted, found, wanted.length / tokens);
+    const tokens = probeSize(this.#model.config);
+    const maxRelativeDifference = largestDifference(wanted, found, width);
     if (!(maxRelativeDifference <= verificationTolerance))
       throw verificationFailed(
         `its logits differ by ${maxRelativeDifference.toExponential(2)} of the largest, more than ${verificationTolerance.toExponential(0)}`,
