@@ -19,6 +19,7 @@ import { type CompressionEnvironment, type FinishedLayer, type Method, type Meth
 import { overlapped } from '../overlap.ts';
 import { selectMatrices } from '../patterns.ts';
 import { inputEnergies, weighComponents } from './component-losses.ts';
+import { partKey, partOf, solvedFrom } from './kept-decomposition.ts';
 import { breakEvenRank, componentBytes, rankForEnergy, rankForRatio } from './ranks.ts';
 import { fisherScales, magnitudeScales, type RowScales } from './row-scales.ts';
 import { measureSensitivity } from './sensitivity.ts';
@@ -107,8 +108,7 @@ class LowRankRun {
   async #shareOut(targets: readonly Target[]): Promise<{ solved: Solved; rank: number }[]> {
     const { ratio, allocate } = this.#settings;
     invariant(ratio !== undefined, 'the settings allow shared-out ranks with a ratio only');
-    const solved: Solved[] = [];
-    for await (const each of this.#solveAll(targets)) solved.push(each);
+    const solved = await this.#solveOnce(targets);
     const budgetBytes = ratio * targets.reduce((sum, { bytesBefore }) => sum + bytesBefore, 0);
     const inputs = [this.#model, solved, this.#matrices, this.#calibration(), this.#context] as const;
     const weighed =
@@ -120,6 +120,20 @@ class LowRankRun {
       budgetBytes,
     );
     return weighed.map(({ solved: each }, index) => ({ solved: each, rank: at(ranks, index) }));
+  }
+
+  /** In the order of `targets`, whatever comes from an earlier attempt. */
+  async #solveOnce(targets: readonly Target[]): Promise<Solved[]> {
+    const byPath = new Map<string, Solved>();
+    for (const target of targets) {
+      const part = await this.#layers.recallPart(partKey(target));
+      if (part !== undefined) byPath.set(target.spec.path, solvedFrom(target, part));
+    }
+    for await (const solved of this.#solveAll(targets.filter(({ spec }) => !byPath.has(spec.path)))) {
+      await this.#layers.keepPart(partKey(solved.target), partOf(solved));
+      byPath.set(solved.target.spec.path, solved);
+    }
+    return [...byPath.values()].sort((left, right) => targets.indexOf(left.target) - targets.indexOf(right.target));
   }
 
   #calibration(): Calibration {

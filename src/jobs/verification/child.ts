@@ -3,13 +3,13 @@ import { AppError, quietContext } from '#base';
 import { createOnnxEngine } from '#engine/onnx';
 import { readArtefactFolder } from '#store';
 import type { ChildAnswer, ChildRequest } from './fresh-process.ts';
-import { probeModel } from './probe.ts';
+import { probeAnswer } from './probe.ts';
 
 async function answer({ folder, hash, device }: ChildRequest): Promise<ChildAnswer> {
   try {
     const { model } = await readArtefactFolder(folder, hash, quietContext.signal);
     const engine = await createOnnxEngine({ device });
-    return { kind: 'logits', logits: (await probeModel(engine, model, quietContext)).values };
+    return { kind: 'logits', logits: (await probeAnswer(engine, model, quietContext)).numbers };
   } catch (error) {
     return { kind: 'failed', message: AppError.from(error).message };
   }

@@ -1,7 +1,7 @@
-// The fixed batch that a result is run on, and what it answers.
+// The fixed batch of tokens that a result is run on, and what it answers: logits of tokens or of labels, or embeddings.
 import { at, invariant, type OperationContext } from '#base';
 import type { Engine } from '#engine';
-import { buildTaskGraph, graphNames, isEncoderDecoder, type Model, type ModelConfig, uploadModel } from '#models';
+import { borrowModel, buildTaskGraph, graphNames, isEncoderDecoder, type Model, type ModelConfig } from '#models';
 import { type HostTensor, hostTensor, int64, toNumbers } from '#tensor';
 
 /** B */
@@ -9,64 +9,50 @@ const sequences = 2;
 /** T, unless the model has fewer positions. */
 const longest = 16;
 
-/** What a model answers to the probe: rows of logits or of sentence embeddings. */
-export interface ProbeAnswer {
-  readonly values: Float32Array;
-  /** Of one row. */
-  readonly width: number;
-}
-
 /** Ids over the whole vocabulary, the first and the last included, upwards and then downwards: [B, T]. */
-function probeIds(vocabularySize: number, length: number): HostTensor<'int64'> {
-  const upwards = Array.from({ length }, (_, index) => Math.floor((index * (vocabularySize - 1)) / Math.max(1, length - 1)));
-  return int64([sequences, length], [...upwards, ...upwards.toReversed()]);
+export function probeTokens({
+  vocabularySize: V,
+  maxPositions,
+}: Pick<ModelConfig, 'vocabularySize' | 'maxPositions'>): HostTensor<'int64'> {
+  const T = Math.min(longest, maxPositions);
+  const upwards = Array.from({ length: T }, (_, index) => Math.floor((index * (V - 1)) / Math.max(1, T - 1)));
+  return int64([sequences, T], [...upwards, ...upwards.toReversed()]);
 }
 
-/** The last quarter of the second text is padding. */
-function probeMask(shape: readonly number[]): HostTensor<'bool'> {
-  const mask = hostTensor('bool', shape);
-  mask.data.fill(1, 0, mask.data.length - Math.floor(at(shape, 1) / 4));
-  return mask;
-}
-
-/** Every input that the graph of some task has besides the parameters. */
+/** Every input that the graph of some task has beside the parameters. The last quarter of the second text, or source, is padding. */
 function probeInputs(config: ModelConfig): Readonly<Record<string, HostTensor>> {
-  const T = Math.min(longest, config.maxPositions);
-  const tokens = probeIds(config.vocabularySize, T);
-  const { shape } = tokens;
-  const sourceVocabulary = isEncoderDecoder(config) ? config.sourceVocabularySize : undefined;
+  const tokens = probeTokens(config);
+  const mask = hostTensor('bool', tokens.shape);
+  mask.data.fill(1, 0, mask.data.length - Math.floor(at(tokens.shape, 1) / 4));
+  const sources = isEncoderDecoder(config) ? (config.sourceVocabularySize ?? config.vocabularySize) : config.vocabularySize;
   return {
     [graphNames.tokens]: tokens,
-    [graphNames.mask]: probeMask(shape),
-    [graphNames.tokenTypes]: hostTensor('int64', shape),
-    [graphNames.source]: probeIds(sourceVocabulary ?? config.vocabularySize, T),
-    [graphNames.sourceMask]: probeMask(shape),
+    [graphNames.mask]: mask,
+    [graphNames.tokenTypes]: hostTensor('int64', tokens.shape),
+    [graphNames.source]: probeTokens({ ...config, vocabularySize: sources }),
+    [graphNames.sourceMask]: mask,
   };
 }
 
-/** Number of tokens in the probe; of an encoder-decoder those of the targets. */
-export function probeSize({ maxPositions }: ModelConfig): number {
-  return sequences * Math.min(longest, maxPositions);
+export interface ProbeAnswer {
+  readonly numbers: Float32Array;
+  /** Numbers that belong together: the logits of one token or text, or one embedding. */
+  readonly width: number;
 }
 
-/** Runs the probe. Holds the weights on the device for the call. */
-export async function probeModel(engine: Engine, model: Model, { signal }: Pick<OperationContext, 'signal'>): Promise<ProbeAnswer> {
-  const given = probeInputs(model.config);
-  const length = Math.min(longest, model.config.maxPositions);
-  const program = await engine.compile(buildTaskGraph(model, { batch: sequences, length }), { name: 'verification' });
-  const weights = uploadModel(engine, model);
+/** What a model of any task answers to the probe's tokens. Holds the weights on the device for the call. */
+export async function probeAnswer(engine: Engine, model: Model, { signal }: Pick<OperationContext, 'signal'>): Promise<ProbeAnswer> {
+  const [batch = 0, length = 0] = probeTokens(model.config).shape;
+  const program = await engine.compile(buildTaskGraph(model, { batch, length }), { name: 'verification' });
+  const weights = borrowModel(engine, model);
   try {
-    const inputs: Record<string, HostTensor | (typeof weights)[string]> = {};
-    for (const name of program.inputNames) {
-      const value = weights[name] ?? given[name];
-      if (value !== undefined) inputs[name] = value;
-    }
-    const results = await program.run(inputs, { signal });
-    const answer = results[graphNames.logits] ?? results[graphNames.embedding];
-    invariant(answer !== undefined, 'the graph of a task answers logits or embeddings');
+    const available: Record<string, HostTensor | (typeof weights)[string]> = { ...weights, ...probeInputs(model.config) };
+    const inputs = Object.fromEntries(Object.entries(available).filter(([name]) => program.inputNames.includes(name)));
+    const results = Object.values(await program.run(inputs, { signal }));
+    const [answer] = results;
+    invariant(answer !== undefined && results.length === 1, 'the graph of a task has one answer');
     try {
-      const { shape } = answer;
-      return { values: Float32Array.from(toNumbers(answer.read())), width: at(shape, shape.length - 1) };
+      return { numbers: Float32Array.from(toNumbers(answer.read())), width: at(answer.shape, answer.shape.length - 1) };
     } finally {
       answer.release();
     }

@@ -4,7 +4,7 @@ import type { Engine } from '#engine';
 import { type Model, parameterCounts } from '#models';
 import type { Verification } from '../results.ts';
 import { FreshProcess, verificationFailed } from './fresh-process.ts';
-import { probeModel, probeSize } from './probe.ts';
+import { probeAnswer, probeTokens } from './probe.ts';
 
 /**
  * Largest difference of a row's logits, relative to its largest logit.
@@ -70,14 +70,14 @@ export class PendingCheck {
   async compare(folder: string, hash: string, context: Pick<OperationContext, 'signal' | 'report'>): Promise<Verification> {
     const startedMs = performance.now();
     context.report({ phase: 'verify', step: 0, total: 1 });
-    const { values: wanted, width } = await probeModel(this.#engine, this.#model, context);
+    const { numbers: wanted, width } = await probeAnswer(this.#engine, this.#model, context);
     const bad = wanted.findIndex((logit) => Number.isNaN(logit));
     if (bad >= 0)
       throw new AppError('bad_weights', `the result answers with logit ${bad} that is not a number. Nothing was stored under the name.`);
     const { storedBytes } = parameterCounts(this.#model);
     const timeoutMs = this.#timeoutMs + (1000 * storedBytes) / slowBytesPerSecond;
     const found = await this.#process.logits({ folder, hash, device: this.#engine.device }, timeoutMs, context.signal);
-    const tokens = probeSize(this.#model.config);
+    const tokens = probeTokens(this.#model.config).data.length;
     const maxRelativeDifference = largestDifference(wanted, found, width);
     if (!(maxRelativeDifference <= verificationTolerance))
       throw verificationFailed(

@@ -155,9 +155,10 @@ export function huggingFaceConfigText(config: ModelConfig, dtype: 'float32' | 'f
   return `${JSON.stringify(writeHuggingFaceConfig(config, dtype), null, 2).replace(floatFields, '$1.0$2')}\n`;
 }
 
-function writeFields(whole: ModelConfig): object {
-  if (whole.architecture === 'encoderDecoder') return writeEncoderDecoder(whole);
-  const { layerShapes: _, ...config } = whole;
+/** Without what only artefacts say, beside these fields or in a file of their own. */
+function writeFields({ embedding: _, halting: __, ...rest }: ModelConfig): object {
+  if (rest.architecture === 'encoderDecoder') return writeEncoderDecoder(rest);
+  const { layerShapes: ___, ...config } = rest;
   switch (config.architecture) {
     case 'gpt2':
       return writeGpt2(config);

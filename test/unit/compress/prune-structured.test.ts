@@ -315,7 +315,6 @@ describe('the step', () => {
   });
 
   it.each([
-    [{ ratio: 0.5 }, /structure/],
     [{ structure: 'heads' }, /ratio: needs a ratio/],
     [{ structure: 'layers' }, /ratio: needs either ratio or remove/],
     [{ structure: 'layers', ratio: 0.5, remove: [1] }, /ratio/],
