@@ -18,7 +18,7 @@ export interface NameTable {
   readonly aliases?: Readonly<Record<string, string>>;
 }
 
-export const headName = 'lm_head.weight';
+const headName = 'lm_head.weight';
 export const headPath = 'head.weight';
 export const embeddingPath = 'embed.token.weight';
 
