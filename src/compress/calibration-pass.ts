@@ -3,7 +3,7 @@ import { AppError, at, type OperationContext, throwIfCancelled } from '#base';
 import type { DeviceBuffer, Engine, Program } from '#engine';
 import { GraphBuilder, type Value } from '#graph';
 import type { Model } from '#models';
-import type { HostTensor } from '#tensor';
+import type { Dim, HostTensor } from '#tensor';
 import { bindWindow, type CalibrationNetwork, type CalibrationWindows, calibrationNetwork } from './calibration-windows.ts';
 
 /** A float64 tensor that is zero before the first window. */
@@ -11,6 +11,8 @@ export interface Running {
   readonly shape: readonly number[];
   /** What it is after a window, from what it was before. */
   readonly next: (b: GraphBuilder, before: Value) => Value;
+  /** `CalibrationNetwork.numRows` of the values that go into it, where they are to be counted. */
+  readonly numRows?: readonly Dim[];
 }
 
 export interface Pass {
@@ -32,7 +34,7 @@ const nextName = (index: number): string => `total.${index}`;
  * Runs the model over all windows.
  *
  * @param running - the tensors, from the values of the network; the head is a part of it only where `withHead`
- * @returns the tensors after the last window in the same order, and the number of real tokens and of texts
+ * @returns the tensors after the last window in the same order, and the number of rows that went into each, padding not counted
  * @throws AppError `not_enough_samples` without any token | `cancelled`
  */
 export async function runPass(
@@ -40,7 +42,7 @@ export async function runPass(
   withHead: boolean,
   running: (network: CalibrationNetwork) => readonly Running[],
   context: OperationContext,
-): Promise<{ readonly results: Float64Array[]; readonly tokens: number; readonly texts: number }> {
+): Promise<{ readonly results: Float64Array[]; readonly rows: readonly number[] }> {
   const b = new GraphBuilder();
   const tensors = running(calibrationNetwork(b, model, withHead));
   const outputs = tensors.map(
@@ -53,7 +55,7 @@ export async function runPass(
   let spare = allocate();
   try {
     let numTokens = 0;
-    let numTexts = 0;
+    const rows = tensors.map((): number => 0);
     let step = 0;
     for await (const window of windows()) {
       throwIfCancelled(context.signal);
@@ -61,11 +63,12 @@ export async function runPass(
       await addWindow(program, weights, bound.inputs, sums, spare, context.signal);
       [sums, spare] = [spare, sums];
       numTokens += bound.tokens;
-      numTexts += bound.texts;
+      for (const [index, { numRows = [] }] of tensors.entries())
+        rows[index] = numRows.reduce<number>((sum, each) => sum + bound.realRows(each), at(rows, index));
       context.report({ phase, step: ++step, ...(total === undefined ? {} : { total }), metrics: { tokens: numTokens } });
     }
     if (numTokens === 0) throw new AppError('not_enough_samples', 'the calibration data holds no window of tokens. Give more text.');
-    return { results: sums.map((sum) => Float64Array.from(sum.read().data as Float64Array)), tokens: numTokens, texts: numTexts };
+    return { results: sums.map((sum) => Float64Array.from(sum.read().data as Float64Array)), rows };
   } finally {
     for (const buffer of [...sums, ...spare]) buffer.release();
     await program.release();

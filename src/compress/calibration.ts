@@ -2,7 +2,7 @@
 import { AppError, at, type OperationContext, throwIfCancelled } from '#base';
 import type { DeviceBuffer, Engine, Program } from '#engine';
 import { GraphBuilder, optimizeGraph, type Value } from '#graph';
-import { borrowModel, type GraphNetwork, type Model, type ModelDeclaration, parameterSpecs } from '#models';
+import { borrowModel, type GraphNetwork, isEncoderDecoder, type Model, type ModelDeclaration, parameterSpecs } from '#models';
 import { type HostTensor, sizeOf } from '#tensor';
 import { type InputHistogram, type InputRange, inputHistograms, inputRanges } from './activation-statistics.ts';
 import { finite, type Pass, type Running, runPass } from './calibration-pass.ts';
@@ -107,7 +107,7 @@ function sumBytes(elements: number): number {
   return 3 * 8 * elements;
 }
 
-/** Runs the model over windows of tokens, or over padded texts where it is an encoder. */
+/** Runs the model over windows of tokens, over padded texts where it is an encoder, or over pairs where it is an encoder-decoder. */
 export class WindowCalibration implements Calibration {
   readonly #engine: Engine;
   readonly #windows: CalibrationWindows;
@@ -146,15 +146,16 @@ export class WindowCalibration implements Calibration {
       let taps: InputTap[] = [];
       const running = (network: CalibrationNetwork): Running[] => {
         taps = inputTaps(model, network, group);
-        return taps.map(({ inputs, width }) => ({
+        return taps.map(({ inputs, width, numRows }) => ({
           shape: shape(width),
+          numRows,
           next: (b, before) => inputs.reduce((sum, input) => b.add(sum, of(b, network.rows(b, input), width)), before),
         }));
       };
-      const { results, tokens, texts } = await runPass(this.#pass(model, weights, phase), hasHead(model, group), running, context);
+      const { results, rows } = await runPass(this.#pass(model, weights, phase), hasHead(model, group), running, context);
       for (const [index, tap] of taps.entries()) {
         const sum = finish(finite(at(results, index), tap.paths, 'the inputs'), tap.width);
-        yield { tap, sum, rows: tap.inputs.length * (tap.isOverTokens ? tokens : texts) };
+        yield { tap, sum, rows: at(rows, index) };
       }
     }
   }
@@ -180,10 +181,14 @@ export class WindowCalibration implements Calibration {
     const counts = new Float64Array(config.vocabularySize);
     for await (const window of this.#windows()) {
       throwIfCancelled(context.signal);
-      const { tokens, mask } = 'data' in window ? { tokens: window, mask: undefined } : window;
+      const { tokens, mask, source } =
+        'data' in window ? { tokens: window, mask: undefined, source: undefined } : { mask: undefined, source: undefined, ...window };
       tokens.data.forEach((id, index) => {
         if (mask?.data[index] !== 0) counts[Number(id)] = at(counts, Number(id)) + 1;
       });
+      // Sources with a table of their own say nothing of this one.
+      if (source === undefined || (isEncoderDecoder(config) && config.sourceVocabularySize !== undefined)) continue;
+      for (const id of source.data) counts[Number(id)] = at(counts, Number(id)) + 1;
     }
     if (!counts.some((count) => count > 0)) throw noWindows();
     return counts;

@@ -11,7 +11,7 @@ export {
   WindowCalibration,
   type WindowCalibrationOptions,
 } from './calibration.ts';
-export type { CalibrationWindows, PaddedWindow, PaddedWindows, TokenWindows } from './calibration-windows.ts';
+export type { CalibrationWindows, PaddedWindow, PaddedWindows, PairWindow, PairWindows, TokenWindows } from './calibration-windows.ts';
 export { type CompressionReport, compressModel, type RecipeEnvironment } from './compress-model.ts';
 export { SvdSolver } from './decomposition/svd.ts';
 export type { FactorizeEmbeddingSettings } from './factorize-embedding/settings.ts';

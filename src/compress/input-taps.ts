@@ -2,6 +2,7 @@
 import { at, invariant } from '#base';
 import type { GraphBuilder, Value } from '#graph';
 import { type ModelDeclaration, sharedUsers } from '#models';
+import type { Dim } from '#tensor';
 import type { CalibrationNetwork } from './calibration-windows.ts';
 
 /** Inputs whose moments are one sum, and the layers that read them. */
@@ -10,11 +11,12 @@ export interface InputTap {
   readonly inputs: readonly Value[];
   readonly paths: string[];
   readonly width: number;
-  readonly isOverTokens: boolean;
+  /** Of each input, in the symbols of a window. */
+  readonly numRows: readonly Dim[];
 }
 
 /** The inputs that are asked for; layers that read the same values share one sum. */
-export function inputTaps(model: ModelDeclaration, { net, isOverTokens }: CalibrationNetwork, paths: readonly string[]): InputTap[] {
+export function inputTaps(model: ModelDeclaration, { net, numRows }: CalibrationNetwork, paths: readonly string[]): InputTap[] {
   const users = sharedUsers(model);
   const taps = new Map<string, InputTap>();
   const numbers = new Map<Value, number>();
@@ -37,7 +39,7 @@ export function inputTaps(model: ModelDeclaration, { net, isOverTokens }: Calibr
     const first = at(inputs, 0);
     const width = at(first.shape, first.shape.length - 1);
     invariant(typeof width === 'number', `${path}: the width of its input is not known`);
-    taps.set(key, { inputs, paths: [path], width, isOverTokens: isOverTokens(first) });
+    taps.set(key, { inputs, paths: [path], width, numRows: inputs.map(numRows) });
   }
   return [...taps.values()];
 }

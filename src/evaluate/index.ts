@@ -1,7 +1,10 @@
 // evaluate: quality, comparison with a teacher, sizes, latency, and scores of continuations.
+export { type BleuScore, bleu } from './bleu.ts';
 export { type ClassificationResult, type ClassifierRequest, classificationScores, evaluateClassifier } from './classifier.ts';
 export { type EvaluationRequest, evaluateModel } from './evaluate-model.ts';
+export { type EvaluateSequencesRequest, evaluateSequences, type SequenceEvaluation } from './evaluate-sequences.ts';
 export { formatEvaluation, formatEvaluations } from './format.ts';
 export { type LatencyOptions, measureLatency } from './latency.ts';
 export type { EvaluationResult, LatencyResult, TeacherComparison, TextQuality } from './result.ts';
+export { type RougeOptions, type RougeScore, type RougeScores, rouge } from './rouge.ts';
 export { ContinuationScorer, type ScoreRequest, type ScoreResult, scoreContinuations } from './score.ts';

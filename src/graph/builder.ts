@@ -292,8 +292,12 @@ export class GraphBuilder implements Emitter {
     lastIndex: Value,
     totalLength: Value,
     attrs: GroupQueryAttentionAttrs,
+    bias?: Value,
   ): readonly [Value, Value, Value] {
-    return this.#three('groupQueryAttention', [q, k, v, pastKey, pastValue, lastIndex, totalLength], attrs);
+    const operands = [q, k, v, pastKey, pastValue, lastIndex, totalLength];
+    return bias === undefined
+      ? this.#three('groupQueryAttention', operands, attrs)
+      : this.#three('biasedGroupQueryAttention', [...operands, bias], attrs);
   }
 
   #three(op: OpName, operands: readonly Value[], attrs: object): readonly [Value, Value, Value] {

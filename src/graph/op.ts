@@ -200,6 +200,7 @@ export interface Emitter {
    *
    * Shapes: q [B, T, H*K], k and v [B, T, G*K], pastKey and pastValue [B, G, S, K] (S positions of room),
    * lastIndex int32 [B] (length of each row after this step, minus 1), totalLength int32 [1] (largest length after this step).
+   * `bias`, added to the scores, is [B or 1, H or 1, T, N] where N is totalLength.
    * Returns y [B, T, H*K], presentKey, presentValue (bind them to the past's buffers to update in place).
    */
   groupQueryAttention(
@@ -211,5 +212,6 @@ export interface Emitter {
     lastIndex: Value,
     totalLength: Value,
     attrs: GroupQueryAttentionAttrs,
+    bias?: Value,
   ): readonly [Value, Value, Value];
 }

@@ -29,6 +29,13 @@ export interface Network {
    * is the place in `attentionLayouts`.
    */
   attend(layer: number, q: Value, k: Value, v: Value, options?: AttentionOptions): Value;
+  /**
+   * Attention of a decoder layer to the source, of which padding is never seen. q [B, T, H, K] -> rows [B*T, H*K].
+   * The keys and values are those of `EncoderDecoderParts.sourceKeysValues`, made here or in an earlier step.
+   */
+  attendTo(layer: number, q: Value, options?: Pick<AttentionOptions, 'scale'>): Value;
+  /** int64 [S], the positions of the keys that `attend` sees, the cache's included. */
+  readonly keyPositions: Value;
   /** int64 [B, T], the position of each token in its sequence; or [T] where all sequences have the same. */
   readonly positions: Value;
   /** int64 [B, T], the text of a pair that each token belongs to; absent where all belong to the first. */
@@ -51,6 +58,8 @@ export interface AttentionOptions {
   readonly scale?: number;
   /** Bounds the scores before the mask: s -> cap·tanh(s/cap). */
   readonly softCap?: number;
+  /** Added to the scores, broadcast to [B, H, T, S]. */
+  readonly bias?: Value;
 }
 
 /** A norm whose result goes into linear layers and nowhere else: its gain and bias may be divided by what their rows are multiplied by. */
@@ -91,7 +100,7 @@ export interface Architecture<Config extends ModelConfig = ModelConfig> {
   blockStacks(config: Config): readonly BlockStack[];
   /** The configuration of the same model with other sizes; the width of a head stays. */
   resized(config: Config, sizes: ModelSizes): Config;
-  /** How the heads of one layer are laid out, for attention and for the cache. */
+  /** How the heads of one layer are laid out, for attention and for the cache; of an encoder-decoder those of the decoder's layers. */
   heads(config: Config, layer: number): HeadLayout;
   /** tokens int64 [B, T] -> hidden states after the last norm, rows [B*T, D]. */
   hidden(config: Config, net: Network, tokens: Value): Value;
@@ -99,6 +108,16 @@ export interface Architecture<Config extends ModelConfig = ModelConfig> {
   logits(config: Config, net: Network, hidden: Value): Value;
   /** Hidden state of each text's first token [B, D] -> logits of the labels [B, C]; absent where the architecture has no such head. */
   classLogits?(config: Config, net: Network, first: Value): Value;
+  /** Of architectures whose decoder reads a source; `hidden` is then the decoder's. */
+  readonly encoderDecoder?: EncoderDecoderParts<Config>;
+}
+
+/** What an architecture with an encoder adds. */
+export interface EncoderDecoderParts<Config extends ModelConfig = ModelConfig> {
+  /** source int64 [B, S] -> encoded rows [B*S, D]. */
+  encode(config: Config, net: Network, source: Value): Value;
+  /** encoded rows [B*S, D] -> keys and values [B*S, H*K] of one decoder layer's attention to the source, by heads of the decoder's width. */
+  sourceKeysValues(config: Config, net: Network, layer: number, encoded: Value): readonly [Value, Value];
 }
 
 export interface HeadLayout {

@@ -2,6 +2,7 @@
 import type { Architecture } from './architecture.ts';
 import { albert } from './architectures/albert.ts';
 import { bert } from './architectures/bert.ts';
+import { encoderDecoder } from './architectures/encoder-decoder.ts';
 import { gpt2 } from './architectures/gpt2.ts';
 import { llama } from './architectures/llama.ts';
 import type { ModelConfig } from './config.ts';
@@ -13,6 +14,7 @@ const architectures: { readonly [Name in ArchitectureName]: Architecture<Extract
   llama,
   bert,
   albert,
+  encoderDecoder,
 };
 
 /** The architecture of a configuration. */

@@ -1,8 +1,8 @@
-// Attention written in differentiable ops, with grouped keys and values.
+// Attention written in differentiable ops, with grouped keys and values, and the biases that hide keys.
 import { at } from '#base';
 import type { Emitter, Value } from '#graph';
-import { type Dim, float32, multiplyDims } from '#tensor';
-import type { AttentionOptions, HeadLayout } from './architecture.ts';
+import { type Dim, float32, multiplyDims, staticDim } from '#tensor';
+import type { AttentionOptions } from './architecture.ts';
 
 /** Added to scores that must not count; finite, so that a row in which nothing counts stays free of NaN. */
 const masked = -1e30;
@@ -18,12 +18,6 @@ export function causalBias(b: Emitter, length: Dim, keyMask?: Value, window?: nu
   const triangle = typeof length === 'number' ? hostTriangle(b, length, window) : graphTriangle(b, length, window);
   if (keyMask === undefined) return triangle;
   return b.add(triangle, keyBias(b, keyMask));
-}
-
-/** What is added to the scores where every query sees all real tokens. keyMask bool [B, T], true for those -> [B, 1, 1, T] */
-export function keyBias(b: Emitter, keyMask: Value): Value {
-  const [B, T] = [at(keyMask.shape, 0), at(keyMask.shape, 1)];
-  return b.reshape(b.where(keyMask, b.scalar(0, 'float32'), b.scalar(masked, 'float32')), [B, 1, 1, T]);
 }
 
 function hostTriangle(b: Emitter, length: number, window = length): Value {
@@ -45,13 +39,24 @@ function graphTriangle(b: Emitter, length: Dim, window: number | undefined): Val
   return b.where(isTooOld, hidden, triangle);
 }
 
+/** bool [B, S], true where a key is a real token -> [B, 1, 1, S], to be added to the scores. */
+export function keyBias(b: Emitter, keyMask: Value): Value {
+  const [B, S] = [at(keyMask.shape, 0), at(keyMask.shape, 1)];
+  return b.reshape(b.where(keyMask, b.scalar(0, 'float32'), b.scalar(masked, 'float32')), [B, 1, 1, S]);
+}
+
+/** x [B, S, heads, K] -> [B, heads, S, K] */
+export function byHead(b: Emitter, x: Value): Value {
+  return b.transpose(x, [0, 2, 1, 3]);
+}
+
 /**
- * softmax(cap(scale·q·kᵀ) + bias)·v, where the bias hides what the options' window does. q [B, T, H, K]; k and v [B, T, G, K] -> rows [B*T, H*K].
+ * softmax(cap(scale·q·kᵀ) + bias)·v. q [B, T, H, K]; k and v [B, G, S, K], by head -> rows [B*T, H*K].
  *
  * The H/G query heads of a group are put one under the other as [H/G*T, K] rows of one product with the group's keys: no copy
  * of keys and values, and their gradients need no sum over copies.
  *
- * @param bias - broadcast to [B, H, T, T]; absent where every query sees every key
+ * @param bias - broadcast to [B, H, T, S]; absent where every query sees every key
  */
 export function attention(
   b: Emitter,
@@ -59,21 +64,20 @@ export function attention(
   k: Value,
   v: Value,
   bias: Value | undefined,
-  layout: HeadLayout,
   { scale, softCap }: Pick<AttentionOptions, 'scale' | 'softCap'> = {},
 ): Value {
-  const { heads: H, keyValueHeads: G, headWidth: K } = layout;
   const [B, T] = [at(q.shape, 0), at(q.shape, 1)];
+  const [G, S] = [staticDim(k.shape[1], 'heads of keys'), at(k.shape, 2)];
+  const [H, K] = [staticDim(q.shape[2], 'heads'), staticDim(q.shape[3], 'head width')];
   const stacked = multiplyDims(H / G, T);
-  const byHead = (x: Value): Value => b.transpose(x, [0, 2, 1, 3]); // [B, heads, T, K]
 
-  const queries = b.reshape(byHead(q), [B, G, stacked, K]); // [B, G, H/G*T, K]
-  const products = b.matmul(queries, byHead(k), { transposeB: true, scale: scale ?? 1 / Math.sqrt(K) }); // [B, G, H/G*T, T]
+  const queries = b.reshape(byHead(b, q), [B, G, stacked, K]); // [B, G, H/G*T, K]
+  const products = b.matmul(queries, k, { transposeB: true, scale: scale ?? 1 / Math.sqrt(K) }); // [B, G, H/G*T, S]
   const scores = softCap === undefined ? products : softCapped(b, products, softCap);
-  const byQuery = b.reshape(scores, [B, H, T, T]);
-  const weights = b.softmax(bias === undefined ? byQuery : b.add(byQuery, bias)); // [B, H, T, T]
-  const mixed = b.matmul(b.reshape(weights, [B, G, stacked, T]), byHead(v)); // [B, G, H/G*T, K]
-  return b.reshape(byHead(b.reshape(mixed, [B, H, T, K])), [multiplyDims(B, T), H * K]);
+  const byQuery = b.reshape(scores, [B, H, T, S]);
+  const weights = b.softmax(bias === undefined ? byQuery : b.add(byQuery, bias)); // [B, H, T, S]
+  const mixed = b.matmul(b.reshape(weights, [B, G, stacked, S]), v); // [B, G, H/G*T, K]
+  return b.reshape(byHead(b, b.reshape(mixed, [B, H, T, K])), [multiplyDims(B, T), H * K]);
 }
 
 /** cap·tanh(x/cap): x where it is small, and never beyond the cap. */

@@ -1,6 +1,14 @@
 // Checks of a configuration that need no tensors.
 import { AppError } from '#base';
-import type { AlbertConfig, BertConfig, LlamaConfig, ModelConfig } from './config.ts';
+import {
+  type AlbertConfig,
+  type BertConfig,
+  type EncoderDecoderConfig,
+  isEncoderDecoder,
+  type LlamaConfig,
+  type ModelConfig,
+} from './config.ts';
+import { stackSizes } from './layer-shapes.ts';
 
 /**
  * Checks that sizes are positive integers that fit each other, and that rotary settings make sense.
@@ -25,7 +33,8 @@ export function checkConfig(config: ModelConfig): void {
   else if (config.headWidth === undefined)
     requireThat(config.width % config.heads === 0, `width ${config.width} is not a multiple of heads ${config.heads}`);
   else requireThat(isSize(config.headWidth), `headWidth must be a positive integer, got ${config.headWidth}`);
-  if ('padToken' in config) checkEncoder(config, requireThat);
+  if (config.architecture === 'bert' || config.architecture === 'albert') checkEncoder(config, requireThat);
+  if (isEncoderDecoder(config)) checkEncoderDecoder(config, requireThat);
   checkLayerShapes(config, requireThat);
 }
 
@@ -54,22 +63,25 @@ function isSize(value: number): boolean {
 function checkLayerShapes(config: ModelConfig, requireThat: (condition: boolean, what: string) => void): void {
   const shapes = config.layerShapes;
   if (shapes === undefined) return;
-  requireThat(shapes.length === config.layers, `layerShapes has ${shapes.length} entries for ${config.layers} layers`);
+  const stacks = stackSizes(config);
+  const blocks = stacks.reduce((sum, { layers }) => sum + layers, 0);
+  requireThat(shapes.length === blocks, `layerShapes has ${shapes.length} entries for ${blocks} layers`);
   const queriesPerKey = config.heads / ('keyValueHeads' in config ? config.keyValueHeads : config.heads);
-  for (const [layer, { heads, keyValueHeads, feedForwardWidth }] of shapes.entries()) {
+  for (const [layer, { heads, keyValueHeads, feedForwardWidth, crossHeads = heads }] of shapes.entries()) {
     requireThat(
-      [heads, keyValueHeads, feedForwardWidth].every(isSize),
-      `layerShapes[${layer}] must hold positive integers, got ${heads}, ${keyValueHeads} and ${feedForwardWidth}`,
+      [heads, keyValueHeads, feedForwardWidth, crossHeads].every(isSize),
+      `layerShapes[${layer}] must hold positive integers, got ${heads}, ${keyValueHeads}, ${feedForwardWidth} and ${crossHeads}`,
     );
     requireThat(
       heads === queriesPerKey * keyValueHeads,
       `layerShapes[${layer}] has ${heads} heads over ${keyValueHeads}, but all layers must have ${queriesPerKey} to one`,
     );
   }
-  for (const field of ['heads', 'feedForwardWidth'] as const) {
-    const largest = Math.max(...shapes.map((shape) => shape[field]));
-    requireThat(config[field] === largest, `${field} is ${config[field]}, but the largest of layerShapes is ${largest}`);
-  }
+  for (const { place, firstBlock, ...sizes } of stacks)
+    for (const field of ['heads', 'feedForwardWidth'] as const) {
+      const largest = Math.max(...shapes.slice(firstBlock, firstBlock + sizes.layers).map((shape) => shape[field]));
+      requireThat(sizes[field] === largest, `${place}${field} is ${sizes[field]}, but the largest of layerShapes is ${largest}`);
+    }
 }
 
 function checkDepthAndEmbedding({ embedding, halting }: ModelConfig, requireThat: (condition: boolean, what: string) => void): void {
@@ -129,4 +141,42 @@ function checkVariants(config: LlamaConfig, requireThat: (condition: boolean, wh
   if (slidingRotaryBase === undefined) return;
   requireThat(slidingRotaryBase > 1, `slidingRotaryBase must be above 1, got ${slidingRotaryBase}`);
   requireThat(slidingWindow !== undefined, 'slidingRotaryBase is for layers with a sliding window, and slidingWindow is absent');
+}
+
+function checkEncoderDecoder(config: EncoderDecoderConfig, requireThat: (condition: boolean, what: string) => void): void {
+  const { encoder, headWidth, positions, sourceVocabularySize, startToken, padToken, vocabularySize } = config;
+  const requireSize = (value: number, field: string): void =>
+    requireThat(Number.isInteger(value) && value > 0, `${field} must be a positive integer, got ${value}`);
+  for (const field of ['layers', 'heads', 'headWidth', 'feedForwardWidth'] as const) requireSize(encoder[field], `encoder.${field}`);
+  requireSize(headWidth, 'headWidth');
+  if (config.tokenTypes !== undefined) requireSize(config.tokenTypes, 'tokenTypes');
+  if (sourceVocabularySize !== undefined) requireSize(sourceVocabularySize, 'sourceVocabularySize');
+  requireThat(
+    Number.isInteger(startToken) && startToken >= 0 && startToken < vocabularySize,
+    `startToken ${startToken} is outside 0..${vocabularySize - 1}`,
+  );
+  // Padding fills sources and targets alike.
+  const smallest = Math.min(vocabularySize, sourceVocabularySize ?? vocabularySize);
+  requireThat(Number.isInteger(padToken) && padToken >= 0 && padToken < smallest, `padToken ${padToken} is outside 0..${smallest - 1}`);
+  if (positions.kind === 'learned')
+    requireThat(
+      Number.isInteger(positions.offset) && positions.offset >= 0,
+      `positions.offset must not be negative, got ${positions.offset}`,
+    );
+  if (positions.kind === 'relative') {
+    const { buckets, maxDistance } = positions;
+    for (const { place, heads, layers, firstBlock } of stackSizes(config))
+      requireThat(
+        config.layerShapes?.slice(firstBlock, firstBlock + layers).every((shape) => shape.heads === heads) ?? true,
+        `layerShapes must have ${place}heads ${heads} in every block: all of them read one table of relative positions`,
+      );
+    requireThat(
+      Number.isInteger(buckets) && buckets >= 4 && buckets % 2 === 0,
+      `positions.buckets must be an even number of at least 4, got ${buckets}`,
+    );
+    requireThat(
+      Number.isInteger(maxDistance) && maxDistance > buckets / 2,
+      `positions.maxDistance must be above ${buckets / 2}, half of the buckets, got ${maxDistance}`,
+    );
+  }
 }

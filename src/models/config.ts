@@ -19,6 +19,8 @@ export interface LayerShape {
   readonly keyValueHeads: number;
   /** F */
   readonly feedForwardWidth: number;
+  /** H of a decoder's attention to the source; as `heads` when absent. */
+  readonly crossHeads?: number;
 }
 
 interface CommonConfig {
@@ -178,9 +180,78 @@ export interface AlbertConfig extends EncoderConfig {
   readonly embeddingWidth: number;
 }
 
-export type ModelConfig = Gpt2Config | LlamaConfig | BertConfig | AlbertConfig;
+/** How an encoder-decoder tells positions apart. */
+export type SequencePositions =
+  /** A trained table for each stack; position p is row p + `offset`. */
+  | { readonly kind: 'learned'; readonly offset: number }
+  /**
+   * Sines in the first half of a row, cosines in the second, as in Marian: pair i turns by position / 10000^(2i/D). In the form of
+   * Tensor2Tensor (`tensor2tensor`), which OpenNMT shares, the exponent is i/(D/2-1) and positions count from 1.
+   */
+  | { readonly kind: 'sinusoidal'; readonly form: 'marian' | 'tensor2tensor' }
+  /** T5: a trained bias of the scores for each head and bucket of distances, one table a stack. */
+  | { readonly kind: 'relative'; readonly buckets: number; readonly maxDistance: number };
+
+/** Sizes of the encoder of an encoder-decoder; those of the decoder are the configuration's own. */
+export interface EncoderSizes {
+  readonly layers: number;
+  readonly heads: number;
+  /** K */
+  readonly headWidth: number;
+  readonly feedForwardWidth: number;
+}
+
+/**
+ * Encoder-decoders: BART, mBART, Pegasus and Marian (layer norm, biases), two BERTs, T5 (RMS norm, relative positions), and what lies between.
+ *
+ * `layers`, `heads`, `feedForwardWidth` and `vocabularySize` are the decoder's; `layerShapes` has the encoder's blocks first, then the decoder's.
+ */
+export interface EncoderDecoderConfig extends CommonConfig {
+  readonly architecture: 'encoderDecoder';
+  readonly encoder: EncoderSizes;
+  /** Rows of the encoder's own token embedding; absent where both stacks share one. */
+  readonly sourceVocabularySize?: number;
+  /** K of the decoder. */
+  readonly headWidth: number;
+  readonly positions: SequencePositions;
+  /** `layer` with biases, or `rms` without. */
+  readonly norm: 'layer' | 'rms';
+  /** `before` each part inside the residual branch, or `after` the sum. */
+  readonly normPlacement: 'before' | 'after';
+  /** A norm over the embedded tokens. */
+  readonly embeddingNorm: boolean;
+  /** A norm after the last block of each stack. */
+  readonly finalNorm: boolean;
+  /** Biases of all linear layers inside the blocks. */
+  readonly biases: boolean;
+  /** A bias of the logits. */
+  readonly headBias: boolean;
+  /** Embedded tokens times √D. */
+  readonly scaledEmbedding: boolean;
+  /** Attention scores times 1/√K. */
+  readonly scaledScores: boolean;
+  /** Hidden states times 1/√D before the head. */
+  readonly scaledHead: boolean;
+  /** The activation of one projection times another one. */
+  readonly gated: boolean;
+  readonly activation: 'geluTanh' | 'gelu' | 'relu' | 'silu';
+  /** BERT: rows of a table a stack whose first row is added to every embedded token; absent without such tables. */
+  readonly tokenTypes?: number;
+  /** BERT: a square layer, an activation and a norm before the head; absent means none. */
+  readonly headTransform?: boolean;
+  /** The decoder reads it in front of the target. */
+  readonly startToken: number;
+  /** Fills batches; it never counts. */
+  readonly padToken: number;
+}
+
+export type ModelConfig = Gpt2Config | LlamaConfig | BertConfig | AlbertConfig | EncoderDecoderConfig;
 
 /** What a model answers with. */
 export function taskOf(config: ModelConfig): ModelTask {
   return config.task ?? { kind: 'causal' };
+}
+
+export function isEncoderDecoder(config: ModelConfig): config is EncoderDecoderConfig {
+  return config.architecture === 'encoderDecoder';
 }

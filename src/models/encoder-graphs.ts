@@ -2,8 +2,10 @@
 import { AppError, at } from '#base';
 import { type Emitter, type Graph, GraphBuilder, type Value } from '#graph';
 import { type Dim, multiplyDims } from '#tensor';
-import { type EncoderTask, taskOf } from './config.ts';
-import { type BatchSizes, buildLogitsGraph, graphNames } from './language-model-graphs.ts';
+import { type EncoderTask, isEncoderDecoder, taskOf } from './config.ts';
+import { buildPairLogitsGraph, type PairSizes } from './encoder-decoder-graphs.ts';
+import { graphNames } from './graph-names.ts';
+import { type BatchSizes, buildLogitsGraph } from './language-model-graphs.ts';
 import type { ModelDeclaration } from './model.ts';
 import { GraphNetwork, type NetworkBuilder } from './network.ts';
 
@@ -122,8 +124,9 @@ export function buildEncoderGraph(model: ModelDeclaration, sizes: BatchSizes): G
   return b.graph(encoderOutputs(b, model, net, net.hidden(inputs.tokens), inputs));
 }
 
-/** The graph that says what a model answers, for every task; texts of generating models are not padded. */
-export function buildTaskGraph(model: ModelDeclaration, sizes: BatchSizes): Graph {
+/** The graph that says what a model answers, for every task; texts of generating models are not padded. Encoder-decoders read pairs, with sources as long as the targets unless the sizes say otherwise. */
+export function buildTaskGraph(model: ModelDeclaration, sizes: BatchSizes & Partial<PairSizes>): Graph {
+  if (isEncoderDecoder(model.config)) return buildPairLogitsGraph(model, { sourceLength: sizes.length, ...sizes });
   return taskOf(model.config).kind === 'causal' ? buildLogitsGraph(model, sizes) : buildEncoderGraph(model, sizes);
 }
 

@@ -3,7 +3,7 @@ import { at, invariant } from '#base';
 import { type Graph, GraphBuilder, topologicalOrder, type Value } from '#graph';
 import { addDims, type Dim, float32, type HostTensor, multiplyDims } from '#tensor';
 import { addSignals, firstHaltingState, type HaltingState, haltingStep, stepSignal } from './depth.ts';
-import { graphNames } from './language-model-graphs.ts';
+import { graphNames } from './graph-names.ts';
 import type { ModelDeclaration } from './model.ts';
 import { GraphNetwork } from './network.ts';
 import { parameterSpecs } from './parametrizations.ts';

@@ -1,19 +1,23 @@
 // models: architectures written against a network, parameters in any parametrization, and the graphs of language models.
-export type { Architecture, AttentionOptions, HeadLayout, LinearFeed, Network, NormFeed } from './architecture.ts';
+export type { Architecture, AttentionOptions, EncoderDecoderParts, HeadLayout, LinearFeed, Network, NormFeed } from './architecture.ts';
 export { architectureOf } from './architectures.ts';
 export { checkConfig } from './check-config.ts';
 export {
   type AlbertConfig,
   type BertConfig,
+  type EncoderDecoderConfig,
+  type EncoderSizes,
   type EncoderTask,
   type Gpt2Config,
   type Halting,
+  isEncoderDecoder,
   type LayerShape,
   type LlamaConfig,
   type ModelConfig,
   type ModelTask,
   type RotaryScaling,
   type SafeEmbedding,
+  type SequencePositions,
   type SlidingWindow,
   taskOf,
 } from './config.ts';
@@ -29,6 +33,21 @@ export {
   smallestGroup,
 } from './encoded-slots.ts';
 export {
+  buildEncodeGraph,
+  buildPairDecodeGraph,
+  buildPairLogitsGraph,
+  buildPairScoreGraph,
+  encoderDecoderConfig,
+  encoderDecoderNetwork,
+  type PairDecodeSizes,
+  type PairSizes,
+  type SourceTensor,
+  type SourceValues,
+  shiftRight,
+  sourceInputs,
+  sourceTensors,
+} from './encoder-decoder-graphs.ts';
+export {
   buildEncoderGraph,
   buildTaskGraph,
   type EncoderInputs,
@@ -42,6 +61,7 @@ export {
 export { fastestForm } from './fastest-form.ts';
 export type { FreeAxis } from './free-axes.ts';
 export { allInputs, inputMask, modelInputs, type ParameterInput, trainableNames } from './graph-inputs.ts';
+export { graphNames, inPieces } from './graph-names.ts';
 export {
   buildHaltingGraphs,
   type HaltingGraphs,
@@ -62,10 +82,8 @@ export {
   causalNetwork,
   type DecodeSizes,
   type GraphOptions,
-  graphNames,
-  inPieces,
 } from './language-model-graphs.ts';
-export { headWidthOf, layerShape, layerShapes, type ModelSizes } from './layer-shapes.ts';
+export { headWidthOf, layerShape, layerShapes, type ModelSizes, stackSizes } from './layer-shapes.ts';
 export {
   declarations,
   type Model,
@@ -80,7 +98,16 @@ export {
   storedTensors,
   type TensorDeclaration,
 } from './model.ts';
-export { type AttentionMode, cacheName, cacheWidth, GraphNetwork, type NetworkBuilder, type NetworkOptions, slotName } from './network.ts';
+export {
+  type AttentionMode,
+  cacheName,
+  cacheWidth,
+  GraphNetwork,
+  type NetworkBuilder,
+  type NetworkOptions,
+  type Source,
+  slotName,
+} from './network.ts';
 export { type ParameterCounts, parameterCounts } from './parameter-counts.ts';
 export type { AppliedWeight, Parametrization, SlotSpec, WeightInGraph, WeightOnHost } from './parametrization.ts';
 export { multiplicationsPerRow } from './parametrizations/kronecker-products.ts';

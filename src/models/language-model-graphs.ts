@@ -1,29 +1,12 @@
 // The graphs of a language model that others run: logits, scores of given tokens, and steps of decoding with a cache.
 import { AppError, at } from '#base';
-import { type Emitter, type Graph, GraphBuilder, type Value } from '#graph';
+import { type Graph, GraphBuilder, type Value } from '#graph';
 import { addDims, type Dim, multiplyDims } from '#tensor';
 import { attentionLayouts } from './attention-layouts.ts';
-import { taskOf } from './config.ts';
+import { isEncoderDecoder, taskOf } from './config.ts';
+import { graphNames, inPieces } from './graph-names.ts';
 import type { ModelDeclaration } from './model.ts';
 import { cacheName, cacheWidth, GraphNetwork, type NetworkBuilder } from './network.ts';
-
-/** Names of the inputs and outputs that are not parameters. */
-export const graphNames = {
-  tokens: 'tokens',
-  labels: 'labels',
-  mask: 'mask',
-  tokenTypes: 'tokenTypes',
-  rows: 'rows',
-  weights: 'weights',
-  positions: 'positions',
-  lastIndex: 'lastIndex',
-  totalLength: 'totalLength',
-  logitRows: 'logitRows',
-  logits: 'logits',
-  embedding: 'embedding',
-  negativeLogLikelihood: 'negativeLogLikelihood',
-  topToken: 'topToken',
-} as const;
 
 /** Sizes of a batch: numbers, or symbols that each run fixes. */
 export interface BatchSizes {
@@ -48,8 +31,10 @@ export interface CausalOptions {
   readonly prefix?: string;
 }
 
-/** @throws AppError `unsupported` for an encoder */
+/** @throws AppError `unsupported` for an encoder, and for a decoder that reads a source */
 function requireGenerating({ config }: ModelDeclaration): void {
+  if (isEncoderDecoder(config))
+    throw new AppError('unsupported', 'an encoder-decoder is no language model: it needs a source beside the text. Give pairs of texts.');
   const { kind } = taskOf(config);
   if (kind !== 'causal')
     throw new AppError(
@@ -66,7 +51,7 @@ function checkLength(model: ModelDeclaration, length: Dim): void {
 /**
  * A network over whole sequences, differentiable. tokens int64 [B, T].
  *
- * @throws AppError `context_too_long` | `unsupported` for an encoder
+ * @throws AppError `context_too_long` | `unsupported` for an encoder or an encoder-decoder
  */
 export function causalNetwork(b: NetworkBuilder, model: ModelDeclaration, tokens: Value, options: CausalOptions = {}): GraphNetwork {
   const T = at(tokens.shape, 1);
@@ -95,26 +80,6 @@ export function buildLogitsGraph(model: ModelDeclaration, sizes: BatchSizes, opt
   const net = causalNetwork(b, model, tokens, paddingInputs(b, sizes, options));
   const logits = net.logits(net.hidden(tokens)); // [B*T, V]
   return b.graph({ [graphNames.logits]: b.reshape(logits, [batch, length, model.config.vocabularySize]) });
-}
-
-/** Logits in one piece take at most this many elements (32 MiB): what is computed of them then fits a processor's cache. */
-const largestLogitsPiece = 1 << 23;
-
-/**
- * Cuts rows into pieces whose logits stay small, so that peak memory does not grow with the vocabulary.
- *
- * hidden rows [N, D] and one more value [N]; symbolic N is one piece.
- */
-export function inPieces(b: Emitter, hidden: Value, labels: Value, vocabularySize: number): readonly (readonly [Value, Value])[] {
-  const rows = at(hidden.shape, 0);
-  const pieceRows = Math.max(1, Math.floor(largestLogitsPiece / vocabularySize));
-  if (typeof rows !== 'number' || rows <= pieceRows) return [[hidden, labels]];
-  const pieces: [Value, Value][] = [];
-  for (let start = 0; start < rows; start += pieceRows) {
-    const end = Math.min(start + pieceRows, rows);
-    pieces.push([b.slice(hidden, 0, start, end), b.slice(labels, 0, start, end)]);
-  }
-  return pieces;
 }
 
 /**
@@ -177,7 +142,7 @@ export interface DecodeSizes extends BatchSizes {
  * totalLength int32 [1] (the largest of those lengths), `cache.{layer}.key` and `.value` as `cacheTensors` lists them.
  * Outputs: logits, and `present.{layer}.key` and `.value`, to be bound to the buffers of the caches.
  *
- * @throws AppError `context_too_long` | `unsupported` for an encoder
+ * @throws AppError `context_too_long` | `unsupported` for an encoder or an encoder-decoder
  */
 export function buildDecodeGraph(model: ModelDeclaration, { batch, length, room, logits: wanted = 'last' }: DecodeSizes): Graph {
   const { vocabularySize: V, width: D, maxPositions } = model.config;

@@ -1,14 +1,14 @@
 // The network that architectures write to: parameters become graph inputs, and attention is plain or works on a cache.
 import { AppError, at, invariant } from '#base';
 import type { Emitter, Value } from '#graph';
-import { type Dim, type DType, multiplyDims, type Shape } from '#tensor';
-import type { AttentionOptions, HeadLayout, Network } from './architecture.ts';
+import { type Dim, type DType, multiplyDims, type Shape, staticDim } from '#tensor';
+import type { AttentionOptions, EncoderDecoderParts, Network } from './architecture.ts';
 import { architectureOf } from './architectures.ts';
-import { attention, causalBias, keyBias } from './attention.ts';
-import { attentionLayouts } from './attention-layouts.ts';
+import { attention, byHead, causalBias, keyBias } from './attention.ts';
 import { taskOf } from './config.ts';
 import { type CodeLayout, codeLayout, slotEncoding } from './encoded-slots.ts';
 import { EncodedValue } from './encoded-value.ts';
+import { graphNames } from './graph-names.ts';
 import { type ModelDeclaration, type ParameterDeclaration, type ParameterSpec, storedName } from './model.ts';
 import type { AppliedWeight, SlotSpec, WeightInGraph } from './parametrization.ts';
 import { graphType, parameterSpecs, parametrizationOf } from './parametrizations.ts';
@@ -26,9 +26,20 @@ export type AttentionMode =
   | { readonly kind: 'causal'; readonly keyMask?: Value }
   /**
    * Keys and values of earlier steps are in inputs `cache.{layer}.key` and `cache.{layer}.value` [B, G, S, cacheWidth(K)] with `room` S.
-   * `lastIndex` int32 [B] and `totalLength` int32 [1] are those of `Emitter.groupQueryAttention`.
+   * `lastIndex` int32 [B] and `totalLength` int32 [1] are those of `Emitter.groupQueryAttention`. With `parents` int64 [B] sequence i goes on
+   * from the cache of sequence parents[i]; the extended cache must then be written elsewhere.
    */
-  | { readonly kind: 'cached'; readonly room: Dim; readonly lastIndex: Value; readonly totalLength: Value };
+  | { readonly kind: 'cached'; readonly room: Dim; readonly lastIndex: Value; readonly totalLength: Value; readonly parents?: Value };
+
+/** What a decoder attends to besides its own sequence. */
+export type Source =
+  /** Rows [B*S, D] that the encoder has made in this graph; differentiable. `keyMask` bool [B, S] is true for real tokens. */
+  | { readonly kind: 'encoded'; readonly rows: Value; readonly keyMask: Value }
+  /**
+   * Keys and values of an earlier step, in inputs `source.{layer}.key` and `source.{layer}.value` [B, H, S, K]. Each of the B sources serves
+   * `sequences` neighbours in the batch.
+   */
+  | { readonly kind: 'given'; readonly keyMask: Value; readonly sequences: number };
 
 export interface NetworkOptions {
   /** int64 [B, T], or [T] where all sequences have the same. */
@@ -38,13 +49,15 @@ export interface NetworkOptions {
   readonly attention: AttentionMode;
   /** int64 [B, T]; absent where all tokens are of the first type. */
   readonly tokenTypes?: Value | undefined;
+  /** For decoders of an encoder-decoder. */
+  readonly source?: Source;
   /** Put before the names of the parameters' inputs, so that two models can stand in one graph; for example `teacher/`. */
   readonly prefix?: string;
   readonly runBlocks?: Network['runBlocks'];
 }
 
-/** Name of the cache input or of the cache output (`present`) of one layer. */
-export function cacheName(kind: 'cache' | 'present', layer: number, part: 'key' | 'value'): string {
+/** Name of the cache input, of the cache output (`present`), or of the tensor made from the source, of one layer. */
+export function cacheName(kind: 'cache' | 'present' | 'source', layer: number, part: 'key' | 'value'): string {
   return `${kind}.${layer}.${part}`;
 }
 
@@ -58,13 +71,8 @@ export function cacheWidth(headWidth: number): number {
   return Math.ceil(headWidth / 8) * 8;
 }
 
-/** A `Network` over a graph builder. It knows how parameters are stored, not what they hold. */
-export class GraphNetwork implements Network {
-  readonly b: NetworkBuilder;
-  readonly positions: Value;
-  readonly positionLimit: number;
-  readonly tokenTypes: Value | undefined;
-  readonly runBlocks: Network['runBlocks'];
+/** What a network writes down while a graph is built; networks over one model in one graph share it. */
+class NetworkRecords {
   /** The parameters' inputs by stored name (without the prefix), in the order of their first use. */
   readonly parameterInputs = new Map<string, Value>();
   /** The extended caches by output name `present.{layer}.key` and `.value`; empty without a cache. */
@@ -79,21 +87,43 @@ export class GraphNetwork implements Network {
   /** What each linear layer answered before its bias, rows [N, out], in the same way: gradients flow back to it. */
   readonly linearOutputs = new Map<string, Value[]>();
   readonly taps = new Map<string, Value>();
+}
+
+/** A `Network` over a graph builder. It knows how parameters are stored, not what they hold. */
+export class GraphNetwork implements Network {
+  readonly b: NetworkBuilder;
+  readonly positions: Value;
+  readonly positionLimit: number;
+  readonly tokenTypes: Value | undefined;
+  readonly runBlocks: Network['runBlocks'];
+  readonly parameterInputs: NetworkRecords['parameterInputs'];
+  readonly presents: NetworkRecords['presents'];
+  readonly linearInputs: NetworkRecords['linearInputs'];
+  readonly productInputs: NetworkRecords['productInputs'];
+  readonly linearOutputs: NetworkRecords['linearOutputs'];
+  readonly taps: NetworkRecords['taps'];
   readonly #model: ModelDeclaration;
   readonly #specs: ReadonlyMap<string, ParameterSpec>;
-  readonly #layouts: readonly HeadLayout[];
   readonly #attention: AttentionMode;
+  readonly #source: Source | undefined;
   readonly #prefix: string;
   /** What is added to scores, by what queries see and the size of their window. */
   readonly #biases = new Map<string, Value | undefined>();
+  #keyPositions: Value | undefined;
 
-  constructor(b: NetworkBuilder, model: ModelDeclaration, options: NetworkOptions) {
+  constructor(b: NetworkBuilder, model: ModelDeclaration, options: NetworkOptions, records: NetworkRecords = new NetworkRecords()) {
+    this.parameterInputs = records.parameterInputs;
+    this.presents = records.presents;
+    this.linearInputs = records.linearInputs;
+    this.productInputs = records.productInputs;
+    this.linearOutputs = records.linearOutputs;
+    this.taps = records.taps;
     this.b = b;
     this.positions = options.positions;
     this.#model = model;
     this.#specs = parameterSpecs(model);
-    this.#layouts = attentionLayouts(model.config);
     this.#attention = options.attention;
+    this.#source = options.source;
     this.#prefix = options.prefix ?? '';
     this.runBlocks = options.runBlocks;
     this.positionLimit = options.positionLimit ?? model.config.maxPositions;
@@ -124,6 +154,36 @@ export class GraphNetwork implements Network {
     return architecture.classLogits(config, this, first);
   }
 
+  /** source int64 [B, S] -> encoded rows [B*S, D]. @throws AppError `unsupported` for a model without an encoder */
+  encode(source: Value): Value {
+    return this.#parts().encode(this.#model.config, this, source);
+  }
+
+  /** encoded rows [B*S, D] -> keys and values [B, H, S, K] of one decoder layer, for B sources. */
+  sourceKeysValues(layer: number, encoded: Value, [B, S]: readonly [Dim, Dim]): readonly [Value, Value] {
+    const { config } = this.#model;
+    const { headWidth: K } = architectureOf(config).heads(config, layer);
+    const [k, v] = this.#parts().sourceKeysValues(config, this, layer, encoded);
+    const shaped = (x: Value): Value => byHead(this.b, this.b.reshape(x, [B, S, staticDim(x.shape[1], 'keys of all heads') / K, K]));
+    return [shaped(k), shaped(v)];
+  }
+
+  /**
+   * A network over the same parameters for another sequence: its inputs, taps and what layers read and answer are this one's too.
+   *
+   * So one graph holds an encoder and the decoder that reads it.
+   */
+  beside(options: Omit<NetworkOptions, 'prefix'>): GraphNetwork {
+    return new GraphNetwork(this.b, this.#model, { ...options, prefix: this.#prefix }, this);
+  }
+
+  #parts(): EncoderDecoderParts {
+    const { config } = this.#model;
+    const { encoderDecoder } = architectureOf(config);
+    if (encoderDecoder !== undefined) return encoderDecoder;
+    throw new AppError('unsupported', `a ${config.architecture} model has no encoder. Choose an encoder-decoder.`);
+  }
+
   at<T>(place: string, build: () => T): T {
     return this.b.at(place, build);
   }
@@ -150,20 +210,47 @@ export class GraphNetwork implements Network {
   }
 
   attend(layer: number, q: Value, k: Value, v: Value, options: AttentionOptions = {}): Value {
+    const { b } = this;
     if (this.#attention.kind === 'cached') {
       if (options.sees === 'all') throw new AppError('unsupported', 'attention to all positions keeps no cache: not a generating model.');
       return this.#attendToCache(this.#attention, layer, q, k, v, options);
     }
-    return attention(this.b, q, k, v, this.#bias(options, this.#attention.keyMask, at(q.shape, 1)), at(this.#layouts, layer), options);
+    const hidden = this.#hidingBias(options, this.#attention.keyMask, at(q.shape, 1));
+    const bias = options.bias === undefined || hidden === undefined ? (options.bias ?? hidden) : b.add(options.bias, hidden);
+    return attention(b, q, byHead(b, k), byHead(b, v), bias, options);
   }
 
-  /** Made once for all layers that see the same. */
-  #bias({ sees = 'past', window }: AttentionOptions, keyMask: Value | undefined, length: Dim): Value | undefined {
-    const key = `${sees} ${window ?? ''}`;
-    if (!this.#biases.has(key)) {
-      const allSeen = keyMask === undefined ? undefined : keyBias(this.b, keyMask);
-      this.#biases.set(key, sees === 'all' ? allSeen : causalBias(this.b, length, keyMask, window));
-    }
+  attendTo(layer: number, q: Value, options: Pick<AttentionOptions, 'scale'> = {}): Value {
+    const { b } = this;
+    const source = this.#source;
+    invariant(source !== undefined, 'a decoder that attends to a source has one');
+    const { keyMask } = source;
+    const [B, S] = [at(keyMask.shape, 0), at(keyMask.shape, 1)];
+    const bias = this.#once('source', () => keyBias(b, keyMask));
+    const [H, K] = [at(q.shape, 2), at(q.shape, 3)];
+    if (source.kind === 'encoded') return attention(b, q, ...this.sourceKeysValues(layer, source.rows, [B, S]), bias, options);
+    const given = (part: 'key' | 'value'): Value => b.input(this.#prefix + cacheName('source', layer, part), 'float32', [B, H, S, K]);
+    // The sequences of one source stand one under the other, so that they share its keys without a copy.
+    const perSource = multiplyDims(source.sequences, at(q.shape, 1));
+    return attention(b, b.reshape(q, [B, perSource, H, K]), given('key'), given('value'), bias, options);
+  }
+
+  get keyPositions(): Value {
+    if (this.#attention.kind === 'cached') this.#keyPositions ??= this.b.input(graphNames.keyPositions, 'int64', ['N']);
+    return this.#keyPositions ?? this.positions;
+  }
+
+  /** What hides the keys that a query must not see; made once for all layers that see the same. */
+  #hidingBias({ sees = 'past', window }: AttentionOptions, keyMask: Value | undefined, length: Dim): Value | undefined {
+    const { b } = this;
+    return this.#once(`${sees} ${window ?? ''}`, () => {
+      if (sees === 'past') return causalBias(b, length, keyMask, window);
+      return keyMask === undefined ? undefined : keyBias(b, keyMask);
+    });
+  }
+
+  #once(key: string, make: () => Value | undefined): Value | undefined {
+    if (!this.#biases.has(key)) this.#biases.set(key, make());
     return this.#biases.get(key);
   }
 
@@ -246,15 +333,17 @@ export class GraphNetwork implements Network {
     q: Value,
     k: Value,
     v: Value,
-    { scale, ...others }: AttentionOptions,
+    { scale, window, softCap, bias }: AttentionOptions,
   ): Value {
     const { b } = this;
-    const { heads: H, keyValueHeads: G, headWidth: K } = at(this.#layouts, layer);
+    const [H, G, K] = [staticDim(q.shape[2], 'heads'), staticDim(k.shape[2], 'heads of keys'), staticDim(q.shape[3], 'head width')];
     const [B, T] = [at(q.shape, 0), at(q.shape, 1)];
     const width = cacheWidth(K);
     const flat = (x: Value, heads: number): Value => b.reshape(b.pad(x, 3, 0, width - K), [B, T, heads * width]);
-    const past = (part: 'key' | 'value'): Value =>
-      b.input(this.#prefix + cacheName('cache', layer, part), 'float32', [B, G, mode.room, width]);
+    const past = (part: 'key' | 'value'): Value => {
+      const cache = b.input(this.#prefix + cacheName('cache', layer, part), 'float32', [B, G, mode.room, width]);
+      return mode.parents === undefined ? cache : b.gather(cache, mode.parents);
+    };
     const [y, presentKey, presentValue] = b.groupQueryAttention(
       flat(q, H),
       flat(k, G),
@@ -263,7 +352,14 @@ export class GraphNetwork implements Network {
       past('value'),
       mode.lastIndex,
       mode.totalLength,
-      { heads: H, keyValueHeads: G, scale: scale ?? 1 / Math.sqrt(K), ...others },
+      {
+        heads: H,
+        keyValueHeads: G,
+        scale: scale ?? 1 / Math.sqrt(K),
+        ...(window === undefined ? {} : { window }),
+        ...(softCap === undefined ? {} : { softCap }),
+      },
+      bias,
     );
     this.presents.set(cacheName('present', layer, 'key'), presentKey);
     this.presents.set(cacheName('present', layer, 'value'), presentValue);

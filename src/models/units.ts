@@ -28,6 +28,8 @@ export interface UnitAxis {
   readonly kind: UnitKind;
   /** Index of the block; absent where the axis runs through all of them. */
   readonly block?: number;
+  /** Heads of a decoder's attention to the source, which `LayerShape.crossHeads` counts. */
+  readonly isCross?: boolean;
   /** Number of units. */
   readonly size: number;
   readonly sides: readonly UnitSide[];

@@ -1,5 +1,7 @@
 // serve: generation with a key-value cache kept in place, many requests side by side.
+
 export { Batcher, type StepExecutor, type StepShare } from './batcher.ts';
+export { type GeneratedSequences, generateSequences, SequenceGenerator, type SequenceSettings } from './generate-sequences.ts';
 export { Generation } from './generation.ts';
 export { LoadedModel, type LoadedModelMemory, type LoadOptions } from './loaded-model.ts';
 export { ModelRunner } from './model-runner.ts';
@@ -13,3 +15,4 @@ export {
 } from './request.ts';
 export { checkSampling, type SampledToken, Sampler, type SamplingOptions } from './sampler.ts';
 export { Scheduler, type SchedulerGauges, type SchedulerOptions, type SequenceId, type Share } from './scheduler.ts';
+export type { FoundTarget } from './target-search.ts';

@@ -9,6 +9,7 @@ export {
   type StoredArtefact,
   type StoreListing,
 } from './artefact-store.ts';
+export { type CTranslate2Model, importCTranslate2 } from './ctranslate2/import.ts';
 export { type FileSystem, localFileSystem, type WritableFile } from './file-system.ts';
 export { FolderWriter, renameDurably, writeFailure, writeFolder } from './folder-writer.ts';
 export { readHuggingFaceConfig, writeHuggingFaceConfig } from './hugging-face/config.ts';

@@ -1,5 +1,7 @@
 // Text data sets: .txt and .jsonl files, each optionally gzipped, as documents in bounded memory.
 import { AppError, throwIfCancelled } from '#base';
+import { badRow, readJsonRows } from './json-rows.ts';
+import { readLines } from './lines.ts';
 import { type ByteBudget, checkFile, readText } from './read-text.ts';
 
 export interface TextOptions {
@@ -32,7 +34,6 @@ export interface TextSource {
 export const documentSeparator = '<|endoftext|>';
 const defaultMaxBytes = 4 * 2 ** 30;
 const pieceCharacters = 65_536;
-const maxRowCharacters = 64 * 2 ** 20;
 
 /**
  * Opens a data set. The files are checked now and read later.
@@ -138,66 +139,14 @@ async function* readRows(
   field: string,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<TextPiece> {
-  let row = 0;
-  for await (const line of readLines(chunks, maxRowCharacters)) {
-    if (signal !== undefined) throwIfCancelled(signal);
-    row++;
-    const fail = (problem: string, cause?: unknown): AppError =>
-      new AppError('bad_data', `data "${path}" row ${row}: ${problem}`, {
-        details: { path, row },
-        ...(cause === undefined ? {} : { cause }),
-      });
-    if (line.lineBreak === '' && line.text.length >= maxRowCharacters)
-      throw fail(`is longer than ${maxRowCharacters} characters. Split it.`);
-    if (line.text.trim() === '') continue;
-    let value: unknown;
-    try {
-      value = JSON.parse(line.text);
-    } catch (cause) {
-      throw fail(`is not JSON: "${line.text.slice(0, 40)}". Write one JSON object a line.`, cause);
-    }
-    if (typeof value !== 'object' || value === null || Array.isArray(value))
-      throw fail('is not a JSON object. Write one JSON object a line.');
-    const text: unknown = (value as Readonly<Record<string, unknown>>)[field];
+  for await (const { row, value } of readJsonRows(chunks, path, signal)) {
+    const text = value[field];
     if (typeof text !== 'string')
-      throw fail(
+      throw badRow(
+        path,
+        row,
         `field "${field}" is ${text === undefined ? 'missing' : 'not a text'}; the row has: ${Object.keys(value).join(', ')}. Name the field that holds the text.`,
       );
     yield { text, endsDocument: true };
   }
-}
-
-interface Line {
-  readonly text: string;
-  /** `\n`, `\r\n`, or nothing where the file or the allowed length ended. */
-  readonly lineBreak: string;
-  /** False for the rest of a line that was cut for its length. */
-  readonly startsLine: boolean;
-}
-
-async function* readLines(chunks: AsyncIterable<string>, maxCharacters: number): AsyncGenerator<Line> {
-  // Parts of the line that is not complete yet; joined once, so that a very long line costs no repeated copies.
-  let parts: string[] = [];
-  let length = 0;
-  let startsLine = true;
-  for await (const chunk of chunks) {
-    let start = 0;
-    for (let end = chunk.indexOf('\n'); end >= 0; end = chunk.indexOf('\n', start)) {
-      const text = parts.join('') + chunk.slice(start, end);
-      const hasReturn = text.endsWith('\r');
-      yield { text: hasReturn ? text.slice(0, -1) : text, lineBreak: hasReturn ? '\r\n' : '\n', startsLine };
-      parts = [];
-      length = 0;
-      startsLine = true;
-      start = end + 1;
-    }
-    parts.push(chunk.slice(start));
-    length += chunk.length - start;
-    if (length <= maxCharacters) continue;
-    yield { text: parts.join(''), lineBreak: '', startsLine };
-    startsLine = false;
-    parts = [];
-    length = 0;
-  }
-  if (length > 0) yield { text: parts.join(''), lineBreak: '', startsLine };
 }

@@ -2,6 +2,19 @@
 export { documentSeparator, openText, type TextOptions, type TextPiece, type TextSource, textFromStrings } from './data-set.ts';
 export { distinctLabels, type LabelledColumns, type LabelledRow, readLabelled } from './labelled-data.ts';
 export {
+  encodeEnded,
+  type PairBatch,
+  type PairCorpus,
+  PairSampler,
+  type PairSamplerOptions,
+  pairBatch,
+  type TokenizePairsOptions,
+  type TokenPair,
+  tokenizePairs,
+} from './pair-corpus.ts';
+export { openPairs, type PairOptions, type PairSource, pairsFromTexts, type TextPair } from './pair-set.ts';
+export type { SamplerCursor } from './seeded-order.ts';
+export {
   type EncodedText,
   encodeLabelled,
   type LabelledText,
@@ -23,4 +36,4 @@ export {
   type TokenizerFiles,
   tokenizerFromFiles,
 } from './tokenizer.ts';
-export { type SamplerCursor, type SamplerOptions, type TokenBatch, WindowSampler } from './window-sampler.ts';
+export { type SamplerOptions, type TokenBatch, WindowSampler } from './window-sampler.ts';

@@ -1,7 +1,7 @@
 // Batches of texts in a seeded order, of similar lengths so that little is padded, with a cursor that can be saved and restored exactly.
 import { AppError, at, Random, type RandomState } from '#base';
+import type { SamplerCursor } from './seeded-order.ts';
 import type { EncodedText } from './sentence-encoder.ts';
-import type { SamplerCursor } from './window-sampler.ts';
 
 export interface TextSamplerOptions {
   /** B */

@@ -1,6 +1,7 @@
 // Training windows in a seeded order, with a cursor that can be saved and restored exactly.
-import { AppError, at, Random, type RandomState } from '#base';
+import { AppError, at } from '#base';
 import { type HostTensor, hostTensor } from '#tensor';
+import { type SamplerCursor, SeededOrder } from './seeded-order.ts';
 
 /** Tokens to read and the tokens that follow them. */
 export interface TokenBatch {
@@ -8,15 +9,6 @@ export interface TokenBatch {
   readonly tokens: HostTensor<'int64'>;
   /** [B, T]: the token after each. */
   readonly labels: HostTensor<'int64'>;
-}
-
-/** Where a sampler stands; plain JSON. */
-export interface SamplerCursor {
-  readonly epoch: number;
-  /** Windows of this epoch that were handed out. */
-  readonly position: number;
-  /** The generator's state before this epoch's order was drawn. */
-  readonly randomState: RandomState;
 }
 
 export interface SamplerOptions {
@@ -37,11 +29,7 @@ export class WindowSampler {
   readonly #tokens: Int32Array;
   readonly #batch: number;
   readonly #window: number;
-  #epoch = 0;
-  #position = 0;
-  #random: Random;
-  #epochState: RandomState;
-  #order: Int32Array;
+  readonly #order: SeededOrder;
 
   /** @throws AppError `empty_data` when the corpus is shorter than one window; `resume_mismatch` for a cursor of other data */
   constructor(tokens: Int32Array, options: SamplerOptions, cursor?: SamplerCursor) {
@@ -60,21 +48,11 @@ export class WindowSampler {
     this.#tokens = tokens;
     this.#batch = batch;
     this.#window = window;
-    this.#random = new Random(cursor?.randomState ?? seed);
-    this.#epochState = this.#random.state;
-    this.#order = this.#random.permutation(this.windows);
-    if (cursor === undefined) return;
-    if (!(Number.isInteger(cursor.position) && cursor.position >= 0 && cursor.position <= this.windows))
-      throw new AppError(
-        'resume_mismatch',
-        `sampler: position ${cursor.position} is outside the ${this.windows} windows of this data. Resume with the same data and window.`,
-      );
-    this.#epoch = cursor.epoch;
-    this.#position = cursor.position;
+    this.#order = new SeededOrder(this.windows, 'windows', seed, cursor);
   }
 
   get cursor(): SamplerCursor {
-    return { epoch: this.#epoch, position: this.#position, randomState: this.#epochState };
+    return this.#order.cursor;
   }
 
   /** The next batch: tokens and labels [B, T]. */
@@ -82,22 +60,12 @@ export class WindowSampler {
     const tokens = hostTensor('int64', [this.#batch, this.#window]);
     const labels = hostTensor('int64', [this.#batch, this.#window]);
     for (let row = 0; row < this.#batch; row++) {
-      const start = this.#nextWindow() * this.#window;
+      const start = this.#order.next() * this.#window;
       for (let column = 0; column < this.#window; column++) {
         tokens.data[row * this.#window + column] = BigInt(at(this.#tokens, start + column));
         labels.data[row * this.#window + column] = BigInt(at(this.#tokens, start + column + 1));
       }
     }
     return { tokens, labels };
-  }
-
-  #nextWindow(): number {
-    if (this.#position === this.windows) {
-      this.#epoch++;
-      this.#position = 0;
-      this.#epochState = this.#random.state;
-      this.#order = this.#random.permutation(this.windows);
-    }
-    return at(this.#order, this.#position++);
   }
 }

@@ -1,9 +1,9 @@
-// Where training batches come from: windows of a corpus, or padded texts.
+// Where training batches come from: windows of a corpus, padded texts, or pairs.
 import type { HostTensor } from '#tensor';
-import type { SamplerCursor } from '#text';
+import type { PairBatch, SamplerCursor } from '#text';
 
-/** One micro-batch. Objectives and networks read what they made inputs for; the rest is left out. */
-export interface TrainingBatch {
+/** One micro-batch of texts. */
+export interface TextBatch {
   /** [B, T]; T may change from batch to batch. */
   readonly tokens: HostTensor<'int64'>;
   /** As the objective wants them: [B, T], one a text [B], or one a hidden token [M]. */
@@ -17,6 +17,9 @@ export interface TrainingBatch {
   /** [M], 0 for labels that only fill up. */
   readonly weights?: HostTensor<'float32'>;
 }
+
+/** One micro-batch, of pairs for an encoder-decoder. Objectives and networks read what they made inputs for; the rest is left out. */
+export type TrainingBatch = TextBatch | PairBatch;
 
 /** Batches in an order that equal seeds repeat; a source made from a cursor continues exactly. */
 export interface BatchSource {

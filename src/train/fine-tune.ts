@@ -4,7 +4,7 @@ import type { Engine } from '#engine';
 import { hasTokenTypes, type Model } from '#models';
 import { int64 } from '#tensor';
 import { type EncodedText, type LabelledText, padTexts, TextSampler, type TextSamplerOptions } from '#text';
-import type { BatchSource, TrainingBatch } from './batch-source.ts';
+import type { BatchSource, TextBatch } from './batch-source.ts';
 import { classificationObjective, maskedObjective } from './encoder-objectives.ts';
 import { hiddenPerBatch, hideTokens, type MaskingOptions } from './hide-tokens.ts';
 import { type BatchTrainRequest, type TrainResult, trainOnBatches } from './train-model.ts';
@@ -78,7 +78,7 @@ export async function trainMaskedModel(request: MaskedTrainRequest, engine: Engi
   return trainOnBatches({ ...request, objective, batches }, engine, context);
 }
 
-function paddedInputs(model: Model, texts: readonly EncodedText[], length: number): Omit<TrainingBatch, 'labels'> {
+function paddedInputs(model: Model, texts: readonly EncodedText[], length: number): Omit<TextBatch, 'labels'> {
   const padToken = 'padToken' in model.config ? model.config.padToken : 0;
   const { tokens, mask, tokenTypes } = padTexts(texts, length, padToken);
   return { tokens, mask, ...(hasTokenTypes(model) ? { tokenTypes } : {}) };
@@ -88,7 +88,7 @@ function paddedInputs(model: Model, texts: readonly EncodedText[], length: numbe
 function textSource<Text extends EncodedText>(
   { texts, settings, lengths = 'buckets' }: TextTrainRequest & { readonly texts: readonly Text[] },
   cursor: Parameters<BatchTrainRequest['batches']>[0],
-  make: (chosen: readonly Text[], length: number, place: BatchSource['cursor']) => TrainingBatch,
+  make: (chosen: readonly Text[], length: number, place: BatchSource['cursor']) => TextBatch,
 ): BatchSource {
   const options: TextSamplerOptions = { batch: settings.batchSize, maxLength: settings.sequenceLength, seed: settings.seed, lengths };
   const sampler = new TextSampler(texts, options, cursor);

@@ -4,14 +4,19 @@ import { type Graph, GraphBuilder, gradientName, gradients, optimizeGraph, type 
 import {
   causalNetwork,
   depthTaps,
+  type EncoderDecoderConfig,
+  encoderDecoderNetwork,
   encoderInputs,
   encoderNetwork,
   type GraphNetwork,
   graphNames,
+  isEncoderDecoder,
   type ModelDeclaration,
+  shiftRight,
+  sourceInputs,
   taskOf,
 } from '#models';
-import type { Objective, ObjectiveGraph } from './objective.ts';
+import type { Objective, ObjectiveContext, ObjectiveGraph } from './objective.ts';
 
 export interface GradientGraph {
   readonly graph: Graph;
@@ -22,6 +27,8 @@ export interface GradientGraph {
 export interface GradientGraphOptions {
   readonly batch: number;
   readonly length: number;
+  /** S: positions of a source, for an encoder-decoder; `length` when absent. */
+  readonly sourceLength?: number | undefined;
   /** Stored names of the tensors that train. */
   readonly trained: readonly string[];
   /** Those of them that are sparse: their gradients are multiplied by `mask:NAME` bool, so that what is zero stays zero. */
@@ -35,25 +42,16 @@ export const maskName = (name: string): string => `mask:${name}`;
 
 /**
  * Inputs: the student's parameters, the objective's inputs, tokens int64 [B, T], and what the objective makes of the batch: labels int64 [B, T]
- * where it asks for them. Encoders have a mask bool [B, T] too, and token types where they tell them apart.
+ * where it asks for them. Encoders have a mask bool [B, T] too, and token types where they tell them apart. An encoder-decoder has source int64
+ * and sourceMask bool [B, S] and labels int64 [B, T], negative where there is nothing to predict.
  *
  * Outputs: `loss`, the objective's metrics, and `gradient:NAME` for every trained tensor.
  */
 export function buildGradientGraph(student: ModelDeclaration, objective: Objective, options: GradientGraphOptions): GradientGraph {
-  const { batch, length, trained, masked, accumulates } = options;
+  const { trained, masked, accumulates } = options;
   const b = new GraphBuilder();
-  const { network, tokens } = networkOver(b, student, batch, length);
-  let labels: Value | undefined;
-  const wanted = objective.build({
-    b,
-    student: network,
-    vocabularySize: student.config.vocabularySize,
-    tokens,
-    get labels() {
-      labels ??= b.input(graphNames.labels, 'int64', [batch, length]);
-      return labels;
-    },
-  });
+  const { network, batch } = studentOver(b, student, options);
+  const wanted = objective.build(batch);
   const { loss, metrics } = withPonderCost(b, student, network, wanted);
 
   // A tensor that the graph never reads (an unused expert, say) has no input: it keeps its value and gets no gradient.
@@ -74,6 +72,56 @@ export function buildGradientGraph(student: ModelDeclaration, objective: Objecti
     outputs[key] = accumulates ? b.add(b.input(key, 'float32', fresh.shape), fresh) : fresh;
   });
   return { graph: optimizeGraph(b.graph(outputs)), metricNames: ['loss', ...Object.keys(metrics)] };
+}
+
+interface Student {
+  readonly network: GraphNetwork;
+  readonly batch: ObjectiveContext;
+}
+
+function studentOver(b: GraphBuilder, student: ModelDeclaration, options: GradientGraphOptions): Student {
+  const { config } = student;
+  if (isEncoderDecoder(config)) return readerOfPairs(b, student, config, options);
+  const { batch, length } = options;
+  const { network, tokens } = networkOver(b, student, batch, length);
+  let labels: Value | undefined;
+  return {
+    network,
+    batch: {
+      b,
+      student: network,
+      vocabularySize: config.vocabularySize,
+      tokens,
+      get labels() {
+        labels ??= b.input(graphNames.labels, 'int64', [batch, length]);
+        return labels;
+      },
+    },
+  };
+}
+
+/** Its decoder reads the labels shifted by its start token. */
+function readerOfPairs(
+  b: GraphBuilder,
+  student: ModelDeclaration,
+  config: EncoderDecoderConfig,
+  { batch, length, sourceLength = length }: GradientGraphOptions,
+): Student {
+  const sources = sourceInputs(b, { batch, sourceLength });
+  const labels = b.input(graphNames.labels, 'int64', [batch, length]);
+  const tokens = shiftRight(b, config, labels);
+  const network = encoderDecoderNetwork(b, student, sources, tokens);
+  return {
+    network,
+    batch: {
+      b,
+      student: network,
+      vocabularySize: config.vocabularySize,
+      tokens,
+      labels: b.maximum(labels, 0),
+      counts: b.cast(b.not(b.less(labels, 0)), 'float32'),
+    },
+  };
 }
 
 function networkOver(

@@ -1,8 +1,11 @@
-// The compiled forward and backward passes of a training run: one a length of sequences.
+// The compiled forward and backward passes of a training run: one a length of sequences, or a pair of lengths.
 import type { Engine, Program } from '#engine';
 import type { ModelDeclaration } from '#models';
 import { buildGradientGraph, type GradientGraph, type GradientGraphOptions } from './gradient-graph.ts';
 import type { Objective } from './objective.ts';
+
+/** T, and S of an encoder-decoder. */
+export type BatchLengths = Pick<GradientGraphOptions, 'length' | 'sourceLength'>;
 
 /** Compiles a program when a batch of its length comes first, so that padded batches of a few lengths cost a few programs. */
 export class GradientPrograms {
@@ -25,16 +28,16 @@ export class GradientPrograms {
   }
 
   /** @throws AppError `context_too_long` */
-  graph(length: number, accumulates: boolean): GradientGraph {
-    return buildGradientGraph(this.#student, this.#objective, { ...this.#options, length, accumulates });
+  graph(lengths: BatchLengths, accumulates: boolean): GradientGraph {
+    return buildGradientGraph(this.#student, this.#objective, { ...this.#options, ...lengths, accumulates });
   }
 
   /** @param accumulates - adds to the gradients that are there: the program for all but a step's first micro-batch */
-  program(length: number, accumulates: boolean): Promise<Program> {
-    const key = `${length} ${accumulates}`;
+  program(lengths: BatchLengths, accumulates: boolean): Promise<Program> {
+    const key = `${lengths.length} ${lengths.sourceLength ?? ''} ${accumulates}`;
     const known = this.#programs.get(key);
     if (known !== undefined) return known;
-    const compiling = this.#engine.compile(this.graph(length, accumulates).graph, {
+    const compiling = this.#engine.compile(this.graph(lengths, accumulates).graph, {
       name: accumulates ? 'gradients-adding' : 'gradients',
     });
     this.#programs.set(key, compiling);

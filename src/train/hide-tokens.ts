@@ -1,7 +1,7 @@
 // Hides tokens of padded texts for masked language modelling.
 import { AppError, Random } from '#base';
 import { type HostTensor, hostTensor } from '#tensor';
-import type { TrainingBatch } from './batch-source.ts';
+import type { TextBatch } from './batch-source.ts';
 
 export interface MaskingOptions {
   /** The token that stands for a hidden one. */
@@ -31,11 +31,11 @@ export function hiddenPerBatch(batch: number, length: number, { share = defaultS
  * @see Devlin et al., "BERT", NAACL 2019, §3.1
  */
 export function hideTokens(
-  { tokens, mask }: Pick<TrainingBatch, 'tokens' | 'mask'>,
+  { tokens, mask }: Pick<TextBatch, 'tokens' | 'mask'>,
   vocabularySize: number,
   options: MaskingOptions,
   seed: number,
-): Required<Pick<TrainingBatch, 'tokens' | 'labels' | 'rows' | 'weights'>> {
+): Required<Pick<TextBatch, 'tokens' | 'labels' | 'rows' | 'weights'>> {
   const { maskToken, specialTokens, share = defaultShare } = options;
   if (!(share > 0 && share < 1)) throw new AppError('invalid_argument', `masking.share: must be between 0 and 1, got ${share}.`);
   if (specialTokens.size >= vocabularySize)

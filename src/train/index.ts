@@ -1,11 +1,17 @@
 // train: objectives, the training step on a device, and the loop with checkpoints and resume.
-export type { BatchSource, TrainingBatch } from './batch-source.ts';
+export type { BatchSource, TextBatch, TrainingBatch } from './batch-source.ts';
 export type { Checkpoint, CheckpointKeeper, TrainingProgress } from './checkpoint.ts';
 export { classificationObjective, maskedObjective } from './encoder-objectives.ts';
 export { type FineTuneRequest, fineTuneDefaults, fineTuneModel, type MaskedTrainRequest, trainMaskedModel } from './fine-tune.ts';
 export { buildGradientGraph, type GradientGraph, type GradientGraphOptions } from './gradient-graph.ts';
 export { hideTokens, type MaskingOptions } from './hide-tokens.ts';
-export { crossEntropyObjective, type Objective, type ObjectiveContext, type ObjectiveGraph } from './objective.ts';
+export {
+  type CrossEntropyOptions,
+  crossEntropyObjective,
+  type Objective,
+  type ObjectiveContext,
+  type ObjectiveGraph,
+} from './objective.ts';
 export {
   defaultTrainSettings,
   makeOptimizer,

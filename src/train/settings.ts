@@ -11,6 +11,8 @@ export interface TrainSettings {
   readonly batchSize: number;
   /** Tokens of one sequence. */
   readonly sequenceLength: number;
+  /** Tokens of one source, for an encoder-decoder, whose targets have `sequenceLength`; that of the targets when absent. */
+  readonly sourceLength?: number;
   /** Micro-batches whose gradients make one step. */
   readonly gradientAccumulation: number;
   readonly learningRate: number;
@@ -50,6 +52,8 @@ export function trainSettings(given: Partial<TrainSettings>): TrainSettings {
   };
   for (const name of ['steps', 'batchSize', 'sequenceLength', 'gradientAccumulation'] as const)
     require(Number.isInteger(settings[name]) && settings[name] >= 1, name, 'a whole number of at least 1');
+  if (settings.sourceLength !== undefined)
+    require(Number.isInteger(settings.sourceLength) && settings.sourceLength >= 1, 'sourceLength', 'a whole number of at least 1');
   for (const name of ['warmupSteps', 'checkpointEvery', 'seed'] as const)
     require(Number.isInteger(settings[name]) && settings[name] >= 0, name, 'a whole number of at least 0');
   require(Number.isFinite(settings.learningRate) && settings.learningRate > 0, 'learningRate', 'above 0');

@@ -1,8 +1,8 @@
 // The training loop: batches from a corpus or a source, steps on a device, progress, checkpoints, resume.
 import { AppError, type OperationContext } from '#base';
 import type { Engine } from '#engine';
-import type { Model } from '#models';
-import { type SamplerCursor, type TokenCorpus, WindowSampler } from '#text';
+import { isEncoderDecoder, type Model } from '#models';
+import { type PairCorpus, PairSampler, type SamplerCursor, type TokenCorpus, WindowSampler } from '#text';
 import type { BatchSource } from './batch-source.ts';
 import type { CheckpointKeeper, TrainingProgress } from './checkpoint.ts';
 import type { Objective } from './objective.ts';
@@ -26,7 +26,8 @@ export interface BatchTrainRequest {
 }
 
 export interface TrainRequest extends Omit<BatchTrainRequest, 'batches'> {
-  readonly corpus: TokenCorpus;
+  /** Pairs for an encoder-decoder, text for the others. */
+  readonly corpus: TokenCorpus | PairCorpus;
 }
 
 export interface TrainResult {
@@ -34,7 +35,7 @@ export interface TrainResult {
   readonly steps: number;
   /** Mean loss over the last tenth of the steps, at most 50. */
   readonly finalLoss: number;
-  /** Padding included. */
+  /** Places of the batches, padding included; of pairs those of the targets. */
   readonly tokensSeen: number;
   /** Seconds spent in steps since the last start. */
   readonly seconds: number;
@@ -46,18 +47,14 @@ export interface TrainResult {
 const shownLossShare = 0.05;
 
 /**
- * Trains on windows of a corpus, with the token after each as its label.
+ * Trains on windows of a corpus, with the token after each as its label, or on pairs.
  *
- * @throws AppError `diverged` | `cancelled` | `empty_data` | `resume_mismatch`
+ * @throws AppError `unsupported` when the data is not of the model's kind | `context_too_long` | `diverged` | `cancelled` | `empty_data` |
+ * `resume_mismatch`
  */
 export function trainModel(request: TrainRequest, engine: Engine, context: OperationContext): Promise<TrainResult> {
-  const { corpus, ...rest } = request;
-  const { batchSize: batch, sequenceLength: window, seed } = request.settings;
-  return trainOnBatches(
-    { ...rest, batches: (cursor) => new WindowSampler(corpus.tokens, { batch, window, seed }, cursor) },
-    engine,
-    context,
-  );
+  const { corpus: _, ...rest } = request;
+  return trainOnBatches({ ...rest, batches: (cursor) => samplerOf(request, cursor) }, engine, context);
 }
 
 /**
@@ -92,7 +89,7 @@ export async function trainOnBatches(request: BatchTrainRequest, engine: Engine,
         if (context.signal.aborted) throw new AppError('cancelled', `${phase}: cancelled after step ${trainer.step} of ${settings.steps}.`);
         const batches = Array.from({ length: settings.gradientAccumulation }, () => sampler.next());
         const report = await trainer.run(batches, context.signal);
-        const stepTokens = batches.reduce((sum, { tokens }) => sum + tokens.data.length, 0);
+        const stepTokens = batches.reduce((sum, batch) => sum + ('source' in batch ? batch.labels : batch.tokens).data.length, 0);
         tokensSeen += stepTokens;
         const loss = report.metrics['loss'] ?? Number.NaN;
         shownLoss = shownLoss === null ? loss : shownLoss + shownLossShare * (loss - shownLoss);
@@ -130,4 +127,15 @@ export async function trainOnBatches(request: BatchTrainRequest, engine: Engine,
   } finally {
     await trainer.dispose();
   }
+}
+
+function samplerOf({ model: { config }, corpus, settings }: TrainRequest, cursor: SamplerCursor | undefined): BatchSource {
+  const { batchSize: batch, sequenceLength: length, sourceLength = length, seed } = settings;
+  if ('pairs' in corpus) {
+    if (isEncoderDecoder(config)) return new PairSampler(corpus, { batch, sourceLength, length, padToken: config.padToken, seed }, cursor);
+    throw new AppError('unsupported', `a ${config.architecture} model learns from text, not from pairs. Give .txt or .jsonl text.`);
+  }
+  if (isEncoderDecoder(config))
+    throw new AppError('unsupported', 'an encoder-decoder learns from pairs of texts, not from text. Give .tsv or .jsonl pairs.');
+  return new WindowSampler(corpus.tokens, { batch, window: length, seed }, cursor);
 }

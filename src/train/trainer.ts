@@ -16,7 +16,7 @@ import { allInputs, declarations, inputMask, keptValues, type Model, type Parame
 import { castTensor, type DType, float32, type HostTensor, toNumbers } from '#tensor';
 import type { TrainingBatch } from './batch-source.ts';
 import { maskName } from './gradient-graph.ts';
-import { GradientPrograms } from './gradient-programs.ts';
+import { type BatchLengths, GradientPrograms } from './gradient-programs.ts';
 import type { Objective } from './objective.ts';
 import { OptimizerStep } from './optimizer-step.ts';
 import { makeOptimizer, makeSchedule, type TrainSettings } from './settings.ts';
@@ -100,13 +100,14 @@ export class Trainer {
     const optimizer = makeOptimizer(settings.optimizer);
     const inputs = allInputs(model).filter(({ parameter, input }) => input.trains && (trains?.(parameter.path) ?? true));
     const sparse = inputs.filter(({ input }) => input.mask !== undefined);
+    const { batchSize: batch, sequenceLength: length, sourceLength } = settings;
     const sizes = {
-      batch: settings.batchSize,
+      batch,
       trained: inputs.map(({ input }) => input.name),
       masked: new Set(sparse.map(({ input }) => input.name)),
     };
     const gradientPrograms = new GradientPrograms(engine, declarations(model), objective, sizes);
-    const { graph, metricNames } = gradientPrograms.graph(settings.sequenceLength, false);
+    const { graph, metricNames } = gradientPrograms.graph({ length, sourceLength }, false);
     // Only tensors that the graph reads have gradients.
     const made = new Set(graph.outputs.map(({ name }) => name));
     const trained = sizes.trained.filter((name) => made.has(gradientName(name)));
@@ -197,7 +198,7 @@ export class Trainer {
   }
 
   async #accumulate(batch: TrainingBatch, adds: boolean, signal: AbortSignal): Promise<Record<string, number>> {
-    const program = await this.#programs.gradients.program(at(batch.tokens.shape, 1), adds);
+    const program = await this.#programs.gradients.program(lengthsOf(batch), adds);
     const available: Record<string, DeviceBuffer | HostTensor> = {
       ...this.#parameters,
       ...this.#masks,
@@ -268,6 +269,11 @@ export class Trainer {
     for (const held of [this.#parameters, this.#masks, this.#gradients, this.#state])
       for (const buffer of Object.values(held)) buffer.release();
   }
+}
+
+function lengthsOf(batch: TrainingBatch): BatchLengths {
+  if ('source' in batch) return { length: at(batch.labels.shape, 1), sourceLength: at(batch.source.shape, 1) };
+  return { length: at(batch.tokens.shape, 1) };
 }
 
 interface ModelTemplate {

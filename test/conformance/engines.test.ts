@@ -26,6 +26,7 @@ const engines: readonly EngineCase[] = [
       'erf float64': 'the runtime has Erf for float32 only',
       'gelu float64': 'built on Erf, which the runtime has for float32 only',
       'groupQueryAttention float64': 'the fused kernel is float32 only',
+      'biasedGroupQueryAttention float64': 'the fused kernel is float32 only',
     },
   },
 ];
@@ -112,6 +113,7 @@ function withFloatType(sample: Sample<object>, dtype: DType): Sample<object> {
  */
 const inPlace: Readonly<Partial<Record<OpName, Readonly<Record<string, string>>>>> = {
   groupQueryAttention: { y1: 'x3', y2: 'x4' },
+  biasedGroupQueryAttention: { y1: 'x3', y2: 'x4' },
 };
 
 async function checkSample(engine: Engine, op: OpName, sample: Sample<object>, seed: number): Promise<void> {

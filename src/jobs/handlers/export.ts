@@ -52,7 +52,7 @@ const writers: {
   async onnx({ model, version }, folder, context) {
     throwIfCancelled(context.signal);
     context.report({ phase: 'export', item: 'model.onnx' });
-    const graph = buildTaskGraph(model, { batch: 'B', length: 'T' });
+    const graph = buildTaskGraph(model, { batch: 'B', sourceLength: 'S', length: 'T' });
     try {
       await writeOnnxModel(graph, { initializers: new Map(modelInputs(model)), path: folder, name: version.name });
     } catch (error) {

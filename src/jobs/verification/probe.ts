@@ -1,7 +1,7 @@
 // The fixed batch of tokens that a result is run on, and what it answers: logits of tokens or of labels, or embeddings.
 import { at, invariant, type OperationContext } from '#base';
 import type { Engine } from '#engine';
-import { borrowModel, buildTaskGraph, graphNames, type Model, type ModelConfig } from '#models';
+import { borrowModel, buildTaskGraph, graphNames, isEncoderDecoder, type Model, type ModelConfig } from '#models';
 import { type HostTensor, hostTensor, int64, toNumbers } from '#tensor';
 
 /** B */
@@ -10,10 +10,28 @@ const sequences = 2;
 const longest = 16;
 
 /** Ids over the whole vocabulary, the first and the last included, upwards and then downwards: [B, T]. */
-export function probeTokens({ vocabularySize: V, maxPositions }: ModelConfig): HostTensor<'int64'> {
+export function probeTokens({
+  vocabularySize: V,
+  maxPositions,
+}: Pick<ModelConfig, 'vocabularySize' | 'maxPositions'>): HostTensor<'int64'> {
   const T = Math.min(longest, maxPositions);
   const upwards = Array.from({ length: T }, (_, index) => Math.floor((index * (V - 1)) / Math.max(1, T - 1)));
   return int64([sequences, T], [...upwards, ...upwards.toReversed()]);
+}
+
+/** Every input that the graph of some task has beside the parameters. The last quarter of the second text, or source, is padding. */
+function probeInputs(config: ModelConfig): Readonly<Record<string, HostTensor>> {
+  const tokens = probeTokens(config);
+  const mask = hostTensor('bool', tokens.shape);
+  mask.data.fill(1, 0, mask.data.length - Math.floor(at(tokens.shape, 1) / 4));
+  const sources = isEncoderDecoder(config) ? (config.sourceVocabularySize ?? config.vocabularySize) : config.vocabularySize;
+  return {
+    [graphNames.tokens]: tokens,
+    [graphNames.mask]: mask,
+    [graphNames.tokenTypes]: hostTensor('int64', tokens.shape),
+    [graphNames.source]: probeTokens({ ...config, vocabularySize: sources }),
+    [graphNames.sourceMask]: mask,
+  };
 }
 
 export interface ProbeAnswer {
@@ -24,19 +42,11 @@ export interface ProbeAnswer {
 
 /** What a model of any task answers to the probe's tokens. Holds the weights on the device for the call. */
 export async function probeAnswer(engine: Engine, model: Model, { signal }: Pick<OperationContext, 'signal'>): Promise<ProbeAnswer> {
-  const tokens = probeTokens(model.config);
-  const [batch = 0, length = 0] = tokens.shape;
+  const [batch = 0, length = 0] = probeTokens(model.config).shape;
   const program = await engine.compile(buildTaskGraph(model, { batch, length }), { name: 'verification' });
   const weights = borrowModel(engine, model);
   try {
-    const mask = hostTensor('bool', tokens.shape);
-    mask.data.fill(1);
-    const available: Record<string, HostTensor | (typeof weights)[string]> = {
-      ...weights,
-      [graphNames.tokens]: tokens,
-      [graphNames.mask]: mask,
-      [graphNames.tokenTypes]: hostTensor('int64', tokens.shape),
-    };
+    const available: Record<string, HostTensor | (typeof weights)[string]> = { ...weights, ...probeInputs(model.config) };
     const inputs = Object.fromEntries(Object.entries(available).filter(([name]) => program.inputNames.includes(name)));
     const results = Object.values(await program.run(inputs, { signal }));
     const [answer] = results;

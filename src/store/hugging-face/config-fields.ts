@@ -57,3 +57,8 @@ export function requireMultiple(field: string, value: number, ofField: string, o
 export function badField(field: string, problem: string): AppError {
   return new AppError('bad_config', `${place}: ${field}: ${problem}. Correct the field.`, { details: { field } });
 }
+
+/** transformers reads a number, a list or nothing. */
+export function writeEndTokens(endTokens: readonly number[]): number | readonly number[] | null {
+  return endTokens.length > 1 ? endTokens : (endTokens[0] ?? null);
+}

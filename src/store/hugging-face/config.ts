@@ -4,15 +4,29 @@ import { z } from 'zod';
 import { AppError } from '#base';
 import { checkConfig, type Gpt2Config, type LayerShape, type ModelConfig } from '#models';
 import { checkJson, type JsonObject } from '../json.ts';
-import { activation, activationsByName, badField, only, place, readTokens, requireMultiple, size, token, tokens } from './config-fields.ts';
+import {
+  activation,
+  activationsByName,
+  badField,
+  only,
+  place,
+  readTokens,
+  requireMultiple,
+  size,
+  token,
+  tokens,
+  writeEndTokens,
+} from './config-fields.ts';
 import { readEncoderConfig, writeEncoderConfig } from './encoder-config.ts';
+import { encoderDecoderReaders, writeEncoderDecoder } from './encoder-decoder-config.ts';
 import { llamaReaders, writeLlama } from './llama-config.ts';
+import { layerShapesSchema, ownType } from './own-config.ts';
 
 const gpt2Names = { geluTanh: 'gelu_new', gelu: 'gelu', relu: 'relu', silu: 'silu' } as const;
 
 const ownSchema = z.strictObject({
   headWidth: size.optional(),
-  layerShapes: z.array(z.object({ heads: size, keyValueHeads: size, feedForwardWidth: size })).optional(),
+  layerShapes: layerShapesSchema.optional(),
 });
 
 /** What Hugging Face's fields cannot say of a pruned model. Only artefacts have it: exported folders are padded until they need none. */
@@ -69,10 +83,13 @@ const readers: Readonly<Record<string, (json: JsonObject) => ModelConfig>> = {
   roberta: (json) => readEncoderConfig('roberta', json),
   distilbert: (json) => readEncoderConfig('distilbert', json),
   albert: (json) => readEncoderConfig('albert', json),
+  ...encoderDecoderReaders,
 };
 
 /** The sizes of single layers, which every architecture may have. */
 function readLayerShapes(fields: JsonObject): { readonly layerShapes?: readonly LayerShape[] } {
+  // Our own type keeps its whole configuration there.
+  if (fields['model_type'] === ownType) return {};
   const { layerShapes } = checkJson(z.object({ [ownField]: ownSchema.optional() }), fields, 'bad_config', place)[ownField] ?? {};
   return layerShapes === undefined ? {} : { layerShapes };
 }
@@ -80,7 +97,9 @@ function readLayerShapes(fields: JsonObject): { readonly layerShapes?: readonly 
 function writeOwnFields({ layerShapes, ...config }: ModelConfig): object {
   const own = {
     ...(layerShapes === undefined ? {} : { layerShapes }),
-    ...(config.architecture !== 'llama' && config.headWidth !== undefined ? { headWidth: config.headWidth } : {}),
+    ...(config.architecture !== 'llama' && config.architecture !== 'encoderDecoder' && config.headWidth !== undefined
+      ? { headWidth: config.headWidth }
+      : {}),
   };
   return Object.keys(own).length === 0 ? {} : { [ownField]: own };
 }
@@ -137,7 +156,9 @@ export function huggingFaceConfigText(config: ModelConfig, dtype: 'float32' | 'f
 }
 
 /** Without what only artefacts say, beside these fields or in a file of their own. */
-function writeFields({ layerShapes: _, embedding: __, halting: ___, ...config }: ModelConfig): object {
+function writeFields({ embedding: _, halting: __, ...rest }: ModelConfig): object {
+  if (rest.architecture === 'encoderDecoder') return writeEncoderDecoder(rest);
+  const { layerShapes: ___, ...config } = rest;
   switch (config.architecture) {
     case 'gpt2':
       return writeGpt2(config);
@@ -147,11 +168,6 @@ function writeFields({ layerShapes: _, embedding: __, halting: ___, ...config }:
     case 'albert':
       return writeEncoderConfig(config);
   }
-}
-
-/** transformers reads a number, a list or nothing. */
-export function writeEndTokens(endTokens: readonly number[]): number | readonly number[] | null {
-  return endTokens.length > 1 ? endTokens : (endTokens[0] ?? null);
 }
 
 function writeGpt2(config: Gpt2Config): object {

@@ -2,14 +2,15 @@
 import { randomUUID } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { AppError, type OperationContext, quietContext, throwIfCancelled } from '#base';
-import { isEncoded, type Model, materializeParameter, taskOf } from '#models';
+import { AppError, invariant, type OperationContext, quietContext, throwIfCancelled } from '#base';
+import { isEncoded, isEncoderDecoder, type Model, materializeParameter, taskOf } from '#models';
 import { castTensor, type DType, dtypeBytes, isFloat, sizeOf, transposeMatrix } from '#tensor';
 import { type FileSystem, localFileSystem } from '../file-system.ts';
 import { type FolderWriter, renameDurably, writeFolder } from '../folder-writer.ts';
 import { type TensorSource, writeSafetensors } from '../safetensors.ts';
 import { indexName } from './checkpoint.ts';
 import { huggingFaceConfigText } from './config.ts';
+import { requireFamily } from './encoder-decoder-family.ts';
 import { type GenerationDefaults, writeGenerationConfig } from './generation.ts';
 import { type PaddedModel, paddedModel } from './padding.ts';
 import { checkpointTensors, furtherNames } from './tensor-names.ts';
@@ -41,7 +42,7 @@ const defaultShardBytes = 5e9;
  *
  * Layers of different sizes are padded with zeros, which changes no logits.
  *
- * @throws AppError `unsupported` (a shape that a Hugging Face config cannot say, halting, a narrow embedding) | `file_exists` | `disk_full` | `file_not_allowed` | `cancelled` | `bad_weights` (a value that float16 cannot hold)
+ * @throws AppError `unsupported` (a shape that a Hugging Face config cannot say, halting, a narrow embedding, an encoder-decoder that transformers has no class for) | `file_exists` | `disk_full` | `file_not_allowed` | `cancelled` | `bad_weights` (a value that float16 cannot hold)
  */
 export async function exportHuggingFace(
   model: Model,
@@ -50,9 +51,10 @@ export async function exportHuggingFace(
   options: ExportOptions = {},
 ): Promise<ExportNotes> {
   checkKnownTo(model);
+  const padded = paddedModel(model.config);
+  if (isEncoderDecoder(padded.config)) requireFamily(padded.config);
   const target = resolve(folder);
   await checkTarget(target);
-  const padded = paddedModel(model.config);
   const fileSystem = options.fileSystem ?? localFileSystem;
   const context: OperationContext = { ...quietContext, ...options };
   const dtype = options.dtype ?? exactDType(model);
@@ -125,14 +127,15 @@ function denseSources(
         report({ phase: 'export', step: numWritten++, total: tensors.length, item: spec.path });
         const dense = padded.pad(spec.path, castTensor(materializeParameter(model, spec.path), dtype));
         if (dense.dtype === 'float16') checkRange(spec.path, dense.data);
-        return isTransposed ? transposeMatrix(dense) : dense;
+        return isTransposed ? transposeMatrix(dense) : { ...dense, shape };
       };
-      return [name, { dtype, shape, make }];
+      return [name, { dtype, shape, make }] as const;
     }),
   );
-  for (const [further, name] of furtherNames(model.config)) {
+  for (const [further, name] of furtherNames(padded.config)) {
     const source = sources.get(name);
-    if (source !== undefined) sources.set(further, source);
+    invariant(source !== undefined, `${name} is a tensor of the checkpoint`);
+    sources.set(further, source);
   }
   return sources;
 }

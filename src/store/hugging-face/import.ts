@@ -2,14 +2,14 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AppError, at, type OperationContext, quietContext, throwIfCancelled, yieldToEventLoop } from '#base';
-import { checkModel, denseParameter, type Model, type ModelConfig, type Parameter } from '#models';
+import { checkConfig, checkModel, denseParameter, isEncoderDecoder, type Model, type ModelConfig, type Parameter } from '#models';
 import { firstNonFinite, type HostTensor, isFloat, printShape, sameShape, toNumbers, transposeMatrix } from '#tensor';
 import { readFailure, readJsonFile } from '../json.ts';
 import { type Checkpoint, type CheckpointEntry, openCheckpoint } from './checkpoint.ts';
 import { readHuggingFaceConfig } from './config.ts';
 import { type GenerationDefaults, readGenerationConfig } from './generation.ts';
 import { withPooling } from './sentence-embedding.ts';
-import { type CheckpointTensor, checkpointTensors, matchTensors, mismatch, type TensorMatch } from './tensor-names.ts';
+import { type CheckpointTensor, checkpointTensors, fitToNames, matchTensors, mismatch, type TensorMatch } from './tensor-names.ts';
 import { checkTokenizer, readTokenizerFiles, type TokenizerFiles } from './tokenizer-files.ts';
 
 export interface ImportOptions extends Partial<OperationContext> {
@@ -28,7 +28,7 @@ export interface ImportedModel {
 /**
  * Reads `config.json`, `tokenizer.json` and `model.safetensors` (one file, or shards with an index) of a folder.
  *
- * The end tokens of `generation_config.json` win over those of `config.json`, as in transformers.
+ * The end tokens and the start token of `generation_config.json` win over those of `config.json`, as in transformers.
  *
  * @throws AppError `file_not_found` | `file_not_allowed` | `bad_config` | `unknown_architecture` | `bad_tokenizer` | `tokenizer_mismatch` |
  * `pickle_refused` | `bad_safetensors` | `config_mismatch` | `bad_weights` | `cancelled`
@@ -40,6 +40,7 @@ export async function importHuggingFace(folder: string, options: ImportOptions =
     const read = readHuggingFaceConfig(await readJsonFile(join(folder, 'config.json'), 'bad_config'));
     const generation = await readGeneration(folder);
     const config = await withPooling(folder, withGeneration(read, generation));
+    checkConfig(config);
     const tokenizerFiles = await readTokenizer(folder, options.tokenizer ?? 'required');
     checkTokenizer(tokenizerFiles, config.vocabularySize);
     const checkpoint = await openCheckpoint(folder);
@@ -63,7 +64,8 @@ async function readGeneration(folder: string): Promise<GenerationDefaults> {
   }
 }
 
-function withGeneration(config: ModelConfig, { endTokens }: GenerationDefaults): ModelConfig {
+function withGeneration(read: ModelConfig, { endTokens, startToken }: GenerationDefaults): ModelConfig {
+  const config = isEncoderDecoder(read) && startToken !== undefined ? { ...read, startToken } : read;
   // An identifier outside the vocabulary is never produced; transformers writes its default there for tiny vocabularies.
   const reachable = endTokens?.filter((token) => token < config.vocabularySize);
   return reachable === undefined || reachable.length === 0 ? config : { ...config, endTokens: reachable };
@@ -78,7 +80,8 @@ async function readTokenizer(folder: string, need: 'required' | 'optional'): Pro
   }
 }
 
-async function readModel(config: ModelConfig, checkpoint: Checkpoint, { report, signal }: OperationContext): Promise<Model> {
+async function readModel(read: ModelConfig, checkpoint: Checkpoint, { report, signal }: OperationContext): Promise<Model> {
+  const config = fitToNames(read, new Set(checkpoint.entries.keys()));
   const match = matchTensors(config, checkpoint.entries.keys());
   const sources = checkpointTensors(config).map((tensor) => ({ tensor, source: sourceOf(tensor, match, checkpoint) }));
   for (const { tensor, source } of sources) checkDeclaration(tensor, source);
@@ -89,10 +92,10 @@ async function readModel(config: ModelConfig, checkpoint: Checkpoint, { report, 
     report({ phase: 'import', step: index, total: sources.length, item: path });
     const stored = await source.reader.read(source.entry, signal);
     checkFinite(source.entry.name, stored);
-    parameters.set(path, denseParameter(path, tensor.isTransposed ? transposeMatrix(stored) : stored));
+    parameters.set(path, denseParameter(path, tensor.isTransposed ? transposeMatrix(stored) : { ...stored, shape: tensor.spec.shape }));
     await yieldToEventLoop();
   }
-  if (match.tiedHeadName !== undefined) await checkTiedHead(match.tiedHeadName, match, checkpoint, parameters, signal);
+  for (const copy of match.copies) await checkCopy(copy, match, checkpoint, parameters, signal);
   const model: Model = { config, parameters };
   checkModel(model);
   report({ phase: 'import', step: sources.length, total: sources.length });
@@ -131,26 +134,27 @@ function checkFinite(name: string, tensor: HostTensor): void {
   );
 }
 
-/** A stored head beside a tied embedding must hold the same numbers, or the configuration lies. */
-async function checkTiedHead(
-  headName: string,
+/** A tensor that is stored twice must hold the same numbers twice, or the configuration lies. */
+async function checkCopy(
+  { name, path }: TensorMatch['copies'][number],
   { nameByPath }: TensorMatch,
   checkpoint: Checkpoint,
   parameters: ReadonlyMap<string, Parameter>,
   signal: AbortSignal,
 ): Promise<void> {
-  const source = checkpoint.entries.get(headName);
-  const embedding = parameters.get('embed.token.weight')?.tensors['value'];
-  if (source === undefined || embedding === undefined) return;
+  const source = checkpoint.entries.get(name);
+  const original = parameters.get(path)?.tensors['value'];
+  if (source === undefined || original === undefined) return;
   const fail = (difference: string): never => {
-    const embeddingName = nameByPath.get('embed.token.weight');
-    throw mismatch(
-      `tie_word_embeddings is true, but "${headName}" is not "${embeddingName}": ${difference}. Or set tie_word_embeddings to false`,
-    );
+    const originalName = nameByPath.get(path);
+    const [reason, remedy] = name.includes('embed_tokens')
+      ? ['encoder and decoder share one table of tokens', 'Different tables for one vocabulary are not supported']
+      : ['tie_word_embeddings is true', 'Or set tie_word_embeddings to false'];
+    throw mismatch(`${reason}, but "${name}" is not "${originalName}": ${difference}. ${remedy}`);
   };
-  if (!sameShape(source.entry.shape, embedding.shape)) fail(`${printShape(source.entry.shape)} against ${printShape(embedding.shape)}`);
-  const headData = toNumbers(await source.reader.read(source.entry, signal));
-  const embeddingData = toNumbers(embedding);
-  for (let index = 0; index < embeddingData.length; index++)
-    if (headData[index] !== embeddingData[index]) fail(`element ${index} is ${headData[index]} against ${embeddingData[index]}`);
+  if (!sameShape(source.entry.shape, original.shape)) fail(`${printShape(source.entry.shape)} against ${printShape(original.shape)}`);
+  const copyData = toNumbers(await source.reader.read(source.entry, signal));
+  const originalData = toNumbers(original);
+  for (let index = 0; index < originalData.length; index++)
+    if (copyData[index] !== originalData[index]) fail(`element ${index} is ${copyData[index]} against ${originalData[index]}`);
 }

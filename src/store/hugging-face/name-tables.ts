@@ -1,7 +1,7 @@
-// Names of modules in Hugging Face checkpoints, one table an architecture; the only place where those names exist.
-import type { BertConfig, ModelConfig } from '#models';
+// Names of modules in Hugging Face checkpoints, one table an architecture of one stack.
+import type { BertConfig, EncoderDecoderConfig, ModelConfig } from '#models';
 
-export interface NameTable {
+export interface ModuleTable {
   /** In front of everything but the heads; checkpoints of the model without its head leave it out. */
   readonly prefix: string;
   readonly blocks: string;
@@ -19,7 +19,7 @@ export interface NameTable {
 
 const generatingHead = { head: 'lm_head' } as const;
 
-const gpt2: NameTable = {
+const gpt2: ModuleTable = {
   prefix: 'transformer.',
   blocks: 'h',
   inBlock: {
@@ -36,7 +36,7 @@ const gpt2: NameTable = {
   buffers: /^h\.\d+\.attn\.(bias|masked_bias)$/,
 };
 
-const llama: NameTable = {
+const llama: ModuleTable = {
   prefix: 'model.',
   blocks: 'layers',
   inBlock: {
@@ -59,7 +59,7 @@ const llama: NameTable = {
 };
 
 /** Where norms stand behind the parts too, the name of Llama's second norm means the one behind attention. */
-const llamaWithNormsBehind: NameTable = {
+const llamaWithNormsBehind: ModuleTable = {
   ...llama,
   inBlock: {
     ...llama.inBlock,
@@ -92,13 +92,13 @@ const unusedByEncoders =
   /^(embeddings\.(position_ids|token_type_ids)|pooler(\.dense)?\.(weight|bias)|(cls|lm_head|predictions|sop_classifier|classifier)\..*|(vocab_transform|vocab_layer_norm|vocab_projector|pre_classifier)\.(weight|bias))$/;
 
 /** The bias over the vocabulary has two names, of which the model uses the decoder's; tied they are one. */
-function vocabularyHead(module: string, isTied: boolean): Pick<NameTable, 'heads' | 'aliases'> {
+function vocabularyHead(module: string, isTied: boolean): Pick<ModuleTable, 'heads' | 'aliases'> {
   const [own, decoders] = [`${module}.bias`, `${module}.decoder.bias`];
   const [used, other] = isTied ? [own, decoders] : [decoders, own];
   return { heads: { 'head.weight': `${module}.decoder.weight`, 'head.bias': used }, aliases: { [other]: used } };
 }
 
-function bertFamily({ family, tiedHead }: BertConfig): NameTable {
+function bertFamily({ family, tiedHead }: BertConfig): ModuleTable {
   const common = { isLinear: true, buffers: unusedByEncoders } as const;
   if (family === 'distilbert')
     return {
@@ -152,7 +152,7 @@ function bertFamily({ family, tiedHead }: BertConfig): NameTable {
   };
 }
 
-function albert(isTied: boolean): NameTable {
+function albert(isTied: boolean): ModuleTable {
   const { heads, aliases } = vocabularyHead('predictions', isTied);
   return {
     prefix: 'albert.',
@@ -181,7 +181,7 @@ function albert(isTied: boolean): NameTable {
   };
 }
 
-export function nameTable(config: ModelConfig): NameTable {
+export function moduleTable(config: Exclude<ModelConfig, EncoderDecoderConfig>): ModuleTable {
   switch (config.architecture) {
     case 'gpt2':
       return gpt2;

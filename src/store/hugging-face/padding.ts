@@ -1,6 +1,17 @@
 // Models whose layers differ, as transformers can say them: every layer padded with zeros to the sizes of the largest.
 import { AppError, invariant } from '#base';
-import { architectureOf, headWidthOf, type LayerShape, layerShapes, type ModelConfig, sideAxis, unitIndices, unitNames } from '#models';
+import {
+  architectureOf,
+  headWidthOf,
+  isEncoderDecoder,
+  type LayerShape,
+  layerShapes,
+  type ModelConfig,
+  sideAxis,
+  stackSizes,
+  unitIndices,
+  unitNames,
+} from '#models';
 import { type HostTensor, spreadAlong } from '#tensor';
 
 /** How a model looks in a Hugging Face folder. */
@@ -21,9 +32,9 @@ export interface PaddedModel {
  */
 export function paddedModel(config: ModelConfig): PaddedModel {
   const shapes = layerShapes(config);
-  const target = largestShape(config, shapes);
+  const targets = targetShapes(config, shapes);
   const architecture = architectureOf(config);
-  const padded = architecture.resized(config, { layerShapes: shapes.map(() => target) });
+  const padded = architecture.resized(config, { layerShapes: targets });
   const newAxes = new Map(architecture.prunableUnits(padded).map((axis) => [axis.name, axis]));
   const places = new Map<string, { readonly axis: 0 | 1; readonly indices: Int32Array; readonly size: number }>();
   const notes: string[] = [];
@@ -49,16 +60,40 @@ export function paddedModel(config: ModelConfig): PaddedModel {
   };
 }
 
-function largestShape(config: ModelConfig, shapes: readonly LayerShape[]): LayerShape {
-  const largest = (name: keyof LayerShape): number => Math.max(...shapes.map((shape) => shape[name]));
-  const shape = { heads: largest('heads'), keyValueHeads: largest('keyValueHeads'), feedForwardWidth: largest('feedForwardWidth') };
-  if (config.architecture !== 'gpt2') return shape;
-  const headWidth = headWidthOf(config);
-  // transformers knows the width of a head only as n_embd / n_head.
+/** The sizes that each layer is padded to: those of the largest, of its stack where the two stacks of an encoder-decoder may differ. */
+function targetShapes(config: ModelConfig, shapes: readonly LayerShape[]): LayerShape[] {
+  // T5 has one set of sizes for both stacks.
+  const isOne = isEncoderDecoder(config) && config.positions.kind === 'relative';
+  return stackSizes(config).flatMap(({ firstBlock, layers }) => {
+    const ofStack = isOne ? shapes : shapes.slice(firstBlock, firstBlock + layers);
+    const target = largestShape(
+      config,
+      ofStack,
+      firstBlock === 0 && isEncoderDecoder(config) ? config.encoder.headWidth : headWidthOf(config),
+    );
+    return shapes
+      .slice(firstBlock, firstBlock + layers)
+      .map(({ crossHeads }) => ({ ...target, ...(crossHeads === undefined ? {} : { crossHeads: target.heads }) }));
+  });
+}
+
+/** Heads that read a table of relative positions are not padded, since that table has no zeros for them: they are the same in all layers. */
+function largestShape(config: ModelConfig, shapes: readonly LayerShape[], headWidth: number): LayerShape {
+  const largest = (name: 'heads' | 'keyValueHeads' | 'feedForwardWidth'): number => Math.max(...shapes.map((shape) => shape[name]));
+  const crossHeads = Math.max(...shapes.map((shape) => shape.crossHeads ?? 0));
+  const shape = {
+    heads: Math.max(largest('heads'), crossHeads),
+    keyValueHeads: Math.max(largest('keyValueHeads'), crossHeads),
+    feedForwardWidth: largest('feedForwardWidth'),
+  };
+  const hasHeadWidth = !(config.architecture === 'gpt2' || (isEncoderDecoder(config) && config.positions.kind !== 'relative'));
+  if (hasHeadWidth) return shape;
+  // transformers knows the width of a head only as the width divided by the heads.
   const heads = config.width / headWidth;
   if (Number.isInteger(heads) && heads >= shape.heads) return { ...shape, heads, keyValueHeads: heads };
+  const model = config.architecture === 'gpt2' ? 'GPT-2' : 'such an encoder-decoder';
   throw new AppError(
     'unsupported',
-    `${shape.heads} heads of width ${headWidth} do not fit the width ${config.width}: a Hugging Face config of GPT-2 has no field for the width of a head. Export to ONNX, or prune the heads to ${Math.floor(heads)} or fewer first.`,
+    `${shape.heads} heads of width ${headWidth} do not fit the width ${config.width}: a Hugging Face config of ${model} has no field for the width of a head. Export to ONNX, or prune the heads to ${Math.floor(heads)} or fewer first.`,
   );
 }

@@ -2,15 +2,46 @@
 import { mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { quietContext } from '#base';
+import { quietContext, Random } from '#base';
 import { compressModel, methods, parseRecipe } from '#compress';
 import type { Engine } from '#engine';
 import { createOnnxEngine } from '#engine/onnx';
-import type { Model } from '#models';
+import { type EncoderDecoderConfig, initializeModel, type Model } from '#models';
 import { LocalStore } from '#store';
+import { albertConfig, bertConfig, tinyEncoder } from '#test/encoders';
 import { temporaryFolder } from '#test/temporary';
 import { largestDifference, type PendingCheck, ResultCheck } from '../../../src/jobs/verification/result-check.ts';
 import { llamaConfig, tinyModel } from '../compress/tiny-model.ts';
+
+const pairConfig: EncoderDecoderConfig = {
+  architecture: 'encoderDecoder',
+  vocabularySize: 40,
+  sourceVocabularySize: 33,
+  width: 16,
+  layers: 1,
+  heads: 4,
+  headWidth: 4,
+  feedForwardWidth: 32,
+  encoder: { layers: 2, heads: 2, headWidth: 8, feedForwardWidth: 24 },
+  maxPositions: 24,
+  tiedHead: true,
+  normEpsilon: 1e-5,
+  norm: 'layer',
+  normPlacement: 'after',
+  embeddingNorm: false,
+  finalNorm: false,
+  positions: { kind: 'sinusoidal', form: 'marian' },
+  biases: true,
+  headBias: true,
+  scaledEmbedding: true,
+  scaledScores: true,
+  scaledHead: false,
+  gated: false,
+  activation: 'silu',
+  startToken: 2,
+  padToken: 1,
+  endTokens: [2],
+};
 
 let engine: Engine;
 beforeAll(async () => {
@@ -64,6 +95,16 @@ describe('a result in a fresh process', () => {
       expect(found).toBeLessThan(1e-6);
       expect((await store.list()).versions).toHaveLength(1);
     }
+  });
+
+  it.each([
+    ['an encoder with hidden tokens', tinyEncoder(bertConfig({ kind: 'masked' }))],
+    ['an encoder with labels', tinyEncoder(albertConfig({ kind: 'classify', labels: ['no', 'perhaps', 'yes'] }))],
+    ['an encoder of sentences', tinyEncoder(bertConfig({ kind: 'embed', pooling: 'mean', normalize: true }))],
+    ['an encoder-decoder', initializeModel(pairConfig, new Random(1), 0.2)],
+  ])('answers as here: %s', async (_what, model) => {
+    const { found } = await save(model, new ResultCheck(engine));
+    expect(found).toBeLessThan(1e-6);
   });
 
   it('is refused when a byte of it changed on the way', async () => {

@@ -3,6 +3,7 @@ import { AppError, at, invariant, type OperationContext } from '#base';
 import {
   architectureOf,
   checkModel,
+  type LayerShape,
   layerShapes,
   type Model,
   type ModelConfig,
@@ -75,7 +76,7 @@ function describe(axes: readonly UnitAxis[], kept: ReadonlyMap<string, readonly 
 function resizedConfig(config: ModelConfig, axes: readonly UnitAxis[], kept: ReadonlyMap<string, readonly number[]>): ModelConfig {
   const shapes = layerShapes(config);
   let { width } = config;
-  for (const { name, kind, block } of axes) {
+  for (const { name, kind, block, isCross } of axes) {
     const count = kept.get(name)?.length;
     invariant(count !== undefined, `${name} has units that stay`);
     if (block === undefined) {
@@ -83,12 +84,15 @@ function resizedConfig(config: ModelConfig, axes: readonly UnitAxis[], kept: Rea
       continue;
     }
     const shape = at(shapes, block);
-    shapes[block] =
-      kind === 'ffn'
-        ? { ...shape, feedForwardWidth: count }
-        : { ...shape, heads: count * (shape.heads / shape.keyValueHeads), keyValueHeads: count };
+    shapes[block] = withUnits(shape, kind, isCross === true, count);
   }
   return architectureOf(config).resized(config, { layerShapes: shapes, width });
+}
+
+function withUnits(shape: LayerShape, kind: UnitAxis['kind'], isCross: boolean, count: number): LayerShape {
+  if (kind === 'ffn') return { ...shape, feedForwardWidth: count };
+  if (isCross) return { ...shape, crossHeads: count };
+  return { ...shape, heads: count * (shape.heads / shape.keyValueHeads), keyValueHeads: count };
 }
 
 /** What all matrices of one application share. */

@@ -8,7 +8,7 @@ import { requireSliceable } from './slice-parameter.ts';
 /**
  * The axes of the structure whose matrices the patterns choose: one is touched as soon as one of its matrices is included and none is excluded.
  *
- * @throws AppError `pattern_matches_nothing` | `already_quantized` | `cannot_slice`
+ * @throws AppError `unsupported` for a structure that the model lacks | `pattern_matches_nothing` | `already_quantized` | `cannot_slice`
  */
 export function selectAxes(model: Model, settings: StructuredSettings): UnitAxis[] {
   const specs = parameterSpecs(model);
@@ -17,6 +17,11 @@ export function selectAxes(model: Model, settings: StructuredSettings): UnitAxis
     .filter(({ kind }) => kind === settings.structure)
     // Vectors that this model lacks.
     .map((axis) => ({ ...axis, sides: axis.sides.filter(({ path }) => specs.has(path)) }));
+  if (ofStructure.length === 0)
+    throw new AppError(
+      'unsupported',
+      `prune: ${model.config.architecture} models have no ${settings.structure} that can be removed. Choose another structure.`,
+    );
   const axes = choose(ofStructure, matrixPaths, settings);
   for (const { sides } of axes) for (const { path } of sides) requireSliceable(parameterOf(model, path));
   return axes;

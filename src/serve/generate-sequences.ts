@@ -1,0 +1,313 @@
+// Targets for sources: an encoder-decoder on a device, driven by greedy or beam search, many sources in a batch.
+import { AppError, at, invariant, type OperationContext, quietContext, throwIfCancelled } from '#base';
+import type { DeviceBuffer, Engine, Program } from '#engine';
+import {
+  buildEncodeGraph,
+  buildPairDecodeGraph,
+  cacheTensors,
+  type EncoderDecoderConfig,
+  encoderDecoderConfig,
+  fastestForm,
+  graphNames,
+  type Model,
+  modelInputs,
+  sourceTensors,
+} from '#models';
+import { type HostTensor, hostTensor, int32, int64 } from '#tensor';
+import { type FoundTarget, type SearchSettings, startSearch, type TargetSearch } from './target-search.ts';
+
+/** What a caller may choose; the model's configuration says where targets start and end. */
+export interface SequenceSettings extends Omit<SearchSettings, 'startToken' | 'endTokens'> {
+  /** Sources that are worked on together. */
+  readonly batchSize: number;
+  /** In place of the configuration's. */
+  readonly startToken?: number;
+  readonly endTokens?: readonly number[];
+}
+
+const defaultSequenceSettings: SequenceSettings = {
+  beams: 1,
+  maxTokens: 128,
+  lengthPenalty: 1,
+  earlyStopping: false,
+  noRepeatNgram: 0,
+  suppressed: [],
+  batchSize: 16,
+};
+
+/** The targets of one source: the best first, as many as there are beams. */
+export type GeneratedSequences = readonly FoundTarget[];
+
+/**
+ * Targets of sources, as token ids.
+ *
+ * @param sources - ids of each source, with the end token where the model was trained with one
+ * @throws AppError `unsupported` for a model without an encoder | `invalid_argument` | `context_too_long` | `cancelled` | `out_of_memory` | `engine_failure`
+ */
+export async function generateSequences(
+  engine: Engine,
+  model: Model,
+  sources: readonly ArrayLike<number>[],
+  settings: Partial<SequenceSettings> = {},
+  context: OperationContext = quietContext,
+): Promise<GeneratedSequences[]> {
+  const generator = await SequenceGenerator.create(engine, model);
+  try {
+    return await generator.generate(sources, settings, context);
+  } finally {
+    await generator.dispose();
+  }
+}
+
+/**
+ * An encoder-decoder whose weights are on a device. Calls may follow each other, with any settings.
+ *
+ * Limit: encoding and each number of beams have a program of their own, and what they share (the table of tokens, the decoder) is packed into
+ * each. A batch runs until its last source is done; sources that ended earlier still cost their rows.
+ */
+export class SequenceGenerator {
+  readonly #engine: Engine;
+  readonly #model: Model;
+  readonly #config: EncoderDecoderConfig;
+  readonly #encode: Program;
+  /** By sequences a source. */
+  readonly #decoders = new Map<number, Promise<Program>>();
+
+  private constructor(engine: Engine, model: Model, config: EncoderDecoderConfig, encode: Program) {
+    this.#engine = engine;
+    this.#model = model;
+    this.#config = config;
+    this.#encode = encode;
+  }
+
+  /** @throws AppError `unsupported` for a model without an encoder | `engine_failure` | `out_of_memory` */
+  static async create(engine: Engine, model: Model): Promise<SequenceGenerator> {
+    const config = encoderDecoderConfig(model);
+    const fastest = fastestForm(model);
+    const graph = buildEncodeGraph(fastest, { batch: 'B', sourceLength: 'S' });
+    const encode = await engine.compile(graph, { name: 'encode', frozen: weightsOf(fastest, graph) });
+    return new SequenceGenerator(engine, fastest, config, encode);
+  }
+
+  /** Targets of each source, in the order of the sources. @throws AppError `invalid_argument` | `context_too_long` | `cancelled` */
+  async generate(
+    sources: readonly ArrayLike<number>[],
+    given: Partial<SequenceSettings> = {},
+    context: OperationContext = quietContext,
+  ): Promise<GeneratedSequences[]> {
+    const settings = this.#checked(given);
+    for (const [index, source] of sources.entries()) this.#checkSource(source, index);
+    const results: GeneratedSequences[] = [];
+    // Sources of like length together: padding costs as much as tokens.
+    const order = sources.map((_, index) => index).sort((left, right) => at(sources, left).length - at(sources, right).length);
+    for (let start = 0; start < order.length; start += settings.batchSize) {
+      throwIfCancelled(context.signal);
+      const chosen = order.slice(start, start + settings.batchSize);
+      const targets = await this.#runBatch(
+        chosen.map((index) => at(sources, index)),
+        settings,
+        context.signal,
+      );
+      for (const [place, index] of chosen.entries()) results[index] = at(targets, place);
+      context.report({ phase: 'generate', step: start + chosen.length, total: order.length });
+    }
+    return results;
+  }
+
+  async dispose(): Promise<void> {
+    const decoders = await Promise.allSettled(this.#decoders.values());
+    await Promise.all(decoders.map((made) => (made.status === 'fulfilled' ? made.value.release() : undefined)));
+    await this.#encode.release();
+  }
+
+  #checked(given: Partial<SequenceSettings>): SearchSettings & Pick<SequenceSettings, 'batchSize'> {
+    const { startToken, endTokens, vocabularySize, maxPositions } = this.#config;
+    const settings = { startToken, endTokens, ...defaultSequenceSettings, ...given };
+    settings.maxTokens = given.maxTokens ?? Math.min(defaultSequenceSettings.maxTokens, maxPositions);
+    const require = (holds: boolean, field: keyof typeof settings, rule: string): void => {
+      if (holds) return;
+      throw new AppError('invalid_argument', `${field}: must be ${rule}, got ${String(settings[field])}.`, { details: { field } });
+    };
+    for (const field of ['beams', 'maxTokens', 'batchSize'] as const)
+      require(Number.isInteger(settings[field]) && settings[field] >= 1, field, 'a whole number of at least 1');
+    require(Number.isInteger(settings.noRepeatNgram) && settings.noRepeatNgram >= 0, 'noRepeatNgram', 'a whole number of at least 0');
+    require(Number.isFinite(settings.lengthPenalty), 'lengthPenalty', 'a finite number');
+    require(settings.beams < vocabularySize, 'beams', `below the ${vocabularySize} tokens of the vocabulary`);
+    const exists = (token: number): boolean => Number.isInteger(token) && token >= 0 && token < vocabularySize;
+    for (const field of ['startToken', 'firstToken', 'lastToken'] as const)
+      require(exists(settings[field] ?? 0), field, `a token 0..${vocabularySize - 1}`);
+    for (const field of ['endTokens', 'suppressed'] as const)
+      require(settings[field].every(exists), field, `tokens 0..${vocabularySize - 1}`);
+    if (settings.maxTokens > maxPositions)
+      throw new AppError('context_too_long', `maxTokens: ${settings.maxTokens} are more than the ${maxPositions} positions of the model.`);
+    return settings;
+  }
+
+  #checkSource(source: ArrayLike<number>, index: number): void {
+    const { vocabularySize, sourceVocabularySize = vocabularySize, maxPositions } = this.#config;
+    const place = `source ${index}`;
+    if (source.length === 0) throw new AppError('invalid_argument', `${place}: has no tokens. Give at least its end token.`);
+    if (source.length > maxPositions)
+      throw new AppError('context_too_long', `${place}: ${source.length} tokens are more than the ${maxPositions} positions of the model.`);
+    const bad = Array.from(source).find((token) => !Number.isInteger(token) || token < 0 || token >= sourceVocabularySize);
+    if (bad !== undefined) throw new AppError('invalid_argument', `${place}: token ${bad} is outside 0..${sourceVocabularySize - 1}.`);
+  }
+
+  #decoder(sequences: number): Promise<Program> {
+    const known = this.#decoders.get(sequences);
+    if (known !== undefined) return known;
+    const sizes = { batch: 'B', sourceLength: 'S', sequences, room: 'P', reorders: sequences > 1 };
+    const graph = buildPairDecodeGraph(this.#model, sizes);
+    const made = this.#engine.compile(graph, { name: `decode ${sequences}`, frozen: weightsOf(this.#model, graph) });
+    this.#decoders.set(sequences, made);
+    return made;
+  }
+
+  async #runBatch(sources: readonly ArrayLike<number>[], settings: SearchSettings, signal: AbortSignal): Promise<GeneratedSequences[]> {
+    const decoder = await this.#decoder(settings.beams);
+    const { ids, sourceMask } = padded(sources, this.#config.padToken);
+    const held: Record<string, DeviceBuffer>[] = [];
+    try {
+      const encoded = await this.#encode.run({ [graphNames.source]: ids, [graphNames.sourceMask]: sourceMask }, { signal });
+      held.push(encoded);
+      const rows = sources.length * settings.beams;
+      const caches = new TargetCaches(this.#engine, this.#model, rows, settings.maxTokens, settings.beams > 1);
+      held.push(...caches.sets);
+      const searches = sources.map(() => startSearch(settings));
+      const given = Object.fromEntries(sourceTensors(this.#model).map(({ name }) => [name, bufferOf(encoded, name)]));
+      for (let position = 0; searches.some(({ running }) => running.length > 0); position++) {
+        throwIfCancelled(signal);
+        const step = stepInputs(searches, settings, position);
+        const available: Record<string, DeviceBuffer | HostTensor> = {
+          ...given,
+          ...step,
+          ...caches.inputs,
+          [graphNames.sourceMask]: sourceMask,
+        };
+        const wanted = Object.fromEntries(decoder.inputNames.map((name) => [name, available[name]]));
+        const results = await decoder.run(complete(wanted), { outputs: caches.outputs, signal });
+        caches.advance();
+        const logits = bufferOf(results, graphNames.logits);
+        try {
+          extendAll(searches, logits.read(), settings.beams);
+        } finally {
+          logits.release();
+        }
+      }
+      return searches.map(({ found }) => found);
+    } finally {
+      for (const set of held) for (const buffer of Object.values(set)) buffer.release();
+    }
+  }
+}
+
+function weightsOf(model: Model, graph: ReturnType<typeof buildEncodeGraph>): Map<string, HostTensor> {
+  const wanted = new Set(graph.inputs.map(({ name }) => name));
+  const frozen = new Map<string, HostTensor>();
+  for (const [name, tensor] of modelInputs(model)) if (wanted.has(name)) frozen.set(name, tensor);
+  return frozen;
+}
+
+function padded(sources: readonly ArrayLike<number>[], padToken: number): { ids: HostTensor<'int64'>; sourceMask: HostTensor<'bool'> } {
+  const S = sources.reduce((most, { length }) => Math.max(most, length), 0);
+  const shape = [sources.length, S];
+  const ids = hostTensor('int64', shape, new BigInt64Array(sources.length * S).fill(BigInt(padToken)));
+  const sourceMask = hostTensor('bool', shape);
+  for (const [row, source] of sources.entries())
+    for (let position = 0; position < source.length; position++) {
+      ids.data[row * S + position] = BigInt(source[position] ?? padToken);
+      sourceMask.data[row * S + position] = 1;
+    }
+  return { ids, sourceMask };
+}
+
+/** The caches of a batch: one set that grows in place, or two in turn where sequences go on from other sequences' caches. */
+class TargetCaches {
+  readonly sets: readonly Record<string, DeviceBuffer>[];
+  readonly #names: readonly { readonly input: string; readonly output: string }[];
+  #current = 0;
+
+  constructor(engine: Engine, model: Model, rows: number, room: number, reorders: boolean) {
+    const tensors = cacheTensors(model, rows, room);
+    this.#names = tensors;
+    const sets: Record<string, DeviceBuffer>[] = [];
+    this.sets = sets;
+    try {
+      for (let index = 0; index < (reorders ? 2 : 1); index++) {
+        const set: Record<string, DeviceBuffer> = {};
+        sets.push(set);
+        for (const { input, shape } of tensors) set[input] = engine.allocate({ dtype: 'float32', shape });
+      }
+    } catch (thrown) {
+      for (const set of sets) for (const buffer of Object.values(set)) buffer.release();
+      throw thrown;
+    }
+  }
+
+  get inputs(): Readonly<Record<string, DeviceBuffer>> {
+    return at(this.sets, this.#current);
+  }
+
+  get outputs(): Readonly<Record<string, DeviceBuffer>> {
+    const set = at(this.sets, (this.#current + 1) % this.sets.length);
+    return Object.fromEntries(this.#names.map(({ input, output }) => [output, bufferOf(set, input)]));
+  }
+
+  advance(): void {
+    this.#current = (this.#current + 1) % this.sets.length;
+  }
+}
+
+/** Every source has `beams` rows; where fewer targets run, the rest repeat the first, and where none does, they hold what costs nothing. */
+function stepInputs(
+  searches: readonly TargetSearch[],
+  { beams, startToken }: SearchSettings,
+  position: number,
+): Record<string, HostTensor> {
+  const rows = searches.length * beams;
+  const tokens: number[] = [];
+  const parents: number[] = [];
+  for (const [index, { running }] of searches.entries())
+    for (let beam = 0; beam < beams; beam++) {
+      const target = running[beam] ?? running[0];
+      tokens.push(target?.tokens.at(-1) ?? startToken);
+      parents.push(index * beams + (target?.parent ?? beam));
+    }
+  const length = position + 1;
+  return {
+    [graphNames.tokens]: int64([rows, 1], tokens),
+    [graphNames.positions]: int64([rows, 1], new Array<number>(rows).fill(position)),
+    [graphNames.keyPositions]: int64(
+      [length],
+      Array.from({ length }, (_, key) => key),
+    ),
+    [graphNames.lastIndex]: int32([rows], new Array<number>(rows).fill(position)),
+    [graphNames.totalLength]: int32([1], [length]),
+    [graphNames.parents]: int64([rows], parents),
+  };
+}
+
+function extendAll(searches: readonly TargetSearch[], { data, shape }: HostTensor, beams: number): void {
+  invariant(data instanceof Float32Array, 'logits are float32');
+  const V = at(shape, 1);
+  for (const [index, search] of searches.entries()) {
+    const { running } = search;
+    if (running.length === 0) continue;
+    search.extend(running.map((_, beam) => data.subarray((index * beams + beam) * V, (index * beams + beam + 1) * V)));
+  }
+}
+
+function bufferOf(buffers: Readonly<Record<string, DeviceBuffer>>, name: string): DeviceBuffer {
+  const buffer = buffers[name];
+  invariant(buffer !== undefined, `${name} was made`);
+  return buffer;
+}
+
+function complete(inputs: Readonly<Record<string, DeviceBuffer | HostTensor | undefined>>): Record<string, DeviceBuffer | HostTensor> {
+  return Object.fromEntries(
+    Object.entries(inputs).map(([name, input]) => {
+      invariant(input !== undefined, `nothing is bound to ${name}`);
+      return [name, input];
+    }),
+  );
+}
