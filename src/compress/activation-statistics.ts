@@ -43,10 +43,12 @@ export function multipliedSlots(model: ModelDeclaration): ReadonlySet<string> {
 
 /** Largest and, with the sign turned, smallest numbers, channel by channel. */
 export async function inputRanges(pass: Pass, slots: readonly string[], context: OperationContext): Promise<readonly InputRange[]> {
-  let used: string[] = [];
-  const running = ({ net }: CalibrationNetwork): Running[] => {
-    used = slots.filter((slot) => usesOf(net, slot).length > 0);
-    return used.flatMap((slot) => {
+  const multiplied = multipliedSlots(pass.model);
+  const used = slots.filter((slot) => multiplied.has(slot));
+  // A pass without results would be a graph without outputs, which engines refuse.
+  if (used.length === 0) return [];
+  const running = ({ net }: CalibrationNetwork): Running[] =>
+    used.flatMap((slot) => {
       const uses = usesOf(net, slot);
       const width = at(at(uses, 0).shape, at(uses, 0).shape.length - 1);
       invariant(typeof width === 'number', `${slot}: the width of its input is not known`);
@@ -57,7 +59,6 @@ export async function inputRanges(pass: Pass, slots: readonly string[], context:
         }, before);
       return [false, true].map((turned) => ({ shape: [width], next: (b: GraphBuilder, before: Value) => largest(b, before, turned) }));
     });
-  };
   const { results } = await runPass(pass, true, running, context);
   return used.map((slot, index) => {
     const [high, low] = [at(results, 2 * index), at(results, 2 * index + 1).map((value) => -value)];

@@ -201,7 +201,7 @@ class QuantizeRun {
     const [old, made] = [this.#weight(before), this.#weight(after)];
     const difference = old.data.map((value, index) => value - (made.data[index] ?? 0));
     const weightError = relativeError({ lost: energy(difference), total: energy(old.data) });
-    const note = this.#note(path, after);
+    const note = this.#note(path, after, inputs);
     const layer = {
       ...base,
       bytesAfter: bytesOf(after.tensors),
@@ -225,8 +225,9 @@ class QuantizeRun {
     return bits === 16 ? 'float16' : `${bits} bits`;
   }
 
-  #note(path: string, after: Parameter): string | undefined {
+  #note(path: string, after: Parameter, inputs: LayerInputs | undefined): string | undefined {
     const notes = [this.#options.rescaled.notes.get(path)];
+    if (readsMoments(this.#settings) && inputs === undefined) notes.push('rounded to the nearest: its inputs are not known');
     if (hasIntegerProducts(this.#settings) && ![...this.#multiplied].some((slot) => slot.startsWith(`${path}:`)))
       notes.push(`activations stay floats: ${after.kind === 'dense' ? 'it is looked up only' : `${after.kind} decodes its factors`}`);
     const known = notes.filter((note) => note !== undefined);

@@ -3,6 +3,8 @@ import { z } from 'zod';
 
 const patterns = z.array(z.string().min(1)).min(1).optional();
 const size = z.int().min(1);
+/** Of applied layers: each is a part of every graph, and no published model is deeper. */
+const depth = size.max(1024);
 
 /** Schemes whose number of unique layers is chosen; that of the others follows from the scheme. */
 const chosenUnique: readonly string[] = ['sequence', 'cycle', 'cycleReversed'];
@@ -14,7 +16,7 @@ const fields = z.strictObject({
   /** M: layers that are stored. */
   uniqueLayers: size.optional(),
   /** N: layers that are applied; those of the model when absent. More than that adds depth at the same size. */
-  layers: size.optional(),
+  layers: depth.optional(),
   /** What a shared layer starts as: the mean of the layers that it replaces, the first of them, or the one that is most like the others. */
   from: z.enum(['average', 'first', 'similar']).default('first'),
   /** For `similar`: cosine of what two blocks add to the residual stream, or linear CKA of their results. */
@@ -29,7 +31,7 @@ const fields = z.strictObject({
   halting: z
     .strictObject({
       /** The same as `layers`. */
-      maxSteps: size.optional(),
+      maxSteps: depth.optional(),
       epsilon: z.number().gt(0).lt(1).default(0.01),
       ponderCost: z.number().gte(0).default(0.01),
       /** Sinusoids of position and step before each step: the paper's way, but a change of the function for trained weights. */
@@ -48,6 +50,8 @@ export const shareSettings = fields.check((context) => {
   const fail = (message: string, ...path: string[]): void => {
     context.issues.push({ code: 'custom', message, path, input: context.value });
   };
+  if (embedding !== undefined && embedding.width % embedding.heads !== 0)
+    fail(`${embedding.width} is not a multiple of heads, ${embedding.heads}; choose others`, 'embedding', 'width');
   if (scheme === undefined) {
     if (embedding === undefined) fail('needs a scheme, or an embedding', 'scheme');
     if (uniqueLayers !== undefined || layers !== undefined || halting !== undefined) fail('is needed to share layers', 'scheme');

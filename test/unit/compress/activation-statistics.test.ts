@@ -1,5 +1,5 @@
 // Ranges and histograms of what weights are multiplied by, and the 8-bit grids that are made of them.
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { quietContext, Random } from '#base';
 import { type InputHistogram, WindowCalibration } from '#compress';
 import { createReferenceEngine } from '#engine/reference';
@@ -53,6 +53,13 @@ describe('statistics of activations', () => {
         expect(high[channel]).toBeCloseTo(Math.max(0, ...own), 5);
       }
     }
+  });
+
+  it('are none, without a pass over the text, where nothing is multiplied', async () => {
+    const compile = vi.spyOn(engine, 'compile');
+    expect(await calibration.inputRanges(tinyModel(), [slotName('embed.position.weight', 'value')], quietContext)).toEqual([]);
+    expect(compile).not.toHaveBeenCalled();
+    compile.mockRestore();
   });
 
   it('count every number once, in the bin that it lies in', async () => {

@@ -252,6 +252,7 @@ describe('composition', () => {
   it.each([
     [{ quantize: { bits: 8, groupSize: 16 } }, 'already_quantized', /before the step that quantizes/],
     [{ kronecker: { ratio: 0.5 } }, 'cannot_slice', /kronecker.*Prune structures before/],
+    [{ prune: { sparsity: 0.5 } }, 'cannot_slice', /stored sparsely.*Prune structures before/],
   ])('comes before %o', async (step, code, message) => {
     const made = await steps([step]);
     for (const structure of ['heads', 'ffn', 'width'])
@@ -269,6 +270,16 @@ describe('composition', () => {
 });
 
 describe('the step', () => {
+  it('leaves the width of a narrow embedding alone', async () => {
+    const recipe = parseRecipe({ steps: [{ share: { embedding: { width: 4, heads: 2 } } }] }, methods);
+    const { model: narrow } = await compressModel(llama, recipe, { engine }, quietContext);
+    await expect(prune({ structure: 'width', ratio: 0.5, importance: 'magnitude' }, narrow)).rejects.toMatchObject({
+      code: 'cannot_slice',
+      message: expect.stringMatching(/prune\.structure: "width".*narrow embedding.*before/),
+    });
+    checkModel((await prune({ structure: 'ffn', ratio: 0.5 }, narrow)).model);
+  });
+
   it('keeps the element type, and everything that it does not touch', async () => {
     const half = replaceParameters(
       gpt2,
@@ -334,8 +345,8 @@ describe('the step', () => {
       code: 'pattern_matches_nothing',
     });
     await expect(prune({ structure: 'ffn', ratio: 0.5, exclude: ['h.*'] })).rejects.toMatchObject({ code: 'pattern_matches_nothing' });
-    await expect(prune({ structure: 'layers', remove: [2] })).rejects.toMatchObject({ code: 'invalid_argument' });
-    await expect(prune({ structure: 'layers', remove: [0, 1] })).rejects.toMatchObject({ code: 'invalid_argument' });
+    await expect(prune({ structure: 'layers', remove: [2] })).rejects.toMatchObject({ code: 'bad_recipe' });
+    await expect(prune({ structure: 'layers', remove: [0, 1] })).rejects.toMatchObject({ code: 'bad_recipe' });
     for (const settings of [
       { structure: 'ffn', ratio: 0.5 },
       { structure: 'heads', ratio: 0.5 },

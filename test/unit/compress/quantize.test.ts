@@ -393,6 +393,8 @@ describe('calibrated methods', () => {
     const { model: after, report } = await quantize({ bits: 4, method: 'gptq', ...everything });
     const layer = report.layers.find(({ path }) => path === 'embed.token.weight')!;
     expect(layer.outputError).toBeUndefined();
+    expect(layer.note).toBe('rounded to the nearest: its inputs are not known');
+    expect(report.layers.filter(({ note }) => note !== undefined).every(({ path }) => path.startsWith('embed.'))).toBe(true);
     const { model: rounded } = await quantize({ bits: 4, ...everything });
     expect(after.parameters.get('embed.token.weight')).toEqual(rounded.parameters.get('embed.token.weight'));
   });

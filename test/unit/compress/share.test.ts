@@ -230,6 +230,9 @@ describe('share', () => {
     [{}, /share\.scheme: needs a scheme, or an embedding/],
     [{ scheme: 'cylce', uniqueLayers: 2 }, /share\.scheme: .*cycleReversed/],
     [{ scheme: 'cycle', uniqueLayers: 2, halting: {} }, /share\.halting: repeats one layer/],
+    [{ scheme: 'all', layers: 100000 }, /share\.layers: .*1024, got 100000/],
+    [{ scheme: 'all', halting: { maxSteps: 100000 } }, /share\.halting\.maxSteps: .*1024/],
+    [{ embedding: { width: 15 } }, /bad_recipe.*share\.embedding\.width: 15 is not a multiple of heads, 4/],
     [{ scheme: 'all', layers: 3, halting: { maxSteps: 4 } }, /share\.halting\.maxSteps: is 4, but layers is 3/],
   ])('refuses %j before any work', (settings, message) => {
     expect(() => parseRecipe({ steps: [{ share: settings }] }, methods)).toThrow(message);

@@ -18,7 +18,7 @@ import { importanceOf, type StructuredSettings } from './settings.ts';
 import { parameterOf, selectBlocks } from './targets.ts';
 import { blockInfluence, firstOrderBlocks } from './text-pass.ts';
 
-/** @throws AppError `invalid_argument` for a layer that the model lacks, or when none would stay, and those of the method */
+/** @throws AppError `bad_recipe` for a layer that the model lacks, or when none would stay, and those of the method */
 export async function removeLayers(
   model: Model,
   settings: StructuredSettings,
@@ -80,8 +80,8 @@ async function leastImportant(
 function checkRemoved({ size }: BlockStack, removed: ReadonlySet<number>): void {
   const missing = [...removed].find((block) => block >= size);
   if (missing !== undefined)
-    throw new AppError('invalid_argument', `prune.remove: layer ${missing} is outside 0..${size - 1}. Name layers that the model has.`);
-  if (removed.size === size) throw new AppError('invalid_argument', `prune.remove: all ${size} layers are named, and one must stay.`);
+    throw new AppError('bad_recipe', `prune.remove: layer ${missing} is outside 0..${size - 1}. Name layers that the model has.`);
+  if (removed.size === size) throw new AppError('bad_recipe', `prune.remove: all ${size} layers are named, and one must stay.`);
 }
 
 function isBlockMatrix({ role, block }: ParameterSpec): boolean {

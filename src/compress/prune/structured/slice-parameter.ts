@@ -1,6 +1,6 @@
 // A stored parameter without some of its rows or columns, in whatever form it is stored.
 import { AppError, invariant } from '#base';
-import { denseParameter, isEncoded, type Parameter, type ParameterSpec, parametrizationOf } from '#models';
+import { denseParameter, isEncoded, keptCount, type Parameter, type ParameterSpec, parametrizationOf } from '#models';
 import { castTensor, type HostTensor, selectAlong, sizeOf, spreadAlong } from '#tensor';
 
 /** Forms that can be sliced, and the slot that holds each axis of the matrix. */
@@ -9,7 +9,8 @@ const axisSlots: Readonly<Record<string, readonly [string, string]>> = { dense: 
 /**
  * Checks that a parameter can be sliced.
  *
- * @throws AppError `already_quantized` for codes, `cannot_slice` for forms whose rows and columns are not stored one by one
+ * @throws AppError `already_quantized` for codes, `cannot_slice` for forms whose rows and columns are not stored one by one,
+ * and for sparse ones
  */
 export function requireSliceable(parameter: Parameter): void {
   const { path, kind } = parameter;
@@ -17,7 +18,15 @@ export function requireSliceable(parameter: Parameter): void {
     throw new AppError('already_quantized', `${path} (${kind}) is quantized already. Prune structures before the step that quantizes.`, {
       details: { path },
     });
-  if (axisSlots[kind] !== undefined) return;
+  const slots = axisSlots[kind];
+  const sparse = slots?.find((slot) => keptCount(parameter, slot) !== undefined);
+  if (sparse !== undefined)
+    throw new AppError(
+      'cannot_slice',
+      `${path} is stored sparsely, by a bitmap of what is not zero. Prune structures before the step that prunes single weights.`,
+      { details: { path, slot: sparse } },
+    );
+  if (slots !== undefined) return;
   throw new AppError(
     'cannot_slice',
     `${path} is stored as ${kind}, which has no rows and columns of its own to remove. Prune structures before that step.`,

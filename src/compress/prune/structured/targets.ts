@@ -11,6 +11,12 @@ import { requireSliceable } from './slice-parameter.ts';
  * @throws AppError `unsupported` for a structure that the model lacks | `pattern_matches_nothing` | `already_quantized` | `cannot_slice`
  */
 export function selectAxes(model: Model, settings: StructuredSettings): UnitAxis[] {
+  if (settings.structure === 'width' && model.config.embedding !== undefined)
+    throw new AppError(
+      'cannot_slice',
+      'prune.structure: "width" would cut the narrow embedding that the model already has. Prune the width before that step.',
+      { details: { field: 'prune.structure' } },
+    );
   const specs = parameterSpecs(model);
   const ofStructure = architectureOf(model.config)
     .prunableUnits(model.config)

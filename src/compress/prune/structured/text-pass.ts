@@ -175,7 +175,7 @@ async function textPass(
   if (kind !== 'causal')
     throw new AppError(
       'unsupported',
-      `prune: this importance follows the loss of the next token, and the model's task is ${kind}. Set importance to "magnitude" or, for ffn, "output".`,
+      `prune: this importance is measured on running text, and the model's task is ${kind}. Set importance to "magnitude" or, for ffn, "output"; name layers by remove.`,
     );
   const weights = borrowModel(engine, model);
   const programs = new Map<string, Program>();
