@@ -82,6 +82,7 @@ export {
   causalNetwork,
   type DecodeSizes,
   type GraphOptions,
+  requireGenerating,
 } from './language-model-graphs.ts';
 export { headWidthOf, layerShape, layerShapes, type ModelSizes, stackSizes } from './layer-shapes.ts';
 export {

@@ -32,14 +32,14 @@ export interface CausalOptions {
 }
 
 /** @throws AppError `unsupported` for an encoder, and for a decoder that reads a source */
-function requireGenerating({ config }: ModelDeclaration): void {
+export function requireGenerating({ config }: Pick<ModelDeclaration, 'config'>): void {
   if (isEncoderDecoder(config))
     throw new AppError('unsupported', 'an encoder-decoder is no language model: it needs a source beside the text. Give pairs of texts.');
   const { kind } = taskOf(config);
   if (kind !== 'causal')
     throw new AppError(
       'unsupported',
-      `the ${config.architecture} model is not a generating model: its task is ${kind}, and it reads whole texts.`,
+      `the ${config.architecture} model is not a generating model: its task is ${kind}, and it reads whole texts. Use a model of the next token.`,
     );
 }
 

@@ -31,7 +31,8 @@ afterAll(async () => {
 
 const line = (start: number): string => Array.from({ length: 9 }, (_, index) => words[(start + index * 7) % words.length]).join(' ');
 const lines = Array.from({ length: 20 }, (_, index) => line(index));
-const data = { inlineText: Buffer.from(lines.join('\n')) };
+/** Written by the compression below. */
+const documents = () => ({ paths: [join(folder, 'documents.jsonl')] });
 
 async function resultOf(events: AsyncIterable<{ readonly event: JobEventMessage | null }>): Promise<JobResultMessage> {
   let result: JobResultMessage | undefined;
@@ -77,7 +78,10 @@ describe('an encoder on the server', () => {
   it.each([
     ['generate', () => drain(client.serverStream(client.protocol.inference.Generate, { model: 'reader', text: 'the', maxNewTokens: 2 }))],
     ['score', () => client.unary(client.protocol.inference.Score, { model: 'reader', pairs: [{ context: 'the', continuation: ' old' }] })],
-    ['evaluate', () => resultOf(client.serverStream(client.protocol.evaluation.Evaluate, { spec: { model: 'reader', data } }))],
+    [
+      'evaluate',
+      () => resultOf(client.serverStream(client.protocol.evaluation.Evaluate, { spec: { model: 'reader', data: documents() } })),
+    ],
     [
       'distill',
       () => {
@@ -85,7 +89,7 @@ describe('an encoder on the server', () => {
           student: 'small',
           teacher: 'reader',
           name: 'taught',
-          data,
+          data: documents(),
           settings: { steps: 2, batchSize: 1, sequenceLength: 16 },
         };
         return resultOf(client.serverStream(client.protocol.distillation.Distill, { spec }));

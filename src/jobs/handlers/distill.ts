@@ -4,7 +4,7 @@ import { AppError, type OperationContext, throwIfCancelled } from '#base';
 import { type DistillSettings, distillModel } from '#distill';
 import type { Engine } from '#engine';
 import { evaluateModel } from '#evaluate';
-import type { Model } from '#models';
+import { type Model, requireGenerating } from '#models';
 import type { JsonObject } from '#store';
 import type { TokenCorpus } from '#text';
 import { crossEntropyObjective, type TrainRequest, type TrainResult, trainModel } from '#train';
@@ -80,6 +80,7 @@ class DistillRun {
     const positions = Math.min(student.model.config.maxPositions, teacher?.model.config.maxPositions ?? Number.POSITIVE_INFINITY);
     const settings = settingsOf(this.#spec, positions);
     checkLength(settings.sequenceLength, positions);
+    requireGenerating(student.model);
     const corpus = await tokenizeText(this.#spec.data, student.tokenizer, this.#context);
     const validation =
       this.#spec.validation === undefined ? undefined : await tokenizeText(this.#spec.validation, student.tokenizer, this.#context);

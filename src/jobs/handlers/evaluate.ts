@@ -2,6 +2,7 @@
 import { AppError, type OperationContext } from '#base';
 import type { Engine } from '#engine';
 import { type EvaluationResult, evaluateModel } from '#evaluate';
+import { requireGenerating } from '#models';
 import type { TokenCorpus } from '#text';
 import { checkInput } from '../check-input.ts';
 import type { JobHandler } from '../job.ts';
@@ -29,6 +30,7 @@ export function evaluateHandler(
     },
     run: (spec, context) =>
       hub.using(spec.model, async (student) => {
+        requireGenerating(student.model);
         const corpus = await tokenizeText(spec.data, student.tokenizer, context);
         const report = await withTeacher(hub, spec.teacher, (teacher) =>
           evaluateOn(corpus, { student, teacher, settings: spec.settings }, engine, context),
