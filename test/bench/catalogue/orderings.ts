@@ -34,12 +34,12 @@ const claims: readonly Claim[] = [
     trained: false,
   },
   {
-    text: '2:4 costs more than pruning the same half without a pattern would',
-    order: ['prune, sparsegpt 75 %', 'prune 2:4, sparsegpt'],
+    text: '2:4 costs more than pruning half of the weights anywhere',
+    order: ['prune half of the weights, sparsegpt', 'prune 2:4, sparsegpt'],
     trained: false,
   },
   {
-    text: 'structured pruning at half is far worse than single weights before training',
+    text: 'structures cost more than single weights of the same bytes before training, at half',
     order: ['prune, sparsegpt 50 %', 'slice, heads and neurons 50 %'],
     trained: false,
   },

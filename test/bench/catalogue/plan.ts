@@ -58,16 +58,24 @@ export function studyCases(layers: number): Case[] {
     ...['magnitude', 'wanda', 'sparsegpt'].flatMap((method) =>
       atRatios(`prune, ${method}`, 'pruning', (ratio) => ({ prune: { method, ratio } })),
     ),
-    ...['magnitude', 'wanda', 'sparsegpt'].map(
-      (method): Case => ({
+    ...['magnitude', 'wanda', 'sparsegpt'].flatMap((method): Case[] => [
+      {
         key: `prune 2:4, ${method}`,
         series: `prune 2:4, ${method}`,
         family: 'pruning',
         size: '2:4',
         steps: [{ prune: { method, pattern: '2:4' } }],
         trains: true,
-      }),
-    ),
+      },
+      {
+        key: `prune half of the weights, ${method}`,
+        series: `prune half of the weights, ${method}`,
+        family: 'pruning',
+        size: 'half of the weights',
+        steps: [{ prune: { method, sparsity: 0.5 } }],
+        trains: true,
+      },
+    ]),
     ...ratios.map(
       (ratio): Case => ({
         key: `slice, heads and neurons ${100 * ratio} %`,
