@@ -1,4 +1,5 @@
 // base: errors, results, random numbers, time and observation interfaces. May import nothing of ours.
+export { chosen } from './chosen.ts';
 export { type Clock, systemClock } from './clock.ts';
 export { type ErrorCode, type ErrorEntry, errorCatalogue, type StatusName } from './error-catalogue.ts';
 export { AppError, type AppErrorOptions, at, InvariantError, invariant } from './errors.ts';

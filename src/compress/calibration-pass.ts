@@ -1,9 +1,10 @@
 // One pass over calibration text: running tensors on the engine that every window adds to.
-import { AppError, at, type OperationContext, throwIfCancelled } from '#base';
-import type { DeviceBuffer, Engine, Program } from '#engine';
+import { AppError, at, invariant, type OperationContext, throwIfCancelled } from '#base';
+import type { DeviceBuffer, Engine } from '#engine';
 import { GraphBuilder, type Value } from '#graph';
 import type { Model } from '#models';
 import type { Dim, HostTensor } from '#tensor';
+import { RunningSums, sumName, totalName } from './calibration-sums.ts';
 import { bindWindow, type CalibrationNetwork, type CalibrationWindows, calibrationNetwork } from './calibration-windows.ts';
 
 /** A float64 tensor that is zero before the first window. */
@@ -27,9 +28,6 @@ export interface Pass {
   readonly phase: string;
 }
 
-const runningName = (index: number): string => `sum.${index}`;
-const nextName = (index: number): string => `total.${index}`;
-
 /**
  * Runs the model over all windows.
  *
@@ -45,14 +43,13 @@ export async function runPass(
 ): Promise<{ readonly results: Float64Array[]; readonly rows: readonly number[] }> {
   const b = new GraphBuilder();
   const tensors = running(calibrationNetwork(b, model, withHead));
-  const outputs = tensors.map(
-    ({ shape, next }, index) => [nextName(index), next(b, b.input(runningName(index), 'float64', shape))] as const,
+  const outputs = tensors.map(({ shape, next }, index) => [totalName(index), next(b, b.input(sumName(index), 'float64', shape))] as const);
+  const graph = b.graph(Object.fromEntries(outputs));
+  const sums = new RunningSums(
+    engine,
+    weights,
+    tensors.map(({ shape }) => ({ dtype: 'float64', shape })),
   );
-  const program = await engine.compile(b.graph(Object.fromEntries(outputs)), { name: 'calibration' });
-  const allocate = (): DeviceBuffer[] => tensors.map(({ shape }) => engine.allocate({ dtype: 'float64', shape }));
-  // Two sets: a run reads one and writes the other.
-  let sums = allocate();
-  let spare = allocate();
   try {
     let numTokens = 0;
     const rows = tensors.map((): number => 0);
@@ -60,37 +57,26 @@ export async function runPass(
     for await (const window of windows()) {
       throwIfCancelled(context.signal);
       const bound = bindWindow(window, model);
-      await addWindow(program, weights, bound.inputs, sums, spare, context.signal);
-      [sums, spare] = [spare, sums];
+      await sums.add('pass', () => graph, bound.inputs, context.signal);
       numTokens += bound.tokens;
       for (const [index, { numRows = [] }] of tensors.entries())
         rows[index] = numRows.reduce<number>((sum, each) => sum + bound.realRows(each), at(rows, index));
       context.report({ phase, step: ++step, ...(total === undefined ? {} : { total }), metrics: { tokens: numTokens } });
     }
-    if (numTokens === 0) throw new AppError('not_enough_samples', 'the calibration data holds no window of tokens. Give more text.');
-    return { results: sums.map((sum) => Float64Array.from(sum.read().data as Float64Array)), rows };
+    if (numTokens === 0) throw noWindows();
+    return { results: tensors.map((_, index) => numbersOf(sums.read(index))), rows };
   } finally {
-    for (const buffer of [...sums, ...spare]) buffer.release();
-    await program.release();
+    await sums.release();
   }
 }
 
-async function addWindow(
-  program: Program,
-  weights: Readonly<Record<string, DeviceBuffer>>,
-  window: Readonly<Record<string, HostTensor>>,
-  sums: readonly DeviceBuffer[],
-  results: readonly DeviceBuffer[],
-  signal: AbortSignal,
-): Promise<void> {
-  const inputs: Record<string, DeviceBuffer | HostTensor> = {};
-  for (const index of sums.keys()) inputs[runningName(index)] = at(sums, index);
-  for (const name of program.inputNames) {
-    const given = weights[name] ?? window[name];
-    if (given !== undefined) inputs[name] = given;
-  }
-  const outputs = Object.fromEntries(results.map((buffer, index) => [nextName(index), buffer]));
-  await program.run(inputs, { outputs, signal });
+function numbersOf({ data }: HostTensor): Float64Array {
+  invariant(data instanceof Float64Array, 'running tensors are float64');
+  return data;
+}
+
+export function noWindows(): AppError {
+  return new AppError('not_enough_samples', 'the calibration data holds no window of tokens. Give more text.');
 }
 
 /** The numbers, if all are finite. @throws AppError `bad_weights` */

@@ -1,5 +1,5 @@
 // Sums on the engine over many runs of one program: two sets of buffers, of which a run reads one and writes the other.
-import { at } from '#base';
+import { at, chosen } from '#base';
 import type { DeviceBuffer, Engine, Program } from '#engine';
 import type { Graph } from '#graph';
 import type { HostTensor } from '#tensor';
@@ -32,14 +32,10 @@ export class RunningSums {
   /** Adds what one run gives. `key` names the graph, which is built only where it is not the one of the run before. */
   async add(key: string, graph: () => Graph, data: Readonly<Record<string, HostTensor>>, signal: AbortSignal): Promise<void> {
     const program = await this.#compiled(key, graph);
-    const inputs: Record<string, DeviceBuffer | HostTensor> = { ...data };
-    for (const [index, sum] of this.#sums.entries()) inputs[sumName(index)] = sum;
-    for (const name of program.inputNames) {
-      const weight = this.#weights[name];
-      if (weight !== undefined) inputs[name] = weight;
-    }
+    const sums = Object.fromEntries(this.#sums.map((buffer, index) => [sumName(index), buffer]));
     const outputs = Object.fromEntries(this.#spare.map((buffer, index) => [totalName(index), buffer]));
-    await program.run(inputs, { outputs, signal });
+    const available: Record<string, DeviceBuffer | HostTensor> = { ...this.#weights, ...data, ...sums };
+    await program.run(chosen(available, program.inputNames), { outputs, signal });
     [this.#sums, this.#spare] = [this.#spare, this.#sums];
   }
 

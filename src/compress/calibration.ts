@@ -1,11 +1,11 @@
 // What methods learn from sample data: inputs of layers, gradients, and the loss of changed models, accumulated on the engine.
-import { AppError, at, type OperationContext, throwIfCancelled } from '#base';
+import { AppError, at, chosen, type OperationContext, throwIfCancelled } from '#base';
 import type { DeviceBuffer, Engine, Program } from '#engine';
 import { GraphBuilder, optimizeGraph, type Value } from '#graph';
 import { borrowModel, type GraphNetwork, isEncoderDecoder, type Model, type ModelDeclaration, parameterSpecs } from '#models';
 import { type HostTensor, sizeOf } from '#tensor';
 import { type InputHistogram, type InputRange, inputHistograms, inputRanges } from './activation-statistics.ts';
-import { finite, type Pass, type Running, runPass } from './calibration-pass.ts';
+import { finite, noWindows, type Pass, type Running, runPass } from './calibration-pass.ts';
 import { bindWindow, type CalibrationNetwork, type CalibrationWindows, calibrationNetwork } from './calibration-windows.ts';
 import { type GradientStatistic, gradientStatistics, gradientSum } from './gradient-statistics.ts';
 import { type InputStatistic, type InputTap, inputStatistics, inputTaps } from './input-taps.ts';
@@ -170,7 +170,8 @@ export class WindowCalibration implements Calibration {
   }
 
   async *#gradients(model: Model, paths: readonly string[], kind: GradientStatistic, context: OperationContext) {
-    const bytes = (path: string): number => sumBytes(sizeOf(gradientSum(model, path, kind).shape)) / 2;
+    const specs = parameterSpecs(model);
+    const bytes = (path: string): number => sumBytes(sizeOf(gradientSum(specs.get(path), kind).shape)) / 2;
     for await (const { group, weights, phase } of this.#groups(model, paths, bytes)) {
       const progress = { phase, ...(this.#total === undefined ? {} : { total: this.#total }) };
       yield* gradientStatistics({ engine: this.#engine, model, weights, windows: this.tokenWindows() }, group, kind, progress, context);
@@ -221,13 +222,11 @@ export class WindowCalibration implements Calibration {
     let program: Program | undefined;
     try {
       program = await this.#engine.compile(graph, { name: 'calibration' });
-      const used = program.inputNames;
       let step = 0;
       for await (const window of this.#windows()) {
         throwIfCancelled(context.signal);
         const available: Record<string, DeviceBuffer | HostTensor> = { ...weights, ...bindWindow(window, model).inputs };
-        const inputs = Object.fromEntries(Object.entries(available).filter(([name]) => used.includes(name)));
-        const results = await program.run(inputs, { signal: context.signal });
+        const results = await program.run(chosen(available, program.inputNames), { signal: context.signal });
         const values = Object.entries(results).map(([name, buffer]) => [name, buffer.read()] as const);
         for (const buffer of Object.values(results)) buffer.release();
         context.report({ phase: 'calibrate', step: ++step, ...(this.#total === undefined ? {} : { total: this.#total }) });
@@ -275,10 +274,6 @@ function notRunningText(): AppError {
     'unsupported',
     'calibration: this statistic needs running text and a model of the next token. Choose another importance.',
   );
-}
-
-function noWindows(): AppError {
-  return new AppError('not_enough_samples', 'the calibration data holds no window of tokens. Give more text.');
 }
 
 /** Consecutive paths whose sums fit into the budget; at least one a group. Layers of a block stay in order. */

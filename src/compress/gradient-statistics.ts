@@ -2,7 +2,7 @@
 import { AppError, at, invariant, type OperationContext, type Progress, throwIfCancelled } from '#base';
 import type { DeviceBuffer, Engine } from '#engine';
 import { type Graph, GraphBuilder, gradients, optimizeGraph, type Value } from '#graph';
-import { causalNetwork, type GraphNetwork, graphNames, type Model, parameterSpecs, sharedUsers } from '#models';
+import { causalNetwork, type GraphNetwork, graphNames, type Model, type ParameterSpec, parameterSpecs, sharedUsers } from '#models';
 import { type HostTensor, int64 } from '#tensor';
 import { finite } from './calibration-pass.ts';
 import { RunningSums, type SumSpec, sumName, totalName } from './calibration-sums.ts';
@@ -10,9 +10,9 @@ import { RunningSums, type SumSpec, sumName, totalName } from './calibration-sum
 /** `squares`: (∂L/∂W)² [m, n]. `outputMoments`: Σ over tokens of dYᵀ·dY [n, n] for the layer's outputs y = x·W. */
 export type GradientStatistic = 'squares' | 'outputMoments';
 
-/** What one layer's sum holds. */
-export function gradientSum(model: Model, path: string, kind: GradientStatistic): SumSpec {
-  const [rows = 0, columns = 0] = parameterSpecs(model).get(path)?.shape ?? [];
+/** What the sum of the layer with this weight holds. */
+export function gradientSum(weight: ParameterSpec | undefined, kind: GradientStatistic): SumSpec {
+  const [rows = 0, columns = 0] = weight?.shape ?? [];
   return { dtype: 'float32', shape: kind === 'squares' ? [rows, columns] : [columns, columns] };
 }
 
@@ -22,7 +22,7 @@ export function gradientSum(model: Model, path: string, kind: GradientStatistic)
  * The gradient of a weight is made from that of its outputs, xᵀ·dY: the same whatever the weight is stored as.
  * Inputs: tokens int64 [1, T], labels int64 [T-1].
  */
-function gradientSums(model: Model, paths: readonly string[], kind: GradientStatistic, length: number): Graph {
+function gradientSums(model: Model, paths: readonly string[], specs: readonly SumSpec[], kind: GradientStatistic, length: number): Graph {
   const b = new GraphBuilder();
   const tokens = b.input(graphNames.tokens, 'int64', [1, length]);
   const labels = b.input(graphNames.labels, 'int64', [length - 1]);
@@ -34,7 +34,7 @@ function gradientSums(model: Model, paths: readonly string[], kind: GradientStat
   const outputsOfUses = uses.flatMap((each) => each.map(({ output }) => output));
   const made = new Map(gradients(b, loss, outputsOfUses).map((gradient, index) => [at(outputsOfUses, index), gradient]));
   const outputs = paths.map((path, index) => {
-    const { dtype, shape } = gradientSum(model, path, kind);
+    const { dtype, shape } = at(specs, index);
     const products = at(uses, index).map(({ input, output }) => {
       const dY = made.get(output);
       invariant(dY !== undefined, `${path} has a gradient`);
@@ -73,11 +73,9 @@ export async function* gradientStatistics(
   progress: Pick<Progress, 'phase' | 'total'>,
   context: OperationContext,
 ): AsyncGenerator<{ readonly path: string; readonly sum: Float32Array; readonly windows: number }> {
-  const sums = new RunningSums(
-    engine,
-    weights,
-    paths.map((path) => gradientSum(model, path, kind)),
-  );
+  const parameters = parameterSpecs(model);
+  const specs = paths.map((path) => gradientSum(parameters.get(path), kind));
+  const sums = new RunningSums(engine, weights, specs);
   try {
     let numWindows = 0;
     let step = 0;
@@ -87,7 +85,7 @@ export async function* gradientStatistics(
         const length = row.length;
         if (length < 2) continue;
         const data = { [graphNames.tokens]: int64([1, length], row), [graphNames.labels]: int64([length - 1], row.slice(1)) };
-        await sums.add(String(length), () => gradientSums(model, paths, kind, length), data, context.signal);
+        await sums.add(String(length), () => gradientSums(model, paths, specs, kind, length), data, context.signal);
         numWindows++;
       }
       context.report({ ...progress, step: ++step });

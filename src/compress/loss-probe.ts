@@ -1,7 +1,7 @@
 // The loss of a model on sample text with one weight changed: one program, in which a single buffer is exchanged.
-import { AppError, type OperationContext, throwIfCancelled } from '#base';
+import { AppError, chosen, type OperationContext, throwIfCancelled } from '#base';
 import type { DeviceBuffer, Engine, Program } from '#engine';
-import { buildScoreGraph, denseParameter, graphNames, type Model, materializeParameter, replaceParameters, uploadModel } from '#models';
+import { borrowModel, buildScoreGraph, denseParameter, graphNames, type Model, materializeParameter, replaceParameters } from '#models';
 import { type HostTensor, hostTensor, toNumbers } from '#tensor';
 
 /** How many sequences are looked at: ASVD uses 16 to 32. */
@@ -55,7 +55,7 @@ export class LossProbe {
       model,
       paths.map((path) => denseParameter(path, materializeParameter(model, path))),
     );
-    const weights = uploadModel(engine, changeable);
+    const weights = borrowModel(engine, changeable);
     try {
       const program = await engine.compile(buildScoreGraph(changeable, { batch: 'B', length: 'T' }), { name: 'loss probe' });
       return new LossProbe(engine, program, weights, kept, context);
@@ -82,7 +82,6 @@ export class LossProbe {
 
   async #run(weights: Readonly<Record<string, DeviceBuffer>>): Promise<number> {
     const { signal } = this.#context;
-    const used = Object.fromEntries(Object.entries(weights).filter(([name]) => this.#program.inputNames.includes(name)));
     let sum = 0;
     let scored = 0;
     for (const tokens of this.#windows) {
@@ -90,7 +89,7 @@ export class LossProbe {
       const [, length = 0] = tokens.shape;
       const labels = BigInt64Array.from(tokens.data, (_, index) => tokens.data[index + 1] ?? 0n);
       const data = { [graphNames.tokens]: tokens, [graphNames.labels]: hostTensor('int64', tokens.shape, labels) };
-      const results = await this.#program.run({ ...used, ...data }, { signal });
+      const results = await this.#program.run(chosen({ ...weights, ...data }, this.#program.inputNames), { signal });
       const losses = results[graphNames.negativeLogLikelihood]?.read();
       releaseAll(results);
       if (losses === undefined) continue;

@@ -1,7 +1,7 @@
 // Evaluates a classifier on labelled texts.
-import { AppError, at, type OperationContext, throwIfCancelled, yieldToEventLoop } from '#base';
+import { AppError, at, chosen, type OperationContext, throwIfCancelled, yieldToEventLoop } from '#base';
 import type { DeviceBuffer, Engine, Program } from '#engine';
-import { buildEncoderGraph, graphNames, hasTokenTypes, type Model, parameterCounts, taskOf, uploadModel } from '#models';
+import { borrowModel, buildEncoderGraph, graphNames, type Model, parameterCounts, taskOf } from '#models';
 import { type HostTensor, toNumbers } from '#tensor';
 import { type LabelledText, padTexts } from '#text';
 
@@ -82,28 +82,26 @@ async function* classLogitsOf(
   const padToken = 'padToken' in model.config ? model.config.padToken : 0;
   // Longest first: neighbours pad little, and a batch that is too large fails at once.
   const ordered = [...texts].sort((left, right) => right.ids.length - left.ids.length);
-  const weights = uploadModel(engine, model);
+  const weights = borrowModel(engine, model);
   let program: Program | undefined;
   try {
     program = await engine.compile(buildEncoderGraph(model, { batch: 'B', length: 'T' }), { name: 'classify' });
     for (let start = 0; start < ordered.length; start += batch) {
       throwIfCancelled(context.signal);
-      const chosen = ordered.slice(start, start + batch);
-      const { tokens, mask, tokenTypes } = padTexts(chosen, Math.max(1, at(chosen, 0).ids.length), padToken);
-      const inputs: Record<string, HostTensor | DeviceBuffer> = { [graphNames.tokens]: tokens, [graphNames.mask]: mask };
-      if (hasTokenTypes(model)) inputs[graphNames.tokenTypes] = tokenTypes;
-      for (const name of program.inputNames) {
-        const weight = weights[name];
-        if (weight !== undefined) inputs[name] = weight;
-      }
-      const { [graphNames.logits]: buffer } = await program.run(inputs, { signal: context.signal });
+      const rows = ordered.slice(start, start + batch);
+      const { tokens, mask, tokenTypes } = padTexts(rows, Math.max(1, at(rows, 0).ids.length), padToken);
+      const texts = { [graphNames.tokens]: tokens, [graphNames.mask]: mask, [graphNames.tokenTypes]: tokenTypes };
+      const { [graphNames.logits]: buffer } = await program.run(
+        chosen<HostTensor | DeviceBuffer>({ ...weights, ...texts }, program.inputNames),
+        { signal: context.signal },
+      );
       if (buffer === undefined) throw new AppError('internal', 'evaluation: the program has no logits.');
       const numbers = Float32Array.from(toNumbers(buffer.read()));
       buffer.release();
       if (numbers.some((value) => !Number.isFinite(value)))
         throw new AppError('bad_weights', `evaluation: a logit is not finite after ${start} texts. Use another checkpoint.`);
-      const width = numbers.length / chosen.length;
-      for (const [row, { label }] of chosen.entries()) yield { label, logits: numbers.subarray(row * width, (row + 1) * width) };
+      const width = numbers.length / rows.length;
+      for (const [row, { label }] of rows.entries()) yield { label, logits: numbers.subarray(row * width, (row + 1) * width) };
       context.report({ phase: 'evaluate', step: Math.min(start + batch, ordered.length), total: ordered.length });
       await yieldToEventLoop();
     }

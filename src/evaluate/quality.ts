@@ -1,7 +1,7 @@
 // Sums losses and comparisons over all windows of a text.
 import { AppError, at, type OperationContext, throwIfCancelled, yieldToEventLoop } from '#base';
 import type { DeviceBuffer, Engine, Program } from '#engine';
-import { type Model, modelInputs, parameterCounts } from '#models';
+import { borrowModel, type Model, parameterCounts } from '#models';
 import { toNumbers } from '#tensor';
 import type { EvaluationBatch, StrideWindows } from '#text';
 import { buildComparisonGraph, comparisonNames, teacherPrefix } from './comparison-graph.ts';
@@ -37,13 +37,13 @@ export async function measureQuality(
 ): Promise<QualityResult> {
   const { windows, batch, teacher } = request;
   const graph = buildComparisonGraph(model, teacher, { batch, window: windows.window });
-  const weights: Record<string, DeviceBuffer> = {};
+  let weights: Record<string, DeviceBuffer> = {};
   let program: Program | undefined;
   try {
     const before = engine.counters().bufferBytes;
-    for (const [name, tensor] of modelInputs(model)) weights[name] = engine.upload(tensor);
+    weights = borrowModel(engine, model);
     const residentBytes = engine.counters().bufferBytes - before;
-    if (teacher !== undefined) for (const [name, tensor] of modelInputs(teacher, teacherPrefix)) weights[name] = engine.upload(tensor);
+    if (teacher !== undefined) weights = { ...weights, ...borrowModel(engine, teacher, teacherPrefix) };
     program = await engine.compile(graph, { name: 'evaluate' });
     const sums = await sumOverWindows(program, weights, request, context);
     return { residentBytes, ...toResult(sums, request) };

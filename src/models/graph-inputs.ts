@@ -30,9 +30,9 @@ function parameterInputs(spec: ParameterSpec, parameter: ParameterDeclaration): 
 }
 
 /** Stored names of the graph inputs that training changes. */
-export function trainableNames(model: ModelDeclaration, trains: (path: string) => boolean = () => true): string[] {
+export function trainableNames(model: ModelDeclaration): string[] {
   return allInputs(model)
-    .filter(({ parameter, input }) => input.trains && trains(parameter.path))
+    .filter(({ input }) => input.trains)
     .map(({ input }) => input.name);
 }
 

@@ -1,5 +1,5 @@
 // Targets for sources: an encoder-decoder on a device, driven by greedy or beam search, many sources in a batch.
-import { AppError, at, invariant, type OperationContext, quietContext, throwIfCancelled } from '#base';
+import { AppError, at, chosen, invariant, type OperationContext, quietContext, throwIfCancelled } from '#base';
 import type { DeviceBuffer, Engine, Program } from '#engine';
 import {
   buildEncodeGraph,
@@ -184,8 +184,7 @@ export class SequenceGenerator {
           ...caches.inputs,
           [graphNames.sourceMask]: sourceMask,
         };
-        const wanted = Object.fromEntries(decoder.inputNames.map((name) => [name, available[name]]));
-        const results = await decoder.run(complete(wanted), { outputs: caches.outputs, signal });
+        const results = await decoder.run(chosen(available, decoder.inputNames), { outputs: caches.outputs, signal });
         caches.advance();
         const logits = bufferOf(results, graphNames.logits);
         try {
@@ -301,13 +300,4 @@ function bufferOf(buffers: Readonly<Record<string, DeviceBuffer>>, name: string)
   const buffer = buffers[name];
   invariant(buffer !== undefined, `${name} was made`);
   return buffer;
-}
-
-function complete(inputs: Readonly<Record<string, DeviceBuffer | HostTensor | undefined>>): Record<string, DeviceBuffer | HostTensor> {
-  return Object.fromEntries(
-    Object.entries(inputs).map(([name, input]) => {
-      invariant(input !== undefined, `nothing is bound to ${name}`);
-      return [name, input];
-    }),
-  );
 }

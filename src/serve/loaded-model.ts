@@ -20,7 +20,7 @@ export interface LoadOptions {
   /** Longest piece of a prompt that runs while others wait. @default 512 */
   readonly prefillTokens?: number;
   /**
-   * The model's parameters where they are on the device already (`uploadModel`), for a model that others use too; they stay the
+   * The model's parameters where they are on the device already (`borrowModel`), for a model that others use too; they stay the
    * caller's. Absent: the parameters are packed for the fastest kernels, which is faster and costs memory of their own.
    */
   readonly weights?: Readonly<Record<string, DeviceBuffer>>;

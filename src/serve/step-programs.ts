@@ -1,5 +1,5 @@
 // How a step of a model runs: as one program, or in parts that end as soon as every position has halted.
-import { at, invariant } from '#base';
+import { at, chosen, invariant } from '#base';
 import type { DeviceBuffer, Engine, Program } from '#engine';
 import type { Graph } from '#graph';
 import {
@@ -94,15 +94,9 @@ function partOf(parts: ReadonlyMap<string, Bound>, name: string): Bound {
   return part;
 }
 
-/** Gives a program what it reads of all that is there. */
-function chosen({ program, weights }: Bound, available: Inputs): Record<string, DeviceBuffer | HostTensor> {
-  return Object.fromEntries(
-    program.inputNames.map((name) => {
-      const value = weights[name] ?? available[name];
-      invariant(value !== undefined, `nothing is bound to ${name} of ${program.name}`);
-      return [name, value];
-    }),
-  );
+/** What a program reads of its weights and of all that is there. */
+function inputsOf({ program, weights }: Bound, available: Inputs): Record<string, DeviceBuffer | HostTensor> {
+  return chosen({ ...available, ...weights }, program.inputNames);
 }
 
 function runOptions(outputs: Readonly<Record<string, DeviceBuffer>>, signal: AbortSignal | undefined) {
@@ -149,20 +143,20 @@ class HaltingPrograms implements StepPrograms {
   async run(inputs: Inputs, cache: CacheBinding, signal: AbortSignal | undefined): Promise<DeviceBuffer> {
     const begin = partOf(this.#parts, 'begin');
     const available = { ...cache.inputs, ...inputs };
-    let state = await begin.program.run(chosen(begin, available), runOptions(pick(begin, cache.outputs), signal));
+    let state = await begin.program.run(inputsOf(begin, available), runOptions(pick(begin, cache.outputs), signal));
     let isRunning = true;
     try {
       for (let step = 0; step < this.#model.config.layers; step++) {
         const part = partOf(this.#parts, isRunning ? 'step' : 'fill');
         const given = { ...available, ...state, ...this.#layer(cache.inputs, 'cache', step), ...haltingStepInputs(this.#model, step) };
-        const made = await part.program.run(chosen(part, given), runOptions(this.#layer(cache.outputs, 'present', step), signal));
+        const made = await part.program.run(inputsOf(part, given), runOptions(this.#layer(cache.outputs, 'present', step), signal));
         if (!isRunning) continue;
         releaseStates(state);
         state = made;
         isRunning = Number(at(toNumbers(this.#scalar(made)), 0)) > 0;
       }
       const end = partOf(this.#parts, 'end');
-      return logitsOf(await end.program.run(chosen(end, { ...available, ...state }), runOptions({}, signal)));
+      return logitsOf(await end.program.run(inputsOf(end, { ...available, ...state }), runOptions({}, signal)));
     } finally {
       releaseStates(state);
     }

@@ -1,5 +1,5 @@
 // The training step on a device: parameters, gradients and optimizer state stay there; batches go in and scalars come out.
-import { AppError, at, invariant } from '#base';
+import { AppError, at, chosen, invariant } from '#base';
 import type { DeviceBuffer, Engine, Program } from '#engine';
 import {
   buildNormGraph,
@@ -310,16 +310,6 @@ function templateOf(model: Model, trained: ReadonlySet<string>): ModelTemplate {
       return { parameter: { path, kind, settings }, tensors: kept };
     }),
   };
-}
-
-function chosen<T>(available: Readonly<Record<string, T>>, names: readonly string[]): Record<string, T> {
-  return Object.fromEntries(
-    names.map((name) => {
-      const item = available[name];
-      invariant(item !== undefined, `nothing is bound to ${name}`);
-      return [name, item];
-    }),
-  );
 }
 
 function takeScalar(results: Readonly<Record<string, DeviceBuffer>>, name: string): number {

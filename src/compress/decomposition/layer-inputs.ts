@@ -1,7 +1,9 @@
 // What calibration says of a layer's inputs, and the output error that it gives to a change of the weights.
-import { at } from '#base';
+import { at, invariant, type OperationContext } from '#base';
 import type { DeviceBuffer } from '#engine';
+import type { Model } from '#models';
 import { hostTensor } from '#tensor';
+import type { Calibration } from '../calibration.ts';
 import { type EngineMatrices, withBuffers } from './engine-matrices.ts';
 import { factorInputs, type InputFactor, type InputOrder } from './input-factor.ts';
 
@@ -65,5 +67,30 @@ export class LayerInputs {
 
   release(): void {
     this.#buffer.release();
+  }
+}
+
+/**
+ * The inputs of layers that calibration answers for, one layer after the other with what `targets` holds under its path. Layers that read one
+ * input come together and share it; it is released behind the last of them.
+ */
+export async function* inputsOfLayers<Target>(
+  calibration: Calibration,
+  model: Model,
+  targets: ReadonlyMap<string, Target>,
+  matrices: EngineMatrices,
+  context: OperationContext,
+): AsyncGenerator<{ readonly path: string; readonly target: Target; readonly inputs: LayerInputs; readonly gram: Float64Array }> {
+  for await (const { paths, gram, width } of calibration.inputMoments(model, [...targets.keys()], context)) {
+    const inputs = new LayerInputs(matrices, gram, width);
+    try {
+      for (const path of paths) {
+        const target = targets.get(path);
+        invariant(target !== undefined, `calibration answered for ${path}, which was not asked for`);
+        yield { path, target, inputs, gram };
+      }
+    } finally {
+      inputs.release();
+    }
   }
 }

@@ -19,7 +19,7 @@ import type { Calibration } from '../calibration.ts';
 import { EngineMatrices } from '../decomposition/engine-matrices.ts';
 import { relativeError } from '../decomposition/factor-problem.ts';
 import { dropDeadInputs } from '../decomposition/input-factor.ts';
-import { LayerInputs } from '../decomposition/layer-inputs.ts';
+import { inputsOfLayers, type LayerInputs } from '../decomposition/layer-inputs.ts';
 import { byInput, bytesOf, slotRows, withSlot } from '../decomposition/slot-matrices.ts';
 import { LayerRun } from '../layer-run.ts';
 import { type CompressionEnvironment, type FinishedLayer, type MethodResult, methodReport } from '../method.ts';
@@ -120,27 +120,12 @@ class WeightPruning {
 
   /** Layers whose inputs are those of `model`. */
   async #calibrated(model: Model, jobs: readonly Job[], calibration: Calibration): Promise<Map<string, FinishedLayer>> {
-    const finished = new Map<string, FinishedLayer>();
-    const open = new Map<string, Job>();
-    for (const job of jobs) {
-      const { path } = job.target.spec;
-      const known = await this.#layers.recall(path);
-      if (known === undefined) open.set(path, job);
-      else finished.set(path, known);
-    }
+    const open = new Map(jobs.map((job) => [job.target.spec.path, job]));
+    const finished = await this.#layers.recallAll(open.keys());
+    for (const path of finished.keys()) open.delete(path);
     if (open.size === 0) return finished;
-    for await (const moments of calibration.inputMoments(model, [...open.keys()], this.#context)) {
-      const inputs = new LayerInputs(this.#matrices, moments.gram, moments.width);
-      try {
-        for (const path of moments.paths) {
-          const job = open.get(path);
-          invariant(job !== undefined, `calibration answered for ${path}, which was not asked for`);
-          finished.set(path, await this.#layer(job, inputs));
-        }
-      } finally {
-        inputs.release();
-      }
-    }
+    for await (const { path, target, inputs } of inputsOfLayers(calibration, model, open, this.#matrices, this.#context))
+      finished.set(path, await this.#layer(target, inputs));
     return finished;
   }
 

@@ -3,7 +3,7 @@ import { at, invariant, type OperationContext, throwIfCancelled } from '#base';
 import { codeLayout, type Model, materializeParameter, parameterSpecs, parametrizationOf } from '#models';
 import type { Calibration } from '../calibration.ts';
 import type { EngineMatrices } from '../decomposition/engine-matrices.ts';
-import { LayerInputs } from '../decomposition/layer-inputs.ts';
+import { inputsOfLayers } from '../decomposition/layer-inputs.ts';
 import { slotRows } from '../decomposition/slot-matrices.ts';
 import { type Reader, searchInputScales } from './awq.ts';
 import { type ChannelFeed, chooseFeeds, scaleChannels } from './channel-scales.ts';
@@ -30,24 +30,15 @@ export async function awqModel(
   if (feeds.length === 0) return { model, notes, folded };
   let scaled = model;
   let step = 0;
-  for await (const moments of calibration.inputMoments(model, [...byReader.keys()], context)) {
-    const inputs = new LayerInputs(matrices, moments.gram, moments.width);
-    try {
-      for (const path of moments.paths) {
-        throwIfCancelled(context.signal);
-        const feed = byReader.get(path);
-        invariant(feed !== undefined, `calibration answered for ${path}, which was not asked for`);
-        const scales = await searchInputScales(matrices, readersOf(model, feed, codes), inputs);
-        if (scales !== undefined) scaled = scaleChannels(scaled, feed, Float64Array.from(scales));
-        for (const reader of feed.readers) {
-          folded.add(reader);
-          if (scales !== undefined) notes.set(reader, `scales of its inputs are in ${feed.maker}`);
-        }
-        context.report({ phase: 'scale inputs', step: ++step, total: feeds.length, item: feed.maker });
-      }
-    } finally {
-      inputs.release();
+  for await (const { target: feed, inputs } of inputsOfLayers(calibration, model, byReader, matrices, context)) {
+    throwIfCancelled(context.signal);
+    const scales = await searchInputScales(matrices, readersOf(model, feed, codes), inputs);
+    if (scales !== undefined) scaled = scaleChannels(scaled, feed, Float64Array.from(scales));
+    for (const reader of feed.readers) {
+      folded.add(reader);
+      if (scales !== undefined) notes.set(reader, `scales of its inputs are in ${feed.maker}`);
     }
+    context.report({ phase: 'scale inputs', step: ++step, total: feeds.length, item: feed.maker });
   }
   return { model: scaled, notes, folded };
 }

@@ -20,7 +20,7 @@ import { multipliedSlots } from '../activation-statistics.ts';
 import type { Calibration } from '../calibration.ts';
 import { EngineMatrices } from '../decomposition/engine-matrices.ts';
 import { relativeError } from '../decomposition/factor-problem.ts';
-import { LayerInputs } from '../decomposition/layer-inputs.ts';
+import { inputsOfLayers, type LayerInputs } from '../decomposition/layer-inputs.ts';
 import { byInput, bytesOf, slotBytes, slotChains, slotRows, withSlot } from '../decomposition/slot-matrices.ts';
 import { LayerRun } from '../layer-run.ts';
 import { type CompressionEnvironment, type FinishedLayer, type Method, methodReport } from '../method.ts';
@@ -160,18 +160,8 @@ class QuantizeRun {
     for (const spec of specs)
       if (!calibrated.has(spec.path) && !finished.has(spec.path)) finished.set(spec.path, await this.#quantize(spec, undefined));
     if (calibrated.size > 0 && calibration !== undefined)
-      for await (const moments of calibration.inputMoments(this.#model, [...calibrated.keys()], this.#options.context)) {
-        const inputs = new LayerInputs(this.#matrices, moments.gram, moments.width);
-        try {
-          for (const path of moments.paths) {
-            const spec = calibrated.get(path);
-            invariant(spec !== undefined, `calibration answered for ${path}, which was not asked for`);
-            finished.set(path, await this.#quantize(spec, inputs));
-          }
-        } finally {
-          inputs.release();
-        }
-      }
+      for await (const layer of inputsOfLayers(calibration, this.#model, calibrated, this.#matrices, this.#options.context))
+        finished.set(layer.path, await this.#quantize(layer.target, layer.inputs));
     return specs.map(({ path }) => {
       const result = finished.get(path);
       invariant(result !== undefined, `${path} was not quantized`);

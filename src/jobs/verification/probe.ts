@@ -1,5 +1,5 @@
 // The fixed batch of tokens that a result is run on, and what it answers: logits of tokens or of labels, or embeddings.
-import { at, invariant, type OperationContext } from '#base';
+import { at, chosen, invariant, type OperationContext } from '#base';
 import type { Engine } from '#engine';
 import { borrowModel, buildTaskGraph, graphNames, isEncoderDecoder, type Model, type ModelConfig } from '#models';
 import { type HostTensor, hostTensor, int64, toNumbers } from '#tensor';
@@ -47,8 +47,7 @@ export async function probeAnswer(engine: Engine, model: Model, { signal }: Pick
   const weights = borrowModel(engine, model);
   try {
     const available: Record<string, HostTensor | (typeof weights)[string]> = { ...weights, ...probeInputs(model.config) };
-    const inputs = Object.fromEntries(Object.entries(available).filter(([name]) => program.inputNames.includes(name)));
-    const results = Object.values(await program.run(inputs, { signal }));
+    const results = Object.values(await program.run(chosen(available, program.inputNames), { signal }));
     const [answer] = results;
     invariant(answer !== undefined && results.length === 1, 'the graph of a task has one answer');
     try {

@@ -3,7 +3,7 @@ import { AppError, at, invariant, type OperationContext } from '#base';
 import { type Model, materializeParameter, type UnitAxis, type UnitSide, unitIndices } from '#models';
 import type { HostTensor } from '#tensor';
 import type { EngineMatrices } from '../../decomposition/engine-matrices.ts';
-import { LayerInputs } from '../../decomposition/layer-inputs.ts';
+import { inputsOfLayers } from '../../decomposition/layer-inputs.ts';
 import type { CompressionEnvironment } from '../../method.ts';
 import { normalized, type ScoredAxis, uniformCount } from './choose.ts';
 import { removalLosses } from './refit.ts';
@@ -79,22 +79,13 @@ async function outputLosses(
   const axisByReader = new Map(axes.map((axis) => [readerOf(axis).path, axis]));
   const scores = new Map<string, Float64Array>();
   const { ratio = 1, multipleOf, spread } = settings;
-  for await (const { paths, gram, width } of calibration.inputMoments(model, [...axisByReader.keys()], context)) {
-    const inputs = new LayerInputs(matrices, gram, width);
-    try {
-      for (const path of paths) {
-        const axis = axisByReader.get(path);
-        invariant(axis !== undefined, `calibration answered for ${path}, which was not asked for`);
-        const weight = Float64Array.from(materializeParameter(model, path).data);
-        const energy = await inputs.outputEnergy(weight);
-        const numRemoved = axis.size - (spread === 'uniform' ? uniformCount(axis.size, { ratio, multipleOf }) : 1);
-        const problem = { gram, width, weight, energy };
-        scores.set(axis.name, await removalLosses(matrices, problem, readerOf(axis).unitWidth, numRemoved));
-        context.report({ phase: 'importance', step: scores.size, total: axes.length, item: axis.name });
-      }
-    } finally {
-      inputs.release();
-    }
+  for await (const { path, target: axis, inputs, gram } of inputsOfLayers(calibration, model, axisByReader, matrices, context)) {
+    const weight = Float64Array.from(materializeParameter(model, path).data);
+    const energy = await inputs.outputEnergy(weight);
+    const numRemoved = axis.size - (spread === 'uniform' ? uniformCount(axis.size, { ratio, multipleOf }) : 1);
+    const problem = { gram, width: inputs.width, weight, energy };
+    scores.set(axis.name, await removalLosses(matrices, problem, readerOf(axis).unitWidth, numRemoved));
+    context.report({ phase: 'importance', step: scores.size, total: axes.length, item: axis.name });
   }
   return scores;
 }

@@ -20,7 +20,7 @@ import {
 import { firstNonFinite, fromNumbers, hostTensor, tensorBytes, toNumbers } from '#tensor';
 import type { EngineMatrices } from '../../decomposition/engine-matrices.ts';
 import { relativeError } from '../../decomposition/factor-problem.ts';
-import { LayerInputs } from '../../decomposition/layer-inputs.ts';
+import { inputsOfLayers, type LayerInputs } from '../../decomposition/layer-inputs.ts';
 import { LayerRun } from '../../layer-run.ts';
 import { type CompressionEnvironment, type FinishedLayer, type LayerReport, type MethodResult, methodReport } from '../../method.ts';
 import { chooseUnits } from './choose.ts';
@@ -158,25 +158,15 @@ class UnitSlices {
       const known = readers.has(path) ? await layers.recall(path) : await layers.layer(path, () => this.slice(cut));
       if (known !== undefined) finished.set(path, known);
     }
-    const wanted = [...readers.keys()].filter((path) => !finished.has(path));
-    if (wanted.length > 0) {
+    for (const path of finished.keys()) readers.delete(path);
+    if (readers.size > 0) {
       if (calibration === undefined)
         throw new AppError(
           'not_enough_samples',
           'prune: repair looks at layer inputs and got no calibration text. Give data, or set repair to false.',
         );
-      for await (const { paths, gram, width } of calibration.inputMoments(this.#model, wanted, context)) {
-        const inputs = new LayerInputs(this.#matrices, gram, width);
-        try {
-          for (const path of paths) {
-            const cut = readers.get(path);
-            invariant(cut !== undefined, `calibration answered for ${path}, which was not asked for`);
-            finished.set(path, await layers.layer(path, () => this.#refit(cut, gram, inputs)));
-          }
-        } finally {
-          inputs.release();
-        }
-      }
+      for await (const { path, target, inputs, gram } of inputsOfLayers(calibration, this.#model, readers, this.#matrices, context))
+        finished.set(path, await layers.layer(path, () => this.#refit(target, gram, inputs)));
     }
     return cuts.map(({ spec }) => {
       const result = finished.get(spec.path);

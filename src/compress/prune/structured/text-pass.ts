@@ -1,5 +1,5 @@
 // One pass over the calibration text with a graph whose outputs are summed: importances that need gradients or activations.
-import { AppError, at, invariant, type OperationContext, throwIfCancelled } from '#base';
+import { AppError, at, chosen, invariant, type OperationContext, throwIfCancelled } from '#base';
 import type { DeviceBuffer, Program } from '#engine';
 import { GraphBuilder, gradients, optimizeGraph, type Value } from '#graph';
 import {
@@ -189,7 +189,10 @@ async function textPass(
       const key = `${batch}x${length}`;
       const program = programs.get(key) ?? (await engine.compile(passGraph(model, batch, length, build), { name: `importance ${key}` }));
       programs.set(key, program);
-      const outputs = await program.run({ ...usedWeights(program, weights), [graphNames.tokens]: window }, { signal: context.signal });
+      const outputs = await program.run(
+        chosen<DeviceBuffer | HostTensor>({ ...weights, [graphNames.tokens]: window }, program.inputNames),
+        { signal: context.signal },
+      );
       addOutputs(sums, outputs);
       context.report({ phase: 'importance', step: ++step });
     }
@@ -207,14 +210,6 @@ function passGraph(model: Model, batch: number, length: number, build: PassGraph
   const net = causalNetwork(b, model, tokens);
   const { vocabularySize, width } = model.config;
   return optimizeGraph(b.graph(build({ b, net, hidden: net.hidden(tokens), tokens, batch, length, width, vocabularySize })));
-}
-
-function usedWeights(program: Program, weights: Readonly<Record<string, DeviceBuffer>>): Record<string, DeviceBuffer> {
-  const used = program.inputNames.flatMap((name) => {
-    const weight = weights[name];
-    return weight === undefined ? [] : [[name, weight] as const];
-  });
-  return Object.fromEntries(used);
 }
 
 /** Adds the outputs of one window and releases them. */
