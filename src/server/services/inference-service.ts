@@ -13,7 +13,10 @@ const finishReasons = {
   length: 'FINISH_REASON_LENGTH',
 } as const satisfies Record<string, FinishReason>;
 
-export function inferenceService(gate: CallGate, inference: InferenceBackend): InferenceServiceHandlers {
+/** The RPCs that have a handler; grpc-js answers the others with UNIMPLEMENTED. */
+type Handled = Pick<InferenceServiceHandlers, 'Generate' | 'Score' | 'Tokenize' | 'Detokenize'>;
+
+export function inferenceService(gate: CallGate, inference: InferenceBackend): Handled {
   return {
     Generate: gate.serverStream((request, { signal }) => generate(inference, request, signal)),
     Score: gate.unary(async ({ model, pairs }, { signal }) => {

@@ -34,7 +34,7 @@ const subject: Subject = {
   }),
   score: async (model) => (await evaluateModel(model, { corpus: heldOut, latency: false }, engine, quietContext)).bitsPerByte,
   distil: async (student, wanted, seed) => {
-    const settings = distillSettings({ batchSize: 8, sequenceLength: 128, warmupSteps: 30, checkpointEvery: 0, steps: wanted, seed });
+    const settings = distillSettings({ batchSize: 4, sequenceLength: 128, warmupSteps: 30, checkpointEvery: 0, steps: wanted, seed });
     return (await distillModel({ student, teacher, corpus, settings }, engine, quietContext)).model;
   },
 };
@@ -46,7 +46,7 @@ await writeReport(records.all, {
   title: 'The catalogue on wiki-gpt2-7m',
   command: `npx tsx test/bench/catalogue/language-model.ts ${steps} ${numSeeds}`,
   measure: 'bits per byte',
-  setting: `${steps} distillation steps of 8x128 tokens, α 0.9, T 1, learning rate 3e-4; ${heldOut.bytes.toLocaleString('en')} held-out bytes`,
+  setting: `${steps} distillation steps of 4x128 tokens, α 0.9, T 1, learning rate 3e-4; ${heldOut.bytes.toLocaleString('en')} held-out bytes`,
   markdownPath: results('catalogue-language-model.md'),
   chartPath: results('catalogue-language-model.svg'),
   steps,

@@ -44,6 +44,75 @@ export interface GenerateRequest {
    */
   'ignoreEnd'?: (boolean);
   /**
+   * Draw among tokens at least this share as likely as the likeliest, 0..1. Default 0.
+   */
+  'minP'?: (number | string);
+  /**
+   * Divides the positive logits of tokens that occurred before and multiplies the negative ones. Default 1: off.
+   */
+  'repetitionPenalty'?: (number | string);
+  /**
+   * Taken from a token's logit for each time that it was generated, -2..2. Default 0.
+   */
+  'frequencyPenalty'?: (number | string);
+  /**
+   * Taken from a token's logit once it was generated, -2..2. Default 0.
+   */
+  'presencePenalty'?: (number | string);
+  /**
+   * Added to the logits of these tokens, by token id, -100..100.
+   */
+  'logitBias'?: ({[key: number]: number | string});
+  /**
+   * Tokens that end the generation as the model's end token does.
+   */
+  'stopTokenIds'?: (number)[];
+  /**
+   * The end token and the stop tokens cannot be drawn before so many tokens. Default 0.
+   */
+  'minNewTokens'?: (number);
+  /**
+   * Continuations to send, told apart by their index. Default 1.
+   */
+  'n'?: (number);
+  /**
+   * Continuations to generate, of which the n likeliest by mean log probability are sent, each once it is complete. Default n.
+   */
+  'bestOf'?: (number);
+  /**
+   * Send the log probability of every token, and of so many likeliest tokens beside it, 0..20. Absent: none.
+   */
+  'logprobs'?: (number);
+  /**
+   * The same for the tokens of the prompt, in the first message. Absent: none.
+   */
+  'promptLogprobs'?: (number);
+  /**
+   * Smaller numbers are served first. Default 0.
+   */
+  'priority'?: (number);
+  /**
+   * Refuse the request if it waited so long for a place, milliseconds. Default: the server's.
+   */
+  'queueTimeoutMs'?: (number);
+  /**
+   * Beams of a beam search; more than 1 excludes sampling. Default 1. The text is sent once it is complete.
+   */
+  'numBeams'?: (number);
+  /**
+   * Exponent of the length by which a beam's log probability is divided. Default 1.
+   */
+  'lengthPenalty'?: (number | string);
+  /**
+   * Name of a smaller model with the same tokenizer that drafts tokens, which this one checks several at a time. The distribution of
+   * the answer stays this model's.
+   */
+  'draftModel'?: (string);
+  /**
+   * Tokens that the draft model proposes at a time. Default 4.
+   */
+  'draftTokens'?: (number);
+  /**
    * What to continue.
    */
   'prompt'?: "text"|"tokens";
@@ -52,6 +121,20 @@ export interface GenerateRequest {
   '_topK'?: "topK";
   '_topP'?: "topP";
   '_seed'?: "seed";
+  '_minP'?: "minP";
+  '_repetitionPenalty'?: "repetitionPenalty";
+  '_frequencyPenalty'?: "frequencyPenalty";
+  '_presencePenalty'?: "presencePenalty";
+  '_minNewTokens'?: "minNewTokens";
+  '_n'?: "n";
+  '_bestOf'?: "bestOf";
+  '_logprobs'?: "logprobs";
+  '_promptLogprobs'?: "promptLogprobs";
+  '_priority'?: "priority";
+  '_queueTimeoutMs'?: "queueTimeoutMs";
+  '_numBeams'?: "numBeams";
+  '_lengthPenalty'?: "lengthPenalty";
+  '_draftTokens'?: "draftTokens";
 }
 
 export interface GenerateRequest__Output {
@@ -96,6 +179,75 @@ export interface GenerateRequest__Output {
    */
   'ignoreEnd': (boolean);
   /**
+   * Draw among tokens at least this share as likely as the likeliest, 0..1. Default 0.
+   */
+  'minP'?: (number);
+  /**
+   * Divides the positive logits of tokens that occurred before and multiplies the negative ones. Default 1: off.
+   */
+  'repetitionPenalty'?: (number);
+  /**
+   * Taken from a token's logit for each time that it was generated, -2..2. Default 0.
+   */
+  'frequencyPenalty'?: (number);
+  /**
+   * Taken from a token's logit once it was generated, -2..2. Default 0.
+   */
+  'presencePenalty'?: (number);
+  /**
+   * Added to the logits of these tokens, by token id, -100..100.
+   */
+  'logitBias': ({[key: number]: number});
+  /**
+   * Tokens that end the generation as the model's end token does.
+   */
+  'stopTokenIds': (number)[];
+  /**
+   * The end token and the stop tokens cannot be drawn before so many tokens. Default 0.
+   */
+  'minNewTokens'?: (number);
+  /**
+   * Continuations to send, told apart by their index. Default 1.
+   */
+  'n'?: (number);
+  /**
+   * Continuations to generate, of which the n likeliest by mean log probability are sent, each once it is complete. Default n.
+   */
+  'bestOf'?: (number);
+  /**
+   * Send the log probability of every token, and of so many likeliest tokens beside it, 0..20. Absent: none.
+   */
+  'logprobs'?: (number);
+  /**
+   * The same for the tokens of the prompt, in the first message. Absent: none.
+   */
+  'promptLogprobs'?: (number);
+  /**
+   * Smaller numbers are served first. Default 0.
+   */
+  'priority'?: (number);
+  /**
+   * Refuse the request if it waited so long for a place, milliseconds. Default: the server's.
+   */
+  'queueTimeoutMs'?: (number);
+  /**
+   * Beams of a beam search; more than 1 excludes sampling. Default 1. The text is sent once it is complete.
+   */
+  'numBeams'?: (number);
+  /**
+   * Exponent of the length by which a beam's log probability is divided. Default 1.
+   */
+  'lengthPenalty'?: (number);
+  /**
+   * Name of a smaller model with the same tokenizer that drafts tokens, which this one checks several at a time. The distribution of
+   * the answer stays this model's.
+   */
+  'draftModel': (string);
+  /**
+   * Tokens that the draft model proposes at a time. Default 4.
+   */
+  'draftTokens'?: (number);
+  /**
    * What to continue.
    */
   'prompt'?: "text"|"tokens";
@@ -104,4 +256,18 @@ export interface GenerateRequest__Output {
   '_topK'?: "topK";
   '_topP'?: "topP";
   '_seed'?: "seed";
+  '_minP'?: "minP";
+  '_repetitionPenalty'?: "repetitionPenalty";
+  '_frequencyPenalty'?: "frequencyPenalty";
+  '_presencePenalty'?: "presencePenalty";
+  '_minNewTokens'?: "minNewTokens";
+  '_n'?: "n";
+  '_bestOf'?: "bestOf";
+  '_logprobs'?: "logprobs";
+  '_promptLogprobs'?: "promptLogprobs";
+  '_priority'?: "priority";
+  '_queueTimeoutMs'?: "queueTimeoutMs";
+  '_numBeams'?: "numBeams";
+  '_lengthPenalty'?: "lengthPenalty";
+  '_draftTokens'?: "draftTokens";
 }

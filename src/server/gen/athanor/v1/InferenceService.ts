@@ -2,8 +2,14 @@
 
 import type * as grpc from '@grpc/grpc-js'
 import type { MethodDefinition } from '@grpc/proto-loader'
+import type { ClassifyRequest as _athanor_v1_ClassifyRequest, ClassifyRequest__Output as _athanor_v1_ClassifyRequest__Output } from '../../athanor/v1/ClassifyRequest.ts';
+import type { ClassifyResponse as _athanor_v1_ClassifyResponse, ClassifyResponse__Output as _athanor_v1_ClassifyResponse__Output } from '../../athanor/v1/ClassifyResponse.ts';
 import type { DetokenizeRequest as _athanor_v1_DetokenizeRequest, DetokenizeRequest__Output as _athanor_v1_DetokenizeRequest__Output } from '../../athanor/v1/DetokenizeRequest.ts';
 import type { DetokenizeResponse as _athanor_v1_DetokenizeResponse, DetokenizeResponse__Output as _athanor_v1_DetokenizeResponse__Output } from '../../athanor/v1/DetokenizeResponse.ts';
+import type { EmbedRequest as _athanor_v1_EmbedRequest, EmbedRequest__Output as _athanor_v1_EmbedRequest__Output } from '../../athanor/v1/EmbedRequest.ts';
+import type { EmbedResponse as _athanor_v1_EmbedResponse, EmbedResponse__Output as _athanor_v1_EmbedResponse__Output } from '../../athanor/v1/EmbedResponse.ts';
+import type { FillMaskRequest as _athanor_v1_FillMaskRequest, FillMaskRequest__Output as _athanor_v1_FillMaskRequest__Output } from '../../athanor/v1/FillMaskRequest.ts';
+import type { FillMaskResponse as _athanor_v1_FillMaskResponse, FillMaskResponse__Output as _athanor_v1_FillMaskResponse__Output } from '../../athanor/v1/FillMaskResponse.ts';
 import type { GenerateRequest as _athanor_v1_GenerateRequest, GenerateRequest__Output as _athanor_v1_GenerateRequest__Output } from '../../athanor/v1/GenerateRequest.ts';
 import type { GenerateResponse as _athanor_v1_GenerateResponse, GenerateResponse__Output as _athanor_v1_GenerateResponse__Output } from '../../athanor/v1/GenerateResponse.ts';
 import type { ScoreRequest as _athanor_v1_ScoreRequest, ScoreRequest__Output as _athanor_v1_ScoreRequest__Output } from '../../athanor/v1/ScoreRequest.ts';
@@ -15,6 +21,21 @@ import type { TokenizeResponse as _athanor_v1_TokenizeResponse, TokenizeResponse
  * Runs models that are in the store; a model that is not in memory is loaded first.
  */
 export interface InferenceServiceClient extends grpc.Client {
+  /**
+   * Probabilities of a classifier's labels.
+   */
+  Classify(argument: _athanor_v1_ClassifyRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_athanor_v1_ClassifyResponse__Output>): grpc.ClientUnaryCall;
+  Classify(argument: _athanor_v1_ClassifyRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_athanor_v1_ClassifyResponse__Output>): grpc.ClientUnaryCall;
+  Classify(argument: _athanor_v1_ClassifyRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_athanor_v1_ClassifyResponse__Output>): grpc.ClientUnaryCall;
+  Classify(argument: _athanor_v1_ClassifyRequest, callback: grpc.requestCallback<_athanor_v1_ClassifyResponse__Output>): grpc.ClientUnaryCall;
+  /**
+   * Probabilities of a classifier's labels.
+   */
+  classify(argument: _athanor_v1_ClassifyRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_athanor_v1_ClassifyResponse__Output>): grpc.ClientUnaryCall;
+  classify(argument: _athanor_v1_ClassifyRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_athanor_v1_ClassifyResponse__Output>): grpc.ClientUnaryCall;
+  classify(argument: _athanor_v1_ClassifyRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_athanor_v1_ClassifyResponse__Output>): grpc.ClientUnaryCall;
+  classify(argument: _athanor_v1_ClassifyRequest, callback: grpc.requestCallback<_athanor_v1_ClassifyResponse__Output>): grpc.ClientUnaryCall;
+  
   /**
    * Token ids to text.
    */
@@ -29,6 +50,36 @@ export interface InferenceServiceClient extends grpc.Client {
   detokenize(argument: _athanor_v1_DetokenizeRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_athanor_v1_DetokenizeResponse__Output>): grpc.ClientUnaryCall;
   detokenize(argument: _athanor_v1_DetokenizeRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_athanor_v1_DetokenizeResponse__Output>): grpc.ClientUnaryCall;
   detokenize(argument: _athanor_v1_DetokenizeRequest, callback: grpc.requestCallback<_athanor_v1_DetokenizeResponse__Output>): grpc.ClientUnaryCall;
+  
+  /**
+   * One vector a text.
+   */
+  Embed(argument: _athanor_v1_EmbedRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_athanor_v1_EmbedResponse__Output>): grpc.ClientUnaryCall;
+  Embed(argument: _athanor_v1_EmbedRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_athanor_v1_EmbedResponse__Output>): grpc.ClientUnaryCall;
+  Embed(argument: _athanor_v1_EmbedRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_athanor_v1_EmbedResponse__Output>): grpc.ClientUnaryCall;
+  Embed(argument: _athanor_v1_EmbedRequest, callback: grpc.requestCallback<_athanor_v1_EmbedResponse__Output>): grpc.ClientUnaryCall;
+  /**
+   * One vector a text.
+   */
+  embed(argument: _athanor_v1_EmbedRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_athanor_v1_EmbedResponse__Output>): grpc.ClientUnaryCall;
+  embed(argument: _athanor_v1_EmbedRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_athanor_v1_EmbedResponse__Output>): grpc.ClientUnaryCall;
+  embed(argument: _athanor_v1_EmbedRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_athanor_v1_EmbedResponse__Output>): grpc.ClientUnaryCall;
+  embed(argument: _athanor_v1_EmbedRequest, callback: grpc.requestCallback<_athanor_v1_EmbedResponse__Output>): grpc.ClientUnaryCall;
+  
+  /**
+   * The likeliest tokens in place of each mask.
+   */
+  FillMask(argument: _athanor_v1_FillMaskRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_athanor_v1_FillMaskResponse__Output>): grpc.ClientUnaryCall;
+  FillMask(argument: _athanor_v1_FillMaskRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_athanor_v1_FillMaskResponse__Output>): grpc.ClientUnaryCall;
+  FillMask(argument: _athanor_v1_FillMaskRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_athanor_v1_FillMaskResponse__Output>): grpc.ClientUnaryCall;
+  FillMask(argument: _athanor_v1_FillMaskRequest, callback: grpc.requestCallback<_athanor_v1_FillMaskResponse__Output>): grpc.ClientUnaryCall;
+  /**
+   * The likeliest tokens in place of each mask.
+   */
+  fillMask(argument: _athanor_v1_FillMaskRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_athanor_v1_FillMaskResponse__Output>): grpc.ClientUnaryCall;
+  fillMask(argument: _athanor_v1_FillMaskRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_athanor_v1_FillMaskResponse__Output>): grpc.ClientUnaryCall;
+  fillMask(argument: _athanor_v1_FillMaskRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_athanor_v1_FillMaskResponse__Output>): grpc.ClientUnaryCall;
+  fillMask(argument: _athanor_v1_FillMaskRequest, callback: grpc.requestCallback<_athanor_v1_FillMaskResponse__Output>): grpc.ClientUnaryCall;
   
   /**
    * Continues a prompt and sends the text as it comes. Leaving the stream stops the generation.
@@ -78,9 +129,24 @@ export interface InferenceServiceClient extends grpc.Client {
  */
 export interface InferenceServiceHandlers extends grpc.UntypedServiceImplementation {
   /**
+   * Probabilities of a classifier's labels.
+   */
+  Classify: grpc.handleUnaryCall<_athanor_v1_ClassifyRequest__Output, _athanor_v1_ClassifyResponse>;
+  
+  /**
    * Token ids to text.
    */
   Detokenize: grpc.handleUnaryCall<_athanor_v1_DetokenizeRequest__Output, _athanor_v1_DetokenizeResponse>;
+  
+  /**
+   * One vector a text.
+   */
+  Embed: grpc.handleUnaryCall<_athanor_v1_EmbedRequest__Output, _athanor_v1_EmbedResponse>;
+  
+  /**
+   * The likeliest tokens in place of each mask.
+   */
+  FillMask: grpc.handleUnaryCall<_athanor_v1_FillMaskRequest__Output, _athanor_v1_FillMaskResponse>;
   
   /**
    * Continues a prompt and sends the text as it comes. Leaving the stream stops the generation.
@@ -100,7 +166,10 @@ export interface InferenceServiceHandlers extends grpc.UntypedServiceImplementat
 }
 
 export interface InferenceServiceDefinition extends grpc.ServiceDefinition {
+  Classify: MethodDefinition<_athanor_v1_ClassifyRequest, _athanor_v1_ClassifyResponse, _athanor_v1_ClassifyRequest__Output, _athanor_v1_ClassifyResponse__Output>
   Detokenize: MethodDefinition<_athanor_v1_DetokenizeRequest, _athanor_v1_DetokenizeResponse, _athanor_v1_DetokenizeRequest__Output, _athanor_v1_DetokenizeResponse__Output>
+  Embed: MethodDefinition<_athanor_v1_EmbedRequest, _athanor_v1_EmbedResponse, _athanor_v1_EmbedRequest__Output, _athanor_v1_EmbedResponse__Output>
+  FillMask: MethodDefinition<_athanor_v1_FillMaskRequest, _athanor_v1_FillMaskResponse, _athanor_v1_FillMaskRequest__Output, _athanor_v1_FillMaskResponse__Output>
   Generate: MethodDefinition<_athanor_v1_GenerateRequest, _athanor_v1_GenerateResponse, _athanor_v1_GenerateRequest__Output, _athanor_v1_GenerateResponse__Output>
   Score: MethodDefinition<_athanor_v1_ScoreRequest, _athanor_v1_ScoreResponse, _athanor_v1_ScoreRequest__Output, _athanor_v1_ScoreResponse__Output>
   Tokenize: MethodDefinition<_athanor_v1_TokenizeRequest, _athanor_v1_TokenizeResponse, _athanor_v1_TokenizeRequest__Output, _athanor_v1_TokenizeResponse__Output>

@@ -1,5 +1,6 @@
 // Original file: proto/athanor/v1/inference.proto
 
+import type { TokenIds as _athanor_v1_TokenIds, TokenIds__Output as _athanor_v1_TokenIds__Output } from '../../athanor/v1/TokenIds.ts';
 
 /**
  * A context and a continuation. Spaces at the end of the context belong to the continuation.
@@ -10,9 +11,17 @@ export interface ScorePair {
    */
   'context'?: (string);
   /**
-   * Not empty.
+   * Not empty, unless continuation_tokens is given.
    */
   'continuation'?: (string);
+  /**
+   * In place of context: token ids, taken as they are.
+   */
+  'contextTokens'?: (_athanor_v1_TokenIds | null);
+  /**
+   * In place of continuation: token ids, taken as they are.
+   */
+  'continuationTokens'?: (_athanor_v1_TokenIds | null);
 }
 
 /**
@@ -24,7 +33,15 @@ export interface ScorePair__Output {
    */
   'context': (string);
   /**
-   * Not empty.
+   * Not empty, unless continuation_tokens is given.
    */
   'continuation': (string);
+  /**
+   * In place of context: token ids, taken as they are.
+   */
+  'contextTokens': (_athanor_v1_TokenIds__Output | null);
+  /**
+   * In place of continuation: token ids, taken as they are.
+   */
+  'continuationTokens': (_athanor_v1_TokenIds__Output | null);
 }

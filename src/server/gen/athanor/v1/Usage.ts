@@ -21,6 +21,22 @@ export interface Usage {
    * Time of the whole generation, milliseconds.
    */
   'totalMs'?: (number | string);
+  /**
+   * Time until the first token was begun, milliseconds; part of first_token_ms.
+   */
+  'queueMs'?: (number | string);
+  /**
+   * Tokens of the prompt whose keys and values were there already.
+   */
+  'cachedPromptTokens'?: (number);
+  /**
+   * Tokens that the draft model proposed.
+   */
+  'draftedTokens'?: (number);
+  /**
+   * Proposed tokens that were taken.
+   */
+  'acceptedTokens'?: (number);
 }
 
 /**
@@ -43,4 +59,20 @@ export interface Usage__Output {
    * Time of the whole generation, milliseconds.
    */
   'totalMs': (number);
+  /**
+   * Time until the first token was begun, milliseconds; part of first_token_ms.
+   */
+  'queueMs': (number);
+  /**
+   * Tokens of the prompt whose keys and values were there already.
+   */
+  'cachedPromptTokens': (number);
+  /**
+   * Tokens that the draft model proposed.
+   */
+  'draftedTokens': (number);
+  /**
+   * Proposed tokens that were taken.
+   */
+  'acceptedTokens': (number);
 }

@@ -45,6 +45,21 @@ class InferenceServiceStub:
                 request_serializer=athanor_dot_v1_dot_inference__pb2.ScoreRequest.SerializeToString,
                 response_deserializer=athanor_dot_v1_dot_inference__pb2.ScoreResponse.FromString,
                 _registered_method=True)
+        self.Classify = channel.unary_unary(
+                '/athanor.v1.InferenceService/Classify',
+                request_serializer=athanor_dot_v1_dot_inference__pb2.ClassifyRequest.SerializeToString,
+                response_deserializer=athanor_dot_v1_dot_inference__pb2.ClassifyResponse.FromString,
+                _registered_method=True)
+        self.Embed = channel.unary_unary(
+                '/athanor.v1.InferenceService/Embed',
+                request_serializer=athanor_dot_v1_dot_inference__pb2.EmbedRequest.SerializeToString,
+                response_deserializer=athanor_dot_v1_dot_inference__pb2.EmbedResponse.FromString,
+                _registered_method=True)
+        self.FillMask = channel.unary_unary(
+                '/athanor.v1.InferenceService/FillMask',
+                request_serializer=athanor_dot_v1_dot_inference__pb2.FillMaskRequest.SerializeToString,
+                response_deserializer=athanor_dot_v1_dot_inference__pb2.FillMaskResponse.FromString,
+                _registered_method=True)
         self.Tokenize = channel.unary_unary(
                 '/athanor.v1.InferenceService/Tokenize',
                 request_serializer=athanor_dot_v1_dot_inference__pb2.TokenizeRequest.SerializeToString,
@@ -70,6 +85,27 @@ class InferenceServiceServicer:
 
     def Score(self, request, context):
         """Log-likelihoods of continuations.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Classify(self, request, context):
+        """Probabilities of a classifier's labels.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Embed(self, request, context):
+        """One vector a text.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FillMask(self, request, context):
+        """The likeliest tokens in place of each mask.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -101,6 +137,21 @@ def add_InferenceServiceServicer_to_server(servicer, server):
                     servicer.Score,
                     request_deserializer=athanor_dot_v1_dot_inference__pb2.ScoreRequest.FromString,
                     response_serializer=athanor_dot_v1_dot_inference__pb2.ScoreResponse.SerializeToString,
+            ),
+            'Classify': grpc.unary_unary_rpc_method_handler(
+                    servicer.Classify,
+                    request_deserializer=athanor_dot_v1_dot_inference__pb2.ClassifyRequest.FromString,
+                    response_serializer=athanor_dot_v1_dot_inference__pb2.ClassifyResponse.SerializeToString,
+            ),
+            'Embed': grpc.unary_unary_rpc_method_handler(
+                    servicer.Embed,
+                    request_deserializer=athanor_dot_v1_dot_inference__pb2.EmbedRequest.FromString,
+                    response_serializer=athanor_dot_v1_dot_inference__pb2.EmbedResponse.SerializeToString,
+            ),
+            'FillMask': grpc.unary_unary_rpc_method_handler(
+                    servicer.FillMask,
+                    request_deserializer=athanor_dot_v1_dot_inference__pb2.FillMaskRequest.FromString,
+                    response_serializer=athanor_dot_v1_dot_inference__pb2.FillMaskResponse.SerializeToString,
             ),
             'Tokenize': grpc.unary_unary_rpc_method_handler(
                     servicer.Tokenize,
@@ -168,6 +219,87 @@ class InferenceService:
             '/athanor.v1.InferenceService/Score',
             athanor_dot_v1_dot_inference__pb2.ScoreRequest.SerializeToString,
             athanor_dot_v1_dot_inference__pb2.ScoreResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Classify(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/athanor.v1.InferenceService/Classify',
+            athanor_dot_v1_dot_inference__pb2.ClassifyRequest.SerializeToString,
+            athanor_dot_v1_dot_inference__pb2.ClassifyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Embed(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/athanor.v1.InferenceService/Embed',
+            athanor_dot_v1_dot_inference__pb2.EmbedRequest.SerializeToString,
+            athanor_dot_v1_dot_inference__pb2.EmbedResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FillMask(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/athanor.v1.InferenceService/FillMask',
+            athanor_dot_v1_dot_inference__pb2.FillMaskRequest.SerializeToString,
+            athanor_dot_v1_dot_inference__pb2.FillMaskResponse.FromString,
             options,
             channel_credentials,
             insecure,
