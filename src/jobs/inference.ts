@@ -3,6 +3,7 @@ import { AppError, type OperationContext } from '#base';
 import type { Engine } from '#engine';
 import { ContinuationScorer, type ScoreRequest, type ScoreResult } from '#evaluate';
 import { type GenerationEvent, type GenerationRequest, LoadedModel } from '#serve';
+import { describeModel, type ModelDescription } from './model-description.ts';
 import type { ModelHub, ModelLease } from './model-hub.ts';
 
 /** What the edge needs of models that answer at once. */
@@ -13,6 +14,8 @@ export interface InferenceBackend {
   score(model: string, requests: readonly ScoreRequest[], context: OperationContext): Promise<readonly ScoreResult[]>;
   tokenize(model: string, text: string): Promise<Int32Array>;
   detokenize(model: string, ids: ArrayLike<number>): Promise<string>;
+  /** @throws AppError `bad_name` | `model_not_found` | `bad_artefact` */
+  describe(model: string): Promise<ModelDescription>;
 }
 
 /** Loads what is asked for and keeps programs with the model until it is unloaded. */
@@ -52,6 +55,10 @@ export class HubInference implements InferenceBackend {
         });
       return tokenizer.decode(ids, { skipSpecialTokens: false });
     });
+  }
+
+  describe(model: string): Promise<ModelDescription> {
+    return this.#hub.using(model, async ({ reference, model: { config }, tokenizer }) => describeModel(reference, config, tokenizer));
   }
 
   #generator(lease: ModelLease): Promise<LoadedModel> {

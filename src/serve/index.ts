@@ -3,7 +3,7 @@
 export { Batcher, type StepExecutor, type StepShare } from './batcher.ts';
 export { type GeneratedSequences, generateSequences, SequenceGenerator, type SequenceSettings } from './generate-sequences.ts';
 export { Generation } from './generation.ts';
-export { LoadedModel, type LoadedModelMemory, type LoadOptions } from './loaded-model.ts';
+export { defaultContextTokens, LoadedModel, type LoadedModelMemory, type LoadOptions } from './loaded-model.ts';
 export { ModelRunner } from './model-runner.ts';
 export {
   type CheckedRequest,

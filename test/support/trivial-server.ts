@@ -40,6 +40,7 @@ const noInference: InferenceBackend = {
   score: async (name) => noModel(name),
   tokenize: async (name) => noModel(name),
   detokenize: async (name) => noModel(name),
+  describe: async (name) => noModel(name),
 };
 
 export async function startTrivialServer({
