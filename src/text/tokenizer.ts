@@ -41,6 +41,8 @@ export interface Tokenizer extends DecodingTable {
   /** SHA-256 of everything that decides which ids a text becomes; equal for a teacher and a student that can be compared. */
   readonly hash: string;
   readonly beginToken?: number;
+  /** Stands for a token that a masked model fills in. */
+  readonly maskToken?: number;
   /** Ids that end a text; the first also separates documents. Empty when the files name none. */
   readonly endTokens: readonly number[];
   /** The Jinja source, kept as text. */
@@ -79,12 +81,14 @@ export function loadTokenizer(files: TokenizerFiles): Tokenizer {
   const pieces = compilePieces(file);
   const beginToken = configuredToken(file, config, 'bos_token');
   const endToken = configuredToken(file, config, 'eos_token') ?? file.idByToken.get('<|endoftext|>');
+  const maskToken = configuredToken(file, config, 'mask_token') ?? usualMask(file);
   const chatTemplate = files.chatTemplate ?? readChatTemplate(config);
   const layouts = { single: layoutOf(encoder, file, false), pair: layoutOf(encoder, file, true) };
   const tokenizer: Tokenizer = {
     vocabularySize: [...file.tokenById.keys()].reduce((largest, id) => Math.max(largest, id), 0) + 1,
     hash: tokenizerDigest(file),
     ...(beginToken === undefined ? {} : { beginToken }),
+    ...(maskToken === undefined ? {} : { maskToken }),
     endTokens: endToken === undefined ? [] : [endToken],
     ...(chatTemplate === undefined ? {} : { chatTemplate }),
     specialTokens: findSpecialTokens(file, config),
@@ -134,6 +138,11 @@ function layoutOf({ post_processor: processor }: Encoder, file: TokenizerFile, i
     if (id === undefined) throw badTokenizer('tokenizer.json: post_processor', `adds "${token}", which is not in the vocabulary.`);
     return { id, type };
   });
+}
+
+/** Files without a configuration: what BERT's and RoBERTa's families call it, where it is a special token. */
+function usualMask({ addedTokens }: TokenizerFile): number | undefined {
+  return addedTokens.find(({ content, special }) => special && (content === '[MASK]' || content === '<mask>'))?.id;
 }
 
 /** A token named in tokenizer_config.json, as text or as an object with `content`. */
