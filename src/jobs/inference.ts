@@ -5,6 +5,8 @@ import { ContinuationScorer, type ScoreRequest, type ScoreResult } from '#evalua
 import { type GenerationEvent, type GenerationRequest, LoadedModel } from '#serve';
 import type { ModelHub, ModelLease } from './model-hub.ts';
 
+export type { FinishReason, GenerationEvent, GenerationRequest, LikelyToken, TokenLogprobs, Usage } from '#serve';
+
 /** What the edge needs of models that answer at once. */
 export interface InferenceBackend {
   /** One event a token, then `finished`; leaving the loop frees the model's slot. @throws AppError as `LoadedModel.generate` */
