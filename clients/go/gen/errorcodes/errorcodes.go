@@ -44,6 +44,7 @@ var Status = map[string]codes.Code{
 	"bad_name":                codes.InvalidArgument,
 	"store_in_use":            codes.FailedPrecondition,
 	"job_not_found":           codes.NotFound,
+	"wrong_task":              codes.FailedPrecondition,
 	"wrong_state":             codes.FailedPrecondition,
 	"context_too_long":        codes.InvalidArgument,
 	"message_too_large":       codes.ResourceExhausted,
