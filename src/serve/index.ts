@@ -14,5 +14,15 @@ export {
   type Usage,
 } from './request.ts';
 export { checkSampling, type SampledToken, Sampler, type SamplingOptions } from './sampler.ts';
-export { Scheduler, type SchedulerGauges, type SchedulerOptions, type SequenceId, type Share } from './scheduler.ts';
+export { type Arrangement, blockTokens, CacheGrid, type RowCopy } from './cache-grid.ts';
+export { DeviceTurns } from './device-turns.ts';
+export {
+  type NewSequence,
+  type Plan,
+  Scheduler,
+  type SchedulerGauges,
+  type SchedulerOptions,
+  type SequenceId,
+  type Share,
+} from './scheduler.ts';
 export type { FoundTarget } from './target-search.ts';
