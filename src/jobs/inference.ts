@@ -3,7 +3,10 @@ import { AppError, type OperationContext } from '#base';
 import type { Engine } from '#engine';
 import { ContinuationScorer, type ScoreRequest, type ScoreResult } from '#evaluate';
 import { type GenerationEvent, type GenerationRequest, LoadedModel } from '#serve';
-import type { ModelHub, ModelLease } from './model-hub.ts';
+import { weightBytes } from './memory-plan.ts';
+import type { ModelHub, ModelLease, ModelResource } from './model-hub.ts';
+
+export type { FinishReason, GenerationEvent, GenerationRequest, LikelyToken, TokenLogprobs, Usage } from '#serve';
 
 /** What the edge needs of models that answer at once. */
 export interface InferenceBackend {
@@ -15,14 +18,21 @@ export interface InferenceBackend {
   detokenize(model: string, ids: ArrayLike<number>): Promise<string>;
 }
 
+export interface HubInferenceOptions {
+  /** Memory for keys and values of each model. @default as `LoadedModel` */
+  readonly cacheBytes?: number;
+}
+
 /** Loads what is asked for and keeps programs with the model until it is unloaded. */
 export class HubInference implements InferenceBackend {
   readonly #hub: ModelHub;
   readonly #engine: Engine;
+  readonly #options: HubInferenceOptions;
 
-  constructor(hub: ModelHub, engine: Engine) {
+  constructor(hub: ModelHub, engine: Engine, options: HubInferenceOptions = {}) {
     this.#hub = hub;
     this.#engine = engine;
+    this.#options = options;
   }
 
   async *generate(model: string, request: GenerationRequest, signal: AbortSignal): AsyncGenerator<GenerationEvent> {
@@ -55,10 +65,19 @@ export class HubInference implements InferenceBackend {
   }
 
   #generator(lease: ModelLease): Promise<LoadedModel> {
-    return lease.resource('generator', async () => {
-      const value = await LoadedModel.load(this.#engine, lease.model, { tokenizer: lease.tokenizer, name: lease.reference });
-      return { value, residentBytes: value.memory().weightBytes, release: () => value.unload() };
-    });
+    const make = async (): Promise<ModelResource<LoadedModel>> => {
+      const { model, tokenizer, reference } = lease;
+      const value = await LoadedModel.load(this.#engine, model, { tokenizer, name: reference, ...this.#options });
+      return {
+        value,
+        get residentBytes() {
+          const { weightBytes, cacheBytes } = value.memory();
+          return weightBytes + cacheBytes;
+        },
+        release: () => value.unload(),
+      };
+    };
+    return lease.resource('generator', make, weightBytes(lease.model));
   }
 
   #scorer(lease: ModelLease): Promise<ContinuationScorer> {

@@ -204,11 +204,16 @@ export class ModelHub {
       resident.users++;
       this.#touch(resident);
       const { name } = version;
-      return new ModelLease(resident, this.#engine, (bytes) => this.#makeRoom(name, bytes), () => {
-        resident.users--;
-        this.#touch(resident);
-        if (resident.users === 0) for (const resolve of resident.idle.splice(0)) resolve();
-      });
+      return new ModelLease(
+        resident,
+        this.#engine,
+        (bytes) => this.#makeRoom(name, bytes),
+        () => {
+          resident.users--;
+          this.#touch(resident);
+          if (resident.users === 0) for (const resolve of resident.idle.splice(0)) resolve();
+        },
+      );
     }
   }
 

@@ -38,6 +38,8 @@ export type Deliver = (id: SequenceId, result: Float32Array | AppError | undefin
 export interface StepExecutor {
   /** Gives the cache another size. After a failure nothing is left of it. @throws AppError `out_of_memory` | `engine_failure` */
   arrange(arrangement: Arrangement): Promise<void>;
+  /** Gives the cache's memory back. */
+  clear(): void;
   /**
    * Runs tokens and extends the cache.
    *
@@ -55,6 +57,8 @@ export interface BatcherOptions extends SchedulerOptions {
   readonly turns?: DeviceTurns;
   /** How long a request waits for a place unless it says so itself. @default 60,000 */
   readonly queueTimeoutMs?: number;
+  /** How long the cache is kept when nobody is served, for those who begin like one before, milliseconds. @default 60,000 */
+  readonly keepCacheMs?: number;
   readonly clock?: Clock;
 }
 
@@ -69,6 +73,7 @@ interface Served {
 /** Events that wait for their reader; a generation that is further ahead pauses and gives its place to others. */
 const mostUnread = 64;
 const defaultQueueTimeoutMs = 60_000;
+const defaultKeepCacheMs = 60_000;
 
 /** Runs generations side by side until they end. One step runs at a time; whoever comes meanwhile joins at the next. */
 export class Batcher {
@@ -79,6 +84,8 @@ export class Batcher {
   readonly #user: DeviceUser | undefined;
   readonly #clock: Clock;
   readonly #queueTimeoutMs: number;
+  readonly #keepCacheMs: number;
+  #idleTimer: NodeJS.Timeout | undefined;
   readonly #advice: RetryAdvice;
   readonly #served = new Map<SequenceId, Served>();
   #lastId: SequenceId = 0;
@@ -87,7 +94,8 @@ export class Batcher {
 
   /** @throws AppError `invalid_argument` */
   constructor(executor: StepExecutor, options: BatcherOptions) {
-    const { name = 'model', turns, queueTimeoutMs = defaultQueueTimeoutMs, clock = systemClock } = options;
+    const { name = 'model', turns, queueTimeoutMs = defaultQueueTimeoutMs, keepCacheMs = defaultKeepCacheMs } = options;
+    const { clock = systemClock } = options;
     this.#name = name;
     this.#executor = executor;
     this.#scheduler = new Scheduler(options);
@@ -95,6 +103,7 @@ export class Batcher {
     this.#user = turns?.join();
     this.#clock = clock;
     this.#queueTimeoutMs = queueTimeoutMs;
+    this.#keepCacheMs = keepCacheMs;
     this.#advice = new RetryAdvice(clock);
   }
 
@@ -130,10 +139,11 @@ export class Batcher {
     this.#closedWith = error;
     for (const id of [...this.#served.keys()]) this.#fail(id, error);
     await this.#running;
+    clearTimeout(this.#idleTimer);
   }
 
-  #add(id: SequenceId, { tokens, maxTokens, priority, queueTimeoutMs = this.#queueTimeoutMs, readsPrompt }: Generation): void {
-    const expiresMs = this.#clock.monotonicMs() + queueTimeoutMs;
+  #add(id: SequenceId, { tokens, maxTokens, priority, queueTimeoutMs, readsPrompt }: Generation): void {
+    const expiresMs = this.#clock.monotonicMs() + (queueTimeoutMs ?? this.#queueTimeoutMs);
     try {
       this.#scheduler.add({ id, tokens, maxTokens, priority, expiresMs, reusesPrefix: !readsPrompt });
     } catch (thrown) {
@@ -151,7 +161,17 @@ export class Batcher {
   }
 
   #wake(): void {
+    clearTimeout(this.#idleTimer);
     this.#running ??= this.#serve();
+  }
+
+  #rest(): void {
+    const forget = (): void => {
+      this.#scheduler.clear();
+      this.#executor.clear();
+    };
+    if (this.#keepCacheMs === 0) forget();
+    else this.#idleTimer = setTimeout(forget, this.#keepCacheMs).unref();
   }
 
   async #serve(): Promise<void> {
@@ -171,6 +191,7 @@ export class Batcher {
     }
     // Who came between the last look and the end.
     if (this.#scheduler.hasWork) this.#wake();
+    else this.#rest();
   }
 
   #onTurn<Result>(work: () => Promise<Result>): Promise<Result> {
@@ -188,7 +209,7 @@ export class Batcher {
 
   #expire(): void {
     const nowMs = this.#clock.monotonicMs();
-    for (const id of this.#scheduler.expire(nowMs)) this.#fail(id, this.#overloaded(this.#served.get(id)?.generation.waitedMs));
+    for (const id of this.#scheduler.expire(nowMs)) this.#fail(id, this.#overloaded(this.#served.get(id)?.generation.elapsedMs));
   }
 
   async #arrange(arrangement: Arrangement): Promise<void> {

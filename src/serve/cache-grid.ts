@@ -127,7 +127,8 @@ export class CacheGrid {
     const target = goesOn ? bestFree.row : this.#leastUseful(free);
     const inPlace = this.#match(this.#row(target), tokens, limit);
     const row = this.#row(target);
-    const isWorthwhile = best !== undefined && best.row !== target && best.length - inPlace >= Math.max(blockTokens, this.room * leastCopied);
+    const isWorthwhile =
+      best !== undefined && best.row !== target && best.length - inPlace >= Math.max(blockTokens, this.room * leastCopied);
     if (best !== undefined && isWorthwhile) this.#touch(this.#row(best.row));
     const numCached = isWorthwhile ? best.length : inPlace;
     row.holder = id;

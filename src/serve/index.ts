@@ -1,21 +1,25 @@
 // serve: generation with a key-value cache kept in place, many requests side by side.
 
-export { Batcher, type StepExecutor, type StepShare } from './batcher.ts';
+export {
+  Batcher,
+  type BatcherOptions,
+  type Deliver,
+  type Step,
+  type StepExecutor,
+  type StepShare,
+  type WantedLogits,
+} from './batcher.ts';
+export { type Arrangement, blockTokens, CacheGrid, type RowCopy } from './cache-grid.ts';
+export { type CheckedRequest, checkRequest } from './check-request.ts';
+export { DeviceTurns } from './device-turns.ts';
 export { type GeneratedSequences, generateSequences, SequenceGenerator, type SequenceSettings } from './generate-sequences.ts';
 export { Generation } from './generation.ts';
 export { LoadedModel, type LoadedModelMemory, type LoadOptions } from './loaded-model.ts';
+export { rankToken, type TokenRanks } from './log-probabilities.ts';
 export { ModelRunner } from './model-runner.ts';
-export {
-  type CheckedRequest,
-  checkRequest,
-  type FinishReason,
-  type GenerationEvent,
-  type GenerationRequest,
-  type Usage,
-} from './request.ts';
-export { checkSampling, type SampledToken, Sampler, type SamplingOptions } from './sampler.ts';
-export { type Arrangement, blockTokens, CacheGrid, type RowCopy } from './cache-grid.ts';
-export { DeviceTurns } from './device-turns.ts';
+export type { FinishReason, GenerationEvent, GenerationRequest, LikelyToken, TokenLogprobs, Usage } from './request.ts';
+export { type SampledContext, Sampler } from './sampler.ts';
+export { checkSampling, type SamplingOptions } from './sampling-options.ts';
 export {
   type NewSequence,
   type Plan,
@@ -26,3 +30,4 @@ export {
   type Share,
 } from './scheduler.ts';
 export type { FoundTarget } from './target-search.ts';
+export { drawToken, probabilityOf, type TokenDistribution } from './token-distribution.ts';

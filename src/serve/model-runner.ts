@@ -79,7 +79,7 @@ export class ModelRunner implements StepExecutor {
   }
 
   async #runAlone(share: StepShare, signal: AbortSignal | undefined): Promise<readonly (Float32Array | undefined)[]> {
-    return [await this.#runRows([share], this.#caches.view(share.row, 1), share.wantsLogits, signal)];
+    return [await this.#runRows([share], this.#caches.view(share.row, 1), wantedRows(share), signal)];
   }
 
   /** Returns the logits of each share, in order. */
@@ -93,17 +93,21 @@ export class ModelRunner implements StepExecutor {
     // A row that has nothing to run writes where its next token will: nothing that counts is lost.
     const rows: Row[] = Array.from({ length: count }, (_, index) => ({ tokens: idleTokens, start: at(lengths, first + index) }));
     for (const share of shares) rows[share.row - first] = share;
-    const wantsLogits = shares.some((share) => share.wantsLogits);
-    const logits = await this.#runRows(rows, this.#caches.view(first, count), wantsLogits, signal);
+    const wanted = shares.filter(({ wantsLogits }) => wantsLogits !== 'none');
+    const logitRows = wanted.map(({ row }) => row - first);
+    const logits = await this.#runRows(rows, this.#caches.view(first, count), logitRows, signal);
     const V = this.#vocabularySize;
-    return shares.map(({ row, wantsLogits }) => (wantsLogits ? logits?.subarray((row - first) * V, (row - first + 1) * V) : undefined));
+    return shares.map((share) => {
+      const place = wanted.indexOf(share);
+      return place < 0 ? undefined : logits?.subarray(place * V, (place + 1) * V);
+    });
   }
 
-  /** Rows of one length T. Returns the logits after the last token of each, [B*V]. */
+  /** Rows of one length T. Returns the logits after the tokens `logitRows` of [B*T], [M*V]; nothing where there are none. */
   async #runRows(
     rows: readonly Row[],
     cache: CacheBinding,
-    wantsLogits: boolean,
+    logitRows: readonly number[],
     signal: AbortSignal | undefined,
   ): Promise<Float32Array | undefined> {
     const [B, T] = [rows.length, at(rows, 0).tokens.length];
@@ -125,10 +129,12 @@ export class ModelRunner implements StepExecutor {
         lengths.map((length) => length - 1),
       ),
       [graphNames.totalLength]: int32([1], [totalLength]),
+      // Kernels are not asked for results of no rows.
+      [graphNames.logitRows]: int64([Math.max(1, logitRows.length)], logitRows.length === 0 ? [0] : logitRows),
     };
     const logits = await this.#programs.run(inputs, cache, signal);
     try {
-      if (!wantsLogits) return undefined;
+      if (logitRows.length === 0) return undefined;
       const { data } = logits.read();
       invariant(data instanceof Float32Array, 'logits are float32');
       return data;
@@ -139,6 +145,12 @@ export class ModelRunner implements StepExecutor {
 }
 
 const idleTokens = [0];
+
+/** Of a share that runs alone. */
+function wantedRows({ tokens, wantsLogits }: StepShare): number[] {
+  if (wantsLogits === 'none') return [];
+  return wantsLogits === 'all' ? [...tokens.keys()] : [tokens.length - 1];
+}
 
 /** Waits for a run, and answers what hands its results, or its error, to each of its shares. */
 async function settled(

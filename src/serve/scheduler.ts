@@ -137,11 +137,6 @@ export class Scheduler {
     return this.#waiting.size + this.#active.size > 0;
   }
 
-  /** Most tokens that prompt and answer of one sequence may have. */
-  get largestSequence(): number {
-    return this.#grid.blocks * blockTokens;
-  }
-
   /**
    * A new sequence.
    *
@@ -154,7 +149,7 @@ export class Scheduler {
     if (needed > this.#grid.blocks)
       throw new AppError(
         'insufficient_memory',
-        `prompt and answer of ${maxTokens} tokens need ${needed} blocks of the cache, which has ${this.#grid.blocks}. Ask for at most ${this.largestSequence} tokens together.`,
+        `prompt and answer of ${maxTokens} tokens need ${needed} blocks of the cache, which has ${this.#grid.blocks}. Ask for at most ${this.#grid.blocks * blockTokens} tokens together.`,
         { details: { neededBlocks: needed, blocks: this.#grid.blocks } },
       );
     if (this.#waiting.size >= this.#maxWaiting)
@@ -238,9 +233,17 @@ export class Scheduler {
     for (const id of [...this.#active.keys()]) this.#sendBack(id);
     this.#copies = [];
     this.#grid.reset(had > 0 && had < wanted ? had : Math.floor(wanted / 2));
-    const tooLarge = [...this.#waiting.items(), ...this.#paused.values()].filter(({ maxTokens }) => blocksOf(maxTokens) > this.#grid.blocks);
+    const tooLarge = [...this.#waiting.items(), ...this.#paused.values()].filter(
+      ({ maxTokens }) => blocksOf(maxTokens) > this.#grid.blocks,
+    );
     for (const { id } of tooLarge) this.remove(id);
     return tooLarge.map(({ id }) => id);
+  }
+
+  /** Forgets what sequences left in the cache, which then has no rows. Nobody may be active. */
+  clear(): void {
+    invariant(this.#active.size === 0 && this.#arrangement === undefined, 'the cache is in use');
+    this.#grid.reset(this.#grid.blocks);
   }
 
   /** Tokens of an admitted sequence's prompt that were in the cache when it got its first place. */
@@ -254,7 +257,10 @@ export class Scheduler {
   ran({ id, start, numTokens }: Share): 'ignored' | 'partial' | 'complete' {
     const sequence = this.#active.get(id);
     if (sequence === undefined || sequence.numRun !== start) return 'ignored';
-    invariant(start + numTokens <= sequence.tokens.length, `sequence ${id} ran ${numTokens} tokens from ${start}, but has ${sequence.tokens.length}`);
+    invariant(
+      start + numTokens <= sequence.tokens.length,
+      `sequence ${id} ran ${numTokens} tokens from ${start}, but has ${sequence.tokens.length}`,
+    );
     this.#setRun(sequence, start + numTokens);
     return sequence.numRun === sequence.tokens.length ? 'complete' : 'partial';
   }

@@ -9,9 +9,9 @@ import { defaultDistillation, distillModel, distillSettings } from '#distill';
 import { createOnnxEngine, writeOnnxModel } from '#engine/onnx';
 import { measureLatency } from '#evaluate';
 import { buildLogitsGraph, type Model, modelInputs, storedTensors } from '#models';
-import { ModelRunner } from '#serve';
 import { exportHuggingFace, importHuggingFace, LocalStore } from '#store';
 import { expectAllClose } from '#test/allclose';
+import { Sequences } from '#test/sequences';
 import { temporaryFolder } from '#test/temporary';
 import { rowOf, runGraph, tokenRows } from '../models/tiny-models.ts';
 import { tinyTokenizer } from '../store/models.ts';
@@ -88,7 +88,7 @@ describe.each(models)('%s', (name, model) => {
   });
 
   it('answers with caches what it answers without', async () => {
-    const runner = await ModelRunner.create(engine, model, { name: 'pruned', contextTokens: 12 });
+    const runner = await Sequences.create(engine, model, { name: 'pruned', contextTokens: 12 });
     const sequences = new Map([
       [1, [3, 1, 4, 1, 5, 9, 2, 6, 5, 3]],
       [2, [7, 7, 2, 38, 12, 4]],
@@ -103,13 +103,13 @@ describe.each(models)('%s', (name, model) => {
         id,
         tokens.map((_, position) => rowOf(logits!, position)),
       );
-      const prompt = { id, tokens: tokens.slice(0, 2), wantsLogits: true };
+      const prompt = { id, tokens: tokens.slice(0, 2), wantsLogits: 'last' } as const;
       check(id, 1, (await runner.run([prompt])).get(id));
     }
     // Decoding side by side, the shorter ones leaving: caches are appended and packed.
     for (let position = 2; position < 10; position++) {
       const shares = [...sequences].flatMap(([id, tokens]) =>
-        position < tokens.length ? [{ id, tokens: [tokens[position]!], wantsLogits: true }] : [],
+        position < tokens.length ? [{ id, tokens: [tokens[position]!], wantsLogits: 'last' } as const] : [],
       );
       const results = await runner.run(shares);
       for (const { id } of shares) check(id, position, results.get(id));

@@ -23,9 +23,9 @@ import {
   untieHead,
   uploadModel,
 } from '#models';
-import { ModelRunner } from '#serve';
 import { float32, type HostTensor, hostTensor, sizeOf, toNumbers } from '#tensor';
 import { expectAllClose } from '#test/allclose';
+import { Sequences } from '#test/sequences';
 import { crossEntropyObjective } from '#train';
 import { buildGradientGraph } from '../../../src/train/gradient-graph.ts';
 import { largestDifference, randomTensor, runGraph, tinyGpt2, tinyLlama, tinyModel, tokenRows } from './tiny-models.ts';
@@ -73,10 +73,10 @@ afterAll(async () => {
 
 /** Logits after each of the tokens, fed one by one after a prompt of two. */
 async function withCache(model: Model, row: readonly number[]): Promise<number[][]> {
-  const runner = await ModelRunner.create(engine, model, { name: 'tiny', contextTokens: 12 });
+  const runner = await Sequences.create(engine, model, { name: 'tiny', contextTokens: 12 });
   const logits: number[][] = [];
   for (const next of [row.slice(0, 2), ...row.slice(2).map((token) => [token])]) {
-    const result = (await runner.run([{ id: 1, tokens: next, wantsLogits: true }])).get(1);
+    const result = (await runner.run([{ id: 1, tokens: next, wantsLogits: 'last' }])).get(1);
     if (result === undefined || result instanceof AppError) throw result ?? new Error('no logits');
     logits.push([...result]);
   }
@@ -258,9 +258,9 @@ describe('serving a model that halts', () => {
     [-9, 6],
   ])('runs no block once everybody has halted: a bias of %i needs %i of 6', async (bias, blocks) => {
     const runs: string[] = [];
-    const runner = await ModelRunner.create(watched(runs), halts(bias), { name: 'tiny', contextTokens: 12 });
-    await runner.run([{ id: 1, tokens: [3, 1, 4], wantsLogits: true }]);
-    await runner.run([{ id: 1, tokens: [1], wantsLogits: true }]);
+    const runner = await Sequences.create(watched(runs), halts(bias), { name: 'tiny', contextTokens: 12 });
+    await runner.run([{ id: 1, tokens: [3, 1, 4], wantsLogits: 'last' }]);
+    await runner.run([{ id: 1, tokens: [1], wantsLogits: 'last' }]);
     await runner.dispose();
     const one = ['begin', ...Array.from({ length: 6 }, (_, step) => (step < blocks ? 'step' : 'fill')), 'end'];
     expect(runs).toEqual([...one, ...one]);
@@ -278,13 +278,13 @@ describe('serving a model that halts', () => {
       [9, 2, 6, 5],
     ];
     const decode = async (rows: readonly (readonly number[])[], weights?: Record<string, DeviceBuffer>): Promise<number[][]> => {
-      const runner = await ModelRunner.create(engine, model, {
+      const runner = await Sequences.create(engine, model, {
         name: 'tiny',
         contextTokens: 12,
         ...(weights === undefined ? {} : { weights }),
       });
-      for (const [id, prompt] of rows.entries()) await runner.run([{ id, tokens: prompt, wantsLogits: false }]);
-      const results = await runner.run(rows.map((_, id) => ({ id, tokens: [7], wantsLogits: true })));
+      for (const [id, prompt] of rows.entries()) await runner.run([{ id, tokens: prompt, wantsLogits: 'none' }]);
+      const results = await runner.run(rows.map((_, id) => ({ id, tokens: [7], wantsLogits: 'last' })));
       await runner.dispose();
       return rows.map((_, id) => [...(results.get(id) as Float32Array)]);
     };

@@ -38,7 +38,12 @@ function prompt(id: number, length: number): number[] {
   return Array.from({ length }, (_, index) => 1000 * id + index);
 }
 
-function add(scheduler: Scheduler, id: number, length: number, more: { maxTokens?: number; priority?: number; expiresMs?: number } = {}): void {
+function add(
+  scheduler: Scheduler,
+  id: number,
+  length: number,
+  more: { maxTokens?: number; priority?: number; expiresMs?: number } = {},
+): void {
   scheduler.add({ id, tokens: prompt(id, length), maxTokens: length + 50, ...more });
 }
 
@@ -278,7 +283,10 @@ describe('any history', () => {
     let numSteps = 0;
     let numCopies = 0;
     let numCached = 0;
-    const check = (options: SchedulerOptions & { blocks: number }, actions: readonly (typeof action extends fc.Arbitrary<infer A> ? A : never)[]) => {
+    const check = (
+      options: SchedulerOptions & { blocks: number },
+      actions: readonly (typeof action extends fc.Arbitrary<infer A> ? A : never)[],
+    ) => {
       const scheduler = new Scheduler(options);
       const device = new ModelOfDevice();
       const paused = new Set<number>();
@@ -382,7 +390,11 @@ describe('any history', () => {
     };
     fc.assert(
       fc.property(
-        fc.record({ slots: fc.integer({ min: 1, max: 5 }), prefillTokens: fc.integer({ min: 1, max: 40 }), blocks: fc.integer({ min: 1, max: 60 }) }),
+        fc.record({
+          slots: fc.integer({ min: 1, max: 5 }),
+          prefillTokens: fc.integer({ min: 1, max: 40 }),
+          blocks: fc.integer({ min: 1, max: 60 }),
+        }),
         fc.array(action, { minLength: 20, maxLength: 60 }),
         check,
       ),
@@ -398,8 +410,15 @@ describe('any history', () => {
     // The naive one serves requests one after the other, each token in a step of its own.
     fc.assert(
       fc.property(
-        fc.array(fc.record({ prompt: fc.integer({ min: 1, max: 50 }), answer: fc.integer({ min: 1, max: 30 }) }), { minLength: 1, maxLength: 12 }),
-        fc.record({ slots: fc.integer({ min: 1, max: 4 }), prefillTokens: fc.integer({ min: 1, max: 20 }), blocks: fc.integer({ min: 6, max: 20 }) }),
+        fc.array(fc.record({ prompt: fc.integer({ min: 1, max: 50 }), answer: fc.integer({ min: 1, max: 30 }) }), {
+          minLength: 1,
+          maxLength: 12,
+        }),
+        fc.record({
+          slots: fc.integer({ min: 1, max: 4 }),
+          prefillTokens: fc.integer({ min: 1, max: 20 }),
+          blocks: fc.integer({ min: 6, max: 20 }),
+        }),
         (requests, options) => {
           const scheduler = new Scheduler(options);
           const answers = new Map<number, number[]>();
