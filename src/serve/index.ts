@@ -12,10 +12,22 @@ export {
 export { type Arrangement, blockTokens, CacheGrid, type RowCopy } from './cache-grid.ts';
 export { type CheckedRequest, checkRequest } from './check-request.ts';
 export { DeviceTurns } from './device-turns.ts';
+export { EncoderRunner } from './encoder-runner.ts';
 export { type GeneratedSequences, generateSequences, SequenceGenerator, type SequenceSettings } from './generate-sequences.ts';
 export { Generation } from './generation.ts';
-export { LoadedModel, type LoadedModelMemory, type LoadOptions } from './loaded-model.ts';
+export {
+  type Classification,
+  type Classifications,
+  type ClassifierInput,
+  type Embedding,
+  type EmbedOptions,
+  type FilledMasks,
+  type FillMaskOptions,
+  LoadedEncoder,
+} from './loaded-encoder.ts';
+export { defaultContextTokens, LoadedModel, type LoadedModelMemory, type LoadOptions } from './loaded-model.ts';
 export { rankToken, type TokenRanks } from './log-probabilities.ts';
+export type { MaskCandidate } from './mask-candidates.ts';
 export { ModelRunner } from './model-runner.ts';
 export type { FinishReason, GenerationEvent, GenerationRequest, LikelyToken, TokenLogprobs, Usage } from './request.ts';
 export { type SampledContext, Sampler } from './sampler.ts';
@@ -30,4 +42,5 @@ export {
   type Share,
 } from './scheduler.ts';
 export type { FoundTarget } from './target-search.ts';
+export { requireTask, type TaskCall } from './task-check.ts';
 export { drawToken, probabilityOf, type TokenDistribution } from './token-distribution.ts';

@@ -48,7 +48,10 @@ export interface LoadedModelMemory extends SchedulerGauges {
   readonly cacheBytes: number;
 }
 
-const defaults = { slots: 32, contextTokens: 2048, prefillTokens: 256 };
+const defaults = { slots: 32, prefillTokens: 256 };
+
+/** Positions that a prompt and its answer share where nobody says otherwise, unless the model has fewer. */
+export const defaultContextTokens = 2048;
 
 /** States: loaded → unloading (new requests are refused, those under way end) → unloaded. */
 export class LoadedModel {
@@ -79,7 +82,7 @@ export class LoadedModel {
    */
   static async load(engine: Engine, model: Model, options: LoadOptions): Promise<LoadedModel> {
     const { tokenizer, name = 'model', weights } = options;
-    const wanted = options.contextTokens ?? defaults.contextTokens;
+    const wanted = options.contextTokens ?? defaultContextTokens;
     if (!Number.isInteger(wanted) || wanted < 2)
       throw new AppError('invalid_argument', `contextTokens: must be a whole number of at least 2, got ${wanted}.`, {
         details: { field: 'contextTokens' },
