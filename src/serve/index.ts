@@ -25,6 +25,8 @@ export {
   type GenerationRequest,
   type Usage,
 } from './request.ts';
+export { RowBatcher, type RowBatcherOptions, type RowExecutor, type SubmitOptions } from './row-batcher.ts';
+export { lengthBucket, type QueuedRow, type RowGauges, type RowPlan, RowQueue, type RowQueueOptions } from './row-queue.ts';
 export { checkSampling, type SampledToken, Sampler, type SamplingOptions } from './sampler.ts';
 export { Scheduler, type SchedulerGauges, type SchedulerOptions, type SequenceId, type Share } from './scheduler.ts';
 export type { FoundTarget } from './target-search.ts';

@@ -7,6 +7,7 @@ import type { GenerateRequest__Output } from '../gen/athanor/v1/GenerateRequest.
 import type { GenerateResponse } from '../gen/athanor/v1/GenerateResponse.ts';
 import type { InferenceServiceHandlers } from '../gen/athanor/v1/InferenceService.ts';
 import { encoderCalls } from './encoder-calls.ts';
+import { scoreRequest } from './score-pairs.ts';
 
 const finishReasons = {
   end: 'FINISH_REASON_END',
@@ -21,7 +22,7 @@ export function inferenceService(gate: CallGate, inference: InferenceBackend): I
     Score: gate.unary(async ({ model, pairs }, { signal }) => {
       if (pairs.length === 0)
         throw new AppError('invalid_argument', 'pairs: must hold at least one pair.', { details: { field: 'pairs' } });
-      return { scores: [...(await inference.score(model, pairs, { ...quietContext, signal }))] };
+      return { scores: [...(await inference.score(model, pairs.map(scoreRequest), { ...quietContext, signal }))] };
     }),
     Tokenize: gate.unary(async ({ model, text }) => ({ ids: Array.from(await inference.tokenize(model, text)) })),
     Detokenize: gate.unary(async ({ model, ids }) => ({ text: await inference.detokenize(model, ids) })),
