@@ -16,7 +16,10 @@ import {
   requireTask,
   type TaskCall,
 } from '#serve';
+import { describeModel, type ModelDescription } from './model-description.ts';
 import type { ModelHub, ModelLease } from './model-hub.ts';
+
+export type { FinishReason, GenerationEvent, GenerationRequest, LikelyToken, TokenLogprobs, Usage } from '#serve';
 
 /** What the edge needs of models that answer at once. Every method refuses a model of another task with `wrong_task`. */
 export interface InferenceBackend {
@@ -32,6 +35,8 @@ export interface InferenceBackend {
   fillMask(model: string, texts: readonly string[], options: FillMaskOptions, context: OperationContext): Promise<readonly FilledMasks[]>;
   tokenize(model: string, text: string): Promise<Int32Array>;
   detokenize(model: string, ids: ArrayLike<number>): Promise<string>;
+  /** @throws AppError `bad_name` | `model_not_found` | `bad_artefact` */
+  describe(model: string): Promise<ModelDescription>;
 }
 
 /** Loads what is asked for and keeps programs with the model until it is unloaded. */
@@ -87,6 +92,10 @@ export class HubInference implements InferenceBackend {
         });
       return tokenizer.decode(ids, { skipSpecialTokens: false });
     });
+  }
+
+  describe(model: string): Promise<ModelDescription> {
+    return this.#hub.using(model, async ({ reference, model: { config }, tokenizer }) => describeModel(reference, config, tokenizer));
   }
 
   #generator(lease: ModelLease): Promise<LoadedModel> {

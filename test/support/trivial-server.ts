@@ -43,6 +43,7 @@ const noInference: InferenceBackend = {
   fillMask: async (name) => noModel(name),
   tokenize: async (name) => noModel(name),
   detokenize: async (name) => noModel(name),
+  describe: async (name) => noModel(name),
 };
 
 export async function startTrivialServer({
