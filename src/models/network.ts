@@ -39,7 +39,7 @@ export type Source =
    * Keys and values of an earlier step, in inputs `source.{layer}.key` and `source.{layer}.value` [B, H, S, K]. Each of the B sources serves
    * `sequences` neighbours in the batch.
    */
-  | { readonly kind: 'given'; readonly keyMask: Value; readonly sequences: number };
+  | { readonly kind: 'given'; readonly keyMask: Value; readonly sequences: Dim };
 
 export interface NetworkOptions {
   /** int64 [B, T], or [T] where all sequences have the same. */
