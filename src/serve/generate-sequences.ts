@@ -28,6 +28,7 @@ export interface SequenceSettings extends Omit<SearchSettings, 'startToken' | 'e
 const defaultSequenceSettings: SequenceSettings = {
   beams: 1,
   maxTokens: 128,
+  minTokens: 0,
   lengthPenalty: 1,
   earlyStopping: false,
   noRepeatNgram: 0,
@@ -300,7 +301,7 @@ class TargetCaches {
 }
 
 /** Every source has `beams` rows; where fewer targets run, the rest repeat the first, and where none does, they hold what costs nothing. */
-function searchDriver(searches: readonly TargetSearch[], { beams, startToken }: SearchSettings): SequenceDriver {
+export function searchDriver(searches: readonly TargetSearch[], { beams, startToken }: SearchSettings): SequenceDriver {
   return {
     sequences: beams,
     next: () => {

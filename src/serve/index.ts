@@ -16,6 +16,7 @@ export {
   LoadedEncoder,
 } from './loaded-encoder.ts';
 export { defaultContextTokens, LoadedModel, type LoadedModelMemory, type LoadOptions } from './loaded-model.ts';
+export { LoadedSequences, type SequenceOptions } from './loaded-sequences.ts';
 export { rankToken, type TokenRanks } from './log-probabilities.ts';
 export type { MaskCandidate } from './mask-candidates.ts';
 export { ModelRunner } from './model-runner.ts';
@@ -25,6 +26,7 @@ export { lengthBucket, type QueuedRow, type RowGauges, type RowPlan, RowQueue, t
 export { type SampledContext, Sampler } from './sampler.ts';
 export { checkSampling, type SamplingOptions } from './sampling-options.ts';
 export { Scheduler, type SchedulerGauges, type SchedulerOptions, type SequenceId, type Share } from './scheduler.ts';
+export type { TargetDefaults } from './sequence-request.ts';
 export type { FoundTarget } from './target-search.ts';
 export { requireTask, type TaskCall } from './task-check.ts';
 export { drawToken, probabilityOf, type TokenDistribution } from './token-distribution.ts';
