@@ -2,9 +2,9 @@
 import { AppError, at, chosen, invariant, throwIfCancelled } from '#base';
 import type { DeviceBuffer, Engine, Program } from '#engine';
 import type { Graph } from '#graph';
-import { buildEncoderGraph, buildMaskGraph, fastestForm, graphNames, type Model, modelInputs, taskOf } from '#models';
-import { type HostTensor, int64, tensorBytes } from '#tensor';
-import { type EncodedText, padTexts } from '#text';
+import { buildPackedEncoderGraph, fastestForm, graphNames, type Model, modelInputs, taskOf } from '#models';
+import { type HostTensor, hostTensor, int64, tensorBytes } from '#tensor';
+import type { EncodedText } from '#text';
 import type { RowExecutor } from './row-batcher.ts';
 
 /** A text to run. */
@@ -24,14 +24,12 @@ export class EncoderRunner implements RowExecutor<EncoderRow, EncoderVectors> {
   /** Bytes of the weights as the graph uses them. */
   readonly weightBytes: number;
   readonly #program: Program;
-  readonly #padToken: number;
   /** V of a masked model. */
   readonly #logitWidth: number | undefined;
 
-  private constructor(program: Program, weightBytes: number, padToken: number, logitWidth: number | undefined) {
+  private constructor(program: Program, weightBytes: number, logitWidth: number | undefined) {
     this.#program = program;
     this.weightBytes = weightBytes;
-    this.#padToken = padToken;
     this.#logitWidth = logitWidth;
   }
 
@@ -39,13 +37,11 @@ export class EncoderRunner implements RowExecutor<EncoderRow, EncoderVectors> {
   static async create(engine: Engine, model: Model, name: string): Promise<EncoderRunner> {
     const form = fastestForm(unnormalized(model));
     const isMasked = taskOf(form.config).kind === 'masked';
-    const sizes = { batch: 'B', length: 'T' };
-    const graph = isMasked ? buildMaskGraph(form, sizes) : buildEncoderGraph(form, sizes);
+    const graph = buildPackedEncoderGraph(form);
     const frozen = weightsOf(form, graph);
     const program = await engine.compile(graph, { name, frozen });
     const weightBytes = [...frozen.values()].reduce((sum, tensor) => sum + tensorBytes(tensor), 0);
-    const padToken = 'padToken' in form.config ? form.config.padToken : 0;
-    return new EncoderRunner(program, weightBytes, padToken, isMasked ? form.config.vocabularySize : undefined);
+    return new EncoderRunner(program, weightBytes, isMasked ? form.config.vocabularySize : undefined);
   }
 
   /**
@@ -79,15 +75,7 @@ export class EncoderRunner implements RowExecutor<EncoderRow, EncoderVectors> {
   }
 
   async #run(rows: readonly EncoderRow[], signal: AbortSignal): Promise<readonly EncoderVectors[]> {
-    const length = rows.reduce((most, { ids }) => Math.max(most, ids.length), 1);
-    const { tokens, mask, tokenTypes } = padTexts(rows, length, this.#padToken);
-    const places = rows.flatMap(({ maskPlaces }, row) => maskPlaces.map((place) => row * length + place));
-    const inputs: Record<string, HostTensor> = {
-      [graphNames.tokens]: tokens,
-      [graphNames.mask]: mask,
-      [graphNames.tokenTypes]: tokenTypes,
-      [graphNames.logitRows]: int64([places.length], places),
-    };
+    const inputs = packedInputs(rows);
     const results = await this.#program.run(chosen(inputs, this.#program.inputNames), { signal });
     const vectors = vectorsOf(results);
     if (this.#logitWidth === undefined) return vectors.map((vector) => [vector]);
@@ -109,6 +97,41 @@ function unnormalized(model: Model): Model {
 function weightsOf(model: Model, graph: Graph): Map<string, HostTensor> {
   const wanted = new Set(graph.inputs.map(({ name }) => name));
   return new Map([...modelInputs(model)].filter(([name]) => wanted.has(name)));
+}
+
+/** The tokens of all texts one after the other, and where each belongs among texts of equal length. */
+function packedInputs(rows: readonly EncoderRow[]): Record<string, HostTensor> {
+  const length = rows.reduce((most, { ids }) => Math.max(most, ids.length), 1);
+  const total = rows.reduce((sum, { ids }) => sum + ids.length, 0);
+  const perToken = () => hostTensor('int64', [1, total]);
+  const [tokens, positions, tokenTypes] = [perToken(), perToken(), perToken()];
+  const paddedRows = hostTensor('int64', [total]);
+  const packedRows = hostTensor('int64', [rows.length, length]);
+  const mask = hostTensor('bool', [rows.length, length]);
+  const logitRows: number[] = [];
+  let next = 0;
+  for (const [row, { ids, types, maskPlaces }] of rows.entries()) {
+    for (const place of maskPlaces) logitRows.push(next + place);
+    for (const [position, id] of ids.entries()) {
+      const padded = row * length + position;
+      tokens.data[next] = BigInt(id);
+      positions.data[next] = BigInt(position);
+      tokenTypes.data[next] = BigInt(types[position] ?? 0);
+      paddedRows.data[next] = BigInt(padded);
+      packedRows.data[padded] = BigInt(next);
+      mask.data[padded] = 1;
+      next += 1;
+    }
+  }
+  return {
+    [graphNames.tokens]: tokens,
+    [graphNames.positions]: positions,
+    [graphNames.tokenTypes]: tokenTypes,
+    [graphNames.mask]: mask,
+    [graphNames.packedRows]: packedRows,
+    [graphNames.paddedRows]: paddedRows,
+    [graphNames.logitRows]: int64([logitRows.length], logitRows),
+  };
 }
 
 /** The rows of the one result [N, C]. */

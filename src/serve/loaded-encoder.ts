@@ -65,7 +65,8 @@ export interface EncoderOptions {
   readonly clock?: Clock;
 }
 
-const defaultBatching: RowQueueOptions = { batchTokens: 2048, batchRows: 64, maxDelayMs: 1, maxPadding: 0.2, queueTokens: 1 << 18 };
+/** Only attention pays for padding. */
+const defaultBatching: RowQueueOptions = { batchTokens: 2048, batchRows: 64, maxDelayMs: 1, maxPadding: 0.5, queueTokens: 1 << 18 };
 const defaultTopK = 5;
 const rowsPerTurn = 32;
 

@@ -33,7 +33,7 @@ export interface RowGauges {
   readonly batches: number;
   readonly rows: number;
   readonly tokens: number;
-  /** Places of batches that held no token; the padding waste is paddedTokens / (tokens + paddedTokens). */
+  /** Places of batches, as if all texts were as long as the longest, that held no token; the padding waste is paddedTokens / (tokens + paddedTokens). */
   readonly paddedTokens: number;
 }
 

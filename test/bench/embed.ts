@@ -16,7 +16,7 @@ import { median } from './peer.ts';
 
 /** Sentences of mixed lengths, the same in every run. */
 function sentences(count: number): string[] {
-  const text = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+  const text = readFileSync(new URL('../fixtures/text/evaluate.txt', import.meta.url), 'utf8');
   const words = text.split(/\s+/).filter((word) => /^[\w.,'-]+$/.test(word));
   const random = new Random(7);
   return Array.from({ length: count }, () => {
