@@ -20,8 +20,9 @@ import {
   type TaskCall,
 } from '#serve';
 import type { GenerationDefaults } from '#store';
+import { weightBytes } from './memory-plan.ts';
 import { describeModel, type ModelDescription } from './model-description.ts';
-import type { ModelHub, ModelLease } from './model-hub.ts';
+import type { ModelHub, ModelLease, ModelResource } from './model-hub.ts';
 
 export type { FinishReason, GenerationEvent, GenerationRequest, LikelyToken, TokenLogprobs, Usage } from '#serve';
 
@@ -43,14 +44,21 @@ export interface InferenceBackend {
   describe(model: string): Promise<ModelDescription>;
 }
 
+export interface HubInferenceOptions {
+  /** Memory for keys and values of each model. @default as `LoadedModel` */
+  readonly cacheBytes?: number;
+}
+
 /** Loads what is asked for and keeps programs with the model until it is unloaded. */
 export class HubInference implements InferenceBackend {
   readonly #hub: ModelHub;
   readonly #engine: Engine;
+  readonly #options: HubInferenceOptions;
 
-  constructor(hub: ModelHub, engine: Engine) {
+  constructor(hub: ModelHub, engine: Engine, options: HubInferenceOptions = {}) {
     this.#hub = hub;
     this.#engine = engine;
+    this.#options = options;
   }
 
   async *generate(model: string, request: GenerationRequest, signal: AbortSignal): AsyncGenerator<GenerationEvent> {
@@ -103,12 +111,13 @@ export class HubInference implements InferenceBackend {
   }
 
   #sequences(lease: ModelLease): Promise<LoadedSequences> {
-    return lease.resource('sequences', async () => {
+    const make = async (): Promise<ModelResource<LoadedSequences>> => {
       const { model, tokenizer, sourceTokenizer, reference: name, artefact } = lease;
-      const defaults = targetDefaults(artefact.generation ?? {});
+      const defaults = targetDefaults(artefact.generation);
       const value = await LoadedSequences.load(this.#engine, model, { tokenizer, sourceTokenizer, name, defaults });
       return { value, residentBytes: value.weightBytes, release: () => value.unload() };
-    });
+    };
+    return lease.resource('sequences', make, weightBytes(lease.model));
   }
 
   #language(lease: ModelLease, { numBeams = 1 }: GenerationRequest): Promise<LoadedModel> {
@@ -120,10 +129,19 @@ export class HubInference implements InferenceBackend {
   }
 
   #generator(lease: ModelLease): Promise<LoadedModel> {
-    return lease.resource('generator', async () => {
-      const value = await LoadedModel.load(this.#engine, lease.model, { tokenizer: lease.tokenizer, name: lease.reference });
-      return { value, residentBytes: value.memory().weightBytes, release: () => value.unload() };
-    });
+    const make = async (): Promise<ModelResource<LoadedModel>> => {
+      const { model, tokenizer, reference } = lease;
+      const value = await LoadedModel.load(this.#engine, model, { tokenizer, name: reference, ...this.#options });
+      return {
+        value,
+        get residentBytes() {
+          const { weightBytes, cacheBytes } = value.memory();
+          return weightBytes + cacheBytes;
+        },
+        release: () => value.unload(),
+      };
+    };
+    return lease.resource('generator', make, weightBytes(lease.model));
   }
 
   #encoding<Result>(model: string, call: TaskCall, work: (encoder: LoadedEncoder) => Promise<Result>): Promise<Result> {
@@ -135,10 +153,11 @@ export class HubInference implements InferenceBackend {
   }
 
   #encoder(lease: ModelLease): Promise<LoadedEncoder> {
-    return lease.resource('encoder', async () => {
+    const make = async (): Promise<ModelResource<LoadedEncoder>> => {
       const value = await LoadedEncoder.load(this.#engine, lease.model, { tokenizer: lease.tokenizer, name: lease.reference });
       return { value, residentBytes: value.weightBytes, release: () => value.unload() };
-    });
+    };
+    return lease.resource('encoder', make, weightBytes(lease.model));
   }
 
   #scorer(lease: ModelLease): Promise<ContinuationScorer> {
