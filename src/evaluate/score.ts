@@ -3,7 +3,7 @@ import { AppError, at, type OperationContext } from '#base';
 import type { DeviceBuffer, Engine, Program } from '#engine';
 import { type Graph, GraphBuilder } from '#graph';
 import { borrowModel, causalNetwork, type Model, type ModelDeclaration } from '#models';
-import { RowBatcher, type RowGauges } from '#serve';
+import { type DeviceTurns, deviceTurns, RowBatcher, type RowGauges } from '#serve';
 import { hostTensor, int64, toNumbers } from '#tensor';
 import type { Tokenizer } from '#text';
 import { type EncodedRequest, encodeRequest, type ScoreRequest } from './score-request.ts';
@@ -51,6 +51,7 @@ export class ContinuationScorer {
     program: Program,
     weights: Readonly<Record<string, DeviceBuffer>>,
     ownsWeights: boolean,
+    turns: DeviceTurns,
   ) {
     this.#model = model;
     this.#tokenizer = tokenizer;
@@ -58,7 +59,7 @@ export class ContinuationScorer {
     this.#weights = weights;
     this.#ownsWeights = ownsWeights;
     const executor = { run: (batch: readonly EncodedRequest[], signal: AbortSignal) => this.#runParts(batch, signal) };
-    this.#batcher = new RowBatcher<EncodedRequest, ScoreResult>(executor, ({ tokens }) => tokens.length, batching);
+    this.#batcher = new RowBatcher<EncodedRequest, ScoreResult>(executor, ({ tokens }) => tokens.length, { ...batching, turns });
   }
 
   /** @param weights - the model's parameters where they are on the device already (`borrowModel`); they stay the caller's */
@@ -69,7 +70,8 @@ export class ContinuationScorer {
     weights?: Readonly<Record<string, DeviceBuffer>>,
   ): Promise<ContinuationScorer> {
     const program = await engine.compile(buildContinuationGraph(model), { name: 'score' });
-    return new ContinuationScorer(model, tokenizer, program, weights ?? borrowModel(engine, model), weights === undefined);
+    const used = weights ?? borrowModel(engine, model);
+    return new ContinuationScorer(model, tokenizer, program, used, weights === undefined, deviceTurns(engine));
   }
 
   /**

@@ -11,7 +11,7 @@ export {
 } from './batcher.ts';
 export { type Arrangement, blockTokens, CacheGrid, type RowCopy } from './cache-grid.ts';
 export { type CheckedRequest, checkRequest } from './check-request.ts';
-export { DeviceTurns } from './device-turns.ts';
+export { DeviceTurns, deviceTurns } from './device-turns.ts';
 export { EncoderRunner } from './encoder-runner.ts';
 export { type GeneratedSequences, generateSequences, SequenceGenerator, type SequenceSettings } from './generate-sequences.ts';
 export { Generation } from './generation.ts';

@@ -3,6 +3,7 @@ import { AppError, at, type Clock, type OperationContext, throwIfCancelled, yiel
 import type { Engine } from '#engine';
 import { type Model, type ModelConfig, type ModelTask, taskOf } from '#models';
 import { SentenceEncoder, type Tokenizer } from '#text';
+import { type DeviceTurns, deviceTurns } from './device-turns.ts';
 import { type EncoderRow, EncoderRunner, type EncoderVectors } from './encoder-runner.ts';
 import { filled, likeliest, type MaskCandidate, maskedPlaces } from './mask-candidates.ts';
 import { RowBatcher } from './row-batcher.ts';
@@ -80,14 +81,14 @@ export class LoadedEncoder {
   readonly #batcher: RowBatcher<EncoderRow, EncoderVectors>;
   #unloaded: Promise<void> | undefined;
 
-  private constructor(config: ModelConfig, encoder: SentenceEncoder, runner: EncoderRunner, options: EncoderOptions) {
+  private constructor(config: ModelConfig, encoder: SentenceEncoder, runner: EncoderRunner, turns: DeviceTurns, options: EncoderOptions) {
     const { name = 'model', tokenizer, batching, clock } = options;
     this.name = name;
     this.config = config;
     this.#tokenizer = tokenizer;
     this.#encoder = encoder;
     this.#runner = runner;
-    const limits = { ...defaultBatching, ...batching, ...(clock === undefined ? {} : { clock }) };
+    const limits = { ...defaultBatching, ...batching, turns, ...(clock === undefined ? {} : { clock }) };
     this.#batcher = new RowBatcher<EncoderRow, EncoderVectors>(runner, ({ ids }) => ids.length, limits);
   }
 
@@ -102,7 +103,8 @@ export class LoadedEncoder {
       );
     const task = taskOf(config);
     const encoder = new SentenceEncoder(tokenizer, (task.kind === 'embed' ? task.maxTokens : undefined) ?? config.maxPositions);
-    return new LoadedEncoder(config, encoder, await EncoderRunner.create(engine, model, `${name} encoder`), options);
+    const runner = await EncoderRunner.create(engine, model, `${name} encoder`);
+    return new LoadedEncoder(config, encoder, runner, deviceTurns(engine), options);
   }
 
   /** What waits, and what batches were like. */

@@ -1,5 +1,6 @@
 // Runs the texts of several requests in common batches: asks the queue, runs the batch, gives every request its results.
 import { AppError, at, type Clock, invariant, systemClock, yieldToEventLoop } from '#base';
+import type { DeviceTurns } from './device-turns.ts';
 import { type QueuedRow, type RowGauges, RowQueue, type RowQueueOptions, type RowRequestId } from './row-queue.ts';
 
 /** What runs batches. */
@@ -16,6 +17,8 @@ export interface RowExecutor<Row, Result> {
 
 export interface RowBatcherOptions extends RowQueueOptions {
   readonly clock?: Clock;
+  /** Of the device that other models use too. */
+  readonly turns?: DeviceTurns;
   /** Ends after so many milliseconds or when the signal is aborted. */
   readonly sleep?: (ms: number, signal: AbortSignal) => Promise<void>;
 }
@@ -54,6 +57,7 @@ export class RowBatcher<Row, Result> {
   readonly #queue: RowQueue;
   readonly #clock: Clock;
   readonly #sleep: (ms: number, signal: AbortSignal) => Promise<void>;
+  readonly #inTurn: <Value>(work: () => Promise<Value>) => Promise<Value>;
   readonly #served = new Map<RowRequestId, Served<Row, Result>>();
   #lastId: RowRequestId = 0;
   #running: RunningBatch | undefined;
@@ -68,6 +72,9 @@ export class RowBatcher<Row, Result> {
     this.#queue = new RowQueue(options);
     this.#clock = options.clock ?? systemClock;
     this.#sleep = options.sleep ?? sleepUnlessAborted;
+    const { turns } = options;
+    const user = turns?.join();
+    this.#inTurn = (work) => (turns === undefined || user === undefined ? work() : turns.take(user, work));
   }
 
   get gauges(): RowGauges {
@@ -133,7 +140,8 @@ export class RowBatcher<Row, Result> {
       invariant(served !== undefined, `request ${request} is in a batch, but not served`);
       return at(served.rows, index);
     });
-    const results = await this.#executor.run(rows, running.stop.signal).catch((thrown: unknown) => AppError.from(thrown));
+    const work = () => this.#executor.run(rows, running.stop.signal);
+    const results = await this.#inTurn(work).catch((thrown: unknown) => AppError.from(thrown));
     this.#running = undefined;
     for (const [place, { request, index }] of batch.entries()) {
       const result = results instanceof AppError ? results : at(results, place);
