@@ -79,13 +79,13 @@ export class RowQueue {
 
   /** @throws AppError `invalid_argument` */
   constructor(options: RowQueueOptions) {
-    const require = (field: keyof RowQueueOptions, holds: boolean, rule: string): void => {
+    const check = (field: keyof RowQueueOptions, holds: boolean, rule: string): void => {
       if (!holds) throw new AppError('invalid_argument', `${field}: must be ${rule}, got ${options[field]}.`, { details: { field } });
     };
     for (const field of ['batchTokens', 'batchRows', 'queueTokens'] as const)
-      require(field, Number.isInteger(options[field]) && options[field] >= 1, 'a whole number of at least 1');
-    require('maxDelayMs', options.maxDelayMs >= 0, 'at least 0');
-    require('maxPadding', options.maxPadding >= 0 && options.maxPadding <= 1, '0..1');
+      check(field, Number.isInteger(options[field]) && options[field] >= 1, 'a whole number of at least 1');
+    check('maxDelayMs', options.maxDelayMs >= 0, 'at least 0');
+    check('maxPadding', options.maxPadding >= 0 && options.maxPadding <= 1, '0..1');
     this.#options = options;
   }
 

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Engine } from '#engine';
 import { createOnnxEngine } from '#engine/onnx';
-import { type GenerationEvent, type GenerationRequest, LoadedSequences } from '#serve';
+import { type GenerationEvent, type GenerationRequest, generateSequences, LoadedSequences } from '#serve';
 import { loadTokenizer } from '#text';
 import { type PairCase, pairCase, pairCaseNames, pairModel } from './pairs.ts';
 
@@ -83,6 +83,21 @@ describe('served encoder-decoders', () => {
       const answers = await collect(loaded, { ...request, prompt });
       const wanted = sequences.slice(index * numBeams, index * numBeams + 2);
       expect(answers.map(({ tokens }) => tokens)).toEqual(wanted.map((row) => withoutPadding(row, end)));
+    }
+    await loaded.unload();
+  });
+
+  it('keeps to what the checkpoint says of its targets', async () => {
+    const golden = pairCase('t5');
+    const model = await pairModel(golden);
+    const defaults = { firstToken: 7, lastToken: 3, noRepeatNgram: 2 };
+    const loaded = await LoadedSequences.load(engine, model, { tokenizer: tokenizer(model.config.vocabularySize), defaults });
+    const source = golden.source[0]!.filter((_, position) => golden.sourceMask[0]![position] === 1);
+    for (const numBeams of [1, 3]) {
+      const [[wanted] = []] = await generateSequences(engine, model, [source], { ...defaults, maxTokens: 9, beams: numBeams });
+      const [target] = await collect(loaded, { prompt: source, maxNewTokens: 9, numBeams });
+      expect(target!.tokens).toEqual(wanted!.tokens);
+      expect([target!.tokens[0], target!.tokens[8] ?? 3]).toEqual([7, 3]);
     }
     await loaded.unload();
   });
