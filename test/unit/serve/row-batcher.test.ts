@@ -1,6 +1,6 @@
 // Texts of several requests in common batches: results go back to their own, and leaving, failing and closing end what they should.
 import { describe, expect, it } from 'vitest';
-import { AppError } from '#base';
+import { AppError, Random } from '#base';
 import { RowBatcher, type RowBatcherOptions, type RowExecutor } from '#serve';
 
 const limits = { batchTokens: 64, batchRows: 8, maxDelayMs: 0, maxPadding: 1, queueTokens: 1000 };
@@ -127,6 +127,26 @@ describe('the batcher of texts', () => {
     expect(doubler.batches[0]).toHaveLength(8);
     await batcher.close(new AppError('unavailable', 'closing'));
     await settled;
+  });
+
+  it('holds nothing of a thousand requests of which many break off at random', async () => {
+    const { doubler, batcher } = start({ queueTokens: 1e6 });
+    const random = new Random(3);
+    const calls = Array.from({ length: 1000 }, async (_, index) => {
+      const stop = new AbortController();
+      await new Promise<void>((resolve) => setTimeout(resolve, random.integer(20)));
+      const rows = Array.from({ length: 1 + random.integer(12) }, (_row, place) => index + place);
+      const call = batcher.submit(rows, stop);
+      if (random.uniform() < 0.5) setTimeout(() => stop.abort(), random.integer(10));
+      return { rows, answer: await call };
+    });
+    const settled = await Promise.allSettled(calls);
+    for (const each of settled)
+      if (each.status === 'fulfilled') expect(each.value.answer).toEqual(each.value.rows.map((row) => 2 * row));
+      else expect(each.reason).toMatchObject({ code: 'cancelled' });
+    expect(settled.some(({ status }) => status === 'rejected')).toBe(true);
+    expect(batcher.gauges).toMatchObject({ waitingRequests: 0, waitingRows: 0, waitingTokens: 0 });
+    expect(doubler.batches.every((batch) => batch.length <= limits.batchRows)).toBe(true);
   });
 
   it('ends everything when it is closed', async () => {
