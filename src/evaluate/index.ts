@@ -7,4 +7,5 @@ export { formatEvaluation, formatEvaluations } from './format.ts';
 export { type LatencyOptions, measureLatency } from './latency.ts';
 export type { EvaluationResult, LatencyResult, TeacherComparison, TextQuality } from './result.ts';
 export { type RougeOptions, type RougeScore, type RougeScores, rouge } from './rouge.ts';
-export { ContinuationScorer, type ScoreRequest, type ScoreResult, scoreContinuations } from './score.ts';
+export { ContinuationScorer, type ScoreResult, scoreContinuations } from './score.ts';
+export type { ScoreRequest } from './score-request.ts';

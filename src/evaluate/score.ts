@@ -1,15 +1,12 @@
 // Log-likelihoods of continuations, as lm-evaluation-harness defines them.
-import { AppError, at, type OperationContext, throwIfCancelled, yieldToEventLoop } from '#base';
+import { AppError, at, type OperationContext } from '#base';
 import type { DeviceBuffer, Engine, Program } from '#engine';
 import { type Graph, GraphBuilder } from '#graph';
 import { borrowModel, causalNetwork, type Model, type ModelDeclaration } from '#models';
+import { type DeviceTurns, deviceTurns, RowBatcher, type RowGauges } from '#serve';
 import { hostTensor, int64, toNumbers } from '#tensor';
 import type { Tokenizer } from '#text';
-
-export interface ScoreRequest {
-  readonly context: string;
-  readonly continuation: string;
-}
+import { type EncodedRequest, encodeRequest, type ScoreRequest } from './score-request.ts';
 
 export interface ScoreResult {
   /** Σ ln p(token | everything before) over the continuation's tokens, nats. */
@@ -20,14 +17,8 @@ export interface ScoreResult {
   readonly tokens: number;
 }
 
-/** A request as ids: `tokens` are read, the labels are the last `labels.length` tokens that should follow. */
-interface EncodedRequest {
-  readonly tokens: Int32Array;
-  readonly labels: Int32Array;
-}
-
-/** Tokens of one run, padding included. */
-const tokensPerRun = 4096;
+/** How requests share batches. */
+const batching = { batchTokens: 4096, batchRows: 1024, maxDelayMs: 1, maxPadding: 0.2, queueTokens: 1 << 22 };
 /** Logits of one run take at most this many elements (64 MiB), unless one request alone needs more. */
 const largestLogits = 1 << 24;
 
@@ -45,13 +36,14 @@ function buildContinuationGraph(model: ModelDeclaration): Graph {
   return b.graph({ [names.loss]: b.crossEntropy(logits, labels)[0], [names.top]: b.argMax(logits, 1) });
 }
 
-/** Scores continuations with one model; compiled once, for requests of any length. Release it after use. */
+/** Scores continuations with one model; compiled once, for requests of any length. Calls share batches. Release it after use. */
 export class ContinuationScorer {
   readonly #model: Model;
   readonly #tokenizer: Tokenizer;
   readonly #program: Program;
   readonly #weights: Readonly<Record<string, DeviceBuffer>>;
   readonly #ownsWeights: boolean;
+  readonly #batcher: RowBatcher<EncodedRequest, ScoreResult>;
 
   private constructor(
     model: Model,
@@ -59,12 +51,15 @@ export class ContinuationScorer {
     program: Program,
     weights: Readonly<Record<string, DeviceBuffer>>,
     ownsWeights: boolean,
+    turns: DeviceTurns,
   ) {
     this.#model = model;
     this.#tokenizer = tokenizer;
     this.#program = program;
     this.#weights = weights;
     this.#ownsWeights = ownsWeights;
+    const executor = { run: (batch: readonly EncodedRequest[], signal: AbortSignal) => this.#runParts(batch, signal) };
+    this.#batcher = new RowBatcher<EncodedRequest, ScoreResult>(executor, ({ tokens }) => tokens.length, { ...batching, turns });
   }
 
   /** @param weights - the model's parameters where they are on the device already (`borrowModel`); they stay the caller's */
@@ -75,7 +70,8 @@ export class ContinuationScorer {
     weights?: Readonly<Record<string, DeviceBuffer>>,
   ): Promise<ContinuationScorer> {
     const program = await engine.compile(buildContinuationGraph(model), { name: 'score' });
-    return new ContinuationScorer(model, tokenizer, program, weights ?? borrowModel(engine, model), weights === undefined);
+    const used = weights ?? borrowModel(engine, model);
+    return new ContinuationScorer(model, tokenizer, program, used, weights === undefined, deviceTurns(engine));
   }
 
   /**
@@ -85,73 +81,58 @@ export class ContinuationScorer {
    * as many as the context alone has; an empty context stands for the begin (else end) token. A text longer than the model
    * loses the start of its context.
    *
-   * @throws AppError `invalid_argument` (the request's index and text) | `context_too_long` | `cancelled`
+   * Token ids are taken as they are.
+   *
+   * @throws AppError `invalid_argument` and `context_too_long` (with the field) | `overloaded` | `cancelled`
    */
-  async score(requests: readonly ScoreRequest[], context: OperationContext): Promise<ScoreResult[]> {
-    const { maxPositions } = this.#model.config;
-    const encoded = requests.map((request, index) => encodeRequest(request, index, this.#tokenizer, maxPositions));
-    const results: ScoreResult[] = new Array(requests.length);
-    // Longest first: neighbours pad little, and a batch that is too large fails at once.
-    const order = encoded
-      .map((_, index) => index)
-      .sort((left, right) => at(encoded, right).tokens.length - at(encoded, left).tokens.length);
-    let done = 0;
-    for (const batch of this.#batches(order, encoded)) {
-      throwIfCancelled(context.signal);
-      const scores = await this.#run(
-        batch.map((index) => at(encoded, index)),
-        context.signal,
-      );
-      batch.forEach((index, row) => {
-        results[index] = at(scores, row);
-      });
-      done += batch.length;
-      context.report({ phase: 'score', step: done, total: requests.length });
-      await yieldToEventLoop();
-    }
-    return results;
+  async score(requests: readonly ScoreRequest[], context: OperationContext): Promise<readonly ScoreResult[]> {
+    const { config } = this.#model;
+    const encoded = requests.map((request, index) => encodeRequest(request, index, this.#tokenizer, config));
+    return this.#batcher.submit(encoded, {
+      signal: context.signal,
+      onProgress: (step) => context.report({ phase: 'score', step, total: requests.length }),
+    });
+  }
+
+  /** What waits, and what batches were like. */
+  get gauges(): RowGauges {
+    return this.#batcher.gauges;
   }
 
   async release(): Promise<void> {
+    await this.#batcher.close(new AppError('unavailable', 'score: the model is being unloaded. Load it again.'));
     await this.#program.release();
     if (this.#ownsWeights) for (const buffer of Object.values(this.#weights)) buffer.release();
   }
 
-  /** Cuts the ordered requests where padded tokens or logits would grow too many. */
-  *#batches(order: readonly number[], encoded: readonly EncodedRequest[]): Generator<readonly number[]> {
+  /** In parts, where the logits would grow too many. */
+  async #runParts(batch: readonly EncodedRequest[], signal: AbortSignal): Promise<ScoreResult[]> {
     const largestRows = Math.floor(largestLogits / this.#model.config.vocabularySize);
-    let batch: number[] = [];
-    let width = 0;
-    let rows = 0;
-    for (const index of order) {
-      const { tokens, labels } = at(encoded, index);
-      if (batch.length > 0 && ((batch.length + 1) * width > tokensPerRun || rows + labels.length > largestRows)) {
-        yield batch;
-        batch = [];
-        rows = 0;
-      }
-      if (batch.length === 0) width = tokens.length;
-      batch.push(index);
-      rows += labels.length;
+    const results: ScoreResult[] = [];
+    for (let start = 0; start < batch.length; ) {
+      let rows = at(batch, start).labels.length;
+      let end = start + 1;
+      for (; end < batch.length && rows + at(batch, end).labels.length <= largestRows; end++) rows += at(batch, end).labels.length;
+      results.push(...(await this.#run(batch.slice(start, end), signal)));
+      start = end;
     }
-    if (batch.length > 0) yield batch;
+    return results;
   }
 
   async #run(batch: readonly EncodedRequest[], signal: AbortSignal): Promise<ScoreResult[]> {
-    const width = Math.max(...batch.map(({ tokens }) => tokens.length));
-    const tokens = hostTensor('int64', [batch.length, width]);
+    const { texts, rowOf } = sharedTexts(batch);
+    const width = texts.reduce((most, { length }) => Math.max(most, length), 0);
+    const tokens = hostTensor('int64', [texts.length, width]);
+    for (const [row, text] of texts.entries()) for (const [column, id] of text.entries()) tokens.data[row * width + column] = BigInt(id);
     const rows: number[] = [];
     const labels: number[] = [];
-    batch.forEach((request, row) => {
-      request.tokens.forEach((id, column) => {
-        tokens.data[row * width + column] = BigInt(id);
-      });
-      const first = row * width + request.tokens.length - request.labels.length;
-      request.labels.forEach((label, index) => {
-        rows.push(first + index);
+    for (const [index, request] of batch.entries()) {
+      const first = at(rowOf, index) * width + request.tokens.length - request.labels.length;
+      for (const [offset, label] of request.labels.entries()) {
+        rows.push(first + offset);
         labels.push(label);
-      });
-    });
+      }
+    }
     const inputs = { [names.tokens]: tokens, [names.rows]: int64([rows.length], rows), [names.labels]: int64([rows.length], labels) };
     const outputs = await this.#program.run({ ...this.#weights, ...inputs }, { signal });
     const losses = readAndRelease(outputs, names.loss);
@@ -178,39 +159,20 @@ function readAndRelease(outputs: Readonly<Record<string, DeviceBuffer>>, name: s
   return values;
 }
 
-function encodeRequest({ context, continuation }: ScoreRequest, index: number, tokenizer: Tokenizer, maxPositions: number): EncodedRequest {
-  const place = `requests[${index}]`;
-  const trimmed = context.trimEnd();
-  const text = context.slice(trimmed.length) + continuation;
-  if (text === '') throw new AppError('invalid_argument', `${place}.continuation: is empty. Give at least one token to score.`);
-  const encode = (each: string): Int32Array => tokenizer.encode(each, { addSpecialTokens: false });
-  const [before, after] =
-    trimmed === '' ? withoutContext(encode(text), tokenizer, place) : splitAt(encode(trimmed + text), encode(trimmed).length);
-  if (after.length === 0)
-    throw new AppError(
-      'invalid_argument',
-      `${place}: the continuation "${text.slice(0, 40)}" adds no token to its context. Move the end of the context into the continuation.`,
-    );
-  if (after.length > maxPositions)
-    throw new AppError('context_too_long', `${place}: the continuation has ${after.length} tokens, the model ${maxPositions} positions.`);
-  const whole = Int32Array.of(...before, ...after);
-  // The last token is only a label; what does not fit is cut from the start of the context.
-  return { tokens: whole.subarray(Math.max(0, whole.length - 1 - maxPositions), whole.length - 1), labels: after };
-}
-
-function splitAt(ids: Int32Array, length: number): readonly [Int32Array, Int32Array] {
-  return [ids.subarray(0, length), ids.subarray(length)];
-}
-
-/** A text that begins with the begin token itself keeps it as its context. */
-function withoutContext(ids: Int32Array, tokenizer: Tokenizer, place: string): readonly [Int32Array, Int32Array] {
-  const prefix = tokenizer.beginToken ?? tokenizer.endTokens[0];
-  if (prefix === undefined)
-    throw new AppError(
-      'invalid_argument',
-      `${place}.context: is empty, and the tokenizer has no begin or end token to stand for it. Give a context.`,
-    );
-  return ids[0] === prefix ? splitAt(ids, 1) : [Int32Array.of(prefix), ids];
+/**
+ * The texts to run: one that another begins with needs no row of its own, since what follows a token does not change what is before it.
+ * So continuations of one token after the same context cost one text.
+ */
+function sharedTexts(batch: readonly EncodedRequest[]): { readonly texts: readonly Int32Array[]; readonly rowOf: readonly number[] } {
+  const texts: Int32Array[] = [];
+  const rowOf: number[] = [];
+  const longestFirst = [...batch.keys()].sort((left, right) => at(batch, right).tokens.length - at(batch, left).tokens.length);
+  for (const index of longestFirst) {
+    const { tokens } = at(batch, index);
+    const known = texts.findIndex((text) => tokens.every((id, place) => text[place] === id));
+    rowOf[index] = known >= 0 ? known : texts.push(tokens) - 1;
+  }
+  return { texts, rowOf };
 }
 
 /**
@@ -224,7 +186,7 @@ export async function scoreContinuations(
   requests: readonly ScoreRequest[],
   engine: Engine,
   context: OperationContext,
-): Promise<ScoreResult[]> {
+): Promise<readonly ScoreResult[]> {
   const scorer = await ContinuationScorer.create(model, tokenizer, engine);
   try {
     return await scorer.score(requests, context);

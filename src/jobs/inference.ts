@@ -2,6 +2,7 @@
 import { AppError, type OperationContext } from '#base';
 import type { Engine } from '#engine';
 import { ContinuationScorer, type ScoreRequest, type ScoreResult } from '#evaluate';
+import { isEncoderDecoder } from '#models';
 import {
   type Classifications,
   type ClassifierInput,
@@ -13,9 +14,12 @@ import {
   type GenerationRequest,
   LoadedEncoder,
   LoadedModel,
+  LoadedSequences,
   requireTask,
+  type TargetDefaults,
   type TaskCall,
 } from '#serve';
+import type { GenerationDefaults } from '#store';
 import { weightBytes } from './memory-plan.ts';
 import { describeModel, type ModelDescription } from './model-description.ts';
 import type { ModelHub, ModelLease, ModelResource } from './model-hub.ts';
@@ -61,7 +65,7 @@ export class HubInference implements InferenceBackend {
     const lease = await this.#hub.acquire(model);
     try {
       requireTask(lease.reference, lease.model.config, 'generate');
-      const generator = await this.#generator(lease);
+      const generator = isEncoderDecoder(lease.model.config) ? await this.#sequences(lease) : await this.#language(lease, request);
       yield* generator.generate(request, signal);
     } finally {
       lease.release();
@@ -106,6 +110,24 @@ export class HubInference implements InferenceBackend {
     return this.#hub.using(model, async ({ reference, model: { config }, tokenizer }) => describeModel(reference, config, tokenizer));
   }
 
+  #sequences(lease: ModelLease): Promise<LoadedSequences> {
+    const make = async (): Promise<ModelResource<LoadedSequences>> => {
+      const { model, tokenizer, sourceTokenizer, reference: name, artefact } = lease;
+      const defaults = targetDefaults(artefact.generation);
+      const value = await LoadedSequences.load(this.#engine, model, { tokenizer, sourceTokenizer, name, defaults });
+      return { value, residentBytes: value.weightBytes, release: () => value.unload() };
+    };
+    return lease.resource('sequences', make, weightBytes(lease.model));
+  }
+
+  #language(lease: ModelLease, { numBeams = 1 }: GenerationRequest): Promise<LoadedModel> {
+    if (numBeams !== 1)
+      throw new AppError('unsupported', `numBeams: beam search is for encoder-decoders, and "${lease.reference}" is none. Leave it out.`, {
+        details: { field: 'numBeams' },
+      });
+    return this.#generator(lease);
+  }
+
   #generator(lease: ModelLease): Promise<LoadedModel> {
     const make = async (): Promise<ModelResource<LoadedModel>> => {
       const { model, tokenizer, reference } = lease;
@@ -131,10 +153,11 @@ export class HubInference implements InferenceBackend {
   }
 
   #encoder(lease: ModelLease): Promise<LoadedEncoder> {
-    return lease.resource('encoder', async () => {
+    const make = async (): Promise<ModelResource<LoadedEncoder>> => {
       const value = await LoadedEncoder.load(this.#engine, lease.model, { tokenizer: lease.tokenizer, name: lease.reference });
       return { value, residentBytes: value.weightBytes, release: () => value.unload() };
-    });
+    };
+    return lease.resource('encoder', make, weightBytes(lease.model));
   }
 
   #scorer(lease: ModelLease): Promise<ContinuationScorer> {
@@ -143,4 +166,15 @@ export class HubInference implements InferenceBackend {
       return { value, residentBytes: 0, release: () => value.release() };
     });
   }
+}
+
+/** What a checkpoint says of its targets; how many beams there are is the caller's choice. */
+function targetDefaults({ startToken, firstToken, lastToken, earlyStopping, noRepeatNgram }: GenerationDefaults): TargetDefaults {
+  return {
+    ...(startToken === undefined ? {} : { startToken }),
+    ...(firstToken === undefined ? {} : { firstToken }),
+    ...(lastToken === undefined ? {} : { lastToken }),
+    ...(earlyStopping === undefined ? {} : { earlyStopping }),
+    ...(noRepeatNgram === undefined ? {} : { noRepeatNgram }),
+  };
 }

@@ -22,6 +22,7 @@ export interface ModelResource<Value> {
 interface ResidentModel {
   readonly artefact: StoredArtefact;
   readonly tokenizer: Tokenizer;
+  readonly sourceTokenizer: Tokenizer;
   readonly modelBytes: number;
   readonly resources: Map<string, Promise<ModelResource<unknown>>>;
   /** Those that are ready. */
@@ -85,6 +86,11 @@ export class ModelLease {
 
   get tokenizer(): Tokenizer {
     return this.#resident.tokenizer;
+  }
+
+  /** Of the sources of an encoder-decoder; the model's only one where it has no other. */
+  get sourceTokenizer(): Tokenizer {
+    return this.#resident.sourceTokenizer;
   }
 
   /** Weights on the device, once for all users of the model. */
@@ -336,11 +342,12 @@ export class ModelHub {
   async #read({ name, version, hash }: ArtefactVersion): Promise<ResidentModel> {
     const artefact = await this.#store.loadArtefact(`${name}@${version}`);
     const tokenizer = makeTokenizer(artefact);
+    const sourceTokenizer = makeSourceTokenizer(artefact) ?? tokenizer;
     if (this.#ledger.entry(hash).facts === undefined)
       this.#ledger.saveFacts(hash, modelFacts(artefact.model, artefact.meta, tokenizer.hash));
     const tensors = new Set([...artefact.model.parameters.values()].flatMap((parameter) => Object.values(parameter.tensors)));
     const modelBytes = [...tensors].reduce((sum, tensor) => sum + tensorBytes(tensor), 0);
-    return { artefact, tokenizer, modelBytes, resources: new Map(), held: new Set(), users: 0, lastUsed: 0, idle: [] };
+    return { artefact, tokenizer, sourceTokenizer, modelBytes, resources: new Map(), held: new Set(), users: 0, lastUsed: 0, idle: [] };
   }
 
   async #drop(hash: string, resident: ResidentModel): Promise<number> {
@@ -400,4 +407,10 @@ function makeTokenizer({ tokenizerFiles }: Pick<ArtefactContent, 'tokenizerFiles
     ...(tokenizerConfig === undefined ? {} : { tokenizerConfig }),
     ...(chatTemplate === undefined ? {} : { chatTemplate }),
   });
+}
+
+/** @throws AppError `bad_tokenizer` */
+function makeSourceTokenizer({ tokenizerFiles }: Pick<ArtefactContent, 'tokenizerFiles'>): Tokenizer | undefined {
+  const bytes = tokenizerFiles.get('source_tokenizer.json');
+  return bytes === undefined ? undefined : loadTokenizer({ tokenizerJson: new TextDecoder().decode(bytes) });
 }

@@ -165,7 +165,7 @@ export interface PairDecodeSizes {
   /** S */
   readonly sourceLength: Dim;
   /** M sequences for each source, side by side in the batch: R = B*M. */
-  readonly sequences: number;
+  readonly sequences: Dim;
   /** Positions of room in the caches of the targets. */
   readonly room: Dim;
   /** Adds the input `parents` int64 [R]: sequence i goes on from the cache of sequence parents[i]. Caches are then not extended in place. */
@@ -175,7 +175,7 @@ export interface PairDecodeSizes {
 /**
  * One decoding step of one token for every sequence.
  *
- * Inputs: sourceMask bool [B, S], `source.{layer}.key` and `.value` of encoding, tokens and positions int64 [R, 1], lastIndex int32 [R],
+ * Inputs: sourceMask bool [B, S], `source.{layer}.key` and `.value` of encoding, tokens and positions int64 [B, M], lastIndex int32 [R],
  * totalLength int32 [1], caches as `cacheTensors` lists them for R sequences, `parents` with `reorders`, and for relative positions
  * `keyPositions` int64 [N] = 0 … totalLength-1.
  * Outputs: logits [R, V] and the extended caches `present.{layer}.key` and `.value`.
@@ -189,8 +189,8 @@ export function buildPairDecodeGraph(model: ModelDeclaration, sizes: PairDecodeS
   const rows = multiplyDims(batch, sequences);
   const b = new GraphBuilder();
   const keyMask = b.input(graphNames.sourceMask, 'bool', [batch, sourceLength]);
-  const tokens = b.input(graphNames.tokens, 'int64', [rows, 1]);
-  const positions = b.input(graphNames.positions, 'int64', [rows, 1]);
+  const tokens = b.reshape(b.input(graphNames.tokens, 'int64', [batch, sequences]), [rows, 1]);
+  const positions = b.reshape(b.input(graphNames.positions, 'int64', [batch, sequences]), [rows, 1]);
   const lastIndex = b.input(graphNames.lastIndex, 'int32', [rows]);
   const totalLength = b.input(graphNames.totalLength, 'int32', [1]);
   const parents = sizes.reorders ? { parents: b.input(graphNames.parents, 'int64', [rows]) } : {};

@@ -25,7 +25,7 @@ export function hasTokenTypes({ config }: Pick<ModelDeclaration, 'config'>): boo
 }
 
 /** @throws AppError `unsupported` for a model that generates */
-function encoderTask({ config }: Pick<ModelDeclaration, 'config'>): EncoderTask {
+export function encoderTask({ config }: Pick<ModelDeclaration, 'config'>): EncoderTask {
   const task = taskOf(config);
   if (task.kind === 'causal')
     throw new AppError('unsupported', `the ${config.architecture} model generates text: it is no encoder of texts.`);
@@ -73,11 +73,11 @@ export function firstRows(b: Emitter, hidden: Value, tokens: Value): Value {
   return b.reshape(b.slice(b.reshape(hidden, [B, T, D]), 1, 0, 1), [B, D]);
 }
 
-/** Rows [B*T, D] -> one vector a text, [B, D]. @see Reimers and Gurevych, "Sentence-BERT", EMNLP 2019 */
-function sentenceEmbeddings(
+/** Rows [B*T, D] -> one vector a text, [B, D]; of `tokens` only the shape [B, T] counts. @see Reimers and Gurevych, "Sentence-BERT", EMNLP 2019 */
+export function sentenceEmbeddings(
   b: Emitter,
   hidden: Value,
-  { tokens, mask }: EncoderInputs,
+  { tokens, mask }: Pick<EncoderInputs, 'tokens' | 'mask'>,
   { pooling, normalize }: Extract<EncoderTask, { kind: 'embed' }>,
 ): Value {
   const pooled = pooling === 'first' ? firstRows(b, hidden, tokens) : meanOfReal(b, hidden, mask);
@@ -122,20 +122,6 @@ export function buildEncoderGraph(model: ModelDeclaration, sizes: BatchSizes): G
   const inputs = encoderInputs(b, model, sizes);
   const net = encoderNetwork(b, model, inputs);
   return b.graph(encoderOutputs(b, model, net, net.hidden(inputs.tokens), inputs));
-}
-
-/**
- * tokens int64 [B, T], mask bool [B, T] (and tokenTypes int64 [B, T]), logitRows int64 [M] (places in [B*T]) -> logits [M, V].
- *
- * Only the tokens that were hidden meet the vocabulary.
- * @throws AppError `context_too_long` | `unsupported` for a model that fills in no tokens
- */
-export function buildMaskGraph(model: ModelDeclaration, sizes: BatchSizes): Graph {
-  const b = new GraphBuilder();
-  const inputs = encoderInputs(b, model, sizes);
-  const net = encoderNetwork(b, model, inputs);
-  const rows = b.gather(net.hidden(inputs.tokens), b.input(graphNames.logitRows, 'int64', ['M'])); // [M, D]
-  return b.graph({ [graphNames.logits]: net.logits(rows) });
 }
 
 /** The graph that says what a model answers, for every task; texts of generating models are not padded. Encoder-decoders read pairs, with sources as long as the targets unless the sizes say otherwise. */

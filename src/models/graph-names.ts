@@ -14,6 +14,8 @@ export const graphNames = {
   lastIndex: 'lastIndex',
   totalLength: 'totalLength',
   logitRows: 'logitRows',
+  packedRows: 'packedRows',
+  paddedRows: 'paddedRows',
   source: 'source',
   sourceMask: 'sourceMask',
   parents: 'parents',

@@ -49,7 +49,6 @@ export {
 } from './encoder-decoder-graphs.ts';
 export {
   buildEncoderGraph,
-  buildMaskGraph,
   buildTaskGraph,
   type EncoderInputs,
   encoderInputs,
@@ -110,6 +109,7 @@ export {
   type Source,
   slotName,
 } from './network.ts';
+export { buildPackedEncoderGraph } from './packed-encoder-graphs.ts';
 export { type ParameterCounts, parameterCounts } from './parameter-counts.ts';
 export type { AppliedWeight, Parametrization, SlotSpec, WeightInGraph, WeightOnHost } from './parametrization.ts';
 export { multiplicationsPerRow } from './parametrizations/kronecker-products.ts';

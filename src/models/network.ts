@@ -25,6 +25,11 @@ export type AttentionMode =
   /** All of the sequence is in this step; differentiable. `keyMask` bool [B, T] is true for real tokens, wherever the others stand. */
   | { readonly kind: 'causal'; readonly keyMask?: Value }
   /**
+   * The N rows of the step are the tokens of B texts one after the other, without padding, and every token sees all of its text. `keyMask` bool
+   * [B, T] is true for real tokens, `packedRows` int64 [B, T] says which row each of them is, `paddedRows` int64 [N] where in [B*T] each row belongs.
+   */
+  | { readonly kind: 'packed'; readonly keyMask: Value; readonly packedRows: Value; readonly paddedRows: Value }
+  /**
    * Keys and values of earlier steps are in inputs `cache.{layer}.key` and `cache.{layer}.value` [B, G, S, cacheWidth(K)] with `room` S.
    * `lastIndex` int32 [B] and `totalLength` int32 [1] are those of `Emitter.groupQueryAttention`. With `parents` int64 [B] sequence i goes on
    * from the cache of sequence parents[i]; the extended cache must then be written elsewhere.
@@ -39,7 +44,7 @@ export type Source =
    * Keys and values of an earlier step, in inputs `source.{layer}.key` and `source.{layer}.value` [B, H, S, K]. Each of the B sources serves
    * `sequences` neighbours in the batch.
    */
-  | { readonly kind: 'given'; readonly keyMask: Value; readonly sequences: number };
+  | { readonly kind: 'given'; readonly keyMask: Value; readonly sequences: Dim };
 
 export interface NetworkOptions {
   /** int64 [B, T], or [T] where all sequences have the same. */
@@ -215,6 +220,7 @@ export class GraphNetwork implements Network {
       if (options.sees === 'all') throw new AppError('unsupported', 'attention to all positions keeps no cache: not a generating model.');
       return this.#attendToCache(this.#attention, layer, q, k, v, options);
     }
+    if (this.#attention.kind === 'packed') return this.#attendPacked(this.#attention, q, k, v, options);
     const hidden = this.#hidingBias(options, this.#attention.keyMask, at(q.shape, 1));
     const bias = options.bias === undefined || hidden === undefined ? (options.bias ?? hidden) : b.add(options.bias, hidden);
     return attention(b, q, byHead(b, k), byHead(b, v), bias, options);
@@ -325,6 +331,23 @@ export class GraphNetwork implements Network {
     const made = this.b.input(this.#prefix + name, dtype, shape);
     this.parameterInputs.set(name, made);
     return made;
+  }
+
+  #attendPacked(
+    { keyMask, packedRows, paddedRows }: Extract<AttentionMode, { kind: 'packed' }>,
+    q: Value,
+    k: Value,
+    v: Value,
+    options: AttentionOptions,
+  ): Value {
+    const { b } = this;
+    invariant(options.sees === 'all' && options.bias === undefined, 'packed texts are those of encoders without relative positions');
+    const [B, T] = [at(keyMask.shape, 0), at(keyMask.shape, 1)];
+    const [H, K] = [staticDim(q.shape[2], 'heads'), staticDim(q.shape[3], 'head width')];
+    const rows = multiplyDims(at(q.shape, 0), at(q.shape, 1));
+    const padded = (x: Value): Value => b.reshape(b.gather(b.reshape(x, [rows, H * K]), packedRows), [B, T, H, K]);
+    const bias = this.#once('packed', () => keyBias(b, keyMask));
+    return b.gather(attention(b, padded(q), byHead(b, padded(k)), byHead(b, padded(v)), bias, options), paddedRows); // [N, H*K]
   }
 
   #attendToCache(

@@ -59,7 +59,7 @@ export function continuations(options: ContinuationOptions, start: StartContinua
 }
 
 /** Keeps what continuations answer until all have ended. */
-class Ranking {
+export class Ranking {
   readonly #options: ContinuationOptions;
   readonly #events = new Map<number, ContinuationEvent[]>();
 

@@ -1,10 +1,11 @@
 // An encoder on a device: runs a batch of texts and answers the vectors that its task asks for.
-import { AppError, at, chosen, invariant } from '#base';
+import { AppError, at, chosen, invariant, throwIfCancelled } from '#base';
 import type { DeviceBuffer, Engine, Program } from '#engine';
 import type { Graph } from '#graph';
-import { buildEncoderGraph, buildMaskGraph, fastestForm, graphNames, type Model, modelInputs, taskOf } from '#models';
-import { type HostTensor, int64, tensorBytes } from '#tensor';
-import { type EncodedText, padTexts } from '#text';
+import { buildPackedEncoderGraph, fastestForm, graphNames, type Model, modelInputs, taskOf } from '#models';
+import { type HostTensor, hostTensor, int64, tensorBytes } from '#tensor';
+import type { EncodedText } from '#text';
+import type { RowExecutor } from './row-batcher.ts';
 
 /** A text to run. */
 export interface EncoderRow extends EncodedText {
@@ -15,47 +16,69 @@ export interface EncoderRow extends EncodedText {
 /** Of a classifier one vector [C], of a model that embeds one [D], not normalized; of a masked model one [V] for each place. */
 export type EncoderVectors = readonly Float32Array[];
 
+/** Logits of one run of a masked model take at most this many elements (64 MiB), unless one text alone needs more. */
+const largestLogits = 1 << 24;
+
 /** One program for texts of any number and length; its weights are packed for the fastest kernels. */
-export class EncoderRunner {
+export class EncoderRunner implements RowExecutor<EncoderRow, EncoderVectors> {
   /** Bytes of the weights as the graph uses them. */
   readonly weightBytes: number;
   readonly #program: Program;
-  readonly #padToken: number;
-  readonly #isMasked: boolean;
+  /** V of a masked model. */
+  readonly #logitWidth: number | undefined;
 
-  private constructor(program: Program, weightBytes: number, padToken: number, isMasked: boolean) {
+  private constructor(program: Program, weightBytes: number, logitWidth: number | undefined) {
     this.#program = program;
     this.weightBytes = weightBytes;
-    this.#padToken = padToken;
-    this.#isMasked = isMasked;
+    this.#logitWidth = logitWidth;
   }
 
   /** @throws AppError `unsupported` for a model that generates | `engine_failure` | `out_of_memory` */
   static async create(engine: Engine, model: Model, name: string): Promise<EncoderRunner> {
     const form = fastestForm(unnormalized(model));
     const isMasked = taskOf(form.config).kind === 'masked';
-    const sizes = { batch: 'B', length: 'T' };
-    const graph = isMasked ? buildMaskGraph(form, sizes) : buildEncoderGraph(form, sizes);
+    const graph = buildPackedEncoderGraph(form);
     const frozen = weightsOf(form, graph);
     const program = await engine.compile(graph, { name, frozen });
     const weightBytes = [...frozen.values()].reduce((sum, tensor) => sum + tensorBytes(tensor), 0);
-    return new EncoderRunner(program, weightBytes, 'padToken' in form.config ? form.config.padToken : 0, isMasked);
+    return new EncoderRunner(program, weightBytes, isMasked ? form.config.vocabularySize : undefined);
   }
 
-  /** @throws AppError `bad_weights` where a result is not finite | `cancelled` | `out_of_memory` | `engine_failure` */
-  async run(rows: readonly EncoderRow[], signal?: AbortSignal): Promise<readonly EncoderVectors[]> {
-    const length = rows.reduce((most, { ids }) => Math.max(most, ids.length), 1);
-    const { tokens, mask, tokenTypes } = padTexts(rows, length, this.#padToken);
-    const places = rows.flatMap(({ maskPlaces }, row) => maskPlaces.map((place) => row * length + place));
-    const inputs: Record<string, HostTensor> = {
-      [graphNames.tokens]: tokens,
-      [graphNames.mask]: mask,
-      [graphNames.tokenTypes]: tokenTypes,
-      [graphNames.logitRows]: int64([places.length], places),
-    };
-    const results = await this.#program.run(chosen(inputs, this.#program.inputNames), signal === undefined ? {} : { signal });
+  /**
+   * A text whose vectors are not finite has the error `bad_weights` in their place.
+   *
+   * @throws AppError `cancelled` | `out_of_memory` | `engine_failure`
+   */
+  async run(rows: readonly EncoderRow[], signal: AbortSignal): Promise<readonly (EncoderVectors | AppError)[]> {
+    const results: (EncoderVectors | AppError)[] = [];
+    for (const part of this.#parts(rows)) {
+      throwIfCancelled(signal);
+      for (const vectors of await this.#run(part, signal)) results.push(vectors.every(allFinite) ? vectors : notFinite());
+    }
+    return results;
+  }
+
+  /** Cuts a batch where the logits of its masks would grow too many. */
+  *#parts(rows: readonly EncoderRow[]): Generator<readonly EncoderRow[]> {
+    const largest = this.#logitWidth === undefined ? Number.POSITIVE_INFINITY : Math.floor(largestLogits / this.#logitWidth);
+    let part: EncoderRow[] = [];
+    let masks = 0;
+    for (const row of rows) {
+      if (part.length > 0 && masks + row.maskPlaces.length > largest) {
+        yield part;
+        [part, masks] = [[], 0];
+      }
+      part.push(row);
+      masks += row.maskPlaces.length;
+    }
+    yield part;
+  }
+
+  async #run(rows: readonly EncoderRow[], signal: AbortSignal): Promise<readonly EncoderVectors[]> {
+    const inputs = packedInputs(rows);
+    const results = await this.#program.run(chosen(inputs, this.#program.inputNames), { signal });
     const vectors = vectorsOf(results);
-    if (!this.#isMasked) return vectors.map((vector) => [vector]);
+    if (this.#logitWidth === undefined) return vectors.map((vector) => [vector]);
     return rows.map(({ maskPlaces }) => vectors.splice(0, maskPlaces.length));
   }
 
@@ -76,6 +99,41 @@ function weightsOf(model: Model, graph: Graph): Map<string, HostTensor> {
   return new Map([...modelInputs(model)].filter(([name]) => wanted.has(name)));
 }
 
+/** The tokens of all texts one after the other, and where each belongs among texts of equal length. */
+function packedInputs(rows: readonly EncoderRow[]): Record<string, HostTensor> {
+  const length = rows.reduce((most, { ids }) => Math.max(most, ids.length), 1);
+  const total = rows.reduce((sum, { ids }) => sum + ids.length, 0);
+  const perToken = () => hostTensor('int64', [1, total]);
+  const [tokens, positions, tokenTypes] = [perToken(), perToken(), perToken()];
+  const paddedRows = hostTensor('int64', [total]);
+  const packedRows = hostTensor('int64', [rows.length, length]);
+  const mask = hostTensor('bool', [rows.length, length]);
+  const logitRows: number[] = [];
+  let next = 0;
+  for (const [row, { ids, types, maskPlaces }] of rows.entries()) {
+    for (const place of maskPlaces) logitRows.push(next + place);
+    for (const [position, id] of ids.entries()) {
+      const padded = row * length + position;
+      tokens.data[next] = BigInt(id);
+      positions.data[next] = BigInt(position);
+      tokenTypes.data[next] = BigInt(types[position] ?? 0);
+      paddedRows.data[next] = BigInt(padded);
+      packedRows.data[padded] = BigInt(next);
+      mask.data[padded] = 1;
+      next += 1;
+    }
+  }
+  return {
+    [graphNames.tokens]: tokens,
+    [graphNames.positions]: positions,
+    [graphNames.tokenTypes]: tokenTypes,
+    [graphNames.mask]: mask,
+    [graphNames.packedRows]: packedRows,
+    [graphNames.paddedRows]: paddedRows,
+    [graphNames.logitRows]: int64([logitRows.length], logitRows),
+  };
+}
+
 /** The rows of the one result [N, C]. */
 function vectorsOf(results: Readonly<Record<string, DeviceBuffer>>): Float32Array[] {
   const [buffer] = Object.values(results);
@@ -83,8 +141,14 @@ function vectorsOf(results: Readonly<Record<string, DeviceBuffer>>): Float32Arra
   const { data, shape } = buffer.read();
   buffer.release();
   invariant(data instanceof Float32Array, 'an encoder answers float32');
-  if (data.some((value) => !Number.isFinite(value)))
-    throw new AppError('bad_weights', 'the model answered a number that is not finite. Use another checkpoint.');
   const width = at(shape, 1);
   return Array.from({ length: at(shape, 0) }, (_, row) => data.slice(row * width, (row + 1) * width));
+}
+
+function allFinite(vector: Float32Array): boolean {
+  return vector.every(Number.isFinite);
+}
+
+function notFinite(): AppError {
+  return new AppError('bad_weights', 'the model answered a number that is not finite. Use another checkpoint.');
 }

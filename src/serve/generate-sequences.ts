@@ -13,7 +13,7 @@ import {
   modelInputs,
   sourceTensors,
 } from '#models';
-import { type HostTensor, hostTensor, int32, int64 } from '#tensor';
+import { type HostTensor, hostTensor, int32, int64, tensorBytes } from '#tensor';
 import { type FoundTarget, type SearchSettings, startSearch, type TargetSearch } from './target-search.ts';
 
 /** What a caller may choose; the model's configuration says where targets start and end. */
@@ -28,12 +28,31 @@ export interface SequenceSettings extends Omit<SearchSettings, 'startToken' | 'e
 const defaultSequenceSettings: SequenceSettings = {
   beams: 1,
   maxTokens: 128,
+  minTokens: 0,
   lengthPenalty: 1,
   earlyStopping: false,
   noRepeatNgram: 0,
   suppressed: [],
   batchSize: 16,
 };
+
+/** One sequence at one step. */
+export interface SequenceRow {
+  /** What it reads next. */
+  readonly token: number;
+  /** Which of its source's sequences it goes on from. */
+  readonly parent: number;
+}
+
+/** Says what runs at each step of decoding, and takes what comes out. */
+export interface SequenceDriver {
+  /** Sequences of each source, side by side. */
+  readonly sequences: number;
+  /** The rows of the next step, all of a source under each other; undefined: it is over. */
+  next(): readonly SequenceRow[] | undefined;
+  /** @param logits - [V] after the token of a row */
+  take(logits: (row: number) => Float32Array): void | Promise<void>;
+}
 
 /** The targets of one source: the best first, as many as there are beams. */
 export type GeneratedSequences = readonly FoundTarget[];
@@ -60,18 +79,18 @@ export async function generateSequences(
 }
 
 /**
- * An encoder-decoder whose weights are on a device. Calls may follow each other, with any settings.
+ * An encoder-decoder whose weights are on a device. Calls may run side by side, with any settings.
  *
- * Limit: encoding and each number of beams have a program of their own, and what they share (the table of tokens, the decoder) is packed into
- * each. A batch runs until its last source is done; sources that ended earlier still cost their rows.
+ * Limit: encoding, one sequence a source and several sequences a source have a program each, and what they share (the table of tokens, the
+ * decoder) is packed into each. A batch runs until its last source is done; sources that ended earlier still cost their rows.
  */
 export class SequenceGenerator {
   readonly #engine: Engine;
   readonly #model: Model;
   readonly #config: EncoderDecoderConfig;
   readonly #encode: Program;
-  /** By sequences a source. */
-  readonly #decoders = new Map<number, Promise<Program>>();
+  /** Of one sequence a source, whose caches grow in place, and of several, which may go on from each other's. */
+  readonly #decoders = new Map<'one' | 'several', Promise<Program>>();
 
   private constructor(engine: Engine, model: Model, config: EncoderDecoderConfig, encode: Program) {
     this.#engine = engine;
@@ -114,6 +133,11 @@ export class SequenceGenerator {
     return results;
   }
 
+  /** Bytes of the weights as encoding and decoding use them; where sequences go on from each other's, their program has a copy beside it. */
+  get weightBytes(): number {
+    return [...modelInputs(this.#model)].reduce((sum, [, tensor]) => sum + tensorBytes(tensor), 0);
+  }
+
   async dispose(): Promise<void> {
     const decoders = await Promise.allSettled(this.#decoders.values());
     await Promise.all(decoders.map((made) => (made.status === 'fulfilled' ? made.value.release() : undefined)));
@@ -154,33 +178,53 @@ export class SequenceGenerator {
   }
 
   #decoder(sequences: number): Promise<Program> {
-    const known = this.#decoders.get(sequences);
+    const kind = sequences === 1 ? 'one' : 'several';
+    const known = this.#decoders.get(kind);
     if (known !== undefined) return known;
-    const sizes = { batch: 'B', sourceLength: 'S', sequences, room: 'P', reorders: sequences > 1 };
+    const sizes = { batch: 'B', sourceLength: 'S', sequences: sequences === 1 ? 1 : 'M', room: 'P', reorders: sequences > 1 };
     const graph = buildPairDecodeGraph(this.#model, sizes);
-    const made = this.#engine.compile(graph, { name: `decode ${sequences}`, frozen: weightsOf(this.#model, graph) });
-    this.#decoders.set(sequences, made);
+    const made = this.#engine.compile(graph, { name: `decode ${kind}`, frozen: weightsOf(this.#model, graph) });
+    this.#decoders.set(kind, made);
+    // A failure is not remembered: the next caller tries again.
+    made.catch(() => this.#decoders.delete(kind));
     return made;
   }
 
   async #runBatch(sources: readonly ArrayLike<number>[], settings: SearchSettings, signal: AbortSignal): Promise<GeneratedSequences[]> {
-    const decoder = await this.#decoder(settings.beams);
+    const searches = sources.map(() => startSearch(settings));
+    await this.decode(sources, settings.maxTokens, searchDriver(searches, settings), signal);
+    return searches.map(({ found }) => found);
+  }
+
+  /**
+   * Encodes sources and decodes step by step as the driver says.
+   *
+   * @param room - most tokens that a sequence reads
+   * @throws AppError `invalid_argument` | `context_too_long` | `cancelled` | `out_of_memory` | `engine_failure`, and what the driver throws
+   */
+  async decode(sources: readonly ArrayLike<number>[], room: number, driver: SequenceDriver, signal: AbortSignal): Promise<void> {
+    for (const [index, source] of sources.entries()) this.#checkSource(source, index);
+    const { sequences } = driver;
+    const decoder = await this.#decoder(sequences);
     const { ids, sourceMask } = padded(sources, this.#config.padToken);
     const held: Record<string, DeviceBuffer>[] = [];
     try {
       const encoded = await this.#encode.run({ [graphNames.source]: ids, [graphNames.sourceMask]: sourceMask }, { signal });
       held.push(encoded);
-      const rows = sources.length * settings.beams;
-      const caches = new TargetCaches(this.#engine, this.#model, rows, settings.maxTokens, settings.beams > 1);
+      const caches = new TargetCaches(this.#engine, this.#model, sources.length * sequences, room, sequences > 1);
       held.push(...caches.sets);
-      const searches = sources.map(() => startSearch(settings));
       const given = Object.fromEntries(sourceTensors(this.#model).map(({ name }) => [name, bufferOf(encoded, name)]));
-      for (let position = 0; searches.some(({ running }) => running.length > 0); position++) {
+      for (let position = 0; ; position++) {
+        const rows = driver.next();
+        if (rows === undefined) break;
+        invariant(
+          rows.length === sources.length * sequences && position < room,
+          'a driver has a row for each sequence, and keeps to its room',
+        );
         throwIfCancelled(signal);
-        const step = stepInputs(searches, settings, position);
         const available: Record<string, DeviceBuffer | HostTensor> = {
           ...given,
-          ...step,
+          ...stepInputs(rows, sequences, position),
           ...caches.inputs,
           [graphNames.sourceMask]: sourceMask,
         };
@@ -188,12 +232,11 @@ export class SequenceGenerator {
         caches.advance();
         const logits = bufferOf(results, graphNames.logits);
         try {
-          extendAll(searches, logits.read(), settings.beams);
+          await driver.take(rowsOf(logits.read()));
         } finally {
           logits.release();
         }
       }
-      return searches.map(({ found }) => found);
     } finally {
       for (const set of held) for (const buffer of Object.values(set)) buffer.release();
     }
@@ -258,42 +301,47 @@ class TargetCaches {
 }
 
 /** Every source has `beams` rows; where fewer targets run, the rest repeat the first, and where none does, they hold what costs nothing. */
-function stepInputs(
-  searches: readonly TargetSearch[],
-  { beams, startToken }: SearchSettings,
-  position: number,
-): Record<string, HostTensor> {
-  const rows = searches.length * beams;
-  const tokens: number[] = [];
-  const parents: number[] = [];
-  for (const [index, { running }] of searches.entries())
-    for (let beam = 0; beam < beams; beam++) {
-      const target = running[beam] ?? running[0];
-      tokens.push(target?.tokens.at(-1) ?? startToken);
-      parents.push(index * beams + (target?.parent ?? beam));
-    }
-  const length = position + 1;
+export function searchDriver(searches: readonly TargetSearch[], { beams, startToken }: SearchSettings): SequenceDriver {
   return {
-    [graphNames.tokens]: int64([rows, 1], tokens),
-    [graphNames.positions]: int64([rows, 1], new Array<number>(rows).fill(position)),
+    sequences: beams,
+    next: () => {
+      if (searches.every(({ running }) => running.length === 0)) return undefined;
+      return searches.flatMap(({ running }) =>
+        Array.from({ length: beams }, (_, beam): SequenceRow => {
+          const target = running[beam] ?? running[0];
+          return { token: target?.tokens.at(-1) ?? startToken, parent: target?.parent ?? beam };
+        }),
+      );
+    },
+    take: (logits) => {
+      for (const [index, search] of searches.entries())
+        if (search.running.length > 0) search.extend(search.running.map((_, beam) => logits(index * beams + beam)));
+    },
+  };
+}
+
+function stepInputs(rows: readonly SequenceRow[], sequences: number, position: number): Record<string, HostTensor> {
+  const shape = [rows.length / sequences, sequences];
+  const length = position + 1;
+  const tokens = rows.map(({ token }) => token);
+  const parents = rows.map(({ parent }, row) => row - (row % sequences) + parent);
+  return {
+    [graphNames.tokens]: int64(shape, tokens),
+    [graphNames.positions]: int64(shape, new Array<number>(rows.length).fill(position)),
     [graphNames.keyPositions]: int64(
       [length],
       Array.from({ length }, (_, key) => key),
     ),
-    [graphNames.lastIndex]: int32([rows], new Array<number>(rows).fill(position)),
+    [graphNames.lastIndex]: int32([rows.length], new Array<number>(rows.length).fill(position)),
     [graphNames.totalLength]: int32([1], [length]),
-    [graphNames.parents]: int64([rows], parents),
+    [graphNames.parents]: int64([rows.length], parents),
   };
 }
 
-function extendAll(searches: readonly TargetSearch[], { data, shape }: HostTensor, beams: number): void {
+function rowsOf({ data, shape }: HostTensor): (row: number) => Float32Array {
   invariant(data instanceof Float32Array, 'logits are float32');
   const V = at(shape, 1);
-  for (const [index, search] of searches.entries()) {
-    const { running } = search;
-    if (running.length === 0) continue;
-    search.extend(running.map((_, beam) => data.subarray((index * beams + beam) * V, (index * beams + beam + 1) * V)));
-  }
+  return (row) => data.subarray(row * V, (row + 1) * V);
 }
 
 function bufferOf(buffers: Readonly<Record<string, DeviceBuffer>>, name: string): DeviceBuffer {

@@ -11,7 +11,7 @@ export {
 } from './batcher.ts';
 export { type Arrangement, blockTokens, CacheGrid, type RowCopy } from './cache-grid.ts';
 export { type CheckedRequest, checkRequest } from './check-request.ts';
-export { DeviceTurns } from './device-turns.ts';
+export { DeviceTurns, deviceTurns } from './device-turns.ts';
 export { EncoderRunner } from './encoder-runner.ts';
 export { type GeneratedSequences, generateSequences, SequenceGenerator, type SequenceSettings } from './generate-sequences.ts';
 export { Generation } from './generation.ts';
@@ -26,10 +26,13 @@ export {
   LoadedEncoder,
 } from './loaded-encoder.ts';
 export { defaultContextTokens, LoadedModel, type LoadedModelMemory, type LoadOptions } from './loaded-model.ts';
+export { LoadedSequences, type SequenceOptions } from './loaded-sequences.ts';
 export { rankToken, type TokenRanks } from './log-probabilities.ts';
 export type { MaskCandidate } from './mask-candidates.ts';
 export { ModelRunner } from './model-runner.ts';
 export type { FinishReason, GenerationEvent, GenerationRequest, LikelyToken, TokenLogprobs, Usage } from './request.ts';
+export { RowBatcher, type RowBatcherOptions, type RowExecutor, type SubmitOptions } from './row-batcher.ts';
+export { lengthBucket, type QueuedRow, type RowGauges, type RowPlan, RowQueue, type RowQueueOptions } from './row-queue.ts';
 export { type SampledContext, Sampler } from './sampler.ts';
 export { checkSampling, type SamplingOptions } from './sampling-options.ts';
 export {
@@ -41,6 +44,7 @@ export {
   type SequenceId,
   type Share,
 } from './scheduler.ts';
+export type { TargetDefaults } from './sequence-request.ts';
 export type { FoundTarget } from './target-search.ts';
 export { requireTask, type TaskCall } from './task-check.ts';
 export { drawToken, probabilityOf, type TokenDistribution } from './token-distribution.ts';

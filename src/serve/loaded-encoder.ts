@@ -1,10 +1,13 @@
 // A model that is ready to classify, to embed or to fill in masks: checks and encodes texts, runs them, and reads the answers.
-import { AppError, at, type OperationContext, throwIfCancelled, yieldToEventLoop } from '#base';
+import { AppError, at, type Clock, type OperationContext, throwIfCancelled, yieldToEventLoop } from '#base';
 import type { Engine } from '#engine';
 import { type Model, type ModelConfig, type ModelTask, taskOf } from '#models';
 import { SentenceEncoder, type Tokenizer } from '#text';
+import { type DeviceTurns, deviceTurns } from './device-turns.ts';
 import { type EncoderRow, EncoderRunner, type EncoderVectors } from './encoder-runner.ts';
 import { filled, likeliest, type MaskCandidate, maskedPlaces } from './mask-candidates.ts';
+import { RowBatcher } from './row-batcher.ts';
+import type { RowGauges, RowQueueOptions } from './row-queue.ts';
 import { requireTask } from './task-check.ts';
 
 /** A text, or two that belong together. */
@@ -58,29 +61,40 @@ export interface EncoderOptions {
   readonly tokenizer: Tokenizer;
   /** For messages. @default 'model' */
   readonly name?: string;
+  /** How texts of several callers share batches. */
+  readonly batching?: Partial<RowQueueOptions>;
+  readonly clock?: Clock;
 }
 
+/** Only attention pays for padding. */
+const defaultBatching: RowQueueOptions = { batchTokens: 2048, batchRows: 64, maxDelayMs: 1, maxPadding: 0.5, queueTokens: 1 << 18 };
 const defaultTopK = 5;
 const rowsPerTurn = 32;
 
-/** States: loaded → unloaded. */
+/** States: loaded → unloading (new requests are refused, those under way end) → unloaded. */
 export class LoadedEncoder {
   readonly name: string;
   readonly config: ModelConfig;
   readonly #tokenizer: Tokenizer;
   readonly #encoder: SentenceEncoder;
   readonly #runner: EncoderRunner;
+  readonly #batcher: RowBatcher<EncoderRow, EncoderVectors>;
+  #unloaded: Promise<void> | undefined;
 
-  private constructor(name: string, config: ModelConfig, tokenizer: Tokenizer, encoder: SentenceEncoder, runner: EncoderRunner) {
+  private constructor(config: ModelConfig, encoder: SentenceEncoder, runner: EncoderRunner, turns: DeviceTurns, options: EncoderOptions) {
+    const { name = 'model', tokenizer, batching, clock } = options;
     this.name = name;
     this.config = config;
     this.#tokenizer = tokenizer;
     this.#encoder = encoder;
     this.#runner = runner;
+    const limits = { ...defaultBatching, ...batching, turns, ...(clock === undefined ? {} : { clock }) };
+    this.#batcher = new RowBatcher<EncoderRow, EncoderVectors>(runner, ({ ids }) => ids.length, limits);
   }
 
   /** @throws AppError `unsupported` for a model that generates | `tokenizer_mismatch` | `engine_failure` | `out_of_memory` */
-  static async load(engine: Engine, model: Model, { tokenizer, name = 'model' }: EncoderOptions): Promise<LoadedEncoder> {
+  static async load(engine: Engine, model: Model, options: EncoderOptions): Promise<LoadedEncoder> {
+    const { tokenizer, name = 'model' } = options;
     const { config } = model;
     if (tokenizer.vocabularySize > config.vocabularySize)
       throw new AppError(
@@ -89,7 +103,13 @@ export class LoadedEncoder {
       );
     const task = taskOf(config);
     const encoder = new SentenceEncoder(tokenizer, (task.kind === 'embed' ? task.maxTokens : undefined) ?? config.maxPositions);
-    return new LoadedEncoder(name, config, tokenizer, encoder, await EncoderRunner.create(engine, model, `${name} encoder`));
+    const runner = await EncoderRunner.create(engine, model, `${name} encoder`);
+    return new LoadedEncoder(config, encoder, runner, deviceTurns(engine), options);
+  }
+
+  /** What waits, and what batches were like. */
+  get gauges(): RowGauges {
+    return this.#batcher.gauges;
   }
 
   get weightBytes(): number {
@@ -171,8 +191,12 @@ export class LoadedEncoder {
     });
   }
 
+  /** Ends what is under way with `unavailable` and frees everything. Safe to call twice. */
   unload(): Promise<void> {
-    return this.#runner.dispose();
+    this.#unloaded ??= this.#batcher
+      .close(new AppError('unavailable', `model "${this.name}": is being unloaded. Load it again.`))
+      .then(() => this.#runner.dispose());
+    return this.#unloaded;
   }
 
   #task<Kind extends 'classify' | 'embed' | 'masked'>(kind: Kind): Extract<ModelTask, { kind: Kind }> {
@@ -206,9 +230,8 @@ export class LoadedEncoder {
     }));
   }
 
-  async #run(rows: readonly EncoderRow[], { signal }: OperationContext): Promise<readonly EncoderVectors[]> {
-    throwIfCancelled(signal);
-    return this.#runner.run(rows, signal);
+  #run(rows: readonly EncoderRow[], { signal }: OperationContext): Promise<readonly EncoderVectors[]> {
+    return this.#batcher.submit(rows, { signal });
   }
 }
 

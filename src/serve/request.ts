@@ -31,6 +31,10 @@ export interface GenerationRequest {
   readonly priority?: number;
   /** Refuse the request if it waited so long for a place. */
   readonly queueTimeoutMs?: number;
+  /** Beams of a beam search, for encoder-decoders; more than 1 excludes drawing. @default 1 */
+  readonly numBeams?: number;
+  /** Exponent of the length by which a beam's log probability is divided. @default 1 */
+  readonly lengthPenalty?: number;
   /** Name of a smaller model with the same tokenizer that proposes tokens, which this one checks several at a time. */
   readonly draftModel?: string;
   /** Tokens that it proposes at a time, 1 … 32. @default 4 */

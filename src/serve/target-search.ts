@@ -6,6 +6,8 @@ export interface SearchSettings {
   readonly beams: number;
   /** Largest number of tokens after the start token, the end token included. */
   readonly maxTokens: number;
+  /** End tokens are not chosen before so many tokens; 0 allows them at once. */
+  readonly minTokens: number;
   /** A target's score is its log probability divided by length^lengthPenalty: above 0 favours long targets. */
   readonly lengthPenalty: number;
   /**
@@ -65,10 +67,42 @@ function scoreOf(logProbability: number, numTokens: number, { lengthPenalty }: S
   return logProbability / numTokens ** lengthPenalty;
 }
 
+/** What must follow, where the settings leave no choice. @param tokens - the start token first */
+function forcedToken(tokens: readonly number[], { firstToken, lastToken, maxTokens }: SearchSettings): number | undefined {
+  return tokens.length === 1 && firstToken !== undefined ? firstToken : tokens.length === maxTokens ? lastToken : undefined;
+}
+
+/** What must not follow. @param tokens - the start token first */
+function* hiddenTokens(tokens: readonly number[], settings: SearchSettings): Generator<number> {
+  const { noRepeatNgram, suppressed, minTokens, endTokens } = settings;
+  yield* suppressed;
+  if (noRepeatNgram > 0) yield* repeating(tokens, noRepeatNgram);
+  if (tokens.length <= minTokens) yield* endTokens;
+}
+
+/**
+ * The logits of one row as the settings allow them, for who draws tokens instead of searching: −∞ for tokens that may not follow.
+ *
+ * @param tokens - the start token first
+ * @returns the same array where the settings hide nothing
+ */
+export function constrain(logits: Float32Array, tokens: readonly number[], settings: SearchSettings): Float32Array {
+  const forced = forcedToken(tokens, settings);
+  if (forced !== undefined) {
+    const only = new Float32Array(logits.length).fill(Number.NEGATIVE_INFINITY);
+    only[forced] = 0;
+    return only;
+  }
+  const hidden = [...hiddenTokens(tokens, settings)];
+  if (hidden.length === 0) return logits;
+  const allowed = logits.slice();
+  for (const token of hidden) allowed[token] = Number.NEGATIVE_INFINITY;
+  return allowed;
+}
+
 /** log softmax of one row, with −∞ for tokens that may not follow. */
 function allowedLogProbabilities(logits: Float32Array, tokens: readonly number[], settings: SearchSettings): Float64Array {
-  const { firstToken, lastToken, maxTokens, noRepeatNgram, suppressed } = settings;
-  const forced = tokens.length === 1 && firstToken !== undefined ? firstToken : tokens.length === maxTokens ? lastToken : undefined;
+  const forced = forcedToken(tokens, settings);
   if (forced !== undefined) {
     // As certain as it is: it costs nothing.
     const only = new Float64Array(logits.length).fill(Number.NEGATIVE_INFINITY);
@@ -81,8 +115,7 @@ function allowedLogProbabilities(logits: Float32Array, tokens: readonly number[]
   for (const logit of logits) total += Math.exp(logit - largest);
   const shift = largest + Math.log(total);
   const result = Float64Array.from(logits, (logit) => logit - shift);
-  for (const token of suppressed) result[token] = Number.NEGATIVE_INFINITY;
-  if (noRepeatNgram > 0) for (const token of repeating(tokens, noRepeatNgram)) result[token] = Number.NEGATIVE_INFINITY;
+  for (const token of hiddenTokens(tokens, settings)) result[token] = Number.NEGATIVE_INFINITY;
   return result;
 }
 

@@ -6,6 +6,7 @@ import type { EncoderTask } from '#models';
 import { AthanorClient } from '#server';
 import { exportHuggingFace } from '#store';
 import { bertConfig, tinyEncoder, twoLabels, vocabulary } from '#test/encoders';
+import { fixtureModelFolder } from '#test/fixture-tokenizers';
 import { miniLmFolder } from '#test/minilm';
 import { temporaryFolderForSuite } from '#test/temporary';
 import { type RunningServer, startServer } from '../../src/cli/compose.ts';
@@ -91,6 +92,24 @@ describe('encoders over gRPC', () => {
     ],
   ])('refuse %s with its place', async (_, attempt, code, field) => {
     await expect(attempt()).rejects.toMatchObject({ code, details: { field } });
+  });
+});
+
+describe('scores over gRPC', () => {
+  it('are the same for texts and for their token ids', async () => {
+    await client.unary(client.protocol.model.Import, { name: 'writer', path: fixtureModelFolder('wiki-gpt2-7m') });
+    const encode = async (text: string) => ({ ids: (await client.unary(inference().Tokenize, { model: 'writer', text })).ids });
+    const [context, continuation] = ['The city is', ' the capital'];
+    const pairs = [
+      { context, continuation },
+      { contextTokens: await encode(context), continuationTokens: await encode(continuation) },
+      { contextTokens: await encode(context), continuation },
+    ];
+    const { scores } = await client.unary(inference().Score, { model: 'writer', pairs });
+    for (const score of scores) expect(score).toEqual(scores[0]);
+    const both = [{ context, contextTokens: { ids: [1] }, continuation }];
+    const problem = { code: 'invalid_argument', details: { field: 'pairs[0].context' } };
+    await expect(client.unary(inference().Score, { model: 'writer', pairs: both })).rejects.toMatchObject(problem);
   });
 });
 

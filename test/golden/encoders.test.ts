@@ -6,9 +6,20 @@ import type { Engine } from '#engine';
 import { createOnnxEngine } from '#engine/onnx';
 import { createReferenceEngine } from '#engine/reference';
 import { type Graph, GraphBuilder, gradientName, gradients } from '#graph';
-import { buildEncoderGraph, checkModel, encoderInputs, encoderNetwork, encoderOutputs, type Model, modelInputs, untieHead } from '#models';
+import {
+  buildEncoderGraph,
+  checkModel,
+  encoderInputs,
+  encoderNetwork,
+  encoderOutputs,
+  type Model,
+  modelInputs,
+  taskOf,
+  untieHead,
+} from '#models';
+import { EncoderRunner } from '#serve';
 import { exportHuggingFace, importHuggingFace } from '#store';
-import { type HostTensor, int64, toNumbers } from '#tensor';
+import { float32, type HostTensor, int64, toNumbers } from '#tensor';
 import { temporaryFolder } from '#test/temporary';
 import { modelTolerances } from '#test/tolerances';
 import { itWithPython, runPython } from '../unit/store/python.ts';
@@ -61,6 +72,34 @@ describe.each(engines)('encoders on the %s engine', (_, create) => {
     const as = (normalize: boolean): Model => ({ ...model, config: { ...config, task: { kind: 'embed', pooling: 'mean', normalize } } });
     expectAnswer((await answer(as(false)))['embedding']!, unpack(golden.mean!), golden, `${name}, mean`);
     expectAnswer((await answer(as(true)))['embedding']!, unpack(golden.normalized!), golden, `${name}, normalized`);
+  });
+
+  it.each(encoderCaseNames)('%s answers so without padding too, each text whoever else is there', async (name) => {
+    const golden = encoderCase(name);
+    const model = await openEncoder(temporaryFolder(), golden);
+    const runner = await EncoderRunner.create(engine, model, name);
+    const isMasked = taskOf(model.config).kind === 'masked';
+    const rows = golden.tokens.map((tokens, row) => {
+      const real = [...tokens.keys()].filter((place) => golden.mask[row]![place] === 1);
+      const types = Uint8Array.from(real, (place) => golden.tokenTypes[row]![place]!);
+      return { ids: Int32Array.from(real, (place) => tokens[place]!), types, maskPlaces: isMasked ? [...real.keys()] : [] };
+    });
+    const wanted = unpack((golden.logits ?? golden.mean)!);
+    const width = wanted.shape.at(-1)!;
+    const longest = golden.tokens[0]!.length;
+    for (const batch of [rows, ...rows.map((row) => [row])]) {
+      const answers = await runner.run(batch, new AbortController().signal);
+      for (const [place, vectors] of answers.entries()) {
+        if (vectors instanceof Error) throw vectors;
+        const row = rows.indexOf(batch[place]!);
+        for (const [index, vector] of vectors.entries()) {
+          const offset = (isMasked ? row * longest + index : row) * width;
+          const expected = float32([width], Float32Array.from(toNumbers(wanted)).slice(offset, offset + width));
+          expectClose(float32([width], vector), expected, { absolute: modelTolerances.logits.absolute }, `${name}, text ${row}`);
+        }
+      }
+    }
+    await runner.dispose();
   });
 
   it.each(['bert-masked', 'bert-classify', 'albert-masked'])('%s has the loss and every gradient of PyTorch', async (name) => {

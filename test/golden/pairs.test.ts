@@ -118,8 +118,8 @@ describe.each(engines)('encoder-decoders on the %s engine', (_, create) => {
         ...sources,
         ...caches,
         sourceMask: inputs['sourceMask']!,
-        tokens: int64([rows, 1], tokens),
-        positions: int64([rows, 1], new Array(rows).fill(position)),
+        tokens: int64([rows / sequences, sequences], tokens),
+        positions: int64([rows / sequences, sequences], new Array(rows).fill(position)),
         keyPositions: int64(
           [position + 1],
           Array.from({ length: position + 1 }, (_key, index) => index),

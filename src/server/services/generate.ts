@@ -33,7 +33,7 @@ function toRequest(message: GenerateRequest__Output): GenerationRequest {
     stopTokenIds,
     ignoreEnd,
     ...given(message, ['maxNewTokens', 'minNewTokens', 'n', 'bestOf', 'logprobs', 'promptLogprobs']),
-    ...given(message, ['priority', 'queueTimeoutMs', 'draftTokens']),
+    ...given(message, ['priority', 'queueTimeoutMs', 'draftTokens', 'numBeams', 'lengthPenalty']),
     ...(draftModel === '' ? {} : { draftModel }),
   };
 }

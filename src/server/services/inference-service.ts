@@ -5,6 +5,7 @@ import type { CallGate } from '../calls.ts';
 import type { InferenceServiceHandlers } from '../gen/athanor/v1/InferenceService.ts';
 import { encoderCalls } from './encoder-calls.ts';
 import { generate } from './generate.ts';
+import { scoreRequest } from './score-pairs.ts';
 
 export function inferenceService(gate: CallGate, inference: InferenceBackend): InferenceServiceHandlers {
   return {
@@ -13,7 +14,7 @@ export function inferenceService(gate: CallGate, inference: InferenceBackend): I
     Score: gate.unary(async ({ model, pairs }, { signal }) => {
       if (pairs.length === 0)
         throw new AppError('invalid_argument', 'pairs: must hold at least one pair.', { details: { field: 'pairs' } });
-      return { scores: [...(await inference.score(model, pairs, { ...quietContext, signal }))] };
+      return { scores: [...(await inference.score(model, pairs.map(scoreRequest), { ...quietContext, signal }))] };
     }),
     Tokenize: gate.unary(async ({ model, text }) => ({ ids: Array.from(await inference.tokenize(model, text)) })),
     Detokenize: gate.unary(async ({ model, ids }) => ({ text: await inference.detokenize(model, ids) })),

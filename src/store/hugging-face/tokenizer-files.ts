@@ -12,6 +12,8 @@ export type TokenizerFiles = ReadonlyMap<string, Uint8Array>;
 /** What transformers writes beside a tokenizer; everything else in a folder is left where it is. */
 const knownNames: ReadonlySet<string> = new Set([
   'tokenizer.json',
+  // Ours: of the sources of an encoder-decoder whose two sides have vocabularies of their own.
+  'source_tokenizer.json',
   'tokenizer_config.json',
   'special_tokens_map.json',
   'added_tokens.json',

@@ -71,6 +71,25 @@ describe.each([gpt2Config, llamaConfig])('scores with $architecture', (config) =
     await expectScore({ context: '', continuation: '<|endoftext|>ca' }, [0, ...encode('ca')], 2);
   });
 
+  it('take token ids as they are', async () => {
+    await expectScore({ context: [2, 3], continuation: [5, 4] }, [2, 3, 5, 4], 2);
+    await expectScore({ context: 'ab', continuation: [5, 4] }, [5, 5, 4], 2);
+    await expectScore({ context: [2, 3], continuation: 'ab' }, [2, 3, 5], 1);
+    await expectScore({ context: [], continuation: [2, 3] }, [0, 2, 3], 2);
+  });
+
+  it('share batches with other calls, and the work of equal contexts', async () => {
+    const calls = ['a', 'b', 'c', ' c', 'ca'].map((continuation) => [{ context: 'abc cab ab', continuation: `c${continuation}` }]);
+    const before = scorer.gauges;
+    const together = await Promise.all(calls.map((requests) => scorer.score(requests, quietContext)));
+    const { batches, rows } = scorer.gauges;
+    expect([batches - before.batches, rows - before.rows]).toEqual([1, 5]);
+    for (const [index, requests] of calls.entries()) {
+      const [alone] = await scorer.score(requests, quietContext);
+      expect(together[index]![0]!.logLikelihood).toBeCloseTo(alone!.logLikelihood, 5);
+    }
+  });
+
   it('drop the start of a context that is too long', async () => {
     const context = 'ca'.repeat(40);
     await expectScore({ context, continuation: 'cc' }, encode(`${context}cc`).slice(-33), 2);
@@ -113,14 +132,16 @@ describe('scoring', () => {
 
   it('names the request that cannot be scored', async () => {
     const good = { context: 'a', continuation: 'b c' };
-    await expect(score([good, { context: '', continuation: '' }])).rejects.toThrow(
-      /invalid_argument.*requests\[1\]\.continuation: is empty/,
-    );
-    await expect(score([{ context: 'a', continuation: 'b' }])).rejects.toThrow(/invalid_argument.*requests\[0\].*"b" adds no token/);
+    await expect(score([good, { context: '', continuation: '' }])).rejects.toThrow(/invalid_argument.*pairs\[1\]\.continuation: is empty/);
+    await expect(score([{ context: 'a', continuation: 'b' }])).rejects.toThrow(/invalid_argument.*pairs\[0\].*"b" adds no token/);
     await expect(score([{ context: 'a', continuation: 'ca'.repeat(20) }])).rejects.toThrow(/context_too_long.*40 tokens, the model 32/);
+    await expect(score([{ context: [2], continuation: [] }])).rejects.toMatchObject({ details: { field: 'pairs[0].continuation' } });
+    await expect(score([{ context: [2, 99], continuation: 'c' }])).rejects.toThrow(
+      /pairs\[0\]\.context: token 99 at position 1 is outside/,
+    );
     const bare = loadTokenizer({ tokenizerJson: { model: { type: 'BPE', vocab: { a: 0 }, merges: [] } } });
     await expect(scoreContinuations(model, bare, [{ context: '', continuation: 'a' }], engine, quietContext)).rejects.toThrow(
-      /requests\[0\]\.context/,
+      /pairs\[0\]\.context/,
     );
   });
 

@@ -1,4 +1,5 @@
 // Classifying, embedding and filling in masks with tiny encoders: answers of one text alone, and what is refused, with its place.
+import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { quietContext } from '#base';
 import type { Engine } from '#engine';
@@ -98,6 +99,37 @@ describe('a model that embeds', () => {
     const { encoder } = await load(embedTask);
     await expect(encoder.embed([], {}, quietContext)).rejects.toMatchObject({ details: { field: 'texts' } });
     await expect(encoder.embed(['the', ''], {}, quietContext)).rejects.toMatchObject({ details: { field: 'texts[1]' } });
+  });
+
+  it('answers the same whoever else is in the batch', async () => {
+    const { encoder } = await load(embedTask);
+    const words = 'the old bridge over red water'.split(' ');
+    const text = fc.array(fc.constantFrom(...words), { minLength: 1, maxLength: 20 }).map((chosen) => chosen.join(' '));
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.array(text, { minLength: 1, maxLength: 4 }), { minLength: 2, maxLength: 6 }), async (requests) => {
+        const before = encoder.gauges;
+        const together = await Promise.all(requests.map((texts) => encoder.embed(texts, {}, quietContext)));
+        expect(encoder.gauges.rows - before.rows).toBe(requests.flat().length);
+        for (const [index, texts] of requests.entries())
+          for (const [row, each] of texts.entries()) {
+            const [alone] = await encoder.embed([each], {}, quietContext);
+            expectNear(together[index]![row]!.values, alone!.values);
+          }
+      }),
+      { numRuns: 20 },
+    );
+    expect(encoder.gauges.batches).toBeLessThan(encoder.gauges.rows);
+  });
+
+  it('gives a request up that is cancelled, and goes on with others', async () => {
+    const { encoder } = await load(embedTask);
+    const stop = new AbortController();
+    const gone = encoder.embed(['the old bridge'], {}, { ...quietContext, signal: stop.signal });
+    const other = encoder.embed(['the old bridge'], {}, quietContext);
+    stop.abort();
+    await expect(gone).rejects.toMatchObject({ code: 'cancelled' });
+    expect(await other).toHaveLength(1);
+    expect(encoder.gauges).toMatchObject({ waitingRequests: 0, waitingRows: 0 });
   });
 
   it('is refused by name for other calls', async () => {

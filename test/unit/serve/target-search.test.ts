@@ -12,6 +12,7 @@ import { tinyGpt2 } from '../models/tiny-models.ts';
 const settings: SearchSettings = {
   beams: 1,
   maxTokens: 6,
+  minTokens: 0,
   lengthPenalty: 1,
   earlyStopping: false,
   noRepeatNgram: 0,
