@@ -69,6 +69,7 @@ export const errorCatalogue = {
   store_in_use: entry('FAILED_PRECONDITION', 'Stop the other process, or choose another store.'),
   job_not_found: entry('NOT_FOUND', 'List the jobs with `athanor jobs`.'),
   wrong_state: entry('FAILED_PRECONDITION', 'Look at the state of the job or model first.'),
+  no_chat_template: entry('INVALID_ARGUMENT', 'Send a prompt instead of messages, or import the model with a chat template.'),
   context_too_long: entry('INVALID_ARGUMENT', 'Shorten the prompt or ask for fewer tokens.'),
   message_too_large: entry('RESOURCE_EXHAUSTED', 'Send the data as a chunk stream.'),
   verification_failed: entry('ABORTED', 'Nothing was stored; the message says what the fresh process found. Run the job again.'),

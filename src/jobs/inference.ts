@@ -3,6 +3,7 @@ import { AppError, type OperationContext } from '#base';
 import type { Engine } from '#engine';
 import { ContinuationScorer, type ScoreRequest, type ScoreResult } from '#evaluate';
 import { type GenerationEvent, type GenerationRequest, LoadedModel } from '#serve';
+import type { Tokenizer } from '#text';
 import { describeModel, type ModelDescription } from './model-description.ts';
 import type { ModelHub, ModelLease } from './model-hub.ts';
 
@@ -12,10 +13,13 @@ export interface InferenceBackend {
   generate(model: string, request: GenerationRequest, signal: AbortSignal): AsyncIterable<GenerationEvent>;
   /** @throws AppError as `ContinuationScorer.score` */
   score(model: string, requests: readonly ScoreRequest[], context: OperationContext): Promise<readonly ScoreResult[]>;
-  tokenize(model: string, text: string): Promise<Int32Array>;
+  /** @param addSpecialTokens - put in what the tokenizer puts around a prompt */
+  tokenize(model: string, text: string, addSpecialTokens: boolean): Promise<Int32Array>;
   detokenize(model: string, ids: ArrayLike<number>): Promise<string>;
   /** @throws AppError `bad_name` | `model_not_found` | `bad_artefact` */
   describe(model: string): Promise<ModelDescription>;
+  /** Lives as long as its user wants, whatever becomes of the model. @throws as `describe` */
+  tokenizer(model: string): Promise<Tokenizer>;
 }
 
 /** Loads what is asked for and keeps programs with the model until it is unloaded. */
@@ -42,8 +46,8 @@ export class HubInference implements InferenceBackend {
     return this.#hub.using(model, async (lease) => (await this.#scorer(lease)).score(requests, context));
   }
 
-  tokenize(model: string, text: string): Promise<Int32Array> {
-    return this.#hub.using(model, async ({ tokenizer }) => tokenizer.encode(text, { addSpecialTokens: true }));
+  tokenize(model: string, text: string, addSpecialTokens: boolean): Promise<Int32Array> {
+    return this.#hub.using(model, async ({ tokenizer }) => tokenizer.encode(text, { addSpecialTokens }));
   }
 
   detokenize(model: string, ids: ArrayLike<number>): Promise<string> {
@@ -59,6 +63,10 @@ export class HubInference implements InferenceBackend {
 
   describe(model: string): Promise<ModelDescription> {
     return this.#hub.using(model, async ({ reference, model: { config }, tokenizer }) => describeModel(reference, config, tokenizer));
+  }
+
+  tokenizer(model: string): Promise<Tokenizer> {
+    return this.#hub.using(model, async ({ tokenizer }) => tokenizer);
   }
 
   #generator(lease: ModelLease): Promise<LoadedModel> {
