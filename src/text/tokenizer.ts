@@ -41,12 +41,12 @@ export interface Tokenizer extends DecodingTable {
   /** SHA-256 of everything that decides which ids a text becomes; equal for a teacher and a student that can be compared. */
   readonly hash: string;
   readonly beginToken?: number;
+  /** Stands for a token that a masked model fills in. */
+  readonly maskToken?: number;
   /** Ids that end a text; the first also separates documents. Empty when the files name none. */
   readonly endTokens: readonly number[];
   /** Fills batches. */
   readonly padToken?: number;
-  /** Stands in place of a token that the model is asked for. */
-  readonly maskToken?: number;
   /** The Jinja source, kept as text. */
   readonly chatTemplate?: string;
 
@@ -84,16 +84,16 @@ export function loadTokenizer(files: TokenizerFiles): Tokenizer {
   const beginToken = configuredToken(file, config, 'bos_token');
   const endToken = configuredToken(file, config, 'eos_token') ?? file.idByToken.get('<|endoftext|>');
   const padToken = file.idByToken.get(namedToken(config, 'pad_token') ?? '[PAD]');
-  const maskToken = file.idByToken.get(namedToken(config, 'mask_token') ?? '[MASK]') ?? file.idByToken.get('<mask>');
+  const maskToken = file.idByToken.get(namedToken(config, 'mask_token') ?? '') ?? usualMask(file);
   const chatTemplate = files.chatTemplate ?? readChatTemplate(config);
   const layouts = { single: layoutOf(encoder, file, false), pair: layoutOf(encoder, file, true) };
   const tokenizer: Tokenizer = {
     vocabularySize: [...file.tokenById.keys()].reduce((largest, id) => Math.max(largest, id), 0) + 1,
     hash: tokenizerDigest(file),
     ...(beginToken === undefined ? {} : { beginToken }),
+    ...(maskToken === undefined ? {} : { maskToken }),
     endTokens: endToken === undefined ? [] : [endToken],
     ...(padToken === undefined ? {} : { padToken }),
-    ...(maskToken === undefined ? {} : { maskToken }),
     ...(chatTemplate === undefined ? {} : { chatTemplate }),
     specialTokens: findSpecialTokens(file, config),
     pieces,
@@ -149,6 +149,11 @@ function namedToken(config: JsonObject, field: string): string | undefined {
   const value = config[field];
   const content = isObject(value) ? value['content'] : value;
   return typeof content === 'string' ? content : undefined;
+}
+
+/** Files without a configuration: what BERT's and RoBERTa's families call it, where it is a special token. */
+function usualMask({ addedTokens }: TokenizerFile): number | undefined {
+  return addedTokens.find(({ content, special }) => special && (content === '[MASK]' || content === '<mask>'))?.id;
 }
 
 /** The id of a token named in tokenizer_config.json, which must be in the vocabulary. */

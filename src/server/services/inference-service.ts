@@ -1,4 +1,4 @@
-// InferenceService: generating, scoring, tokenizing.
+// InferenceService: generating, scoring, classifying, embedding, filling in masks, tokenizing.
 import { AppError, quietContext } from '#base';
 import type { InferenceBackend } from '#jobs';
 import type { CallGate } from '../calls.ts';
@@ -6,6 +6,7 @@ import type { FinishReason } from '../gen/athanor/v1/FinishReason.ts';
 import type { GenerateRequest__Output } from '../gen/athanor/v1/GenerateRequest.ts';
 import type { GenerateResponse } from '../gen/athanor/v1/GenerateResponse.ts';
 import type { InferenceServiceHandlers } from '../gen/athanor/v1/InferenceService.ts';
+import { encoderCalls } from './encoder-calls.ts';
 
 const finishReasons = {
   end: 'FINISH_REASON_END',
@@ -13,11 +14,9 @@ const finishReasons = {
   length: 'FINISH_REASON_LENGTH',
 } as const satisfies Record<string, FinishReason>;
 
-/** The RPCs that have a handler; grpc-js answers the others with UNIMPLEMENTED. */
-type Handled = Pick<InferenceServiceHandlers, 'Generate' | 'Score' | 'Tokenize' | 'Detokenize'>;
-
-export function inferenceService(gate: CallGate, inference: InferenceBackend): Handled {
+export function inferenceService(gate: CallGate, inference: InferenceBackend): InferenceServiceHandlers {
   return {
+    ...encoderCalls(gate, inference),
     Generate: gate.serverStream((request, { signal }) => generate(inference, request, signal)),
     Score: gate.unary(async ({ model, pairs }, { signal }) => {
       if (pairs.length === 0)
