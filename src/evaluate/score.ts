@@ -6,9 +6,10 @@ import { borrowModel, causalNetwork, type Model, type ModelDeclaration } from '#
 import { hostTensor, int64, toNumbers } from '#tensor';
 import type { Tokenizer } from '#text';
 
+/** Texts, or token ids that are taken as they are. */
 export interface ScoreRequest {
-  readonly context: string;
-  readonly continuation: string;
+  readonly context: string | ArrayLike<number>;
+  readonly continuation: string | ArrayLike<number>;
 }
 
 export interface ScoreResult {
@@ -82,14 +83,13 @@ export class ContinuationScorer {
    * Scores all requests; results are in their order.
    *
    * Trailing spaces of a context count as the start of its continuation; the continuation's tokens are those of the whole text after
-   * as many as the context alone has; an empty context stands for the begin (else end) token. A text longer than the model
+   * as many as the context alone has, unless either is given as ids; an empty context stands for the begin (else end) token. A text longer than the model
    * loses the start of its context.
    *
    * @throws AppError `invalid_argument` (the request's index and text) | `context_too_long` | `cancelled`
    */
   async score(requests: readonly ScoreRequest[], context: OperationContext): Promise<ScoreResult[]> {
-    const { maxPositions } = this.#model.config;
-    const encoded = requests.map((request, index) => encodeRequest(request, index, this.#tokenizer, maxPositions));
+    const encoded = requests.map((request, index) => encodeRequest(request, index, this.#tokenizer, this.#model.config));
     const results: ScoreResult[] = new Array(requests.length);
     // Longest first: neighbours pad little, and a batch that is too large fails at once.
     const order = encoded
@@ -178,12 +178,37 @@ function readAndRelease(outputs: Readonly<Record<string, DeviceBuffer>>, name: s
   return values;
 }
 
-function encodeRequest({ context, continuation }: ScoreRequest, index: number, tokenizer: Tokenizer, maxPositions: number): EncodedRequest {
+function encodeRequest(request: ScoreRequest, index: number, tokenizer: Tokenizer, config: Model['config']): EncodedRequest {
+  const { maxPositions } = config;
   const place = `requests[${index}]`;
+  const [before, after] = tokensOf(request, tokenizer, config, place);
+  if (after.length > maxPositions)
+    throw new AppError('context_too_long', `${place}: the continuation has ${after.length} tokens, the model ${maxPositions} positions.`);
+  const whole = Int32Array.of(...before, ...after);
+  // The last token is only a label; what does not fit is cut from the start of the context.
+  return { tokens: whole.subarray(Math.max(0, whole.length - 1 - maxPositions), whole.length - 1), labels: after };
+}
+
+/** What is read and what should follow. */
+function tokensOf(
+  { context, continuation }: ScoreRequest,
+  tokenizer: Tokenizer,
+  config: Model['config'],
+  place: string,
+): readonly [Int32Array, Int32Array] {
+  const encode = (each: string): Int32Array => tokenizer.encode(each, { addSpecialTokens: false });
+  if (typeof context !== 'string' || typeof continuation !== 'string') {
+    // Ids say where the continuation begins: nothing moves from one side to the other.
+    const [before, after] = [context, continuation].map((side) =>
+      typeof side === 'string' ? encode(side) : checkIds(side, config, place),
+    );
+    if (before === undefined || after === undefined || after.length === 0)
+      throw new AppError('invalid_argument', `${place}.continuation: is empty. Give at least one token to score.`);
+    return before.length === 0 ? withoutContext(after, tokenizer, place) : [before, after];
+  }
   const trimmed = context.trimEnd();
   const text = context.slice(trimmed.length) + continuation;
   if (text === '') throw new AppError('invalid_argument', `${place}.continuation: is empty. Give at least one token to score.`);
-  const encode = (each: string): Int32Array => tokenizer.encode(each, { addSpecialTokens: false });
   const [before, after] =
     trimmed === '' ? withoutContext(encode(text), tokenizer, place) : splitAt(encode(trimmed + text), encode(trimmed).length);
   if (after.length === 0)
@@ -191,11 +216,14 @@ function encodeRequest({ context, continuation }: ScoreRequest, index: number, t
       'invalid_argument',
       `${place}: the continuation "${text.slice(0, 40)}" adds no token to its context. Move the end of the context into the continuation.`,
     );
-  if (after.length > maxPositions)
-    throw new AppError('context_too_long', `${place}: the continuation has ${after.length} tokens, the model ${maxPositions} positions.`);
-  const whole = Int32Array.of(...before, ...after);
-  // The last token is only a label; what does not fit is cut from the start of the context.
-  return { tokens: whole.subarray(Math.max(0, whole.length - 1 - maxPositions), whole.length - 1), labels: after };
+  return [before, after];
+}
+
+/** @throws AppError `invalid_argument` */
+function checkIds(ids: ArrayLike<number>, { vocabularySize }: Model['config'], place: string): Int32Array {
+  const wrong = Array.from(ids).find((id) => !Number.isInteger(id) || id < 0 || id >= vocabularySize);
+  if (wrong !== undefined) throw new AppError('invalid_argument', `${place}: token ${wrong} is outside 0..${vocabularySize - 1}.`);
+  return Int32Array.from(ids);
 }
 
 function splitAt(ids: Int32Array, length: number): readonly [Int32Array, Int32Array] {
