@@ -29,6 +29,9 @@ const parameterNames: Readonly<Record<string, string>> = {
   minNewTokens: 'min_tokens',
 };
 
+/** What these say is wrong with the name of the model. */
+const namesModel: ReadonlySet<ErrorCode> = new Set(['model_not_found', 'bad_name', 'wrong_task']);
+
 /** Seconds after which an overloaded or restarting server is worth another try. */
 const retryAfter: Readonly<Record<number, string>> = { 429: '1', 503: '2' };
 
@@ -71,7 +74,7 @@ export function errorReply(thrown: unknown): ErrorReply {
   const error = publicError(thrown);
   const status = ownStatus[error.code] ?? statusCodes[errorCatalogue[error.code].status];
   const retry = retryAfter[status];
-  const field = error.details['field'];
+  const field = error.details['field'] ?? (namesModel.has(error.code) ? 'model' : undefined);
   const message = error.message.length > 1500 ? `${error.message.slice(0, 1500)} …` : error.message;
   return {
     status,

@@ -19,6 +19,7 @@ const largestBatch = 2048;
 const unsupported = (why: string) =>
   z
     .unknown()
+    .optional()
     .refine((value) => value === undefined || value === null || (Array.isArray(value) && value.length === 0), `is not supported: ${why}`);
 
 const samplingFields = {
@@ -112,7 +113,9 @@ function read<Schema extends z.ZodType>(schema: Schema, body: unknown): z.infer<
   const [issue] = result.error.issues;
   const path = issue?.path.map(String) ?? [];
   if (path.length === 0) throw new AppError('invalid_argument', 'the body must be a JSON object with the fields of this call.');
-  throw new AppError('invalid_argument', `${path.join('.')}: ${issue?.message ?? 'is wrong'}.`, { details: { field: path[0] ?? '' } });
+  throw new AppError('invalid_argument', `${path.join('.')}: ${(issue?.message ?? 'is wrong').replace(/\.?$/, '.')}`, {
+    details: { field: path[0] ?? '' },
+  });
 }
 
 export type Prompt = string | readonly number[];

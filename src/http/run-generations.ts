@@ -1,4 +1,5 @@
 // The generations of one HTTP request, side by side, and what becomes of their events.
+import { setMaxListeners } from 'node:events';
 import { AppError, at } from '#base';
 import type { InferenceBackend } from '#jobs';
 import type { FinishReason, GenerationEvent, GenerationRequest, TokenLogprobs } from '#serve';
@@ -49,6 +50,8 @@ export async function runGenerations(
 ): Promise<RequestUsage> {
   const stop = new AbortController();
   const all = AbortSignal.any([signal, stop.signal]);
+  // Every generation listens to it.
+  setMaxListeners(0, all);
   let [promptTokens, generatedTokens, cachedTokens] = [0, 0, 0];
   const run = async (promptIndex: number): Promise<void> => {
     const request = at(requests, promptIndex);

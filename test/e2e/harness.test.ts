@@ -1,0 +1,147 @@
+// lm-evaluation-harness over gRPC (our model class) and over HTTP (its own client), against numbers that transformers gave.
+import { execFile } from 'node:child_process';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { gunzipSync } from 'node:zlib';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { AthanorClient } from '#server';
+import { harnessEnvironment } from '#test/harness-environment';
+import { describeWithShared, repositoryRoot } from '#test/shared';
+import { temporaryFolderForSuite } from '#test/temporary';
+import { type RunningServer, startServer } from '../../src/cli/compose.ts';
+
+type Score = readonly [logLikelihood: number, isGreedy: boolean];
+
+interface Golden {
+  readonly lambada: { readonly rows: readonly number[]; readonly scores: readonly Score[]; readonly accuracy: number };
+  readonly blimp: { readonly rows: readonly number[]; readonly scores: readonly (readonly [Score, Score])[]; readonly accuracy: number };
+}
+
+/** What the harness wrote of one run, by task. */
+interface Run {
+  readonly results: Readonly<Record<string, Readonly<Record<string, number | string>>>>;
+  readonly samples: Readonly<Record<string, readonly (readonly unknown[])[]>>;
+}
+
+const goldenFolder = join(repositoryRoot, 'test/golden/harness');
+const golden = JSON.parse(readFileSync(join(goldenFolder, 'golden.json'), 'utf8')) as Golden;
+const tasks = ['lambada_subset', 'blimp_subset', 'rolling_subset', 'continue_subset'];
+/** Of log-likelihoods, nats. */
+const tolerance = 1e-3;
+
+describeWithShared(
+  'lm-evaluation-harness',
+  (shared) => {
+    const folder = temporaryFolderForSuite();
+    let running: RunningServer | undefined;
+    let python = '';
+    let missing = '';
+
+    beforeAll(async () => {
+      const environment = await harnessEnvironment();
+      if ('missing' in environment) {
+        missing = environment.missing;
+        return;
+      }
+      python = environment.python;
+      running = await startServer({
+        store: join(folder, 'store'),
+        address: '127.0.0.1:0',
+        httpAddress: '127.0.0.1:0',
+        checkResults: false,
+      });
+      const client = new AthanorClient(`127.0.0.1:${running.server.port}`);
+      const path = join(repositoryRoot, 'test/fixtures/models/wiki-gpt2-7m');
+      await client.unary(client.protocol.model.Import, { name: 'wiki', path });
+      client.close();
+      writeDocuments(shared);
+    });
+
+    afterAll(() => running?.stop({ graceMs: 100 }));
+
+    /** The rows of the golden numbers, and texts of our own, as files of the harness's local tasks. */
+    function writeDocuments(data: string): void {
+      const pick = (text: string, rows: readonly number[]): string => {
+        const lines = text.split('\n');
+        return rows.map((row) => `${lines[row] ?? ''}\n`).join('');
+      };
+      const lambada = readFileSync(join(data, 'data/eval/lambada/lambada_openai.jsonl'), 'utf8');
+      writeFileSync(join(folder, 'lambada.jsonl'), pick(lambada, golden.lambada.rows));
+      const blimp = gunzipSync(readFileSync(join(data, 'data/eval/blimp/blimp.jsonl.gz'))).toString();
+      writeFileSync(join(folder, 'blimp.jsonl'), pick(blimp, golden.blimp.rows));
+      const text = readFileSync(join(repositoryRoot, 'test/fixtures/text/evaluate.txt'), 'utf8');
+      const documents = (texts: readonly string[]): string => texts.map((each) => `${JSON.stringify({ text: each })}\n`).join('');
+      // The second one is longer than the model's 512 positions.
+      writeFileSync(join(folder, 'rolling.jsonl'), documents([text.slice(0, 300), text.slice(1000, 6000)]));
+      writeFileSync(join(folder, 'continue.jsonl'), documents(['The city of', 'In 1912 the', text.slice(0, 4000)]));
+    }
+
+    async function evaluate(name: string, model: string, modelArgs: string, command: readonly string[] = ['-m', 'lm_eval']): Promise<Run> {
+      const out = join(folder, name);
+      const args = ['--model', model, '--model_args', modelArgs, '--tasks', tasks.join(','), '--include_path', join(goldenFolder, 'tasks')];
+      await promisify(execFile)(python, [...command, ...args, '--batch_size', '16', '--output_path', out, '--log_samples'], {
+        cwd: folder,
+        maxBuffer: 2 ** 24,
+        env: { ...process.env, HF_HOME: join(folder, 'hf'), HF_HUB_OFFLINE: '1', HF_DATASETS_OFFLINE: '1', OPENAI_API_KEY: '' },
+      });
+      return readRun(out);
+    }
+
+    it('gets over gRPC and over HTTP what transformers gives', async (context) => {
+      if (running === undefined) return context.skip(missing);
+      // The CLI by its name: the client's start-up file must have told it of the model.
+      const grpc = await evaluate('grpc', 'athanor', `target=127.0.0.1:${running.server.port},model=wiki,max_length=511`);
+      const url = `http://127.0.0.1:${running.http?.port}/v1/completions`;
+      const http = await evaluate('http', 'local-completions', `model=wiki,base_url=${url},max_length=512,num_concurrent=2`);
+      for (const run of [grpc, http]) {
+        expect(run.results['lambada_subset']?.['acc,none']).toBe(golden.lambada.accuracy);
+        expect(run.results['blimp_subset']?.['acc,none']).toBe(golden.blimp.accuracy);
+        expectScores(
+          run.samples['lambada_subset'],
+          golden.lambada.scores.map((score) => [score]),
+        );
+        expectScores(run.samples['blimp_subset'], golden.blimp.scores);
+      }
+      expect(http.samples['continue_subset']).toEqual(grpc.samples['continue_subset']);
+      const rolling = [grpc, http].map((run) => run.samples['rolling_subset']?.flat() as number[]);
+      expect(rolling[0]).toHaveLength(2);
+      for (const [index, value] of (rolling[0] ?? []).entries()) expect(rolling[1]?.[index]).toBeCloseTo(value, 2);
+      const bits = grpc.results['rolling_subset']?.['bits_per_byte,none'];
+      expect(bits).toBeGreaterThan(0.5);
+      expect(bits).toBeLessThan(2);
+    });
+
+    it('knows the model by `python -m athanor.lm_eval` too, and names a model that is not there', async (context) => {
+      if (running === undefined) return context.skip(missing);
+      const target = `target=127.0.0.1:${running.server.port}`;
+      const run = evaluate('nobody', 'athanor', `${target},model=nobody`, ['-m', 'athanor.lm_eval']);
+      await expect(run).rejects.toThrow(/model_not_found/);
+    });
+  },
+  ['data/eval/lambada/lambada_openai.jsonl', 'data/eval/blimp/blimp.jsonl.gz'],
+);
+
+function readRun(folder: string): Run {
+  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' });
+  const results = files.find((file) => /results_[^/]*\.json$/.test(file)) ?? '';
+  const report = JSON.parse(readFileSync(join(folder, results), 'utf8')) as Pick<Run, 'results'>;
+  const samples = tasks.map((task) => {
+    const file = files.find((each) => each.includes(`samples_${task}_`)) ?? '';
+    const rows = readFileSync(join(folder, file), 'utf8').trim().split('\n');
+    const parsed = rows.map((row) => JSON.parse(row) as { readonly doc_id: number; readonly filtered_resps: readonly unknown[] });
+    return [task, parsed.sort((left, right) => left.doc_id - right.doc_id).map((row) => row.filtered_resps)] as const;
+  });
+  return { results: report.results, samples: Object.fromEntries(samples) };
+}
+
+function expectScores(found: readonly (readonly unknown[])[] | undefined, expected: readonly (readonly Score[])[]): void {
+  const scores = (found ?? []) as readonly (readonly (readonly [number | string, boolean | string])[])[];
+  expect(scores).toHaveLength(expected.length);
+  for (const [row, answers] of expected.entries())
+    for (const [column, [logLikelihood, isGreedy]] of answers.entries()) {
+      const [value, greedy] = scores[row]?.[column] ?? [Number.NaN, ''];
+      expect(Math.abs(Number(value) - logLikelihood), `row ${row}`).toBeLessThanOrEqual(tolerance);
+      expect(String(greedy).toLowerCase(), `row ${row}`).toBe(String(isGreedy));
+    }
+}
