@@ -41,12 +41,12 @@ export interface Tokenizer extends DecodingTable {
   /** SHA-256 of everything that decides which ids a text becomes; equal for a teacher and a student that can be compared. */
   readonly hash: string;
   readonly beginToken?: number;
-  /** Stands for a token that a masked model fills in. */
-  readonly maskToken?: number;
   /** Ids that end a text; the first also separates documents. Empty when the files name none. */
   readonly endTokens: readonly number[];
   /** Fills batches. */
   readonly padToken?: number;
+  /** Stands for a token that a masked model fills in. */
+  readonly maskToken?: number;
   /** The Jinja source, kept as text. */
   readonly chatTemplate?: string;
 
@@ -91,8 +91,8 @@ export function loadTokenizer(files: TokenizerFiles): Tokenizer {
     vocabularySize: [...file.tokenById.keys()].reduce((largest, id) => Math.max(largest, id), 0) + 1,
     hash: tokenizerDigest(file),
     ...(beginToken === undefined ? {} : { beginToken }),
-    ...(maskToken === undefined ? {} : { maskToken }),
     endTokens: endToken === undefined ? [] : [endToken],
+    ...(maskToken === undefined ? {} : { maskToken }),
     ...(padToken === undefined ? {} : { padToken }),
     ...(chatTemplate === undefined ? {} : { chatTemplate }),
     specialTokens: findSpecialTokens(file, config),
