@@ -48,7 +48,7 @@ _SETTINGS = {
 _LENGTHS = ("max_gen_toks", "max_new_tokens", "max_tokens", "max_completion_tokens")
 
 
-class AthanorLM(LM):  # type: ignore[misc] - the harness has no types
+class AthanorLM(LM):  # type: ignore[misc]  # the harness has no types
     """A model of an athanor server.
 
     Args:
