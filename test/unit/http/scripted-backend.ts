@@ -8,7 +8,7 @@ import type { InferenceBackend, ModelDescription } from '#jobs';
 import type { GenerationEvent, GenerationRequest } from '#serve';
 import { byteTokenizer } from '../serve/fakes.ts';
 
-export const description: ModelDescription = {
+const description: ModelDescription = {
   reference: 'fake@1',
   task: 'causal',
   vocabularySize: 258,

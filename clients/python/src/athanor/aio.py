@@ -13,6 +13,20 @@ import grpc
 
 from . import _requests as requests
 from . import _wire
+from ._answers import (
+    Classification,
+    Continuation,
+    Continuations,
+    Embedding,
+    FinishReason,
+    MaskCandidate,
+    Piece,
+    Score,
+    TokenLogprob,
+    Usage,
+    classifications,
+    filled_masks,
+)
 from ._channel import DEFAULT_TARGET, HEALTH_METHOD, ChannelOption, call_error, channel_options
 from ._folder import FolderWriter, upload_parts
 from ._gen.v1 import inference_pb2, inference_pb2_grpc, job_pb2, job_pb2_grpc, model_pb2, model_pb2_grpc
@@ -20,27 +34,15 @@ from ._progress import ProgressBar
 from ._watching import EventCursor
 from .errors import AthanorError, Unavailable
 from .types import (
-    Classification,
     CompressResult,
-    Continuation,
-    Continuations,
     DistillResult,
-    Embedding,
     EvaluationReport,
-    FinishReason,
     HealthStatus,
     JobEvent,
     JobResult,
     JobState,
     JobStatus,
-    MaskCandidate,
     Model,
-    Piece,
-    Score,
-    TokenLogprob,
-    Usage,
-    classifications,
-    filled_masks,
     health_status,
     job_state_to_wire,
     outcome_of,
