@@ -3,8 +3,6 @@
 //
 // The server is a process of its own; the loop runs in this one, with the same engine settings, while the server waits. The sides take turns
 // inside each round; medians over the rounds. Times are from the first request to the last token, prompts of four tokens included.
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,11 +13,11 @@ import { fastestForm, initializeModel } from '#models';
 import { LoadedModel, ModelRunner } from '#serve';
 import { AthanorClient } from '#server';
 import { importHuggingFace, LocalStore } from '#store';
+import { startServeProcess } from '#test/serve-process';
 import { tokenizerFromFiles } from '#text';
 import { gpt2Small } from './gpt2-small.ts';
 
 const fixture = fileURLToPath(new URL('../fixtures/models/wiki-gpt2-7m', import.meta.url));
-const launcher = fileURLToPath(new URL('../../src/cli/athanor.js', import.meta.url));
 const prompt = [426, 917, 277, 10];
 
 /** One way to the tokens: runs all streams to their end. */
@@ -34,8 +32,8 @@ async function main(): Promise<void> {
   const store = await LocalStore.open(folder);
   await store.saveArtefact('model', { ...imported, model, meta: {} }, quietContext);
   const engine = await createOnnxEngine({ device: 'cpu' });
-  const server = await startServer(folder);
-  const client = new AthanorClient(`127.0.0.1:${server.port}`);
+  const server = await startServeProcess(folder, ['--http', '127.0.0.1:0']);
+  const client = new AthanorClient(server.target);
   const tokenizer = tokenizerFromFiles(imported.tokenizerFiles);
   const runner = await ModelRunner.create(engine, fastestForm(model), { name: 'loop', contextTokens: 512 });
   const loaded = await LoadedModel.load(engine, model, { tokenizer, contextTokens: 512, slots: streams });
@@ -43,7 +41,7 @@ async function main(): Promise<void> {
     'bare loop': bareLoop(runner),
     'in this process': inProcess(loaded),
     gRPC: overGrpc(client),
-    'HTTP events': overHttp(server.httpPort),
+    'HTTP events': overHttp(server.httpUrl ?? ''),
   };
   try {
     const times = new Map<string, number[]>();
@@ -62,7 +60,7 @@ async function main(): Promise<void> {
       process.stdout.write(`| ${name} | ${speed(name).toFixed(0)} | ${(speed(name) / speed('bare loop')).toFixed(2)}× |\n`);
   } finally {
     client.close();
-    server.stop();
+    await server.end('SIGTERM');
     await loaded.unload();
     await runner.dispose();
     await engine.dispose();
@@ -109,10 +107,10 @@ function overGrpc(client: AthanorClient): Side {
     });
 }
 
-function overHttp(port: number): Side {
+function overHttp(url: string): Side {
   return (streams, tokens) =>
     all(streams, async () => {
-      const response = await fetch(`http://127.0.0.1:${port}/v1/completions`, {
+      const response = await fetch(`${url}/v1/completions`, {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
         body: JSON.stringify({
@@ -147,19 +145,6 @@ function likeliest(logits: unknown): number {
 function median(values: readonly number[]): number {
   const sorted = [...values].sort((left, right) => left - right);
   return sorted[sorted.length >> 1] ?? Number.NaN;
-}
-
-async function startServer(store: string): Promise<{ readonly port: number; readonly httpPort: number; stop(): void }> {
-  const child = spawn(process.execPath, [launcher, 'serve', '--listen', '127.0.0.1:0', '--http', '127.0.0.1:0', '--store', store], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  let text = '';
-  for (;;) {
-    const [data] = (await once(child.stdout, 'data')) as [Buffer];
-    text += data.toString();
-    const [port, httpPort] = Array.from(text.matchAll(/:(\d+)\n/g), (match) => Number(match[1]));
-    if (port !== undefined && httpPort !== undefined) return { port, httpPort, stop: () => child.kill('SIGTERM') };
-  }
 }
 
 await main();
