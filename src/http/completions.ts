@@ -3,6 +3,7 @@ import { at } from '#base';
 import type { GenerationRequest, TokenLogprobs } from '#serve';
 import type { Tokenizer } from '#text';
 import { joinLogprobs, LogprobWriter, noLogprobs } from './completion-logprobs.ts';
+import { badField } from './errors.ts';
 import type { Exchange } from './exchange.ts';
 import { generationSettings } from './generation-settings.ts';
 import { PieceStream } from './piece-stream.ts';
@@ -12,10 +13,18 @@ import { type AnswerHead, answerHead, type Services } from './services.ts';
 
 /** As OpenAI's API defines it. */
 const defaultTokens = 16;
+/** Continuations that one request may have generated. */
+const largestAnswer = 4096;
 
 export async function completions(exchange: Exchange, services: Services, body: unknown, pathModel?: string): Promise<void> {
   const request = readCompletion(body);
   const prompts = readPrompts(request.prompt);
+  const numChoices = prompts.length * Math.max(request.n ?? 1, request.best_of ?? 1);
+  if (numChoices > largestAnswer)
+    throw badField(
+      'n',
+      `${prompts.length} prompts with so many continuations each are ${numChoices}, more than ${largestAnswer}. Ask for fewer.`,
+    );
   const model = await services.modelOf(request.model, pathModel);
   const writer = new ChoiceWriter(request, prompts, await services.inference.tokenizer(model));
   const requests = prompts.map((prompt) => generationRequest(request, prompt));

@@ -24,6 +24,13 @@ describe('requests that cannot be answered', () => {
     ['NaN', '/v1/completions', '{"prompt":"x","temperature":NaN}', 400, 'bad_json'],
     ['a number beyond all numbers', '/v1/completions', '{"prompt":"x","temperature":1e999}', 400, 'invalid_argument'],
     ['a suffix', '/v1/completions', '{"prompt":"x","suffix":"y"}', 400, 'invalid_argument'],
+    [
+      'more continuations than one answer holds',
+      '/v1/completions',
+      `{"n":128,"prompt":${JSON.stringify(Array(40).fill('x'))}}`,
+      400,
+      'invalid_argument',
+    ],
     ['no messages', '/v1/chat/completions', '{"messages":[]}', 400, 'invalid_argument'],
     ['no template', '/v1/chat/completions', '{"messages":[{"role":"user","content":"x"}]}', 400, 'no_chat_template'],
     ['an image', '/v1/chat/completions', '{"messages":[{"role":"user","content":[{"type":"image_url"}]}]}', 400, 'invalid_argument'],
