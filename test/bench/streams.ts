@@ -2,7 +2,8 @@
 // `npx tsx test/bench/streams.ts [wiki|gpt2-small] [streams] [tokens] [rounds]`.
 //
 // The server is a process of its own; the loop runs in this one, with the same engine settings, while the server waits. The sides take turns
-// inside each round; medians over the rounds. Times are from the first request to the last token, prompts of four tokens included.
+// inside each round; medians over the rounds. The streams' times are from the first request to the last token, prompts of four tokens included;
+// the loop's leave the prompts out.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,13 +16,15 @@ import { AthanorClient } from '#server';
 import { importHuggingFace, LocalStore } from '#store';
 import { startServeProcess } from '#test/serve-process';
 import { tokenizerFromFiles } from '#text';
+import { bareLoop } from './bare-loop.ts';
 import { gpt2Small } from './gpt2-small.ts';
+import { median } from './peer.ts';
 
 const fixture = fileURLToPath(new URL('../fixtures/models/wiki-gpt2-7m', import.meta.url));
 const prompt = [426, 917, 277, 10];
 
-/** One way to the tokens: runs all streams to their end. */
-type Side = (streams: number, tokens: number) => Promise<void>;
+/** One way to the tokens: runs all streams to their end and answers the tokens of a second. */
+type Side = (streams: number, tokens: number) => Promise<number>;
 
 async function main(): Promise<void> {
   const [shape = 'wiki', ...numbers] = process.argv.slice(2);
@@ -38,21 +41,20 @@ async function main(): Promise<void> {
   const runner = await ModelRunner.create(engine, fastestForm(model), { name: 'loop', contextTokens: 512 });
   const loaded = await LoadedModel.load(engine, model, { tokenizer, contextTokens: 512, slots: streams });
   const sides: Readonly<Record<string, Side>> = {
-    'bare loop': bareLoop(runner),
+    'bare loop': (count, length) => bareLoop(runner, Array(count).fill(prompt), length),
     'in this process': inProcess(loaded),
     gRPC: overGrpc(client),
     'HTTP events': overHttp(server.httpUrl ?? ''),
   };
   try {
-    const times = new Map<string, number[]>();
+    const rates = new Map<string, number[]>();
     for (let round = -1; round < rounds; round++)
       for (const [name, side] of Object.entries(sides)) {
-        const start = performance.now();
-        await side(streams, tokens);
+        const rate = await side(streams, tokens);
         // The first round loads and compiles.
-        if (round >= 0) times.set(name, [...(times.get(name) ?? []), performance.now() - start]);
+        if (round >= 0) rates.set(name, [...(rates.get(name) ?? []), rate]);
       }
-    const speed = (name: string): number => (streams * tokens * 1000) / median(times.get(name) ?? []);
+    const speed = (name: string): number => median(rates.get(name) ?? []);
     process.stdout.write(
       `${shape}, ${streams} streams of ${tokens} tokens, ${rounds} rounds\n| side | tokens/s | of the loop |\n| --- | --- | --- |\n`,
     );
@@ -68,26 +70,9 @@ async function main(): Promise<void> {
   }
 }
 
-/** Steps of all sequences with the likeliest token, and nothing else. */
-function bareLoop(runner: ModelRunner): Side {
-  let lastId = 0;
-  return async (streams, tokens) => {
-    const next = new Map<number, number>();
-    for (let stream = 0; stream < streams; stream++) {
-      const id = ++lastId;
-      const results = await runner.run([{ id, tokens: prompt, wantsLogits: 'last' }]);
-      next.set(id, likeliest(results.get(id)));
-    }
-    for (let count = 1; count < tokens; count++) {
-      const results = await runner.run([...next].map(([id, token]) => ({ id, tokens: [token], wantsLogits: 'last' as const })));
-      for (const id of next.keys()) next.set(id, likeliest(results.get(id)));
-    }
-    for (const id of next.keys()) runner.release(id);
-  };
-}
-
 function inProcess(model: LoadedModel): Side {
-  return (streams, tokens) => all(streams, () => counted(model.generate({ prompt, maxNewTokens: tokens, ignoreEnd: true }), tokens));
+  return (streams, tokens) =>
+    rateOf(streams, tokens, () => counted(model.generate({ prompt, maxNewTokens: tokens, ignoreEnd: true }), tokens));
 }
 
 async function counted(events: AsyncIterable<{ readonly kind: string }>, tokens: number): Promise<void> {
@@ -99,7 +84,7 @@ async function counted(events: AsyncIterable<{ readonly kind: string }>, tokens:
 function overGrpc(client: AthanorClient): Side {
   const request = { model: 'model', tokens: { ids: prompt }, ignoreEnd: true };
   return (streams, tokens) =>
-    all(streams, async () => {
+    rateOf(streams, tokens, async () => {
       let seen = 0;
       for await (const { tokenIds } of client.serverStream(client.protocol.inference.Generate, { ...request, maxNewTokens: tokens }))
         seen += tokenIds.length;
@@ -109,7 +94,7 @@ function overGrpc(client: AthanorClient): Side {
 
 function overHttp(url: string): Side {
   return (streams, tokens) =>
-    all(streams, async () => {
+    rateOf(streams, tokens, async () => {
       const response = await fetch(`${url}/v1/completions`, {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
@@ -127,24 +112,15 @@ function overHttp(url: string): Side {
     });
 }
 
-async function all(count: number, work: () => Promise<void>): Promise<void> {
-  await Promise.all(Array.from({ length: count }, work));
+/** Tokens a second of streams that run side by side. */
+async function rateOf(streams: number, tokens: number, work: () => Promise<void>): Promise<number> {
+  const start = performance.now();
+  await Promise.all(Array.from({ length: streams }, work));
+  return (streams * tokens * 1000) / (performance.now() - start);
 }
 
 function check(seen: number, tokens: number): void {
   if (seen !== tokens) throw new Error(`a stream brought ${seen} of ${tokens} tokens`);
-}
-
-function likeliest(logits: unknown): number {
-  if (!(logits instanceof Float32Array)) throw new Error('the step failed');
-  let best = 0;
-  for (let id = 1; id < logits.length; id++) if ((logits[id] ?? 0) > (logits[best] ?? 0)) best = id;
-  return best;
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((left, right) => left - right);
-  return sorted[sorted.length >> 1] ?? Number.NaN;
 }
 
 await main();
