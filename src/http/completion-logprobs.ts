@@ -12,10 +12,6 @@ export interface CompletionLogprobs {
   readonly text_offset: number[];
 }
 
-export function noLogprobs(): CompletionLogprobs {
-  return { tokens: [], token_logprobs: [], top_logprobs: [], text_offset: [] };
-}
-
 /** Writes the lists of one choice, piece by piece. */
 export class LogprobWriter {
   readonly #tokenizer: Tokenizer;
@@ -34,7 +30,7 @@ export class LogprobWriter {
    * among them, with the same number. Texts that two tokens share keep the larger one.
    */
   write(tokens: readonly TokenLogprobs[]): CompletionLogprobs {
-    const lists = noLogprobs();
+    const lists: CompletionLogprobs = { tokens: [], token_logprobs: [], top_logprobs: [], text_offset: [] };
     for (const { id, logProbability, top } of tokens) {
       const text = tokenText(this.#tokenizer, id);
       lists.tokens.push(text);
@@ -55,13 +51,4 @@ export class LogprobWriter {
     }
     return lists;
   }
-}
-
-export function joinLogprobs(left: CompletionLogprobs, right: CompletionLogprobs): CompletionLogprobs {
-  return {
-    tokens: [...left.tokens, ...right.tokens],
-    token_logprobs: [...left.token_logprobs, ...right.token_logprobs],
-    top_logprobs: [...left.top_logprobs, ...right.top_logprobs],
-    text_offset: [...left.text_offset, ...right.text_offset],
-  };
 }

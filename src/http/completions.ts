@@ -2,7 +2,7 @@
 import { at } from '#base';
 import type { GenerationRequest, TokenLogprobs } from '#serve';
 import type { Tokenizer } from '#text';
-import { joinLogprobs, LogprobWriter, noLogprobs } from './completion-logprobs.ts';
+import { LogprobWriter } from './completion-logprobs.ts';
 import { badField } from './errors.ts';
 import type { Exchange } from './exchange.ts';
 import { generationSettings } from './generation-settings.ts';
@@ -26,8 +26,12 @@ export async function completions(exchange: Exchange, services: Services, body: 
       `${prompts.length} prompts with so many continuations each are ${numChoices}, more than ${largestAnswer}. Ask for fewer.`,
     );
   const model = await services.modelOf(request.model, pathModel);
-  const writer = new ChoiceWriter(request, prompts, await services.inference.tokenizer(model));
-  const requests = prompts.map((prompt) => generationRequest(request, prompt));
+  const tokenizer = await services.inference.tokenizer(model);
+  const writer = new ChoiceWriter(request, prompts, tokenizer);
+  const requests = prompts.map((prompt) => {
+    const isBare = typeof prompt === 'string' && request.add_special_tokens === false;
+    return generationRequest(request, isBare ? tokenizer.encode(prompt, { addSpecialTokens: false }) : prompt);
+  });
   const head = answerHead('cmpl', 'text_completion', model);
   const run = (sink: Parameters<typeof runGenerations>[4]): Promise<RequestUsage> =>
     runGenerations(services.inference, model, requests, exchange.signal, sink).then((usage) => billed(request, usage));
@@ -74,7 +78,7 @@ function joined([first = { text: '', tokens: 0, logprobs: [] }, ...others]: read
   return { ...bare, logprobs };
 }
 
-function generationRequest(request: CompletionRequest, prompt: Prompt): GenerationRequest {
+function generationRequest(request: CompletionRequest, prompt: GenerationRequest['prompt']): GenerationRequest {
   const { max_tokens = defaultTokens, best_of, logprobs, echo = false } = request;
   return {
     ...generationSettings(request),
@@ -119,14 +123,10 @@ class ChoiceWriter {
     const prompt = opens ? this.#promptText(promptIndex) : '';
     const before = opens ? (this.#promptLogprobs.get(promptIndex) ?? []) : [];
     const answer: Piece = max_tokens === 0 ? { ...piece, text: '', logprobs: [] } : piece;
-    const writer = this.#writer(choice);
     return {
       index: choice,
       text: prompt + answer.text,
-      logprobs:
-        logprobs === undefined
-          ? null
-          : joinLogprobs(before.length === 0 ? noLogprobs() : writer.write(before), writer.write(answer.logprobs)),
+      logprobs: logprobs === undefined ? null : this.#writer(choice).write([...before, ...answer.logprobs]),
       finish_reason: max_tokens === 0 && piece.reason !== undefined ? 'length' : (piece.reason ?? null),
     };
   }

@@ -49,6 +49,8 @@ const completionSchema = z.object({
   max_tokens: optional(count),
   best_of: optional(z.int().min(1).max(128)),
   echo: optional(z.boolean()),
+  /** Of text prompts: what the tokenizer puts around a prompt. */
+  add_special_tokens: optional(z.boolean()),
   logprobs: optional(z.int().min(0).max(20)),
   suffix: unsupported('the model only continues texts. Leave it out.'),
 });

@@ -150,6 +150,13 @@ describe('completions', () => {
     expect(requests[2]?.prompt).toEqual([3]);
   });
 
+  it('leave out what the tokenizer puts around a text where that is asked for', async () => {
+    const { post, requests } = await scripted(saying('a'));
+    const { choices } = await json(await post('/v1/completions', { prompt: ['xy', [3]], add_special_tokens: false, echo: true }));
+    expect(requests.map(({ prompt }) => Array.from(prompt as ArrayLike<number>))).toEqual([[120, 121], [3]]);
+    expect(choices).toMatchObject([{ text: 'xya' }, {}]);
+  });
+
   it('number the continuations of all prompts and sum their usage', async () => {
     const { post } = await scripted(saying('a', 'b'));
     const { choices, usage } = await json(await post('/v1/completions', { prompt: ['x', 'y'], n: 2, echo: true }));
