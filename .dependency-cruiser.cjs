@@ -32,7 +32,10 @@ const homes = [
   { modules: ['tsx'], folders: ['jobs', 'cli'] },
   { modules: ['yaml'], folders: ['jobs', 'cli'] },
   // Whoever reads something from outside checks it; the core below is given checked values.
-  { modules: ['zod'], folders: ['models', 'text', 'store', 'train', 'serve', 'compress', 'distill', 'evaluate', 'jobs', 'server', 'http', 'cli'] },
+  {
+    modules: ['zod'],
+    folders: ['models', 'text', 'store', 'train', 'serve', 'compress', 'distill', 'evaluate', 'jobs', 'server', 'http', 'cli'],
+  },
   // The core and the domain have no files and no network of their own.
   { modules: ['(node:)?fs(/promises)?'], folders: ['engine', 'text', 'store', 'jobs', 'report', 'server', 'telemetry', 'cli'] },
   { modules: ['(node:)?(net|tls|dgram|https?|http2)'], folders: ['server', 'http', 'telemetry', 'cli'] },
