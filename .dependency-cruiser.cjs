@@ -11,7 +11,7 @@ const ranks = [
   ['train', 'serve'],
   ['compress', 'distill', 'evaluate'],
   ['jobs', 'report'],
-  ['server', 'telemetry'],
+  ['server', 'http', 'telemetry'],
   ['cli'],
 ];
 
@@ -21,7 +21,7 @@ const homes = [
   { modules: ['onnxruntime-node', 'koffi'], folders: ['engine/onnx'] },
   { modules: ['@tensorflow/[^/]+'], folders: ['engine/tensorflow'] },
   { modules: ['(node:)?worker_threads'], folders: ['engine'] },
-  { modules: ['@huggingface/tokenizers'], folders: ['text'] },
+  { modules: ['@huggingface/tokenizers', '@huggingface/jinja'], folders: ['text'] },
   { modules: ['@aws-sdk/[^/]+'], folders: ['store'] },
   { modules: ['libsql', '@temporalio/[^/]+'], folders: ['jobs'] },
   { modules: ['vega', 'vega-lite'], folders: ['report'] },
@@ -32,10 +32,13 @@ const homes = [
   { modules: ['tsx'], folders: ['jobs', 'cli'] },
   { modules: ['yaml'], folders: ['jobs', 'cli'] },
   // Whoever reads something from outside checks it; the core below is given checked values.
-  { modules: ['zod'], folders: ['models', 'text', 'store', 'train', 'serve', 'compress', 'distill', 'evaluate', 'jobs', 'server', 'cli'] },
+  {
+    modules: ['zod'],
+    folders: ['models', 'text', 'store', 'train', 'serve', 'compress', 'distill', 'evaluate', 'jobs', 'server', 'http', 'cli'],
+  },
   // The core and the domain have no files and no network of their own.
   { modules: ['(node:)?fs(/promises)?'], folders: ['engine', 'text', 'store', 'jobs', 'report', 'server', 'telemetry', 'cli'] },
-  { modules: ['(node:)?(net|tls|dgram|https?|http2)'], folders: ['server', 'telemetry', 'cli'] },
+  { modules: ['(node:)?(net|tls|dgram|https?|http2)'], folders: ['server', 'http', 'telemetry', 'cli'] },
 ];
 
 /** Folders inside a folder that have a public face of their own (`#engine/onnx`). */

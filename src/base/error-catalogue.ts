@@ -70,6 +70,7 @@ export const errorCatalogue = {
   job_not_found: entry('NOT_FOUND', 'List the jobs with `athanor jobs`.'),
   wrong_task: entry('FAILED_PRECONDITION', 'Use the call that the message names, or another model.'),
   wrong_state: entry('FAILED_PRECONDITION', 'Look at the state of the job or model first.'),
+  no_chat_template: entry('INVALID_ARGUMENT', 'Send a prompt instead of messages, or import the model with a chat template.'),
   context_too_long: entry('INVALID_ARGUMENT', 'Shorten the prompt or ask for fewer tokens.'),
   overloaded: entry('RESOURCE_EXHAUSTED', 'Wait as long as retryAfterMs says, then send the request again.'),
   message_too_large: entry('RESOURCE_EXHAUSTED', 'Send the data as a chunk stream.'),

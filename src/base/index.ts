@@ -5,4 +5,5 @@ export { type ErrorCode, type ErrorEntry, errorCatalogue, type StatusName } from
 export { AppError, type AppErrorOptions, at, InvariantError, invariant } from './errors.ts';
 export { type LogFields, type Logger, silentLogger } from './observe.ts';
 export { type OperationContext, type Progress, quietContext, throwIfCancelled, yieldToEventLoop } from './progress.ts';
+export { publicError } from './public-error.ts';
 export { Random, type RandomState } from './random.ts';

@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { AppError, type Logger, silentLogger } from '#base';
 import type { Engine } from '#engine';
 import { createOnnxEngine } from '#engine/onnx';
+import { HttpServer } from '#http';
 import { allHandlers, HubInference, JobRunner, JobStore, ModelHub, memoryLimitBytes as memoryLimit, ResultCheck } from '#jobs';
 import { AthanorServer, type StopOptions } from '#server';
 import { type FileSystem, LocalStore } from '#store';
@@ -13,6 +14,10 @@ export interface ComposeOptions {
   readonly store: string;
   /** `host:port`; port 0 takes a free one. */
   readonly address: string;
+  /** `host:port` of the HTTP endpoints. Default: none. */
+  readonly httpAddress?: string;
+  /** Model of HTTP requests that name none. Default: the only one in the store. */
+  readonly httpModel?: string;
   /** As the engine names it, for example `cpu`. */
   readonly device?: string;
   readonly threads?: number;
@@ -29,13 +34,14 @@ export interface ComposeOptions {
 
 export interface RunningServer {
   readonly server: AthanorServer;
+  readonly http?: HttpServer;
   /** Ends calls and jobs in order, then gives back memory and files. Safe to call twice. */
   stop(options?: StopOptions): Promise<void>;
 }
 
 /** @throws AppError `store_in_use` | `unavailable` (the address) | `provider_missing` | `file_not_allowed` | `disk_full` */
 export async function startServer(options: ComposeOptions): Promise<RunningServer> {
-  const { store, address, device, threads, logger = silentLogger, fileSystem, checkResults = true, memoryLimitBytes } = options;
+  const { store, device, threads, logger = silentLogger, fileSystem, checkResults = true, memoryLimitBytes } = options;
   const { modelMemoryBytes = 0.75 * memoryLimit(memoryLimitBytes) } = options;
   const root = resolve(store);
   await mkdir(root, { recursive: true }).catch((error: unknown) => {
@@ -46,7 +52,7 @@ export async function startServer(options: ComposeOptions): Promise<RunningServe
   try {
     const artefacts = await LocalStore.open(root, fileSystem === undefined ? {} : { fileSystem });
     const engine = await createOnnxEngine({ ...(device === undefined ? {} : { device }), ...(threads === undefined ? {} : { threads }) });
-    return await serve({ root, address, logger, jobStore, artefacts, engine, checkResults, memoryLimitBytes, modelMemoryBytes });
+    return await serve({ root, options, logger, jobStore, artefacts, engine, checkResults, memoryLimitBytes, modelMemoryBytes });
   } catch (error) {
     jobStore.close();
     throw error;
@@ -55,7 +61,7 @@ export async function startServer(options: ComposeOptions): Promise<RunningServe
 
 interface Parts {
   readonly root: string;
-  readonly address: string;
+  readonly options: Pick<ComposeOptions, 'address' | 'httpAddress' | 'httpModel'>;
   readonly logger: Logger;
   readonly jobStore: JobStore;
   readonly artefacts: LocalStore;
@@ -70,7 +76,7 @@ const cacheShare = 0.25;
 
 async function serve({
   root,
-  address,
+  options: { address, httpAddress, httpModel },
   logger,
   jobStore,
   artefacts,
@@ -107,12 +113,26 @@ async function serve({
       address,
       logger,
     });
+    const http =
+      httpAddress === undefined
+        ? undefined
+        : await HttpServer.listen({
+            inference,
+            models: hub,
+            address: httpAddress,
+            logger,
+            ...(httpModel === undefined ? {} : { defaultModel: httpModel }),
+          }).catch(async (error: unknown) => {
+            await server.stop();
+            throw error;
+          });
     let stopped: Promise<void> | undefined;
     const stop = async (options?: StopOptions): Promise<void> => {
-      stopped ??= server.stop(options).then(release);
+      // Both sides leave together: what one still answers, the other must not cut off.
+      stopped ??= Promise.all([server.stop(options), http?.stop(options)]).then(release);
       await stopped;
     };
-    return { server, stop };
+    return { server, ...(http === undefined ? {} : { http }), stop };
   } catch (error) {
     await runner.stop();
     await release();

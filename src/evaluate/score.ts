@@ -78,7 +78,7 @@ export class ContinuationScorer {
    * Scores all requests; results are in their order.
    *
    * Trailing spaces of a context count as the start of its continuation; the continuation's tokens are those of the whole text after
-   * as many as the context alone has; an empty context stands for the begin (else end) token. A text longer than the model
+   * as many as the context alone has, unless either is given as ids; an empty context stands for the begin (else end) token. A text longer than the model
    * loses the start of its context.
    *
    * Token ids are taken as they are.

@@ -20,6 +20,7 @@ import {
   type TaskCall,
 } from '#serve';
 import type { GenerationDefaults } from '#store';
+import type { Tokenizer } from '#text';
 import { weightBytes } from './memory-plan.ts';
 import { describeModel, type ModelDescription } from './model-description.ts';
 import type { ModelHub, ModelLease, ModelResource } from './model-hub.ts';
@@ -38,10 +39,13 @@ export interface InferenceBackend {
   embed(model: string, texts: readonly string[], options: EmbedOptions, context: OperationContext): Promise<readonly Embedding[]>;
   /** @throws AppError as `LoadedEncoder.fillMask` */
   fillMask(model: string, texts: readonly string[], options: FillMaskOptions, context: OperationContext): Promise<readonly FilledMasks[]>;
-  tokenize(model: string, text: string): Promise<Int32Array>;
+  /** @param addSpecialTokens - put in what the tokenizer puts around a prompt */
+  tokenize(model: string, text: string, addSpecialTokens: boolean): Promise<Int32Array>;
   detokenize(model: string, ids: ArrayLike<number>): Promise<string>;
   /** @throws AppError `bad_name` | `model_not_found` | `bad_artefact` */
   describe(model: string): Promise<ModelDescription>;
+  /** Lives as long as its user wants, whatever becomes of the model. @throws as `describe` */
+  tokenizer(model: string): Promise<Tokenizer>;
 }
 
 export interface HubInferenceOptions {
@@ -91,8 +95,8 @@ export class HubInference implements InferenceBackend {
     return this.#encoding(model, 'fillMask', (encoder) => encoder.fillMask(texts, options, context));
   }
 
-  tokenize(model: string, text: string): Promise<Int32Array> {
-    return this.#hub.using(model, async ({ tokenizer }) => tokenizer.encode(text, { addSpecialTokens: true }));
+  tokenize(model: string, text: string, addSpecialTokens: boolean): Promise<Int32Array> {
+    return this.#hub.using(model, async ({ tokenizer }) => tokenizer.encode(text, { addSpecialTokens }));
   }
 
   detokenize(model: string, ids: ArrayLike<number>): Promise<string> {
@@ -108,6 +112,10 @@ export class HubInference implements InferenceBackend {
 
   describe(model: string): Promise<ModelDescription> {
     return this.#hub.using(model, async ({ reference, model: { config }, tokenizer }) => describeModel(reference, config, tokenizer));
+  }
+
+  tokenizer(model: string): Promise<Tokenizer> {
+    return this.#hub.using(model, async ({ tokenizer }) => tokenizer);
   }
 
   #sequences(lease: ModelLease): Promise<LoadedSequences> {

@@ -1,6 +1,6 @@
 // The one map between our errors and gRPC status, both ways.
 import { Metadata, type ServiceError, type StatusObject, status } from '@grpc/grpc-js';
-import { AppError, type ErrorCode, errorCatalogue, type StatusName } from '#base';
+import { AppError, type ErrorCode, errorCatalogue, publicError, type StatusName } from '#base';
 import { decodeStatusDetails, detailsKey, encodeStatusDetails } from './status-details.ts';
 
 const statusNumbers: { readonly [Name in StatusName]: status } = {
@@ -76,17 +76,6 @@ function plainCode({ code, details }: ServiceError): ErrorCode {
     [status.INVALID_ARGUMENT]: 'invalid_argument',
   };
   return codes[code] ?? 'internal';
-}
-
-/** Errors of the operating system and defects hold paths of the server; what the program says itself names only what the caller gave. */
-function publicError(thrown: unknown): AppError {
-  if (thrown instanceof AppError && thrown.code !== 'internal') return thrown;
-  const { code, message } = AppError.from(thrown);
-  if (code !== 'internal') return new AppError(code, `the server: ${errorCatalogue[code].advice}`);
-  return new AppError(
-    'internal',
-    `${message.replace(/^\[internal\] /, '').replace(/(file:\/\/)?(\/[\w@.+-]+){2,}/g, '…')} ${errorCatalogue.internal.advice}`,
-  );
 }
 
 function shorten(message: string, length: number): string {

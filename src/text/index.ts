@@ -1,4 +1,5 @@
 // text: tokenizers, data sets, packing and windows.
+export { type ChatMessage, type ChatOptions, renderChat } from './chat-template.ts';
 export { documentSeparator, openText, type TextOptions, type TextPiece, type TextSource, textFromStrings } from './data-set.ts';
 export { distinctLabels, type LabelledColumns, type LabelledRow, readLabelled } from './labelled-data.ts';
 export {

@@ -45,7 +45,7 @@ export interface Tokenizer extends DecodingTable {
   readonly endTokens: readonly number[];
   /** Fills batches. */
   readonly padToken?: number;
-  /** Stands in place of a token that the model is asked for. */
+  /** Stands for a token that a masked model fills in. */
   readonly maskToken?: number;
   /** The Jinja source, kept as text. */
   readonly chatTemplate?: string;
@@ -92,8 +92,8 @@ export function loadTokenizer(files: TokenizerFiles): Tokenizer {
     hash: tokenizerDigest(file),
     ...(beginToken === undefined ? {} : { beginToken }),
     endTokens: endToken === undefined ? [] : [endToken],
-    ...(padToken === undefined ? {} : { padToken }),
     ...(maskToken === undefined ? {} : { maskToken }),
+    ...(padToken === undefined ? {} : { padToken }),
     ...(chatTemplate === undefined ? {} : { chatTemplate }),
     specialTokens: findSpecialTokens(file, config),
     pieces,
@@ -144,16 +144,16 @@ function layoutOf({ post_processor: processor }: Encoder, file: TokenizerFile, i
   });
 }
 
-/** Files without a configuration: what BERT's and RoBERTa's families call it, where it is a special token. */
-function usualMask({ addedTokens }: TokenizerFile): number | undefined {
-  return addedTokens.find(({ content, special }) => special && (content === '[MASK]' || content === '<mask>'))?.id;
-}
-
 /** The text of a token in tokenizer_config.json, written as text or as an object with `content`. */
 function namedToken(config: JsonObject, field: string): string | undefined {
   const value = config[field];
   const content = isObject(value) ? value['content'] : value;
   return typeof content === 'string' ? content : undefined;
+}
+
+/** Files without a configuration: what BERT's and RoBERTa's families call it, where it is a special token. */
+function usualMask({ addedTokens }: TokenizerFile): number | undefined {
+  return addedTokens.find(({ content, special }) => special && (content === '[MASK]' || content === '<mask>'))?.id;
 }
 
 /** The id of a token named in tokenizer_config.json, which must be in the vocabulary. */

@@ -7,11 +7,12 @@ import { performance } from 'node:perf_hooks';
 import { Random } from '#base';
 import { createOnnxEngine } from '#engine/onnx';
 import { type Gpt2Config, initializeModel, type Model } from '#models';
-import { LoadedModel, ModelRunner, type Step } from '#serve';
+import { LoadedModel, ModelRunner } from '#serve';
 import { AthanorClient } from '#server';
 import { importHuggingFace, LocalStore } from '#store';
 import { fixtureModelFolder, fixtureTokenizer } from '#test/fixture-tokenizers';
 import { startServeProcess } from '#test/serve-process';
+import { bareLoop } from './bare-loop.ts';
 import { median } from './peer.ts';
 
 const [shape = 'small', numRequests = '64', requestsPerSecond = '16', rounds = '3'] = process.argv.slice(2);
@@ -88,40 +89,6 @@ function shapeOf(): Gpt2Config | undefined {
     endTokens: [0],
     activation: 'geluTanh',
   };
-}
-
-/** The bare loop: one step after the other, the likeliest token each, nothing else. */
-async function bareLoop(runner: ModelRunner, prompts: readonly (readonly number[])[], numTokens: number): Promise<number> {
-  const next: number[] = [];
-  const columns = Math.ceil(((prompts[0]?.length ?? 0) + numTokens) / 16);
-  await runner.arrange({ rows: prompts.length, columns, from: prompts.map(() => undefined) });
-  const run = async (lengthsBefore: readonly number[], tokens: readonly (readonly number[])[]): Promise<void> => {
-    const shares = tokens.map((share, row) => ({
-      id: row,
-      row,
-      start: lengthsBefore[row] ?? 0,
-      tokens: share,
-      wantsLogits: 'last' as const,
-    }));
-    const step: Step = { copies: [], lengths: lengthsBefore, shares };
-    await runner.run(step, (row, logits) => {
-      if (!(logits instanceof Float32Array)) throw logits ?? new Error('no logits');
-      let best = 0;
-      for (let id = 1; id < logits.length; id++) if ((logits[id] ?? 0) > (logits[best] ?? 0)) best = id;
-      next[row] = best;
-    });
-  };
-  await run(
-    prompts.map(() => 0),
-    prompts,
-  );
-  const startMs = performance.now();
-  for (let count = 1; count < numTokens; count++)
-    await run(
-      prompts.map(({ length }) => length + count - 1),
-      next.map((token) => [token]),
-    );
-  return (prompts.length * (numTokens - 1)) / ((performance.now() - startMs) / 1000);
 }
 
 /** Tokens a second of streams that run side by side, from the first token of the last to begin to the first end. */

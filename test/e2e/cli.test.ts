@@ -48,6 +48,26 @@ describe('athanor', () => {
     expect(JSON.parse((await athanor('jobs', ...common)).out)).toHaveLength(2);
   });
 
+  it('answers HTTP beside gRPC where it is asked to, and ends both on SIGTERM', async () => {
+    const server = await startServeProcess(join(temporaryFolder(), 'store'), ['--http', '127.0.0.1:0']);
+    expect(server.httpUrl).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
+    expect(await (await fetch(`${server.httpUrl}/health`)).json()).toEqual({ status: 'ok' });
+    const answer = await fetch(`${server.httpUrl}/v1/models`);
+    expect(await answer.json()).toEqual({ object: 'list', data: [] });
+    expect(await server.end('SIGTERM')).toEqual([0, null]);
+    const { code, errors } = await athanor(
+      'serve',
+      '--listen',
+      '127.0.0.1:0',
+      '--http',
+      'nowhere',
+      '--store',
+      join(temporaryFolder(), 'store'),
+    );
+    expect(code).toBe(1);
+    expect(errors).toContain('must be host:port');
+  });
+
   it('uses the server that answers, and prints tables', async () => {
     const server = await startServeProcess(join(temporaryFolder(), 'store'));
     try {

@@ -69,6 +69,12 @@ describe('the main job', () => {
     expect(scores.map(({ isGreedy }) => isGreedy)).toEqual([true, false]);
     expect(scores[0]?.logLikelihood).toBeGreaterThan(scores[1]?.logLikelihood ?? 0);
     const { ids } = await client.unary(client.protocol.inference.Tokenize, { model: 'teacher', text: 'a girl' });
+    const bare = await client.unary(client.protocol.inference.Tokenize, { model: 'teacher', text: 'a girl', specialTokens: false });
+    expect(ids).toEqual([1, ...bare.ids]);
+    const pairs = [{ contextTokens: { ids }, continuationTokens: { ids: bare.ids } }];
+    expect((await client.unary(client.protocol.inference.Score, { model: 'teacher', pairs })).scores).toMatchObject([
+      { tokens: bare.ids.length },
+    ]);
     expect((await client.unary(client.protocol.inference.Detokenize, { model: 'teacher', ids })).text).toContain('a girl');
   });
 

@@ -7,14 +7,16 @@ const launcher = fileURLToPath(new URL('../../src/cli/athanor.js', import.meta.u
 
 export interface ServeProcess {
   readonly target: string;
+  /** Base URL of the HTTP endpoints, where they were asked for. */
+  readonly httpUrl?: string;
   readonly process: ChildProcess;
   /** Waits for the end; answers exit code and signal. */
   end(signal: 'SIGKILL' | 'SIGTERM'): Promise<readonly [number | null, string | null]>;
 }
 
 /** Starts a server on a free port and waits until it says which. */
-export async function startServeProcess(store: string): Promise<ServeProcess> {
-  const child = spawn(process.execPath, [launcher, 'serve', '--listen', '127.0.0.1:0', '--store', store], {
+export async function startServeProcess(store: string, options: readonly string[] = []): Promise<ServeProcess> {
+  const child = spawn(process.execPath, [launcher, 'serve', '--listen', '127.0.0.1:0', '--store', store, ...options], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let errors = '';
@@ -22,17 +24,19 @@ export async function startServeProcess(store: string): Promise<ServeProcess> {
     errors += data.toString();
   });
   const exited = once(child, 'exit') as Promise<[number | null, string | null]>;
-  const port = await new Promise<string>((resolve, reject) => {
+  const said = await new Promise<string>((resolve, reject) => {
     let text = '';
     child.stdout.on('data', (data: Buffer) => {
       text += data.toString();
-      const found = /:(\d+)\n/.exec(text)?.[1];
-      if (found !== undefined) resolve(found);
+      // All of it is written at once.
+      if (/:\d+\n/.test(text)) resolve(text);
     });
     exited.then(() => reject(new Error(`the server ended: ${errors}`)), reject);
   });
+  const httpUrl = /HTTP on (\S+)\n/.exec(said)?.[1];
   return {
-    target: `127.0.0.1:${port}`,
+    target: `127.0.0.1:${/:(\d+)\n/.exec(said)?.[1] ?? ''}`,
+    ...(httpUrl === undefined ? {} : { httpUrl }),
     process: child,
     end(signal) {
       child.kill(signal);

@@ -44,6 +44,7 @@ const noInference: InferenceBackend = {
   tokenize: async (name) => noModel(name),
   detokenize: async (name) => noModel(name),
   describe: async (name) => noModel(name),
+  tokenizer: async (name) => noModel(name),
 };
 
 export async function startTrivialServer({

@@ -307,22 +307,59 @@ class FakeServer(model_pb2_grpc.ModelServiceServicer, job_pb2_grpc.JobServiceSer
             yield inference.GenerateResponse(text=f"{number} ", token_ids=[number])
             number += 1
             self.generation_cancelled.wait(0.01)
-        yield inference.GenerateResponse(text="Once ", token_ids=[1])
+        if request.HasField("prompt_logprobs"):
+            first = inference.TokenLogprob(id=9, text="There")
+            yield inference.GenerateResponse(prompt_logprobs=[first, self._logprob(10, " was")])
+        for index in range(max(1, request.n)):
+            named = [self._logprob(1, "Once ")] if request.HasField("logprobs") else []
+            yield inference.GenerateResponse(text="Once ", token_ids=[1], index=index, logprobs=named)
         yield inference.GenerateResponse(text="", token_ids=[2])
         yield inference.GenerateResponse(text="upon", token_ids=[3])
-        usage = inference.Usage(prompt_tokens=2, generated_tokens=3, first_token_ms=1.0, total_ms=2.0)
-        yield inference.GenerateResponse(finish_reason=inference.FINISH_REASON_LENGTH, usage=usage)
+        usage = inference.Usage(prompt_tokens=2, generated_tokens=3, first_token_ms=1.0, total_ms=2.0, cached_prompt_tokens=1)
+        for index in range(max(1, request.n)):
+            stop = request.stop[0] if request.stop and index > 0 else ""
+            reason = inference.FINISH_REASON_STOP if stop else inference.FINISH_REASON_LENGTH
+            yield inference.GenerateResponse(finish_reason=reason, usage=usage, index=index, stop=stop)
+
+    @staticmethod
+    def _logprob(token: int, text: str) -> inference.TokenLogprob:
+        top = [inference.TokenLogprob(id=token, text=text, logprob=-0.5), inference.TokenLogprob(id=0, text="!", logprob=-1.5)]
+        return inference.TokenLogprob(id=token, text=text, logprob=-0.5, top=top)
 
     def Score(self, request: inference.ScoreRequest, context: grpc.ServicerContext) -> inference.ScoreResponse:
         self.last_request = request
         scores = [
-            inference.Score(log_likelihood=-float(len(pair.continuation)), is_greedy=pair.context == "", tokens=len(pair.continuation))
+            inference.Score(
+                log_likelihood=-float(len(pair.continuation) + len(pair.continuation_tokens.ids)),
+                is_greedy=pair.context == "",
+                tokens=len(pair.continuation) + len(pair.continuation_tokens.ids),
+            )
             for pair in request.pairs
         ]
         return inference.ScoreResponse(scores=scores)
 
+    def Classify(self, request: inference.ClassifyRequest, context: grpc.ServicerContext) -> inference.ClassifyResponse:
+        self.last_request = request
+        result = inference.Classification(label="yes", probabilities=[0.25, 0.75], logits=[-1.0, 1.0])
+        return inference.ClassifyResponse(labels=["no", "yes"], results=[result] * len(request.inputs))
+
+    def Embed(self, request: inference.EmbedRequest, context: grpc.ServicerContext) -> inference.EmbedResponse:
+        self.last_request = request
+        vectors = [inference.Embedding(values=[1.0, 0.5], tokens=len(text), truncated=len(text) > 5) for text in request.texts]
+        return inference.EmbedResponse(embeddings=vectors)
+
+    def FillMask(self, request: inference.FillMaskRequest, context: grpc.ServicerContext) -> inference.FillMaskResponse:
+        self.last_request = request
+        filled = []
+        for text in request.texts:
+            one = inference.MaskCandidate(token_id=7, token="good", probability=0.5, text=text.replace("[MASK]", "good", 1))
+            masks = [inference.MaskCandidates(candidates=[one])] * text.count("[MASK]")
+            filled.append(inference.FilledMasks(masks=masks))
+        return inference.FillMaskResponse(results=filled)
+
     def Tokenize(self, request: inference.TokenizeRequest, context: grpc.ServicerContext) -> inference.TokenizeResponse:
-        return inference.TokenizeResponse(ids=request.text.encode())
+        begin = b"\x00" if request.text == "begin" and request.special_tokens else b""
+        return inference.TokenizeResponse(ids=begin + request.text.encode())
 
     def Detokenize(self, request: inference.DetokenizeRequest, context: grpc.ServicerContext) -> inference.DetokenizeResponse:
         return inference.DetokenizeResponse(text=bytes(request.ids).decode())

@@ -121,6 +121,14 @@ async def test_inference(async_client: athanor.AsyncClient) -> None:
     assert generation.token_ids == [1, 2, 3]
     texts = await asyncio.gather(*(async_client.generate("teacher", "x").text() for _ in range(3)))
     assert texts == ["Once upon"] * 3
+    several = async_client.generate("teacher", "There was", n=2, logprobs=1)
+    assert [(piece.index, piece.text) async for piece in several.pieces() if piece.text] == [(0, "Once "), (1, "Once "), (0, "upon")]
+    assert [one.text for one in several.continuations] == ["Once upon", "Once "]
+    assert several.logprobs[0].logprob == -0.5
+    assert await async_client.generate("teacher", "x", n=2).texts() == ["Once upon", "Once "]
+    assert (await async_client.classify("teacher", ["x"]))[0].label == "yes"
+    assert (await async_client.embed("teacher", ["abc"]))[0].tokens == 3
+    assert (await async_client.fill_mask("teacher", ["[MASK]"]))[0][0][0].token == "good"
     (score,) = await async_client.score("teacher", [("", "ab")])
     assert (score.log_likelihood, score.is_greedy) == (-2.0, True)
     assert await async_client.detokenize("teacher", await async_client.tokenize("teacher", "ab")) == "ab"

@@ -143,6 +143,10 @@ def test_no_field_of_the_protos_is_lost_on_the_way() -> None:
         (types.ExportedFile, job_pb2.ExportedFile),
         (types.Usage, inference_pb2.Usage),
         (types.Score, inference_pb2.Score),
+        (types.TokenLogprob, inference_pb2.TokenLogprob),
+        (types.Embedding, inference_pb2.Embedding),
+        (types.MaskCandidate, inference_pb2.MaskCandidate),
+        (types.Classification, inference_pb2.Classification),
     ):
         sent = {renamed.get(field.name, field.name) for field in message.DESCRIPTOR.fields}
         assert {field.name for field in dataclasses.fields(value)} == sent, value.__name__
@@ -178,6 +182,89 @@ def test_generate_takes_token_ids_and_leaves_defaults_to_the_server(client: atha
     assert not request.HasField("temperature")  # type: ignore[attr-defined]
 
 
+def test_generate_gives_log_probabilities_of_prompt_and_answer(client: athanor.Client) -> None:
+    generation = client.generate("teacher", "There was", logprobs=2, prompt_logprobs=0)
+    assert generation.text() == "Once upon"
+    assert [(token.id, token.logprob) for token in generation.prompt_logprobs] == [(9, None), (10, -0.5)]
+    (token,) = generation.logprobs
+    assert (token.text, token.logprob, [(top.id, top.logprob) for top in token.top]) == ("Once ", -0.5, [(1, -0.5), (0, -1.5)])
+
+
+def test_generate_gathers_several_continuations(client: athanor.Client) -> None:
+    generation = client.generate("teacher", "There was", n=3, stop=["\n"])
+    assert generation.texts() == ["Once upon", "Once ", "Once "]
+    assert [one.finish_reason for one in generation.continuations] == [FinishReason.LENGTH, FinishReason.STOP, FinishReason.STOP]
+    assert [one.stop for one in generation.continuations] == [None, "\n", "\n"]
+    pieces = list(client.generate("teacher", "There was", n=2).pieces())
+    assert [(piece.index, piece.text) for piece in pieces if piece.text] == [(0, "Once "), (1, "Once "), (0, "upon")]
+    assert list(client.generate("teacher", "There was", n=2)) == ["Once ", "upon"]
+
+
+def test_generate_sends_every_setting(client: athanor.Client, server: FakeServer) -> None:
+    client.generate(
+        "teacher",
+        "x",
+        max_tokens=3,
+        min_tokens=1,
+        min_p=0.1,
+        repetition_penalty=1.5,
+        frequency_penalty=0.5,
+        presence_penalty=-0.5,
+        logit_bias={5: -100, 6: 2.5},
+        stop_token_ids=[7],
+        best_of=2,
+        priority=-1,
+        queue_timeout_ms=100,
+        draft_model="small",
+        draft_tokens=2,
+    ).text()
+    request: inference_pb2.GenerateRequest = server.last_request  # type: ignore[assignment]
+    assert (request.max_new_tokens, request.min_new_tokens, request.min_p, request.repetition_penalty) == (3, 1, 0.1, 1.5)
+    assert (request.frequency_penalty, request.presence_penalty, dict(request.logit_bias)) == (0.5, -0.5, {5: -100.0, 6: 2.5})
+    assert (list(request.stop_token_ids), request.best_of, request.priority, request.queue_timeout_ms) == ([7], 2, -1, 100)
+    assert (request.draft_model, request.draft_tokens) == ("small", 2)
+
+
+def test_a_wrong_setting_of_generate_is_named(client: athanor.Client) -> None:
+    with pytest.raises(TypeError, match=r"generate\(\) got an unexpected keyword argument 'max_token'; did you mean \"max_tokens\"\?"):
+        client.generate("teacher", "x", max_token=2)  # type: ignore[call-arg]
+    with pytest.raises(errors.InvalidArgument, match=r'generate\(\): "logit_bias.5" wants a number'):
+        client.generate("teacher", "x", logit_bias={5: "much"})  # type: ignore[dict-item]
+
+
+def test_the_settings_of_generate_are_those_of_the_protos() -> None:
+    other = {"model", "text", "tokens"}
+    renamed = {"max_tokens": "max_new_tokens", "min_tokens": "min_new_tokens"}
+    sent = {field.name for field in inference_pb2.GenerateRequest.DESCRIPTOR.fields} - other
+    assert {renamed.get(name, name) for name in get_type_hints(athanor.GenerateOptions)} == sent
+
+
+def test_classifies_texts_and_pairs(client: athanor.Client, server: FakeServer) -> None:
+    first, second = client.classify("teacher", ["one text", ("premise", "hypothesis")])
+    assert first == second
+    assert (first.label, first.probabilities, first.logits) == ("yes", {"no": 0.25, "yes": 0.75}, {"no": -1.0, "yes": 1.0})
+    sent: inference_pb2.ClassifyRequest = server.last_request  # type: ignore[assignment]
+    assert [(each.first, each.second, each.HasField("second")) for each in sent.inputs] == [
+        ("one text", "", False),
+        ("premise", "hypothesis", True),
+    ]
+
+
+def test_embeds_texts(client: athanor.Client, server: FakeServer) -> None:
+    short, long = client.embed("teacher", ["abc", "abcdef"])
+    assert (short.values, short.tokens, short.truncated, long.truncated) == ((1.0, 0.5), 3, False, True)
+    assert not server.last_request.HasField("normalize")  # type: ignore[attr-defined]
+    client.embed("teacher", ["abc"], normalize=False)
+    assert server.last_request.HasField("normalize")  # type: ignore[attr-defined]
+
+
+def test_fills_in_masks(client: athanor.Client, server: FakeServer) -> None:
+    ((first, _), (only,)) = client.fill_mask("teacher", ["a [MASK] and [MASK]", "[MASK]"], top_k=1)
+    assert [(one.token, one.probability, one.text) for one in first] == [("good", 0.5, "a good and [MASK]")]
+    assert only[0].token_id == 7
+    assert server.last_request.top_k == 1  # type: ignore[attr-defined]
+
+
 def test_closing_the_iterator_of_generate_cancels_it_on_the_server(client: athanor.Client, server: FakeServer) -> None:
     server.endless_generation = True
     generation = client.generate("teacher", "x")
@@ -204,6 +291,10 @@ def test_score_tokenize_and_detokenize(client: athanor.Client) -> None:
     first, second = client.score("teacher", [("", "ab"), ("context", "abc")])
     assert (first.log_likelihood, first.is_greedy) == (-2.0, True)
     assert (second.log_likelihood, second.is_greedy, second.tokens) == (-3.0, False, 3)
+    (ids_score,) = client.score("teacher", [([1, 2], [3, 4])])
+    assert (ids_score.tokens, ids_score.log_likelihood) == (2, -2.0)
+    assert client.tokenize("teacher", "begin")[0] == 0
+    assert client.tokenize("teacher", "begin", special_tokens=False) == list(b"begin")
     ids = client.tokenize("teacher", "Grüße")
     assert client.detokenize("teacher", ids) == "Grüße"
 

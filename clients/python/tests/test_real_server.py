@@ -146,6 +146,18 @@ def test_import_compress_distill_evaluate_generate_score_and_export(client: atha
     assert not unlikely.is_greedy
     assert unlikely.log_likelihood < likely.log_likelihood < 0
 
+    named = client.generate("teacher", prompt, max_tokens=4, logprobs=2, prompt_logprobs=0)
+    named.text()
+    ids = client.tokenize("teacher", prompt)
+    assert [token.id for token in named.prompt_logprobs] == ids
+    assert all(token.top[0].id == token.id and len(token.top) == 2 for token in named.logprobs)
+    (score,) = client.score("teacher", [(ids, named.token_ids)])
+    assert score.is_greedy
+    assert score.log_likelihood == pytest.approx(sum(token.logprob or 0 for token in named.logprobs), abs=1e-3)
+    several = client.generate("teacher", prompt, max_tokens=6, temperature=1, n=3, best_of=4, seed=3)
+    assert len(set(several.texts())) > 1
+    assert [one.finish_reason is not None for one in several.continuations] == [True] * 3
+
     folder = client.models.export("distilled", tmp_path / "hf")
     assert {"config.json", "tokenizer.json", "model.safetensors"} <= {path.name for path in folder.iterdir()}
     again = client.models.upload(folder, name="again")

@@ -7,6 +7,8 @@ import { Output } from '../output.ts';
 
 interface ServeOptions {
   readonly listen: string;
+  readonly http?: string;
+  readonly httpModel?: string;
   readonly store: string;
   readonly device?: string;
   readonly threads?: number;
@@ -22,6 +24,8 @@ export function addServeCommand(program: Command): void {
     .command('serve')
     .description('run the server until it is told to stop (SIGTERM or SIGINT; a second one ends at once)')
     .option('--listen <host:port>', 'address to listen on; port 0 takes a free one', defaultServer)
+    .option('--http <host:port>', "also answer clients of OpenAI's API over HTTP on this address (default: do not)")
+    .option('--http-model <name>', 'model of HTTP requests that name none (default: the only one in the store)')
     .option('--store <dir>', 'folder of the store', defaultStore)
     .option('--device <device>', 'cpu, cuda:N, webgpu:0 or auto', 'cpu')
     .option('--threads <count>', 'threads of one run (default: all processors)', wholeNumber)
@@ -38,7 +42,7 @@ export function addServeCommand(program: Command): void {
 }
 
 async function serve(options: ServeOptions): Promise<void> {
-  const { listen, store, device, threads, memoryLimit, modelMemory, pauseMs, graceMs, json } = options;
+  const { listen, http, httpModel, store, device, threads, memoryLimit, modelMemory, pauseMs, graceMs, json } = options;
   const output = new Output(json === true);
   // Before anything slow: a signal while models load must not be lost.
   let onSignal = (): void => process.exit(130);
@@ -52,15 +56,19 @@ async function serve(options: ServeOptions): Promise<void> {
     const running = await startServer({
       store,
       address: listen,
+      ...(http === undefined ? {} : { httpAddress: http }),
+      ...(httpModel === undefined ? {} : { httpModel }),
       logger: standardLogger(json === true),
       ...(device === undefined ? {} : { device }),
       ...(threads === undefined ? {} : { threads }),
       ...(memoryLimit === undefined ? {} : { memoryLimitBytes: memoryLimit * 2 ** 20 }),
       ...(modelMemory === undefined ? {} : { modelMemoryBytes: modelMemory * 2 ** 20 }),
     });
-    output.result(
-      { port: running.server.port, store },
-      () => `athanor serves ${store} on ${listen.replace(/:\d+$/, '')}:${running.server.port}`,
+    output.result({ port: running.server.port, store, ...(running.http === undefined ? {} : { httpPort: running.http.port }) }, () =>
+      [
+        `athanor serves ${store} on ${listen.replace(/:\d+$/, '')}:${running.server.port}`,
+        ...(running.http === undefined ? [] : [`HTTP on http://${(http ?? '').replace(/:\d+$/, '')}:${running.http.port}`]),
+      ].join('\n'),
     );
     await new Promise<void>((resolve) => {
       onSignal = resolve;

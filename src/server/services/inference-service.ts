@@ -16,7 +16,9 @@ export function inferenceService(gate: CallGate, inference: InferenceBackend): I
         throw new AppError('invalid_argument', 'pairs: must hold at least one pair.', { details: { field: 'pairs' } });
       return { scores: [...(await inference.score(model, pairs.map(scoreRequest), { ...quietContext, signal }))] };
     }),
-    Tokenize: gate.unary(async ({ model, text }) => ({ ids: Array.from(await inference.tokenize(model, text)) })),
+    Tokenize: gate.unary(async ({ model, text, specialTokens = true }) => ({
+      ids: Array.from(await inference.tokenize(model, text, specialTokens)),
+    })),
     Detokenize: gate.unary(async ({ model, ids }) => ({ text: await inference.detokenize(model, ids) })),
   };
 }

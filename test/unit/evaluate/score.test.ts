@@ -53,6 +53,19 @@ describe.each([gpt2Config, llamaConfig])('scores with $architecture', (config) =
     await expectScore({ context: 'abc c', continuation: ' cab' }, encode('abc c cab'), 3);
   });
 
+  it('take token ids as they are, beside ids or text', async () => {
+    // As text, "a" and "b" would become one token.
+    await expectScore({ context: [4, 2], continuation: [3, 5] }, [4, 2, 3, 5], 2);
+    await expectScore({ context: 'ca', continuation: Int32Array.of(3) }, [4, 2, 3], 1);
+    await expectScore({ context: '', continuation: [3, 5] }, [0, 3, 5], 2);
+    const wrong: readonly ScoreRequest[] = [
+      { context: 'a', continuation: [9999] },
+      { context: [-1], continuation: 'a' },
+      { context: [2], continuation: [] },
+    ];
+    for (const request of wrong) await expect(scorer.score([request], quietContext)).rejects.toMatchObject({ code: 'invalid_argument' });
+  });
+
   it('count the trailing spaces of the context as the start of the continuation', async () => {
     const [one, other] = await scorer.score(
       [

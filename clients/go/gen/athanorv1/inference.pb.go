@@ -970,7 +970,9 @@ type TokenizeRequest struct {
 	// Name of the model.
 	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
 	// Text.
-	Text          string `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
+	Text string `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
+	// Put in what the tokenizer puts around a prompt, for example a begin token. Default true.
+	SpecialTokens *bool `protobuf:"varint,3,opt,name=special_tokens,json=specialTokens,proto3,oneof" json:"special_tokens,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1017,6 +1019,13 @@ func (x *TokenizeRequest) GetText() string {
 		return x.Text
 	}
 	return ""
+}
+
+func (x *TokenizeRequest) GetSpecialTokens() bool {
+	if x != nil && x.SpecialTokens != nil {
+		return *x.SpecialTokens
+	}
+	return false
 }
 
 type TokenizeResponse struct {
@@ -1940,10 +1949,12 @@ const file_athanor_v1_inference_proto_rawDesc = "" +
 	"\x05Score\x12%\n" +
 	"\x0elog_likelihood\x18\x01 \x01(\x01R\rlogLikelihood\x12\x1b\n" +
 	"\tis_greedy\x18\x02 \x01(\bR\bisGreedy\x12\x16\n" +
-	"\x06tokens\x18\x03 \x01(\rR\x06tokens\";\n" +
+	"\x06tokens\x18\x03 \x01(\rR\x06tokens\"z\n" +
 	"\x0fTokenizeRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x12\n" +
-	"\x04text\x18\x02 \x01(\tR\x04text\"$\n" +
+	"\x04text\x18\x02 \x01(\tR\x04text\x12*\n" +
+	"\x0especial_tokens\x18\x03 \x01(\bH\x00R\rspecialTokens\x88\x01\x01B\x11\n" +
+	"\x0f_special_tokens\"$\n" +
 	"\x10TokenizeResponse\x12\x10\n" +
 	"\x03ids\x18\x01 \x03(\rR\x03ids\";\n" +
 	"\x11DetokenizeRequest\x12\x14\n" +
@@ -2107,6 +2118,7 @@ func file_athanor_v1_inference_proto_init() {
 		(*GenerateRequest_Tokens)(nil),
 	}
 	file_athanor_v1_inference_proto_msgTypes[3].OneofWrappers = []any{}
+	file_athanor_v1_inference_proto_msgTypes[9].OneofWrappers = []any{}
 	file_athanor_v1_inference_proto_msgTypes[13].OneofWrappers = []any{}
 	file_athanor_v1_inference_proto_msgTypes[17].OneofWrappers = []any{}
 	file_athanor_v1_inference_proto_msgTypes[20].OneofWrappers = []any{}

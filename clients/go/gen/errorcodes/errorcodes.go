@@ -46,6 +46,7 @@ var Status = map[string]codes.Code{
 	"job_not_found":           codes.NotFound,
 	"wrong_task":              codes.FailedPrecondition,
 	"wrong_state":             codes.FailedPrecondition,
+	"no_chat_template":        codes.InvalidArgument,
 	"context_too_long":        codes.InvalidArgument,
 	"message_too_large":       codes.ResourceExhausted,
 	"verification_failed":     codes.Aborted,

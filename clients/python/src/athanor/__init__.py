@@ -9,7 +9,7 @@
 """
 
 from . import aio, errors, proto, types
-from ._requests import CalibrationOptions, DistillOptions, EvaluateOptions, inline_text
+from ._requests import CalibrationOptions, DistillOptions, EvaluateOptions, GenerateOptions, inline_text
 from .aio import AsyncClient, AsyncJob
 from .aio import connect as connect_async
 from .client import Client, Job, connect
@@ -23,6 +23,7 @@ __all__ = [
     "Client",
     "DistillOptions",
     "EvaluateOptions",
+    "GenerateOptions",
     "Job",
     "aio",
     "connect",

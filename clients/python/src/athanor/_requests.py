@@ -4,10 +4,10 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, get_type_hints
 
 from ._convert import enum_choices, field_names, fill, suggest
-from ._gen.v1.inference_pb2 import GenerateRequest, ScorePair, ScoreRequest, TokenIds
+from ._gen.v1.inference_pb2 import ClassifyRequest, GenerateRequest, ScorePair, ScoreRequest, TextPair, TokenIds
 from ._recipe import RecipeLike, shipped_name, to_recipe
 from .errors import InvalidArgument
 from .proto import (
@@ -29,6 +29,11 @@ M = TypeVar("M", bound="Message")
 
 StrPath = str | os.PathLike[str]
 DataLike = StrPath | Sequence[StrPath] | TextData
+Prompt = str | Sequence[int]  # a text, or token ids
+TextOrPair = str | tuple[str, str]
+
+# Settings of `generate` whose fields have other names in the protos.
+_RENAMED = {"max_tokens": "max_new_tokens", "min_tokens": "min_new_tokens"}
 
 
 class CalibrationOptions(TypedDict, total=False):
@@ -56,6 +61,35 @@ class DistillOptions(TypedDict, total=False):
     seed: int  # of the data order and of random weights; default 0
     checkpoint_every: int  # steps; default 100, 0 only when the job is stopped
     evaluate_every: int  # steps between measurements on `validation`; default 0: only at the end
+
+
+class GenerateOptions(TypedDict, total=False):
+    """How `generate` chooses its tokens, and when it ends."""
+
+    max_tokens: int  # most tokens to generate; default 128
+    min_tokens: int  # neither the end token nor a stop token can be drawn before so many; default 0
+    temperature: float  # 0 (default) always takes the likeliest token
+    top_k: int  # draw among this many likeliest tokens; default 0: all
+    top_p: float  # draw among the likeliest tokens that hold this much probability; default 1
+    min_p: float  # draw among tokens at least this share as likely as the likeliest; default 0
+    repetition_penalty: float  # divides positive logits of tokens that occurred, multiplies negative ones; default 1
+    frequency_penalty: float  # taken from a token's logit for each time that it was generated, -2..2; default 0
+    presence_penalty: float  # taken from a token's logit once it was generated, -2..2; default 0
+    logit_bias: Mapping[int, float]  # added to the logits of these tokens, -100..100
+    seed: int  # of the draws; default 0
+    stop: str | Sequence[str]  # text or texts that end the generation; they are not part of the output
+    stop_token_ids: Sequence[int]  # tokens that end it as the model's end token does
+    ignore_end: bool  # go on past the model's end token; default False
+    n: int  # continuations; default 1
+    best_of: int  # continuations of which the n likeliest are sent; default n
+    logprobs: int  # log probability of every token, and so many likeliest ones beside it, 0..20; default none
+    prompt_logprobs: int  # the same for the tokens of the prompt; default none
+    priority: int  # smaller numbers are served first; default 0
+    queue_timeout_ms: int  # refuse the request if it waited so long for a place
+    num_beams: int  # beams of a beam search; default 1
+    length_penalty: float  # exponent of the length by which a beam's log probability is divided; default 1
+    draft_model: str  # a smaller model with the same tokenizer that drafts tokens for this one to check
+    draft_tokens: int  # tokens that it proposes at a time; default 4
 
 
 class EvaluateOptions(TypedDict, total=False):
@@ -148,35 +182,45 @@ def inline_text(text: str) -> TextData:
     return TextData(inline_text=text.encode())
 
 
-def generate_request(
-    model: str,
-    prompt: str | Sequence[int],
-    max_tokens: int | None,
-    temperature: float | None,
-    top_k: int | None,
-    top_p: float | None,
-    seed: int | None,
-    stop: str | Sequence[str],
-    ignore_end: bool,
-) -> GenerateRequest:
+def generate_request(model: str, prompt: Prompt, settings: GenerateOptions, keywords: Sequence[str]) -> GenerateRequest:
     """The request of `generate`; a prompt is text or token ids."""
-    return GenerateRequest(
-        model=model,
-        text=prompt if isinstance(prompt, str) else None,
-        tokens=None if isinstance(prompt, str) else TokenIds(ids=prompt),
-        max_new_tokens=max_tokens,
-        temperature=temperature,
-        top_k=top_k,
-        top_p=top_p,
-        seed=seed,
-        stop=[stop] if isinstance(stop, str) else stop,
-        ignore_end=ignore_end,
-    )
+    wanted = dict(settings)
+    if isinstance(wanted.get("stop"), str):
+        wanted["stop"] = [wanted["stop"]]
+    request = GenerateRequest(model=model)
+    if isinstance(prompt, str):
+        request.text = prompt
+    else:
+        request.tokens.CopyFrom(TokenIds(ids=prompt))
+    known = [name for name in get_type_hints(GenerateOptions) if name not in _RENAMED]
+    for key in wanted:
+        if key not in known and key not in _RENAMED:
+            raise TypeError(f"generate() got an unexpected keyword argument '{key}'{suggest(key, [*known, *_RENAMED, *keywords])}")
+    return _settings(request, {_RENAMED.get(key, key): value for key, value in wanted.items()}, "generate()", keywords)
 
 
-def score_request(model: str, pairs: Iterable[tuple[str, str]]) -> ScoreRequest:
-    """The request of `score`."""
-    return ScoreRequest(model=model, pairs=[ScorePair(context=context, continuation=text) for context, text in pairs])
+def score_request(model: str, pairs: Iterable[tuple[Prompt, Prompt]]) -> ScoreRequest:
+    """The request of `score`; contexts and continuations are texts or token ids."""
+    return ScoreRequest(model=model, pairs=[_score_pair(context, continuation) for context, continuation in pairs])
+
+
+def _score_pair(context: Prompt, continuation: Prompt) -> ScorePair:
+    pair = ScorePair()
+    if isinstance(context, str):
+        pair.context = context
+    else:
+        pair.context_tokens.CopyFrom(TokenIds(ids=context))
+    if isinstance(continuation, str):
+        pair.continuation = continuation
+    else:
+        pair.continuation_tokens.CopyFrom(TokenIds(ids=continuation))
+    return pair
+
+
+def classify_request(model: str, inputs: Iterable[TextOrPair]) -> ClassifyRequest:
+    """The request of `classify`; an input is a text or two that belong together."""
+    pairs = [TextPair(first=each) if isinstance(each, str) else TextPair(first=each[0], second=each[1]) for each in inputs]
+    return ClassifyRequest(model=model, inputs=pairs)
 
 
 def export_format(name: str) -> str:

@@ -13,6 +13,20 @@ import grpc
 
 from . import _requests as requests
 from . import _wire
+from ._answers import (
+    Classification,
+    Continuation,
+    Continuations,
+    Embedding,
+    FinishReason,
+    MaskCandidate,
+    Piece,
+    Score,
+    TokenLogprob,
+    Usage,
+    classifications,
+    filled_masks,
+)
 from ._channel import DEFAULT_TARGET, HEALTH_METHOD, ChannelOption, call_error, channel_options
 from ._folder import FolderWriter, upload_parts
 from ._gen.v1 import inference_pb2, inference_pb2_grpc, job_pb2, job_pb2_grpc, model_pb2, model_pb2_grpc
@@ -23,16 +37,12 @@ from .types import (
     CompressResult,
     DistillResult,
     EvaluationReport,
-    FinishReason,
     HealthStatus,
     JobEvent,
     JobResult,
     JobState,
     JobStatus,
     Model,
-    Score,
-    Usage,
-    finish_reason,
     health_status,
     job_state_to_wire,
     outcome_of,
@@ -176,41 +186,50 @@ class AsyncClient:
         spec = requests.evaluate_spec(model, data, teacher, field, settings, requests.keyword_names(AsyncClient.evaluate))
         return cast("AsyncJob[EvaluationReport]", await self.jobs.submit(spec))
 
-    def generate(
-        self,
-        model: str,
-        prompt: str | Sequence[int],
-        *,
-        max_tokens: int | None = None,
-        temperature: float | None = None,
-        top_k: int | None = None,
-        top_p: float | None = None,
-        seed: int | None = None,
-        stop: str | Sequence[str] = (),
-        ignore_end: bool = False,
-    ) -> AsyncGeneration:
+    def generate(self, model: str, prompt: requests.Prompt, **settings: Unpack[requests.GenerateOptions]) -> AsyncGeneration:
         """Continues a prompt; `async for piece in client.generate(…)`; see :meth:`athanor.Client.generate`."""
-        request = requests.generate_request(model, prompt, max_tokens, temperature, top_k, top_p, seed, stop, ignore_end)
+        request = requests.generate_request(model, prompt, settings, requests.keyword_names(AsyncClient.generate))
         return AsyncGeneration(self._connection.inference.Generate(request), self._connection.target)
 
-    async def score(self, model: str, pairs: Iterable[tuple[str, str]]) -> list[Score]:
-        """Log-likelihoods of continuations: one score for each (context, continuation), in order."""
+    async def score(self, model: str, pairs: Iterable[tuple[requests.Prompt, requests.Prompt]]) -> list[Score]:
+        """Log-likelihoods of continuations: one score for each (context, continuation), in order. Each is a text or token ids."""
         connection = self._connection
         request = requests.score_request(model, pairs)
         response = await connection.answer(connection.inference.Score(request, timeout=connection.timeout))
         return [Score.from_proto(score) for score in response.scores]
 
-    async def tokenize(self, model: str, text: str) -> list[int]:
-        """Token ids of a text."""
+    async def classify(self, model: str, inputs: Iterable[requests.TextOrPair]) -> list[Classification]:
+        """What a classifier says of each input: a text, or two that belong together."""
         connection = self._connection
-        request = inference_pb2.TokenizeRequest(model=model, text=text)
-        return list((await connection.answer(connection.inference.Tokenize(request, timeout=connection.timeout))).ids)
+        request = requests.classify_request(model, inputs)
+        return classifications(await connection.answer(connection.inference.Classify(request, timeout=connection.timeout)))
+
+    async def embed(self, model: str, texts: Iterable[str], *, normalize: bool | None = None) -> list[Embedding]:
+        """One vector a text; `normalize` scales them to length 1 or not, as the model says by default."""
+        connection = self._connection
+        request = inference_pb2.EmbedRequest(model=model, texts=texts, normalize=normalize)
+        response = await connection.answer(connection.inference.Embed(request, timeout=connection.timeout))
+        return [Embedding.from_proto(embedding) for embedding in response.embeddings]
+
+    async def fill_mask(self, model: str, texts: Iterable[str], *, top_k: int | None = None) -> list[list[list[MaskCandidate]]]:
+        """For each text, for each of its masks, the `top_k` (5 by default) likeliest tokens, likeliest first."""
+        connection = self._connection
+        request = inference_pb2.FillMaskRequest(model=model, texts=texts, top_k=top_k)
+        return filled_masks(await connection.answer(connection.inference.FillMask(request, timeout=connection.timeout)))
+
+    async def tokenize(self, model: str, text: str, *, special_tokens: bool = True) -> list[int]:
+        """Token ids of a text, with what the tokenizer puts around a prompt unless `special_tokens` is false."""
+        connection = self._connection
+        request = inference_pb2.TokenizeRequest(model=model, text=text, special_tokens=special_tokens)
+        response = await connection.answer(connection.inference.Tokenize(request, timeout=connection.timeout))
+        return list(response.ids)
 
     async def detokenize(self, model: str, ids: Iterable[int]) -> str:
         """Text of token ids."""
         connection = self._connection
         request = inference_pb2.DetokenizeRequest(model=model, ids=ids)
-        return (await connection.answer(connection.inference.Detokenize(request, timeout=connection.timeout))).text
+        response = await connection.answer(connection.inference.Detokenize(request, timeout=connection.timeout))
+        return response.text
 
 
 class AsyncModels:
@@ -405,40 +424,77 @@ class AsyncJob(Generic[ResultT]):
 
 
 class AsyncGeneration(AsyncIterator[str]):
-    """The pieces of a generated text as they come. `finish_reason` and `usage` are set when it has ended."""
+    """A generation on its way: the pieces of the first continuation's text as they come, and what came with them.
+
+    `finish_reason` and `usage` are set when it has ended. With `n` above 1, `continuations` holds all of them, and `pieces` gives
+    the pieces of all as they come.
+    """
 
     def __init__(self, call: GenerateCall, target: str) -> None:
         self._call = call
         self._responses = aiter(call)
         self._target = target
         self._closed = False
-        self.token_ids: list[int] = []
-        self.finish_reason: FinishReason | None = None
-        self.usage: Usage | None = None
+        self._gathered = Continuations()
+
+    @property
+    def continuations(self) -> list[Continuation]:
+        """All continuations, as far as they have come."""
+        return self._gathered.all
+
+    @property
+    def prompt_logprobs(self) -> list[TokenLogprob]:
+        """The log probabilities of the prompt's tokens, where asked for."""
+        return self._gathered.prompt_logprobs
+
+    @property
+    def token_ids(self) -> list[int]:
+        """Tokens of the first continuation."""
+        return self._gathered.all[0].token_ids
+
+    @property
+    def logprobs(self) -> list[TokenLogprob]:
+        """Log probabilities of the first continuation's tokens, where asked for."""
+        return self._gathered.all[0].logprobs
+
+    @property
+    def finish_reason(self) -> FinishReason | None:
+        """Why the first continuation ended; None while it goes on."""
+        return self._gathered.all[0].finish_reason
+
+    @property
+    def usage(self) -> Usage | None:
+        """What the first continuation took."""
+        return self._gathered.all[0].usage
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> str:
-        while not self._closed:
-            try:
-                response = await anext(self._responses)
-            except StopAsyncIteration:
-                self._closed = True
-                break
-            except grpc.RpcError as error:
-                self._closed = True
-                raise call_error(error, self._target) from error
-            except asyncio.CancelledError:
-                await self.aclose()
-                raise
-            self.token_ids.extend(response.token_ids)
-            self.finish_reason = finish_reason(response) or self.finish_reason
-            if response.HasField("usage"):
-                self.usage = Usage.from_proto(response.usage)
-            if response.text:
-                return response.text
+        while (piece := await self._next_piece()) is not None:
+            if piece.text and piece.index == 0:
+                return piece.text
         raise StopAsyncIteration
+
+    async def pieces(self) -> AsyncGenerator[Piece, None]:
+        """What comes next, of all continuations, message by message."""
+        while (piece := await self._next_piece()) is not None:
+            yield piece
+
+    async def _next_piece(self) -> Piece | None:
+        if self._closed:
+            return None
+        try:
+            return self._gathered.take(await anext(self._responses))
+        except StopAsyncIteration:
+            self._closed = True
+            return None
+        except grpc.RpcError as error:
+            self._closed = True
+            raise call_error(error, self._target) from error
+        except asyncio.CancelledError:
+            await self.aclose()
+            raise
 
     async def __aenter__(self) -> Self:
         return self
@@ -453,5 +509,11 @@ class AsyncGeneration(AsyncIterator[str]):
             self._call.cancel()
 
     async def text(self) -> str:
-        """Reads on to the end and returns all that was not read before as one text."""
+        """Reads on to the end and returns the text of the first continuation that was not read before."""
         return "".join([piece async for piece in self])
+
+    async def texts(self) -> list[str]:
+        """Reads on to the end and returns the whole texts of all continuations."""
+        async for _ in self.pieces():
+            pass
+        return [one.text for one in self.continuations]

@@ -13,6 +13,20 @@ import grpc
 
 from . import _requests as requests
 from . import _wire
+from ._answers import (
+    Classification,
+    Continuation,
+    Continuations,
+    Embedding,
+    FinishReason,
+    MaskCandidate,
+    Piece,
+    Score,
+    TokenLogprob,
+    Usage,
+    classifications,
+    filled_masks,
+)
 from ._channel import DEFAULT_TARGET, HEALTH_METHOD, ChannelOption, call_error, channel_options
 from ._folder import FolderWriter, upload_parts
 from ._gen.v1 import inference_pb2, inference_pb2_grpc, job_pb2, job_pb2_grpc, model_pb2, model_pb2_grpc
@@ -23,16 +37,12 @@ from .types import (
     CompressResult,
     DistillResult,
     EvaluationReport,
-    FinishReason,
     HealthStatus,
     JobEvent,
     JobResult,
     JobState,
     JobStatus,
     Model,
-    Score,
-    Usage,
-    finish_reason,
     health_status,
     job_state_to_wire,
     outcome_of,
@@ -222,19 +232,7 @@ class Client:
         spec = requests.evaluate_spec(model, data, teacher, field, settings, requests.keyword_names(Client.evaluate))
         return cast("Job[EvaluationReport]", self.jobs.submit(spec))
 
-    def generate(
-        self,
-        model: str,
-        prompt: str | Sequence[int],
-        *,
-        max_tokens: int | None = None,
-        temperature: float | None = None,
-        top_k: int | None = None,
-        top_p: float | None = None,
-        seed: int | None = None,
-        stop: str | Sequence[str] = (),
-        ignore_end: bool = False,
-    ) -> Generation:
+    def generate(self, model: str, prompt: requests.Prompt, **settings: Unpack[requests.GenerateOptions]) -> Generation:
         """Continues a prompt; iterate over the result for the pieces of text as they come.
 
         Closing the iterator, or dropping it, stops the generation on the server.
@@ -242,31 +240,53 @@ class Client:
         Args:
             model: Model to use; it is loaded first if it is not in memory.
             prompt: Text, or token ids.
-            max_tokens: Most tokens to generate; 128 by default.
-            temperature: 0 (default) always takes the likeliest token.
-            top_k: Draw among this many likeliest tokens; all by default.
-            top_p: Draw among the likeliest tokens that hold this much probability; 1 by default.
-            seed: Seed of the draws; 0 by default.
-            stop: Text or texts that end the generation; they are not part of the output.
-            ignore_end: Go on past the model's end token.
+            settings: `max_tokens`, `temperature`, `stop` and the others of :class:`GenerateOptions`.
+
+        Raises:
+            TypeError: A keyword that does not exist; the message names the nearest one.
         """
-        request = requests.generate_request(model, prompt, max_tokens, temperature, top_k, top_p, seed, stop, ignore_end)
+        request = requests.generate_request(model, prompt, settings, requests.keyword_names(Client.generate))
         return Generation(self._connection.inference.Generate(request), self._connection.target)
 
-    def score(self, model: str, pairs: Iterable[tuple[str, str]]) -> list[Score]:
-        """Log-likelihoods of continuations: one score for each (context, continuation), in order."""
-        response = self._connection.call(self._connection.inference.Score, requests.score_request(model, pairs))
+    def score(self, model: str, pairs: Iterable[tuple[requests.Prompt, requests.Prompt]]) -> list[Score]:
+        """Log-likelihoods of continuations: one score for each (context, continuation), in order. Each is a text or token ids."""
+        connection = self._connection
+        request = requests.score_request(model, pairs)
+        response = connection.call(connection.inference.Score, request)
         return [Score.from_proto(score) for score in response.scores]
 
-    def tokenize(self, model: str, text: str) -> list[int]:
-        """Token ids of a text."""
-        request = inference_pb2.TokenizeRequest(model=model, text=text)
-        return list(self._connection.call(self._connection.inference.Tokenize, request).ids)
+    def classify(self, model: str, inputs: Iterable[requests.TextOrPair]) -> list[Classification]:
+        """What a classifier says of each input: a text, or two that belong together."""
+        connection = self._connection
+        request = requests.classify_request(model, inputs)
+        return classifications(connection.call(connection.inference.Classify, request))
+
+    def embed(self, model: str, texts: Iterable[str], *, normalize: bool | None = None) -> list[Embedding]:
+        """One vector a text; `normalize` scales them to length 1 or not, as the model says by default."""
+        connection = self._connection
+        request = inference_pb2.EmbedRequest(model=model, texts=texts, normalize=normalize)
+        response = connection.call(connection.inference.Embed, request)
+        return [Embedding.from_proto(embedding) for embedding in response.embeddings]
+
+    def fill_mask(self, model: str, texts: Iterable[str], *, top_k: int | None = None) -> list[list[list[MaskCandidate]]]:
+        """For each text, for each of its masks, the `top_k` (5 by default) likeliest tokens, likeliest first."""
+        connection = self._connection
+        request = inference_pb2.FillMaskRequest(model=model, texts=texts, top_k=top_k)
+        return filled_masks(connection.call(connection.inference.FillMask, request))
+
+    def tokenize(self, model: str, text: str, *, special_tokens: bool = True) -> list[int]:
+        """Token ids of a text, with what the tokenizer puts around a prompt unless `special_tokens` is false."""
+        connection = self._connection
+        request = inference_pb2.TokenizeRequest(model=model, text=text, special_tokens=special_tokens)
+        response = connection.call(connection.inference.Tokenize, request)
+        return list(response.ids)
 
     def detokenize(self, model: str, ids: Iterable[int]) -> str:
         """Text of token ids."""
+        connection = self._connection
         request = inference_pb2.DetokenizeRequest(model=model, ids=ids)
-        return self._connection.call(self._connection.inference.Detokenize, request).text
+        response = connection.call(connection.inference.Detokenize, request)
+        return response.text
 
 
 class Models:
@@ -454,36 +474,73 @@ class Job(Generic[ResultT]):
 
 
 class Generation(Iterator[str]):
-    """The pieces of a generated text as they come. `finish_reason` and `usage` are set when it has ended."""
+    """A generation on its way: the pieces of the first continuation's text as they come, and what came with them.
+
+    `finish_reason` and `usage` are set when it has ended. With `n` above 1, `continuations` holds all of them, and `pieces` gives
+    the pieces of all as they come.
+    """
 
     def __init__(self, call: GenerateCall, target: str) -> None:
         self._call = call
         self._target = target
         self._closed = False
-        self.token_ids: list[int] = []
-        self.finish_reason: FinishReason | None = None
-        self.usage: Usage | None = None
+        self._gathered = Continuations()
+
+    @property
+    def continuations(self) -> list[Continuation]:
+        """All continuations, as far as they have come."""
+        return self._gathered.all
+
+    @property
+    def prompt_logprobs(self) -> list[TokenLogprob]:
+        """The log probabilities of the prompt's tokens, where asked for."""
+        return self._gathered.prompt_logprobs
+
+    @property
+    def token_ids(self) -> list[int]:
+        """Tokens of the first continuation."""
+        return self._gathered.all[0].token_ids
+
+    @property
+    def logprobs(self) -> list[TokenLogprob]:
+        """Log probabilities of the first continuation's tokens, where asked for."""
+        return self._gathered.all[0].logprobs
+
+    @property
+    def finish_reason(self) -> FinishReason | None:
+        """Why the first continuation ended; None while it goes on."""
+        return self._gathered.all[0].finish_reason
+
+    @property
+    def usage(self) -> Usage | None:
+        """What the first continuation took."""
+        return self._gathered.all[0].usage
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> str:
-        while not self._closed:
-            try:
-                response = next(self._call)
-            except StopIteration:
-                self._closed = True
-                break
-            except grpc.RpcError as error:
-                self._closed = True
-                raise call_error(error, self._target) from error
-            self.token_ids.extend(response.token_ids)
-            self.finish_reason = finish_reason(response) or self.finish_reason
-            if response.HasField("usage"):
-                self.usage = Usage.from_proto(response.usage)
-            if response.text:
-                return response.text
+        while (piece := self._next_piece()) is not None:
+            if piece.text and piece.index == 0:
+                return piece.text
         raise StopIteration
+
+    def pieces(self) -> Iterator[Piece]:
+        """What comes next, of all continuations, message by message."""
+        while (piece := self._next_piece()) is not None:
+            yield piece
+
+    def _next_piece(self) -> Piece | None:
+        if self._closed:
+            return None
+        try:
+            return self._gathered.take(next(self._call))
+        except StopIteration:
+            self._closed = True
+            return None
+        except grpc.RpcError as error:
+            self._closed = True
+            raise call_error(error, self._target) from error
 
     def __enter__(self) -> Self:
         return self
@@ -501,5 +558,11 @@ class Generation(Iterator[str]):
             self._call.cancel()
 
     def text(self) -> str:
-        """Reads on to the end and returns all that was not read before as one text."""
+        """Reads on to the end and returns the text of the first continuation that was not read before."""
         return "".join(self)
+
+    def texts(self) -> list[str]:
+        """Reads on to the end and returns the whole texts of all continuations."""
+        for _ in self.pieces():
+            pass
+        return [one.text for one in self.continuations]

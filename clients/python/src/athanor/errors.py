@@ -194,8 +194,12 @@ def _codes(family: type[AthanorError], names: str) -> dict[str, type[AthanorErro
 
 # Every code of the server's catalogue. A code that is missing here falls back to the family of its status.
 BY_CODE: Mapping[str, type[AthanorError]] = {
-    **_codes(InvalidArgument, "shape_mismatch dtype_mismatch not_differentiable invalid_argument bad_name context_too_long"),
-    **_codes(BadRecipe, "bad_recipe rank_out_of_range pattern_matches_nothing already_quantized already_shared does_not_factor cannot_slice"),
+    **_codes(
+        InvalidArgument, "shape_mismatch dtype_mismatch not_differentiable invalid_argument bad_name context_too_long no_chat_template"
+    ),
+    **_codes(
+        BadRecipe, "bad_recipe rank_out_of_range pattern_matches_nothing already_quantized already_shared does_not_factor cannot_slice"
+    ),
     **_codes(BadModel, "bad_safetensors pickle_refused bad_config config_mismatch unknown_architecture"),
     **_codes(BadModel, "bad_tokenizer tokenizer_mismatch bad_weights"),
     **_codes(BadData, "empty_data bad_encoding bad_data not_enough_samples"),

@@ -9,7 +9,16 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from ._gen.v1 import inference_pb2, job_pb2
+from ._answers import Classification as Classification
+from ._answers import Continuation as Continuation
+from ._answers import Embedding as Embedding
+from ._answers import FinishReason as FinishReason
+from ._answers import MaskCandidate as MaskCandidate
+from ._answers import Piece as Piece
+from ._answers import Score as Score
+from ._answers import TokenLogprob as TokenLogprob
+from ._answers import Usage as Usage
+from ._gen.v1 import job_pb2
 from .errors import AthanorError, Cancelled, Internal, make_error
 
 if TYPE_CHECKING:
@@ -33,14 +42,6 @@ class JobState(StrEnum):
     def ended(self) -> bool:
         """Whether the job will not change any more."""
         return self in (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED)
-
-
-class FinishReason(StrEnum):
-    """Why a generation ended: the model's end token, a stop text, or as many tokens as asked for."""
-
-    END = "end"
-    STOP = "stop"
-    LENGTH = "length"
 
 
 class HealthStatus(StrEnum):
@@ -531,45 +532,9 @@ def job_state_to_wire(state: JobState | str) -> str:
     return f"JOB_STATE_{JobState(state).value.upper()}"
 
 
-def finish_reason(message: inference_pb2.GenerateResponse) -> FinishReason | None:
-    """Why the generation ended; None when it has not."""
-    if message.finish_reason == inference_pb2.FINISH_REASON_UNSPECIFIED:
-        return None
-    return FinishReason(inference_pb2.FinishReason.Name(message.finish_reason).removeprefix("FINISH_REASON_").lower())
-
-
 def health_status(value: int) -> HealthStatus:
     """The status of a grpc.health.v1 wire value."""
     return {1: HealthStatus.SERVING, 2: HealthStatus.NOT_SERVING}.get(value, HealthStatus.UNKNOWN)
-
-
-@dataclass(frozen=True)
-class Usage:
-    """What a generation took."""
-
-    prompt_tokens: int
-    generated_tokens: int
-    first_token_ms: float
-    total_ms: float
-
-    @classmethod
-    def from_proto(cls, message: inference_pb2.Usage) -> Usage:
-        """Reads the wire message."""
-        return cls(message.prompt_tokens, message.generated_tokens, message.first_token_ms, message.total_ms)
-
-
-@dataclass(frozen=True)
-class Score:
-    """Score of one continuation."""
-
-    log_likelihood: float  # sum of the natural logarithms of its tokens' probabilities
-    is_greedy: bool  # every token of it is the likeliest at its place
-    tokens: int
-
-    @classmethod
-    def from_proto(cls, message: inference_pb2.Score) -> Score:
-        """Reads the wire message."""
-        return cls(message.log_likelihood, message.is_greedy, message.tokens)
 
 
 def _time(milliseconds: int) -> datetime | None:

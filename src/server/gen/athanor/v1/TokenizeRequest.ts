@@ -10,6 +10,11 @@ export interface TokenizeRequest {
    * Text.
    */
   'text'?: (string);
+  /**
+   * Put in what the tokenizer puts around a prompt, for example a begin token. Default true.
+   */
+  'specialTokens'?: (boolean);
+  '_specialTokens'?: "specialTokens";
 }
 
 export interface TokenizeRequest__Output {
@@ -21,4 +26,9 @@ export interface TokenizeRequest__Output {
    * Text.
    */
   'text': (string);
+  /**
+   * Put in what the tokenizer puts around a prompt, for example a begin token. Default true.
+   */
+  'specialTokens'?: (boolean);
+  '_specialTokens'?: "specialTokens";
 }

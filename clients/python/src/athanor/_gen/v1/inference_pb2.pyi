@@ -178,12 +178,14 @@ class Score(_message.Message):
     def __init__(self, log_likelihood: _Optional[float] = ..., is_greedy: _Optional[bool] = ..., tokens: _Optional[int] = ...) -> None: ...
 
 class TokenizeRequest(_message.Message):
-    __slots__ = ("model", "text")
+    __slots__ = ("model", "text", "special_tokens")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
+    SPECIAL_TOKENS_FIELD_NUMBER: _ClassVar[int]
     model: str
     text: str
-    def __init__(self, model: _Optional[str] = ..., text: _Optional[str] = ...) -> None: ...
+    special_tokens: bool
+    def __init__(self, model: _Optional[str] = ..., text: _Optional[str] = ..., special_tokens: _Optional[bool] = ...) -> None: ...
 
 class TokenizeResponse(_message.Message):
     __slots__ = ("ids",)

@@ -1,0 +1,166 @@
+// The HTTP server: requests in, errors in one form, and an orderly end.
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { AppError, type Logger, silentLogger } from '#base';
+import type { InferenceBackend } from '#jobs';
+import { RequestFault } from './errors.ts';
+import { Exchange } from './exchange.ts';
+import { route } from './routes.ts';
+import { type ModelList, Services } from './services.ts';
+
+export interface HttpServerOptions {
+  readonly inference: InferenceBackend;
+  readonly models: ModelList;
+  /** `host:port`; port 0 takes a free one. */
+  readonly address: string;
+  /** Model of requests that name none. Default: the only one in the store. */
+  readonly defaultModel?: string;
+  /** Largest body of a request. @default 8 MiB */
+  readonly maxBodyBytes?: number;
+  readonly logger?: Logger;
+}
+
+export interface HttpStopOptions {
+  /** /health answers 503 this long before requests are refused. Default 0. */
+  readonly pauseMs?: number;
+  /** Requests under way have this long to end. Default 5000 ms. */
+  readonly graceMs?: number;
+}
+
+const defaultBodyBytes = 8 * 1024 * 1024;
+/** Clients keep connections for later; closing them early makes their next request fail. */
+const keepAliveMs = 75_000;
+const goodbyeMs = 250;
+/** Handlers that were stopped have this long to notice. */
+const lastCallMs = 1000;
+
+/** States: serving → leaving (health says so) → draining (requests are refused, those under way end) → stopped. */
+export class HttpServer {
+  /** The port it listens on. */
+  readonly port: number;
+  readonly #server: Server;
+  readonly #desk: Desk;
+  #stopped: Promise<void> | undefined;
+
+  private constructor(server: Server, desk: Desk) {
+    this.#server = server;
+    this.#desk = desk;
+    this.port = (server.address() as AddressInfo).port;
+  }
+
+  /** Listens and serves. @throws AppError `invalid_argument` | `unavailable` when the address cannot be had */
+  static async listen(options: HttpServerOptions): Promise<HttpServer> {
+    const { address, inference, models, defaultModel, maxBodyBytes = defaultBodyBytes, logger = silentLogger } = options;
+    const [, host = '', port = ''] = /^\[?([^\]]*?)\]?:(\d+)$/.exec(address) ?? [];
+    if (host === '')
+      throw new AppError('invalid_argument', `http address "${address}": must be host:port.`, { details: { field: 'http' } });
+    const desk = new Desk(new Services(inference, models, defaultModel), maxBodyBytes, logger);
+    const server = createServer({ keepAliveTimeout: keepAliveMs }, (request, response) => void desk.handle(request, response));
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', (cause) =>
+        reject(new AppError('unavailable', `${address}: cannot be listened on: ${cause.message}. Choose another address.`, { cause })),
+      );
+      server.listen(Number(port), host, resolve);
+    });
+    const running = new HttpServer(server, desk);
+    logger.info('serving http', { address, port: running.port });
+    return running;
+  }
+
+  /** Requests under way. */
+  get openRequests(): number {
+    return this.#desk.openRequests;
+  }
+
+  /** Ends in order; calling it again waits for the same end. */
+  stop({ pauseMs = 0, graceMs = 5000 }: HttpStopOptions = {}): Promise<void> {
+    this.#stopped ??= this.#stop(pauseMs, graceMs);
+    return this.#stopped;
+  }
+
+  async #stop(pauseMs: number, graceMs: number): Promise<void> {
+    this.#desk.leave();
+    if (pauseMs > 0) await new Promise((resolve) => setTimeout(resolve, pauseMs));
+    this.#desk.refuse();
+    await this.#desk.settle(graceMs);
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    // Time for connections to take the last answers.
+    await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, goodbyeMs))]);
+    this.#server.closeAllConnections();
+    await closed;
+  }
+}
+
+/** Hands requests to their endpoints and knows which are open. */
+class Desk {
+  readonly #services: Services;
+  readonly #maxBodyBytes: number;
+  readonly #logger: Logger;
+  readonly #open = new Set<Exchange>();
+  #idle: (() => void)[] = [];
+  #state: 'serving' | 'leaving' | 'refusing' = 'serving';
+
+  constructor(services: Services, maxBodyBytes: number, logger: Logger) {
+    this.#services = services;
+    this.#maxBodyBytes = maxBodyBytes;
+    this.#logger = logger;
+  }
+
+  get openRequests(): number {
+    return this.#open.size;
+  }
+
+  leave(): void {
+    this.#state = 'leaving';
+  }
+
+  refuse(): void {
+    this.#state = 'refusing';
+  }
+
+  /** Waits until no request is open; those that are after `graceMs` are stopped. */
+  async settle(graceMs: number): Promise<void> {
+    if (await this.#idleWithin(graceMs)) return;
+    const reason = new AppError('unavailable', 'the server is stopping. Try again when it is back.');
+    for (const exchange of this.#open) exchange.abort(reason);
+    await this.#idleWithin(lastCallMs);
+  }
+
+  async #idleWithin(timeMs: number): Promise<boolean> {
+    if (this.#open.size === 0) return true;
+    let timer: NodeJS.Timeout | undefined;
+    await Promise.race([
+      new Promise<void>((resolve) => this.#idle.push(resolve)),
+      new Promise<void>((resolve) => {
+        timer = setTimeout(resolve, timeMs);
+      }),
+    ]);
+    clearTimeout(timer);
+    return this.#open.size === 0;
+  }
+
+  async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const exchange = new Exchange(request, response);
+    if (request.url === '/health') {
+      const isServing = this.#state === 'serving';
+      exchange.sendJson({ status: isServing ? 'ok' : 'stopping' }, isServing ? 200 : 503);
+      return;
+    }
+    this.#open.add(exchange);
+    try {
+      if (this.#state === 'refusing') throw new AppError('unavailable', 'the server is stopping. Try again when it is back.');
+      await route(exchange, this.#services, this.#maxBodyBytes);
+    } catch (thrown) {
+      const reason = exchange.stoppedBy ?? thrown;
+      if (!(reason instanceof AppError) && !(reason instanceof RequestFault) && !exchange.signal.aborted)
+        this.#logger.error('request failed', {
+          path: request.url ?? '',
+          error: reason instanceof Error ? (reason.stack ?? reason.message) : String(reason),
+        });
+      exchange.sendError(reason);
+    } finally {
+      this.#open.delete(exchange);
+      if (this.#open.size === 0) for (const resolve of this.#idle.splice(0)) resolve();
+    }
+  }
+}
