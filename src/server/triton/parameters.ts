@@ -7,7 +7,7 @@ export type ParameterValue = boolean | number | string;
 type ParameterMap = Readonly<Record<string, InferParameter__Output>>;
 
 export function parameterRefusal(name: string, rule: string, value: unknown): AppError {
-  const shown = typeof value === 'string' ? JSON.stringify(value.slice(0, 100)) : String(value);
+  const shown = value === undefined ? 'nothing' : typeof value === 'string' ? JSON.stringify(value.slice(0, 100)) : String(value);
   return new AppError('invalid_argument', `parameter "${name.slice(0, 100)}": must be ${rule}, got ${shown}.`, {
     details: { field: `parameters.${name.slice(0, 100)}` },
   });
@@ -17,7 +17,7 @@ export function parameterRefusal(name: string, rule: string, value: unknown): Ap
 function chosenValue(name: string, parameter: InferParameter__Output): ParameterValue {
   const { parameterChoice } = parameter;
   const value = parameterChoice === undefined ? undefined : parameter[parameterChoice];
-  if (value === undefined) throw parameterRefusal(name, 'a bool, int64, uint64, double or string', 'nothing');
+  if (value === undefined) throw parameterRefusal(name, 'a bool, int64, uint64, double or string', value);
   return value;
 }
 
