@@ -71,6 +71,7 @@ export const errorCatalogue = {
   job_not_found: entry('NOT_FOUND', 'List the jobs with `athanor jobs`.'),
   service_not_found: entry('NOT_FOUND', 'List the services by reflection or by health.'),
   list_too_long: entry('RESOURCE_EXHAUSTED', 'Ask for each by its name.'),
+  wrong_task: entry('FAILED_PRECONDITION', 'Use the call that the message names, or another model.'),
   wrong_state: entry('FAILED_PRECONDITION', 'Look at the state of the job or model first.'),
   context_too_long: entry('INVALID_ARGUMENT', 'Shorten the prompt or ask for fewer tokens.'),
   message_too_large: entry('RESOURCE_EXHAUSTED', 'Send the data as a chunk stream.'),

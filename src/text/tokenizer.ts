@@ -84,7 +84,7 @@ export function loadTokenizer(files: TokenizerFiles): Tokenizer {
   const beginToken = configuredToken(file, config, 'bos_token');
   const endToken = configuredToken(file, config, 'eos_token') ?? file.idByToken.get('<|endoftext|>');
   const padToken = file.idByToken.get(namedToken(config, 'pad_token') ?? '[PAD]');
-  const maskToken = file.idByToken.get(namedToken(config, 'mask_token') ?? '[MASK]') ?? file.idByToken.get('<mask>');
+  const maskToken = file.idByToken.get(namedToken(config, 'mask_token') ?? '') ?? usualMask(file);
   const chatTemplate = files.chatTemplate ?? readChatTemplate(config);
   const layouts = { single: layoutOf(encoder, file, false), pair: layoutOf(encoder, file, true) };
   const tokenizer: Tokenizer = {
@@ -142,6 +142,11 @@ function layoutOf({ post_processor: processor }: Encoder, file: TokenizerFile, i
     if (id === undefined) throw badTokenizer('tokenizer.json: post_processor', `adds "${token}", which is not in the vocabulary.`);
     return { id, type };
   });
+}
+
+/** Files without a configuration: what BERT's and RoBERTa's families call it, where it is a special token. */
+function usualMask({ addedTokens }: TokenizerFile): number | undefined {
+  return addedTokens.find(({ content, special }) => special && (content === '[MASK]' || content === '<mask>'))?.id;
 }
 
 /** The text of a token in tokenizer_config.json, written as text or as an object with `content`. */
