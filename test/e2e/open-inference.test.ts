@@ -285,7 +285,7 @@ describe('ModelInfer', () => {
   });
 
   it('takes the parameters of the protocol with every model', async () => {
-    const { client } = await start();
+    const { client, scripted } = await start();
     const parameters = {
       sequence_id: { stringParam: 's' },
       sequence_start: { boolParam: true },
@@ -294,6 +294,8 @@ describe('ModelInfer', () => {
     };
     const answer = await client.unary(client.protocol.openInference.ModelInfer, { ...ask('judge', 'text', 'x'), parameters });
     expect(answer.outputs).toHaveLength(3);
+    await client.unary(client.protocol.openInference.ModelInfer, { ...ask('story', 'text_input', 'x'), parameters });
+    expect(scripted.requests).toEqual([{ prompt: 'x', priority: -1, queueTimeoutMs: 5000 }]);
   });
 });
 

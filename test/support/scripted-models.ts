@@ -23,6 +23,7 @@ export interface ScriptedModels {
 }
 
 const width = 3;
+const untouched = { cachedPromptTokens: 0, draftedTokens: 0, acceptedTokens: 0 };
 
 /** By name; each has version 1. Using one loads it. Embeddings are the length of the text, classifiers take the first label. */
 export function scriptedModels(scripts: Readonly<Record<string, ScriptedModel>>): ScriptedModels {
@@ -86,9 +87,9 @@ export function scriptedModels(scripts: Readonly<Record<string, ScriptedModel>>)
           for (const [id, text] of pieces.entries()) {
             await gate?.();
             if (signal.aborted) break;
-            yield { kind: 'token', index: 0, token: { id, logProbability: 0 }, text };
+            yield { kind: 'token', index: 0, token: { id }, text };
           }
-          const usage = { promptTokens: 2, generatedTokens: pieces.length, totalMs: 1 };
+          const usage = { promptTokens: 2, generatedTokens: pieces.length, totalMs: 1, ...untouched };
           yield { kind: 'finished', index: 0, text: '', reason: signal.aborted ? 'cancelled' : 'end', usage };
         } finally {
           open.count--;

@@ -13,7 +13,7 @@ const request =
 
 const sampling =
   (
-    field: keyof NonNullable<GenerationSettings['sampling']>,
+    field: Exclude<keyof NonNullable<GenerationSettings['sampling']>, 'logitBias'>,
     read: (name: string, value: ParameterValue) => number = finiteNumber,
   ): Setting =>
   (settings, value, name) => ({ ...settings, sampling: { ...settings.sampling, [field]: read(name, value) } });
@@ -27,8 +27,12 @@ const settings: Readonly<Record<string, Setting>> = {
   top_p: sampling('topP'),
   min_p: sampling('minP'),
   repetition_penalty: sampling('repetitionPenalty'),
+  frequency_penalty: sampling('frequencyPenalty'),
+  presence_penalty: sampling('presencePenalty'),
   seed: sampling('seed', wholeNumber),
+  min_tokens: request('minNewTokens', wholeNumber),
   stop: request('stop', textList),
+  stop_token_ids: request('stopTokenIds', idList),
   ignore_eos: request('ignoreEnd', flag),
 };
 
@@ -47,6 +51,14 @@ function textList(name: string, value: ParameterValue): string[] {
   const list = jsonList(name, value, 'a text or a JSON array of texts');
   return list.map((one) => {
     if (typeof one !== 'string') throw parameterRefusal(name, 'a text or a JSON array of texts', value);
+    return one;
+  });
+}
+
+function idList(name: string, value: ParameterValue): number[] {
+  const rule = 'a JSON array of token ids';
+  return jsonList(name, value, rule).map((one) => {
+    if (typeof one !== 'number' || !Number.isInteger(one)) throw parameterRefusal(name, rule, value);
     return one;
   });
 }

@@ -1,6 +1,7 @@
 // A generating model: texts in, their continuations out, whole or piece by piece.
 import { AppError, at } from '#base';
 import type { InferenceBackend, ModelDescription } from '#jobs';
+import { defaultPriority, priorityLevels } from '../model-messages.ts';
 import { packTexts, unpackTexts } from '../packing.ts';
 import { generationSettings, samplingObject } from '../sampling.ts';
 import type { Answer, CheckedRequest, OutputTensor, ServedModel } from '../served-model.ts';
@@ -16,6 +17,7 @@ interface Piece {
   readonly finishReason: string;
   readonly promptTokens: number;
   readonly generatedTokens: number;
+  readonly queueMs: number;
 }
 
 /**
@@ -36,7 +38,9 @@ export function generatingModel(
     const both = AbortSignal.any([signal, stop.signal]);
     try {
       const pieces = await Promise.all(prompts.map((prompt) => wholePiece(start(prompt, request, both))));
-      return { outputs: outputsOf(pieces, request), runs: prompts.map(() => 1), isLast: true };
+      // They wait side by side: the longest wait is that of the request.
+      const queueMs = Math.max(...pieces.map((piece) => piece.queueMs));
+      return { outputs: outputsOf(pieces, request), runs: prompts.map(() => 1), queueMs, isLast: true };
     } finally {
       stop.abort();
     }
@@ -65,7 +69,7 @@ export function generatingModel(
       const isWhole = request.inputs.get('stream')?.bytes[0] === 0;
       // Pieces of several texts could not be told apart.
       if (prompts.length > 1 || isWhole) yield await infer(request, signal);
-      else yield* pieces(start(at(prompts, 0), request, signal), request);
+      else yield* streamedPieces(start(at(prompts, 0), request, signal), request);
     },
   };
 }
@@ -74,10 +78,17 @@ function promptsOf({ inputs }: CheckedRequest): string[] {
   return unpackTexts(inputs.get('text_input')?.bytes ?? new Uint8Array(), 'text_input');
 }
 
-function settingsOf({ inputs, parameters }: CheckedRequest, model: string): GenerationSettings {
+function settingsOf({ inputs, parameters, priority, queueTimeoutMs }: CheckedRequest, model: string): GenerationSettings {
   const tensor = inputs.get('sampling_parameters');
   const [object] = tensor === undefined ? [] : unpackTexts(tensor.bytes, tensor.name);
-  return generationSettings(new Map([...(object === undefined ? [] : samplingObject(object)), ...parameters]), model);
+  const settings = generationSettings(new Map([...(object === undefined ? [] : samplingObject(object)), ...parameters]), model);
+  // A level that there is not is the default one, as in Triton. Ours of 0 is the default, and smaller ones are served first.
+  const level = priority === undefined || priority > priorityLevels ? defaultPriority : priority;
+  return {
+    ...settings,
+    ...(level === defaultPriority ? {} : { priority: level - defaultPriority }),
+    ...(queueTimeoutMs === undefined ? {} : { queueTimeoutMs }),
+  };
 }
 
 async function wholePiece(events: ReturnType<Generate>): Promise<Piece> {
@@ -94,7 +105,7 @@ type Finished = Extract<Awaited<ReturnType<Generate> extends AsyncIterable<infer
 
 function lastPiece({ reason, usage }: Finished, text: string, generatedTokens: number): Piece {
   if (reason === 'cancelled') throw cancelled();
-  return { text, finishReason: reason, promptTokens: usage.promptTokens, generatedTokens };
+  return { text, finishReason: reason, promptTokens: usage.promptTokens, generatedTokens, queueMs: usage.queueMs ?? 0 };
 }
 
 function cancelled(): AppError {
@@ -102,19 +113,19 @@ function cancelled(): AppError {
 }
 
 /** What comes after the last text is its end: a last answer with what was held back, perhaps nothing. */
-async function* pieces(events: ReturnType<Generate>, request: CheckedRequest): AsyncGenerator<Answer> {
+async function* streamedPieces(events: ReturnType<Generate>, request: CheckedRequest): AsyncGenerator<Answer> {
   let sent = 0;
   let pending = 0;
   for await (const event of events) {
     if (event.kind === 'finished') {
       const rest = lastPiece(event, event.text, event.usage.generatedTokens - sent);
-      yield { outputs: outputsOf([rest], request), runs: [1], isLast: true, isEmpty: event.text === '' };
+      yield { outputs: outputsOf([rest], request), runs: [1], queueMs: rest.queueMs, isLast: true, isEmpty: event.text === '' };
       return;
     }
     // Tokens whose text is not complete yet are counted with the text that they become part of.
     if (event.kind === 'token') pending++;
     if (event.text === '') continue;
-    yield { outputs: outputsOf([{ text: event.text, finishReason: '', promptTokens: 0, generatedTokens: pending }], request) };
+    yield { outputs: outputsOf([{ text: event.text, finishReason: '', promptTokens: 0, generatedTokens: pending, queueMs: 0 }], request) };
     sent += pending;
     pending = 0;
   }

@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { InferTensorContents__Output } from '../../../../src/server/gen/inference/InferTensorContents.ts';
+import type { Datatype } from '../../../../src/server/triton/datatypes.ts';
 import {
   checkRaw,
   elementCount,
@@ -75,7 +76,7 @@ describe('raw numbers', () => {
 });
 
 describe('typed contents', () => {
-  it.each([
+  it.each<[Datatype, Partial<InferTensorContents__Output>, string]>([
     ['BOOL', { boolContents: [true, false] }, '0100'],
     ['INT8', { intContents: [-1, 127] }, 'ff7f'],
     ['UINT16', { uintContents: [1, 65535] }, '0100ffff'],
@@ -84,8 +85,8 @@ describe('typed contents', () => {
     ['FP32', { fp32Contents: [1, -2] }, '0000803f000000c0'],
     ['FP64', { fp64Contents: [1, 0] }, '000000000000f03f0000000000000000'],
     ['BYTES', { bytesContents: [Buffer.from('a'), Buffer.alloc(0)] }, '010000006100000000'],
-  ] as const)('of %s become the same bytes as raw ones', (datatype, filled, hex) => {
-    expect(packTyped(contents(filled as Partial<InferTensorContents__Output>), datatype, 2, 'x').toString('hex')).toBe(hex);
+  ])('of %s become the same bytes as raw ones', (datatype, filled, hex) => {
+    expect(packTyped(contents(filled), datatype, 2, 'x').toString('hex')).toBe(hex);
   });
 
   it('are refused in the member of another type, in another number, and out of range', () => {
