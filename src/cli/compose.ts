@@ -7,6 +7,7 @@ import { createOnnxEngine } from '#engine/onnx';
 import { allHandlers, HubInference, JobRunner, JobStore, ModelHub, ResultCheck } from '#jobs';
 import { AthanorServer, type StopOptions } from '#server';
 import { type FileSystem, LocalStore } from '#store';
+import { packageVersion } from './package-version.ts';
 
 export interface ComposeOptions {
   /** Folder of the store; made when it is missing. */
@@ -23,6 +24,8 @@ export interface ComposeOptions {
   readonly checkResults?: boolean;
   /** Bytes that the process may hold: compressions that would need more are refused. Default: what the machine or its control group has. */
   readonly memoryLimitBytes?: number;
+  /** Also serve, over the Open Inference Protocol and under this name, a model that gives back what it is sent. */
+  readonly identityModel?: string;
 }
 
 export interface RunningServer {
@@ -33,7 +36,17 @@ export interface RunningServer {
 
 /** @throws AppError `store_in_use` | `unavailable` (the address) | `provider_missing` | `file_not_allowed` | `disk_full` */
 export async function startServer(options: ComposeOptions): Promise<RunningServer> {
-  const { store, address, device, threads, logger = silentLogger, fileSystem, checkResults = true, memoryLimitBytes } = options;
+  const {
+    store,
+    address,
+    device,
+    threads,
+    logger = silentLogger,
+    fileSystem,
+    checkResults = true,
+    memoryLimitBytes,
+    identityModel,
+  } = options;
   const root = resolve(store);
   await mkdir(root, { recursive: true }).catch((error: unknown) => {
     throw AppError.from(error);
@@ -43,7 +56,7 @@ export async function startServer(options: ComposeOptions): Promise<RunningServe
   try {
     const artefacts = await LocalStore.open(root, fileSystem === undefined ? {} : { fileSystem });
     const engine = await createOnnxEngine({ ...(device === undefined ? {} : { device }), ...(threads === undefined ? {} : { threads }) });
-    return await serve({ root, address, logger, jobStore, artefacts, engine, checkResults, memoryLimitBytes });
+    return await serve({ root, address, logger, jobStore, artefacts, engine, checkResults, memoryLimitBytes, identityModel });
   } catch (error) {
     jobStore.close();
     throw error;
@@ -59,6 +72,7 @@ interface Parts {
   readonly engine: Engine;
   readonly checkResults: boolean;
   readonly memoryLimitBytes: number | undefined;
+  readonly identityModel: string | undefined;
 }
 
 async function serve({
@@ -70,6 +84,7 @@ async function serve({
   engine,
   checkResults,
   memoryLimitBytes,
+  identityModel,
 }: Parts): Promise<RunningServer> {
   const hub = new ModelHub({
     store: artefacts,
@@ -97,6 +112,8 @@ async function serve({
       uploadFolder: join(root, 'uploads'),
       address,
       logger,
+      version: packageVersion(),
+      ...(identityModel === undefined ? {} : { identityModel }),
     });
     let stopped: Promise<void> | undefined;
     const stop = async (options?: StopOptions): Promise<void> => {

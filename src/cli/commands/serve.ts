@@ -13,6 +13,7 @@ interface ServeOptions {
   readonly memoryLimit?: number;
   readonly pauseMs: number;
   readonly graceMs: number;
+  readonly identityModel?: string;
   readonly json?: boolean;
 }
 
@@ -27,11 +28,12 @@ export function addServeCommand(program: Command): void {
     .option('--memory-limit <MiB>', 'refuse compressions that would need more (default: what the machine has)', wholeNumber)
     .option('--pause-ms <ms>', 'on stopping, say NOT_SERVING this long before refusing calls', wholeNumber, 0)
     .option('--grace-ms <ms>', 'on stopping, let streams end for this long', wholeNumber, 10_000)
+    .option('--identity-model <name>', 'also serve a model that gives back what it is sent, to measure the transport (ModelInfer)')
     .option('--json', 'log as JSON lines')
     .action(serve);
 }
 
-async function serve({ listen, store, device, threads, memoryLimit, pauseMs, graceMs, json }: ServeOptions): Promise<void> {
+async function serve({ listen, store, device, threads, memoryLimit, pauseMs, graceMs, identityModel, json }: ServeOptions): Promise<void> {
   const output = new Output(json === true);
   // Before anything slow: a signal while models load must not be lost.
   let onSignal = (): void => process.exit(130);
@@ -48,6 +50,7 @@ async function serve({ listen, store, device, threads, memoryLimit, pauseMs, gra
       logger: standardLogger(json === true),
       ...(device === undefined ? {} : { device }),
       ...(threads === undefined ? {} : { threads }),
+      ...(identityModel === undefined ? {} : { identityModel }),
       ...(memoryLimit === undefined ? {} : { memoryLimitBytes: memoryLimit * 2 ** 20 }),
     });
     output.result(
