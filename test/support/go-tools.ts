@@ -37,3 +37,6 @@ async function goTool(module: string, version: string, command: string): Promise
 /** gRPC on the command line, by reflection. */
 export const grpcurlPath = (): Promise<string | { readonly missing: string }> =>
   goTool('github.com/fullstorydev/grpcurl', 'v1.9.4', 'grpcurl');
+
+/** Load on a gRPC method. */
+export const ghzPath = (): Promise<string | { readonly missing: string }> => goTool('github.com/bojand/ghz', 'v0.121.0', 'ghz');
