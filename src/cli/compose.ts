@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import { AppError, type Logger, silentLogger } from '#base';
 import type { Engine } from '#engine';
 import { createOnnxEngine } from '#engine/onnx';
-import { allHandlers, HubInference, JobRunner, JobStore, ModelHub, ResultCheck } from '#jobs';
+import { allHandlers, HubInference, JobRunner, JobStore, ModelHub, memoryLimitBytes as memoryLimit, ResultCheck } from '#jobs';
 import { AthanorServer, type StopOptions } from '#server';
 import { type FileSystem, LocalStore } from '#store';
 import { packageVersion } from './package-version.ts';
@@ -24,6 +24,8 @@ export interface ComposeOptions {
   readonly checkResults?: boolean;
   /** Bytes that the process may hold: compressions that would need more are refused. Default: what the machine or its control group has. */
   readonly memoryLimitBytes?: number;
+  /** Bytes that models in memory may take; those that nobody uses leave for others. Default: three quarters of what the process may hold. */
+  readonly modelMemoryBytes?: number;
   /** Also serve, over the Open Inference Protocol and under this name, a model that gives back what it is sent. */
   readonly identityModel?: string;
 }
@@ -36,17 +38,8 @@ export interface RunningServer {
 
 /** @throws AppError `store_in_use` | `unavailable` (the address) | `provider_missing` | `file_not_allowed` | `disk_full` */
 export async function startServer(options: ComposeOptions): Promise<RunningServer> {
-  const {
-    store,
-    address,
-    device,
-    threads,
-    logger = silentLogger,
-    fileSystem,
-    checkResults = true,
-    memoryLimitBytes,
-    identityModel,
-  } = options;
+  const { store, address, device, threads, logger = silentLogger, fileSystem, checkResults = true, memoryLimitBytes } = options;
+  const { modelMemoryBytes = 0.75 * memoryLimit(memoryLimitBytes), identityModel } = options;
   const root = resolve(store);
   await mkdir(root, { recursive: true }).catch((error: unknown) => {
     throw AppError.from(error);
@@ -56,7 +49,8 @@ export async function startServer(options: ComposeOptions): Promise<RunningServe
   try {
     const artefacts = await LocalStore.open(root, fileSystem === undefined ? {} : { fileSystem });
     const engine = await createOnnxEngine({ ...(device === undefined ? {} : { device }), ...(threads === undefined ? {} : { threads }) });
-    return await serve({ root, address, logger, jobStore, artefacts, engine, checkResults, memoryLimitBytes, identityModel });
+    const parts = { root, address, logger, jobStore, artefacts, engine, checkResults };
+    return await serve({ ...parts, memoryLimitBytes, modelMemoryBytes, identityModel });
   } catch (error) {
     jobStore.close();
     throw error;
@@ -73,7 +67,11 @@ interface Parts {
   readonly checkResults: boolean;
   readonly memoryLimitBytes: number | undefined;
   readonly identityModel: string | undefined;
+  readonly modelMemoryBytes: number;
 }
+
+/** Part of the models' memory that the keys and values of one of them may take. */
+const cacheShare = 0.25;
 
 async function serve({
   root,
@@ -85,11 +83,13 @@ async function serve({
   checkResults,
   memoryLimitBytes,
   identityModel,
+  modelMemoryBytes,
 }: Parts): Promise<RunningServer> {
   const hub = new ModelHub({
     store: artefacts,
     engine,
     ledger: jobStore.models,
+    memoryBytes: modelMemoryBytes,
     ...(checkResults ? { check: new ResultCheck(engine) } : {}),
   });
   const runner = JobRunner.start({
@@ -104,7 +104,7 @@ async function serve({
     jobStore.close();
   };
   try {
-    const inference = new HubInference(hub, engine);
+    const inference = new HubInference(hub, engine, { cacheBytes: cacheShare * modelMemoryBytes });
     const server = await AthanorServer.listen({
       jobs: runner,
       models: hub,
