@@ -146,8 +146,10 @@ export class CallGate {
     }
     const stop = new AbortController();
     this.#open.add(stop);
-    // Also comes after every ordinary end, when there is nothing left to stop.
-    call.on('cancelled', () => stop.abort());
+    // Also comes after every ordinary end, when there is nothing left to stop: an abort makes an error with a stack, which is dear.
+    call.on('cancelled', () => {
+      if (this.#open.has(stop)) stop.abort();
+    });
     void work({ signal: stop.signal })
       .then(
         (answer) => answer(),

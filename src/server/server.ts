@@ -77,6 +77,8 @@ export class AthanorServer {
       'grpc.keepalive_time_ms': 60_000,
       'grpc.keepalive_timeout_ms': 20_000,
       'grpc.max_concurrent_streams': 1000,
+      // Nobody reads its counters, and every call pays for them.
+      'grpc.enable_channelz': 0,
     });
     server.addService(definitions.model, modelService(gate, models, jobs, uploadFolder));
     server.addService(definitions.job, jobService(gate, jobs));

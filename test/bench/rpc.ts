@@ -1,5 +1,6 @@
 // Unary ModelInfer of an identity model under 8 workers (ghz), against a trivial grpc-js handler: calls a second, turn by turn.
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -66,8 +67,11 @@ try {
     }
   }
 } finally {
-  ours.process.kill();
-  trivial.process.kill();
+  for (const { process: child } of [ours, trivial]) {
+    const ended = once(child, 'exit');
+    child.kill();
+    await ended;
+  }
   rmSync(store, { recursive: true, force: true });
 }
 const rate = (side: keyof typeof readings): number => median(readings[side].map(({ rps }) => rps));
