@@ -96,16 +96,17 @@ function send({ path, requestStream, responseStream }: Rpc, messages: readonly B
       call.end();
       return;
     }
-    const call = requestStream
-      ? client.makeBidiStreamRequest(path, identity, identity, options)
-      : client.makeServerStreamRequest(path, identity, identity, message, options);
-    if ('write' in call) {
-      for (const each of messages) call.write(each);
-      call.end();
+    if (!requestStream) {
+      const call = client.makeServerStreamRequest(path, identity, identity, message, options);
+      call.on('data', () => call.cancel());
+      call.on('status', resolve);
+      call.on('error', () => {}); // comes with the status
+      return;
     }
-    call.on('data', () => {
-      if (!requestStream) call.cancel();
-    });
+    const call = client.makeBidiStreamRequest(path, identity, identity, options);
+    for (const each of messages) call.write(each);
+    call.end();
+    call.resume();
     call.on('status', resolve);
     call.on('error', () => {}); // comes with the status
   });
