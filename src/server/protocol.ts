@@ -56,7 +56,7 @@ export interface Protocol {
 }
 
 /** Full names of the services. */
-export const serviceNames: { readonly [Name in keyof Protocol]: string } = {
+const serviceNames: { readonly [Name in keyof Protocol]: string } = {
   model: 'athanor.v1.ModelService',
   job: 'athanor.v1.JobService',
   compression: 'athanor.v1.CompressionService',

@@ -36,7 +36,7 @@ const settings: Readonly<Record<string, Setting>> = {
   ignore_eos: request('ignoreEnd', flag),
 };
 
-export const samplingParameters: readonly string[] = Object.keys(settings);
+const samplingParameters: readonly string[] = Object.keys(settings);
 
 /** @throws AppError `invalid_argument` */
 export function generationSettings(parameters: ReadonlyMap<string, ParameterValue>, model: string): GenerationSettings {
