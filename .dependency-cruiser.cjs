@@ -25,7 +25,7 @@ const homes = [
   { modules: ['@aws-sdk/[^/]+'], folders: ['store'] },
   { modules: ['libsql', '@temporalio/[^/]+'], folders: ['jobs'] },
   { modules: ['vega', 'vega-lite'], folders: ['report'] },
-  { modules: ['@grpc/[^/]+', 'grpc-health-check'], folders: ['server'] },
+  { modules: ['@grpc/[^/]+'], folders: ['server'] },
   { modules: ['@opentelemetry/[^/]+'], folders: ['telemetry'] },
   { modules: ['commander', 'cli-progress'], folders: ['cli'] },
   // Both start a process whose code is TypeScript.

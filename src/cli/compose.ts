@@ -8,6 +8,7 @@ import { HttpServer } from '#http';
 import { allHandlers, HubInference, JobRunner, JobStore, ModelHub, memoryLimitBytes as memoryLimit, ResultCheck } from '#jobs';
 import { AthanorServer, type StopOptions } from '#server';
 import { type FileSystem, LocalStore } from '#store';
+import { packageVersion } from './package-version.ts';
 
 export interface ComposeOptions {
   /** Folder of the store; made when it is missing. */
@@ -30,6 +31,8 @@ export interface ComposeOptions {
   readonly memoryLimitBytes?: number;
   /** Bytes that models in memory may take; those that nobody uses leave for others. Default: three quarters of what the process may hold. */
   readonly modelMemoryBytes?: number;
+  /** Also serve, over the Open Inference Protocol and under this name, a model that gives back what it is sent. */
+  readonly identityModel?: string;
 }
 
 export interface RunningServer {
@@ -61,7 +64,7 @@ export async function startServer(options: ComposeOptions): Promise<RunningServe
 
 interface Parts {
   readonly root: string;
-  readonly options: Pick<ComposeOptions, 'address' | 'httpAddress' | 'httpModel'>;
+  readonly options: Pick<ComposeOptions, 'address' | 'httpAddress' | 'httpModel' | 'identityModel'>;
   readonly logger: Logger;
   readonly jobStore: JobStore;
   readonly artefacts: LocalStore;
@@ -76,7 +79,7 @@ const cacheShare = 0.25;
 
 async function serve({
   root,
-  options: { address, httpAddress, httpModel },
+  options: { address, httpAddress, httpModel, identityModel },
   logger,
   jobStore,
   artefacts,
@@ -112,6 +115,8 @@ async function serve({
       uploadFolder: join(root, 'uploads'),
       address,
       logger,
+      version: packageVersion(),
+      ...(identityModel === undefined ? {} : { identityModel }),
     });
     const http =
       httpAddress === undefined

@@ -1,5 +1,4 @@
 // The commands of `athanor`.
-import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { addJobCommands } from './commands/jobs.ts';
 import { addModelCommands } from './commands/models.ts';
@@ -7,6 +6,7 @@ import { addServeCommand } from './commands/serve.ts';
 import { addWorkCommands } from './commands/work.ts';
 import { type DemoOptions, demo } from './demo.ts';
 import { wholeNumber } from './options.ts';
+import { packageVersion } from './package-version.ts';
 
 /** The whole command line, ready to parse. */
 export function makeProgram(): Command {
@@ -26,9 +26,4 @@ export function makeProgram(): Command {
   addModelCommands(program);
   addJobCommands(program);
   return program;
-}
-
-function packageVersion(): string {
-  const manifest: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
-  return typeof manifest === 'object' && manifest !== null && 'version' in manifest ? String(manifest.version) : 'unknown';
 }

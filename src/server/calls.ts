@@ -1,10 +1,12 @@
 // From a handler as we write it (a promise, an async generator) to one of grpc-js: errors, leaving clients, and backpressure.
 import type {
+  handleBidiStreamingCall,
   handleClientStreamingCall,
   handleServerStreamingCall,
   handleUnaryCall,
+  Metadata,
+  ServerDuplexStream,
   ServerReadableStream,
-  ServerWritableStream,
 } from '@grpc/grpc-js';
 import { AppError, type Logger } from '#base';
 import { toStatus } from './status.ts';
@@ -13,6 +15,12 @@ import { toStatus } from './status.ts';
 export interface CallContext {
   /** Aborted when the client has left, its deadline has passed, or the server ends without grace. */
   readonly signal: AbortSignal;
+}
+
+/** What a handler knows of a stream in both directions. */
+export interface BidiCallContext extends CallContext {
+  /** What the client sent ahead. */
+  readonly metadata: Metadata;
 }
 
 /** What calls of every kind have. */
@@ -97,10 +105,36 @@ export class CallGate {
       this.#run(
         call,
         async (context) => {
-          const response = await method(messages(call, context.signal), context);
+          const response = await method(messages(call, context.signal, true), context);
           return () => callback(null, response);
         },
         (error) => callback(error),
+      );
+    };
+  }
+
+  /** `method` ends the stream by returning; `send` waits for a slow reader and may be called by several at a time. */
+  bidiStream<Request, Response>(
+    method: (requests: AsyncIterable<Request>, send: (response: Response) => Promise<void>, context: BidiCallContext) => Promise<void>,
+  ): handleBidiStreamingCall<Request, Response> {
+    return (call) => {
+      this.#run(
+        call,
+        async ({ signal }) => {
+          let draining: Promise<void> | undefined;
+          const send = async (response: Response): Promise<void> => {
+            while (draining !== undefined && !signal.aborted) await draining;
+            if (signal.aborted || call.write(response)) return;
+            draining ??= drained(call, signal).finally(() => {
+              draining = undefined;
+            });
+            await draining;
+          };
+          // Whoever stops reading may go on writing.
+          await method(messages(call, signal, false), send, { signal, metadata: call.metadata });
+          return () => call.end();
+        },
+        (error) => call.emit('error', error),
       );
     };
   }
@@ -112,8 +146,10 @@ export class CallGate {
     }
     const stop = new AbortController();
     this.#open.add(stop);
-    // Also comes after every ordinary end, when there is nothing left to stop.
-    call.on('cancelled', () => stop.abort());
+    // Also comes after every ordinary end, when there is nothing left to stop: an abort makes an error with a stack, which is dear.
+    call.on('cancelled', () => {
+      if (this.#open.has(stop)) stop.abort();
+    });
     void work({ signal: stop.signal })
       .then(
         (answer) => answer(),
@@ -134,8 +170,13 @@ function describe(thrown: unknown): string {
   return thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
 }
 
+interface Drainable {
+  once(event: 'drain', listener: () => void): unknown;
+  off(event: 'drain', listener: () => void): unknown;
+}
+
 /** Waits until the client has taken what was written, so that a slow reader fills its own buffers and not ours. */
-function drained(call: ServerWritableStream<unknown, unknown>, signal: AbortSignal): Promise<void> {
+function drained(call: Drainable, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {
       call.off('drain', done);
@@ -148,10 +189,14 @@ function drained(call: ServerWritableStream<unknown, unknown>, signal: AbortSign
   });
 }
 
-/** The messages of an upload. A client that leaves in the middle is an error, not an end. */
-async function* messages<Request>(call: ServerReadableStream<Request, unknown>, signal: AbortSignal): AsyncGenerator<Request> {
-  for await (const message of call) yield message as Request;
+/** The messages of a client. One that leaves in the middle is an error, not an end. */
+async function* messages<Request>(
+  call: ServerReadableStream<Request, unknown> | ServerDuplexStream<Request, unknown>,
+  signal: AbortSignal,
+  destroyOnReturn: boolean,
+): AsyncGenerator<Request> {
+  for await (const message of call.iterator({ destroyOnReturn })) yield message as Request;
   // `end` comes before `cancelled` when the client resets the stream: one turn tells them apart.
   await new Promise((resolve) => setImmediate(resolve));
-  if (signal.aborted || call.cancelled) throw new AppError('cancelled', 'the client left before its upload was complete.');
+  if (signal.aborted || call.cancelled) throw new AppError('cancelled', 'the client left before it had sent everything.');
 }

@@ -1,6 +1,5 @@
 // A client of the same contract in TypeScript, for the command line and for tests: promises, async iterators and our own errors.
 import { Client, credentials, type ServiceError, status } from '@grpc/grpc-js';
-import { service as healthDefinition } from 'grpc-health-check';
 import { AppError } from '#base';
 import { maxMessageBytes, type Protocol, protocol } from './protocol.ts';
 import { fromStatus } from './status.ts';
@@ -33,10 +32,8 @@ export class AthanorClient {
 
   /** Answers whether a server takes the connection within the time. */
   async answers(timeoutMs: number): Promise<boolean> {
-    const check = healthDefinition['Check'];
-    if (check === undefined) return false;
     try {
-      await this.unary<object, object>(check, { service: '' }, { timeoutMs });
+      await this.unary(this.protocol.health.Check, { service: '' }, { timeoutMs });
       return true;
     } catch (error) {
       // Whoever answers something else than silence is there.

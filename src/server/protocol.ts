@@ -9,6 +9,9 @@ import type { EvaluationServiceDefinition } from './gen/athanor/v1/EvaluationSer
 import type { InferenceServiceDefinition } from './gen/athanor/v1/InferenceService.ts';
 import type { JobServiceDefinition } from './gen/athanor/v1/JobService.ts';
 import type { ModelServiceDefinition } from './gen/athanor/v1/ModelService.ts';
+import type { HealthDefinition } from './gen/grpc/health/v1/Health.ts';
+import type { ServerReflectionDefinition } from './gen/grpc/reflection/v1/ServerReflection.ts';
+import type { GRPCInferenceServiceDefinition } from './gen/inference/GRPCInferenceService.ts';
 
 /** `npm run generate` makes the types in `gen/` with the same options. 64-bit fields count bytes, parameters and milliseconds: all below 2^53. */
 const loaderOptions: Options = {
@@ -19,7 +22,13 @@ const loaderOptions: Options = {
   includeDirs: [fileURLToPath(new URL('../../proto', import.meta.url))],
 };
 
-const serviceFiles = ['model', 'job', 'compression', 'distillation', 'evaluation', 'inference'].map((name) => `athanor/v1/${name}.proto`);
+const serviceFiles = [
+  ...['model', 'job', 'compression', 'distillation', 'evaluation', 'inference'].map((name) => `athanor/v1/${name}.proto`),
+  'inference/grpc_service.proto',
+  'grpc/health/v1/health.proto',
+  'grpc/reflection/v1/reflection.proto',
+  'grpc/reflection/v1alpha/reflection.proto',
+];
 
 /** Largest message in either direction. Weights and files go as chunks of at most `chunkBytes`. */
 export const maxMessageBytes = 8 * 1024 * 1024;
@@ -39,17 +48,34 @@ export interface Protocol {
   readonly distillation: DistillationServiceDefinition;
   readonly evaluation: EvaluationServiceDefinition;
   readonly inference: InferenceServiceDefinition;
+  /** The Open Inference Protocol. */
+  readonly openInference: GRPCInferenceServiceDefinition;
+  readonly health: HealthDefinition;
+  readonly reflection: ServerReflectionDefinition;
+  readonly reflectionAlpha: ServerReflectionDefinition;
 }
 
-/** Full names of the services, for health. */
-export const serviceNames: { readonly [Name in keyof Protocol]: string } = {
+/** Full names of the services. */
+const serviceNames: { readonly [Name in keyof Protocol]: string } = {
   model: 'athanor.v1.ModelService',
   job: 'athanor.v1.JobService',
   compression: 'athanor.v1.CompressionService',
   distillation: 'athanor.v1.DistillationService',
   evaluation: 'athanor.v1.EvaluationService',
   inference: 'athanor.v1.InferenceService',
+  openInference: 'inference.GRPCInferenceService',
+  health: 'grpc.health.v1.Health',
+  reflection: 'grpc.reflection.v1.ServerReflection',
+  reflectionAlpha: 'grpc.reflection.v1alpha.ServerReflection',
 };
+
+/** Those that say nothing of models: they have no health of their own. */
+const probes: readonly (keyof Protocol)[] = ['health', 'reflection', 'reflectionAlpha'];
+
+/** Services whose health can be asked. */
+export const checkedServices: readonly string[] = Object.entries(serviceNames).flatMap(([key, name]) =>
+  probes.some((probe) => probe === key) ? [] : [name],
+);
 
 let loaded: Protocol | undefined;
 
@@ -69,6 +95,10 @@ export function protocol(): Protocol {
     distillation: service('distillation'),
     evaluation: service('evaluation'),
     inference: service('inference'),
+    openInference: service('openInference'),
+    health: service('health'),
+    reflection: service('reflection'),
+    reflectionAlpha: service('reflectionAlpha'),
   };
   return loaded;
 }

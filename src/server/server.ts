@@ -1,18 +1,20 @@
 // The gRPC server: services on one port, health, and an orderly end.
 import { Server, ServerCredentials } from '@grpc/grpc-js';
-import { HealthImplementation } from 'grpc-health-check';
 import { AppError, type Logger, silentLogger } from '#base';
 import type { InferenceBackend, JobRunner } from '#jobs';
 import { CallGate } from './calls.ts';
 import type { CompressionServiceHandlers } from './gen/athanor/v1/CompressionService.ts';
 import type { DistillationServiceHandlers } from './gen/athanor/v1/DistillationService.ts';
 import type { EvaluationServiceHandlers } from './gen/athanor/v1/EvaluationService.ts';
+import { Health } from './health.ts';
 import { compressRequest, specRequest } from './messages.ts';
-import { messageLimits, protocol, serviceNames } from './protocol.ts';
+import { checkedServices, messageLimits, protocol } from './protocol.ts';
+import { reflectionService, shippedDescriptors } from './reflection.ts';
 import { inferenceService } from './services/inference-service.ts';
 import { jobService } from './services/job-service.ts';
 import { startJob } from './services/job-streams.ts';
 import { type ModelCatalogue, modelService } from './services/model-service.ts';
+import { tritonService } from './triton/triton-service.ts';
 
 export interface ServerOptions {
   readonly jobs: JobRunner;
@@ -23,6 +25,10 @@ export interface ServerOptions {
   /** `host:port`; port 0 takes a free one. */
   readonly address: string;
   readonly logger?: Logger;
+  /** Version of the program, for clients that ask. */
+  readonly version?: string;
+  /** Also serve, over the Open Inference Protocol and under this name, a model that gives back what it is sent. */
+  readonly identityModel?: string;
 }
 
 export interface StopOptions {
@@ -43,29 +49,36 @@ export class AthanorServer {
   readonly port: number;
   readonly #server: Server;
   readonly #gate: CallGate;
-  readonly #health: HealthImplementation;
+  /** Of calls about the server itself, which are answered until its end. */
+  readonly #probes: CallGate;
+  readonly #health: Health;
   readonly #jobs: JobRunner;
   #stopped: Promise<void> | undefined;
 
-  private constructor(server: Server, port: number, gate: CallGate, health: HealthImplementation, jobs: JobRunner) {
+  private constructor(server: Server, port: number, gate: CallGate, probes: CallGate, health: Health, jobs: JobRunner) {
     this.#server = server;
     this.port = port;
     this.#gate = gate;
+    this.#probes = probes;
     this.#health = health;
     this.#jobs = jobs;
   }
 
   /** Listens and serves. @throws AppError `unavailable` when the address cannot be had */
   static async listen(options: ServerOptions): Promise<AthanorServer> {
-    const { jobs, models, inference, uploadFolder, address, logger = silentLogger } = options;
+    const { jobs, models, inference, uploadFolder, address, logger = silentLogger, version = '0', identityModel } = options;
     const definitions = protocol();
     const gate = new CallGate(logger);
+    const probes = new CallGate(logger);
+    const health = new Health(checkedServices, models);
     const server = new Server({
       ...messageLimits,
       // Quiet streams last hours: a dead peer shows by its missing pings, not by its silence.
       'grpc.keepalive_time_ms': 60_000,
       'grpc.keepalive_timeout_ms': 20_000,
       'grpc.max_concurrent_streams': 1000,
+      // Nobody reads its counters, and every call pays for them.
+      'grpc.enable_channelz': 0,
     });
     server.addService(definitions.model, modelService(gate, models, jobs, uploadFolder));
     server.addService(definitions.job, jobService(gate, jobs));
@@ -82,13 +95,17 @@ export class AthanorServer {
     server.addService(definitions.compression, compression);
     server.addService(definitions.distillation, distillation);
     server.addService(definitions.evaluation, evaluation);
-    const health = new HealthImplementation(
-      Object.fromEntries(['', ...Object.values(serviceNames)].map((name) => [name, 'SERVING'] as const)),
+    const triton = { models, inference, serverVersion: version, isReady: () => health.isServing, probes };
+    server.addService(
+      definitions.openInference,
+      tritonService(gate, { ...triton, ...(identityModel === undefined ? {} : { identityModel }) }),
     );
-    health.addToServer(server);
+    server.addService(definitions.health, health.handlers(probes));
+    for (const reflection of [definitions.reflection, definitions.reflectionAlpha])
+      server.addService(reflection, reflectionService(probes, shippedDescriptors()));
     const port = await bind(server, address);
     logger.info('serving', { address, port });
-    return new AthanorServer(server, port, gate, health, jobs);
+    return new AthanorServer(server, port, gate, probes, health, jobs);
   }
 
   /** Calls that are open now. */
@@ -105,11 +122,12 @@ export class AthanorServer {
   /** Ends at once: open calls are cut off. */
   kill(): void {
     this.#gate.abort();
+    this.#probes.abort();
     this.#server.forceShutdown();
   }
 
   async #stop(pauseMs: number, graceMs: number): Promise<void> {
-    for (const name of ['', ...Object.values(serviceNames)]) this.#health.setStatus(name, 'NOT_SERVING');
+    this.#health.leave();
     if (pauseMs > 0) await new Promise((resolve) => setTimeout(resolve, pauseMs));
     this.#gate.refuse();
     // Streams of jobs end with it, and say where to go on.
@@ -118,7 +136,9 @@ export class AthanorServer {
       this.#gate.abort();
       await this.#gate.settle(1000);
     }
-    // Says goodbye to every connection; watchers of health never end, so it does not wait long.
+    // Those who watch have seen it go.
+    this.#probes.abort();
+    // Says goodbye to every connection, and does not wait long for the slow ones.
     await Promise.race([
       new Promise<void>((resolve) => this.#server.tryShutdown(() => resolve())),
       new Promise((resolve) => setTimeout(resolve, goodbyeMs)),

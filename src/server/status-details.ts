@@ -1,4 +1,5 @@
 // google.rpc.Status with ErrorInfo, BadRequest and RetryInfo, read and written by hand: small messages that need no package.
+import { asBytes, type Fields, fields, textOf } from './wire.ts';
 
 /** What goes with a gRPC status in `grpc-status-details-bin`. */
 export interface StatusDetails {
@@ -20,8 +21,7 @@ const errorInfoType = 'type.googleapis.com/google.rpc.ErrorInfo';
 const retryInfoType = 'type.googleapis.com/google.rpc.RetryInfo';
 const badRequestType = 'type.googleapis.com/google.rpc.BadRequest';
 
-/** Wire types of protobuf. */
-const varintType = 0;
+/** Wire type of protobuf. */
 const bytesType = 2;
 
 /** Status { code = 1, message = 2, details = 3: Any { type_url = 1, value = 2 } } */
@@ -96,42 +96,4 @@ function text(number: number, value: string): Buffer {
 
 function any(type: string, value: Buffer): Buffer {
   return Buffer.concat([text(1, type), field(2, value)]);
-}
-
-type Fields = readonly { readonly number: number; readonly value: number | Uint8Array }[];
-
-function fields(bytes: Uint8Array): Fields {
-  const found: { number: number; value: number | Uint8Array }[] = [];
-  let offset = 0;
-  const readVarint = (): number => {
-    let value = 0;
-    for (let scale = 1; ; scale *= 128) {
-      const byte = bytes[offset++];
-      if (byte === undefined || scale > 2 ** 49) throw new RangeError('cut short');
-      value += (byte & 0x7f) * scale;
-      if (byte < 0x80) return value;
-    }
-  };
-  while (offset < bytes.length) {
-    const key = readVarint();
-    const [number, type] = [Math.floor(key / 8), key % 8];
-    if (type === varintType) found.push({ number, value: readVarint() });
-    else if (type === bytesType) {
-      const end = readVarint() + offset;
-      if (end > bytes.length) throw new RangeError('cut short');
-      found.push({ number, value: bytes.subarray(offset, end) });
-      offset = end;
-    } else throw new RangeError(`wire type ${type}`);
-  }
-  return found;
-}
-
-function asBytes(value: number | Uint8Array | undefined): Uint8Array {
-  if (value instanceof Uint8Array) return value;
-  throw new RangeError('not a message');
-}
-
-function textOf(parts: Fields, number: number): string {
-  const value = parts.find((part) => part.number === number)?.value;
-  return value instanceof Uint8Array ? Buffer.from(value).toString() : '';
 }

@@ -18,6 +18,8 @@ export interface TrivialServerOptions {
   readonly folder: string;
   readonly runner?: Partial<JobRunnerOptions>;
   readonly inference?: Partial<InferenceBackend>;
+  readonly models?: ModelCatalogue;
+  readonly identityModel?: string;
   readonly logger?: Logger;
 }
 
@@ -52,17 +54,20 @@ export async function startTrivialServer({
   folder,
   runner: options,
   inference,
+  models = noModels,
+  identityModel,
   logger = silentLogger,
 }: TrivialServerOptions): Promise<TrivialServer> {
   const store = JobStore.open(join(folder, 'jobs.db'));
   const runner = JobRunner.start({ store, handlers, workFolder: join(folder, 'work'), flushMs: 1, heartbeatMs: 0, ...options });
   const server = await AthanorServer.listen({
     jobs: runner,
-    models: noModels,
+    models,
     inference: { ...noInference, ...inference },
     uploadFolder: join(folder, 'uploads'),
     address: '127.0.0.1:0',
     logger,
+    ...(identityModel === undefined ? {} : { identityModel }),
   });
   const target = `127.0.0.1:${server.port}`;
   const client = new AthanorClient(target);

@@ -16,6 +16,7 @@ interface ServeOptions {
   readonly modelMemory?: number;
   readonly pauseMs: number;
   readonly graceMs: number;
+  readonly identityModel?: string;
   readonly json?: boolean;
 }
 
@@ -37,12 +38,13 @@ export function addServeCommand(program: Command): void {
     )
     .option('--pause-ms <ms>', 'on stopping, say NOT_SERVING this long before refusing calls', wholeNumber, 0)
     .option('--grace-ms <ms>', 'on stopping, let streams end for this long', wholeNumber, 10_000)
+    .option('--identity-model <name>', 'also serve a model that gives back what it is sent, to measure the transport (ModelInfer)')
     .option('--json', 'log as JSON lines')
     .action(serve);
 }
 
 async function serve(options: ServeOptions): Promise<void> {
-  const { listen, http, httpModel, store, device, threads, memoryLimit, modelMemory, pauseMs, graceMs, json } = options;
+  const { listen, http, httpModel, store, device, threads, memoryLimit, modelMemory, pauseMs, graceMs, identityModel, json } = options;
   const output = new Output(json === true);
   // Before anything slow: a signal while models load must not be lost.
   let onSignal = (): void => process.exit(130);
@@ -61,6 +63,7 @@ async function serve(options: ServeOptions): Promise<void> {
       logger: standardLogger(json === true),
       ...(device === undefined ? {} : { device }),
       ...(threads === undefined ? {} : { threads }),
+      ...(identityModel === undefined ? {} : { identityModel }),
       ...(memoryLimit === undefined ? {} : { memoryLimitBytes: memoryLimit * 2 ** 20 }),
       ...(modelMemory === undefined ? {} : { modelMemoryBytes: modelMemory * 2 ** 20 }),
     });

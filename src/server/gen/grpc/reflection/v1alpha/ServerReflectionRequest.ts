@@ -1,0 +1,65 @@
+// Original file: proto/grpc/reflection/v1alpha/reflection.proto
+
+import type { ExtensionRequest as _grpc_reflection_v1alpha_ExtensionRequest, ExtensionRequest__Output as _grpc_reflection_v1alpha_ExtensionRequest__Output } from '../../../grpc/reflection/v1alpha/ExtensionRequest.ts';
+
+export interface ServerReflectionRequest {
+  /**
+   * Not used.
+   */
+  'host'?: (string);
+  /**
+   * The file of this name.
+   */
+  'fileByFilename'?: (string);
+  /**
+   * The file that declares this full name.
+   */
+  'fileContainingSymbol'?: (string);
+  /**
+   * The file that declares this extension.
+   */
+  'fileContainingExtension'?: (_grpc_reflection_v1alpha_ExtensionRequest | null);
+  /**
+   * Numbers of all extensions of this message.
+   */
+  'allExtensionNumbersOfType'?: (string);
+  /**
+   * Names of all services; the text is not used.
+   */
+  'listServices'?: (string);
+  /**
+   * The question.
+   */
+  'messageRequest'?: "fileByFilename"|"fileContainingSymbol"|"fileContainingExtension"|"allExtensionNumbersOfType"|"listServices";
+}
+
+export interface ServerReflectionRequest__Output {
+  /**
+   * Not used.
+   */
+  'host': (string);
+  /**
+   * The file of this name.
+   */
+  'fileByFilename'?: (string);
+  /**
+   * The file that declares this full name.
+   */
+  'fileContainingSymbol'?: (string);
+  /**
+   * The file that declares this extension.
+   */
+  'fileContainingExtension'?: (_grpc_reflection_v1alpha_ExtensionRequest__Output | null);
+  /**
+   * Numbers of all extensions of this message.
+   */
+  'allExtensionNumbersOfType'?: (string);
+  /**
+   * Names of all services; the text is not used.
+   */
+  'listServices'?: (string);
+  /**
+   * The question.
+   */
+  'messageRequest'?: "fileByFilename"|"fileContainingSymbol"|"fileContainingExtension"|"allExtensionNumbersOfType"|"listServices";
+}

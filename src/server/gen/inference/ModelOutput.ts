@@ -1,0 +1,40 @@
+// Original file: proto/inference/model_config.proto
+
+import type { DataType as _inference_DataType, DataType__Output as _inference_DataType__Output } from '../inference/DataType.ts';
+import type { Long } from '@grpc/proto-loader';
+
+/**
+ * A tensor that a model gives.
+ */
+export interface ModelOutput {
+  /**
+   * Name of the tensor.
+   */
+  'name'?: (string);
+  /**
+   * Type of its elements.
+   */
+  'dataType'?: (_inference_DataType);
+  /**
+   * Sizes of one row of a batch, or of the whole where there are no batches; -1 is any.
+   */
+  'dims'?: (number | string | Long)[];
+}
+
+/**
+ * A tensor that a model gives.
+ */
+export interface ModelOutput__Output {
+  /**
+   * Name of the tensor.
+   */
+  'name': (string);
+  /**
+   * Type of its elements.
+   */
+  'dataType': (_inference_DataType__Output);
+  /**
+   * Sizes of one row of a batch, or of the whole where there are no batches; -1 is any.
+   */
+  'dims': (number)[];
+}
