@@ -176,12 +176,9 @@ export class Batcher {
 
   async #serve(): Promise<void> {
     try {
-      // The caller's own turn ends first: whoever submits in it is in the first plan.
-      await yieldToEventLoop();
       while (this.#scheduler.hasWork) {
-        const handled = await this.#onTurn(() => this.#next());
-        await handled();
-        await yieldToEventLoop();
+        const handle = await this.#onTurn(() => this.#next());
+        await handle();
       }
     } catch (thrown) {
       // A broken promise of our own: nobody waits for ever.
@@ -200,6 +197,8 @@ export class Batcher {
 
   /** Uses the device once. What is left to do with the results needs no device. */
   async #next(): Promise<() => Promise<void>> {
+    // What others are about to ask for is heard first: whoever submits now is in the plan.
+    await yieldToEventLoop();
     this.#expire();
     const plan = this.#scheduler.plan();
     if (plan.kind === 'step') return this.#step(plan);
