@@ -2,7 +2,7 @@
 import { AppError, type Clock, invariant, systemClock, yieldToEventLoop } from '#base';
 import type { Arrangement, RowCopy } from './cache-grid.ts';
 import type { DeviceTurns, DeviceUser } from './device-turns.ts';
-import { EventQueue } from './event-queue.ts';
+import { EventQueue, mostUnread } from './event-queue.ts';
 import type { Generation } from './generation.ts';
 import type { FinishReason, GenerationEvent } from './request.ts';
 import { RetryAdvice } from './retry-advice.ts';
@@ -70,8 +70,6 @@ interface Served {
   hasBegun: boolean;
 }
 
-/** Events that wait for their reader; a generation that is further ahead pauses and gives its place to others. */
-const mostUnread = 64;
 const defaultQueueTimeoutMs = 60_000;
 const defaultKeepCacheMs = 60_000;
 
@@ -289,7 +287,7 @@ export class Batcher {
     else if (events.isFull) this.#pause(id, events);
   }
 
-  /** Until the reader has caught up. */
+  /** Until the reader has caught up; others get its place. */
   #pause(id: SequenceId, events: EventQueue<GenerationEvent>): void {
     this.#scheduler.pause(id);
     events.onRoom(() => {

@@ -303,7 +303,8 @@ export class Scheduler {
 
   #admit(): void {
     const skipped: Sequence[] = [];
-    while (this.#active.size < this.#options.slots && this.#arrangement === undefined) {
+    // Of those who let others pass no more are looked at than could have a place.
+    while (this.#active.size < this.#options.slots && skipped.length < this.#options.slots) {
       const next = this.#waiting.shift();
       if (next === undefined) break;
       const outcome = this.#tryAdmit(next);

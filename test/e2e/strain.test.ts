@@ -45,6 +45,21 @@ async function generate(client: AthanorClient, text: string, maxNewTokens: numbe
   return { tokens, finishReason };
 }
 
+describe('a server with little memory for models', () => {
+  it('refuses a model that does not fit and says what would', async () => {
+    const folder = temporaryFolder();
+    await storeFixture(folder, 'wiki-gpt2-7m', 'm');
+    const server = await startServeProcess(folder, ['--model-memory', '8']);
+    const client = new AthanorClient(server.target);
+    await expect(generate(client, 'Once', 2)).rejects.toMatchObject({
+      code: 'insufficient_memory',
+      message: expect.stringMatching(/"m": needs \d+ MiB, and all models together may take 8 MiB. Give models at least \d+ MiB/),
+    });
+    client.close();
+    expect(await server.end('SIGTERM')).toEqual([0, null]);
+  });
+});
+
 const idle = { waiting: 0, active: 0, paused: 0, free: 8, blocks: { held: 0 } };
 
 describe('a thousand clients', () => {

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { AppError, type Clock } from '#base';
 import { Batcher, type BatcherOptions, checkRequest, Generation, type GenerationEvent, type GenerationRequest } from '#serve';
+import { continuations } from '../../../src/serve/continuations.ts';
 import { tinyGpt2 } from '../models/tiny-models.ts';
 import { byteTokenizer, FakeExecutor } from './fakes.ts';
 
@@ -114,6 +115,17 @@ describe('a slow reader', () => {
     expect(await textOf(submit({ prompt: 'm', maxNewTokens: 30 }))).toBe(letters('n', 30));
     expect(executor.steps.length).toBe(numSteps + 30);
     expect(`b${await textOf(slow)}`).toBe(letters('b', 300));
+    expect(batcher.gauges).toMatchObject(idle);
+  });
+
+  it('of several continuations holds all of them back', async () => {
+    const { submit, batcher } = setUp({ slots: 3 });
+    const merged = continuations({ n: 3, bestOf: 3, showsLogprobs: false }, () => submit({ prompt: 'a', maxNewTokens: 300 }));
+    await merged.next();
+    await expect.poll(() => batcher.gauges).toMatchObject({ paused: 3, active: 0 });
+    let tokens = 1;
+    for await (const { kind } of merged) if (kind === 'token') tokens += 1;
+    expect(tokens).toBe(900);
     expect(batcher.gauges).toMatchObject(idle);
   });
 

@@ -439,7 +439,7 @@ describe('any history', () => {
         fc.array(action, { minLength: 20, maxLength: 60 }),
         check,
       ),
-      { numRuns: 150 },
+      { numRuns: 100 },
     );
     // The histories reached what they are meant to reach.
     expect(numSteps).toBeGreaterThan(1000);
