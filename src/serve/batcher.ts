@@ -4,9 +4,11 @@ import type { Arrangement, RowCopy } from './cache-grid.ts';
 import type { DeviceTurns, DeviceUser } from './device-turns.ts';
 import { EventQueue, mostUnread } from './event-queue.ts';
 import type { Generation } from './generation.ts';
+import type { Plan, SchedulerGauges, SchedulerOptions, Share } from './plan.ts';
 import type { FinishReason, GenerationEvent } from './request.ts';
 import { RetryAdvice } from './retry-advice.ts';
-import { type Plan, Scheduler, type SchedulerGauges, type SchedulerOptions, type SequenceId, type Share } from './scheduler.ts';
+import { Scheduler } from './scheduler.ts';
+import type { SequenceId } from './waiting-list.ts';
 
 /** After which tokens of a share the logits are of use: after none in a piece of a prompt that goes on. */
 export type WantedLogits = 'none' | 'last' | 'all';
@@ -45,7 +47,7 @@ export interface StepExecutor {
    *
    * @param deliver - called once for each share, as soon as its results are there; others may still run
    * @param signal - of the request, where the step serves only one
-   * @throws AppError when the step failed for all who have not heard yet
+   * @throws AppError when the step failed for all who have not heard yet; what the cache holds is not relied on then
    */
   run(step: Step, deliver: Deliver, signal?: AbortSignal): Promise<void>;
 }
@@ -238,6 +240,8 @@ export class Batcher {
     } catch (thrown) {
       const error = AppError.from(thrown);
       for (const id of [...waiting.keys()]) deliver(id, error);
+      this.#scheduler.lose();
+      this.#executor.clear();
     }
     for (const id of waiting.keys()) this.#fail(id, new AppError('internal', `sequence ${id} ran without an answer.`));
     return async () => {
