@@ -7,8 +7,10 @@ export {
   type GenerationEvent,
   type GenerationRequest,
   HubInference,
+  type HubInferenceOptions,
   type InferenceBackend,
   type LikelyToken,
+  type ServedModel,
   type TokenLogprobs,
   type Usage,
 } from './inference.ts';

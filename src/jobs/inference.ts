@@ -14,7 +14,9 @@ import {
   type GenerationRequest,
   LoadedEncoder,
   LoadedModel,
+  type LoadedModelMemory,
   LoadedSequences,
+  type LoadOptions,
   requireTask,
   type TargetDefaults,
   type TaskCall,
@@ -48,9 +50,17 @@ export interface InferenceBackend {
   tokenizer(model: string): Promise<Tokenizer>;
 }
 
-export interface HubInferenceOptions {
-  /** Memory for keys and values of each model. @default as `LoadedModel` */
-  readonly cacheBytes?: number;
+/** How each model is loaded for generation; the defaults are those of `LoadedModel`. */
+export type HubInferenceOptions = Pick<
+  LoadOptions,
+  'slots' | 'contextTokens' | 'prefillTokens' | 'cacheBytes' | 'maxWaiting' | 'queueTimeoutMs' | 'keepCacheMs'
+>;
+
+/** What a model that is loaded for generation does now. */
+export interface ServedModel {
+  /** `name@version` */
+  readonly reference: string;
+  readonly memory: LoadedModelMemory;
 }
 
 /** Loads what is asked for and keeps programs with the model until it is unloaded. */
@@ -58,11 +68,17 @@ export class HubInference implements InferenceBackend {
   readonly #hub: ModelHub;
   readonly #engine: Engine;
   readonly #options: HubInferenceOptions;
+  readonly #generators = new Set<LoadedModel>();
 
   constructor(hub: ModelHub, engine: Engine, options: HubInferenceOptions = {}) {
     this.#hub = hub;
     this.#engine = engine;
     this.#options = options;
+  }
+
+  /** Models that are loaded for generation. */
+  get served(): readonly ServedModel[] {
+    return [...this.#generators].map((generator) => ({ reference: generator.name, memory: generator.memory() }));
   }
 
   async *generate(model: string, request: GenerationRequest, signal: AbortSignal): AsyncGenerator<GenerationEvent> {
@@ -140,13 +156,17 @@ export class HubInference implements InferenceBackend {
     const make = async (): Promise<ModelResource<LoadedModel>> => {
       const { model, tokenizer, reference } = lease;
       const value = await LoadedModel.load(this.#engine, model, { tokenizer, name: reference, ...this.#options });
+      this.#generators.add(value);
       return {
         value,
         get residentBytes() {
           const { weightBytes, cacheBytes } = value.memory();
           return weightBytes + cacheBytes;
         },
-        release: () => value.unload(),
+        release: async () => {
+          this.#generators.delete(value);
+          await value.unload();
+        },
       };
     };
     return lease.resource('generator', make, weightBytes(lease.model));

@@ -2,11 +2,13 @@
 import { AppError, type Clock, invariant, systemClock, yieldToEventLoop } from '#base';
 import type { Arrangement, RowCopy } from './cache-grid.ts';
 import type { DeviceTurns, DeviceUser } from './device-turns.ts';
-import { EventQueue } from './event-queue.ts';
+import { EventQueue, mostUnread } from './event-queue.ts';
 import type { Generation } from './generation.ts';
+import type { Plan, SchedulerGauges, SchedulerOptions, Share } from './plan.ts';
 import type { FinishReason, GenerationEvent } from './request.ts';
 import { RetryAdvice } from './retry-advice.ts';
-import { type Plan, Scheduler, type SchedulerGauges, type SchedulerOptions, type SequenceId, type Share } from './scheduler.ts';
+import { Scheduler } from './scheduler.ts';
+import type { SequenceId } from './waiting-list.ts';
 
 /** After which tokens of a share the logits are of use: after none in a piece of a prompt that goes on. */
 export type WantedLogits = 'none' | 'last' | 'all';
@@ -45,7 +47,7 @@ export interface StepExecutor {
    *
    * @param deliver - called once for each share, as soon as its results are there; others may still run
    * @param signal - of the request, where the step serves only one
-   * @throws AppError when the step failed for all who have not heard yet
+   * @throws AppError when the step failed for all who have not heard yet; what the cache holds is not relied on then
    */
   run(step: Step, deliver: Deliver, signal?: AbortSignal): Promise<void>;
 }
@@ -70,8 +72,6 @@ interface Served {
   hasBegun: boolean;
 }
 
-/** Events that wait for their reader; a generation that is further ahead pauses and gives its place to others. */
-const mostUnread = 64;
 const defaultQueueTimeoutMs = 60_000;
 const defaultKeepCacheMs = 60_000;
 
@@ -176,12 +176,9 @@ export class Batcher {
 
   async #serve(): Promise<void> {
     try {
-      // The caller's own turn ends first: whoever submits in it is in the first plan.
-      await yieldToEventLoop();
       while (this.#scheduler.hasWork) {
-        const handled = await this.#onTurn(() => this.#next());
-        await handled();
-        await yieldToEventLoop();
+        const handle = await this.#onTurn(() => this.#next());
+        await handle();
       }
     } catch (thrown) {
       // A broken promise of our own: nobody waits for ever.
@@ -200,6 +197,8 @@ export class Batcher {
 
   /** Uses the device once. What is left to do with the results needs no device. */
   async #next(): Promise<() => Promise<void>> {
+    // What others are about to ask for is heard first: whoever submits now is in the plan.
+    await yieldToEventLoop();
     this.#expire();
     const plan = this.#scheduler.plan();
     if (plan.kind === 'step') return this.#step(plan);
@@ -241,6 +240,8 @@ export class Batcher {
     } catch (thrown) {
       const error = AppError.from(thrown);
       for (const id of [...waiting.keys()]) deliver(id, error);
+      this.#scheduler.lose();
+      this.#executor.clear();
     }
     for (const id of waiting.keys()) this.#fail(id, new AppError('internal', `sequence ${id} ran without an answer.`));
     return async () => {
@@ -290,7 +291,7 @@ export class Batcher {
     else if (events.isFull) this.#pause(id, events);
   }
 
-  /** Until the reader has caught up. */
+  /** Until the reader has caught up; others get its place. */
   #pause(id: SequenceId, events: EventQueue<GenerationEvent>): void {
     this.#scheduler.pause(id);
     events.onRoom(() => {

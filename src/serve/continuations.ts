@@ -1,6 +1,6 @@
 // Several continuations of one prompt as one stream of events, and the best of them.
 import { AppError, invariant } from '#base';
-import { EventQueue } from './event-queue.ts';
+import { EventQueue, mostUnread } from './event-queue.ts';
 import type { GenerationEvent } from './request.ts';
 
 export interface ContinuationOptions {
@@ -30,7 +30,7 @@ export function continuations(options: ContinuationOptions, start: StartContinua
     for (const events of running) void events.return?.();
     running.clear();
   };
-  const merged = new EventQueue<GenerationEvent>(stopAll);
+  const merged = new EventQueue<GenerationEvent>(stopAll, mostUnread);
   const fail = (thrown: unknown): void => {
     merged.fail(AppError.from(thrown));
     stopAll();
@@ -41,6 +41,8 @@ export function continuations(options: ContinuationOptions, start: StartContinua
     for await (const event of events) {
       if (event.kind === 'prompt' || ranking === undefined) merged.push(event);
       else ranking.add(event);
+      // A slow reader holds back all, which pause then.
+      if (merged.isFull) await new Promise<void>((resolve) => merged.onRoom(resolve));
       if (event.kind === 'token' && numStarted < options.bestOf && running.has(events)) while (numStarted < options.bestOf) startNext();
     }
     running.delete(events);

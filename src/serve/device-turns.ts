@@ -1,5 +1,5 @@
 // Whose step runs next on a device that several models share.
-import { type Clock, systemClock } from '#base';
+import { type Clock, invariant, systemClock } from '#base';
 
 interface Waiter {
   readonly user: DeviceUser;
@@ -46,17 +46,19 @@ export class DeviceTurns {
       return await work();
     } finally {
       user.usedMs += this.#clock.monotonicMs() - startMs;
-      this.#next();
+      this.#end();
     }
   }
 
-  /** Hands the turn on; the device stays busy where somebody waits. */
+  /** Hands the turn on. Who has just had it may come back first, so that who needs little can have two turns in a row. */
+  #end(): void {
+    if (this.#waiting.length === 0) this.#isBusy = false;
+    else setImmediate(() => this.#next());
+  }
+
   #next(): void {
     const [first, ...others] = this.#waiting;
-    if (first === undefined) {
-      this.#isBusy = false;
-      return;
-    }
+    invariant(first !== undefined, 'who waits for a turn takes it');
     const next = others.reduce((least, waiter) => (waiter.user.usedMs < least.user.usedMs ? waiter : least), first);
     this.#waiting.splice(this.#waiting.indexOf(next), 1);
     next.begin();

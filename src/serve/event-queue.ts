@@ -1,5 +1,8 @@
 // A queue between a producer that pushes and one consumer that iterates.
 
+/** Events that wait for their reader; who makes them should not be further ahead. */
+export const mostUnread = 64;
+
 /**
  * Holds what was pushed until it is taken. Leaving the loop early calls `onLeave`, which stops the producer.
  *
@@ -13,7 +16,7 @@ export class EventQueue<T> implements AsyncIterableIterator<T> {
   readonly #items: T[] = [];
   #waiting: { resolve: (result: IteratorResult<T>) => void; reject: (error: unknown) => void } | undefined;
   #closed: { readonly error?: unknown } | undefined;
-  #onRoom: (() => void) | undefined;
+  #onRoom: (() => void)[] = [];
 
   /** @param limit - items from which on the queue is full */
   constructor(onLeave: () => void, limit = Number.POSITIVE_INFINITY) {
@@ -28,7 +31,7 @@ export class EventQueue<T> implements AsyncIterableIterator<T> {
 
   /** Calls back once, when half of the items that fill the queue are taken, or the queue is closed. */
   onRoom(callback: () => void): void {
-    this.#onRoom = callback;
+    this.#onRoom.push(callback);
     this.#tellRoom();
   }
 
@@ -82,9 +85,7 @@ export class EventQueue<T> implements AsyncIterableIterator<T> {
 
   #tellRoom(): void {
     if (this.#closed === undefined && this.#items.length * 2 > this.#limit) return;
-    const callback = this.#onRoom;
-    this.#onRoom = undefined;
-    callback?.();
+    for (const callback of this.#onRoom.splice(0)) callback();
   }
 
   #take(): { resolve: (result: IteratorResult<T>) => void; reject: (error: unknown) => void } | undefined {

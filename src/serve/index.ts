@@ -30,21 +30,15 @@ export { LoadedSequences, type SequenceOptions } from './loaded-sequences.ts';
 export { rankToken, type TokenRanks } from './log-probabilities.ts';
 export type { MaskCandidate } from './mask-candidates.ts';
 export { ModelRunner } from './model-runner.ts';
+export type { NewSequence, Plan, SchedulerGauges, SchedulerOptions, Share } from './plan.ts';
 export type { FinishReason, GenerationEvent, GenerationRequest, LikelyToken, TokenLogprobs, Usage } from './request.ts';
 export { RowBatcher, type RowBatcherOptions, type RowExecutor, type SubmitOptions } from './row-batcher.ts';
 export { lengthBucket, type QueuedRow, type RowGauges, type RowPlan, RowQueue, type RowQueueOptions } from './row-queue.ts';
 export { type SampledContext, Sampler } from './sampler.ts';
 export { checkSampling, type SamplingOptions } from './sampling-options.ts';
-export {
-  type NewSequence,
-  type Plan,
-  Scheduler,
-  type SchedulerGauges,
-  type SchedulerOptions,
-  type SequenceId,
-  type Share,
-} from './scheduler.ts';
+export { Scheduler } from './scheduler.ts';
 export type { TargetDefaults } from './sequence-request.ts';
 export type { FoundTarget } from './target-search.ts';
 export { requireTask, type TaskCall } from './task-check.ts';
 export { drawToken, probabilityOf, type TokenDistribution } from './token-distribution.ts';
+export type { SequenceId } from './waiting-list.ts';

@@ -11,8 +11,8 @@ import { deviceTurns } from './device-turns.ts';
 import { Generation } from './generation.ts';
 import { blockBytes } from './key-value-caches.ts';
 import { ModelRunner } from './model-runner.ts';
+import type { SchedulerGauges } from './plan.ts';
 import type { GenerationEvent, GenerationRequest } from './request.ts';
-import type { SchedulerGauges } from './scheduler.ts';
 
 export interface LoadOptions {
   readonly tokenizer: Tokenizer;

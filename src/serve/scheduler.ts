@@ -1,72 +1,8 @@
 // Decides what runs next. A pure state machine: no device, no promises, and time only as a number that is handed in.
 import { AppError, invariant } from '#base';
 import { type Arrangement, blocksOf, blockTokens, CacheGrid, type RowCopy } from './cache-grid.ts';
+import type { NewSequence, Plan, SchedulerGauges, SchedulerOptions, Share } from './plan.ts';
 import { inOrder, type SequenceId, WaitingList, type WaitingSequence } from './waiting-list.ts';
-
-export type { SequenceId };
-
-export interface SchedulerOptions {
-  /** Sequences that have a row of the cache at the same time. */
-  readonly slots: number;
-  /** Most tokens of prompts in one step, so that those who decode are not held up for long. */
-  readonly prefillTokens: number;
-  /** Blocks of cache memory. @default no limit */
-  readonly blocks?: number;
-  /** Most sequences that wait; more are refused. @default 1024 */
-  readonly maxWaiting?: number;
-}
-
-export interface NewSequence {
-  readonly id: SequenceId;
-  /** The prompt; at least one token. */
-  readonly tokens: readonly number[];
-  /** Tokens that prompt and answer may come to together. */
-  readonly maxTokens: number;
-  /** Smaller ones come first; among equals, who came first. @default 0 */
-  readonly priority?: number;
-  /** It must have a place before this time. @default it waits for ever */
-  readonly expiresMs?: number;
-  /** False where every token of the prompt must run, for its logits. @default true */
-  readonly reusesPrefix?: boolean;
-}
-
-/** So many of a sequence's tokens that have not run yet, from `start` on. */
-export interface Share {
-  readonly id: SequenceId;
-  /** Of the cache. */
-  readonly row: number;
-  readonly start: number;
-  readonly numTokens: number;
-}
-
-/** `arrange`: the cache must change its size before anything runs. `idle`: nothing to do. */
-export type Plan =
-  | { readonly kind: 'idle' }
-  | { readonly kind: 'arrange'; readonly arrangement: Arrangement }
-  | {
-      readonly kind: 'step';
-      /** To be made before anything runs, in this order. */
-      readonly copies: readonly RowCopy[];
-      /** Tokens in every row of the cache: rows that have nothing to run may be written behind those. */
-      readonly lengths: readonly number[];
-      readonly shares: readonly Share[];
-    };
-
-/** Where sequences and blocks are; `active + free` is the number of slots, `held + free` that of the blocks. */
-export interface SchedulerGauges {
-  readonly waiting: number;
-  readonly active: number;
-  readonly paused: number;
-  readonly free: number;
-  readonly blocks: {
-    readonly total: number;
-    /** In rows of active sequences. */
-    readonly held: number;
-    readonly free: number;
-    /** Free ones that still hold what sequences left there. */
-    readonly kept: number;
-  };
-}
 
 interface Sequence extends WaitingSequence {
   readonly tokens: number[];
@@ -229,14 +165,17 @@ export class Scheduler {
     invariant(arrangement !== undefined, 'no arrangement was planned');
     this.#arrangement = undefined;
     const [had, wanted] = [this.#grid.numRows * this.#grid.columns, arrangement.rows * arrangement.columns];
-    for (const id of [...this.#active.keys()]) this.#sendBack(id);
-    this.#copies = [];
-    this.#grid.reset(had > 0 && had < wanted ? had : Math.floor(wanted / 2));
+    this.#lose(had > 0 && had < wanted ? had : Math.floor(wanted / 2));
     const tooLarge = [...this.#waiting.items(), ...this.#paused.values()].filter(
       ({ maxTokens }) => blocksOf(maxTokens) > this.#grid.blocks,
     );
     for (const { id } of tooLarge) this.remove(id);
     return tooLarge.map(({ id }) => id);
+  }
+
+  /** A step failed before its copies were made: nothing is sure of the cache any more, and all wait again. */
+  lose(): void {
+    this.#lose(this.#grid.blocks);
   }
 
   /** Forgets what sequences left in the cache, which then has no rows. Nobody may be active. */
@@ -280,6 +219,12 @@ export class Scheduler {
     this.#setRun(sequence, Math.min(sequence.numRun, length));
   }
 
+  #lose(blocks: number): void {
+    for (const id of [...this.#active.keys()]) this.#sendBack(id);
+    this.#copies = [];
+    this.#grid.reset(blocks);
+  }
+
   #setRun(sequence: Sequence, numRun: number): void {
     sequence.numRun = numRun;
     this.#grid.setLength(sequence.row, numRun);
@@ -303,7 +248,8 @@ export class Scheduler {
 
   #admit(): void {
     const skipped: Sequence[] = [];
-    while (this.#active.size < this.#options.slots && this.#arrangement === undefined) {
+    // Of those who let others pass no more are looked at than could have a place.
+    while (this.#active.size < this.#options.slots && skipped.length < this.#options.slots) {
       const next = this.#waiting.shift();
       if (next === undefined) break;
       const outcome = this.#tryAdmit(next);

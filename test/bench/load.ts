@@ -1,5 +1,5 @@
 // Generation under load: requests as they come against static batches of 8, and gRPC streams against the bare decode loop.
-// npx tsx test/bench/load.ts [7m|small|BLOCKSxWIDTH] [requests] [requests a second] [rounds]
+// npx tsx test/bench/load.ts [7m|small|LAYERSxWIDTH] [requests] [requests a second] [rounds]
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
