@@ -2,10 +2,12 @@
 
 export { Batcher, type StepExecutor, type StepShare, type WantedLogits } from './batcher.ts';
 export { type CheckedRequest, checkRequest } from './check-request.ts';
+export { type ContinuationOptions, continuations } from './continuations.ts';
 export { type GeneratedSequences, generateSequences, SequenceGenerator, type SequenceSettings } from './generate-sequences.ts';
 export { Generation } from './generation.ts';
 export { LoadedModel, type LoadedModelMemory, type LoadOptions } from './loaded-model.ts';
 export { rankToken, type TokenRanks } from './log-probabilities.ts';
+export { LogitRules, type LogitRulesOptions } from './logit-rules.ts';
 export { ModelRunner } from './model-runner.ts';
 export type { FinishReason, GenerationEvent, GenerationRequest, LikelyToken, TokenLogprobs, Usage } from './request.ts';
 export { type SampledContext, Sampler } from './sampler.ts';

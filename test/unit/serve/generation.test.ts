@@ -75,6 +75,67 @@ describe('Generation', () => {
   });
 });
 
+describe('stop tokens and least lengths', () => {
+  it('ends with a stop token as with the end token, whether that is ignored or not', () => {
+    for (const ignoreEnd of [false, true]) {
+      const events = eventsOf({ prompt: 'a', stopTokenIds: [0x21], ignoreEnd }, bytesOf('hi!lost'));
+      expect(texts(events).join('')).toBe('hi');
+      expect(events.at(-1)).toMatchObject({ reason: 'end', usage: { generatedTokens: 3 } });
+    }
+  });
+
+  it('lets no end come before so many tokens', () => {
+    const generation = new Generation(checked({ prompt: 'a', minNewTokens: 2, stopTokenIds: [0x21] }), byteTokenizer, tickingClock());
+    const logits = logitsFor(257);
+    logits[0x21] = 9;
+    logits[0x78] = 8;
+    const ids = [0, 1, 2].map(() => generation.accept(logits)).flatMap((events) => events.filter(({ kind }) => kind === 'token'));
+    expect(ids).toMatchObject([{ token: { id: 0x78 } }, { token: { id: 0x78 } }, { token: { id: 257 } }]);
+  });
+});
+
+describe('log probabilities', () => {
+  it('come with each token where asked for, under the model itself', () => {
+    const request = { prompt: 'a', logprobs: 2, maxNewTokens: 1, sampling: { logitBias: new Map([[0x79, 50]]) } };
+    const [event] = eventsOf(request, bytesOf('x'));
+    const rest = Math.log(Math.exp(10) + 257);
+    expect(event).toMatchObject({
+      kind: 'token',
+      token: { id: 0x79 },
+      logprobs: { id: 0x79, text: 'y', top: [{ id: 0x78, text: 'x' }, { id: 0 }] },
+    });
+    if (event?.kind !== 'token') throw new Error('no token');
+    expect(event.logprobs?.logProbability).toBeCloseTo(-rest, 6);
+    expect(event.logprobs?.top.map(({ logProbability }) => logProbability)).toEqual([
+      expect.closeTo(10 - rest, 6),
+      expect.closeTo(-rest, 6),
+    ]);
+    expect(eventsOf({ ...request, logprobs: 0 }, bytesOf('x'))[0]).toMatchObject({ logprobs: { top: [] } });
+  });
+
+  it('of the prompt come before the first token, from pieces of any size', async () => {
+    const generation = new Generation(checked({ prompt: 'abcd', promptLogprobs: 1 }), byteTokenizer, tickingClock());
+    expect([generation.wants(0, 3), generation.wants(3, 1)]).toEqual(['all', 'all']);
+    const rows = (ids: readonly number[]): Float32Array => Float32Array.from(ids.flatMap((id) => [...logitsFor(id)]));
+    await generation.readPrompt(0, rows(bytesOf('bbd')), 3);
+    const last = await generation.readPrompt(3, rows(bytesOf('x')), 1);
+    const [prompt, token] = generation.accept(last);
+    if (prompt?.kind !== 'prompt') throw new Error('no prompt');
+    expect(prompt.logprobs.map(({ text }) => text)).toEqual(['a', 'b', 'c', 'd']);
+    const [likely, unlikely] = [10 - Math.log(Math.exp(10) + 257), -Math.log(Math.exp(10) + 257)];
+    expect(prompt.logprobs.map(({ logProbability }) => logProbability)).toEqual([
+      undefined,
+      expect.closeTo(likely, 6),
+      expect.closeTo(unlikely, 6),
+      expect.closeTo(likely, 6),
+    ]);
+    expect(prompt.logprobs[2]?.top).toMatchObject([{ text: 'b' }]);
+    expect(token).toMatchObject({ kind: 'token', token: { id: 0x78 } });
+    expect(generation.wants(4, 1)).toBe('last');
+    expect(generation.accept(logitsFor(0x79))).toHaveLength(1);
+  });
+});
+
 describe('checkRequest', () => {
   it('cuts the answer to what the context holds', () => {
     expect(checked({ prompt: 'abc', maxNewTokens: 100 }, 8)).toMatchObject({ maxNewTokens: 5 });
@@ -98,5 +159,29 @@ describe('checkRequest', () => {
     expect(() => checked({ prompt: [1, -1] })).toThrow(/invalid_argument/);
     expect(() => checked({ prompt: [1.5] })).toThrow(/invalid_argument/);
     expect(() => checked({ prompt: 'a', maxNewTokens: 0 })).toThrow(/invalid_argument.*maxNewTokens/);
+  });
+
+  it.each([
+    ['minNewTokens', { minNewTokens: 9, maxNewTokens: 8 }],
+    ['stopTokenIds', { stopTokenIds: [258] }],
+    ['logitBias', { sampling: { logitBias: new Map([[258, 1]]) } }],
+    ['frequencyPenalty', { sampling: { frequencyPenalty: 3 } }],
+    ['n', { n: 0 }],
+    ['n', { n: 129 }],
+    ['bestOf', { n: 3, bestOf: 2 }],
+    ['logprobs', { logprobs: 21 }],
+    ['promptLogprobs', { promptLogprobs: -1 }],
+    ['priority', { priority: 0.5 }],
+    ['queueTimeoutMs', { queueTimeoutMs: Number.NaN }],
+    ['draftTokens', { draftTokens: 0 }],
+    ['stop', { stop: [''] }],
+  ])('names the field of a bad %s', (field, fields) => {
+    let error: unknown;
+    try {
+      checked({ prompt: 'a', ...fields });
+    } catch (thrown) {
+      error = thrown;
+    }
+    expect(error).toMatchObject({ code: 'invalid_argument', details: { field } });
   });
 });
