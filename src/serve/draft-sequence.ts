@@ -1,0 +1,60 @@
+// A few tokens that a draft model proposes: a short sequence in its own batcher.
+import { at } from '#base';
+import type { Sampler } from './sampler.ts';
+import type { Outcome, RanTokens, Sequence, WantedLogits } from './sequence.ts';
+import type { Proposal } from './speculative.ts';
+import { drawToken } from './token-distribution.ts';
+
+/**
+ * Proposes the tokens after those that are known. Each proposal is a sequence of its own: what the last one ran lies in the cache still, so that
+ * mostly one or two tokens run before the first proposal, and nothing has to be kept for a draft that is not at work.
+ *
+ * It draws with the sampler of the generation that it drafts for, so with the same rules, filters and random state; whoever asks for proposals
+ * rewinds the sampler.
+ */
+export class DraftSequence implements Sequence<Proposal> {
+  /** First of all: somebody has a place elsewhere while it waits. */
+  readonly priority = Number.MIN_SAFE_INTEGER;
+  readonly queueTimeoutMs = undefined;
+  readonly readsPrompt = false;
+  readonly elapsedMs = 0;
+  readonly maxTokens: number;
+  readonly #tokens: number[];
+  readonly #sampler: Sampler;
+
+  /** @param count - tokens to propose, at least 1 */
+  constructor(tokens: readonly number[], count: number, sampler: Sampler) {
+    this.#tokens = [...tokens];
+    this.#sampler = sampler;
+    this.maxTokens = tokens.length + count;
+  }
+
+  get tokens(): readonly number[] {
+    return this.#tokens;
+  }
+
+  begin(): void {
+    // Nobody asks when.
+  }
+
+  wants(start: number, count: number): WantedLogits {
+    return start + count >= this.#tokens.length ? 'last' : 'none';
+  }
+
+  async accept({ logits }: RanTokens): Promise<Outcome<Proposal>> {
+    const numKept = this.#tokens.length;
+    const distribution = this.#sampler.distribution(logits);
+    const id = drawToken(distribution, this.#sampler.random);
+    this.#sampler.push(id);
+    this.#tokens.push(id);
+    return { events: [{ id, distribution }], isEnd: this.#tokens.length === this.maxTokens, numKept, next: [at(this.#tokens, numKept)] };
+  }
+
+  finish(): readonly Proposal[] {
+    return [];
+  }
+
+  left(): void {
+    // It holds nothing.
+  }
+}
