@@ -1,15 +1,14 @@
-// InferenceService: generating, scoring, tokenizing.
+// InferenceService: generating, scoring, classifying, embedding, filling in masks, tokenizing.
 import { AppError, quietContext } from '#base';
 import type { InferenceBackend } from '#jobs';
 import type { CallGate } from '../calls.ts';
 import type { InferenceServiceHandlers } from '../gen/athanor/v1/InferenceService.ts';
+import { encoderCalls } from './encoder-calls.ts';
 import { generate } from './generate.ts';
 
-/** The RPCs that have a handler; grpc-js answers the others with UNIMPLEMENTED. */
-type Handled = Pick<InferenceServiceHandlers, 'Generate' | 'Score' | 'Tokenize' | 'Detokenize'>;
-
-export function inferenceService(gate: CallGate, inference: InferenceBackend): Handled {
+export function inferenceService(gate: CallGate, inference: InferenceBackend): InferenceServiceHandlers {
   return {
+    ...encoderCalls(gate, inference),
     Generate: gate.serverStream((request, { signal }) => generate(inference, request, signal)),
     Score: gate.unary(async ({ model, pairs }, { signal }) => {
       if (pairs.length === 0)
