@@ -58,13 +58,20 @@ export class HubInference implements InferenceBackend {
   }
 
   async *generate(model: string, request: GenerationRequest, signal: AbortSignal): AsyncGenerator<GenerationEvent> {
-    const lease = await this.#hub.acquire(model);
-    try {
+    const { draftModel } = request;
+    const leases: ModelLease[] = [];
+    const loaded = async (name: string): Promise<LoadedModel> => {
+      const lease = await this.#hub.acquire(name);
+      leases.push(lease);
       requireTask(lease.reference, lease.model.config, 'generate');
-      const generator = await this.#generator(lease);
-      yield* generator.generate(request, signal);
+      return this.#generator(lease);
+    };
+    try {
+      const generator = await loaded(model);
+      const draft = draftModel === undefined ? undefined : await loaded(draftModel);
+      yield* generator.generate(request, signal, draft);
     } finally {
-      lease.release();
+      for (const lease of leases) lease.release();
     }
   }
 

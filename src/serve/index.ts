@@ -7,7 +7,6 @@ export {
   type Step,
   type StepExecutor,
   type StepShare,
-  type WantedLogits,
 } from './batcher.ts';
 export { type Arrangement, blockTokens, CacheGrid, type RowCopy } from './cache-grid.ts';
 export { type CheckedRequest, checkRequest } from './check-request.ts';
@@ -15,7 +14,7 @@ export { type ContinuationOptions, continuations } from './continuations.ts';
 export { DeviceTurns } from './device-turns.ts';
 export { EncoderRunner } from './encoder-runner.ts';
 export { type GeneratedSequences, generateSequences, SequenceGenerator, type SequenceSettings } from './generate-sequences.ts';
-export { Generation } from './generation.ts';
+export { type Drafter, Generation, type GenerationOptions } from './generation.ts';
 export {
   type Classification,
   type Classifications,
@@ -43,6 +42,8 @@ export {
   type SequenceId,
   type Share,
 } from './scheduler.ts';
+export type { Outcome, RanTokens, Sequence, WantedLogits } from './sequence.ts';
+export { type Proposal, type Verdict, verifyProposal } from './speculative.ts';
 export type { FoundTarget } from './target-search.ts';
 export { requireTask, type TaskCall } from './task-check.ts';
 export { drawToken, probabilityOf, type TokenDistribution } from './token-distribution.ts';

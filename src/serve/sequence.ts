@@ -19,7 +19,7 @@ export interface Outcome<Event> {
   readonly isEnd: boolean;
   /** Of the tokens that ran, so many stay: those behind them were proposed and not taken. */
   readonly numKept: number;
-  /** To be run next, at once; a promise while others find them. It does not fail. */
+  /** To be run next, at once; a promise while others find them. */
   readonly next: readonly number[] | Promise<readonly number[]>;
 }
 
