@@ -1,18 +1,40 @@
 // A few tokens that a draft model proposes: a short sequence in its own batcher.
 import { at } from '#base';
+import type { Batcher } from './batcher.ts';
 import type { Sampler } from './sampler.ts';
 import type { Outcome, RanTokens, Sequence, WantedLogits } from './sequence.ts';
 import type { Proposal } from './speculative.ts';
 import { drawToken } from './token-distribution.ts';
 
+export interface DraftRequest {
+  /** All there are. */
+  readonly tokens: readonly number[];
+  /** Tokens to propose, at least 1. */
+  readonly count: number;
+  /** Draws the proposals; afterwards it is as if it had not, but for its random state. */
+  readonly sampler: Sampler;
+}
+
+/** Fewer than asked for where the signal fires. @throws AppError as `Batcher.submit`, and what its sequences fail with */
+export async function proposeTokens(batcher: Batcher, request: DraftRequest, signal: AbortSignal): Promise<readonly Proposal[]> {
+  const { sampler } = request;
+  const { numGenerated } = sampler;
+  const proposals: Proposal[] = [];
+  try {
+    for await (const proposal of batcher.submit(new DraftSequence(request), signal)) proposals.push(proposal);
+    return proposals;
+  } finally {
+    sampler.rewind(numGenerated);
+  }
+}
+
 /**
  * Proposes the tokens after those that are known. Each proposal is a sequence of its own: what the last one ran lies in the cache still, so that
  * mostly one or two tokens run before the first proposal, and nothing has to be kept for a draft that is not at work.
  *
- * It draws with the sampler of the generation that it drafts for, so with the same rules, filters and random state; whoever asks for proposals
- * rewinds the sampler.
+ * It draws with the sampler of the generation that it drafts for, so with the same rules, filters and random state.
  */
-export class DraftSequence implements Sequence<Proposal> {
+class DraftSequence implements Sequence<Proposal> {
   /** First of all: somebody has a place elsewhere while it waits. */
   readonly priority = Number.MIN_SAFE_INTEGER;
   readonly queueTimeoutMs = undefined;
@@ -22,8 +44,7 @@ export class DraftSequence implements Sequence<Proposal> {
   readonly #tokens: number[];
   readonly #sampler: Sampler;
 
-  /** @param count - tokens to propose, at least 1 */
-  constructor(tokens: readonly number[], count: number, sampler: Sampler) {
+  constructor({ tokens, count, sampler }: DraftRequest) {
     this.#tokens = [...tokens];
     this.#sampler = sampler;
     this.maxTokens = tokens.length + count;

@@ -12,6 +12,7 @@ export { type Arrangement, blockTokens, CacheGrid, type RowCopy } from './cache-
 export { type CheckedRequest, checkRequest } from './check-request.ts';
 export { type ContinuationOptions, continuations } from './continuations.ts';
 export { DeviceTurns } from './device-turns.ts';
+export { type DraftRequest, proposeTokens } from './draft-sequence.ts';
 export { EncoderRunner } from './encoder-runner.ts';
 export { type GeneratedSequences, generateSequences, SequenceGenerator, type SequenceSettings } from './generate-sequences.ts';
 export { type Drafter, Generation, type GenerationOptions } from './generation.ts';

@@ -8,7 +8,7 @@ import { blocksOf, blockTokens } from './cache-grid.ts';
 import { checkRequest } from './check-request.ts';
 import { continuations } from './continuations.ts';
 import { deviceTurns } from './device-turns.ts';
-import { DraftSequence } from './draft-sequence.ts';
+import { proposeTokens } from './draft-sequence.ts';
 import { type Drafter, Generation } from './generation.ts';
 import { blockBytes } from './key-value-caches.ts';
 import { ModelRunner } from './model-runner.ts';
@@ -148,17 +148,10 @@ export class LoadedModel implements Drafter {
    * @returns fewer than `count` where its context ends; none where that is full
    * @throws AppError as `generate` while iterating
    */
-  async propose(tokens: readonly number[], count: number, sampler: Sampler, signal: AbortSignal): Promise<readonly Proposal[]> {
+  propose(tokens: readonly number[], count: number, sampler: Sampler, signal: AbortSignal): Promise<readonly Proposal[]> {
     const fitting = Math.min(count, this.contextTokens - tokens.length);
-    if (fitting < 1) return [];
-    const { numGenerated } = sampler;
-    const proposals: Proposal[] = [];
-    try {
-      for await (const proposal of this.#batcher.submit(new DraftSequence(tokens, fitting, sampler), signal)) proposals.push(proposal);
-      return proposals;
-    } finally {
-      sampler.rewind(numGenerated);
-    }
+    if (fitting < 1) return Promise.resolve([]);
+    return proposeTokens(this.#batcher, { tokens, count: fitting, sampler }, signal);
   }
 
   memory(): LoadedModelMemory {
