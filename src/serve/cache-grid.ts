@@ -1,6 +1,6 @@
 // Which sequence has which row of the key-value cache, what rows still hold, and how large the cache must be. Pure: no device.
 import { invariant } from '#base';
-import type { SequenceId } from './scheduler.ts';
+import type { SequenceId } from './waiting-list.ts';
 
 /** Positions of one block: memory is counted in blocks, and a row is a number of them. */
 export const blockTokens = 16;

@@ -1,10 +1,9 @@
 // Decides what runs next. A pure state machine: no device, no promises, and time only as a number that is handed in.
 import { AppError, invariant } from '#base';
 import { type Arrangement, blocksOf, blockTokens, CacheGrid, type RowCopy } from './cache-grid.ts';
-import { inOrder, WaitingList, type WaitingSequence } from './waiting-list.ts';
+import { inOrder, type SequenceId, WaitingList, type WaitingSequence } from './waiting-list.ts';
 
-/** Names one sequence for as long as it is served. */
-export type SequenceId = number;
+export type { SequenceId };
 
 export interface SchedulerOptions {
   /** Sequences that have a row of the cache at the same time. */

@@ -1,5 +1,7 @@
 // Who waits for a place, in the order in which places are given.
-import type { SequenceId } from './scheduler.ts';
+
+/** Names one sequence for as long as it is served. */
+export type SequenceId = number;
 
 export interface WaitingSequence {
   readonly id: SequenceId;
