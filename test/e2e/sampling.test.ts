@@ -101,6 +101,35 @@ describe('Generate', () => {
     expect(ended.map(({ index }) => index).sort()).toEqual([0, 1]);
   });
 
+  it('says with a draft model what it says alone, and counts what the draft proposed', async () => {
+    const recipeYaml = 'steps: [{ quantize: { bits: 8 } }]';
+    for await (const { event } of client.serverStream(client.protocol.compression.Compress, {
+      spec: { model: 'stories', name: 'small', recipeYaml },
+    }))
+      expect(event?.error ?? undefined).toBeUndefined();
+    const alone = await messagesOf({ maxNewTokens: 40 });
+    const drafted = await messagesOf({ maxNewTokens: 40, draftModel: 'small', draftTokens: 3 });
+    expect(drafted.flatMap(({ tokenIds }) => tokenIds)).toEqual(alone.flatMap(({ tokenIds }) => tokenIds));
+    const { draftedTokens = 0, acceptedTokens = 0 } = drafted.at(-1)?.usage ?? {};
+    expect(draftedTokens).toBeGreaterThan(0);
+    expect(acceptedTokens).toBeGreaterThan(draftedTokens / 2);
+    expect(await textOf({ draftModel: 'small', temperature: 0.9, n: 2 })).not.toBe('');
+  });
+
+  it('names a draft model that does not fit, or is not there', async () => {
+    const path = fileURLToPath(new URL('../fixtures/models/wiki-gpt2-7m', import.meta.url));
+    await client.unary(client.protocol.model.Import, { name: 'wiki', path });
+    await expect(messagesOf({ draftModel: 'wiki' })).rejects.toMatchObject({
+      code: 'tokenizer_mismatch',
+      details: { field: 'draftModel' },
+    });
+    await expect(messagesOf({ draftModel: 'stories' })).rejects.toMatchObject({
+      code: 'invalid_argument',
+      details: { field: 'draftModel' },
+    });
+    await expect(messagesOf({ draftModel: 'nobody' })).rejects.toMatchObject({ code: 'model_not_found' });
+  });
+
   it.each([
     ['frequencyPenalty', { frequencyPenalty: 2.5 }],
     ['presencePenalty', { presencePenalty: Number.NaN }],
