@@ -144,7 +144,7 @@ describe('LoadedModel', () => {
     const [best, ...others] = await idsOf({ n: 1, bestOf: 3 });
     expect(others).toEqual([]);
     expect(together).toContainEqual(best);
-    expect(stories.memory()).toMatchObject(idle);
+    await expectIdle(stories);
   });
 
   it('stops before a stop text, wherever tokens end', async () => {
