@@ -82,13 +82,29 @@ export class HubInference implements InferenceBackend {
   }
 
   async *generate(model: string, request: GenerationRequest, signal: AbortSignal): AsyncGenerator<GenerationEvent> {
-    const lease = await this.#hub.acquire(model);
-    try {
+    const { draftModel } = request;
+    const leases: ModelLease[] = [];
+    const taken = async (name: string): Promise<ModelLease> => {
+      const lease = await this.#hub.acquire(name);
+      leases.push(lease);
       requireTask(lease.reference, lease.model.config, 'generate');
-      const generator = isEncoderDecoder(lease.model.config) ? await this.#sequences(lease) : await this.#language(lease, request);
-      yield* generator.generate(request, signal);
+      return lease;
+    };
+    const language = async (name: string): Promise<LoadedModel> => {
+      const lease = await taken(name);
+      return this.#language(lease, request);
+    };
+    try {
+      const lease = await taken(model);
+      if (isEncoderDecoder(lease.model.config)) {
+        yield* (await this.#sequences(lease)).generate(request, signal);
+        return;
+      }
+      const generator = await this.#language(lease, request);
+      const draft = draftModel === undefined ? undefined : await language(draftModel);
+      yield* generator.generate(request, signal, draft);
     } finally {
-      lease.release();
+      for (const lease of leases) lease.release();
     }
   }
 

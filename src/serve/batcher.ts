@@ -1,17 +1,14 @@
-// Serves many generations at once: asks the scheduler, runs the step, hands each sequence its logits, and delivers the events.
+// Serves many sequences at once: asks the scheduler, runs the step, hands each sequence its logits, and delivers the events.
 import { AppError, type Clock, invariant, systemClock, yieldToEventLoop } from '#base';
 import type { Arrangement, RowCopy } from './cache-grid.ts';
 import type { DeviceTurns, DeviceUser } from './device-turns.ts';
 import { EventQueue, mostUnread } from './event-queue.ts';
-import type { Generation } from './generation.ts';
 import type { Plan, SchedulerGauges, SchedulerOptions, Share } from './plan.ts';
-import type { FinishReason, GenerationEvent } from './request.ts';
+import type { FinishReason } from './request.ts';
 import { RetryAdvice } from './retry-advice.ts';
 import { Scheduler } from './scheduler.ts';
+import type { Outcome, Sequence, WantedLogits } from './sequence.ts';
 import type { SequenceId } from './waiting-list.ts';
-
-/** After which tokens of a share the logits are of use: after none in a piece of a prompt that goes on. */
-export type WantedLogits = 'none' | 'last' | 'all';
 
 /** Tokens of one sequence that a step runs. */
 export interface StepShare {
@@ -64,9 +61,12 @@ export interface BatcherOptions extends SchedulerOptions {
   readonly clock?: Clock;
 }
 
+/** The producer's side of the events. */
+type EventSink = Pick<EventQueue<unknown>, 'push' | 'end' | 'fail' | 'isFull' | 'onRoom'>;
+
 interface Served {
-  readonly generation: Generation;
-  readonly events: EventQueue<GenerationEvent>;
+  readonly sequence: Sequence<unknown>;
+  readonly events: EventSink;
   readonly signal: AbortSignal | undefined;
   readonly onAbort: () => void;
   hasBegun: boolean;
@@ -75,7 +75,11 @@ interface Served {
 const defaultQueueTimeoutMs = 60_000;
 const defaultKeepCacheMs = 60_000;
 
-/** Runs generations side by side until they end. One step runs at a time; whoever comes meanwhile joins at the next. */
+/**
+ * Runs sequences side by side until they end. One step runs at a time; whoever comes meanwhile joins at the next.
+ *
+ * A sequence whose next tokens others are looking for keeps its place; the loop rests while nobody has a token to run, and wakes with the next one.
+ */
 export class Batcher {
   readonly #name: string;
   readonly #executor: StepExecutor;
@@ -90,6 +94,8 @@ export class Batcher {
   readonly #served = new Map<SequenceId, Served>();
   #lastId: SequenceId = 0;
   #running: Promise<void> | undefined;
+  /** Something happened that the next plan may act upon. */
+  #hasNews = false;
   #closedWith: AppError | undefined;
 
   /** @throws AppError `invalid_argument` */
@@ -112,20 +118,20 @@ export class Batcher {
   }
 
   /**
-   * Starts a generation. It ends with a `finished` event, or throws where a step failed or it waited too long.
+   * Starts a sequence. Its events end when it does, or throw where a step failed or it waited too long.
    *
    * Its signal, or leaving the loop over the events, frees the slot at once.
    *
    * @throws AppError `overloaded` with `retryAfterMs` | `insufficient_memory` when it could never fit the cache | the error of `close`
    */
-  submit(generation: Generation, signal?: AbortSignal): AsyncIterableIterator<GenerationEvent> {
+  submit<Event>(sequence: Sequence<Event>, signal?: AbortSignal): AsyncIterableIterator<Event> {
     if (this.#closedWith !== undefined) throw this.#closedWith;
     this.#lastId += 1;
     const id = this.#lastId;
     const onAbort = (): void => this.#finish(id, 'cancelled');
-    const events = new EventQueue<GenerationEvent>(onAbort, mostUnread);
-    this.#add(id, generation);
-    this.#served.set(id, { generation, events, signal, onAbort, hasBegun: false });
+    const events = new EventQueue<Event>(onAbort, mostUnread);
+    this.#add(id, sequence);
+    this.#served.set(id, { sequence, events, signal, onAbort, hasBegun: false });
     if (signal?.aborted === true) onAbort();
     else {
       signal?.addEventListener('abort', onAbort);
@@ -134,7 +140,7 @@ export class Batcher {
     return events;
   }
 
-  /** Ends every generation with `error`, refuses new ones with it, and waits for the step under way. */
+  /** Ends every sequence with `error`, refuses new ones with it, and waits for the step under way. */
   async close(error: AppError): Promise<void> {
     this.#closedWith = error;
     for (const id of [...this.#served.keys()]) this.#fail(id, error);
@@ -142,7 +148,7 @@ export class Batcher {
     clearTimeout(this.#idleTimer);
   }
 
-  #add(id: SequenceId, { tokens, maxTokens, priority, queueTimeoutMs, readsPrompt }: Generation): void {
+  #add(id: SequenceId, { tokens, maxTokens, priority, queueTimeoutMs, readsPrompt }: Sequence<unknown>): void {
     const expiresMs = this.#clock.monotonicMs() + (queueTimeoutMs ?? this.#queueTimeoutMs);
     try {
       this.#scheduler.add({ id, tokens, maxTokens, priority, expiresMs, reusesPrefix: !readsPrompt });
@@ -162,6 +168,7 @@ export class Batcher {
 
   #wake(): void {
     clearTimeout(this.#idleTimer);
+    this.#hasNews = true;
     this.#running ??= this.#serve();
   }
 
@@ -176,9 +183,10 @@ export class Batcher {
 
   async #serve(): Promise<void> {
     try {
-      while (this.#scheduler.hasWork) {
-        const handle = await this.#onTurn(() => this.#next());
-        await handle();
+      while (this.#hasNews) {
+        this.#hasNews = false;
+        for (let handle = await this.#onTurn(() => this.#next()); handle !== undefined; handle = await this.#onTurn(() => this.#next()))
+          await handle();
       }
     } catch (thrown) {
       // A broken promise of our own: nobody waits for ever.
@@ -187,28 +195,29 @@ export class Batcher {
       this.#running = undefined;
     }
     // Who came between the last look and the end.
-    if (this.#scheduler.hasWork) this.#wake();
-    else this.#rest();
+    if (this.#hasNews) this.#wake();
+    else if (!this.#scheduler.hasWork) this.#rest();
   }
 
   #onTurn<Result>(work: () => Promise<Result>): Promise<Result> {
     return this.#turns === undefined || this.#user === undefined ? work() : this.#turns.take(this.#user, work);
   }
 
-  /** Uses the device once. What is left to do with the results needs no device. */
-  async #next(): Promise<() => Promise<void>> {
+  /** Uses the device once. What is left to do with the results needs no device. Nothing where there is nothing to run. */
+  async #next(): Promise<(() => Promise<void>) | undefined> {
     // What others are about to ask for is heard first: whoever submits now is in the plan.
     await yieldToEventLoop();
     this.#expire();
     const plan = this.#scheduler.plan();
     if (plan.kind === 'step') return this.#step(plan);
-    if (plan.kind === 'arrange') await this.#arrange(plan.arrangement);
+    if (plan.kind === 'idle') return undefined;
+    await this.#arrange(plan.arrangement);
     return async () => {};
   }
 
   #expire(): void {
     const nowMs = this.#clock.monotonicMs();
-    for (const id of this.#scheduler.expire(nowMs)) this.#fail(id, this.#overloaded(this.#served.get(id)?.generation.elapsedMs));
+    for (const id of this.#scheduler.expire(nowMs)) this.#fail(id, this.#overloaded(this.#served.get(id)?.sequence.elapsedMs));
   }
 
   async #arrange(arrangement: Arrangement): Promise<void> {
@@ -251,10 +260,10 @@ export class Batcher {
 
   #shareOf({ id, row, start, numTokens }: Share): StepShare {
     const served = this.#known(id);
-    const { generation } = served;
-    if (!served.hasBegun) generation.begin(this.#scheduler.cachedTokens(id));
+    const { sequence } = served;
+    if (!served.hasBegun) sequence.begin(this.#scheduler.cachedTokens(id));
     served.hasBegun = true;
-    return { id, row, start, tokens: generation.tokens.slice(start, start + numTokens), wantsLogits: generation.wants(start, numTokens) };
+    return { id, row, start, tokens: sequence.tokens.slice(start, start + numTokens), wantsLogits: sequence.wants(start, numTokens) };
   }
 
   async #ran(share: StepShare, result: Float32Array | AppError | undefined): Promise<void> {
@@ -267,36 +276,44 @@ export class Batcher {
       return;
     }
     try {
-      const outcome = this.#scheduler.ran({ ...share, numTokens: tokens.length });
-      if (outcome === 'ignored' || wantsLogits === 'none') return;
+      const ran = { start, numTokens: tokens.length };
+      const state = this.#scheduler.ran({ ...share, ...ran });
+      if (state === 'ignored' || wantsLogits === 'none') return;
       invariant(result !== undefined, `sequence ${id} ran without logits`);
-      const last = wantsLogits === 'last' ? result : await served.generation.readPrompt(start, result, tokens.length);
-      if (outcome === 'complete' && this.#served.has(id)) this.#accept(id, served, last);
+      const outcome = await served.sequence.accept({ ...ran, logits: result, isComplete: state === 'complete' });
+      if (outcome !== undefined && this.#served.has(id)) this.#goOn(id, served, outcome);
     } catch (thrown) {
       this.#fail(id, AppError.from(thrown));
     }
   }
 
-  #accept(id: SequenceId, { generation, events }: Served, logits: Float32Array): void {
-    const numBefore = generation.tokens.length;
-    const made = generation.accept(logits);
-    const isEnd = made.some(({ kind }) => kind === 'finished');
+  #goOn(id: SequenceId, { events }: Served, { events: made, isEnd, numKept, next }: Outcome<unknown>): void {
+    this.#scheduler.truncate(id, numKept);
     // Slots are free before the caller hears of the end.
     if (isEnd) {
       this.#forget(id);
       this.#advice.left();
-    } else this.#scheduler.extend(id, generation.tokens.slice(numBefore));
+    } else if (next instanceof Promise)
+      next.then((tokens) => this.#extend(id, tokens)).catch((thrown: unknown) => this.#fail(id, AppError.from(thrown)));
+    else this.#extend(id, next);
     for (const event of made) events.push(event);
     if (isEnd) events.end();
     else if (events.isFull) this.#pause(id, events);
   }
 
+  #extend(id: SequenceId, tokens: readonly number[]): void {
+    // It may have ended while others looked for its tokens.
+    if (!this.#served.has(id)) return;
+    this.#scheduler.extend(id, tokens);
+    this.#wake();
+  }
+
   /** Until the reader has caught up; others get its place. */
-  #pause(id: SequenceId, events: EventQueue<GenerationEvent>): void {
+  #pause(id: SequenceId, events: EventSink): void {
     this.#scheduler.pause(id);
     events.onRoom(() => {
       this.#scheduler.resume(id);
-      if (this.#scheduler.hasWork) this.#wake();
+      this.#wake();
     });
   }
 
@@ -308,7 +325,7 @@ export class Batcher {
 
   #finish(id: SequenceId, reason: FinishReason): void {
     const served = this.#forget(id);
-    served?.events.push(served.generation.finish(reason));
+    for (const event of served?.sequence.finish(reason) ?? []) served?.events.push(event);
     served?.events.end();
   }
 
@@ -322,6 +339,9 @@ export class Batcher {
     this.#served.delete(id);
     served.signal?.removeEventListener('abort', served.onAbort);
     this.#scheduler.remove(id);
+    served.sequence.left();
+    // Its place is free for one who waits.
+    if (this.#scheduler.hasWork) this.#wake();
     return served;
   }
 }

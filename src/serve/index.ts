@@ -7,14 +7,15 @@ export {
   type Step,
   type StepExecutor,
   type StepShare,
-  type WantedLogits,
 } from './batcher.ts';
 export { type Arrangement, blockTokens, CacheGrid, type RowCopy } from './cache-grid.ts';
 export { type CheckedRequest, checkRequest } from './check-request.ts';
+export { type ContinuationOptions, continuations } from './continuations.ts';
 export { DeviceTurns, deviceTurns } from './device-turns.ts';
+export { type DraftRequest, proposeTokens } from './draft-sequence.ts';
 export { EncoderRunner } from './encoder-runner.ts';
 export { type GeneratedSequences, generateSequences, SequenceGenerator, type SequenceSettings } from './generate-sequences.ts';
-export { Generation } from './generation.ts';
+export { type Drafter, Generation, type GenerationOptions } from './generation.ts';
 export {
   type Classification,
   type Classifications,
@@ -28,6 +29,7 @@ export {
 export { defaultContextTokens, LoadedModel, type LoadedModelMemory, type LoadOptions } from './loaded-model.ts';
 export { LoadedSequences, type SequenceOptions } from './loaded-sequences.ts';
 export { rankToken, type TokenRanks } from './log-probabilities.ts';
+export { LogitRules, type LogitRulesOptions } from './logit-rules.ts';
 export type { MaskCandidate } from './mask-candidates.ts';
 export { ModelRunner } from './model-runner.ts';
 export type { NewSequence, Plan, SchedulerGauges, SchedulerOptions, Share } from './plan.ts';
@@ -37,7 +39,9 @@ export { lengthBucket, type QueuedRow, type RowGauges, type RowPlan, RowQueue, t
 export { type SampledContext, Sampler } from './sampler.ts';
 export { checkSampling, type SamplingOptions } from './sampling-options.ts';
 export { Scheduler } from './scheduler.ts';
+export type { Outcome, RanTokens, Sequence, WantedLogits } from './sequence.ts';
 export type { TargetDefaults } from './sequence-request.ts';
+export { type Proposal, type Verdict, verifyProposal } from './speculative.ts';
 export type { FoundTarget } from './target-search.ts';
 export { requireTask, type TaskCall } from './task-check.ts';
 export { drawToken, probabilityOf, type TokenDistribution } from './token-distribution.ts';

@@ -8,11 +8,14 @@ import { blocksOf, blockTokens } from './cache-grid.ts';
 import { checkRequest } from './check-request.ts';
 import { continuations } from './continuations.ts';
 import { deviceTurns } from './device-turns.ts';
-import { Generation } from './generation.ts';
+import { proposeTokens } from './draft-sequence.ts';
+import { type Drafter, Generation } from './generation.ts';
 import { blockBytes } from './key-value-caches.ts';
 import { ModelRunner } from './model-runner.ts';
 import type { SchedulerGauges } from './plan.ts';
 import type { GenerationEvent, GenerationRequest } from './request.ts';
+import type { Sampler } from './sampler.ts';
+import type { Proposal } from './speculative.ts';
 
 export interface LoadOptions {
   readonly tokenizer: Tokenizer;
@@ -54,7 +57,7 @@ const defaults = { slots: 32, prefillTokens: 256 };
 export const defaultContextTokens = 2048;
 
 /** States: loaded → unloading (new requests are refused, those under way end) → unloaded. */
-export class LoadedModel {
+export class LoadedModel implements Drafter {
   readonly name: string;
   readonly config: ModelConfig;
   readonly tokenizer: Tokenizer;
@@ -120,17 +123,35 @@ export class LoadedModel {
    * deadline is `AbortSignal.timeout`) ends with reason `cancelled`; leaving the loop does so unheard. Either frees the slot at once.
    * A reader that lets events wait makes its generation pause.
    *
-   * @throws AppError at the call: `invalid_argument` | `context_too_long` | `insufficient_memory` | `overloaded` | `unavailable`; while
+   * @param draft - proposes tokens that this model checks several at a time; smaller than this one, with its tokenizer. The distribution of the
+   * answer stays this model's, whatever the draft; one that fails is left out.
+   * @throws AppError at the call: `invalid_argument` | `tokenizer_mismatch` | `context_too_long` | `insufficient_memory` | `overloaded` | `unavailable`; while
    * iterating: `overloaded` (waited too long) | `unavailable` (unloaded) | `bad_weights` | `out_of_memory` | `engine_failure`
    */
-  generate(request: GenerationRequest, signal?: AbortSignal): AsyncIterableIterator<GenerationEvent> {
+  generate(request: GenerationRequest, signal?: AbortSignal, draft?: LoadedModel): AsyncIterableIterator<GenerationEvent> {
+    if (draft !== undefined) this.#checkDraft(draft);
     const checked = checkRequest(request, this.config, this.tokenizer, this.contextTokens);
     const { n, bestOf, logprobs } = checked;
     // The best are found by their log probabilities.
     const needed = bestOf > n ? { ...checked, logprobs: logprobs ?? 0 } : checked;
     const start = (index: number): AsyncIterableIterator<GenerationEvent> =>
-      this.#batcher.submit(new Generation(needed, this.tokenizer, this.#clock, index), signal);
+      this.#batcher.submit(
+        new Generation(needed, this.tokenizer, this.#clock, { index, ...(draft === undefined ? {} : { drafter: draft }) }),
+        signal,
+      );
     return bestOf === 1 ? start(0) : continuations({ n, bestOf, showsLogprobs: logprobs !== undefined }, start);
+  }
+
+  /**
+   * Tokens that this model takes to come next, for one that checks them.
+   *
+   * @returns fewer than `count` where its context ends; none where that is full
+   * @throws AppError as `generate` while iterating
+   */
+  propose(tokens: readonly number[], count: number, sampler: Sampler, signal: AbortSignal): Promise<readonly Proposal[]> {
+    const fitting = Math.min(count, this.contextTokens - tokens.length);
+    if (fitting < 1) return Promise.resolve([]);
+    return proposeTokens(this.#batcher, { tokens, count: fitting, sampler }, signal);
   }
 
   memory(): LoadedModelMemory {
@@ -141,6 +162,24 @@ export class LoadedModel {
   unload(): Promise<void> {
     this.#unloaded ??= this.#close();
     return this.#unloaded;
+  }
+
+  /** Smaller, and not only faster: whoever waits for a draft has a place here, and in a ring of drafts everybody would wait for ever. */
+  #checkDraft(draft: LoadedModel): void {
+    const [own, other] = [this.tokenizer, draft.tokenizer];
+    if (own.hash !== other.hash || this.config.vocabularySize !== draft.config.vocabularySize)
+      throw new AppError(
+        'tokenizer_mismatch',
+        `draftModel: "${draft.name}" has another tokenizer or vocabulary (${draft.config.vocabularySize}) than "${this.name}" (${this.config.vocabularySize}). Draft with a model that was made from this one.`,
+        { details: { field: 'draftModel' } },
+      );
+    const [size, draftSize] = [this.#runner.weightBytes, draft.#runner.weightBytes];
+    if (draftSize >= size)
+      throw new AppError(
+        'invalid_argument',
+        `draftModel: "${draft.name}" has ${draftSize} bytes of weights, "${this.name}" has ${size}. Draft with a smaller model.`,
+        { details: { field: 'draftModel' } },
+      );
   }
 
   async #close(): Promise<void> {

@@ -173,7 +173,7 @@ class DrawnWork implements TargetWork {
     const needed = bestOf > n ? { ...target, logprobs: logprobs ?? 0 } : target;
     this.#ranking = bestOf > n ? new Ranking({ n, bestOf, showsLogprobs: logprobs !== undefined }) : undefined;
     const begin = (index: number) => ({
-      generation: new Generation(needed, tokenizer, clock, index),
+      generation: new Generation(needed, tokenizer, clock, { index }),
       tokens: [search.startToken],
       isOver: false,
     });
@@ -187,7 +187,7 @@ class DrawnWork implements TargetWork {
       take: (logits) => {
         for (const [row, each] of this.#targets.entries()) {
           if (each.isOver) continue;
-          for (const event of each.generation.accept(constrain(logits(row), each.tokens, search))) {
+          for (const event of each.generation.continueWith(constrain(logits(row), each.tokens, search))) {
             if (event.kind === 'token') each.tokens.push(event.token.id);
             else each.isOver = true;
             this.#tell(event);
@@ -207,7 +207,7 @@ class DrawnWork implements TargetWork {
 
   cancel(): readonly GenerationEvent[] {
     const running = this.#targets.filter(({ isOver }) => !isOver);
-    return running.map(({ generation }) => withSource(generation.finish('cancelled'), this.#source.length));
+    return running.flatMap(({ generation }) => generation.finish('cancelled')).map((event) => withSource(event, this.#source.length));
   }
 
   #tell(event: GenerationEvent): void {

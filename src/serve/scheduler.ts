@@ -10,6 +10,8 @@ interface Sequence extends WaitingSequence {
   readonly reusesPrefix: boolean;
   /** Those before it ran, or are to be run, in pieces; what comes after it runs at once. */
   promptEnd: number;
+  /** Tokens that came last and run in one share. */
+  numTogether: number;
   /** Tokens that have run; what lies in the cache. */
   numRun: number;
   row: number;
@@ -101,6 +103,7 @@ export class Scheduler {
       expiresMs,
       reusesPrefix,
       promptEnd: tokens.length,
+      numTogether: 1,
       numRun: 0,
       row: 0,
       numCached: 0,
@@ -141,9 +144,11 @@ export class Scheduler {
     if (this.#arrangement !== undefined) return { kind: 'arrange', arrangement: this.#arrangement };
     if (this.#active.size === 0) return { kind: 'idle' };
     if (this.#waiting.size === 0) this.#pack();
+    const shares = this.#shares();
+    if (shares.length === 0) return { kind: 'idle' };
     const copies = this.#copies;
     this.#copies = [];
-    return { kind: 'step', copies, lengths: this.#grid.lengths, shares: this.#shares() };
+    return { kind: 'step', copies, lengths: this.#grid.lengths, shares };
   }
 
   /** The cache is as the plan wanted it. */
@@ -203,11 +208,12 @@ export class Scheduler {
     return sequence.numRun === sequence.tokens.length ? 'complete' : 'partial';
   }
 
-  /** The next tokens of a sequence are known, or proposed. */
+  /** The next tokens of a sequence are known, or proposed; they are run in one share. */
   extend(id: SequenceId, tokens: readonly number[]): void {
-    const sequence = this.#active.get(id);
-    invariant(sequence !== undefined, `sequence ${id} is extended, but not active`);
+    const sequence = this.#active.get(id) ?? this.#paused.get(id) ?? this.#waiting.items().find((waiting) => waiting.id === id);
+    invariant(sequence !== undefined, `sequence ${id} is extended, but not known`);
     sequence.tokens.push(...tokens);
+    sequence.numTogether = tokens.length;
     invariant(sequence.tokens.length <= sequence.maxTokens, `sequence ${id} is longer than it said`);
   }
 
@@ -233,7 +239,11 @@ export class Scheduler {
   /** Room for the tokens that are to be run now; where there is none for all, some must wait. */
   #grow(): void {
     for (;;) {
-      const needed = Math.max(0, ...Array.from(this.#active.values(), ({ tokens }) => blocksOf(tokens.length)));
+      // A row that has nothing to run is written behind its tokens.
+      const needed = Math.max(
+        0,
+        ...Array.from(this.#active.values(), ({ tokens, numRun }) => blocksOf(Math.max(tokens.length, numRun + 1))),
+      );
       if (needed <= this.#grid.columns) return;
       const arrangement = this.#grid.arrangement(this.#active.size, needed, this.#hint());
       if (arrangement !== undefined) {
@@ -275,13 +285,14 @@ export class Scheduler {
       if (this.#copies.length === 0) this.#arrangement = this.#grid.arrangement(numRows, longest, this.#hint(sequence));
       return 'waits';
     }
-    // The last token must run: its logits are wanted.
-    const limit = sequence.reusesPrefix ? sequence.tokens.length - 1 : 0;
+    // Those that came last must run: their logits are wanted.
+    const { numTogether } = sequence;
+    const limit = sequence.reusesPrefix ? sequence.tokens.length - numTogether : 0;
     const placement = this.#grid.place(sequence.id, sequence.tokens, limit);
     invariant(placement !== undefined, 'a free row was there');
     sequence.row = placement.row;
     sequence.numRun = placement.numCached;
-    sequence.promptEnd = sequence.tokens.length;
+    sequence.promptEnd = sequence.tokens.length - (numTogether > 1 ? numTogether : 0);
     if (!sequence.hasBegun) sequence.numCached = placement.numCached;
     sequence.hasBegun = true;
     if (placement.copy !== undefined) this.#copies.push(placement.copy);

@@ -49,9 +49,10 @@ export class FakeExecutor implements StepExecutor {
   onArrange: (arrangement: Arrangement) => void = () => {};
   isCleared = true;
   #rows: number[][] = [];
-  readonly #next: (tokens: readonly number[]) => number;
+  readonly #next: (tokens: readonly number[]) => number | Float32Array;
 
-  constructor(next: (tokens: readonly number[]) => number) {
+  /** @param next - the likeliest token, or logits */
+  constructor(next: (tokens: readonly number[]) => number | Float32Array) {
     this.#next = next;
   }
 
@@ -78,9 +79,14 @@ export class FakeExecutor implements StepExecutor {
       const all = [...before, ...tokens];
       this.#rows[row] = all;
       this.sequences.set(id, all);
-      const made = tokens.map((_, index) => logitsFor(this.#next(all.slice(0, start + index + 1))));
+      const made = tokens.map((_, index) => this.#logits(all.slice(0, start + index + 1)));
       const wanted = { none: undefined, last: made.at(-1), all: concatenated(made) }[wantsLogits];
       deliver(id, this.onShare(share) ?? wanted);
     }
+  }
+
+  #logits(tokens: readonly number[]): Float32Array {
+    const next = this.#next(tokens);
+    return typeof next === 'number' ? logitsFor(next) : next;
   }
 }

@@ -16,15 +16,22 @@ function checked(request: GenerationRequest, contextTokens = 64): CheckedRequest
   return checkRequest(request, config, byteTokenizer, contextTokens);
 }
 
+/** Lets a generation choose after one token more. */
+async function choose(generation: Generation, logits: Float32Array): Promise<readonly GenerationEvent[]> {
+  const start = generation.tokens.length - 1;
+  const outcome = await generation.accept({ start, numTokens: 1, logits, isComplete: true });
+  return outcome?.events ?? [];
+}
+
 /** All events of a model that says `answer`. */
-function eventsOf(request: GenerationRequest, answer: readonly number[]): GenerationEvent[] {
+async function eventsOf(request: GenerationRequest, answer: readonly number[]): Promise<GenerationEvent[]> {
   const generation = new Generation(checked(request), byteTokenizer, tickingClock());
   const events: GenerationEvent[] = [];
   for (const id of answer) {
-    events.push(...generation.accept(logitsFor(id)));
+    events.push(...(await choose(generation, logitsFor(id))));
     if (events.at(-1)!.kind === 'finished') return events;
   }
-  return [...events, generation.finish('cancelled')];
+  return [...events, ...generation.finish('cancelled')];
 }
 
 const plainUsage = { cachedPromptTokens: 0, draftedTokens: 0, acceptedTokens: 0 };
@@ -32,8 +39,8 @@ const plainUsage = { cachedPromptTokens: 0, draftedTokens: 0, acceptedTokens: 0 
 const texts = (events: readonly GenerationEvent[]): string[] => events.map(({ text }) => text);
 
 describe('Generation', () => {
-  it('sends one event a token, holds incomplete characters back, and counts', () => {
-    const events = eventsOf({ prompt: 'ab', maxNewTokens: 4 }, bytesOf('xé.y'));
+  it('sends one event a token, holds incomplete characters back, and counts', async () => {
+    const events = await eventsOf({ prompt: 'ab', maxNewTokens: 4 }, bytesOf('xé.y'));
     expect(texts(events)).toEqual(['x', '', 'é', '.', '']);
     expect(events.at(-1)).toEqual({
       kind: 'finished',
@@ -44,34 +51,100 @@ describe('Generation', () => {
     });
   });
 
-  it('sends what is left of an incomplete character at the end as a replacement', () => {
-    expect(texts(eventsOf({ prompt: 'a', maxNewTokens: 2 }, [0x78, 0xc3])).join('')).toBe('x\uFFFD');
+  it('sends what is left of an incomplete character at the end as a replacement', async () => {
+    expect(texts(await eventsOf({ prompt: 'a', maxNewTokens: 2 }, [0x78, 0xc3])).join('')).toBe('x\uFFFD');
   });
 
-  it('stops at a stop text that spans tokens, and sends neither it nor what follows', () => {
-    const events = eventsOf({ prompt: 'a', stop: ['END', 'never'] }, bytesOf('one ENTER two END three'));
+  it('stops at a stop text that spans tokens, and sends neither it nor what follows', async () => {
+    const events = await eventsOf({ prompt: 'a', stop: ['END', 'never'] }, bytesOf('one ENTER two END three'));
     expect(texts(events).join('')).toBe('one ENTER two ');
     // "EN" was held back, and came with the character that decided.
     expect(texts(events).slice(4, 7)).toEqual(['', '', 'ENT']);
     expect(events.at(-1)).toMatchObject({ reason: 'stop', stop: 'END', usage: { generatedTokens: 17 } });
   });
 
-  it('sends a possible stop text that was not completed', () => {
-    const events = eventsOf({ prompt: 'a', stop: ['END'], maxNewTokens: 4 }, bytesOf('x EN'));
+  it('sends a possible stop text that was not completed', async () => {
+    const events = await eventsOf({ prompt: 'a', stop: ['END'], maxNewTokens: 4 }, bytesOf('x EN'));
     expect(events.at(-1)).toMatchObject({ text: 'EN', reason: 'length' });
   });
 
-  it('ends with the end token, without text of it', () => {
-    const events = eventsOf({ prompt: 'a' }, [...bytesOf('hi'), 257, ...bytesOf('lost')]);
+  it('ends with the end token, without text of it', async () => {
+    const events = await eventsOf({ prompt: 'a' }, [...bytesOf('hi'), 257, ...bytesOf('lost')]);
     expect(texts(events).join('')).toBe('hi');
     expect(events.at(-1)).toMatchObject({ reason: 'end', usage: { generatedTokens: 3 } });
     expect(events.at(-2)).toMatchObject({ kind: 'token', token: { id: 257 } });
   });
 
-  it('goes on past the end token where that is asked for', () => {
-    const events = eventsOf({ prompt: 'a', ignoreEnd: true, maxNewTokens: 4 }, [...bytesOf('h'), 257, ...bytesOf('i!')]);
+  it('goes on past the end token where that is asked for', async () => {
+    const events = await eventsOf({ prompt: 'a', ignoreEnd: true, maxNewTokens: 4 }, [...bytesOf('h'), 257, ...bytesOf('i!')]);
     expect(texts(events).join('')).toBe('hi!');
     expect(events.at(-1)).toMatchObject({ reason: 'length' });
+  });
+});
+
+describe('stop tokens and least lengths', () => {
+  it('ends with a stop token as with the end token, whether that is ignored or not', async () => {
+    for (const ignoreEnd of [false, true]) {
+      const events = await eventsOf({ prompt: 'a', stopTokenIds: [0x21], ignoreEnd }, bytesOf('hi!lost'));
+      expect(texts(events).join('')).toBe('hi');
+      expect(events.at(-1)).toMatchObject({ reason: 'end', usage: { generatedTokens: 3 } });
+    }
+  });
+
+  it('lets no end come before so many tokens', async () => {
+    const generation = new Generation(checked({ prompt: 'a', minNewTokens: 2, stopTokenIds: [0x21] }), byteTokenizer, tickingClock());
+    const logits = logitsFor(257);
+    logits[0x21] = 9;
+    logits[0x78] = 8;
+    const events: GenerationEvent[] = [];
+    for (let count = 0; count < 3; count++) events.push(...(await choose(generation, logits)));
+    expect(events.filter(({ kind }) => kind === 'token')).toMatchObject([
+      { token: { id: 0x78 } },
+      { token: { id: 0x78 } },
+      { token: { id: 257 } },
+    ]);
+  });
+});
+
+describe('log probabilities', () => {
+  it('come with each token where asked for, under the model itself', async () => {
+    const request = { prompt: 'a', logprobs: 2, maxNewTokens: 1, sampling: { logitBias: new Map([[0x79, 50]]) } };
+    const [event] = await eventsOf(request, bytesOf('x'));
+    const rest = Math.log(Math.exp(10) + 257);
+    expect(event).toMatchObject({
+      kind: 'token',
+      token: { id: 0x79 },
+      logprobs: { id: 0x79, text: 'y', top: [{ id: 0x78, text: 'x' }, { id: 0 }] },
+    });
+    if (event?.kind !== 'token') throw new Error('no token');
+    expect(event.logprobs?.logProbability).toBeCloseTo(-rest, 6);
+    expect(event.logprobs?.top.map(({ logProbability }) => logProbability)).toEqual([
+      expect.closeTo(10 - rest, 6),
+      expect.closeTo(-rest, 6),
+    ]);
+    expect((await eventsOf({ ...request, logprobs: 0 }, bytesOf('x')))[0]).toMatchObject({ logprobs: { top: [] } });
+  });
+
+  it('of the prompt come before the first token, from pieces of any size', async () => {
+    const generation = new Generation(checked({ prompt: 'abcd', promptLogprobs: 1 }), byteTokenizer, tickingClock());
+    expect([generation.wants(0, 3), generation.wants(3, 1)]).toEqual(['all', 'all']);
+    const rows = (ids: readonly number[]): Float32Array => Float32Array.from(ids.flatMap((id) => [...logitsFor(id)]));
+    expect(await generation.accept({ start: 0, numTokens: 3, logits: rows(bytesOf('bbd')), isComplete: false })).toBeUndefined();
+    const outcome = await generation.accept({ start: 3, numTokens: 1, logits: rows(bytesOf('x')), isComplete: true });
+    const [prompt, token] = outcome?.events ?? [];
+    if (prompt?.kind !== 'prompt') throw new Error('no prompt');
+    expect(prompt.logprobs.map(({ text }) => text)).toEqual(['a', 'b', 'c', 'd']);
+    const [likely, unlikely] = [10 - Math.log(Math.exp(10) + 257), -Math.log(Math.exp(10) + 257)];
+    expect(prompt.logprobs.map(({ logProbability }) => logProbability)).toEqual([
+      undefined,
+      expect.closeTo(likely, 6),
+      expect.closeTo(unlikely, 6),
+      expect.closeTo(likely, 6),
+    ]);
+    expect(prompt.logprobs[2]?.top).toMatchObject([{ text: 'b' }]);
+    expect(token).toMatchObject({ kind: 'token', token: { id: 0x78 } });
+    expect(generation.wants(4, 1)).toBe('last');
+    expect(await choose(generation, logitsFor(0x79))).toHaveLength(1);
   });
 });
 
@@ -98,5 +171,29 @@ describe('checkRequest', () => {
     expect(() => checked({ prompt: [1, -1] })).toThrow(/invalid_argument/);
     expect(() => checked({ prompt: [1.5] })).toThrow(/invalid_argument/);
     expect(() => checked({ prompt: 'a', maxNewTokens: 0 })).toThrow(/invalid_argument.*maxNewTokens/);
+  });
+
+  it.each([
+    ['minNewTokens', { minNewTokens: 9, maxNewTokens: 8 }],
+    ['stopTokenIds', { stopTokenIds: [258] }],
+    ['logitBias', { sampling: { logitBias: new Map([[258, 1]]) } }],
+    ['frequencyPenalty', { sampling: { frequencyPenalty: 3 } }],
+    ['n', { n: 0 }],
+    ['n', { n: 129 }],
+    ['bestOf', { n: 3, bestOf: 2 }],
+    ['logprobs', { logprobs: 21 }],
+    ['promptLogprobs', { promptLogprobs: -1 }],
+    ['priority', { priority: 0.5 }],
+    ['queueTimeoutMs', { queueTimeoutMs: Number.NaN }],
+    ['draftTokens', { draftTokens: 0 }],
+    ['stop', { stop: [''] }],
+  ])('names the field of a bad %s', (field, fields) => {
+    let error: unknown;
+    try {
+      checked({ prompt: 'a', ...fields });
+    } catch (thrown) {
+      error = thrown;
+    }
+    expect(error).toMatchObject({ code: 'invalid_argument', details: { field } });
   });
 });

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Engine } from '#engine';
 import { createOnnxEngine } from '#engine/onnx';
-import { type GenerationEvent, type GenerationRequest, LoadedModel } from '#serve';
+import { type GenerationEvent, type GenerationRequest, LoadedModel, type TokenLogprobs } from '#serve';
 import { importHuggingFace } from '#store';
 import { type FixtureModel, fixtureModelFolder, fixtureTokenizer } from '#test/fixture-tokenizers';
 import { tinyGpt2, tinyModel } from '../models/tiny-models.ts';
@@ -103,6 +103,48 @@ describe('LoadedModel', () => {
     expect((await answer(stories, request(1))).text).toBe(first!.text);
     expect(second!.text).toBe(first!.text);
     expect(other!.text).not.toBe(first!.text);
+  });
+
+  it('scores its own prompt and tokens as a request of the whole text does', async () => {
+    const prompt = 'Once upon a time, there was a little girl named Lily. She loved to play outside in the park. One day, she saw a ball';
+    const logprobsOf = async (request: GenerationRequest): Promise<{ prompt: readonly TokenLogprobs[]; answer: TokenLogprobs[] }> => {
+      let promptLogprobs: readonly TokenLogprobs[] = [];
+      const tokens: TokenLogprobs[] = [];
+      for await (const event of stories.generate(request)) {
+        if (event.kind === 'prompt') promptLogprobs = event.logprobs;
+        if (event.kind === 'token' && event.logprobs !== undefined) tokens.push(event.logprobs);
+      }
+      return { prompt: promptLogprobs, answer: tokens };
+    };
+    const first = await logprobsOf({ prompt, maxNewTokens: 8, logprobs: 3, promptLogprobs: 3 });
+    // Longer than a piece of 32 tokens.
+    expect(first.prompt.length).toBeGreaterThan(32);
+    const all = [...first.prompt, ...first.answer];
+    const again = await logprobsOf({ prompt: all.map(({ id }) => id), maxNewTokens: 1, promptLogprobs: 3 });
+    expect(again.prompt.map(({ id }) => id)).toEqual(all.map(({ id }) => id));
+    for (const [index, { logProbability, top }] of again.prompt.entries()) {
+      const wanted = all[index]!;
+      expect(top.map(({ id }) => id)).toEqual(wanted.top.map(({ id }) => id));
+      if (logProbability === undefined) expect(index).toBe(0);
+      else expect(Math.abs(logProbability - wanted.logProbability!)).toBeLessThan(1e-3);
+    }
+    for (const { id, top } of first.answer) expect(top[0]?.id).toBe(id);
+  });
+
+  it('answers several continuations, each as one request with its seed', async () => {
+    const request = { prompt: 'Once upon a time', maxNewTokens: 12, sampling: { temperature: 1, seed: 5 } };
+    const idsOf = async (fields: Partial<GenerationRequest>): Promise<number[][]> => {
+      const ids: number[][] = [];
+      for await (const event of stories.generate({ ...request, ...fields }))
+        if (event.kind === 'token') ids[event.index] = [...(ids[event.index] ?? []), event.token.id];
+      return ids;
+    };
+    const together = await idsOf({ n: 3 });
+    for (const index of [0, 1, 2]) expect(together[index]).toEqual((await idsOf({ sampling: { temperature: 1, seed: 5 + index } }))[0]);
+    const [best, ...others] = await idsOf({ n: 1, bestOf: 3 });
+    expect(others).toEqual([]);
+    expect(together).toContainEqual(best);
+    await expectIdle(stories);
   });
 
   it('stops before a stop text, wherever tokens end', async () => {

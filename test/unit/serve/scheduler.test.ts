@@ -158,6 +158,34 @@ describe('Scheduler', () => {
     expect(scheduler.expire(1000)).toEqual([]);
   });
 
+  it('runs tokens that were added together in one share, also after a sequence lost its row', () => {
+    const scheduler = new Scheduler({ slots: 1, prefillTokens: 3 });
+    const shares = (): unknown => {
+      for (;;) {
+        const plan = scheduler.plan();
+        if (plan.kind === 'idle') return [];
+        if (plan.kind === 'step') {
+          for (const share of plan.shares) scheduler.ran(share);
+          return plan.shares.map(({ id, start, numTokens }) => [id, start, numTokens]);
+        }
+        scheduler.arranged();
+      }
+    };
+    scheduler.add({ id: 1, tokens: [1, 2, 3, 4], maxTokens: 20 });
+    expect([shares(), shares(), shares()]).toEqual([[[1, 0, 3]], [[1, 3, 1]], []]);
+    scheduler.extend(1, [5, 6, 7, 8, 9]);
+    expect(shares()).toEqual([[1, 4, 5]]);
+    scheduler.truncate(1, 6);
+    // Others look for its next tokens, and meanwhile another takes its row.
+    scheduler.pause(1);
+    scheduler.add({ id: 2, tokens: [7], maxTokens: 2 });
+    expect(shares()).toEqual([[2, 0, 1]]);
+    scheduler.remove(2);
+    scheduler.extend(1, [5, 6, 7, 8]);
+    scheduler.resume(1);
+    expect([shares(), shares(), shares(), shares()]).toEqual([[[1, 0, 3]], [[1, 3, 3]], [[1, 6, 4]], []]);
+  });
+
   it('gives the row of a paused sequence to others, and lets it go on where it was if nobody took it', () => {
     const scheduler = new Scheduler({ slots: 1, prefillTokens: 64 });
     add(scheduler, 1, 40);

@@ -1,0 +1,81 @@
+// A few tokens that a draft model proposes: a short sequence in its own batcher.
+import { at } from '#base';
+import type { Batcher } from './batcher.ts';
+import type { Sampler } from './sampler.ts';
+import type { Outcome, RanTokens, Sequence, WantedLogits } from './sequence.ts';
+import type { Proposal } from './speculative.ts';
+import { drawToken } from './token-distribution.ts';
+
+export interface DraftRequest {
+  /** All there are. */
+  readonly tokens: readonly number[];
+  /** Tokens to propose, at least 1. */
+  readonly count: number;
+  /** Draws the proposals; afterwards it is as if it had not, but for its random state. */
+  readonly sampler: Sampler;
+}
+
+/** Fewer than asked for where the signal fires. @throws AppError as `Batcher.submit`, and what its sequences fail with */
+export async function proposeTokens(batcher: Batcher, request: DraftRequest, signal: AbortSignal): Promise<readonly Proposal[]> {
+  const { sampler } = request;
+  const { numGenerated } = sampler;
+  const proposals: Proposal[] = [];
+  try {
+    for await (const proposal of batcher.submit(new DraftSequence(request), signal)) proposals.push(proposal);
+    return proposals;
+  } finally {
+    sampler.rewind(numGenerated);
+  }
+}
+
+/**
+ * Proposes the tokens after those that are known. Each proposal is a sequence of its own: what the last one ran lies in the cache still, so that
+ * mostly one or two tokens run before the first proposal, and nothing has to be kept for a draft that is not at work.
+ *
+ * It draws with the sampler of the generation that it drafts for, so with the same rules, filters and random state.
+ */
+class DraftSequence implements Sequence<Proposal> {
+  /** First of all: somebody has a place elsewhere while it waits. */
+  readonly priority = Number.MIN_SAFE_INTEGER;
+  readonly queueTimeoutMs = undefined;
+  readonly readsPrompt = false;
+  readonly elapsedMs = 0;
+  readonly maxTokens: number;
+  readonly #tokens: number[];
+  readonly #sampler: Sampler;
+
+  constructor({ tokens, count, sampler }: DraftRequest) {
+    this.#tokens = [...tokens];
+    this.#sampler = sampler;
+    this.maxTokens = tokens.length + count;
+  }
+
+  get tokens(): readonly number[] {
+    return this.#tokens;
+  }
+
+  begin(): void {
+    // Nobody asks when.
+  }
+
+  wants(start: number, count: number): WantedLogits {
+    return start + count >= this.#tokens.length ? 'last' : 'none';
+  }
+
+  async accept({ logits }: RanTokens): Promise<Outcome<Proposal>> {
+    const numKept = this.#tokens.length;
+    const distribution = this.#sampler.distribution(logits);
+    const id = drawToken(distribution, this.#sampler.random);
+    this.#sampler.push(id);
+    this.#tokens.push(id);
+    return { events: [{ id, distribution }], isEnd: this.#tokens.length === this.maxTokens, numKept, next: [at(this.#tokens, numKept)] };
+  }
+
+  finish(): readonly Proposal[] {
+    return [];
+  }
+
+  left(): void {
+    // It holds nothing.
+  }
+}
