@@ -37,6 +37,7 @@ async function start(turnstile?: Turnstile): Promise<TrivialServer & { readonly 
     gated: { task: 'causal', pieces: ['a', 'b'], ...(turnstile === undefined ? {} : { gate: turnstile.pass }) },
     judge: { task: 'classify', labels: ['good', 'bad'] },
     vectors: { task: 'embed' },
+    slow: { task: 'classify', labels: ['late'], ...(turnstile === undefined ? {} : { gate: turnstile.pass }) },
   });
   const { models, inference } = scripted;
   const server = await startTrivialServer({ handlers: [], folder: temporaryFolder(), models, inference, identityModel: 'identity' });
@@ -377,6 +378,25 @@ describe('ModelStreamInfer', () => {
     turnstile.open(2);
     call.halfClose();
     expect((await call.rest()).map((answer) => answer.inferResponse?.id)).toEqual(['slow', 'slow', 'slow']);
+  });
+
+  it('holds back what was ready before the answer to an earlier request, errors too', async () => {
+    const turnstile = new Turnstile();
+    const server = await start(turnstile);
+    const call = open(server);
+    for (const [model, id] of [
+      ['slow', '1'],
+      ['vectors', '2'],
+      ['nobody', '3'],
+    ] as const)
+      call.send({ ...ask(model, 'text', 'x'), id });
+    // By then the others could have been answered.
+    const { openInference: rpc } = server.client.protocol;
+    const ready = async () => (await server.client.unary(rpc.ModelStatistics, { name: 'slow' })).modelStats.length;
+    for (let turn = 0; turn < 5; turn++) await ready();
+    turnstile.open();
+    call.halfClose();
+    expect((await call.rest()).map((answer) => answer.inferResponse?.id)).toEqual(['1', '2', '3']);
   });
 
   it('sends a failed request as a message and goes on', async () => {

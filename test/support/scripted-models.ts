@@ -8,7 +8,7 @@ export interface ScriptedModel {
   readonly labels?: readonly string[];
   /** Pieces of every answer. */
   readonly pieces?: readonly string[];
-  /** Waited for before every piece. */
+  /** Waited for before every piece, and before every answer of a classifier. */
   readonly gate?: () => Promise<void>;
 }
 
@@ -96,7 +96,8 @@ export function scriptedModels(scripts: Readonly<Record<string, ScriptedModel>>)
         }
       },
       classify: async (reference, inputs) => {
-        const { labels = [] } = use(reference);
+        const { labels = [], gate } = use(reference);
+        await gate?.();
         const probabilities = labels.map((_, index) => (index === 0 ? 1 : 0));
         return { labels, results: inputs.map(() => ({ label: labels[0] ?? '', probabilities, logits: probabilities })) };
       },

@@ -1,6 +1,9 @@
 // How a generating model samples, from the request parameters of the Open Inference Protocol.
-import type { GenerationSettings } from './models/generating.ts';
+import type { GenerationRequest } from '#jobs';
 import { finiteNumber, flag, type ParameterValue, parameterRefusal, refuseUnknown, wholeNumber } from './parameters.ts';
+
+/** A request without what it continues. */
+export type GenerationSettings = Omit<GenerationRequest, 'prompt'>;
 
 type Setting = (settings: GenerationSettings, value: ParameterValue, name: string) => GenerationSettings;
 

@@ -3,12 +3,11 @@ import { AppError, at } from '#base';
 import type { InferenceBackend, ModelDescription } from '#jobs';
 import { defaultPriority, priorityLevels } from '../model-messages.ts';
 import { packTexts, unpackTexts } from '../packing.ts';
-import { generationSettings, samplingObject } from '../sampling.ts';
+import { type GenerationSettings, generationSettings, samplingObject } from '../sampling.ts';
 import type { Answer, CheckedRequest, OutputTensor, ServedModel } from '../served-model.ts';
 import { type ModelIdentity, maxTextBatch, onnxPlatform } from './identity.ts';
 
 type Generate = InferenceBackend['generate'];
-export type GenerationSettings = Omit<Parameters<Generate>[1], 'prompt'>;
 
 /** What is known of one continuation at one time. */
 interface Piece {
