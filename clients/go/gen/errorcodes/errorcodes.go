@@ -48,6 +48,7 @@ var Status = map[string]codes.Code{
 	"wrong_state":             codes.FailedPrecondition,
 	"no_chat_template":        codes.InvalidArgument,
 	"context_too_long":        codes.InvalidArgument,
+	"overloaded":              codes.ResourceExhausted,
 	"message_too_large":       codes.ResourceExhausted,
 	"verification_failed":     codes.Aborted,
 	"insufficient_memory":     codes.ResourceExhausted,
