@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it, type TestContext } from 'vitest';
 import { AthanorClient } from '#server';
-import { harnessEnvironment } from '#test/harness-environment';
+import { outsideClients } from '#test/harness-environment';
 import { miniLmFolder } from '#test/minilm';
 import { repositoryRoot } from '#test/shared';
 import { temporaryFolderForSuite } from '#test/temporary';
@@ -39,7 +39,7 @@ describe('the openai package', () => {
   let seen: Record<string, unknown> = {};
 
   beforeAll(async () => {
-    const environment = await harnessEnvironment();
+    const environment = await outsideClients();
     if ('missing' in environment) {
       missing = environment.missing;
       return;
