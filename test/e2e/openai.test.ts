@@ -146,7 +146,7 @@ describe('the openai package', () => {
     expect(vectors.tokens).toBeGreaterThan(15);
   });
 
-  it.each([
+  it.for([
     ['model', 'NotFoundError', 404, 'model_not_found', 'model'],
     ['temperature', 'BadRequestError', 400, 'invalid_argument', 'temperature'],
     ['long', 'BadRequestError', 400, 'context_too_long', null],
@@ -156,9 +156,8 @@ describe('the openai package', () => {
     ['tools', 'BadRequestError', 400, 'invalid_argument', 'tools'],
     ['embed', 'BadRequestError', 400, 'wrong_task', 'model'],
     ['stream', 'NotFoundError', 404, 'model_not_found', 'model'],
-  ])('raises the exception of a bad request: %s', (name, kind, status, code, param) => {
-    if (running === undefined) return;
-    const errors = seen['errors'] as Record<string, unknown>;
+  ] as const)('raises the exception of a bad request: %s', ([name, kind, status, code, param], context) => {
+    const errors = scenario<Record<string, unknown>>(context, 'errors');
     expect(errors[name]).toMatchObject({ class: kind, status, code, param });
   });
 
