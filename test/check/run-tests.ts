@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { addCounts, parseCounts, parseGoTest, parseJunit, printCounts, type TestCounts } from '#test/counts';
-import { harnessEnvironment } from '#test/harness-environment';
+import { outsideClients } from '#test/harness-environment';
 
 const root = resolve(import.meta.dirname, '../..');
 const oneFailure: TestCounts = { passed: 0, failed: 1, skipped: 0 };
@@ -35,7 +35,7 @@ async function testTypeScript(): Promise<TestCounts> {
   if (process.argv.length <= 2) {
     // Before the tests, which would wait for it together; they say themselves what they skip without it.
     say('Python packages of outside clients');
-    await harnessEnvironment();
+    await outsideClients();
   }
   say('TypeScript tests');
   const vitest = join(root, 'node_modules/vitest/vitest.mjs');

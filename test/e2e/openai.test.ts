@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it, type TestContext } from 'vitest';
 import { AthanorClient } from '#server';
-import { harnessEnvironment } from '#test/harness-environment';
+import { outsideClients } from '#test/harness-environment';
 import { miniLmFolder } from '#test/minilm';
 import { repositoryRoot } from '#test/shared';
 import { temporaryFolderForSuite } from '#test/temporary';
@@ -39,7 +39,7 @@ describe('the openai package', () => {
   let seen: Record<string, unknown> = {};
 
   beforeAll(async () => {
-    const environment = await harnessEnvironment();
+    const environment = await outsideClients();
     if ('missing' in environment) {
       missing = environment.missing;
       return;
@@ -146,7 +146,7 @@ describe('the openai package', () => {
     expect(vectors.tokens).toBeGreaterThan(15);
   });
 
-  it.each([
+  it.for([
     ['model', 'NotFoundError', 404, 'model_not_found', 'model'],
     ['temperature', 'BadRequestError', 400, 'invalid_argument', 'temperature'],
     ['long', 'BadRequestError', 400, 'context_too_long', null],
@@ -156,9 +156,8 @@ describe('the openai package', () => {
     ['tools', 'BadRequestError', 400, 'invalid_argument', 'tools'],
     ['embed', 'BadRequestError', 400, 'wrong_task', 'model'],
     ['stream', 'NotFoundError', 404, 'model_not_found', 'model'],
-  ])('raises the exception of a bad request: %s', (name, kind, status, code, param) => {
-    if (running === undefined) return;
-    const errors = seen['errors'] as Record<string, unknown>;
+  ] as const)('raises the exception of a bad request: %s', ([name, kind, status, code, param], context) => {
+    const errors = scenario<Record<string, unknown>>(context, 'errors');
     expect(errors[name]).toMatchObject({ class: kind, status, code, param });
   });
 

@@ -15,9 +15,14 @@ const requirements = [
   'tqdm',
 ];
 
-/** The environment with the client as it is in this tree, start-up file included. */
+/** The environment with the outside clients alone. */
+export function outsideClients(): Promise<PythonEnvironment> {
+  return pythonEnvironment(requirements);
+}
+
+/** The same with our client as it is in this tree, start-up file included. For one test file: it installs the client anew. */
 export async function harnessEnvironment(): Promise<PythonEnvironment> {
-  const environment = await pythonEnvironment(requirements);
+  const environment = await outsideClients();
   if ('missing' in environment) return environment;
   const install = [
     '-m',
