@@ -2,7 +2,16 @@
 export { failureOf, failureToError } from './failure.ts';
 export { allHandlers } from './handlers/all-handlers.ts';
 export { keptExportFolder } from './handlers/export.ts';
-export { HubInference, type InferenceBackend } from './inference.ts';
+export {
+  type FinishReason,
+  type GenerationEvent,
+  type GenerationRequest,
+  HubInference,
+  type InferenceBackend,
+  type LikelyToken,
+  type TokenLogprobs,
+  type Usage,
+} from './inference.ts';
 export {
   isFinal,
   type JobContext,

@@ -19,6 +19,8 @@ import {
 import { describeModel, type ModelDescription } from './model-description.ts';
 import type { ModelHub, ModelLease } from './model-hub.ts';
 
+export type { FinishReason, GenerationEvent, GenerationRequest, LikelyToken, TokenLogprobs, Usage } from '#serve';
+
 /** What the edge needs of models that answer at once. Every method refuses a model of another task with `wrong_task`. */
 export interface InferenceBackend {
   /** One event a token, then `finished`; leaving the loop frees the model's slot. @throws AppError as `LoadedModel.generate` */
