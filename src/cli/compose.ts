@@ -1,10 +1,10 @@
 // The parts put together: one store, one engine, one queue of jobs, one server.
 import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { AppError, type Logger, silentLogger } from '#base';
+import { AppError, type Logger, silentLogger, silentTelemetry, type Telemetry } from '#base';
 import type { Engine } from '#engine';
 import { createOnnxEngine } from '#engine/onnx';
-import { allHandlers, HubInference, JobRunner, JobStore, ModelHub, ResultCheck } from '#jobs';
+import { allHandlers, HubInference, JobRunner, JobStore, ModelHub, ObservedInference, observeModels, ResultCheck } from '#jobs';
 import { AthanorServer, type StopOptions } from '#server';
 import { type FileSystem, LocalStore } from '#store';
 
@@ -17,6 +17,8 @@ export interface ComposeOptions {
   readonly device?: string;
   readonly threads?: number;
   readonly logger?: Logger;
+  /** Traces and metrics. Default: none. */
+  readonly telemetry?: Telemetry;
   /** How the store writes to its disk; a test fills it. */
   readonly fileSystem?: FileSystem;
   /** Loads every result back in a fresh process before it gets its name. Default true; a test that counts processes switches it off. */
@@ -34,6 +36,7 @@ export interface RunningServer {
 /** @throws AppError `store_in_use` | `unavailable` (the address) | `provider_missing` | `file_not_allowed` | `disk_full` */
 export async function startServer(options: ComposeOptions): Promise<RunningServer> {
   const { store, address, device, threads, logger = silentLogger, fileSystem, checkResults = true, memoryLimitBytes } = options;
+  const { telemetry = silentTelemetry } = options;
   const root = resolve(store);
   await mkdir(root, { recursive: true }).catch((error: unknown) => {
     throw AppError.from(error);
@@ -43,7 +46,7 @@ export async function startServer(options: ComposeOptions): Promise<RunningServe
   try {
     const artefacts = await LocalStore.open(root, fileSystem === undefined ? {} : { fileSystem });
     const engine = await createOnnxEngine({ ...(device === undefined ? {} : { device }), ...(threads === undefined ? {} : { threads }) });
-    return await serve({ root, address, logger, jobStore, artefacts, engine, checkResults, memoryLimitBytes });
+    return await serve({ root, address, logger, telemetry, jobStore, artefacts, engine, checkResults, memoryLimitBytes });
   } catch (error) {
     jobStore.close();
     throw error;
@@ -54,6 +57,7 @@ interface Parts {
   readonly root: string;
   readonly address: string;
   readonly logger: Logger;
+  readonly telemetry: Telemetry;
   readonly jobStore: JobStore;
   readonly artefacts: LocalStore;
   readonly engine: Engine;
@@ -65,6 +69,7 @@ async function serve({
   root,
   address,
   logger,
+  telemetry,
   jobStore,
   artefacts,
   engine,
@@ -82,14 +87,19 @@ async function serve({
     handlers: allHandlers(hub, engine, jobStore.models, memoryLimitBytes === undefined ? {} : { memoryLimitBytes }),
     workFolder: join(root, 'work'),
     logger,
+    telemetry,
   });
+  const hubInference = new HubInference(hub, engine, telemetry.meter);
+  const stopObserving = observeModels(telemetry.meter, { hub, inference: hubInference, engine });
   const release = async (): Promise<void> => {
+    stopObserving();
     await hub.dispose();
     await engine.dispose();
     jobStore.close();
   };
   try {
-    const inference = new HubInference(hub, engine);
+    // Off means absent: not even a wrapper is in the way.
+    const inference = telemetry === silentTelemetry ? hubInference : new ObservedInference(hubInference, telemetry);
     const server = await AthanorServer.listen({
       jobs: runner,
       models: hub,
@@ -97,6 +107,7 @@ async function serve({
       uploadFolder: join(root, 'uploads'),
       address,
       logger,
+      telemetry,
     });
     let stopped: Promise<void> | undefined;
     const stop = async (options?: StopOptions): Promise<void> => {

@@ -1,5 +1,5 @@
 // Using the models of the hub: generating, scoring, classifying, embedding, filling in masks, tokenizing.
-import { AppError, type OperationContext } from '#base';
+import { AppError, type Meter, type OperationContext, silentTelemetry } from '#base';
 import type { Engine } from '#engine';
 import { ContinuationScorer, type ScoreRequest, type ScoreResult } from '#evaluate';
 import {
@@ -13,6 +13,7 @@ import {
   type GenerationRequest,
   LoadedEncoder,
   LoadedModel,
+  type LoadedModelMemory,
   requireTask,
   type TaskCall,
 } from '#serve';
@@ -43,10 +44,18 @@ export interface InferenceBackend {
 export class HubInference implements InferenceBackend {
   readonly #hub: ModelHub;
   readonly #engine: Engine;
+  readonly #meter: Meter;
+  readonly #generators = new Set<LoadedModel>();
 
-  constructor(hub: ModelHub, engine: Engine) {
+  constructor(hub: ModelHub, engine: Engine, meter: Meter = silentTelemetry.meter) {
     this.#hub = hub;
     this.#engine = engine;
+    this.#meter = meter;
+  }
+
+  /** Models that can generate now, under `name@version`, and what their places and caches do. */
+  get serving(): readonly { readonly reference: string; readonly memory: LoadedModelMemory }[] {
+    return [...this.#generators].map((generator) => ({ reference: generator.name, memory: generator.memory() }));
   }
 
   async *generate(model: string, request: GenerationRequest, signal: AbortSignal): AsyncGenerator<GenerationEvent> {
@@ -100,8 +109,17 @@ export class HubInference implements InferenceBackend {
 
   #generator(lease: ModelLease): Promise<LoadedModel> {
     return lease.resource('generator', async () => {
-      const value = await LoadedModel.load(this.#engine, lease.model, { tokenizer: lease.tokenizer, name: lease.reference });
-      return { value, residentBytes: value.memory().weightBytes, release: () => value.unload() };
+      const value = await LoadedModel.load(this.#engine, lease.model, {
+        tokenizer: lease.tokenizer,
+        name: lease.reference,
+        meter: this.#meter,
+      });
+      this.#generators.add(value);
+      const release = (): Promise<void> => {
+        this.#generators.delete(value);
+        return value.unload();
+      };
+      return { value, residentBytes: value.memory().weightBytes, release };
     });
   }
 
@@ -115,7 +133,11 @@ export class HubInference implements InferenceBackend {
 
   #encoder(lease: ModelLease): Promise<LoadedEncoder> {
     return lease.resource('encoder', async () => {
-      const value = await LoadedEncoder.load(this.#engine, lease.model, { tokenizer: lease.tokenizer, name: lease.reference });
+      const value = await LoadedEncoder.load(this.#engine, lease.model, {
+        tokenizer: lease.tokenizer,
+        name: lease.reference,
+        meter: this.#meter,
+      });
       return { value, residentBytes: value.weightBytes, release: () => value.unload() };
     });
   }

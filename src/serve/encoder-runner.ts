@@ -1,10 +1,11 @@
 // An encoder on a device: runs a batch of texts and answers the vectors that its task asks for.
-import { AppError, at, chosen, invariant } from '#base';
+import { AppError, at, chosen, invariant, type Meter } from '#base';
 import type { DeviceBuffer, Engine, Program } from '#engine';
 import type { Graph } from '#graph';
 import { buildEncoderGraph, buildMaskGraph, fastestForm, graphNames, type Model, modelInputs, taskOf } from '#models';
 import { type HostTensor, int64, tensorBytes } from '#tensor';
 import { type EncodedText, padTexts } from '#text';
+import { StepMeter } from './step-meter.ts';
 
 /** A text to run. */
 export interface EncoderRow extends EncodedText {
@@ -22,8 +23,10 @@ export class EncoderRunner {
   readonly #program: Program;
   readonly #padToken: number;
   readonly #isMasked: boolean;
+  readonly #meter: StepMeter;
 
-  private constructor(program: Program, weightBytes: number, padToken: number, isMasked: boolean) {
+  private constructor(program: Program, weightBytes: number, padToken: number, isMasked: boolean, meter: StepMeter) {
+    this.#meter = meter;
     this.#program = program;
     this.weightBytes = weightBytes;
     this.#padToken = padToken;
@@ -31,7 +34,7 @@ export class EncoderRunner {
   }
 
   /** @throws AppError `unsupported` for a model that generates | `engine_failure` | `out_of_memory` */
-  static async create(engine: Engine, model: Model, name: string): Promise<EncoderRunner> {
+  static async create(engine: Engine, model: Model, name: string, meter?: Meter): Promise<EncoderRunner> {
     const form = fastestForm(unnormalized(model));
     const isMasked = taskOf(form.config).kind === 'masked';
     const sizes = { batch: 'B', length: 'T' };
@@ -39,7 +42,7 @@ export class EncoderRunner {
     const frozen = weightsOf(form, graph);
     const program = await engine.compile(graph, { name, frozen });
     const weightBytes = [...frozen.values()].reduce((sum, tensor) => sum + tensorBytes(tensor), 0);
-    return new EncoderRunner(program, weightBytes, 'padToken' in form.config ? form.config.padToken : 0, isMasked);
+    return new EncoderRunner(program, weightBytes, 'padToken' in form.config ? form.config.padToken : 0, isMasked, new StepMeter(meter));
   }
 
   /** @throws AppError `bad_weights` where a result is not finite | `cancelled` | `out_of_memory` | `engine_failure` */
@@ -54,6 +57,10 @@ export class EncoderRunner {
       [graphNames.logitRows]: int64([places.length], places),
     };
     const results = await this.#program.run(chosen(inputs, this.#program.inputNames), signal === undefined ? {} : { signal });
+    this.#meter.ran(
+      rows.map(({ ids }) => ids.length),
+      rows.length * length,
+    );
     const vectors = vectorsOf(results);
     if (!this.#isMasked) return vectors.map((vector) => [vector]);
     return rows.map(({ maskPlaces }) => vectors.splice(0, maskPlaces.length));

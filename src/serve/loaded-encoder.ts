@@ -1,5 +1,5 @@
 // A model that is ready to classify, to embed or to fill in masks: checks and encodes texts, runs them, and reads the answers.
-import { AppError, at, type OperationContext, throwIfCancelled, yieldToEventLoop } from '#base';
+import { AppError, at, type Meter, type OperationContext, throwIfCancelled, yieldToEventLoop } from '#base';
 import type { Engine } from '#engine';
 import { type Model, type ModelConfig, type ModelTask, taskOf } from '#models';
 import { SentenceEncoder, type Tokenizer } from '#text';
@@ -58,6 +58,7 @@ export interface EncoderOptions {
   readonly tokenizer: Tokenizer;
   /** For messages. @default 'model' */
   readonly name?: string;
+  readonly meter?: Meter;
 }
 
 const defaultTopK = 5;
@@ -80,7 +81,7 @@ export class LoadedEncoder {
   }
 
   /** @throws AppError `unsupported` for a model that generates | `tokenizer_mismatch` | `engine_failure` | `out_of_memory` */
-  static async load(engine: Engine, model: Model, { tokenizer, name = 'model' }: EncoderOptions): Promise<LoadedEncoder> {
+  static async load(engine: Engine, model: Model, { tokenizer, name = 'model', meter }: EncoderOptions): Promise<LoadedEncoder> {
     const { config } = model;
     if (tokenizer.vocabularySize > config.vocabularySize)
       throw new AppError(
@@ -89,7 +90,7 @@ export class LoadedEncoder {
       );
     const task = taskOf(config);
     const encoder = new SentenceEncoder(tokenizer, (task.kind === 'embed' ? task.maxTokens : undefined) ?? config.maxPositions);
-    return new LoadedEncoder(name, config, tokenizer, encoder, await EncoderRunner.create(engine, model, `${name} encoder`));
+    return new LoadedEncoder(name, config, tokenizer, encoder, await EncoderRunner.create(engine, model, `${name} encoder`, meter));
   }
 
   get weightBytes(): number {

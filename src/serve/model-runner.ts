@@ -1,11 +1,12 @@
 // Runs steps of one model on a device: one program for prompts, pieces of prompts and decoding, and the caches it extends.
-import { AppError, at, invariant } from '#base';
+import { AppError, at, invariant, type Meter } from '#base';
 import type { Engine } from '#engine';
 import { graphNames, type Model } from '#models';
 import { int32, int64 } from '#tensor';
 import type { StepExecutor, StepShare } from './batcher.ts';
 import { type CacheBinding, KeyValueCaches } from './key-value-caches.ts';
 import type { SequenceId } from './scheduler.ts';
+import { StepMeter } from './step-meter.ts';
 import { compileSteps, type StepProgramOptions, type StepPrograms } from './step-programs.ts';
 
 type StepResults = ReadonlyMap<SequenceId, Float32Array | AppError>;
@@ -32,9 +33,11 @@ export class ModelRunner implements StepExecutor {
   /** Tokens of each sequence that are in its cache. */
   readonly #lengths = new Map<SequenceId, number>();
   readonly #leaving = new Set<SequenceId>();
+  readonly #meter: StepMeter;
   #isRunning = false;
 
-  private constructor(programs: StepPrograms, caches: KeyValueCaches, model: Pick<Model, 'config'>) {
+  private constructor(programs: StepPrograms, caches: KeyValueCaches, model: Pick<Model, 'config'>, meter: StepMeter) {
+    this.#meter = meter;
     this.#programs = programs;
     this.weightBytes = programs.weightBytes;
     this.#caches = caches;
@@ -43,9 +46,9 @@ export class ModelRunner implements StepExecutor {
   }
 
   /** Does not keep `model` itself: its tensors are free when nobody else holds them. @throws AppError `engine_failure` | `out_of_memory` */
-  static async create(engine: Engine, model: Model, options: StepProgramOptions): Promise<ModelRunner> {
+  static async create(engine: Engine, model: Model, options: StepProgramOptions & { readonly meter?: Meter }): Promise<ModelRunner> {
     const programs = await compileSteps(engine, model, options);
-    return new ModelRunner(programs, new KeyValueCaches(engine, model.config, options.contextTokens), model);
+    return new ModelRunner(programs, new KeyValueCaches(engine, model.config, options.contextTokens), model, new StepMeter(options.meter));
   }
 
   /** Bytes of all key-value caches. */
@@ -94,6 +97,7 @@ export class ModelRunner implements StepExecutor {
     this.#admit(share.id);
     const logits = await this.#runRows([this.#row(share)], this.#caches.own(share.id), wantedRows(share), signal);
     this.#extend(share);
+    this.#meter.ran([share.tokens.length], share.tokens.length);
     return new Map(logits === undefined ? [] : [[share.id, logits]]);
   }
 
@@ -119,6 +123,10 @@ export class ModelRunner implements StepExecutor {
     });
     const isWanted = shares.some(({ wantsLogits }) => wantsLogits !== 'none');
     const logits = await this.#runRows(batch, cache, isWanted ? [...rows.keys()] : [], signal);
+    this.#meter.ran(
+      [...shareById.values()].map(({ tokens }) => tokens.length),
+      batch.length,
+    );
     const V = this.#vocabularySize;
     for (const share of shareById.values()) {
       this.#extend(share);

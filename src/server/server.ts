@@ -1,7 +1,7 @@
 // The gRPC server: services on one port, health, and an orderly end.
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { HealthImplementation } from 'grpc-health-check';
-import { AppError, type Logger, silentLogger } from '#base';
+import { AppError, type Logger, silentLogger, silentTelemetry, type Telemetry } from '#base';
 import type { InferenceBackend, JobRunner } from '#jobs';
 import { CallGate } from './calls.ts';
 import type { CompressionServiceHandlers } from './gen/athanor/v1/CompressionService.ts';
@@ -23,6 +23,7 @@ export interface ServerOptions {
   /** `host:port`; port 0 takes a free one. */
   readonly address: string;
   readonly logger?: Logger;
+  readonly telemetry?: Telemetry;
 }
 
 export interface StopOptions {
@@ -57,9 +58,9 @@ export class AthanorServer {
 
   /** Listens and serves. @throws AppError `unavailable` when the address cannot be had */
   static async listen(options: ServerOptions): Promise<AthanorServer> {
-    const { jobs, models, inference, uploadFolder, address, logger = silentLogger } = options;
+    const { jobs, models, inference, uploadFolder, address, logger = silentLogger, telemetry = silentTelemetry } = options;
     const definitions = protocol();
-    const gate = new CallGate(logger);
+    const gate = new CallGate(logger, telemetry);
     const server = new Server({
       ...messageLimits,
       // Quiet streams last hours: a dead peer shows by its missing pings, not by its silence.

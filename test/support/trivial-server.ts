@@ -1,7 +1,7 @@
 // A real server on loopback with jobs and models that need no engine.
 import { join } from 'node:path';
-import { AppError, type Logger, silentLogger } from '#base';
-import { type InferenceBackend, JobRunner, type JobRunnerOptions, JobStore, type RegisteredHandler } from '#jobs';
+import { AppError, type Logger, silentLogger, silentTelemetry, type Telemetry } from '#base';
+import { type InferenceBackend, JobRunner, type JobRunnerOptions, JobStore, ObservedInference, type RegisteredHandler } from '#jobs';
 import { AthanorClient, AthanorServer, type ModelCatalogue } from '#server';
 
 export interface TrivialServer {
@@ -19,6 +19,7 @@ export interface TrivialServerOptions {
   readonly runner?: Partial<JobRunnerOptions>;
   readonly inference?: Partial<InferenceBackend>;
   readonly logger?: Logger;
+  readonly telemetry?: Telemetry;
 }
 
 function noModel(name: string): never {
@@ -52,16 +53,18 @@ export async function startTrivialServer({
   runner: options,
   inference,
   logger = silentLogger,
+  telemetry = silentTelemetry,
 }: TrivialServerOptions): Promise<TrivialServer> {
   const store = JobStore.open(join(folder, 'jobs.db'));
-  const runner = JobRunner.start({ store, handlers, workFolder: join(folder, 'work'), flushMs: 1, heartbeatMs: 0, ...options });
+  const runner = JobRunner.start({ store, handlers, workFolder: join(folder, 'work'), flushMs: 1, heartbeatMs: 0, telemetry, ...options });
   const server = await AthanorServer.listen({
     jobs: runner,
     models: noModels,
-    inference: { ...noInference, ...inference },
+    inference: new ObservedInference({ ...noInference, ...inference }, telemetry),
     uploadFolder: join(folder, 'uploads'),
     address: '127.0.0.1:0',
     logger,
+    telemetry,
   });
   const target = `127.0.0.1:${server.port}`;
   const client = new AthanorClient(target);
