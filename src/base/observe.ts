@@ -62,6 +62,8 @@ export interface Instrument {
   readonly description: string;
   /** Upper bounds of a histogram's buckets, ascending. */
   readonly buckets?: readonly number[];
+  /** What a gauge shows for labels that it has no reading of any more. @default 0 */
+  readonly gone?: number;
 }
 
 export interface Reading {

@@ -77,8 +77,11 @@ export const metrics = {
   deviceMemory: instrument('athanor.device.memory', 'By', 'Device memory of all buffers.'),
   jobs: instrument('athanor.jobs', '{job}', 'Jobs that have not ended, by state.'),
   jobDuration: instrument('athanor.job.duration', 's', 'Time that an attempt at a job takes.', doubling(0.125, 20)),
-  jobProgress: instrument('athanor.job.progress', '1', 'How far the newest running job of a kind is in its phase.'),
-  jobLoss: instrument('athanor.job.loss', '1', 'Newest training loss of a running job.'),
+  jobProgress: {
+    ...instrument('athanor.job.progress', '1', 'How far the newest running job of a kind is in its phase.'),
+    gone: Number.NaN,
+  },
+  jobLoss: { ...instrument('athanor.job.loss', '1', 'Newest training loss of a running job.'), gone: Number.NaN },
   eventLoopDelay: instrument(
     'nodejs.eventloop.delay.p99',
     's',

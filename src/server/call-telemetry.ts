@@ -16,6 +16,9 @@ export type CallStatus = 'OK' | StatusName;
 /** Faults of the server; the others are the caller's. */
 const serverFaults: ReadonlySet<CallStatus> = new Set(['DEADLINE_EXCEEDED', 'UNIMPLEMENTED', 'INTERNAL', 'UNAVAILABLE', 'DATA_LOSS']);
 
+/** The client's deadline passes before the server's, by the time that the call travelled. */
+const clockSlackMs = 50;
+
 /** The status that a thrown value becomes. */
 export function statusOf(thrown: unknown): StatusName {
   return errorCatalogue[AppError.from(thrown).code].status;
@@ -67,8 +70,9 @@ export class CallTelemetry {
       },
     });
     return new ObservedCall(this.#tracer, span, (given, message, ended) => {
-      // grpc-js says the same to a handler when the client leaves and when the deadline passes.
-      const status = given === 'CANCELLED' && Number(call.getDeadline()) <= Date.now() ? 'DEADLINE_EXCEEDED' : given;
+      // A handler is told the same when the client leaves and when the deadline passes.
+      const hasPassed = Number(call.getDeadline()) - Date.now() < clockSlackMs;
+      const status = given === 'CANCELLED' && hasPassed ? 'DEADLINE_EXCEEDED' : given;
       const outcome = {
         [attributes.rpcStatus]: status,
         ...(serverFaults.has(status) ? { [attributes.errorType]: status } : {}),

@@ -113,10 +113,19 @@ export class OpenTelemetryMeter implements Meter {
     return (value, labels) => histogram.record(value, labels);
   }
 
-  gauge({ name, unit, description }: Instrument, read: () => Iterable<Reading>): () => void {
+  gauge({ name, unit, description, gone = 0 }: Instrument, read: () => Iterable<Reading>): () => void {
     const gauge = this.#meter.createObservableGauge(name, { unit, description });
+    // The SDK repeats the last value of what is not observed any more.
+    const seen = new Map<string, Labels | undefined>();
     const observe = (result: { observe(value: number, labels?: Labels): void }): void => {
-      for (const { value, labels } of read()) if (Number.isFinite(value)) result.observe(value, labels);
+      const missing = new Map(seen);
+      for (const { value, labels } of read()) {
+        const key = JSON.stringify(labels);
+        seen.set(key, labels);
+        missing.delete(key);
+        result.observe(value, labels);
+      }
+      for (const labels of missing.values()) result.observe(gone, labels);
     };
     gauge.addCallback(observe);
     return () => gauge.removeCallback(observe);

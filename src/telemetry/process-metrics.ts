@@ -15,7 +15,8 @@ export function observeProcess(meter: Meter): () => void {
   const stops = [
     meter.gauge(metrics.eventLoopDelay, () => {
       const p99 = seconds(delay.percentile(99));
-      mean = seconds(delay.mean);
+      // There is no mean of no turns.
+      mean = seconds(delay.mean) || 0;
       delay.reset();
       return [{ value: p99 }];
     }),
