@@ -21,6 +21,7 @@ export class StepMeter {
     const tokens = lengths.reduce((sum, length) => sum + length, 0);
     this.#batchSize(lengths.length, kind);
     this.#tokens(tokens, { ...kind, [attributes.computed]: 'token' });
-    if (computedTokens > tokens) this.#tokens(computedTokens - tokens, { ...kind, [attributes.computed]: 'padding' });
+    // Zero too: a series that exists can be asked for.
+    this.#tokens(computedTokens - tokens, { ...kind, [attributes.computed]: 'padding' });
   }
 }
