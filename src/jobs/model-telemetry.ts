@@ -23,7 +23,11 @@ export function observeModels(meter: Meter, { hub, inference, engine }: Observed
     meter.gauge(metrics.modelMemory, () => summed(hub.resident.map(({ name, bytes }) => ({ value: bytes, labels: labelsOf(name) })))),
     meter.gauge(metrics.deviceMemory, () => [{ value: engine.counters().bufferBytes, labels: { [attributes.device]: engine.device } }]),
     meter.gauge(metrics.cacheMemory, () => serving(({ cacheBytes }) => cacheBytes)),
-    meter.gauge(metrics.cacheUse, () => serving(({ active, free }) => active / Math.max(1, active + free))),
+    meter.gauge(metrics.cacheUse, () => {
+      const held = serving(({ active }) => active);
+      const all = serving(({ active, free }) => active + free);
+      return held.map(({ value, ...labels }, index) => ({ ...labels, value: value / Math.max(1, all[index]?.value ?? 1) }));
+    }),
     meter.gauge(metrics.sequences, () =>
       (['waiting', 'active'] as const).flatMap((state) =>
         serving((memory) => memory[state]).map(({ value, labels }) => ({

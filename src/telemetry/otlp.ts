@@ -2,27 +2,17 @@
 import { type MetricReader, PeriodicExportingMetricReader, type PushMetricExporter } from '@opentelemetry/sdk-metrics';
 import { BatchSpanProcessor, type SpanExporter, type SpanProcessor } from '@opentelemetry/sdk-trace';
 import { AppError } from '#base';
-
-export type Environment = Readonly<Record<string, string | undefined>>;
+import { type Environment, type Signal, wantsOtlp } from './environment.ts';
 
 export interface OtlpParts {
   readonly readers: readonly MetricReader[];
   readonly spanProcessors: readonly SpanProcessor[];
 }
 
-type Signal = 'TRACES' | 'METRICS';
-
 const protocols = ['grpc', 'http/protobuf'] as const;
 type Protocol = (typeof protocols)[number];
 
 const defaultIntervalMs = 60_000;
-
-/** Whether the environment names a collector for a signal. */
-export function wantsOtlp(environment: Environment, signal: Signal): boolean {
-  const isOff = environment['OTEL_SDK_DISABLED']?.toLowerCase() === 'true' || environment[`OTEL_${signal}_EXPORTER`] === 'none';
-  const endpoint = environment[`OTEL_EXPORTER_OTLP_${signal}_ENDPOINT`] ?? environment['OTEL_EXPORTER_OTLP_ENDPOINT'];
-  return !isOff && endpoint !== undefined && endpoint !== '';
-}
 
 /** @throws AppError `invalid_argument` for a protocol or interval that there is not */
 export async function otlpParts(environment: Environment): Promise<OtlpParts> {

@@ -1,11 +1,12 @@
 // Telemetry as it is asked for; where nobody asks, nothing of OpenTelemetry is even loaded.
 import { silentTelemetry, type Telemetry } from '#base';
+import { type Environment, wantsOtlp } from './environment.ts';
 
 export interface TelemetryOptions {
   /** `host:port` to be scraped at; port 0 takes a free one. Absent: no scraping. */
   readonly metricsAddress?: string;
   /** For a collector, as OpenTelemetry names them: OTEL_EXPORTER_OTLP_ENDPOINT and its kin. */
-  readonly environment?: Readonly<Record<string, string | undefined>>;
+  readonly environment?: Environment;
   /** Of the program. */
   readonly version?: string;
 }
@@ -21,7 +22,7 @@ export interface RunningTelemetry {
 
 /** @throws AppError `invalid_argument` | `unavailable` (the address) */
 export async function startTelemetry({ metricsAddress, environment = {}, version = '0' }: TelemetryOptions): Promise<RunningTelemetry> {
-  const wantsCollector = Object.entries(environment).some(([name, value]) => /^OTEL_EXPORTER_OTLP_(\w+_)?ENDPOINT$/.test(name) && value);
+  const wantsCollector = wantsOtlp(environment, 'TRACES') || wantsOtlp(environment, 'METRICS');
   if (metricsAddress === undefined && !wantsCollector) return { telemetry: silentTelemetry, stop: async () => {} };
   const [{ otlpParts }, { serveScrapes }, { makeSdk }] = await Promise.all([
     import('./otlp.ts'),

@@ -25,7 +25,7 @@ function* filesBelow(folder: string): Generator<string> {
 
 function rootFiles(): string[] {
   return readdirSync(root, { withFileTypes: true })
-    .filter((entry) => entry.isFile() && entry.name !== 'package-lock.json' && entry.name !== 'LICENSE')
+    .filter((entry) => entry.isFile() && entry.name !== '.git' && entry.name !== 'package-lock.json' && entry.name !== 'LICENSE')
     .map((entry) => join(root, entry.name));
 }
 

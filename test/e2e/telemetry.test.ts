@@ -8,11 +8,13 @@ import { type RecordedTelemetry, recordedTelemetry, spanNamed } from '#test/reco
 import { temporaryFolder } from '#test/temporary';
 import { type CountOptions, countHandler, Gate } from '#test/trivial-job';
 import { startTrivialServer, type TrivialServer } from '#test/trivial-server';
+import { standardLogger } from '../../src/cli/standard-log.ts';
 
 const ending: (() => Promise<void>)[] = [];
 
 afterEach(async () => {
   for (const end of ending.splice(0).reverse()) await end();
+  logLines.length = 0;
 });
 
 /** An evaluation that counts `settings.window` steps; the teacher "stepwise" waits for the gate, "fails" fails at step 2. */
@@ -46,12 +48,15 @@ async function* twoTokens(model: string): AsyncGenerator<GenerationEvent> {
   };
 }
 
+const logLines: string[] = [];
+
 async function start(
   inference: Partial<InferenceBackend> = { generate: twoTokens },
   handlers: readonly RegisteredHandler[] = [countingEvaluation()],
 ): Promise<TrivialServer & { readonly telemetry: RecordedTelemetry }> {
   const telemetry = recordedTelemetry();
-  const server = await startTrivialServer({ handlers, folder: temporaryFolder(), inference, telemetry });
+  const logger = standardLogger(true, telemetry.tracer, (line) => logLines.push(line));
+  const server = await startTrivialServer({ handlers, folder: temporaryFolder(), inference, telemetry, logger, runner: { logger } });
   ending.push(() => telemetry.stop(), server.close);
   return { ...server, telemetry };
 }
@@ -135,6 +140,13 @@ describe('a trace', () => {
       'athanor.job.state': 'SUCCEEDED',
     });
     expect(step.attributes).toEqual({ 'athanor.job.phase': 'count', 'athanor.job.steps': 3 });
+    const logged = logLines
+      .map((line) => JSON.parse(line) as Record<string, unknown>)
+      .filter(({ message }) => String(message).startsWith('job '));
+    expect(logged.map(({ message, span_id }) => [message, span_id])).toEqual([
+      ['job queued', idOf(call)],
+      ['job ended', idOf(job)],
+    ]);
   });
 
   it('marks a failed job with its code, and a call only where the server is at fault', async () => {

@@ -21,8 +21,16 @@ function environment(values: Readonly<Record<string, string>>): Readonly<Record<
 }
 
 describe('telemetry that nobody asked for', () => {
-  it('is the silent one', async () => {
-    const { telemetry, metricsPort, stop } = await startTelemetry({ environment: { PATH: '/bin', OTEL_EXPORTER_OTLP_ENDPOINT: '' } });
+  it.each([
+    ['no endpoint is named', { PATH: '/bin' }],
+    ['the endpoint is empty', { OTEL_EXPORTER_OTLP_ENDPOINT: '' }],
+    ['the SDK is switched off', { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1', OTEL_SDK_DISABLED: 'true' }],
+    [
+      'both exporters are switched off',
+      { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1', OTEL_TRACES_EXPORTER: 'none', OTEL_METRICS_EXPORTER: 'none' },
+    ],
+  ])('is the silent one where %s', async (_, environment) => {
+    const { telemetry, metricsPort, stop } = await startTelemetry({ environment });
     expect(telemetry).toBe(silentTelemetry);
     expect(metricsPort).toBeUndefined();
     await stop();
