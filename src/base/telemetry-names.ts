@@ -73,7 +73,11 @@ export const metrics = {
   computedTokens: instrument('athanor.batch.tokens', '{token}', 'Places of tokens that steps computed: for tokens, or as padding.'),
   cacheMemory: instrument('athanor.cache.memory', 'By', 'Device memory of key-value caches.'),
   cacheUse: instrument('athanor.cache.utilization', '1', 'Share of the key-value cache that sequences hold.'),
-  modelMemory: instrument('athanor.model.memory', 'By', 'Memory of a loaded model, its weights on the device included.'),
+  modelMemory: instrument(
+    'athanor.model.memory',
+    'By',
+    'Memory of a loaded model: weights, what was made of them for the device, and cache.',
+  ),
   deviceMemory: instrument('athanor.device.memory', 'By', 'Device memory of all buffers.'),
   jobs: instrument('athanor.jobs', '{job}', 'Jobs that have not ended, by state.'),
   jobDuration: instrument('athanor.job.duration', 's', 'Time that an attempt at a job takes.', doubling(0.125, 20)),

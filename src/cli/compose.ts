@@ -4,7 +4,17 @@ import { join, resolve } from 'node:path';
 import { AppError, type Logger, silentLogger, silentTelemetry, type Telemetry } from '#base';
 import type { Engine } from '#engine';
 import { createOnnxEngine } from '#engine/onnx';
-import { allHandlers, HubInference, JobRunner, JobStore, ModelHub, ObservedInference, observeModels, ResultCheck } from '#jobs';
+import {
+  allHandlers,
+  HubInference,
+  JobRunner,
+  JobStore,
+  ModelHub,
+  memoryLimitBytes as memoryLimit,
+  ObservedInference,
+  observeModels,
+  ResultCheck,
+} from '#jobs';
 import { AthanorServer, type StopOptions } from '#server';
 import { type FileSystem, LocalStore } from '#store';
 
@@ -25,6 +35,8 @@ export interface ComposeOptions {
   readonly checkResults?: boolean;
   /** Bytes that the process may hold: compressions that would need more are refused. Default: what the machine or its control group has. */
   readonly memoryLimitBytes?: number;
+  /** Bytes that models in memory may take; those that nobody uses leave for others. Default: three quarters of what the process may hold. */
+  readonly modelMemoryBytes?: number;
 }
 
 export interface RunningServer {
@@ -37,6 +49,7 @@ export interface RunningServer {
 export async function startServer(options: ComposeOptions): Promise<RunningServer> {
   const { store, address, device, threads, logger = silentLogger, fileSystem, checkResults = true, memoryLimitBytes } = options;
   const { telemetry = silentTelemetry } = options;
+  const { modelMemoryBytes = 0.75 * memoryLimit(memoryLimitBytes) } = options;
   const root = resolve(store);
   await mkdir(root, { recursive: true }).catch((error: unknown) => {
     throw AppError.from(error);
@@ -46,7 +59,7 @@ export async function startServer(options: ComposeOptions): Promise<RunningServe
   try {
     const artefacts = await LocalStore.open(root, fileSystem === undefined ? {} : { fileSystem });
     const engine = await createOnnxEngine({ ...(device === undefined ? {} : { device }), ...(threads === undefined ? {} : { threads }) });
-    return await serve({ root, address, logger, telemetry, jobStore, artefacts, engine, checkResults, memoryLimitBytes });
+    return await serve({ root, address, logger, telemetry, jobStore, artefacts, engine, checkResults, memoryLimitBytes, modelMemoryBytes });
   } catch (error) {
     jobStore.close();
     throw error;
@@ -63,7 +76,11 @@ interface Parts {
   readonly engine: Engine;
   readonly checkResults: boolean;
   readonly memoryLimitBytes: number | undefined;
+  readonly modelMemoryBytes: number;
 }
+
+/** Part of the models' memory that the keys and values of one of them may take. */
+const cacheShare = 0.25;
 
 async function serve({
   root,
@@ -75,11 +92,13 @@ async function serve({
   engine,
   checkResults,
   memoryLimitBytes,
+  modelMemoryBytes,
 }: Parts): Promise<RunningServer> {
   const hub = new ModelHub({
     store: artefacts,
     engine,
     ledger: jobStore.models,
+    memoryBytes: modelMemoryBytes,
     ...(checkResults ? { check: new ResultCheck(engine) } : {}),
   });
   const runner = JobRunner.start({
@@ -89,8 +108,9 @@ async function serve({
     logger,
     telemetry,
   });
-  const hubInference = new HubInference(hub, engine, telemetry.meter);
-  const stopObserving = observeModels(telemetry.meter, { hub, inference: hubInference, engine });
+  const { meter } = telemetry;
+  const hubInference = new HubInference(hub, engine, { cacheBytes: cacheShare * modelMemoryBytes, meter });
+  const stopObserving = observeModels(meter, { hub, inference: hubInference, engine });
   const release = async (): Promise<void> => {
     stopObserving();
     await hub.dispose();

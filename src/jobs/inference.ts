@@ -1,5 +1,5 @@
 // Using the models of the hub: generating, scoring, classifying, embedding, filling in masks, tokenizing.
-import { AppError, type Meter, type OperationContext, silentTelemetry } from '#base';
+import { AppError, type Meter, type OperationContext } from '#base';
 import type { Engine } from '#engine';
 import { ContinuationScorer, type ScoreRequest, type ScoreResult } from '#evaluate';
 import {
@@ -17,8 +17,9 @@ import {
   requireTask,
   type TaskCall,
 } from '#serve';
+import { weightBytes } from './memory-plan.ts';
 import { describeModel, type ModelDescription } from './model-description.ts';
-import type { ModelHub, ModelLease } from './model-hub.ts';
+import type { ModelHub, ModelLease, ModelResource } from './model-hub.ts';
 
 export type { FinishReason, GenerationEvent, GenerationRequest, LikelyToken, TokenLogprobs, Usage } from '#serve';
 
@@ -40,17 +41,23 @@ export interface InferenceBackend {
   describe(model: string): Promise<ModelDescription>;
 }
 
+export interface HubInferenceOptions {
+  /** Memory for keys and values of each model. @default as `LoadedModel` */
+  readonly cacheBytes?: number;
+  readonly meter?: Meter;
+}
+
 /** Loads what is asked for and keeps programs with the model until it is unloaded. */
 export class HubInference implements InferenceBackend {
   readonly #hub: ModelHub;
   readonly #engine: Engine;
-  readonly #meter: Meter;
+  readonly #options: HubInferenceOptions;
   readonly #generators = new Set<LoadedModel>();
 
-  constructor(hub: ModelHub, engine: Engine, meter: Meter = silentTelemetry.meter) {
+  constructor(hub: ModelHub, engine: Engine, options: HubInferenceOptions = {}) {
     this.#hub = hub;
     this.#engine = engine;
-    this.#meter = meter;
+    this.#options = options;
   }
 
   /** Models that can generate now, under `name@version`, and what their places and caches do. */
@@ -108,19 +115,23 @@ export class HubInference implements InferenceBackend {
   }
 
   #generator(lease: ModelLease): Promise<LoadedModel> {
-    return lease.resource('generator', async () => {
-      const value = await LoadedModel.load(this.#engine, lease.model, {
-        tokenizer: lease.tokenizer,
-        name: lease.reference,
-        meter: this.#meter,
-      });
+    const make = async (): Promise<ModelResource<LoadedModel>> => {
+      const { model, tokenizer, reference } = lease;
+      const value = await LoadedModel.load(this.#engine, model, { tokenizer, name: reference, ...this.#options });
       this.#generators.add(value);
-      const release = (): Promise<void> => {
-        this.#generators.delete(value);
-        return value.unload();
+      return {
+        value,
+        get residentBytes() {
+          const { weightBytes, cacheBytes } = value.memory();
+          return weightBytes + cacheBytes;
+        },
+        release: () => {
+          this.#generators.delete(value);
+          return value.unload();
+        },
       };
-      return { value, residentBytes: value.memory().weightBytes, release };
-    });
+    };
+    return lease.resource('generator', make, weightBytes(lease.model));
   }
 
   #encoding<Result>(model: string, call: TaskCall, work: (encoder: LoadedEncoder) => Promise<Result>): Promise<Result> {
@@ -133,10 +144,12 @@ export class HubInference implements InferenceBackend {
 
   #encoder(lease: ModelLease): Promise<LoadedEncoder> {
     return lease.resource('encoder', async () => {
-      const value = await LoadedEncoder.load(this.#engine, lease.model, {
-        tokenizer: lease.tokenizer,
-        name: lease.reference,
-        meter: this.#meter,
+      const { model, tokenizer, reference } = lease;
+      const { meter } = this.#options;
+      const value = await LoadedEncoder.load(this.#engine, model, {
+        tokenizer,
+        name: reference,
+        ...(meter === undefined ? {} : { meter }),
       });
       return { value, residentBytes: value.weightBytes, release: () => value.unload() };
     });

@@ -24,12 +24,12 @@ export function observeModels(meter: Meter, { hub, inference, engine }: Observed
     meter.gauge(metrics.deviceMemory, () => [{ value: engine.counters().bufferBytes, labels: { [attributes.device]: engine.device } }]),
     meter.gauge(metrics.cacheMemory, () => serving(({ cacheBytes }) => cacheBytes)),
     meter.gauge(metrics.cacheUse, () => {
-      const held = serving(({ active }) => active);
-      const all = serving(({ active, free }) => active + free);
+      const held = serving(({ blocks }) => blocks.held);
+      const all = serving(({ blocks }) => blocks.total);
       return held.map(({ value, ...labels }, index) => ({ ...labels, value: value / Math.max(1, all[index]?.value ?? 1) }));
     }),
     meter.gauge(metrics.sequences, () =>
-      (['waiting', 'active'] as const).flatMap((state) =>
+      (['waiting', 'active', 'paused'] as const).flatMap((state) =>
         serving((memory) => memory[state]).map(({ value, labels }) => ({
           value,
           labels: { ...labels, [attributes.sequenceState]: state },

@@ -23,7 +23,8 @@ async function seriesOf({ points }: RecordedTelemetry, name: string, label: stri
 }
 
 describe('models in memory', () => {
-  const memory = { weightBytes: 0, cacheBytes: 100, waiting: 1, active: 2, free: 6 };
+  const blocks = { total: 8, held: 2, free: 6, kept: 1 };
+  const memory = { weightBytes: 0, cacheBytes: 100, waiting: 1, active: 2, paused: 0, free: 6, blocks };
 
   it('are read when somebody asks, versions of a name together, until nobody may', async () => {
     const telemetry = start();
@@ -49,7 +50,7 @@ describe('models in memory', () => {
     expect(await seriesOf(telemetry, 'athanor.model.memory', 'athanor.model.name')).toEqual({ a: 11, b: 7 });
     expect(await seriesOf(telemetry, 'athanor.device.memory', 'athanor.device')).toEqual({ cpu: 42 });
     expect(await seriesOf(telemetry, 'athanor.cache.memory', 'athanor.model.name')).toEqual({ a: 200 });
-    expect(await seriesOf(telemetry, 'athanor.sequences', 'athanor.sequence.state')).toEqual({ waiting: 4, active: 4 });
+    expect(await seriesOf(telemetry, 'athanor.sequences', 'athanor.sequence.state')).toEqual({ waiting: 4, active: 4, paused: 0 });
     expect(await seriesOf(telemetry, 'athanor.cache.utilization', 'athanor.model.name')).toEqual({ a: 0.25 });
     resident = [];
     expect(await seriesOf(telemetry, 'athanor.model.memory', 'athanor.model.name')).toEqual({ a: 0, b: 0 });
