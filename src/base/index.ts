@@ -3,7 +3,24 @@ export { chosen } from './chosen.ts';
 export { type Clock, systemClock } from './clock.ts';
 export { type ErrorCode, type ErrorEntry, errorCatalogue, type StatusName } from './error-catalogue.ts';
 export { AppError, type AppErrorOptions, at, InvariantError, invariant } from './errors.ts';
-export { type LogFields, type Logger, silentLogger } from './observe.ts';
+export { LabelSet, otherLabel } from './label-set.ts';
+export {
+  type Instrument,
+  type Labels,
+  type LogFields,
+  type Logger,
+  type Meter,
+  type Reading,
+  type Span,
+  type SpanAttributes,
+  type SpanFailure,
+  type SpanOptions,
+  silentLogger,
+  silentTelemetry,
+  type Telemetry,
+  type Tracer,
+} from './observe.ts';
 export { type OperationContext, type Progress, quietContext, throwIfCancelled, yieldToEventLoop } from './progress.ts';
 export { publicError } from './public-error.ts';
 export { Random, type RandomState } from './random.ts';
+export { attributes, metrics, provider, spanNames } from './telemetry-names.ts';

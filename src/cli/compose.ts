@@ -1,11 +1,21 @@
 // The parts put together: one store, one engine, one queue of jobs, one server.
 import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { AppError, type Logger, silentLogger } from '#base';
+import { AppError, type Logger, silentLogger, silentTelemetry, type Telemetry } from '#base';
 import type { Engine } from '#engine';
 import { createOnnxEngine } from '#engine/onnx';
 import { HttpServer } from '#http';
-import { allHandlers, HubInference, JobRunner, JobStore, ModelHub, memoryLimitBytes as memoryLimit, ResultCheck } from '#jobs';
+import {
+  allHandlers,
+  HubInference,
+  JobRunner,
+  JobStore,
+  ModelHub,
+  memoryLimitBytes as memoryLimit,
+  ObservedInference,
+  observeModels,
+  ResultCheck,
+} from '#jobs';
 import { AthanorServer, type StopOptions } from '#server';
 import { type FileSystem, LocalStore } from '#store';
 import { packageVersion } from './package-version.ts';
@@ -23,6 +33,8 @@ export interface ComposeOptions {
   readonly device?: string;
   readonly threads?: number;
   readonly logger?: Logger;
+  /** Traces and metrics. Default: none. */
+  readonly telemetry?: Telemetry;
   /** How the store writes to its disk; a test fills it. */
   readonly fileSystem?: FileSystem;
   /** Loads every result back in a fresh process before it gets its name. Default true; a test that counts processes switches it off. */
@@ -45,6 +57,7 @@ export interface RunningServer {
 /** @throws AppError `store_in_use` | `unavailable` (the address) | `provider_missing` | `file_not_allowed` | `disk_full` */
 export async function startServer(options: ComposeOptions): Promise<RunningServer> {
   const { store, device, threads, logger = silentLogger, fileSystem, checkResults = true, memoryLimitBytes } = options;
+  const { telemetry = silentTelemetry } = options;
   const { modelMemoryBytes = 0.75 * memoryLimit(memoryLimitBytes) } = options;
   const root = resolve(store);
   await mkdir(root, { recursive: true }).catch((error: unknown) => {
@@ -55,7 +68,7 @@ export async function startServer(options: ComposeOptions): Promise<RunningServe
   try {
     const artefacts = await LocalStore.open(root, fileSystem === undefined ? {} : { fileSystem });
     const engine = await createOnnxEngine({ ...(device === undefined ? {} : { device }), ...(threads === undefined ? {} : { threads }) });
-    return await serve({ root, options, logger, jobStore, artefacts, engine, checkResults, memoryLimitBytes, modelMemoryBytes });
+    return await serve({ root, options, logger, telemetry, jobStore, artefacts, engine, checkResults, memoryLimitBytes, modelMemoryBytes });
   } catch (error) {
     jobStore.close();
     throw error;
@@ -66,6 +79,7 @@ interface Parts {
   readonly root: string;
   readonly options: Pick<ComposeOptions, 'address' | 'httpAddress' | 'httpModel' | 'identityModel'>;
   readonly logger: Logger;
+  readonly telemetry: Telemetry;
   readonly jobStore: JobStore;
   readonly artefacts: LocalStore;
   readonly engine: Engine;
@@ -81,6 +95,7 @@ async function serve({
   root,
   options: { address, httpAddress, httpModel, identityModel },
   logger,
+  telemetry,
   jobStore,
   artefacts,
   engine,
@@ -100,14 +115,20 @@ async function serve({
     handlers: allHandlers(hub, engine, jobStore.models, memoryLimitBytes === undefined ? {} : { memoryLimitBytes }),
     workFolder: join(root, 'work'),
     logger,
+    telemetry,
   });
+  const { meter } = telemetry;
+  const hubInference = new HubInference(hub, engine, { cacheBytes: cacheShare * modelMemoryBytes, meter });
+  const stopObserving = observeModels(meter, { hub, inference: hubInference, engine });
   const release = async (): Promise<void> => {
+    stopObserving();
     await hub.dispose();
     await engine.dispose();
     jobStore.close();
   };
   try {
-    const inference = new HubInference(hub, engine, { cacheBytes: cacheShare * modelMemoryBytes });
+    // Off means absent: not even a wrapper is in the way.
+    const inference = telemetry === silentTelemetry ? hubInference : new ObservedInference(hubInference, telemetry);
     const server = await AthanorServer.listen({
       jobs: runner,
       models: hub,
@@ -115,6 +136,7 @@ async function serve({
       uploadFolder: join(root, 'uploads'),
       address,
       logger,
+      telemetry,
       version: packageVersion(),
       ...(identityModel === undefined ? {} : { identityModel }),
     });

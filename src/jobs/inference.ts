@@ -53,7 +53,7 @@ export interface InferenceBackend {
 /** How each model is loaded for generation; the defaults are those of `LoadedModel`. */
 export type HubInferenceOptions = Pick<
   LoadOptions,
-  'slots' | 'contextTokens' | 'prefillTokens' | 'cacheBytes' | 'maxWaiting' | 'queueTimeoutMs' | 'keepCacheMs'
+  'slots' | 'contextTokens' | 'prefillTokens' | 'cacheBytes' | 'maxWaiting' | 'queueTimeoutMs' | 'keepCacheMs' | 'meter'
 >;
 
 /** What a model that is loaded for generation does now. */
@@ -198,7 +198,9 @@ export class HubInference implements InferenceBackend {
 
   #encoder(lease: ModelLease): Promise<LoadedEncoder> {
     const make = async (): Promise<ModelResource<LoadedEncoder>> => {
-      const value = await LoadedEncoder.load(this.#engine, lease.model, { tokenizer: lease.tokenizer, name: lease.reference });
+      const { model, tokenizer, reference: name } = lease;
+      const { meter } = this.#options;
+      const value = await LoadedEncoder.load(this.#engine, model, { tokenizer, name, ...(meter === undefined ? {} : { meter }) });
       return { value, residentBytes: value.weightBytes, release: () => value.unload() };
     };
     return lease.resource('encoder', make, weightBytes(lease.model));

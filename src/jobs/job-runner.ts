@@ -3,12 +3,13 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import { AppError, type Clock, type Logger, type Progress, silentLogger, systemClock } from '#base';
+import { AppError, type Clock, type Logger, type Progress, silentLogger, silentTelemetry, systemClock, type Telemetry } from '#base';
 import { isDiskFull } from './database.ts';
 import { EventFeed, type FeedOptions } from './event-feed.ts';
 import { cancelledFailure, defectStack, failureOf, failureToError, interruptedFailure } from './failure.ts';
 import { type BoundJob, isFinal, type JobEvent, type JobEventBody, type JobRecord, type JobState, type RegisteredHandler } from './job.ts';
 import type { JobEnd, JobStore } from './job-store.ts';
+import { type AttemptEnd, JobTelemetry, type ObservedJob } from './job-telemetry.ts';
 import { ProgressMeter } from './progress-meter.ts';
 
 export interface JobRunnerOptions extends FeedOptions {
@@ -18,6 +19,7 @@ export interface JobRunnerOptions extends FeedOptions {
   readonly workFolder: string;
   readonly clock?: Clock;
   readonly logger?: Logger;
+  readonly telemetry?: Telemetry;
   /** Jobs with the device that run at a time. Default 1. */
   readonly deviceSlots?: number;
   /** Jobs without the device that run at a time. Default 2. */
@@ -50,6 +52,7 @@ export class JobRunner {
   readonly #handlers: ReadonlyMap<string, RegisteredHandler>;
   readonly #clock: Clock;
   readonly #logger: Logger;
+  readonly #telemetry: JobTelemetry;
   readonly #running = new Map<string, RunningJob>();
   readonly #stopping = new AbortController();
   #accepting = true;
@@ -59,6 +62,7 @@ export class JobRunner {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#logger = options.logger ?? silentLogger;
+    this.#telemetry = new JobTelemetry(options.telemetry ?? silentTelemetry, (state) => options.store.inState(state).length);
     this.#handlers = new Map(options.handlers.map((handler) => [handler.kind, handler]));
     this.feed = new EventFeed(options.store, options);
   }
@@ -83,6 +87,7 @@ export class JobRunner {
     this.#checkAccepting();
     const id = `${kind}-${randomBytes(6).toString('hex')}`;
     const job = this.#options.store.create({ id, kind, spec: bound.spec, source: bound.source, target: bound.target });
+    this.#telemetry.submitted(id);
     this.#logger.info('job queued', { jobId: id, kind });
     setImmediate(() => this.#startWaiting());
     return job;
@@ -128,7 +133,10 @@ export class JobRunner {
   /** Asks a job to stop. One that has ended stays as it is. @throws AppError `job_not_found` */
   cancel(jobId: string): JobRecord {
     const job = this.get(jobId);
-    if (job.state === 'QUEUED') return this.#finish(jobId, { state: 'CANCELLED', error: cancelledFailure(jobId) }, []);
+    if (job.state === 'QUEUED') {
+      this.#telemetry.dropped(jobId);
+      return this.#finish(jobId, { state: 'CANCELLED', error: cancelledFailure(jobId) }, []);
+    }
     if (job.state !== 'RUNNING') return job;
     const moved = this.#options.store.move(jobId, 'CANCELLING');
     this.feed.notify(jobId);
@@ -147,6 +155,7 @@ export class JobRunner {
     const running = [...this.#running.values()];
     for (const { stop } of running) stop.abort();
     await Promise.all(running.map(({ ended }) => ended));
+    this.#telemetry.close();
     this.feed.close();
   }
 
@@ -209,31 +218,46 @@ export class JobRunner {
   }
 
   #begin(job: JobRecord, handler: RegisteredHandler): void {
-    this.#options.store.move(job.id, 'RUNNING');
+    const started = this.#options.store.move(job.id, 'RUNNING');
     this.feed.notify(job.id);
     const stop = new AbortController();
     const pending: JobEventBody[] = [];
-    const ended = this.#perform(job, handler, stop.signal, pending).finally(() => {
-      this.#running.delete(job.id);
-      this.#startWaiting();
-    });
+    const observed = this.#telemetry.begin(started);
+    const ended = observed
+      .within(() => this.#perform(job, handler, stop.signal, pending, observed))
+      .then((end) => observed.end(end))
+      .finally(() => {
+        this.#running.delete(job.id);
+        this.#startWaiting();
+      });
     this.#running.set(job.id, { id: job.id, usesDevice: handler.usesDevice, stop, ended, pending });
   }
 
-  async #perform(job: JobRecord, handler: RegisteredHandler, signal: AbortSignal, pending: JobEventBody[]): Promise<void> {
+  async #perform(
+    job: JobRecord,
+    handler: RegisteredHandler,
+    signal: AbortSignal,
+    pending: JobEventBody[],
+    observed: ObservedJob,
+  ): Promise<AttemptEnd> {
     const { id } = job;
     const reports = this.#reports(id, pending);
+    const report = (progress: Progress): void => {
+      observed.report(progress);
+      reports.report(progress);
+    };
     try {
       const bound: BoundJob = handler.bind(job.spec);
       const workFolder = this.workFolderOf(id);
       await mkdir(workFolder, { recursive: true });
-      const result = await bound.run({ jobId: id, workFolder, signal, report: reports.report, logger: this.#logger });
+      const result = await bound.run({ jobId: id, workFolder, signal, report, logger: this.#logger });
       reports.end();
       const isStored = await this.#finishStored(id, { state: 'SUCCEEDED', result }, pending.splice(0));
       if (isStored && !handler.keepsWorkFolder) await this.#discardFolder(id);
+      return { state: 'SUCCEEDED' };
     } catch (error) {
       reports.end();
-      await this.#performFailed(id, handler, error, signal, pending.splice(0));
+      return this.#performFailed(id, handler, error, signal, pending.splice(0));
     }
   }
 
@@ -243,7 +267,7 @@ export class JobRunner {
     thrown: unknown,
     signal: AbortSignal,
     lastProgress: readonly JobEventBody[],
-  ): Promise<void> {
+  ): Promise<AttemptEnd> {
     const error = failureOf(thrown);
     const stopped = signal.aborted && error.code === 'cancelled';
     if (stopped && this.get(id).state === 'RUNNING') {
@@ -254,7 +278,7 @@ export class JobRunner {
         if (!isDiskFull(failure)) throw failure;
         this.#logger.error('interrupted job not stored', { jobId: id, message: failureOf(failure).message });
       }
-      return;
+      return handler.canResume ? { state: 'QUEUED' } : { state: 'FAILED', errorCode: 'interrupted' };
     }
     if (stopped) await this.#finishStored(id, { state: 'CANCELLED', error: cancelledFailure(id) }, lastProgress);
     else {
@@ -264,6 +288,7 @@ export class JobRunner {
     // A job that could go on keeps its checkpoints, so that its work is not lost with it.
     if (handler.canResume) await rmdir(this.workFolderOf(id)).catch(() => {});
     else await this.#discardFolder(id);
+    return stopped ? { state: 'CANCELLED' } : { state: 'FAILED', errorCode: error.code };
   }
 
   /** Collects reports, stores them in batches, and repeats the last one when the job is silent. */

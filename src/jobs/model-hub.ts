@@ -169,6 +169,11 @@ export class ModelHub {
     this.#check = check;
   }
 
+  /** Models that are in memory now, and what they hold. */
+  get resident(): readonly { readonly name: string; readonly bytes: number }[] {
+    return [...this.#loaded.values()].map((resident) => ({ name: resident.artefact.version.name, bytes: residentBytes(resident) }));
+  }
+
   /** Newest version of every name, by name. */
   async list(): Promise<readonly ModelRecord[]> {
     const newest = new Map<string, ArtefactVersion>();

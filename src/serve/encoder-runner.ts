@@ -1,11 +1,12 @@
 // An encoder on a device: runs a batch of texts and answers the vectors that its task asks for.
-import { AppError, at, chosen, invariant, throwIfCancelled } from '#base';
+import { AppError, at, chosen, invariant, type Meter, throwIfCancelled } from '#base';
 import type { DeviceBuffer, Engine, Program } from '#engine';
 import type { Graph } from '#graph';
 import { buildPackedEncoderGraph, fastestForm, graphNames, type Model, modelInputs, taskOf } from '#models';
 import { type HostTensor, hostTensor, int64, tensorBytes } from '#tensor';
 import type { EncodedText } from '#text';
 import type { RowExecutor } from './row-batcher.ts';
+import { StepMeter } from './step-meter.ts';
 
 /** A text to run. */
 export interface EncoderRow extends EncodedText {
@@ -26,22 +27,24 @@ export class EncoderRunner implements RowExecutor<EncoderRow, EncoderVectors> {
   readonly #program: Program;
   /** V of a masked model. */
   readonly #logitWidth: number | undefined;
+  readonly #meter: StepMeter;
 
-  private constructor(program: Program, weightBytes: number, logitWidth: number | undefined) {
+  private constructor(program: Program, weightBytes: number, logitWidth: number | undefined, meter: StepMeter) {
+    this.#meter = meter;
     this.#program = program;
     this.weightBytes = weightBytes;
     this.#logitWidth = logitWidth;
   }
 
   /** @throws AppError `unsupported` for a model that generates | `engine_failure` | `out_of_memory` */
-  static async create(engine: Engine, model: Model, name: string): Promise<EncoderRunner> {
+  static async create(engine: Engine, model: Model, name: string, meter?: Meter): Promise<EncoderRunner> {
     const form = fastestForm(unnormalized(model));
     const isMasked = taskOf(form.config).kind === 'masked';
     const graph = buildPackedEncoderGraph(form);
     const frozen = weightsOf(form, graph);
     const program = await engine.compile(graph, { name, frozen });
     const weightBytes = [...frozen.values()].reduce((sum, tensor) => sum + tensorBytes(tensor), 0);
-    return new EncoderRunner(program, weightBytes, isMasked ? form.config.vocabularySize : undefined);
+    return new EncoderRunner(program, weightBytes, isMasked ? form.config.vocabularySize : undefined, new StepMeter(meter));
   }
 
   /**
@@ -77,6 +80,12 @@ export class EncoderRunner implements RowExecutor<EncoderRow, EncoderVectors> {
   async #run(rows: readonly EncoderRow[], signal: AbortSignal): Promise<readonly EncoderVectors[]> {
     const inputs = packedInputs(rows);
     const results = await this.#program.run(chosen(inputs, this.#program.inputNames), { signal });
+    // Weights are multiplied by real tokens only.
+    const lengths = rows.map(({ ids }) => ids.length);
+    this.#meter.ran(
+      lengths,
+      lengths.reduce((sum, length) => sum + length, 0),
+    );
     const vectors = vectorsOf(results);
     if (this.#logitWidth === undefined) return vectors.map((vector) => [vector]);
     return rows.map(({ maskPlaces }) => vectors.splice(0, maskPlaces.length));

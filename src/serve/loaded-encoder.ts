@@ -1,5 +1,5 @@
 // A model that is ready to classify, to embed or to fill in masks: checks and encodes texts, runs them, and reads the answers.
-import { AppError, at, type Clock, type OperationContext, throwIfCancelled, yieldToEventLoop } from '#base';
+import { AppError, at, type Clock, type Meter, type OperationContext, throwIfCancelled, yieldToEventLoop } from '#base';
 import type { Engine } from '#engine';
 import { type Model, type ModelConfig, type ModelTask, taskOf } from '#models';
 import { SentenceEncoder, type Tokenizer } from '#text';
@@ -64,6 +64,7 @@ export interface EncoderOptions {
   /** How texts of several callers share batches. */
   readonly batching?: Partial<RowQueueOptions>;
   readonly clock?: Clock;
+  readonly meter?: Meter;
 }
 
 /** Only attention pays for padding. */
@@ -94,7 +95,7 @@ export class LoadedEncoder {
 
   /** @throws AppError `unsupported` for a model that generates | `tokenizer_mismatch` | `engine_failure` | `out_of_memory` */
   static async load(engine: Engine, model: Model, options: EncoderOptions): Promise<LoadedEncoder> {
-    const { tokenizer, name = 'model' } = options;
+    const { tokenizer, name = 'model', meter } = options;
     const { config } = model;
     if (tokenizer.vocabularySize > config.vocabularySize)
       throw new AppError(
@@ -103,7 +104,7 @@ export class LoadedEncoder {
       );
     const task = taskOf(config);
     const encoder = new SentenceEncoder(tokenizer, (task.kind === 'embed' ? task.maxTokens : undefined) ?? config.maxPositions);
-    const runner = await EncoderRunner.create(engine, model, `${name} encoder`);
+    const runner = await EncoderRunner.create(engine, model, `${name} encoder`, meter);
     return new LoadedEncoder(config, encoder, runner, deviceTurns(engine), options);
   }
 

@@ -1,5 +1,5 @@
 // A model that is ready to generate: its program and caches on one engine, and the requests that it serves.
-import { AppError, type Clock, systemClock } from '#base';
+import { AppError, type Clock, type Meter, systemClock } from '#base';
 import type { DeviceBuffer, Engine } from '#engine';
 import { fastestForm, type Model, type ModelConfig } from '#models';
 import type { Tokenizer } from '#text';
@@ -41,6 +41,7 @@ export interface LoadOptions {
    */
   readonly weights?: Readonly<Record<string, DeviceBuffer>>;
   readonly clock?: Clock;
+  readonly meter?: Meter;
 }
 
 /** Device memory of a loaded model and what its slots do. */
@@ -100,6 +101,7 @@ export class LoadedModel implements Drafter {
     const runner = await ModelRunner.create(engine, weights === undefined ? fastestForm(model) : model, {
       name: `${name} step`,
       contextTokens,
+      ...(options.meter === undefined ? {} : { meter: options.meter }),
       ...(weights === undefined ? {} : { weights }),
     });
     try {

@@ -1,11 +1,12 @@
 // Runs steps of one model on a device: one program for prompts, pieces of prompts and decoding, and the cache it extends.
-import { AppError, at, invariant } from '#base';
+import { AppError, at, invariant, type Meter } from '#base';
 import type { Engine } from '#engine';
 import { graphNames, type Model } from '#models';
 import { int32, int64 } from '#tensor';
 import type { Deliver, Step, StepExecutor, StepShare } from './batcher.ts';
 import type { Arrangement } from './cache-grid.ts';
 import { type CacheBinding, KeyValueCaches } from './key-value-caches.ts';
+import { StepMeter } from './step-meter.ts';
 import { compileSteps, type StepProgramOptions, type StepPrograms } from './step-programs.ts';
 
 /** One row of a batch: the tokens that it runs and where they stand. */
@@ -23,9 +24,11 @@ export class ModelRunner implements StepExecutor {
   readonly #programs: StepPrograms;
   readonly #vocabularySize: number;
   readonly #caches: KeyValueCaches;
+  readonly #meter: StepMeter;
   #isRunning = false;
 
-  private constructor(programs: StepPrograms, caches: KeyValueCaches, model: Pick<Model, 'config'>) {
+  private constructor(programs: StepPrograms, caches: KeyValueCaches, model: Pick<Model, 'config'>, meter: StepMeter) {
+    this.#meter = meter;
     this.#programs = programs;
     this.weightBytes = programs.weightBytes;
     this.#caches = caches;
@@ -33,9 +36,9 @@ export class ModelRunner implements StepExecutor {
   }
 
   /** Does not keep `model` itself: its tensors are free when nobody else holds them. @throws AppError `engine_failure` | `out_of_memory` */
-  static async create(engine: Engine, model: Model, options: StepProgramOptions): Promise<ModelRunner> {
+  static async create(engine: Engine, model: Model, options: StepProgramOptions & { readonly meter?: Meter }): Promise<ModelRunner> {
     const programs = await compileSteps(engine, model, options);
-    return new ModelRunner(programs, new KeyValueCaches(engine, model.config), model);
+    return new ModelRunner(programs, new KeyValueCaches(engine, model.config), model, new StepMeter(options.meter));
   }
 
   /** Bytes of the key-value cache. */
@@ -79,7 +82,9 @@ export class ModelRunner implements StepExecutor {
   }
 
   async #runAlone(share: StepShare, signal: AbortSignal | undefined): Promise<readonly (Float32Array | undefined)[]> {
-    return [await this.#runRows([share], this.#caches.view(share.row, 1), wantedRows(share), signal)];
+    const logits = await this.#runRows([share], this.#caches.view(share.row, 1), wantedRows(share), signal);
+    this.#meter.ran([share.tokens.length], share.tokens.length);
+    return [logits];
   }
 
   /** Returns the logits of each share, in order. */
@@ -96,6 +101,10 @@ export class ModelRunner implements StepExecutor {
     const wanted = shares.filter(({ wantsLogits }) => wantsLogits !== 'none');
     const logitRows = wanted.map(({ row }) => row - first);
     const logits = await this.#runRows(rows, this.#caches.view(first, count), logitRows, signal);
+    this.#meter.ran(
+      shares.map(({ tokens }) => tokens.length),
+      count,
+    );
     const V = this.#vocabularySize;
     return shares.map((share) => {
       const place = wanted.indexOf(share);

@@ -8,7 +8,8 @@ import type {
   ServerDuplexStream,
   ServerReadableStream,
 } from '@grpc/grpc-js';
-import { AppError, type Logger } from '#base';
+import { AppError, type Logger, silentTelemetry, type Telemetry } from '#base';
+import { CallTelemetry, type ObservableCall, statusOf } from './call-telemetry.ts';
 import { toStatus } from './status.ts';
 
 /** What a handler knows of its call. */
@@ -24,20 +25,21 @@ export interface BidiCallContext extends CallContext {
 }
 
 /** What calls of every kind have. */
-interface AnyCall {
-  getPath(): string;
+interface AnyCall extends ObservableCall {
   on(event: 'cancelled', listener: () => void): unknown;
 }
 
 /** All calls of a server: lets none in while it stops, and knows which are open. */
 export class CallGate {
   readonly #logger: Logger;
+  readonly #telemetry: CallTelemetry;
   readonly #open = new Set<AbortController>();
   #idle: (() => void)[] = [];
   #stopping = false;
 
-  constructor(logger: Logger) {
+  constructor(logger: Logger, telemetry: Telemetry = silentTelemetry) {
     this.#logger = logger;
+    this.#telemetry = new CallTelemetry(telemetry);
   }
 
   get openCalls(): number {
@@ -140,8 +142,10 @@ export class CallGate {
   }
 
   #run(call: AnyCall, work: (context: CallContext) => Promise<() => void>, fail: (error: ReturnType<typeof toStatus>) => void): void {
+    const observed = this.#telemetry.begin(call);
     if (this.#stopping) {
       fail(toStatus(new AppError('unavailable', 'the server is stopping. Try again when it is back.')));
+      observed.end('UNAVAILABLE');
       return;
     }
     const stop = new AbortController();
@@ -150,19 +154,25 @@ export class CallGate {
     call.on('cancelled', () => {
       if (this.#open.has(stop)) stop.abort();
     });
-    void work({ signal: stop.signal })
-      .then(
-        (answer) => answer(),
-        (thrown: unknown) => {
-          const error = toStatus(thrown);
-          if (!(thrown instanceof AppError)) this.#logger.error('call failed', { path: call.getPath(), error: describe(thrown) });
-          fail(error);
-        },
-      )
-      .finally(() => {
-        this.#open.delete(stop);
-        if (this.#open.size === 0) for (const resolve of this.#idle.splice(0)) resolve();
-      });
+    void observed.within(() =>
+      work({ signal: stop.signal })
+        .then(
+          (answer) => {
+            observed.end(stop.signal.aborted ? 'CANCELLED' : 'OK');
+            answer();
+          },
+          (thrown: unknown) => {
+            const error = toStatus(thrown);
+            if (!(thrown instanceof AppError)) this.#logger.error('call failed', { path: call.getPath(), error: describe(thrown) });
+            observed.end(statusOf(thrown), error.details);
+            fail(error);
+          },
+        )
+        .finally(() => {
+          this.#open.delete(stop);
+          if (this.#open.size === 0) for (const resolve of this.#idle.splice(0)) resolve();
+        }),
+    );
   }
 }
 

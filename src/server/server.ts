@@ -1,6 +1,6 @@
 // The gRPC server: services on one port, health, and an orderly end.
 import { Server, ServerCredentials } from '@grpc/grpc-js';
-import { AppError, type Logger, silentLogger } from '#base';
+import { AppError, type Logger, silentLogger, silentTelemetry, type Telemetry } from '#base';
 import type { InferenceBackend, JobRunner } from '#jobs';
 import { CallGate } from './calls.ts';
 import type { CompressionServiceHandlers } from './gen/athanor/v1/CompressionService.ts';
@@ -29,6 +29,7 @@ export interface ServerOptions {
   readonly version?: string;
   /** Also serve, over the Open Inference Protocol and under this name, a model that gives back what it is sent. */
   readonly identityModel?: string;
+  readonly telemetry?: Telemetry;
 }
 
 export interface StopOptions {
@@ -66,9 +67,11 @@ export class AthanorServer {
 
   /** Listens and serves. @throws AppError `unavailable` when the address cannot be had */
   static async listen(options: ServerOptions): Promise<AthanorServer> {
-    const { jobs, models, inference, uploadFolder, address, logger = silentLogger, version = '0', identityModel } = options;
+    const { jobs, models, inference, uploadFolder, address, logger = silentLogger, telemetry = silentTelemetry } = options;
+    const { version = '0', identityModel } = options;
     const definitions = protocol();
-    const gate = new CallGate(logger);
+    const gate = new CallGate(logger, telemetry);
+    // Probes come every second and would drown what people look for.
     const probes = new CallGate(logger);
     const health = new Health(checkedServices, models);
     const server = new Server({

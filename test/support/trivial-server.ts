@@ -1,7 +1,7 @@
 // A real server on loopback with jobs and models that need no engine.
 import { join } from 'node:path';
-import { AppError, type Logger, silentLogger } from '#base';
-import { type InferenceBackend, JobRunner, type JobRunnerOptions, JobStore, type RegisteredHandler } from '#jobs';
+import { AppError, type Logger, silentLogger, silentTelemetry, type Telemetry } from '#base';
+import { type InferenceBackend, JobRunner, type JobRunnerOptions, JobStore, ObservedInference, type RegisteredHandler } from '#jobs';
 import { AthanorClient, AthanorServer, type ModelCatalogue } from '#server';
 
 export interface TrivialServer {
@@ -21,6 +21,7 @@ export interface TrivialServerOptions {
   readonly models?: ModelCatalogue;
   readonly identityModel?: string;
   readonly logger?: Logger;
+  readonly telemetry?: Telemetry;
 }
 
 function noModel(name: string): never {
@@ -57,16 +58,18 @@ export async function startTrivialServer({
   models = noModels,
   identityModel,
   logger = silentLogger,
+  telemetry = silentTelemetry,
 }: TrivialServerOptions): Promise<TrivialServer> {
   const store = JobStore.open(join(folder, 'jobs.db'));
-  const runner = JobRunner.start({ store, handlers, workFolder: join(folder, 'work'), flushMs: 1, heartbeatMs: 0, ...options });
+  const runner = JobRunner.start({ store, handlers, workFolder: join(folder, 'work'), flushMs: 1, heartbeatMs: 0, telemetry, ...options });
   const server = await AthanorServer.listen({
     jobs: runner,
     models,
-    inference: { ...noInference, ...inference },
+    inference: new ObservedInference({ ...noInference, ...inference }, telemetry),
     uploadFolder: join(folder, 'uploads'),
     address: '127.0.0.1:0',
     logger,
+    telemetry,
     ...(identityModel === undefined ? {} : { identityModel }),
   });
   const target = `127.0.0.1:${server.port}`;

@@ -1,9 +1,10 @@
 // The `serve` command: a server until a signal ends it.
 import type { Command } from 'commander';
-import type { LogFields, Logger } from '#base';
+import { type RunningTelemetry, startTelemetry } from '#telemetry';
 import { startServer } from '../compose.ts';
 import { defaultServer, defaultStore, wholeNumber } from '../options.ts';
 import { Output } from '../output.ts';
+import { standardLogger } from '../standard-log.ts';
 
 interface ServeOptions {
   readonly listen: string;
@@ -18,6 +19,7 @@ interface ServeOptions {
   readonly graceMs: number;
   readonly identityModel?: string;
   readonly json?: boolean;
+  readonly metrics?: string;
 }
 
 export function addServeCommand(program: Command): void {
@@ -39,12 +41,14 @@ export function addServeCommand(program: Command): void {
     .option('--pause-ms <ms>', 'on stopping, say NOT_SERVING this long before refusing calls', wholeNumber, 0)
     .option('--grace-ms <ms>', 'on stopping, let streams end for this long', wholeNumber, 10_000)
     .option('--identity-model <name>', 'also serve a model that gives back what it is sent, to measure the transport (ModelInfer)')
+    .option('--metrics <host:port>', 'serve metrics to Prometheus on this address, under /metrics (default: do not)')
     .option('--json', 'log as JSON lines')
     .action(serve);
 }
 
-async function serve(options: ServeOptions): Promise<void> {
-  const { listen, http, httpModel, store, device, threads, memoryLimit, modelMemory, pauseMs, graceMs, identityModel, json } = options;
+async function serve(options: ServeOptions, command: Command): Promise<void> {
+  const { listen, http, httpModel, store, device, threads, memoryLimit, modelMemory, pauseMs, graceMs, identityModel, json, metrics } =
+    options;
   const output = new Output(json === true);
   // Before anything slow: a signal while models load must not be lost.
   let onSignal = (): void => process.exit(130);
@@ -54,20 +58,32 @@ async function serve(options: ServeOptions): Promise<void> {
       if (++signals > 1) process.exit(1);
       onSignal();
     });
+  let telemetry: RunningTelemetry | undefined;
   try {
+    telemetry = await startTelemetry({
+      environment: process.env,
+      version: command.parent?.version() ?? '0',
+      ...(metrics === undefined ? {} : { metricsAddress: metrics }),
+    });
+    const { metricsPort } = telemetry;
+    const logger = standardLogger(json === true, telemetry.telemetry.tracer);
+    if (metricsPort !== undefined)
+      logger.info('serving metrics', { url: `http://${metrics?.replace(/:\d+$/, '')}:${metricsPort}/metrics` });
     const running = await startServer({
       store,
       address: listen,
       ...(http === undefined ? {} : { httpAddress: http }),
       ...(httpModel === undefined ? {} : { httpModel }),
-      logger: standardLogger(json === true),
+      logger,
+      telemetry: telemetry.telemetry,
       ...(device === undefined ? {} : { device }),
       ...(threads === undefined ? {} : { threads }),
       ...(identityModel === undefined ? {} : { identityModel }),
       ...(memoryLimit === undefined ? {} : { memoryLimitBytes: memoryLimit * 2 ** 20 }),
       ...(modelMemory === undefined ? {} : { modelMemoryBytes: modelMemory * 2 ** 20 }),
     });
-    output.result({ port: running.server.port, store, ...(running.http === undefined ? {} : { httpPort: running.http.port }) }, () =>
+    const httpPort = running.http === undefined ? {} : { httpPort: running.http.port };
+    output.result({ port: running.server.port, store, ...httpPort, ...(metricsPort === undefined ? {} : { metricsPort }) }, () =>
       [
         `athanor serves ${store} on ${listen.replace(/:\d+$/, '')}:${running.server.port}`,
         ...(running.http === undefined ? [] : [`HTTP on http://${(http ?? '').replace(/:\d+$/, '')}:${running.http.port}`]),
@@ -80,17 +96,7 @@ async function serve(options: ServeOptions): Promise<void> {
   } catch (error) {
     output.error(error);
     process.exitCode = 1;
+  } finally {
+    await telemetry?.stop();
   }
-}
-
-/** Lines on standard error: for people, or JSON for machines. */
-function standardLogger(json: boolean): Logger {
-  const write =
-    (level: string) =>
-    (message: string, fields: LogFields = {}): void => {
-      const time = new Date().toISOString();
-      const pairs = Object.entries(fields).flatMap(([key, value]) => (value === undefined ? [] : [`${key}=${value}`]));
-      process.stderr.write(`${json ? JSON.stringify({ time, level, message, ...fields }) : [time, level, message, ...pairs].join(' ')}\n`);
-    };
-  return { debug: () => {}, info: write('info'), warn: write('warn'), error: write('error') };
 }

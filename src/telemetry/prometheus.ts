@@ -1,0 +1,42 @@
+// The address that Prometheus scrapes: GET /metrics, and nothing else.
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { PrometheusExporter } from '@opentelemetry/exporter-prometheus';
+import type { MetricReader } from '@opentelemetry/sdk-metrics';
+import { AppError } from '#base';
+
+export interface ScrapeServer {
+  readonly reader: MetricReader;
+  readonly port: number;
+  stop(): Promise<void>;
+}
+
+/** @throws AppError `invalid_argument` | `unavailable` (the address) */
+export async function serveScrapes(address: string): Promise<ScrapeServer> {
+  const [, host = '', port = ''] = /^\[?([^[\]]*)\]?:(\d{1,5})$/.exec(address) ?? [];
+  if (host === '' || Number(port) > 65_535)
+    throw new AppError('invalid_argument', `metrics: "${address}" is no address. Write host:port, for example 127.0.0.1:9464.`, {
+      details: { field: 'metrics' },
+    });
+  const exporter = new PrometheusExporter({ preventServerStart: true, withoutScopeInfo: true });
+  const server = createServer((request, response) => {
+    if (request.method === 'GET' && request.url?.split('?')[0] === '/metrics') exporter.getMetricsRequestHandler(request, response);
+    else response.writeHead(404).end('GET /metrics\n');
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error) =>
+      reject(new AppError('unavailable', `${address}: cannot be listened on: ${error.message}. Choose another address.`, { cause: error })),
+    );
+    server.listen(Number(port), host, resolve);
+  });
+  return {
+    reader: exporter,
+    port: (server.address() as AddressInfo).port,
+    async stop() {
+      await new Promise<void>((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      });
+    },
+  };
+}
