@@ -310,7 +310,9 @@ export class Scheduler {
         other.numRun < other.promptEnd ? Math.min(sharedLength(sequence.tokens, other.tokens), other.promptEnd, limit) : 0,
       ),
     );
-    return coming >= blockTokens && coming - this.#grid.longestMatch(sequence.tokens, limit) >= blockTokens;
+    const there = this.#grid.longestMatch(sequence.tokens, limit);
+    // Less than a block is not copied.
+    return coming - (there < blockTokens ? 0 : there) >= blockTokens;
   }
 
   #shares(): readonly Share[] {

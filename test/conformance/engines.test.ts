@@ -79,9 +79,20 @@ for (const { name: engineName, create, limits } of engines) {
       await doubling.release();
     });
 
-    it('refuses a part past the end of a buffer', () => {
+    it('gives a part the shape that is asked for', () => {
+      const whole = engine.upload(float32([3, 2, 2], [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]));
+      const rows = whole.part(4, 8, [2, 2, 2]);
+      expect(rows.shape).toEqual([2, 2, 2]);
+      expect(rows.read().shape).toEqual([2, 2, 2]);
+      expect([...toNumbers(rows.read())]).toEqual([5, 6, 7, 8, 9, 10, 11, 12]);
+      rows.release();
+      whole.release();
+    });
+
+    it('refuses a part past the end of a buffer, or of another size than its shape', () => {
       const whole = engine.upload(float32([2, 3], [1, 2, 3, 4, 5, 6]));
       expect(() => whole.part(3, 4)).toThrow(/part 3\+4/);
+      expect(() => whole.part(0, 4, [3, 2])).toThrow(/part of 4 elements is no \[3, 2\]/);
       whole.release();
     });
 

@@ -254,6 +254,13 @@ describe('beginnings that are in the cache already', () => {
     expect(history(scheduler, 4)).toEqual(['1x32', '1x21 3x4', '1x1 3x1 2x5', '1x1 3x1 2x1']);
   });
 
+  it('are waited for until they are worth a copy, piece by piece', () => {
+    const scheduler = new Scheduler({ slots: 2, prefillTokens: 7 });
+    for (const id of [1, 2]) scheduler.add({ id, tokens: [...shared.slice(0, 20), ...prompt(id, 2)], maxTokens: 60 });
+    expect(history(scheduler, 4)).toEqual(['1x7', '1x7', '1x7', '1x1 2x2']);
+    expect(scheduler.cachedTokens(2)).toBe(20);
+  });
+
   it('leave a place in full rows, where batches write that pass through them', () => {
     const scheduler = new Scheduler({ slots: 2, prefillTokens: 64, blocks: 4 });
     add(scheduler, 1, 32, { maxTokens: 33 });
