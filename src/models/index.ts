@@ -137,7 +137,7 @@ export { keptCount, keptValues, maskFlags, sparseBytes, sparsePieces, sparseSlot
 export { tableHeadPath } from './token-embedding.ts';
 export {
   type BlockStack,
-  sideAxis,
+  sideAxes,
   type UnitAxis,
   type UnitKind,
   type UnitSide,
