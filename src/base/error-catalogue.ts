@@ -68,6 +68,7 @@ export const errorCatalogue = {
   bad_name: entry('INVALID_ARGUMENT', 'Use letters, digits, dot, dash and underscore, at most 128 characters.'),
   store_in_use: entry('FAILED_PRECONDITION', 'Stop the other process, or choose another store.'),
   job_not_found: entry('NOT_FOUND', 'List the jobs with `athanor jobs`.'),
+  wrong_task: entry('FAILED_PRECONDITION', 'Use the call that the message names, or another model.'),
   wrong_state: entry('FAILED_PRECONDITION', 'Look at the state of the job or model first.'),
   context_too_long: entry('INVALID_ARGUMENT', 'Shorten the prompt or ask for fewer tokens.'),
   message_too_large: entry('RESOURCE_EXHAUSTED', 'Send the data as a chunk stream.'),

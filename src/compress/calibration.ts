@@ -1,4 +1,5 @@
 // What methods learn from sample data: inputs of layers, gradients, and the loss of changed models, accumulated on the engine.
+import { totalmem } from 'node:os';
 import { at, chosen, type OperationContext, throwIfCancelled } from '#base';
 import type { DeviceBuffer, Engine, Program } from '#engine';
 import { GraphBuilder, optimizeGraph, type Value } from '#graph';
@@ -14,10 +15,10 @@ import {
   calibrationNetwork,
 } from './calibration-windows.ts';
 import { type GradientStatistic, gradientStatistics, gradientSum } from './gradient-statistics.ts';
-import { type InputStatistic, type InputTap, inputStatistics, inputTaps } from './input-taps.ts';
+import { type InputStatistic, inputStatistics, type LayerTap, layerTaps } from './input-taps.ts';
 import { LossProbe } from './loss-probe.ts';
 
-/** H = XᵀX of one input, and the layers that it goes into. */
+/** H = XᵀX of one input, and the layers that it goes into; or the same of the outputs of one layer, where those were asked for. */
 export interface InputMoments {
   /** Paths of the weights that read this input: one, or several such as query, key and value. */
   readonly paths: readonly string[];
@@ -26,6 +27,17 @@ export interface InputMoments {
   readonly width: number;
   /** N, the number of rows of X: of a weight that several layers share those of all of them. */
   readonly tokens: number;
+  /** Set where X is what the layer answered, not what it read. */
+  readonly ofOutputs?: true;
+}
+
+/** Which moments are wanted. */
+export interface MomentOptions {
+  /**
+   * Paths of weights W whose outputs' moments (X·W)ᵀ(X·W) [n, n] will do in place of their inputs': where n is the smaller side, they cost
+   * little, and a decomposition of W needs no more. An answer says which it is.
+   */
+  readonly ofOutputs?: ReadonlySet<string>;
 }
 
 /** Σ|x| of each channel of one input. */
@@ -63,7 +75,7 @@ export interface Calibration {
    * Every path comes exactly once. The values depend on the model and the data only, not on the grouping.
    * @throws AppError `not_enough_samples` without any token | `bad_weights` where an activation is not finite | `cancelled`
    */
-  inputMoments(model: Model, paths: readonly string[], context: OperationContext): AsyncIterable<InputMoments>;
+  inputMoments(model: Model, paths: readonly string[], context: OperationContext, options?: MomentOptions): AsyncIterable<InputMoments>;
   /** Their mean magnitudes, in the same way. */
   inputMagnitudes(model: Model, paths: readonly string[], context: OperationContext): AsyncIterable<InputMagnitudes>;
   /** What the loss says of these linear layers, in the same way. @throws AppError `unsupported` too, for data without answers (`WindowNetwork`) */
@@ -95,14 +107,14 @@ export interface Calibration {
 }
 
 export interface WindowCalibrationOptions {
-  /** Room for the moments of one pass over the data; as many layers as fit share a pass. Default 1 GiB. */
+  /** Room for the moments of one pass over the data; as many layers as fit share a pass. Default 4 GiB, or a quarter of the machine's memory. */
   readonly memoryBytes?: number;
   /** Windows of one pass, where that is known: for progress. */
   readonly windows?: number;
 }
 
-/** Room for the sums of one pass where nobody says how much there is. */
-export const largestCalibrationBytes = 1 << 30;
+/** Room for the sums of one pass where nobody says how much there is: every further pass runs the model once more. */
+export const largestCalibrationBytes = Math.min(4 * 2 ** 30, Math.floor(totalmem() / 4));
 
 /** A sum in float64: two on the device, and one on the host when the pass ends. */
 function sumBytes(elements: number): number {
@@ -127,9 +139,20 @@ export class WindowCalibration implements Calibration {
     return this.#windows();
   }
 
-  async *inputMoments(model: Model, paths: readonly string[], context: OperationContext): AsyncGenerator<InputMoments> {
-    for await (const { tap, sum, rows } of this.#inputs(model, paths, 'moments', context))
-      yield { paths: tap.paths, gram: sum, width: tap.width, tokens: rows };
+  async *inputMoments(
+    model: Model,
+    paths: readonly string[],
+    context: OperationContext,
+    { ofOutputs = new Set() }: MomentOptions = {},
+  ): AsyncGenerator<InputMoments> {
+    for await (const { tap, sum, rows } of this.#inputs(model, paths, 'moments', context, ofOutputs))
+      yield {
+        paths: tap.paths,
+        gram: sum,
+        width: tap.width,
+        tokens: rows,
+        ...(tap.paths.some((path) => ofOutputs.has(path)) ? { ofOutputs: true } : {}),
+      };
   }
 
   async *inputMagnitudes(model: Model, paths: readonly string[], context: OperationContext): AsyncGenerator<InputMagnitudes> {
@@ -137,18 +160,24 @@ export class WindowCalibration implements Calibration {
       yield { paths: tap.paths, sums: sum, tokens: rows };
   }
 
-  async *#inputs(model: Model, paths: readonly string[], kind: InputStatistic, context: OperationContext) {
+  async *#inputs(
+    model: Model,
+    paths: readonly string[],
+    kind: InputStatistic,
+    context: OperationContext,
+    ofOutputs: ReadonlySet<string> = new Set(),
+  ) {
     const { shape, of, finish } = inputStatistics[kind];
     const specs = parameterSpecs(model);
-    const bytes = (path: string): number => sumBytes(sizeOf(shape(at(specs.get(path)?.shape ?? [], 0))));
+    const bytes = (path: string): number => sumBytes(sizeOf(shape(at(specs.get(path)?.shape ?? [], ofOutputs.has(path) ? 1 : 0))));
     for await (const { group, weights, phase } of this.#groups(model, paths, bytes)) {
-      let taps: InputTap[] = [];
+      let taps: LayerTap[] = [];
       const running = (network: CalibrationNetwork): Running[] => {
-        taps = inputTaps(model, network, group);
-        return taps.map(({ inputs, width, numRows }) => ({
+        taps = layerTaps(model, network, group, ofOutputs);
+        return taps.map(({ values, width, numRows }) => ({
           shape: shape(width),
           numRows,
-          next: (b, before) => inputs.reduce((sum, input) => b.add(sum, of(b, network.rows(b, input), width)), before),
+          next: (b, before) => values.reduce((sum, value) => b.add(sum, of(b, network.rows(b, value), width)), before),
         }));
       };
       const { results, rows } = await runPass(this.#pass(model, weights, phase), hasHead(model, group), running, context);

@@ -1,45 +1,51 @@
-// The inputs of linear layers that calibration sums over, and what it sums of them.
+// The inputs and outputs of linear layers that calibration sums over, and what it sums of them.
 import { at, invariant } from '#base';
 import type { GraphBuilder, Value } from '#graph';
 import { type ModelDeclaration, sharedUsers } from '#models';
 import type { Dim } from '#tensor';
 import type { CalibrationNetwork } from './calibration-windows.ts';
 
-/** Inputs whose moments are one sum, and the layers that read them. */
-export interface InputTap {
+/** Values whose moments are one sum, and the layers that read them; or the outputs of one layer. */
+export interface LayerTap {
   /** Several where one weight is applied in several places. */
-  readonly inputs: readonly Value[];
+  readonly values: readonly Value[];
   readonly paths: string[];
   readonly width: number;
-  /** Of each input, in the symbols of a window. */
+  /** Of each value, in the symbols of a window. */
   readonly numRows: readonly Dim[];
 }
 
-/** The inputs that are asked for; layers that read the same values share one sum. */
-export function inputTaps(model: ModelDeclaration, { net, numRows }: CalibrationNetwork, paths: readonly string[]): InputTap[] {
+/** The inputs that are asked for, or the outputs of the layers in `ofOutputs`; layers that read the same values share one sum. */
+export function layerTaps(
+  model: ModelDeclaration,
+  { net, numRows }: CalibrationNetwork,
+  paths: readonly string[],
+  ofOutputs: ReadonlySet<string>,
+): LayerTap[] {
   const users = sharedUsers(model);
-  const taps = new Map<string, InputTap>();
+  const taps = new Map<string, LayerTap>();
   const numbers = new Map<Value, number>();
   const numberOf = (value: Value): number => {
     numbers.set(value, numbers.get(value) ?? numbers.size);
     return numbers.get(value) ?? 0;
   };
   for (const path of paths) {
-    const inputs = [path, ...(users.get(path) ?? [])].flatMap((use) => {
-      const found = net.linearInputs.get(use);
+    const records = ofOutputs.has(path) ? net.linearOutputs : net.linearInputs;
+    const values = [path, ...(users.get(path) ?? [])].flatMap((use) => {
+      const found = records.get(use);
       invariant(found !== undefined, `${use} is not the weight of a linear layer`);
       return found;
     });
-    const key = inputs.map(numberOf).join();
+    const key = values.map(numberOf).join();
     const known = taps.get(key);
     if (known !== undefined) {
       known.paths.push(path);
       continue;
     }
-    const first = at(inputs, 0);
+    const first = at(values, 0);
     const width = at(first.shape, first.shape.length - 1);
-    invariant(typeof width === 'number', `${path}: the width of its input is not known`);
-    taps.set(key, { inputs, paths: [path], width, numRows: inputs.map(numRows) });
+    invariant(typeof width === 'number', `${path}: the width of this layer is not known`);
+    taps.set(key, { values, paths: [path], width, numRows: values.map(numRows) });
   }
   return [...taps.values()];
 }

@@ -2,7 +2,16 @@
 export { failureOf, failureToError } from './failure.ts';
 export { allHandlers } from './handlers/all-handlers.ts';
 export { keptExportFolder } from './handlers/export.ts';
-export { HubInference, type InferenceBackend } from './inference.ts';
+export {
+  type FinishReason,
+  type GenerationEvent,
+  type GenerationRequest,
+  HubInference,
+  type InferenceBackend,
+  type LikelyToken,
+  type TokenLogprobs,
+  type Usage,
+} from './inference.ts';
 export {
   isFinal,
   type JobContext,
@@ -17,6 +26,7 @@ export {
 } from './job.ts';
 export { JobRunner, type JobRunnerOptions } from './job-runner.ts';
 export { JobStore } from './job-store.ts';
+export type { ModelDescription, NamedToken } from './model-description.ts';
 export { ModelHub, type ModelLease, type ModelResource } from './model-hub.ts';
 export { recipeNames } from './named-recipes.ts';
 export type { EvaluationReport, ExportResult, ImportResult, JobKind, JobResults, ModelRecord } from './results.ts';

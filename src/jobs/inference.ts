@@ -1,18 +1,42 @@
-// Using the models of the hub: generating, scoring, tokenizing.
+// Using the models of the hub: generating, scoring, classifying, embedding, filling in masks, tokenizing.
 import { AppError, type OperationContext } from '#base';
 import type { Engine } from '#engine';
 import { ContinuationScorer, type ScoreRequest, type ScoreResult } from '#evaluate';
-import { type GenerationEvent, type GenerationRequest, LoadedModel } from '#serve';
+import {
+  type Classifications,
+  type ClassifierInput,
+  type Embedding,
+  type EmbedOptions,
+  type FilledMasks,
+  type FillMaskOptions,
+  type GenerationEvent,
+  type GenerationRequest,
+  LoadedEncoder,
+  LoadedModel,
+  requireTask,
+  type TaskCall,
+} from '#serve';
+import { describeModel, type ModelDescription } from './model-description.ts';
 import type { ModelHub, ModelLease } from './model-hub.ts';
 
-/** What the edge needs of models that answer at once. */
+export type { FinishReason, GenerationEvent, GenerationRequest, LikelyToken, TokenLogprobs, Usage } from '#serve';
+
+/** What the edge needs of models that answer at once. Every method refuses a model of another task with `wrong_task`. */
 export interface InferenceBackend {
   /** One event a token, then `finished`; leaving the loop frees the model's slot. @throws AppError as `LoadedModel.generate` */
   generate(model: string, request: GenerationRequest, signal: AbortSignal): AsyncIterable<GenerationEvent>;
   /** @throws AppError as `ContinuationScorer.score` */
   score(model: string, requests: readonly ScoreRequest[], context: OperationContext): Promise<readonly ScoreResult[]>;
+  /** @throws AppError as `LoadedEncoder.classify` */
+  classify(model: string, inputs: readonly ClassifierInput[], context: OperationContext): Promise<Classifications>;
+  /** @throws AppError as `LoadedEncoder.embed` */
+  embed(model: string, texts: readonly string[], options: EmbedOptions, context: OperationContext): Promise<readonly Embedding[]>;
+  /** @throws AppError as `LoadedEncoder.fillMask` */
+  fillMask(model: string, texts: readonly string[], options: FillMaskOptions, context: OperationContext): Promise<readonly FilledMasks[]>;
   tokenize(model: string, text: string): Promise<Int32Array>;
   detokenize(model: string, ids: ArrayLike<number>): Promise<string>;
+  /** @throws AppError `bad_name` | `model_not_found` | `bad_artefact` */
+  describe(model: string): Promise<ModelDescription>;
 }
 
 /** Loads what is asked for and keeps programs with the model until it is unloaded. */
@@ -28,6 +52,7 @@ export class HubInference implements InferenceBackend {
   async *generate(model: string, request: GenerationRequest, signal: AbortSignal): AsyncGenerator<GenerationEvent> {
     const lease = await this.#hub.acquire(model);
     try {
+      requireTask(lease.reference, lease.model.config, 'generate');
       const generator = await this.#generator(lease);
       yield* generator.generate(request, signal);
     } finally {
@@ -36,7 +61,22 @@ export class HubInference implements InferenceBackend {
   }
 
   score(model: string, requests: readonly ScoreRequest[], context: OperationContext): Promise<readonly ScoreResult[]> {
-    return this.#hub.using(model, async (lease) => (await this.#scorer(lease)).score(requests, context));
+    return this.#hub.using(model, async (lease) => {
+      requireTask(lease.reference, lease.model.config, 'score');
+      return (await this.#scorer(lease)).score(requests, context);
+    });
+  }
+
+  classify(model: string, inputs: readonly ClassifierInput[], context: OperationContext): Promise<Classifications> {
+    return this.#encoding(model, 'classify', (encoder) => encoder.classify(inputs, context));
+  }
+
+  embed(model: string, texts: readonly string[], options: EmbedOptions, context: OperationContext): Promise<readonly Embedding[]> {
+    return this.#encoding(model, 'embed', (encoder) => encoder.embed(texts, options, context));
+  }
+
+  fillMask(model: string, texts: readonly string[], options: FillMaskOptions, context: OperationContext): Promise<readonly FilledMasks[]> {
+    return this.#encoding(model, 'fillMask', (encoder) => encoder.fillMask(texts, options, context));
   }
 
   tokenize(model: string, text: string): Promise<Int32Array> {
@@ -54,10 +94,29 @@ export class HubInference implements InferenceBackend {
     });
   }
 
+  describe(model: string): Promise<ModelDescription> {
+    return this.#hub.using(model, async ({ reference, model: { config }, tokenizer }) => describeModel(reference, config, tokenizer));
+  }
+
   #generator(lease: ModelLease): Promise<LoadedModel> {
     return lease.resource('generator', async () => {
       const value = await LoadedModel.load(this.#engine, lease.model, { tokenizer: lease.tokenizer, name: lease.reference });
       return { value, residentBytes: value.memory().weightBytes, release: () => value.unload() };
+    });
+  }
+
+  #encoding<Result>(model: string, call: TaskCall, work: (encoder: LoadedEncoder) => Promise<Result>): Promise<Result> {
+    return this.#hub.using(model, async (lease) => {
+      // Before the weights are on the device.
+      requireTask(lease.reference, lease.model.config, call);
+      return work(await this.#encoder(lease));
+    });
+  }
+
+  #encoder(lease: ModelLease): Promise<LoadedEncoder> {
+    return lease.resource('encoder', async () => {
+      const value = await LoadedEncoder.load(this.#engine, lease.model, { tokenizer: lease.tokenizer, name: lease.reference });
+      return { value, residentBytes: value.weightBytes, release: () => value.unload() };
     });
   }
 

@@ -8,8 +8,11 @@ export type ModelTask =
   | { readonly kind: 'masked' }
   /** One of the labels for the whole text. */
   | { readonly kind: 'classify'; readonly labels: readonly string[] }
-  /** A vector for the whole text: the mean of its tokens' or that of the first token, at length 1 if `normalize`. */
-  | { readonly kind: 'embed'; readonly pooling: 'mean' | 'first'; readonly normalize: boolean };
+  /**
+   * A vector for the whole text: the mean of its tokens' or that of the first token, at length 1 if `normalize`. Longer texts than
+   * `maxTokens` are cut to it, special tokens included; the model's positions when absent.
+   */
+  | { readonly kind: 'embed'; readonly pooling: 'mean' | 'first'; readonly normalize: boolean; readonly maxTokens?: number };
 
 /** Sizes of one block in a model whose blocks differ. */
 export interface LayerShape {

@@ -124,6 +124,20 @@ export function buildEncoderGraph(model: ModelDeclaration, sizes: BatchSizes): G
   return b.graph(encoderOutputs(b, model, net, net.hidden(inputs.tokens), inputs));
 }
 
+/**
+ * tokens int64 [B, T], mask bool [B, T] (and tokenTypes int64 [B, T]), logitRows int64 [M] (places in [B*T]) -> logits [M, V].
+ *
+ * Only the tokens that were hidden meet the vocabulary.
+ * @throws AppError `context_too_long` | `unsupported` for a model that fills in no tokens
+ */
+export function buildMaskGraph(model: ModelDeclaration, sizes: BatchSizes): Graph {
+  const b = new GraphBuilder();
+  const inputs = encoderInputs(b, model, sizes);
+  const net = encoderNetwork(b, model, inputs);
+  const rows = b.gather(net.hidden(inputs.tokens), b.input(graphNames.logitRows, 'int64', ['M'])); // [M, D]
+  return b.graph({ [graphNames.logits]: net.logits(rows) });
+}
+
 /** The graph that says what a model answers, for every task; texts of generating models are not padded. Encoder-decoders read pairs, with sources as long as the targets unless the sizes say otherwise. */
 export function buildTaskGraph(model: ModelDeclaration, sizes: BatchSizes & Partial<PairSizes>): Graph {
   if (isEncoderDecoder(model.config)) return buildPairLogitsGraph(model, { sourceLength: sizes.length, ...sizes });

@@ -1,7 +1,7 @@
 // Decoding with a cache for models whose positions halt: one graph a part, so that nothing runs once every position has halted.
 import { at, invariant } from '#base';
 import { type Graph, GraphBuilder, topologicalOrder, type Value } from '#graph';
-import { addDims, type Dim, float32, type HostTensor, multiplyDims } from '#tensor';
+import { type Dim, float32, type HostTensor, multiplyDims } from '#tensor';
 import { addSignals, firstHaltingState, type HaltingState, haltingStep, stepSignal } from './depth.ts';
 import { graphNames } from './graph-names.ts';
 import type { ModelDeclaration } from './model.ts';
@@ -32,7 +32,7 @@ export interface HaltingGraphs {
   readonly step: Graph;
   /** A state -> only the cache of the step, for positions that have all halted: others will read them there. */
   readonly fill: Graph;
-  /** The output -> logits of the last column, [B, V]. */
+  /** The output -> logits of the rows that `logitRows` int64 [M] names, [M, V]. */
   readonly end: Graph;
 }
 
@@ -104,9 +104,8 @@ function buildPart(
   });
   const hidden = net.hidden(tokens);
   if (outputs !== undefined) return onlyUsed(b.graph({ ...outputs, ...Object.fromEntries(net.presents) }));
-  const { width: D } = model.config;
-  const last = b.slice(b.reshape(hidden, [B, T, D]), 1, addDims(T, -1), T);
-  return onlyUsed(b.graph({ [graphNames.logits]: net.logits(b.reshape(last, [B, D])) }));
+  const rows = b.gather(hidden, b.input(graphNames.logitRows, 'int64', ['M']));
+  return onlyUsed(b.graph({ [graphNames.logits]: net.logits(rows) }));
 }
 
 /** Without the inputs of what was built and left out: weights that are handed over must be there to be replaced. */

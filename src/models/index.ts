@@ -49,6 +49,7 @@ export {
 } from './encoder-decoder-graphs.ts';
 export {
   buildEncoderGraph,
+  buildMaskGraph,
   buildTaskGraph,
   type EncoderInputs,
   encoderInputs,

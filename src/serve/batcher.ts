@@ -5,13 +5,16 @@ import type { Generation } from './generation.ts';
 import type { FinishReason, GenerationEvent } from './request.ts';
 import { Scheduler, type SchedulerGauges, type SchedulerOptions, type SequenceId, type Share } from './scheduler.ts';
 
+/** After which tokens of a share the logits are of use: after none in a piece of a prompt that goes on. */
+export type WantedLogits = 'none' | 'last' | 'all';
+
 /** Tokens of one sequence that a step runs. */
 export interface StepShare {
   readonly id: SequenceId;
-  /** They follow those that ran before. */
   readonly tokens: readonly number[];
-  /** False for a piece of a prompt that goes on: its logits are of no use. */
-  readonly wantsLogits: boolean;
+  /** Position of the first of them; what ran there and after is forgotten. @default after those that ran before */
+  readonly start?: number;
+  readonly wantsLogits: WantedLogits;
 }
 
 /** What runs steps; the scheduler's limit on plans holds for `shares`. */
@@ -20,7 +23,8 @@ export interface StepExecutor {
    * Runs tokens and extends the caches. Calls do not overlap.
    *
    * @param signal - of the request, where the step serves only one
-   * @returns the logits [V] after the last token of each share that wants them, and the error of each share that could not take part
+   * @returns the logits of each share that wants them, [V] of the last token or [T, V] of all, and the error of each share that could not
+   * take part
    * @throws AppError when the step failed for all
    */
   run(shares: readonly StepShare[], signal?: AbortSignal): Promise<ReadonlyMap<SequenceId, Float32Array | AppError>>;
@@ -104,37 +108,45 @@ export class Batcher {
     const [first, ...others] = plan;
     const only = first === undefined || others.length > 0 ? undefined : this.#known(first.id);
     const results = await this.#executor.run(shares, only?.signal).catch((thrown: unknown) => AppError.from(thrown));
-    for (const share of plan) this.#ran(share, results instanceof AppError ? results : results.get(share.id));
+    for (const share of shares) await this.#ran(share, results instanceof AppError ? results : results.get(share.id));
   }
 
   #shareOf({ id, numTokens }: Share): StepShare {
     const { generation, numRun } = this.#known(id);
+    if (numRun === 0) generation.begin();
     const tokens = generation.tokens(numRun, numTokens);
-    return { id, tokens, wantsLogits: numRun + numTokens >= generation.promptTokens };
+    return { id, tokens, wantsLogits: generation.wants(numRun, numTokens) };
   }
 
-  #ran(share: Share, result: Float32Array | AppError | undefined): void {
-    const served = this.#served.get(share.id);
+  async #ran({ id, tokens, wantsLogits }: StepShare, result: Float32Array | AppError | undefined): Promise<void> {
+    const served = this.#served.get(id);
     // Cancelled meanwhile: it has ended already.
     if (served === undefined) return;
     if (result instanceof AppError) {
-      this.#fail(share.id, result);
+      this.#fail(id, result);
       return;
     }
-    served.numRun += share.numTokens;
-    if (!this.#scheduler.ran(share)) return;
-    invariant(result !== undefined, `sequence ${share.id} ran without logits`);
+    const start = served.numRun;
+    served.numRun += tokens.length;
+    const isReady = this.#scheduler.ran({ id, numTokens: tokens.length });
+    if (wantsLogits === 'none') return;
     try {
-      const events = served.generation.accept(result);
-      const isEnd = events.some(({ kind }) => kind === 'finished');
-      // Slots are free before the caller hears of the end.
-      if (isEnd) this.#forget(share.id);
-      else this.#scheduler.extend(share.id);
-      for (const event of events) served.events.push(event);
-      if (isEnd) served.events.end();
+      invariant(result !== undefined, `sequence ${id} ran without logits`);
+      const last = wantsLogits === 'last' ? result : await served.generation.readPrompt(start, result, tokens.length);
+      if (isReady && this.#served.has(id)) this.#accept(id, served, last);
     } catch (thrown) {
-      this.#fail(share.id, AppError.from(thrown));
+      this.#fail(id, AppError.from(thrown));
     }
+  }
+
+  #accept(id: SequenceId, { generation, events }: Served, logits: Float32Array): void {
+    const made = generation.accept(logits);
+    const isEnd = made.some(({ kind }) => kind === 'finished');
+    // Slots are free before the caller hears of the end.
+    if (isEnd) this.#forget(id);
+    else this.#scheduler.extend(id);
+    for (const event of made) events.push(event);
+    if (isEnd) events.end();
   }
 
   #known(id: SequenceId): Served {

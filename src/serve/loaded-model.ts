@@ -4,9 +4,11 @@ import type { DeviceBuffer, Engine } from '#engine';
 import { fastestForm, type Model, type ModelConfig } from '#models';
 import type { Tokenizer } from '#text';
 import { Batcher } from './batcher.ts';
+import { checkRequest } from './check-request.ts';
+import { continuations } from './continuations.ts';
 import { Generation } from './generation.ts';
 import { ModelRunner } from './model-runner.ts';
-import { checkRequest, type GenerationEvent, type GenerationRequest } from './request.ts';
+import type { GenerationEvent, GenerationRequest } from './request.ts';
 import type { SchedulerGauges } from './scheduler.ts';
 
 export interface LoadOptions {
@@ -35,7 +37,10 @@ export interface LoadedModelMemory extends SchedulerGauges {
   readonly cacheBytes: number;
 }
 
-const defaults = { slots: 8, contextTokens: 2048, prefillTokens: 512 };
+const defaults = { slots: 8, prefillTokens: 512 };
+
+/** Positions that a prompt and its answer share where nobody says otherwise, unless the model has fewer. */
+export const defaultContextTokens = 2048;
 
 /** States: loaded → unloading (new requests are refused, those under way end) → unloaded. */
 export class LoadedModel {
@@ -66,7 +71,7 @@ export class LoadedModel {
    */
   static async load(engine: Engine, model: Model, options: LoadOptions): Promise<LoadedModel> {
     const { tokenizer, name = 'model', slots = defaults.slots, prefillTokens = defaults.prefillTokens, weights } = options;
-    const wanted = options.contextTokens ?? defaults.contextTokens;
+    const wanted = options.contextTokens ?? defaultContextTokens;
     if (!Number.isInteger(wanted) || wanted < 2)
       throw new AppError('invalid_argument', `contextTokens: must be a whole number of at least 2, got ${wanted}.`, {
         details: { field: 'contextTokens' },
@@ -94,7 +99,7 @@ export class LoadedModel {
   /**
    * Continues a prompt. The request is checked and takes its place at the call; any number of calls run side by side.
    *
-   * The events are one for each token, then `finished`. Aborting the signal (a deadline is `AbortSignal.timeout`) ends with reason `cancelled`;
+   * The events are one for each token, then `finished`; those of several continuations come as they are made. Aborting the signal (a deadline is `AbortSignal.timeout`) ends with reason `cancelled`;
    * leaving the loop does so unheard. Either frees the slot at once.
    *
    * @throws AppError at the call: `invalid_argument` | `context_too_long` | `unavailable`; while iterating: `unavailable` (unloaded) |
@@ -102,7 +107,12 @@ export class LoadedModel {
    */
   generate(request: GenerationRequest, signal?: AbortSignal): AsyncIterableIterator<GenerationEvent> {
     const checked = checkRequest(request, this.config, this.tokenizer, this.contextTokens);
-    return this.#batcher.submit(new Generation(checked, this.tokenizer, this.#clock), signal);
+    const { n, bestOf, logprobs } = checked;
+    // The best are found by their log probabilities.
+    const needed = bestOf > n ? { ...checked, logprobs: logprobs ?? 0 } : checked;
+    const start = (index: number): AsyncIterableIterator<GenerationEvent> =>
+      this.#batcher.submit(new Generation(needed, this.tokenizer, this.#clock, index), signal);
+    return bestOf === 1 ? start(0) : continuations({ n, bestOf, showsLogprobs: logprobs !== undefined }, start);
   }
 
   memory(): LoadedModelMemory {

@@ -92,7 +92,7 @@ export class ModelRunner implements StepExecutor {
 
   async #runAlone(share: StepShare, signal: AbortSignal | undefined): Promise<StepResults> {
     this.#admit(share.id);
-    const logits = await this.#runRows([this.#row(share)], this.#caches.own(share.id), share.wantsLogits, signal);
+    const logits = await this.#runRows([this.#row(share)], this.#caches.own(share.id), wantedRows(share), signal);
     this.#extend(share);
     return new Map(logits === undefined ? [] : [[share.id, logits]]);
   }
@@ -117,22 +117,22 @@ export class ModelRunner implements StepExecutor {
       // A row that has nothing to run writes where its next token will: nothing that counts is lost.
       return share === undefined ? { tokens: [0], start: id === undefined ? 0 : this.#length(id) } : this.#row(share);
     });
-    const wantsLogits = shares.some((share) => share.wantsLogits);
-    const logits = await this.#runRows(batch, cache, wantsLogits, signal);
+    const isWanted = shares.some(({ wantsLogits }) => wantsLogits !== 'none');
+    const logits = await this.#runRows(batch, cache, isWanted ? [...rows.keys()] : [], signal);
     const V = this.#vocabularySize;
     for (const share of shareById.values()) {
       this.#extend(share);
       const row = rows.indexOf(share.id);
-      if (logits !== undefined && share.wantsLogits) results.set(share.id, logits.subarray(row * V, (row + 1) * V));
+      if (logits !== undefined && share.wantsLogits !== 'none') results.set(share.id, logits.subarray(row * V, (row + 1) * V));
     }
     return results;
   }
 
-  /** Rows of one length T. Returns the logits after the last token of each, [B*V]. */
+  /** Rows of one length T. Returns the logits after the tokens `logitRows` of [B*T], [M*V]; nothing where there are none. */
   async #runRows(
     rows: readonly Row[],
     cache: CacheBinding,
-    wantsLogits: boolean,
+    logitRows: readonly number[],
     signal: AbortSignal | undefined,
   ): Promise<Float32Array | undefined> {
     const [B, T] = [rows.length, at(rows, 0).tokens.length];
@@ -154,10 +154,12 @@ export class ModelRunner implements StepExecutor {
         lengths.map((length) => length - 1),
       ),
       [graphNames.totalLength]: int32([1], [totalLength]),
+      // Kernels are not asked for results of no rows.
+      [graphNames.logitRows]: int64([Math.max(1, logitRows.length)], logitRows.length === 0 ? [0] : logitRows),
     };
     const logits = await this.#programs.run(inputs, cache, signal);
     try {
-      if (!wantsLogits) return undefined;
+      if (logitRows.length === 0) return undefined;
       const { data } = logits.read();
       invariant(data instanceof Float32Array, 'logits are float32');
       return data;
@@ -166,12 +168,14 @@ export class ModelRunner implements StepExecutor {
     }
   }
 
-  #row({ id, tokens }: StepShare): Row {
-    return { tokens, start: this.#length(id) };
+  #row({ id, tokens, start = this.#length(id) }: StepShare): Row {
+    invariant(start <= this.#length(id), `sequence ${id} goes on at ${start}, behind its ${this.#length(id)} tokens`);
+    return { tokens, start };
   }
 
-  #extend({ id, tokens }: StepShare): void {
-    this.#lengths.set(id, this.#length(id) + tokens.length);
+  #extend(share: StepShare): void {
+    const { start, tokens } = this.#row(share);
+    this.#lengths.set(share.id, start + tokens.length);
   }
 
   #length(id: SequenceId): number {
@@ -179,4 +183,10 @@ export class ModelRunner implements StepExecutor {
     invariant(length !== undefined, `sequence ${id} is not in the runner`);
     return length;
   }
+}
+
+/** Of a share that runs alone. */
+function wantedRows({ tokens, wantsLogits }: StepShare): number[] {
+  if (wantsLogits === 'none') return [];
+  return wantsLogits === 'all' ? [...tokens.keys()] : [tokens.length - 1];
 }

@@ -1,45 +1,105 @@
 // What a caller asks for and what comes back.
-import { AppError, at } from '#base';
-import type { ModelConfig } from '#models';
-import type { Tokenizer } from '#text';
-import type { SampledToken, SamplingOptions } from './sampler.ts';
+import type { SamplingOptions } from './sampling-options.ts';
 
 export interface GenerationRequest {
   /** Text, tokenized with what the tokenizer puts around a prompt; or ids, taken as they are. */
   readonly prompt: string | ArrayLike<number>;
   /** Cut to what the context still holds. @default 128 */
   readonly maxNewTokens?: number;
+  /** The end token and the stop tokens cannot be drawn before so many tokens. @default 0 */
+  readonly minNewTokens?: number;
   /** @default greedy */
   readonly sampling?: SamplingOptions;
   /** Texts that end the generation; neither they nor what follows is sent. */
   readonly stop?: readonly string[];
+  /** Tokens that end the generation as the model's end token does, whatever `ignoreEnd` says. */
+  readonly stopTokenIds?: ArrayLike<number>;
   /** Go on past the model's end tokens. @default false */
   readonly ignoreEnd?: boolean;
+  /** Continuations to answer, 1 … 128; continuation i draws with the seed plus i. @default 1 */
+  readonly n?: number;
+  /**
+   * Continuations to generate, n … 128. Where that is more than `n`, the `n` of the largest mean log probability are answered, once all are
+   * complete. @default n
+   */
+  readonly bestOf?: number;
+  /** Answer the log probability of every token, and of so many likeliest ones at its place, 0 … 20. @default none */
+  readonly logprobs?: number;
+  /** The same for the tokens of the prompt, in a `prompt` event. @default none */
+  readonly promptLogprobs?: number;
+  /** Smaller numbers are served first. @default 0 */
+  readonly priority?: number;
+  /** Refuse the request if it waited so long for a place. */
+  readonly queueTimeoutMs?: number;
+  /** Name of a smaller model with the same tokenizer that proposes tokens, which this one checks several at a time. */
+  readonly draftModel?: string;
+  /** Tokens that it proposes at a time, 1 … 32. @default 4 */
+  readonly draftTokens?: number;
 }
 
-/** `end` an end token, `stop` a stop text, `length` as many tokens as asked for or as the context holds, `cancelled` by its signal. */
+/**
+ * `end` an end or stop token, `stop` a stop text, `length` as many tokens as asked for or as the context holds, `cancelled` by its signal.
+ */
 export type FinishReason = 'end' | 'stop' | 'length' | 'cancelled';
 
 export interface Usage {
   readonly promptTokens: number;
   /** All that were chosen, an end token included. */
   readonly generatedTokens: number;
+  /** From the call until its first tokens ran; absent where none did. Part of `firstTokenMs`. */
+  readonly queueMs?: number;
   /** From the call to the first token; absent where there was none. */
   readonly firstTokenMs?: number;
   /** From the call to the end, waiting included. */
   readonly totalMs: number;
+  /** Tokens of the prompt whose keys and values were there already. */
+  readonly cachedPromptTokens: number;
+  /** Tokens that a draft model proposed. */
+  readonly draftedTokens: number;
+  /** Proposed tokens that were taken. */
+  readonly acceptedTokens: number;
 }
 
-/** One event a token, and a last one. Texts joined are the whole text; text that was sent never changes. */
+/** A token and how likely the model itself takes it to be: before bias, penalties, temperature and filters. */
+export interface LikelyToken {
+  readonly id: number;
+  /** Of the token by itself. */
+  readonly text: string;
+  /** ln p */
+  readonly logProbability: number;
+}
+
+/** A token of the answer, or of the prompt, whose first token has no log probability. */
+export interface TokenLogprobs extends Omit<LikelyToken, 'logProbability'> {
+  readonly logProbability?: number;
+  /** The likeliest tokens at its place, likeliest first. */
+  readonly top: readonly LikelyToken[];
+}
+
+/**
+ * Where asked for, an event with the prompt's log probabilities; then for each continuation one event a token, and a last one. The texts
+ * of a continuation joined are its whole text; text that was sent never changes.
+ */
 export type GenerationEvent =
   | {
+      readonly kind: 'prompt';
+      readonly text: '';
+      /** One for each token of the prompt. */
+      readonly logprobs: readonly TokenLogprobs[];
+    }
+  | {
       readonly kind: 'token';
-      readonly token: SampledToken;
+      /** Which of the continuations. */
+      readonly index: number;
+      readonly token: { readonly id: number };
       /** What is final now; empty where a character or a possible stop text is not complete yet. */
       readonly text: string;
+      /** Where asked for. */
+      readonly logprobs?: TokenLogprobs;
     }
   | {
       readonly kind: 'finished';
+      readonly index: number;
       /** What was held back until now. */
       readonly text: string;
       readonly reason: FinishReason;
@@ -47,67 +107,3 @@ export type GenerationEvent =
       readonly stop?: string;
       readonly usage: Usage;
     };
-
-const defaultNewTokens = 128;
-
-/** A request with everything decided and checked. */
-export interface CheckedRequest {
-  readonly prompt: Int32Array;
-  readonly maxNewTokens: number;
-  readonly sampling: SamplingOptions;
-  readonly stop: readonly string[];
-  readonly endTokens: ReadonlySet<number>;
-}
-
-/**
- * Tokenizes and checks a request.
- *
- * An empty prompt becomes the begin token, or the end token where there is none.
- *
- * @param contextTokens - positions that prompt and answer share
- * @throws AppError `invalid_argument` | `context_too_long`
- */
-export function checkRequest(request: GenerationRequest, config: ModelConfig, tokenizer: Tokenizer, contextTokens: number): CheckedRequest {
-  const { maxNewTokens = defaultNewTokens, sampling = {}, stop = [], ignoreEnd = false } = request;
-  if (!Number.isInteger(maxNewTokens) || maxNewTokens < 1)
-    throw new AppError('invalid_argument', `maxNewTokens: must be a whole number of at least 1, got ${maxNewTokens}.`, {
-      details: { field: 'maxNewTokens' },
-    });
-  const prompt = promptTokens(request.prompt, config, tokenizer);
-  if (prompt.length >= contextTokens)
-    throw new AppError(
-      'context_too_long',
-      `prompt: ${prompt.length} tokens leave no room for an answer in a context of ${contextTokens}. Shorten the prompt.`,
-      { details: { promptTokens: prompt.length, contextTokens } },
-    );
-  return {
-    prompt,
-    maxNewTokens: Math.min(maxNewTokens, contextTokens - prompt.length),
-    sampling,
-    stop,
-    endTokens: new Set(ignoreEnd ? [] : endTokensOf(config, tokenizer)),
-  };
-}
-
-function endTokensOf(config: ModelConfig, tokenizer: Tokenizer): readonly number[] {
-  return config.endTokens.length > 0 ? config.endTokens : tokenizer.endTokens;
-}
-
-function promptTokens(prompt: GenerationRequest['prompt'], config: ModelConfig, tokenizer: Tokenizer): Int32Array {
-  const isText = typeof prompt === 'string';
-  const tokens = isText ? tokenizer.encode(prompt, { addSpecialTokens: true }) : Int32Array.from(prompt);
-  for (let index = 0; index < prompt.length && !isText; index++) {
-    const id = at(prompt, index);
-    if (!Number.isInteger(id) || id < 0 || id >= config.vocabularySize)
-      throw new AppError('invalid_argument', `prompt: token ${id} at position ${index} is outside 0..${config.vocabularySize - 1}.`, {
-        details: { field: 'prompt' },
-      });
-  }
-  if (tokens.length > 0) return tokens;
-  const first = config.beginToken ?? tokenizer.beginToken ?? endTokensOf(config, tokenizer)[0];
-  if (first === undefined)
-    throw new AppError('invalid_argument', 'prompt: is empty, and the model names no token to begin with. Give a prompt.', {
-      details: { field: 'prompt' },
-    });
-  return Int32Array.of(first);
-}

@@ -25,7 +25,7 @@ type Inputs = Readonly<Record<string, DeviceBuffer | HostTensor>>;
 export interface StepPrograms {
   /** Bytes of the weights, as graphs use them. */
   readonly weightBytes: number;
-  /** Runs tokens, positions and lengths through the model. Returns the logits of the last column, [B, V]; the caller releases them. */
+  /** Runs tokens, positions and lengths through the model. Returns the logits of the rows asked for, [M, V]; the caller releases them. */
   run(inputs: Inputs, cache: CacheBinding, signal: AbortSignal | undefined): Promise<DeviceBuffer>;
   release(): Promise<void>;
 }
@@ -43,7 +43,7 @@ export async function compileSteps(engine: Engine, model: Model, options: StepPr
   const { contextTokens } = options;
   const graphs: Readonly<Record<string, Graph>> = repeatsOneBlock(model)
     ? { ...buildHaltingGraphs(model, contextTokens) }
-    : { whole: buildDecodeGraph(model, { batch: 'B', length: 'T', room: contextTokens }) };
+    : { whole: buildDecodeGraph(model, { batch: 'B', length: 'T', room: contextTokens, logits: 'rows' }) };
   const compiled = new Map<string, Bound>();
   const held = new Map<string, number>();
   try {

@@ -15,6 +15,7 @@ export {
 export { openPairs, type PairOptions, type PairSource, pairsFromTexts, type TextPair } from './pair-set.ts';
 export type { SamplerCursor } from './seeded-order.ts';
 export {
+  type CutText,
   type EncodedText,
   encodeLabelled,
   type LabelledText,

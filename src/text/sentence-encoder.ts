@@ -12,6 +12,12 @@ export interface EncodedText {
   readonly types: Uint8Array;
 }
 
+/** A text that was encoded to at most so many tokens. */
+export interface CutText extends EncodedText {
+  /** Tokens that each part lost, of a pair the second's too. */
+  readonly cutTokens: readonly [number, number];
+}
+
 export interface LabelledText extends EncodedText {
   /** Index of the label. */
   readonly label: number;
@@ -34,7 +40,7 @@ export class SentenceEncoder {
   }
 
   /** Texts that are too long lose their ends; of a pair the longer one loses first. */
-  encode(text: string, pair?: string): EncodedText {
+  encode(text: string, pair?: string): CutText {
     const layout = this.#tokenizer.specialLayout(pair !== undefined);
     const encode = (part: string | undefined): Int32Array =>
       part === undefined ? new Int32Array(0) : this.#tokenizer.encode(part, { addSpecialTokens: false });
@@ -50,7 +56,11 @@ export class SentenceEncoder {
         types.push(item.type);
       }
     }
-    return { ids: Int32Array.from(ids), types: Uint8Array.from(types) };
+    return {
+      ids: Int32Array.from(ids),
+      types: Uint8Array.from(types),
+      cutTokens: [parts[0].length - lengths[0], parts[1].length - lengths[1]],
+    };
   }
 }
 
@@ -84,7 +94,8 @@ export async function encodeLabelled(
         'bad_data',
         `text ${index + 1}: label "${label}" is none of the model's: ${labels.join(', ')}. Name them in the task.`,
       );
-    texts.push({ ...encoder.encode(text, pair), label: number });
+    const { ids, types } = encoder.encode(text, pair);
+    texts.push({ ids, types, label: number });
     if (index % rowsPerTurn !== rowsPerTurn - 1) continue;
     throwIfCancelled(context.signal);
     context.report({ phase: 'tokenize', step: index + 1, total: rows.length });

@@ -43,6 +43,10 @@ export interface Tokenizer extends DecodingTable {
   readonly beginToken?: number;
   /** Ids that end a text; the first also separates documents. Empty when the files name none. */
   readonly endTokens: readonly number[];
+  /** Fills batches. */
+  readonly padToken?: number;
+  /** Stands in place of a token that the model is asked for. */
+  readonly maskToken?: number;
   /** The Jinja source, kept as text. */
   readonly chatTemplate?: string;
 
@@ -79,6 +83,8 @@ export function loadTokenizer(files: TokenizerFiles): Tokenizer {
   const pieces = compilePieces(file);
   const beginToken = configuredToken(file, config, 'bos_token');
   const endToken = configuredToken(file, config, 'eos_token') ?? file.idByToken.get('<|endoftext|>');
+  const padToken = file.idByToken.get(namedToken(config, 'pad_token') ?? '[PAD]');
+  const maskToken = file.idByToken.get(namedToken(config, 'mask_token') ?? '') ?? usualMask(file);
   const chatTemplate = files.chatTemplate ?? readChatTemplate(config);
   const layouts = { single: layoutOf(encoder, file, false), pair: layoutOf(encoder, file, true) };
   const tokenizer: Tokenizer = {
@@ -86,6 +92,8 @@ export function loadTokenizer(files: TokenizerFiles): Tokenizer {
     hash: tokenizerDigest(file),
     ...(beginToken === undefined ? {} : { beginToken }),
     endTokens: endToken === undefined ? [] : [endToken],
+    ...(padToken === undefined ? {} : { padToken }),
+    ...(maskToken === undefined ? {} : { maskToken }),
     ...(chatTemplate === undefined ? {} : { chatTemplate }),
     specialTokens: findSpecialTokens(file, config),
     pieces,
@@ -136,12 +144,24 @@ function layoutOf({ post_processor: processor }: Encoder, file: TokenizerFile, i
   });
 }
 
-/** A token named in tokenizer_config.json, as text or as an object with `content`. */
+/** Files without a configuration: what BERT's and RoBERTa's families call it, where it is a special token. */
+function usualMask({ addedTokens }: TokenizerFile): number | undefined {
+  return addedTokens.find(({ content, special }) => special && (content === '[MASK]' || content === '<mask>'))?.id;
+}
+
+/** The text of a token in tokenizer_config.json, written as text or as an object with `content`. */
+function namedToken(config: JsonObject, field: string): string | undefined {
+  const value = config[field];
+  const content = isObject(value) ? value['content'] : value;
+  return typeof content === 'string' ? content : undefined;
+}
+
+/** The id of a token named in tokenizer_config.json, which must be in the vocabulary. */
 function configuredToken(file: TokenizerFile, config: JsonObject, field: string): number | undefined {
   const value = config[field];
   if (value === undefined || value === null) return undefined;
-  const content = isObject(value) ? value['content'] : value;
-  if (typeof content !== 'string') throw badTokenizer(`tokenizer_config.json: ${field}`, 'must be a text, or an object with `content`.');
+  const content = namedToken(config, field);
+  if (content === undefined) throw badTokenizer(`tokenizer_config.json: ${field}`, 'must be a text, or an object with `content`.');
   const id = file.idByToken.get(content);
   if (id === undefined) throw badTokenizer(`tokenizer_config.json: ${field}`, `"${content}" is not in the vocabulary of tokenizer.json.`);
   return id;
@@ -150,9 +170,8 @@ function configuredToken(file: TokenizerFile, config: JsonObject, field: string)
 function findSpecialTokens(file: TokenizerFile, config: JsonObject): ReadonlySet<number> {
   const special = new Set(file.addedTokens.filter((token) => token.special).map((token) => token.id));
   for (const field of ['bos_token', 'eos_token', 'unk_token', 'pad_token', 'sep_token', 'cls_token', 'mask_token']) {
-    const value = config[field];
-    const content = isObject(value) ? value['content'] : value;
-    const id = typeof content === 'string' ? file.idByToken.get(content) : undefined;
+    const content = namedToken(config, field);
+    const id = content === undefined ? undefined : file.idByToken.get(content);
     if (id !== undefined) special.add(id);
   }
   const additional = config['additional_special_tokens'];

@@ -1,21 +1,25 @@
-// `npm test`: the TypeScript tests, then the Python client's, and one closing line that counts both.
+// `npm test`: the TypeScript tests, then those of the Python and the Go client, and one closing line that counts all.
 import { type SpawnOptions, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { addCounts, parseCounts, parseJunit, printCounts, type TestCounts } from '#test/counts';
+import { addCounts, parseCounts, parseGoTest, parseJunit, printCounts, type TestCounts } from '#test/counts';
 
 const root = resolve(import.meta.dirname, '../..');
 const oneFailure: TestCounts = { passed: 0, failed: 1, skipped: 0 };
 
-/** Runs a command, shows its output as it comes and returns it with the exit status. */
-function run(command: string, args: readonly string[], options: SpawnOptions = {}): Promise<{ status: number; output: string }> {
+/** Runs a command, shows its output as it comes (unless that is not for people) and returns it with the exit status. */
+function run(
+  command: string,
+  args: readonly string[],
+  { quiet = false, ...options }: SpawnOptions & { readonly quiet?: boolean } = {},
+): Promise<{ status: number; output: string }> {
   return new Promise((done, failed) => {
     const child = spawn(command, args, { cwd: root, ...options, stdio: ['ignore', 'pipe', 'inherit'] });
     let output = '';
     child.stdout?.setEncoding('utf8').on('data', (text: string) => {
       output += text;
-      process.stdout.write(text);
+      if (!quiet) process.stdout.write(text);
     });
     child.once('error', failed);
     child.once('close', (code) => done({ status: code ?? 1, output }));
@@ -80,8 +84,46 @@ async function testPython(): Promise<TestCounts> {
   }
 }
 
+/** Why the Go client cannot be tested here; undefined when it can. */
+function whyNoGo(folder: string): string | undefined {
+  const wanted = /^go (\d+)\.(\d+)/m.exec(readFileSync(join(folder, 'go.mod'), 'utf8'));
+  const found = /^go(\d+)\.(\d+)/.exec(spawnSync('go', ['env', 'GOVERSION'], { encoding: 'utf8' }).stdout ?? '');
+  if (wanted === null) return 'go.mod names no version of Go';
+  const number = (version: RegExpExecArray): number => Number(version[1]) * 1000 + Number(version[2]);
+  return found === null || number(found) < number(wanted) ? `Go ${wanted[1]}.${wanted[2]} or newer is not installed` : undefined;
+}
+
+async function testGo(): Promise<TestCounts> {
+  say('\nGo client tests');
+  const folder = join(root, 'clients/go');
+  const reason = whyNoGo(folder);
+  if (reason !== undefined) {
+    say(`skipped: clients/go: ${reason}`);
+    return { passed: 0, failed: 0, skipped: 1 };
+  }
+  const checks: readonly (readonly [name: string, command: string, args: readonly string[], isGood: (output: string) => boolean])[] = [
+    ['gofmt', 'gofmt', ['-l', '.'], (output) => output === ''],
+    ['go vet', 'go', ['vet', './...'], () => true],
+    ['generated code', './generate.sh', ['--check'], () => true],
+  ];
+  let counts: TestCounts = { passed: 0, failed: 0, skipped: 0 };
+  for (const [name, command, args, isGood] of checks) {
+    const { status, output } = await run(command, args, { cwd: folder });
+    const good = status === 0 && isGood(output);
+    if (!good) say(`failed: clients/go: ${name}`);
+    counts = addCounts(counts, good ? { passed: 1, failed: 0, skipped: 0 } : oneFailure);
+  }
+  const { status, output } = await run('go', ['test', '-json', '-timeout', '20m', './...'], { cwd: folder, quiet: true });
+  const tests = parseGoTest(output);
+  say(tests.report.trimEnd());
+  return addCounts(
+    addCounts(counts, tests.counts),
+    status !== 0 && tests.counts.failed === 0 ? oneFailure : { passed: 0, failed: 0, skipped: 0 },
+  );
+}
+
 const typescript = await testTypeScript();
 // Arguments choose TypeScript tests (`npm test -- test/unit/graph`): then only those run.
-const total = process.argv.length > 2 ? typescript : addCounts(typescript, await testPython());
+const total = process.argv.length > 2 ? typescript : [typescript, await testPython(), await testGo()].reduce(addCounts);
 process.exitCode = total.failed > 0 ? 1 : 0;
 say(`\n${printCounts(total)}`);

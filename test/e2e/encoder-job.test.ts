@@ -76,8 +76,16 @@ describe('an encoder on the server', () => {
   });
 
   it.each([
-    ['generate', () => drain(client.serverStream(client.protocol.inference.Generate, { model: 'reader', text: 'the', maxNewTokens: 2 }))],
-    ['score', () => client.unary(client.protocol.inference.Score, { model: 'reader', pairs: [{ context: 'the', continuation: ' old' }] })],
+    ['Generate', () => drain(client.serverStream(client.protocol.inference.Generate, { model: 'reader', text: 'the', maxNewTokens: 2 }))],
+    ['Score', () => client.unary(client.protocol.inference.Score, { model: 'reader', pairs: [{ context: 'the', continuation: ' old' }] })],
+    ['Embed', () => client.unary(client.protocol.inference.Embed, { model: 'reader', texts: ['the'] })],
+    ['FillMask', () => client.unary(client.protocol.inference.FillMask, { model: 'reader', texts: ['the [MASK]'] })],
+  ])('refuses %s, and says which call it answers', async (call, attempt) => {
+    const problem = { code: 'wrong_task', message: expect.stringMatching(new RegExp(`is a classifier; ${call} needs .* Call Classify`)) };
+    await expect(attempt()).rejects.toMatchObject(problem);
+  });
+
+  it.each([
     [
       'evaluate',
       () => resultOf(client.serverStream(client.protocol.evaluation.Evaluate, { spec: { model: 'reader', data: documents() } })),

@@ -178,7 +178,7 @@ describe('generating', () => {
       async *generate(_model, _request, signal) {
         try {
           while (!signal.aborted) {
-            yield { kind: 'token', token: { id: 1, logProbability: 0 }, text: 'word ' };
+            yield { kind: 'token', index: 0, token: { id: 1 }, text: 'word ' };
             await new Promise((resolve) => setTimeout(resolve, 1));
           }
         } finally {
@@ -200,7 +200,7 @@ describe('generating', () => {
     const inference: TrivialServerOptions['inference'] = {
       async *generate(_model, _request, signal) {
         for (; made < 200 && !signal.aborted; made++) {
-          yield { kind: 'token', token: { id: 1, logProbability: 0 }, text: 'x'.repeat(64 * 1024) };
+          yield { kind: 'token', index: 0, token: { id: 1 }, text: 'x'.repeat(64 * 1024) };
           await new Promise((resolve) => setImmediate(resolve));
         }
       },

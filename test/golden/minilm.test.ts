@@ -72,7 +72,7 @@ describe('all-MiniLM-L6-v2', () => {
       layers: 6,
       heads: 12,
       feedForwardWidth: 1536,
-      task: { kind: 'embed', pooling: 'mean', normalize: true },
+      task: { kind: 'embed', pooling: 'mean', normalize: true, maxTokens: 256 },
     });
   });
 

@@ -40,3 +40,46 @@ export function parseJunit(xml: string): TestCounts {
     })
     .reduce(addCounts);
 }
+
+interface GoTestEvent {
+  readonly Action: string;
+  readonly Package?: string;
+  readonly Test?: string;
+  readonly Output?: string;
+}
+
+/** What `go test -json` said: the totals over its tests (a test with parts counts as its parts), and the words worth showing. */
+export interface GoTestRun {
+  readonly counts: TestCounts;
+  /** Output of what failed, and the reasons of what was skipped. */
+  readonly report: string;
+}
+
+export function parseGoTest(output: string): GoTestRun {
+  const events = output
+    .split('\n')
+    .filter((line) => line.startsWith('{'))
+    .map((line) => JSON.parse(line) as GoTestEvent);
+  const outputs = new Map<string, string>();
+  const endings = new Map<string, string>();
+  const parents = new Set<string>();
+  for (const { Action, Package = '', Test = '', Output = '' } of events) {
+    const id = `${Package} ${Test}`;
+    // A package without tests ends with `skip`: nobody left anything out.
+    if (['pass', 'fail', 'skip'].includes(Action)) endings.set(id, Action);
+    else if (Action === 'output' || Action === 'build-output') outputs.set(id, (outputs.get(id) ?? '') + Output);
+    for (let slash = Test.lastIndexOf('/'); slash > 0; slash = Test.lastIndexOf('/', slash - 1))
+      parents.add(`${Package} ${Test.slice(0, slash)}`);
+  }
+  const tests = [...endings].filter(([id]) => !id.endsWith(' ') && !parents.has(id));
+  const count = (action: string): number => tests.filter(([, ending]) => ending === action).length;
+  // A package that failed without a failed test did not compile, or broke off.
+  const failedIn = (name: string): boolean => tests.some(([id, ending]) => ending === 'fail' && id.startsWith(name));
+  const brokenPackages = [...endings].filter(([id, ending]) => id.endsWith(' ') && ending === 'fail' && !failedIn(id));
+  const shown = [...endings].filter(([id, ending]) => ending === 'fail' || (ending === 'skip' && !id.endsWith(' ')));
+  const buildWords = [...outputs].filter(([id]) => id.startsWith(' ')).map(([, words]) => words);
+  return {
+    counts: { passed: count('pass'), failed: count('fail') + brokenPackages.length, skipped: count('skip') },
+    report: [...buildWords, ...shown.map(([id]) => outputs.get(id) ?? '')].join(''),
+  };
+}

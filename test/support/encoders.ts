@@ -1,7 +1,7 @@
 // Tiny random encoders, and texts for them.
 import { Random } from '#base';
 import { type AlbertConfig, type BertConfig, type EncoderTask, initializeModel, type Model } from '#models';
-import { type EncodedText, type LabelledText, type PaddedTexts, padTexts } from '#text';
+import { type EncodedText, type LabelledText, loadTokenizer, type PaddedTexts, padTexts, type Tokenizer } from '#text';
 
 const common = {
   vocabularySize: 40,
@@ -28,6 +28,44 @@ export const albertConfig = (task: EncoderTask): AlbertConfig => ({
   embeddingWidth: 8,
   task,
 });
+
+const specialTokens = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]'];
+const words = 'the a river bridge house was old new long short red green and under over near people crossed it saw of water stone';
+
+/** vocab.txt of 40 word pieces, as many as the tiny encoders have. */
+export const vocabulary: readonly string[] = [
+  ...specialTokens,
+  ...words.split(' '),
+  ...'.,-!?()'.split(''),
+  '##s',
+  '##ed',
+  '##er',
+  'in',
+  'on',
+];
+
+/** A tokenizer of these words, with BERT's special tokens. */
+export function wordTokenizer(): Tokenizer {
+  const special = (id: string, typeId: number) => ({ SpecialToken: { id, type_id: typeId } });
+  const sequence = (id: 'A' | 'B', typeId: number) => ({ Sequence: { id, type_id: typeId } });
+  const single = [special('[CLS]', 0), sequence('A', 0), special('[SEP]', 0)];
+  const ids = new Map(vocabulary.map((content, id) => [content, id]));
+  return loadTokenizer({
+    tokenizerJson: {
+      added_tokens: specialTokens.map((content, id) => ({ id, content, special: true, normalized: false })),
+      normalizer: { type: 'BertNormalizer', clean_text: true, handle_chinese_chars: true, strip_accents: null, lowercase: true },
+      pre_tokenizer: { type: 'BertPreTokenizer' },
+      post_processor: {
+        type: 'TemplateProcessing',
+        single,
+        pair: [...single, sequence('B', 1), special('[SEP]', 1)],
+        special_tokens: Object.fromEntries(['[CLS]', '[SEP]'].map((id) => [id, { id, ids: [ids.get(id)], tokens: [id] }])),
+      },
+      decoder: { type: 'WordPiece', prefix: '##', cleanup: true },
+      model: { type: 'WordPiece', unk_token: '[UNK]', continuing_subword_prefix: '##', vocab: Object.fromEntries(ids) },
+    },
+  });
+}
 
 export function tinyEncoder(config: BertConfig | AlbertConfig, seed = 1, deviation = 0.2): Model {
   return initializeModel(config, new Random(seed), deviation);

@@ -38,8 +38,12 @@ const noModels: ModelCatalogue = {
 const noInference: InferenceBackend = {
   generate: (name) => noModel(name),
   score: async (name) => noModel(name),
+  classify: async (name) => noModel(name),
+  embed: async (name) => noModel(name),
+  fillMask: async (name) => noModel(name),
   tokenize: async (name) => noModel(name),
   detokenize: async (name) => noModel(name),
+  describe: async (name) => noModel(name),
 };
 
 export async function startTrivialServer({

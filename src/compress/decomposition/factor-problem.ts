@@ -3,8 +3,8 @@ import { at, invariant } from '#base';
 import type { DeviceBuffer } from '#engine';
 import { runCooperatively, symmetricEigen } from '#linalg';
 import { type HostTensor, hostTensor } from '#tensor';
-import { type EngineMatrices, withBuffers } from './engine-matrices.ts';
-import type { GramEigen } from './gram-eigen.ts';
+import { type EngineMatrices, readNumbers, withBuffers } from './engine-matrices.ts';
+import { type GramEigen, trace } from './gram-eigen.ts';
 
 /** W ≈ left·right. */
 export interface Factors {
@@ -82,26 +82,47 @@ export async function scaledProblem(matrices: EngineMatrices, weight: HostTensor
   };
 }
 
+/** A problem in output space. */
+export interface WhitenedProblem extends FactorProblem {
+  /** What was added to every eigenvalue of H, the moments of the inputs. */
+  readonly floor: number;
+}
+
 /**
- * Whitened SVD: M is a root of H = XᵀX, so the error is that of the layer's outputs on its calibration inputs.
+ * Whitened SVD for narrow outputs (m > n): M is a root of H = XᵀX, so the error is that of the layer's outputs on its calibration inputs.
  *
- * Narrow outputs (m > n) need no root at all: Wᵀ·H·W has the eigenvectors V, and left = W·V, right = Vᵀ is optimal.
- * Otherwise M = Λ^½·Eᵀ from the eigendecomposition of H; left = M⁻¹·U, right = Uᵀ·M·W.
+ * No root is needed: the outputs' moments WᵀHW have the eigenvectors V, and left = W·V, right = Vᵀ is optimal. A small share of WᵀW, as of
+ * a floor under H, orders directions that no input ever took by their weights.
  *
- * @see X. Wang, Y. Zheng, Z. Wan, M. Zhang, "SVD-LLM: Truncation-aware singular value decomposition for large language model compression",
- * ICLR 2025. We differ: no Cholesky factor, which singular H does not have, and no inverse where the outputs are the smaller side.
+ * @param products - WᵀHW [n, n]
  */
-export async function whitenedProblem(
+export async function outputProblem(
   matrices: EngineMatrices,
   weight: HostTensor<'float32'>,
-  metric: InputMetric,
-): Promise<FactorProblem> {
-  const [m, n] = [at(weight.shape, 0), at(weight.shape, 1)];
+  products: Float64Array,
+): Promise<WhitenedProblem> {
+  const n = at(weight.shape, 1);
+  const plain = await innerGram(matrices, weight);
+  const squares = await withBuffers([plain], async () => readNumbers(plain));
+  const [energy, weightEnergy] = [trace(products, n), trace(squares, n)];
+  const floor = energy > 0 && weightEnergy > 0 ? (inputFloor * energy) / weightEnergy : 1;
+  const gram = matrices.upload(
+    n,
+    n,
+    products.map((value, index) => value + floor * at(squares, index)),
+  );
+  return { gram, floor, factors: (eigen) => projectOutputs(matrices, weight, eigen), release: () => gram.release() };
+}
+
+/**
+ * Whitened SVD for wide outputs (m <= n): M = Λ^½·Eᵀ from the eigendecomposition of H; left = M⁻¹·U, right = Uᵀ·M·W.
+ *
+ * @see X. Wang, Y. Zheng, Z. Wan, M. Zhang, "SVD-LLM: Truncation-aware singular value decomposition for large language model compression",
+ * ICLR 2025. We differ: no Cholesky factor, which singular H does not have.
+ */
+export async function inputProblem(matrices: EngineMatrices, weight: HostTensor<'float32'>, metric: InputMetric): Promise<WhitenedProblem> {
+  const m = at(weight.shape, 0);
   invariant(metric.width === m, `a weight with ${m} inputs and moments of ${metric.width}`);
-  if (m > n) {
-    const gram = await outputGram(matrices, weight, metric.moments);
-    return { gram, factors: (eigen) => projectOutputs(matrices, weight, eigen), release: () => gram.release() };
-  }
   const { root, inverse } = await metric.roots(matrices);
   const rootBuffer = matrices.upload(m, m, root);
   const whitened = await withBuffers([rootBuffer], async () => {
@@ -111,6 +132,7 @@ export async function whitenedProblem(
   const gram = await matrices.run('outerGram', { x: whitened });
   return {
     gram,
+    floor: metric.floor,
     factors: async (eigen) => {
       const vectors = vectorsTensor(eigen);
       const left = await matrices.runToHost('product', { x: hostTensor('float64', [m, m], inverse), y: vectors });
@@ -152,10 +174,9 @@ export class InputMetric {
     invariant(gram.length === width * width, `second moments of ${width} inputs have ${width * width} entries, got ${gram.length}`);
     this.width = width;
     this.moments = gram.slice();
-    let trace = 0;
-    for (let i = 0; i < width; i++) trace += at(gram, i * width + i);
+    const energy = trace(gram, width);
     // Inputs that are all zero say nothing: every direction weighs the same.
-    this.floor = trace > 0 ? (inputFloor * trace) / width : 1;
+    this.floor = energy > 0 ? (inputFloor * energy) / width : 1;
     for (let i = 0; i < width; i++) this.moments[i * width + i] = at(gram, i * width + i) + this.floor;
   }
 
@@ -205,16 +226,6 @@ async function innerGram(matrices: EngineMatrices, weight: HostTensor<'float32'>
     sum = await withBuffers([x, before], () => matrices.run('addInnerGram', { x, sum: before }));
   }
   return sum;
-}
-
-/** Wᵀ·H·W */
-async function outputGram(matrices: EngineMatrices, weight: HostTensor<'float32'>, moments: Float64Array): Promise<DeviceBuffer> {
-  const m = at(weight.shape, 0);
-  const x = await matrices.run('widen', { x: weight });
-  return await withBuffers([x], async () => {
-    const weighted = await matrices.run('product', { x: hostTensor('float64', [m, m], moments), y: x });
-    return await withBuffers([weighted], () => matrices.run('productOfTransposed', { x, y: weighted }));
-  });
 }
 
 /** What factors lose, beside the whole: both squared. */

@@ -246,7 +246,8 @@ function ritzResult(ritz: RitzPairs, n: number, width: number, rank: number, ene
   return firstVectors({ values, vectors: readNumbers(ritz.vectors), order: n, count: width, energy }, rank);
 }
 
-function trace(matrix: Float64Array, n: number): number {
+/** Σ of the diagonal of a matrix [n, n]. */
+export function trace(matrix: Float64Array, n: number): number {
   let total = 0;
   for (let i = 0; i < n; i++) total += at(matrix, i * n + i);
   return total;

@@ -8,20 +8,6 @@ import type { Factors } from '../decomposition/factor-problem.ts';
 import type { LossCurve } from './share-out.ts';
 import type { Solved } from './target.ts';
 
-/** lᵀ·H·l of each column of the left factor [m, R], with H [m, m]. */
-export async function inputEnergies(matrices: EngineMatrices, { rank, left }: Factors, moments: Float64Array): Promise<Float64Array> {
-  const m = left.length / rank;
-  const passed = await matrices.runToHost('product', {
-    x: hostTensor('float64', [m, m], moments),
-    y: hostTensor('float64', [m, rank], left),
-  });
-  const energies = new Float64Array(rank);
-  passed.forEach((value, index) => {
-    energies[index % rank] = at(energies, index % rank) + value * at(left, index);
-  });
-  return energies;
-}
-
 /** r·Γ·rᵀ of each row of the right factor [R, n], with Γ [n, n]. */
 async function outputEnergies(matrices: EngineMatrices, { rank, right }: Factors, moments: Float64Array): Promise<Float64Array> {
   const n = right.length / rank;

@@ -1,24 +1,17 @@
 // The low-rank method: replaces matrices by two thin factors, plainly or weighted by what the inputs, the outputs or the loss say.
 import { AppError, at, invariant, type OperationContext, throwIfCancelled } from '#base';
 import { type Model, replaceParameters } from '#models';
-import type { Calibration, InputMoments } from '../calibration.ts';
+import type { HostTensor } from '#tensor';
+import type { Calibration } from '../calibration.ts';
 import { balanceFactors } from '../decomposition/balance.ts';
 import { EngineMatrices } from '../decomposition/engine-matrices.ts';
-import {
-  type FactorProblem,
-  InputMetric,
-  type Loss,
-  plainProblem,
-  relativeError,
-  scaledProblem,
-  whitenedProblem,
-} from '../decomposition/factor-problem.ts';
+import { type FactorProblem, InputMetric, type Loss, plainProblem, relativeError, scaledProblem } from '../decomposition/factor-problem.ts';
 import { allEigen, dominantEigen, firstVectors } from '../decomposition/gram-eigen.ts';
 import { LayerRun } from '../layer-run.ts';
 import { type CompressionEnvironment, type FinishedLayer, type Method, type MethodResult, methodReport } from '../method.ts';
 import { overlapped } from '../overlap.ts';
 import { selectMatrices } from '../patterns.ts';
-import { inputEnergies, weighComponents } from './component-losses.ts';
+import { weighComponents } from './component-losses.ts';
 import { partKey, partOf, solvedFrom } from './kept-decomposition.ts';
 import { breakEvenRank, componentBytes, rankForEnergy, rankForRatio } from './ranks.ts';
 import { fisherScales, magnitudeScales, type RowScales } from './row-scales.ts';
@@ -26,11 +19,12 @@ import { measureSensitivity } from './sensitivity.ts';
 import { type LowRankSettings, lowRankSettings } from './settings.ts';
 import { shareOut } from './share-out.ts';
 import { checkRank, cutSolved, describeTarget, factorizedLayer, keptAsItIs, type Solved, type Target, weightOf } from './target.ts';
+import { inputWhitening, outputWhitening, type Whitening } from './whitening.ts';
 
 /**
  * W [m, n] ≈ left [m, R] · right [R, n] for every selected matrix.
  *
- * @see README.md beside this file, and the sources at `whitenedProblem`, `fisherScales`, `magnitudeScales` and `dominantEigen`
+ * @see README.md beside this file, and the sources at `inputProblem`, `fisherScales`, `magnitudeScales` and `dominantEigen`
  */
 export const lowRank: Method<LowRankSettings> = {
   name: 'lowRank',
@@ -48,12 +42,6 @@ export const lowRank: Method<LowRankSettings> = {
     }
   },
 };
-
-/** What is known of a layer's inputs. */
-interface LayerInputs {
-  readonly metric: InputMetric;
-  readonly moments: InputMoments;
-}
 
 /** One application of the method: what all its steps share. */
 class LowRankRun {
@@ -130,6 +118,8 @@ class LowRankRun {
       if (part !== undefined) byPath.set(target.spec.path, solvedFrom(target, part));
     }
     for await (const solved of this.#solveAll(targets.filter(({ spec }) => !byPath.has(spec.path)))) {
+      // The one that was computed beside the last may be done already.
+      throwIfCancelled(this.#context.signal);
       await this.#layers.keepPart(partKey(solved.target), partOf(solved));
       byPath.set(solved.target.spec.path, solved);
     }
@@ -157,12 +147,18 @@ class LowRankRun {
     const byPath = new Map(method === 'whitened' || allocate === 'loss' ? linear.map((target) => [target.spec.path, target] as const) : []);
     for (const target of targets) if (!byPath.has(target.spec.path)) yield () => this.#solve(target, scales);
     if (byPath.size === 0) return;
-    for await (const moments of this.#calibration().inputMoments(this.#model, [...byPath.keys()], this.#context)) {
-      const metric = new InputMetric(moments.gram, moments.width);
+    // Where the outputs are the smaller side their moments say all that a whitened decomposition needs.
+    const narrow = [...byPath.values()].filter(({ rows, columns }) => rows > columns).map(({ spec }) => spec.path);
+    const ofOutputs = new Set(method === 'whitened' ? narrow : []);
+    for await (const moments of this.#calibration().inputMoments(this.#model, [...byPath.keys()], this.#context, { ofOutputs })) {
+      const whitening =
+        moments.ofOutputs === true
+          ? outputWhitening(moments)
+          : inputWhitening(new InputMetric(moments.gram, moments.width), moments.tokens);
       for (const path of moments.paths) {
         const target = byPath.get(path);
         invariant(target !== undefined, `calibration answered for ${path}, which was not asked for`);
-        yield () => this.#solve(target, scales, { metric, moments });
+        yield () => this.#solve(target, scales, whitening);
       }
     }
   }
@@ -174,23 +170,23 @@ class LowRankRun {
     return new Map();
   }
 
-  async #solve(target: Target, scales: RowScales, inputs?: LayerInputs): Promise<Solved> {
+  async #solve(target: Target, scales: RowScales, whitening?: Whitening): Promise<Solved> {
     throwIfCancelled(this.#context.signal);
-    const isWhitened = this.#settings.method === 'whitened' && inputs !== undefined;
-    const problem = await this.#problem(target, scales.get(target.spec.path), isWhitened ? inputs : undefined);
+    const weight = weightOf(this.#model, target);
+    const whitened = this.#settings.method === 'whitened' ? await whitening?.problem(this.#matrices, weight) : undefined;
+    const problem = whitened ?? (await this.#problem(weight, scales.get(target.spec.path)));
     try {
-      const solved = { ...(await this.#decompose(target, problem)), target, floor: isWhitened ? inputs.metric.floor : undefined };
-      if (isWhitened) checkSamples(target, solved.factors.rank, inputs.moments.tokens);
-      if (inputs === undefined || this.#settings.allocate !== 'loss') return solved;
-      return { ...solved, inputEnergies: await inputEnergies(this.#matrices, solved.factors, inputs.metric.moments) };
+      const solved = { ...(await this.#decompose(target, problem)), target, floor: whitened?.floor };
+      if (whitening === undefined) return solved;
+      if (whitened !== undefined) checkSamples(target, solved.factors.rank, whitening.tokens);
+      if (this.#settings.allocate !== 'loss') return solved;
+      return { ...solved, inputEnergies: await whitening.energies(this.#matrices, solved.factors, solved.squares) };
     } finally {
       problem.release();
     }
   }
 
-  #problem(target: Target, scales: Float64Array | undefined, inputs: LayerInputs | undefined): Promise<FactorProblem> {
-    const weight = weightOf(this.#model, target);
-    if (inputs !== undefined) return whitenedProblem(this.#matrices, weight, inputs.metric);
+  #problem(weight: HostTensor<'float32'>, scales: Float64Array | undefined): Promise<FactorProblem> {
     return scales === undefined ? plainProblem(this.#matrices, weight) : scaledProblem(this.#matrices, weight, scales);
   }
 

@@ -40,7 +40,7 @@ const sharedFields = {
   id2label: z.record(z.string(), z.string()).nullish(),
   num_labels: size.nullish(),
   problem_type: z.literal('single_label_classification').nullish(),
-  sentence_embedding: z.object({ pooling: z.enum(['mean', 'first']), normalize: z.boolean() }).nullish(),
+  sentence_embedding: z.object({ pooling: z.enum(['mean', 'first']), normalize: z.boolean(), max_tokens: size.optional() }).nullish(),
 };
 
 const bertFields = {
@@ -154,11 +154,16 @@ function readTask(type: EncoderType, fields: CommonFields): EncoderTask {
   const prefix = classPrefixes[type];
   const name = fields.architectures?.[0] ?? `${prefix}Model`;
   const suffix = name.startsWith(prefix) ? name.slice(prefix.length) : '';
-  if (suffix === 'Model') return { kind: 'embed', ...(fields.sentence_embedding ?? { pooling: 'mean', normalize: false }) };
+  if (suffix === 'Model') return readEmbedding(fields);
   if (suffix === 'ForMaskedLM' || suffix === 'ForPreTraining') return { kind: 'masked' };
   if (suffix === 'ForSequenceClassification') return { kind: 'classify', labels: readLabels(fields) };
   const known = ['Model', 'ForMaskedLM', 'ForPreTraining', 'ForSequenceClassification'].map((each) => prefix + each).join(', ');
   throw badField('architectures', `"${name}" is not supported; supported are ${known}`);
+}
+
+function readEmbedding({ sentence_embedding: fields }: CommonFields): EncoderTask {
+  const { pooling, normalize, max_tokens: maxTokens } = fields ?? { pooling: 'mean', normalize: false };
+  return { kind: 'embed', pooling, normalize, ...(maxTokens === undefined ? {} : { maxTokens }) };
 }
 
 function readLabels({ id2label, num_labels: count }: CommonFields): string[] {
@@ -222,7 +227,10 @@ export function writeEncoderConfig(config: EncoderConfig): object {
 }
 
 function writeTask(task: EncoderTask): object {
-  if (task.kind === 'embed') return { sentence_embedding: { pooling: task.pooling, normalize: task.normalize } };
+  if (task.kind === 'embed') {
+    const { pooling, normalize, maxTokens } = task;
+    return { sentence_embedding: { pooling, normalize, ...(maxTokens === undefined ? {} : { max_tokens: maxTokens }) } };
+  }
   if (task.kind === 'masked') return {};
   return {
     problem_type: 'single_label_classification',

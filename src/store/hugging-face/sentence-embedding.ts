@@ -1,4 +1,4 @@
-// How a folder of the sentence-transformers library makes one vector of a text: modules.json and the configuration of its pooling.
+// How a folder of the sentence-transformers library makes one vector of a text: modules.json, its pooling, and how much it reads.
 import { join } from 'node:path';
 import { z } from 'zod';
 import { AppError } from '#base';
@@ -13,6 +13,16 @@ const poolingSchema = z.object({
   pooling_mode_cls_token: z.boolean().default(false),
   pooling_mode_mean_tokens: z.boolean().default(false),
 });
+
+/** The oldest names of the file are other ones; they hold the same. */
+const limitNames = [
+  'sentence_bert_config.json',
+  'sentence_roberta_config.json',
+  'sentence_distilbert_config.json',
+  'sentence_albert_config.json',
+];
+
+const limitSchema = z.object({ max_seq_length: z.int().positive().nullish() });
 
 /**
  * The configuration with the pooling that the folder names; as it is without modules.json, or with another task.
@@ -41,10 +51,21 @@ export async function withPooling(folder: string, config: ModelConfig): Promise<
   const modes = checkJson(poolingSchema, json, 'bad_config', place);
   if (modes.pooling_mode_cls_token === modes.pooling_mode_mean_tokens)
     throw new AppError('bad_config', `${place}: exactly one of pooling_mode_cls_token and pooling_mode_mean_tokens is supported.`);
-  return {
-    ...config,
-    task: { kind: 'embed', pooling: modes.pooling_mode_cls_token ? 'first' : 'mean', normalize: kinds.includes('Normalize') },
-  };
+  const maxTokens = await readLimit(folder);
+  const pooled = {
+    kind: 'embed',
+    pooling: modes.pooling_mode_cls_token ? 'first' : 'mean',
+    normalize: kinds.includes('Normalize'),
+  } as const;
+  return { ...config, task: { ...pooled, ...(maxTokens === undefined ? {} : { maxTokens: Math.min(maxTokens, config.maxPositions) }) } };
+}
+
+async function readLimit(folder: string): Promise<number | undefined> {
+  for (const name of limitNames) {
+    const json = await readIfThere(join(folder, name));
+    if (json !== undefined) return checkJson(limitSchema, json, 'bad_config', name).max_seq_length ?? undefined;
+  }
+  return undefined;
 }
 
 async function readModules(folder: string): Promise<z.infer<typeof modulesSchema> | undefined> {

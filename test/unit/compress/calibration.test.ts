@@ -5,7 +5,7 @@ import { type InputMoments, selectMatrices, WindowCalibration } from '#compress'
 import { createReferenceEngine } from '#engine/reference';
 import { GraphBuilder } from '#graph';
 import { multiply } from '#linalg';
-import { causalNetwork, graphNames, type Model, modelInputs, replaceParameters } from '#models';
+import { causalNetwork, graphNames, type Model, materializeParameter, modelInputs, replaceParameters } from '#models';
 import { type HostTensor, toNumbers } from '#tensor';
 import { transposeFlat } from './matrices.ts';
 import { llamaConfig, tinyModel, tinyWindows } from './tiny-model.ts';
@@ -52,6 +52,28 @@ describe('WindowCalibration', () => {
         expect(value).toBeCloseTo(expected[index]!, 4);
       });
     }
+  });
+
+  it('gives WᵀHW of the layers whose outputs are asked for, and H of the others', async () => {
+    const model = tinyModel();
+    const [narrow, wide] = ['h.1.mlp.proj.weight', 'h.1.mlp.fc.weight'];
+    const found: InputMoments[] = [];
+    const calibration = new WindowCalibration(engine, tinyWindows());
+    const asked = { ofOutputs: new Set([narrow]) };
+    for await (const each of calibration.inputMoments(model, [narrow, wide], quietContext, asked)) found.push(each);
+    expect(found.map(({ paths, ofOutputs }) => [paths, ofOutputs])).toEqual([
+      [[narrow], true],
+      [[wide], undefined],
+    ]);
+    const { shape } = materializeParameter(model, narrow);
+    const [m, n] = [shape[0]!, shape[1]!];
+    const [{ gram, width, tokens }] = [found[0]!];
+    expect([width, tokens]).toEqual([n, 72]);
+    const outputs = multiply(await inputRows(model, narrow), Float64Array.from(materializeParameter(model, narrow).data), 72, m, n);
+    const expected = multiply(transposeFlat(outputs, 72, n), outputs, n, 72, n);
+    gram.forEach((value, index) => {
+      expect(value).toBeCloseTo(expected[index]!, 4);
+    });
   });
 
   it('counts an input that several layers read once', async () => {

@@ -103,13 +103,13 @@ describe.each(models)('%s', (name, model) => {
         id,
         tokens.map((_, position) => rowOf(logits!, position)),
       );
-      const prompt = { id, tokens: tokens.slice(0, 2), wantsLogits: true };
+      const prompt = { id, tokens: tokens.slice(0, 2), wantsLogits: 'last' } as const;
       check(id, 1, (await runner.run([prompt])).get(id));
     }
     // Decoding side by side, the shorter ones leaving: caches are appended and packed.
     for (let position = 2; position < 10; position++) {
       const shares = [...sequences].flatMap(([id, tokens]) =>
-        position < tokens.length ? [{ id, tokens: [tokens[position]!], wantsLogits: true }] : [],
+        position < tokens.length ? [{ id, tokens: [tokens[position]!], wantsLogits: 'last' } as const] : [],
       );
       const results = await runner.run(shares);
       for (const { id } of shares) check(id, position, results.get(id));

@@ -76,7 +76,7 @@ async function withCache(model: Model, row: readonly number[]): Promise<number[]
   const runner = await ModelRunner.create(engine, model, { name: 'tiny', contextTokens: 12 });
   const logits: number[][] = [];
   for (const next of [row.slice(0, 2), ...row.slice(2).map((token) => [token])]) {
-    const result = (await runner.run([{ id: 1, tokens: next, wantsLogits: true }])).get(1);
+    const result = (await runner.run([{ id: 1, tokens: next, wantsLogits: 'last' }])).get(1);
     if (result === undefined || result instanceof AppError) throw result ?? new Error('no logits');
     logits.push([...result]);
   }
@@ -259,8 +259,8 @@ describe('serving a model that halts', () => {
   ])('runs no block once everybody has halted: a bias of %i needs %i of 6', async (bias, blocks) => {
     const runs: string[] = [];
     const runner = await ModelRunner.create(watched(runs), halts(bias), { name: 'tiny', contextTokens: 12 });
-    await runner.run([{ id: 1, tokens: [3, 1, 4], wantsLogits: true }]);
-    await runner.run([{ id: 1, tokens: [1], wantsLogits: true }]);
+    await runner.run([{ id: 1, tokens: [3, 1, 4], wantsLogits: 'last' }]);
+    await runner.run([{ id: 1, tokens: [1], wantsLogits: 'last' }]);
     await runner.dispose();
     const one = ['begin', ...Array.from({ length: 6 }, (_, step) => (step < blocks ? 'step' : 'fill')), 'end'];
     expect(runs).toEqual([...one, ...one]);
@@ -283,8 +283,8 @@ describe('serving a model that halts', () => {
         contextTokens: 12,
         ...(weights === undefined ? {} : { weights }),
       });
-      for (const [id, prompt] of rows.entries()) await runner.run([{ id, tokens: prompt, wantsLogits: false }]);
-      const results = await runner.run(rows.map((_, id) => ({ id, tokens: [7], wantsLogits: true })));
+      for (const [id, prompt] of rows.entries()) await runner.run([{ id, tokens: prompt, wantsLogits: 'none' }]);
+      const results = await runner.run(rows.map((_, id) => ({ id, tokens: [7], wantsLogits: 'last' })));
       await runner.dispose();
       return rows.map((_, id) => [...(results.get(id) as Float32Array)]);
     };

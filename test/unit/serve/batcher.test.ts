@@ -50,9 +50,9 @@ describe('Batcher', () => {
     expect(text).toBe('hi');
     const prompt = executor.steps.slice(0, 3).map(([share]) => [String.fromCharCode(...share!.tokens), share!.wantsLogits]);
     expect(prompt).toEqual([
-      ['abc', false],
-      ['def', false],
-      ['g', true],
+      ['abc', 'none'],
+      ['def', 'none'],
+      ['g', 'last'],
     ]);
   });
 

@@ -32,6 +32,10 @@ export function bytesOf(text: string): number[] {
   return [...encoder.encode(text)];
 }
 
+function concatenated(rows: readonly Float32Array[]): Float32Array {
+  return Float32Array.from(rows.flatMap((row) => [...row]));
+}
+
 /** Continues each sequence by a rule over all its tokens, and remembers every step. */
 export class FakeExecutor implements StepExecutor {
   readonly steps: (readonly StepShare[])[] = [];
@@ -49,10 +53,12 @@ export class FakeExecutor implements StepExecutor {
     this.steps.push(shares);
     await this.onStep(this.steps.length, signal);
     const results = new Map<SequenceId, Float32Array>();
-    for (const { id, tokens, wantsLogits } of shares) {
-      const all = [...(this.sequences.get(id) ?? []), ...tokens];
+    for (const { id, tokens, wantsLogits, start = this.sequences.get(id)?.length ?? 0 } of shares) {
+      const all = [...(this.sequences.get(id) ?? []).slice(0, start), ...tokens];
       this.sequences.set(id, all);
-      if (wantsLogits) results.set(id, logitsFor(this.#next(all)));
+      if (wantsLogits === 'last') results.set(id, logitsFor(this.#next(all)));
+      if (wantsLogits === 'all')
+        results.set(id, concatenated(tokens.map((_, index) => logitsFor(this.#next(all.slice(0, start + index + 1))))));
     }
     return results;
   }

@@ -27,6 +27,8 @@ function eventsOf(request: GenerationRequest, answer: readonly number[]): Genera
   return [...events, generation.finish('cancelled')];
 }
 
+const plainUsage = { cachedPromptTokens: 0, draftedTokens: 0, acceptedTokens: 0 };
+
 const texts = (events: readonly GenerationEvent[]): string[] => events.map(({ text }) => text);
 
 describe('Generation', () => {
@@ -35,9 +37,10 @@ describe('Generation', () => {
     expect(texts(events)).toEqual(['x', '', 'é', '.', '']);
     expect(events.at(-1)).toEqual({
       kind: 'finished',
+      index: 0,
       text: '',
       reason: 'length',
-      usage: { promptTokens: 2, generatedTokens: 4, firstTokenMs: 10, totalMs: 20 },
+      usage: { ...plainUsage, promptTokens: 2, generatedTokens: 4, firstTokenMs: 10, totalMs: 20 },
     });
   });
 

@@ -26,7 +26,7 @@ async function answer(model: LoadedModel, request: GenerationRequest, signal?: A
   for await (const event of model.generate(request, signal)) {
     text += event.text;
     if (event.kind === 'token') ids.push(event.token.id);
-    else last = event;
+    else if (event.kind === 'finished') last = event;
   }
   return { text, ids, last: last! };
 }

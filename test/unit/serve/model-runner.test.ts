@@ -69,7 +69,7 @@ describe.each([
   });
 
   async function step(runner: ModelRunner, id: number, tokens: readonly number[]): Promise<Float32Array> {
-    return logitsOf(await runner.run([{ id, tokens, wantsLogits: true }]), id);
+    return logitsOf(await runner.run([{ id, tokens, wantsLogits: 'last' }]), id);
   }
 
   it.each(models)('has the logits of a run without a cache, token by token: %s', async (_, model) => {
@@ -86,10 +86,36 @@ describe.each([
     const { runner } = await setUp(model);
     const tokens = sequences.get(1)!;
     const wanted = await uncached(model, tokens);
-    expect(await runner.run([{ id: 1, tokens: tokens.slice(0, 3), wantsLogits: false }])).toEqual(new Map());
+    expect(await runner.run([{ id: 1, tokens: tokens.slice(0, 3), wantsLogits: 'none' }])).toEqual(new Map());
     expectAllClose(await step(runner, 1, tokens.slice(3, 8)), wanted[7]!, tolerance);
     expectAllClose(await step(runner, 1, tokens.slice(8, 10)), wanted[9]!, tolerance);
     expectAllClose(await step(runner, 1, tokens.slice(10, 11)), wanted[10]!, tolerance);
+    await runner.dispose();
+  });
+
+  it.each(models)('answers the logits after every token of a share: %s', async (_, model) => {
+    const { runner } = await setUp(model);
+    const tokens = sequences.get(1)!;
+    const wanted = await uncached(model, tokens);
+    await step(runner, 1, tokens.slice(0, 2));
+    const all = logitsOf(await runner.run([{ id: 1, tokens: tokens.slice(2, 7), wantsLogits: 'all' }]), 1);
+    expectAllClose(all, wanted.slice(2, 7).flat(), tolerance);
+    expectAllClose(await step(runner, 1, [tokens[7]!]), wanted[7]!, tolerance);
+    await runner.dispose();
+  });
+
+  it.each(models.slice(0, 2))('forgets what stands behind the place where a sequence goes on: %s', async (_, model) => {
+    const { runner } = await setUp(model);
+    const tokens = sequences.get(1)!;
+    const wanted = await uncached(model, tokens);
+    const at = async (start: number, run: readonly number[]): Promise<Float32Array> =>
+      logitsOf(await runner.run([{ id: 1, tokens: run, start, wantsLogits: 'last' }]), 1);
+    await at(0, tokens.slice(0, 4));
+    await at(4, [9, 9, 9, 9, 9]); // of these none stays
+    expectAllClose(await at(4, tokens.slice(4, 6)), wanted[5]!, tolerance);
+    await at(6, [8]);
+    expectAllClose(await at(6, [tokens[6]!]), wanted[6]!, { ...tolerance, what: 'one token' });
+    await expect(at(9, [1])).rejects.toThrow(/goes on at 9, behind its 7 tokens/);
     await runner.dispose();
   });
 
@@ -103,7 +129,7 @@ describe.each([
       done.set(id, length);
     };
     const decode = async (ids: readonly number[]): Promise<void> => {
-      const results = await runner.run(ids.map((id) => ({ id, tokens: [sequences.get(id)![done.get(id) ?? 0]!], wantsLogits: true })));
+      const results = await runner.run(ids.map((id) => ({ id, tokens: [sequences.get(id)![done.get(id) ?? 0]!], wantsLogits: 'last' })));
       for (const id of ids) {
         const position = done.get(id) ?? 0;
         expectAllClose(logitsOf(results, id), wanted.get(id)![position]!, { ...tolerance, what: `sequence ${id} at ${position}` });
@@ -140,7 +166,7 @@ describe.each([
     expect(runner.cacheBytes).toBe(2 * oneCache);
     runner.release(1);
     expect(runner.cacheBytes).toBe(oneCache);
-    await runner.run([{ id: 2, tokens: [4], wantsLogits: true }]);
+    await runner.run([{ id: 2, tokens: [4], wantsLogits: 'last' }]);
     expect(engine.counters().bufferBytes).toBe(oneCache);
     runner.release(2);
     expect(engine.counters().bufferBytes).toBe(0);
@@ -179,7 +205,7 @@ describe.each([
     const runner = await ModelRunner.create(narrow, model, { name: 'tiny', contextTokens: 12 });
     await step(runner, 1, [3, 1]);
     isFull = true;
-    const results = await runner.run([1, 2].map((id) => ({ id, tokens: [4], wantsLogits: true })));
+    const results = await runner.run([1, 2].map((id) => ({ id, tokens: [4], wantsLogits: 'last' })));
     expect(results.get(2)).toMatchObject({ code: 'out_of_memory' });
     expectAllClose(logitsOf(results, 1), (await uncached(model, [3, 1, 4]))[2]!, tolerance);
     isFull = false;

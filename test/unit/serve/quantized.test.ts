@@ -48,7 +48,7 @@ async function withCache(model: Model, prompt: readonly number[]): Promise<{ tok
   const logits: Float32Array[] = [];
   let next = prompt;
   while (tokens.length < 8) {
-    const result = (await runner.run([{ id: 1, tokens: next, wantsLogits: true }])).get(1);
+    const result = (await runner.run([{ id: 1, tokens: next, wantsLogits: 'last' }])).get(1);
     if (result === undefined || result instanceof AppError) throw result ?? new Error('no logits');
     logits.push(result);
     tokens.push(largest(result));

@@ -1,6 +1,6 @@
 // Tests of the counting behind the line that ends every test run.
 import { describe, expect, it } from 'vitest';
-import { addCounts, parseCounts, parseJunit, printCounts } from '#test/counts';
+import { addCounts, parseCounts, parseGoTest, parseJunit, printCounts } from '#test/counts';
 
 describe('test counts', () => {
   it('prints skipped tests only when there are any', () => {
@@ -29,5 +29,40 @@ describe('test counts', () => {
     const xml = '<testsuites><testsuite name="pytest" errors="1" failures="2" skipped="3" tests="10" time="0.1"></testsuite></testsuites>';
     expect(parseJunit(xml)).toEqual({ passed: 4, failed: 3, skipped: 3 });
     expect(() => parseJunit('<testsuites></testsuites>')).toThrow('no <testsuite>');
+  });
+
+  const lines = (...events: readonly Readonly<Record<string, string>>[]): string =>
+    ['not an event', ...events.map((event) => JSON.stringify(event))].join('\n');
+
+  it('counts the innermost Go tests, and shows what failed and why something was skipped', () => {
+    const { counts, report } = parseGoTest(
+      lines(
+        { Action: 'output', Package: 'x', Test: 'TestA/b', Output: 'no disk\n' },
+        { Action: 'skip', Package: 'x', Test: 'TestA/b' },
+        { Action: 'output', Package: 'x', Test: 'TestA/c', Output: 'wrong\n' },
+        { Action: 'fail', Package: 'x', Test: 'TestA/c' },
+        { Action: 'output', Package: 'x', Test: 'TestA/d', Output: 'right\n' },
+        { Action: 'pass', Package: 'x', Test: 'TestA/d' },
+        { Action: 'fail', Package: 'x', Test: 'TestA' },
+        { Action: 'pass', Package: 'x', Test: 'TestB' },
+        { Action: 'fail', Package: 'x' },
+        { Action: 'skip', Package: 'x/without-tests' },
+      ),
+    );
+    expect(counts).toEqual({ passed: 2, failed: 1, skipped: 1 });
+    expect(report).toBe('no disk\nwrong\n');
+  });
+
+  it('counts a Go package that does not compile as one failure, with the words of the compiler', () => {
+    const { counts, report } = parseGoTest(
+      lines(
+        { Action: 'build-output', ImportPath: 'x [x.test]', Output: './a_test.go:3:27: undefined: g\n' },
+        { Action: 'fail', Package: 'x' },
+        { Action: 'pass', Package: 'y', Test: 'TestA' },
+        { Action: 'pass', Package: 'y' },
+      ),
+    );
+    expect(counts).toEqual({ passed: 1, failed: 1, skipped: 0 });
+    expect(report).toContain('undefined: g');
   });
 });

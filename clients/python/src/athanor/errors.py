@@ -203,7 +203,7 @@ BY_CODE: Mapping[str, type[AthanorError]] = {
     **_codes(ModelNotFound, "model_not_found"),
     **_codes(JobNotFound, "job_not_found"),
     **_codes(AlreadyExists, "model_exists name_taken file_exists"),
-    **_codes(FailedPrecondition, "provider_missing file_not_allowed wrong_state resume_mismatch store_in_use"),
+    **_codes(FailedPrecondition, "provider_missing file_not_allowed wrong_task wrong_state resume_mismatch store_in_use"),
     **_codes(ResourceExhausted, "out_of_memory insufficient_memory disk_full message_too_large"),
     **_codes(Aborted, "diverged interrupted verification_failed"),
     **_codes(DataLoss, "bad_artefact"),
