@@ -174,5 +174,8 @@ async function hiddenLines(
 /** @throws AppError `bad_tokenizer` */
 export function maskTokenOf(tokenizer: Tokenizer): number {
   if (tokenizer.maskToken !== undefined) return tokenizer.maskToken;
-  throw new AppError('bad_tokenizer', 'the tokenizer names no token that stands for a hidden one. Set mask_token in tokenizer_config.json.');
+  throw new AppError(
+    'bad_tokenizer',
+    'the tokenizer names no token that stands for a hidden one. Set mask_token in tokenizer_config.json.',
+  );
 }

@@ -1,6 +1,6 @@
 // The queue of one machine: starts jobs when a slot is free, stores what they report, stops them, and picks up orphans.
 import { randomBytes } from 'node:crypto';
-import { mkdir, rm, rmdir } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { AppError, type Clock, type Logger, type Progress, silentLogger, systemClock } from '#base';
@@ -128,7 +128,12 @@ export class JobRunner {
   /** Asks a job to stop. One that has ended stays as it is. @throws AppError `job_not_found` */
   cancel(jobId: string): JobRecord {
     const job = this.get(jobId);
-    if (job.state === 'QUEUED') return this.#finish(jobId, { state: 'CANCELLED', error: cancelledFailure(jobId) }, []);
+    if (job.state === 'QUEUED') {
+      const ended = this.#finish(jobId, { state: 'CANCELLED', error: cancelledFailure(jobId) }, []);
+      // An earlier process may have begun it.
+      void this.#discardFolder(jobId);
+      return ended;
+    }
     if (job.state !== 'RUNNING') return job;
     const moved = this.#options.store.move(jobId, 'CANCELLING');
     this.feed.notify(jobId);
@@ -168,7 +173,10 @@ export class JobRunner {
 
   #recover(): void {
     const { store } = this.#options;
-    for (const { id } of store.inState('CANCELLING')) this.#finish(id, { state: 'CANCELLED', error: cancelledFailure(id) }, []);
+    for (const { id } of store.inState('CANCELLING')) {
+      this.#finish(id, { state: 'CANCELLED', error: cancelledFailure(id) }, []);
+      void this.#discardFolder(id);
+    }
     for (const { id, kind } of store.inState('RUNNING')) this.#giveUp(id, this.#handlers.get(kind)?.canResume === true, []);
   }
 
@@ -261,9 +269,8 @@ export class JobRunner {
       this.#logger.error('job failed', { jobId: id, code: error.code, message: error.message, stack: defectStack(thrown) });
       await this.#finishStored(id, { state: 'FAILED', error }, lastProgress);
     }
-    // A job that could go on keeps its checkpoints, so that its work is not lost with it.
-    if (handler.canResume) await rmdir(this.workFolderOf(id)).catch(() => {});
-    else await this.#discardFolder(id);
+    // It has ended for good: nothing goes on from what it left.
+    if (isFinal(this.get(id).state)) await this.#discardFolder(id);
   }
 
   /** Collects reports, stores them in batches, and repeats the last one when the job is silent. */

@@ -28,6 +28,7 @@ export {
   encodingSettings,
   type GroupEncoding,
   isEncoded,
+  roundsInputs,
   type SlotEncoding,
   sharedZero,
   smallestGroup,

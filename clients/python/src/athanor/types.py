@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -63,6 +63,45 @@ class Latency:
 
 
 @dataclass(frozen=True)
+class ClassificationReport:
+    """How well a classifier guesses labels; `confusion` has a row for each right label and a column for each guess."""
+
+    examples: int
+    f1: float  # of the second label where there are two, else the mean over the labels
+    macro_f1: float
+    matthews: float
+    labels: tuple[str, ...]
+    confusion: tuple[tuple[int, ...], ...]
+
+    @classmethod
+    def from_proto(cls, message: evaluation_report_pb2.ClassificationReport) -> ClassificationReport:
+        """Reads the wire message."""
+        labels, counts = tuple(message.labels), list(message.confusion)
+        rows = tuple(tuple(counts[row * len(labels) : (row + 1) * len(labels)]) for row in range(len(labels)))
+        return cls(message.examples, message.f1, message.macro_f1, message.matthews, labels, rows)
+
+
+@dataclass(frozen=True)
+class SequenceReport:
+    """How close generated targets are to the right ones: BLEU 0..100, the others 0..1."""
+
+    sources: int
+    sources_cut: int
+    bleu: float
+    rouge1: float
+    rouge2: float
+    rouge_l: float
+    exact_match: float
+    generated_tokens: int
+    seconds: float
+
+    @classmethod
+    def from_proto(cls, message: evaluation_report_pb2.SequenceReport) -> SequenceReport:
+        """Reads the wire message."""
+        return cls(**{field.name: getattr(message, field.name) for field in fields(cls)})
+
+
+@dataclass(frozen=True)
 class EvaluationReport:
     """One model measured on one text; a field is None where it was not measured."""
 
@@ -87,6 +126,9 @@ class EvaluationReport:
     accuracy: float  # share of scored tokens that were the model's likeliest, 0..1
     engine: str  # for example "onnx on cpu"
     teacher_token_perplexity: float | None
+    classification: ClassificationReport | None
+    sequences: SequenceReport | None
+    teacher_accuracy: float | None  # 0..1, of classifiers
 
     @classmethod
     def from_proto(cls, message: evaluation_report_pb2.EvaluationReport) -> EvaluationReport:
@@ -116,6 +158,9 @@ class EvaluationReport:
             accuracy=message.accuracy,
             engine=message.engine,
             teacher_token_perplexity=message.teacher_token_perplexity if message.HasField("teacher_token_perplexity") else None,
+            classification=ClassificationReport.from_proto(message.classification) if message.HasField("classification") else None,
+            sequences=SequenceReport.from_proto(message.sequences) if message.HasField("sequences") else None,
+            teacher_accuracy=message.teacher_accuracy if message.HasField("teacher_accuracy") else None,
         )
 
 
@@ -253,7 +298,7 @@ class StepReport:
 
 @dataclass(frozen=True)
 class CalibrationManifest:
-    """Which calibration text was used: `rows` windows of `row_tokens` tokens, with the SHA-256 of their ids."""
+    """Which calibration data was used: `rows` rows (`row_kind`) of at most `row_tokens` tokens, with the SHA-256 of their ids."""
 
     paths: tuple[str, ...]
     text_hash: str
@@ -266,6 +311,7 @@ class CalibrationManifest:
     special_tokens: str
     rows_hash: str
     row_hashes: tuple[str, ...]
+    row_kind: str
 
 
 @dataclass(frozen=True)
@@ -329,10 +375,11 @@ class ExportedFile:
 
 @dataclass(frozen=True)
 class ExportResult:
-    """Result of an export job: the folder on the server and its files."""
+    """Result of an export job: the folder on the server, its files, and what the layout cannot say of the model."""
 
     path: str
     files: tuple[ExportedFile, ...]
+    notes: tuple[str, ...]
 
 
 # The result of `evaluate` is the report itself.
@@ -358,7 +405,7 @@ def result_from_proto(message: job_pb2.JobResult) -> JobResult:
             return EvaluationReport.from_proto(message.evaluate.report)
         case "export":
             files = (ExportedFile(item.file_name, item.size_bytes) for item in message.export.files)
-            return ExportResult(message.export.path, tuple(files))
+            return ExportResult(message.export.path, tuple(files), tuple(message.export.notes))
     raise Internal("[internal] the job's result is of a kind that this client does not know; update the client.")
 
 
@@ -397,6 +444,7 @@ def _compress_result(message: job_pb2.CompressResult) -> CompressResult:
             special_tokens=calibration.special_tokens,
             rows_hash=calibration.rows_hash,
             row_hashes=tuple(calibration.row_hashes),
+            row_kind=calibration.row_kind,
         )
         if message.HasField("calibration")
         else None,
