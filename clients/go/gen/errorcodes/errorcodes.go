@@ -47,6 +47,7 @@ var Status = map[string]codes.Code{
 	"wrong_task":              codes.FailedPrecondition,
 	"wrong_state":             codes.FailedPrecondition,
 	"context_too_long":        codes.InvalidArgument,
+	"overloaded":              codes.ResourceExhausted,
 	"message_too_large":       codes.ResourceExhausted,
 	"verification_failed":     codes.Aborted,
 	"insufficient_memory":     codes.ResourceExhausted,
