@@ -29,7 +29,9 @@ describe('a recipe on the command line', () => {
     expect(narrow).toEqual({ recipeYaml: JSON.stringify({ steps: [{ factorizeEmbedding: { width: 64 } }] }) });
     const cut = await recipeForm({ method: 'prune', ratio: 0.5, set: ['structure=heads'], hasData: true });
     expect(cut).toEqual({ recipeYaml: JSON.stringify({ steps: [{ prune: { ratio: 0.5, structure: 'heads' } }] }) });
-    await expect(recipeForm({ method: 'prune', set: ['structure'], hasData: true })).rejects.toThrow(/--set: must be name=value, got "structure"/);
+    await expect(recipeForm({ method: 'prune', set: ['structure'], hasData: true })).rejects.toThrow(
+      /--set: must be name=value, got "structure"/,
+    );
     await expect(recipeForm({ method: 'squeeze', hasData: true })).rejects.toThrow(/--method: must be one of .*quantize.*got squeeze/);
     await expect(recipeForm({ method: 'svd', set: ['rank=4'], hasData: true })).rejects.toThrow(/svd takes a ratio alone/);
   });
