@@ -13,6 +13,10 @@ export interface CommonOptions extends ConnectionOptions {
 export interface DataOptions {
   readonly data?: readonly string[];
   readonly field?: string;
+  readonly labelColumn?: string;
+  readonly textColumn?: string;
+  readonly secondColumn?: string;
+  readonly pairs?: boolean;
 }
 
 export const defaultServer = '127.0.0.1:8001';
@@ -26,7 +30,13 @@ export function withCommonOptions(command: Command): Command {
 }
 
 export function withDataOptions(command: Command, description: string): Command {
-  return command.option('--data <file...>', description).option('--field <name>', 'field of a .jsonl row that holds the text', 'text');
+  return command
+    .option('--data <file...>', description)
+    .option('--field <name>', 'field of a .jsonl row that holds the text (default: text)')
+    .option('--label-column <name>', 'the data are labelled texts (.tsv, .csv, .jsonl): column of the label')
+    .option('--text-column <name>', 'column of a labelled text (default: text)')
+    .option('--second-column <name>', 'column of the second of two texts')
+    .option('--pairs', 'the data are pairs (.tsv, or .jsonl with source and target)');
 }
 
 /** Runs the body of a command with a client and its output; errors become a message and an exit code. */
@@ -47,8 +57,15 @@ export function serverPath(path: string): string {
 }
 
 /** Undefined where no file was named. */
-export function textData({ data = [], field = 'text' }: DataOptions): TextDataMessage | undefined {
-  return data.length === 0 ? undefined : { paths: data.map(serverPath), jsonlField: field };
+export function textData({ data = [], field = '', ...columns }: DataOptions): TextDataMessage | undefined {
+  if (data.length === 0) return undefined;
+  const { labelColumn, textColumn = '', secondColumn = '', pairs = false } = columns;
+  return {
+    paths: data.map(serverPath),
+    jsonlField: field,
+    ...(labelColumn === undefined ? {} : { labelled: { label: labelColumn, text: textColumn, secondText: secondColumn } }),
+    ...(pairs ? { pairs: {} } : {}),
+  };
 }
 
 export function wholeNumber(text: string): number {

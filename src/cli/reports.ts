@@ -13,7 +13,7 @@ export function modelsText(models: readonly ModelMessage[]): string {
       countText(model.storedParameters),
       bytesText(model.storedBytes),
       model.loaded ? bytesText(model.residentBytes) : '-',
-      model.evaluation ? model.evaluation.bitsPerByte.toFixed(4) : '-',
+      model.evaluation && isOfText(model.evaluation) ? model.evaluation.bitsPerByte.toFixed(4) : '-',
       timeText(model.createdMs),
     ]),
   ]);
@@ -62,6 +62,11 @@ export function stateText(state: string): string {
   return state.replace(/^JOB_STATE_/, '').toLowerCase();
 }
 
+/** Bits per byte are of running text alone. */
+function isOfText({ classification, sequences }: ReportMessage): boolean {
+  return !classification && !sequences;
+}
+
 /** Evaluations side by side, a column each. */
 export function reportsText(reports: readonly (readonly [string, ReportMessage])[]): string {
   const row = (label: string, cell: (report: ReportMessage) => string | undefined): string[] => [
@@ -73,9 +78,19 @@ export function reportsText(reports: readonly (readonly [string, ReportMessage])
     reports.flatMap(([, { latencies: all }]) => all.map((one) => [`${one.phase}, batch ${one.batchSize}`, one] as const)),
   );
   const rows = [
-    row('bits per byte', ({ bitsPerByte }) => bitsPerByte.toFixed(4)),
-    row('token perplexity', ({ tokenPerplexity }) => tokenPerplexity.toFixed(2)),
-    row('next-token accuracy', ({ accuracy }) => percent(accuracy)),
+    row('bits per byte', (report) => (isOfText(report) ? report.bitsPerByte.toFixed(4) : undefined)),
+    row('token perplexity', (report) => (report.classification ? undefined : report.tokenPerplexity.toFixed(2))),
+    row('next-token accuracy', (report) => (report.classification ? undefined : percent(report.accuracy))),
+    row('accuracy', (report) => (report.classification ? percent(report.accuracy) : undefined)),
+    row('F1', ({ classification }) => classification?.f1.toFixed(4)),
+    row("Matthews' correlation", ({ classification }) => classification?.matthews.toFixed(4)),
+    row('loss, nats', (report) => (isOfText(report) ? undefined : report.loss.toFixed(4))),
+    row('BLEU', ({ sequences }) => sequences?.bleu.toFixed(2)),
+    row('ROUGE-1 / 2 / L', ({ sequences }) =>
+      sequences ? [sequences.rouge1, sequences.rouge2, sequences.rougeL].map((score) => score.toFixed(3)).join(' / ') : undefined,
+    ),
+    row('targets that are right', ({ sequences }) => percent(sequences?.exactMatch)),
+    row("teacher's accuracy", ({ teacherAccuracy }) => percent(teacherAccuracy)),
     row('teacher bits per byte', ({ teacherBitsPerByte }) => teacherBitsPerByte?.toFixed(4)),
     row('top-1 agreement with teacher', ({ top1Agreement }) => percent(top1Agreement)),
     row('KL(teacher || model), nats', ({ teacherKl }) => teacherKl?.toFixed(4)),
@@ -84,13 +99,14 @@ export function reportsText(reports: readonly (readonly [string, ReportMessage])
     row('stored bytes, share of teacher', ({ storedBytes, teacherStoredBytes }) =>
       percent(teacherStoredBytes === undefined ? undefined : storedBytes / teacherStoredBytes),
     ),
-    row('resident bytes', ({ residentBytes }) => countText(residentBytes)),
+    row('resident bytes', ({ residentBytes }) => (residentBytes === 0 ? undefined : countText(residentBytes))),
     ...[...latencies.values()].map(({ phase, batchSize }) =>
       row(`${phase} ms, batch ${batchSize}`, (report) =>
         report.latencies.find((one) => one.phase === phase && one.batchSize === batchSize)?.medianMs.toFixed(2),
       ),
     ),
-    row('scored tokens', ({ scoredTokens }) => countText(scoredTokens)),
+    row('scored tokens', (report) => (report.classification ? undefined : countText(report.scoredTokens))),
+    row('texts', ({ classification }) => (classification ? countText(classification.examples) : undefined)),
   ].filter(([, ...cells]) => cells.some((cell) => cell !== '-'));
   const protocols = new Set(reports.map(([, { protocol, engine }]) => `protocol: ${protocol}; ${engine}`));
   return [table([['', ...reports.map(([name]) => name)], ...rows]), '', ...protocols].join('\n');
@@ -159,5 +175,6 @@ export function resultText({ importModel, compress, distill, evaluate, export: e
     ].join('\n');
   }
   if (evaluate?.report) return reportText(evaluate.report);
-  return (exported?.files ?? []).map(({ fileName, sizeBytes }) => `${fileName}  ${bytesText(sizeBytes)}`).join('\n');
+  const files = (exported?.files ?? []).map(({ fileName, sizeBytes }) => `${fileName}  ${bytesText(sizeBytes)}`);
+  return [...files, ...(exported?.notes ?? [])].join('\n');
 }

@@ -27,6 +27,10 @@ export interface PaddedWindow {
   readonly mask: HostTensor<'bool'>;
   /** [B, T]; all tokens belong to the first text when absent. */
   readonly tokenTypes?: HostTensor<'int64'>;
+  /** [B]: the right label of each text, for the loss of a classifier. */
+  readonly labels?: HostTensor<'int64'>;
+  /** [B, T]: the tokens with some of them hidden, for the loss of a model that guesses those. */
+  readonly hidden?: HostTensor<'int64'>;
 }
 
 /** Sources and what the decoder reads beside them, without padding, which would count as input. */
@@ -35,6 +39,8 @@ export interface PairWindow {
   readonly source: HostTensor<'int64'>;
   /** [B, T] */
   readonly tokens: HostTensor<'int64'>;
+  /** [B, T]: the targets, for the loss; negative where there is nothing to predict. */
+  readonly labels?: HostTensor<'int64'>;
 }
 
 /** Token ids [B, T]; B and T may change from one to the next. */

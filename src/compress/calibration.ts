@@ -1,13 +1,19 @@
 // What methods learn from sample data: inputs of layers, gradients, and the loss of changed models, accumulated on the engine.
 import { totalmem } from 'node:os';
-import { AppError, at, chosen, type OperationContext, throwIfCancelled } from '#base';
+import { at, chosen, type OperationContext, throwIfCancelled } from '#base';
 import type { DeviceBuffer, Engine, Program } from '#engine';
 import { GraphBuilder, optimizeGraph, type Value } from '#graph';
 import { borrowModel, type GraphNetwork, isEncoderDecoder, type Model, type ModelDeclaration, parameterSpecs } from '#models';
 import { type HostTensor, sizeOf } from '#tensor';
 import { type InputHistogram, type InputRange, inputHistograms, inputRanges } from './activation-statistics.ts';
 import { finite, noWindows, type Pass, type Running, runPass } from './calibration-pass.ts';
-import { bindWindow, type CalibrationNetwork, type CalibrationWindows, calibrationNetwork } from './calibration-windows.ts';
+import {
+  bindWindow,
+  type CalibrationNetwork,
+  type CalibrationWindow,
+  type CalibrationWindows,
+  calibrationNetwork,
+} from './calibration-windows.ts';
 import { type GradientStatistic, gradientStatistics, gradientSum } from './gradient-statistics.ts';
 import { type InputStatistic, inputStatistics, type LayerTap, layerTaps } from './input-taps.ts';
 import { LossProbe } from './loss-probe.ts';
@@ -61,12 +67,8 @@ export interface OutputMoments {
 
 /** Sample data for methods that look at activations, gradients or losses. */
 export interface Calibration {
-  /**
-   * The text itself, for what moments cannot say, such as gradients: token ids [B, T], the same windows every time.
-   *
-   * @throws AppError `unsupported` where the data is not running text
-   */
-  tokenWindows(): AsyncIterable<HostTensor<'int64'>>;
+  /** The data itself, for what moments cannot say, such as gradients: the same windows every time. */
+  sampleWindows(): AsyncIterable<CalibrationWindow>;
   /**
    * The second moments of the inputs of these linear layers, some at a time, so that not all need be in memory together.
    *
@@ -76,12 +78,12 @@ export interface Calibration {
   inputMoments(model: Model, paths: readonly string[], context: OperationContext, options?: MomentOptions): AsyncIterable<InputMoments>;
   /** Their mean magnitudes, in the same way. */
   inputMagnitudes(model: Model, paths: readonly string[], context: OperationContext): AsyncIterable<InputMagnitudes>;
-  /** What the loss of running text says of these linear layers, in the same way. @throws AppError as `tokenWindows` too */
+  /** What the loss says of these linear layers, in the same way. @throws AppError `unsupported` too, for data without answers (`WindowNetwork`) */
   gradientSquares(model: Model, paths: readonly string[], context: OperationContext): AsyncIterable<GradientSquares>;
   outputMoments(model: Model, paths: readonly string[], context: OperationContext): AsyncIterable<OutputMoments>;
   /** How often each token comes, [V]. */
   tokenCounts(model: Model, context: OperationContext): Promise<Float64Array>;
-  /** The loss of running text with one of these weights in place of the model's own; the caller releases the probe. */
+  /** The loss with one of these weights in place of the model's own; the caller releases the probe. @throws AppError as `gradientSquares` */
   lossProbe(model: Model, paths: readonly string[], context: OperationContext): Promise<LossProbe>;
   /**
    * The ranges of what these slots (`slotName`) are multiplied by, channel by channel. Slots that nothing is multiplied by are left out.
@@ -133,11 +135,8 @@ export class WindowCalibration implements Calibration {
     this.#total = options.windows;
   }
 
-  async *tokenWindows(): AsyncGenerator<HostTensor<'int64'>> {
-    for await (const window of this.#windows()) {
-      if (!('data' in window)) throw notRunningText();
-      yield window;
-    }
+  sampleWindows(): AsyncIterable<CalibrationWindow> {
+    return this.#windows();
   }
 
   async *inputMoments(
@@ -203,7 +202,7 @@ export class WindowCalibration implements Calibration {
     const bytes = (path: string): number => sumBytes(sizeOf(gradientSum(specs.get(path), kind).shape)) / 2;
     for await (const { group, weights, phase } of this.#groups(model, paths, bytes)) {
       const progress = { phase, ...(this.#total === undefined ? {} : { total: this.#total }) };
-      yield* gradientStatistics({ engine: this.#engine, model, weights, windows: this.tokenWindows() }, group, kind, progress, context);
+      yield* gradientStatistics({ engine: this.#engine, model, weights, windows: this.#windows() }, group, kind, progress, context);
     }
   }
 
@@ -225,7 +224,7 @@ export class WindowCalibration implements Calibration {
   }
 
   async lossProbe(model: Model, paths: readonly string[], context: OperationContext): Promise<LossProbe> {
-    return await LossProbe.create(this.#engine, () => this.tokenWindows(), model, paths, context);
+    return await LossProbe.create(this.#engine, this.#windows, model, paths, context);
   }
 
   /** Groups of paths whose sums fit into memory, each with the model's weights on the device and a name for its pass over the data. */
@@ -296,13 +295,6 @@ export class WindowCalibration implements Calibration {
 function hasHead(model: Model, paths: readonly string[]): boolean {
   const specs = parameterSpecs(model);
   return paths.some((path) => specs.get(path)?.block === undefined);
-}
-
-function notRunningText(): AppError {
-  return new AppError(
-    'unsupported',
-    'calibration: this statistic needs running text and a model of the next token. Choose another importance.',
-  );
 }
 
 /** Consecutive paths whose sums fit into the budget; at least one a group. Layers of a block stay in order. */

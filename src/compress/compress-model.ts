@@ -1,5 +1,5 @@
 // Runs the steps of a recipe on a model, one after the other.
-import { type OperationContext, throwIfCancelled } from '#base';
+import { AppError, type OperationContext, throwIfCancelled } from '#base';
 import { type Model, parameterCounts, sharedUsers } from '#models';
 import type { CompressionEnvironment, MethodReport } from './method.ts';
 import type { Recipe } from './recipe.ts';
@@ -20,7 +20,7 @@ export interface RecipeEnvironment extends Omit<CompressionEnvironment, 'memory'
 /**
  * Applies all steps; each sees the model that the one before it made, and calibrates on that model.
  *
- * @throws AppError `cancelled` and those of the methods; the model given stays as it is
+ * @throws AppError `cancelled` and those of the methods, which name the step; the model given stays as it is
  */
 export async function compressModel(
   model: Model,
@@ -35,7 +35,10 @@ export async function compressModel(
   let current = model;
   for (const [index, step] of recipe.steps.entries()) {
     throwIfCancelled(context.signal);
-    const result = await step.apply(current, { ...seeded, ...ofStep?.(index), errorsBefore: new Map(errorsBefore) }, context);
+    const own = { ...seeded, ...ofStep?.(index), errorsBefore: new Map(errorsBefore) };
+    const result = await step.apply(current, own, context).catch((thrown: unknown) => {
+      throw ofStepAt(index, thrown);
+    });
     current = result.model;
     steps.push(withUses(result.report, current));
     // A layer that a step left as it was keeps what it had lost before.
@@ -43,6 +46,13 @@ export async function compressModel(
   }
   const bytesBefore = parameterCounts(model).storedBytes;
   return { model: current, report: { steps, bytesBefore, bytesAfter: parameterCounts(current).storedBytes } };
+}
+
+/** The error of a method with its place in the recipe. Defects and cancellations stay as they are. */
+function ofStepAt(index: number, thrown: unknown): unknown {
+  if (!(thrown instanceof AppError) || thrown.code === 'cancelled' || thrown.code === 'internal') return thrown;
+  const message = thrown.message.slice(`[${thrown.code}] `.length);
+  return new AppError(thrown.code, `steps[${index}]: ${message}`, { details: { step: index, ...thrown.details }, cause: thrown });
 }
 
 /** Says of every matrix that several layers share which other layers a step changed with it. */

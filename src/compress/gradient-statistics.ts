@@ -1,11 +1,12 @@
-// What the gradients of a model's loss say of its linear layers over running text.
+// What the gradients of a model's loss say of its linear layers over sample data.
 import { AppError, at, invariant, type OperationContext, type Progress, throwIfCancelled } from '#base';
 import type { DeviceBuffer, Engine } from '#engine';
 import { type Graph, GraphBuilder, gradients, optimizeGraph, type Value } from '#graph';
-import { causalNetwork, type GraphNetwork, graphNames, type Model, type ParameterSpec, parameterSpecs, sharedUsers } from '#models';
-import { type HostTensor, int64 } from '#tensor';
+import { type GraphNetwork, type Model, type ParameterSpec, parameterSpecs, sharedUsers } from '#models';
 import { finite } from './calibration-pass.ts';
 import { RunningSums, type SumSpec, sumName, totalName } from './calibration-sums.ts';
+import type { CalibrationWindow } from './calibration-windows.ts';
+import { lossWindow, rowsOfWindow, type WindowSizes, windowKey, windowNetwork } from './window-loss.ts';
 
 /** `squares`: (∂L/∂W)² [m, n]. `outputMoments`: Σ over tokens of dYᵀ·dY [n, n] for the layer's outputs y = x·W. */
 export type GradientStatistic = 'squares' | 'outputMoments';
@@ -17,18 +18,21 @@ export function gradientSum(weight: ParameterSpec | undefined, kind: GradientSta
 }
 
 /**
- * Gradients of L = −log p of one window of `length` tokens, without the first, squared or multiplied.
+ * Gradients of L = −log p of the answers to one sequence (of running text: all tokens but the first), squared or multiplied.
  *
  * The gradient of a weight is made from that of its outputs, xᵀ·dY: the same whatever the weight is stored as.
- * Inputs: tokens int64 [1, T], labels int64 [T-1].
+ * Inputs: those of a `LossWindow` of these sizes.
  */
-function gradientSums(model: Model, paths: readonly string[], specs: readonly SumSpec[], kind: GradientStatistic, length: number): Graph {
+function gradientSums(
+  model: Model,
+  paths: readonly string[],
+  specs: readonly SumSpec[],
+  kind: GradientStatistic,
+  sizes: WindowSizes,
+): Graph {
   const b = new GraphBuilder();
-  const tokens = b.input(graphNames.tokens, 'int64', [1, length]);
-  const labels = b.input(graphNames.labels, 'int64', [length - 1]);
-  const net = causalNetwork(b, model, tokens);
-  const logits = net.logits(b.slice(net.hidden(tokens), 0, 0, length - 1)); // [T-1, V]
-  const loss = b.reduceSum(b.crossEntropy(logits, labels)[0], [0]);
+  const { net, loss: answers } = windowNetwork(b, model, sizes);
+  const loss = b.reduceSum(answers().losses, [0, 1]);
   const users = sharedUsers(model);
   const uses = paths.map((path) => [path, ...(users.get(path) ?? [])].flatMap((use) => usesOf(net, use)));
   const outputsOfUses = uses.flatMap((each) => each.map(({ output }) => output));
@@ -58,13 +62,13 @@ export interface GradientSource {
   readonly engine: Engine;
   readonly model: Model;
   readonly weights: Readonly<Record<string, DeviceBuffer>>;
-  readonly windows: AsyncIterable<HostTensor<'int64'>>;
+  readonly windows: AsyncIterable<CalibrationWindow>;
 }
 
 /**
- * One statistic of some layers over running text, one window of one sequence at a time: the square of a sum over windows is not the sum of the squares.
+ * One statistic of some layers over sample data, one sequence at a time: the square of a sum over windows is not the sum of the squares.
  *
- * @throws AppError `not_enough_samples` without a window of two tokens | `bad_weights` where a gradient is not finite | `cancelled`
+ * @throws AppError `not_enough_samples` without a window of two tokens | `unsupported` for data without answers | `bad_weights` where a gradient is not finite | `cancelled`
  */
 export async function* gradientStatistics(
   { engine, model, weights, windows }: GradientSource,
@@ -80,12 +84,10 @@ export async function* gradientStatistics(
     let numWindows = 0;
     let step = 0;
     for await (const window of windows) {
-      for (const row of rowsOf(window)) {
+      const answered = lossWindow(window, model);
+      for (const { sizes, inputs } of answered === undefined ? [] : rowsOfWindow(answered)) {
         throwIfCancelled(context.signal);
-        const length = row.length;
-        if (length < 2) continue;
-        const data = { [graphNames.tokens]: int64([1, length], row), [graphNames.labels]: int64([length - 1], row.slice(1)) };
-        await sums.add(String(length), () => gradientSums(model, paths, specs, kind, length), data, context.signal);
+        await sums.add(windowKey(sizes), () => gradientSums(model, paths, specs, kind, sizes), inputs, context.signal);
         numWindows++;
       }
       context.report({ ...progress, step: ++step });
@@ -99,9 +101,4 @@ export async function* gradientStatistics(
   } finally {
     await sums.release();
   }
-}
-
-function rowsOf({ shape, data }: HostTensor<'int64'>): number[][] {
-  const [batch = 0, length = 0] = shape;
-  return Array.from({ length: batch }, (_, row) => Array.from(data.subarray(row * length, (row + 1) * length), Number));
 }

@@ -1,29 +1,33 @@
-// The loss of a model on sample text with one weight changed: one program, in which a single buffer is exchanged.
-import { AppError, chosen, type OperationContext, throwIfCancelled } from '#base';
+// The loss of a model on sample data with one weight changed: programs in which a single buffer is exchanged.
+import { AppError, chosen, invariant, type OperationContext, throwIfCancelled } from '#base';
 import type { DeviceBuffer, Engine, Program } from '#engine';
-import { borrowModel, buildScoreGraph, denseParameter, graphNames, type Model, materializeParameter, replaceParameters } from '#models';
+import { type Graph, GraphBuilder, optimizeGraph } from '#graph';
+import { borrowModel, denseParameter, type Model, type ModelDeclaration, materializeParameter, replaceParameters } from '#models';
 import { type HostTensor, hostTensor, toNumbers } from '#tensor';
+import type { CalibrationWindow } from './calibration-windows.ts';
+import { type LossWindow, lossWindow, type WindowSizes, windowKey, windowNetwork } from './window-loss.ts';
 
 /** How many sequences are looked at: ASVD uses 16 to 32. */
 const numSequences = 16;
 
-/** Mean loss in nats a token of a model with one of its matrices exchanged. Release it. */
+/** Mean loss in nats an answer (a token, a label) of a model with one of its matrices exchanged. Release it. */
 export class LossProbe {
   readonly #engine: Engine;
-  readonly #program: Program;
+  /** By `windowKey`. */
+  readonly #programs: ReadonlyMap<string, Program>;
   readonly #weights: Readonly<Record<string, DeviceBuffer>>;
-  readonly #windows: readonly HostTensor<'int64'>[];
+  readonly #windows: readonly LossWindow[];
   readonly #context: OperationContext;
 
   private constructor(
     engine: Engine,
-    program: Program,
+    programs: ReadonlyMap<string, Program>,
     weights: Readonly<Record<string, DeviceBuffer>>,
-    windows: readonly HostTensor<'int64'>[],
+    windows: readonly LossWindow[],
     context: OperationContext,
   ) {
     this.#engine = engine;
-    this.#program = program;
+    this.#programs = programs;
     this.#weights = weights;
     this.#windows = windows;
     this.#context = context;
@@ -35,19 +39,19 @@ export class LossProbe {
    */
   static async create(
     engine: Engine,
-    windows: () => AsyncIterable<HostTensor<'int64'>>,
+    windows: () => AsyncIterable<CalibrationWindow>,
     model: Model,
     paths: readonly string[],
     context: OperationContext,
   ): Promise<LossProbe> {
-    const kept: HostTensor<'int64'>[] = [];
+    const kept: LossWindow[] = [];
     let sequences = 0;
     for await (const window of windows()) {
       throwIfCancelled(context.signal);
-      const [batch = 0, length = 0] = window.shape;
-      if (length < 2) continue;
-      kept.push(window);
-      sequences += batch;
+      const answered = lossWindow(window, model);
+      if (answered === undefined) continue;
+      kept.push(answered);
+      sequences += answered.sizes.batch;
       if (sequences >= numSequences) break;
     }
     if (sequences === 0) throw new AppError('not_enough_samples', 'the calibration data holds no window of two tokens. Give more text.');
@@ -56,10 +60,15 @@ export class LossProbe {
       paths.map((path) => denseParameter(path, materializeParameter(model, path))),
     );
     const weights = borrowModel(engine, changeable);
+    const programs = new Map<string, Program>();
     try {
-      const program = await engine.compile(buildScoreGraph(changeable, { batch: 'B', length: 'T' }), { name: 'loss probe' });
-      return new LossProbe(engine, program, weights, kept, context);
+      for (const { sizes } of kept) {
+        const key = windowKey(sizes);
+        if (!programs.has(key)) programs.set(key, await engine.compile(lossGraph(changeable, sizes), { name: `loss probe ${key}` }));
+      }
+      return new LossProbe(engine, programs, weights, kept, context);
     } catch (thrown) {
+      for (const program of programs.values()) await program.release();
       releaseAll(weights);
       throw thrown;
     }
@@ -77,31 +86,33 @@ export class LossProbe {
 
   async release(): Promise<void> {
     releaseAll(this.#weights);
-    await this.#program.release();
+    for (const program of this.#programs.values()) await program.release();
   }
 
   async #run(weights: Readonly<Record<string, DeviceBuffer>>): Promise<number> {
     const { signal } = this.#context;
-    let sum = 0;
-    let scored = 0;
-    for (const tokens of this.#windows) {
+    let [sum, answers] = [0, 0];
+    for (const { sizes, inputs } of this.#windows) {
       throwIfCancelled(signal);
-      const [, length = 0] = tokens.shape;
-      const labels = BigInt64Array.from(tokens.data, (_, index) => tokens.data[index + 1] ?? 0n);
-      const data = { [graphNames.tokens]: tokens, [graphNames.labels]: hostTensor('int64', tokens.shape, labels) };
-      const results = await this.#program.run(chosen({ ...weights, ...data }, this.#program.inputNames), { signal });
-      const losses = results[graphNames.negativeLogLikelihood]?.read();
+      const program = this.#programs.get(windowKey(sizes));
+      invariant(program !== undefined, 'every window has its program');
+      const results = await program.run(chosen({ ...weights, ...inputs }, program.inputNames), { signal });
+      const numbers = (name: string): number[] => Array.from(toNumbers(results[name]?.read() ?? hostTensor('float32', [0])));
+      const losses = numbers('losses');
+      sum += total(losses);
+      answers += 'counts' in results ? total(numbers('counts')) : losses.length;
       releaseAll(results);
-      if (losses === undefined) continue;
-      toNumbers(losses).forEach((value, index) => {
-        // The label behind the last token is of another sequence.
-        if (index % length === length - 1) return;
-        sum += value;
-        scored++;
-      });
     }
-    return sum / scored;
+    return sum / answers;
   }
+}
+
+const total = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0);
+
+function lossGraph(model: ModelDeclaration, sizes: WindowSizes): Graph {
+  const b = new GraphBuilder();
+  const { losses, counts } = windowNetwork(b, model, sizes).loss();
+  return optimizeGraph(b.graph({ losses, ...(counts && { counts }) }));
 }
 
 function releaseAll(buffers: Readonly<Record<string, DeviceBuffer>>): void {

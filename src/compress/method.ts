@@ -4,8 +4,7 @@ import type { z } from 'zod';
 import type { OperationContext } from '#base';
 import type { Engine } from '#engine';
 import type { Model, Parameter } from '#models';
-import type { TokenCorpus } from '#text';
-import type { CheckpointKeeper } from '#train';
+import type { CheckpointKeeper, TrainingData } from '#train';
 import type { Calibration } from './calibration.ts';
 
 /** What a method may use besides the model. */
@@ -25,7 +24,8 @@ export interface CompressionEnvironment {
 
 /** What a step that trains needs beside the model. */
 export interface TrainingMaterial {
-  readonly corpus: TokenCorpus;
+  /** Of the kind that the model's task learns from. */
+  readonly corpus: TrainingData;
   /** A stored model by name, or the model that the recipe started from. */
   teacher(name?: string): Promise<Model>;
   /** Of this step; where they go is the caller's. */

@@ -1,9 +1,18 @@
 // Distillation of a student from a resident teacher.
 import { AppError, type OperationContext } from '#base';
 import type { Engine } from '#engine';
-import type { Model } from '#models';
-import type { TokenCorpus } from '#text';
-import { type CheckpointKeeper, type TrainRequest, type TrainResult, type TrainSettings, trainModel, trainSettings } from '#train';
+import { isEncoderDecoder, type Model, taskOf } from '#models';
+import {
+  type CheckpointKeeper,
+  checkTrainingData,
+  hiddenTokensOf,
+  type TrainingData,
+  type TrainRequest,
+  type TrainResult,
+  type TrainSettings,
+  trainModel,
+  trainSettings,
+} from '#train';
 import { type LogitDistillation, logitObjective } from './logit-objective.ts';
 
 export type DistillSettings = TrainSettings & LogitDistillation;
@@ -27,7 +36,8 @@ export function distillSettings(given: Partial<DistillSettings>): DistillSetting
 export interface DistillRequest {
   readonly student: Model;
   readonly teacher: Model;
-  readonly corpus: TokenCorpus;
+  /** Of the kind that the student's task learns from. */
+  readonly corpus: TrainingData;
   readonly settings: DistillSettings;
   /** Which parameters train; all when absent. */
   readonly trains?: NonNullable<TrainRequest['trains']>;
@@ -38,16 +48,14 @@ export interface DistillRequest {
 /**
  * Trains the student against the teacher's logits.
  *
- * @throws AppError `tokenizer_mismatch` when the vocabularies differ in size, and whatever `trainModel` throws
+ * @throws AppError `tokenizer_mismatch` when the vocabularies differ in size | `unsupported` when the models have other tasks or labels, and
+ * whatever `trainModel` throws
  */
 export async function distillModel(request: DistillRequest, engine: Engine, context: OperationContext): Promise<TrainResult> {
   const { student, teacher, corpus, settings, trains, checkpoints, afterStep } = request;
-  if (student.config.vocabularySize !== teacher.config.vocabularySize)
-    throw new AppError(
-      'tokenizer_mismatch',
-      `distill: the student has ${student.config.vocabularySize} tokens and the teacher ${teacher.config.vocabularySize}. Their logits cannot be compared; use a teacher with the student's tokenizer.`,
-    );
-  const objective = logitObjective(engine, teacher, settings);
+  checkSameAnswers(student, teacher);
+  checkTrainingData(student, corpus);
+  const objective = logitObjective(engine, teacher, settings, hiddenTokensOf(corpus, settings));
   try {
     return await trainModel(
       {
@@ -65,4 +73,29 @@ export async function distillModel(request: DistillRequest, engine: Engine, cont
   } finally {
     objective.release();
   }
+}
+
+/** Logits are compared one by one: both models must answer the same question with the same choices. */
+function checkSameAnswers({ config: student }: Model, { config: teacher }: Model): void {
+  if (student.vocabularySize !== teacher.vocabularySize)
+    throw new AppError(
+      'tokenizer_mismatch',
+      `distill: the student has ${student.vocabularySize} tokens and the teacher ${teacher.vocabularySize}. Their logits cannot be compared; use a teacher with the student's tokenizer.`,
+    );
+  const [asked, known] = [taskOf(student), taskOf(teacher)];
+  if (asked.kind !== known.kind || isEncoderDecoder(student) !== isEncoderDecoder(teacher))
+    throw new AppError(
+      'unsupported',
+      `distill: the student (${student.architecture}, task ${asked.kind}) and the teacher (${teacher.architecture}, task ${known.kind}) answer other questions. Use a teacher of the student's task.`,
+    );
+  if (isEncoderDecoder(student) && isEncoderDecoder(teacher) && student.startToken !== teacher.startToken)
+    throw new AppError(
+      'unsupported',
+      `distill: targets begin with token ${student.startToken} for the student and ${teacher.startToken} for the teacher. Use a teacher with the student's start token.`,
+    );
+  if (asked.kind === 'classify' && known.kind === 'classify' && asked.labels.join('\n') !== known.labels.join('\n'))
+    throw new AppError(
+      'unsupported',
+      `distill: the student's labels (${asked.labels.join(', ')}) are not the teacher's (${known.labels.join(', ')}). Give the student the teacher's labels, in their order.`,
+    );
 }

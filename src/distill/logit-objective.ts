@@ -1,10 +1,9 @@
-// Logit distillation: the student learns the teacher's whole distribution over the vocabulary, mixed with the data's own labels.
-import { at } from '#base';
+// Logit distillation: the student learns the teacher's whole distribution over tokens or labels, mixed with the data's own labels.
+import { at, invariant } from '#base';
 import type { DeviceBuffer, Engine } from '#engine';
 import type { Emitter, GraphBuilder, Value } from '#graph';
-import { borrowModel, causalNetwork, declarations, inPieces, type Model } from '#models';
-import { elementCount, staticDim } from '#tensor';
-import type { Objective } from '#train';
+import { borrowModel, declarations, inPieces, type Model } from '#models';
+import { askedRows, meanOfRows, type Objective } from '#train';
 
 export interface LogitDistillation {
   /** T: both distributions are softened by it; the KL term is multiplied by T² so that its gradient keeps its size. */
@@ -22,13 +21,20 @@ export interface TeacherObjective extends Objective {
 }
 
 /**
- * (1-α)·CE(labels) + α·T²·KL(softmax(t/T) ‖ softmax(s/T)), both as means over tokens, over the full vocabulary.
+ * (1-α)·CE(labels) + α·T²·KL(softmax(t/T) ‖ softmax(s/T)), both as means over what the student's task asks: next tokens or hidden ones, over the full
+ * vocabulary, or labels of texts.
  *
  * The teacher runs in the student's graph; its logits never leave the device and never stand in memory for a whole batch.
  *
+ * @param hiddenTokens - for students that guess hidden tokens: how many there are in a batch of this length of sequences
  * @see Hinton, Vinyals and Dean, "Distilling the Knowledge in a Neural Network", 2015, §2
  */
-export function logitObjective(engine: Engine, teacher: Model, settings: LogitDistillation): TeacherObjective {
+export function logitObjective(
+  engine: Engine,
+  teacher: Model,
+  settings: LogitDistillation,
+  hiddenTokens?: (length: number) => number,
+): TeacherObjective {
   // Only what the graph needs to know is kept: the weights are on the device.
   const declaration = declarations(teacher);
   const inputs: Readonly<Record<string, DeviceBuffer>> = borrowModel(engine, teacher, teacherPrefix);
@@ -38,44 +44,49 @@ export function logitObjective(engine: Engine, teacher: Model, settings: LogitDi
     release: () => {
       for (const buffer of Object.values(inputs)) buffer.release();
     },
-    build: ({ b, student, vocabularySize, tokens, labels }) => {
-      const count = elementCount(labels.shape);
-      const scale = 1 / staticDim(count, 'tokens of a batch');
-      const teacherNetwork = causalNetwork(b, declaration, tokens, { prefix: teacherPrefix });
-      const teacherHidden = b.at('teacher', () => teacherNetwork.hidden(tokens)); // [B*T, D of the teacher]
-      const studentPieces = inPieces(b, student.hidden(tokens), b.reshape(labels, [count]), vocabularySize);
-      const teacherPieces = inPieces(b, teacherHidden, b.reshape(labels, [count]), vocabularySize);
-      const sums = studentPieces.map(([rows, wanted], index) => {
-        const teacherLogits = b.at('teacher', () => teacherNetwork.logits(at(teacherPieces, index)[0]));
-        return pieceSums(b, student.logits(rows), teacherLogits, wanted, settings);
+    build: (context) => {
+      const { b, student, task } = context;
+      const { labels, weights, choices, hidden, logits } = askedRows(context, hiddenTokens);
+      const teacherNetwork = b.at('teacher', () => context.networkOf(declaration, teacherPrefix));
+      const teacherHidden = b.at('teacher', () => hidden(teacherNetwork)); // [N, D of the teacher]
+      const studentHidden = hidden(student);
+      const teacherPieces = inPieces(b, teacherHidden, labels, choices);
+      const pieces = inPieces(b, studentHidden, labels, choices).map(([rows, wanted], index) => {
+        const teacherLogits = b.at('teacher', () => logits(teacherNetwork, at(teacherPieces, index)[0]));
+        const studentLogits = logits(student, rows);
+        const isRight = (): Value => b.cast(b.equal(b.argMax(studentLogits, 1), wanted), 'float32');
+        return {
+          ...rowLosses(b, studentLogits, teacherLogits, wanted, settings),
+          ...(task.kind === 'causal' ? {} : { accuracy: isRight() }),
+        };
       });
-      const total = (part: 'crossEntropy' | 'divergence'): Value =>
-        b.mul(
-          sums.map((sum) => sum[part]).reduce((left, right) => b.add(left, right)),
-          scale,
-        );
-      const [crossEntropy, divergence] = [total('crossEntropy'), total('divergence')];
+      const mean = (part: 'crossEntropy' | 'divergence' | 'accuracy'): Value | undefined => {
+        const rows = pieces.flatMap((piece) => piece[part] ?? []);
+        return rows.length === 0 ? undefined : meanOfRows(b, rows, weights);
+      };
+      const [crossEntropy, divergence, accuracy] = [mean('crossEntropy'), mean('divergence'), mean('accuracy')];
+      invariant(crossEntropy !== undefined && divergence !== undefined, 'a batch has rows');
       const loss = b.add(b.mul(crossEntropy, 1 - settings.alpha), b.mul(divergence, settings.alpha * settings.temperature ** 2));
-      return { loss, metrics: { crossEntropy, divergence } };
+      return { loss, metrics: { crossEntropy, divergence, ...(accuracy && { accuracy }) } };
     },
   };
 }
 
-/** Sums over the rows of one piece: cross-entropy with the labels, and KL(teacher ‖ student) at the temperature, in nats. */
-function pieceSums(
+/** Of each row of one piece: cross-entropy with the label, and KL(teacher ‖ student) at the temperature, in nats, both [n]. */
+function rowLosses(
   b: GraphBuilder,
   studentLogits: Value,
   teacherLogits: Value,
   labels: Value,
   { temperature }: LogitDistillation,
 ): { readonly crossEntropy: Value; readonly divergence: Value } {
-  const [losses, logProbabilities] = b.crossEntropy(studentLogits, labels);
+  const [crossEntropy, logProbabilities] = b.crossEntropy(studentLogits, labels);
   const soften = (logits: Value): Value => (temperature === 1 ? logits : b.mul(logits, 1 / temperature));
   const studentSoft = temperature === 1 ? logProbabilities : b.logSoftmax(soften(studentLogits));
-  return { crossEntropy: b.reduceSum(losses, [0]), divergence: divergenceSum(b, b.logSoftmax(soften(teacherLogits)), studentSoft) };
+  return { crossEntropy, divergence: divergences(b, b.logSoftmax(soften(teacherLogits)), studentSoft) };
 }
 
-/** Σ over rows of KL(p ‖ q) from log p and log q [N, V]. */
-function divergenceSum(b: Emitter, logTeacher: Value, logStudent: Value): Value {
-  return b.reduceSum(b.mul(b.exp(logTeacher), b.sub(logTeacher, logStudent)), [0, 1]);
+/** KL(p ‖ q) of each row from log p and log q [n, C]. */
+function divergences(b: Emitter, logTeacher: Value, logStudent: Value): Value {
+  return b.reduceSum(b.mul(b.exp(logTeacher), b.sub(logTeacher, logStudent)), [1]);
 }

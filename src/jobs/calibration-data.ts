@@ -1,6 +1,6 @@
 // The calibration windows of a compress job, and the record of what they hold.
 import { createHash } from 'node:crypto';
-import { at, Random } from '#base';
+import { AppError, at, Random } from '#base';
 import type { CalibrationWindows } from '#compress';
 import { hostTensor } from '#tensor';
 import { type TokenCorpus, type Tokenizer, WindowSampler } from '#text';
@@ -34,15 +34,26 @@ export function calibrationWindow({ sequenceLength }: CompressSpec['calibration'
 /** Draws the windows. @throws AppError `empty_data` where the text is shorter than one */
 export function calibrationData(
   corpus: TokenCorpus,
-  { sequences, seed }: CompressSpec['calibration'],
+  { sequences, seed, specialTokens: addsSpecial }: CompressSpec['calibration'],
   window: number,
-  tokenizer: Pick<Tokenizer, 'endTokens'>,
+  tokenizer: Pick<Tokenizer, 'endTokens' | 'specialLayout'>,
   paths: readonly string[],
 ): CalibrationData {
   const drawSeed = new Random(seed).bits();
-  const { windows: available } = new WindowSampler(corpus.tokens, { batch: 1, window, seed: drawSeed });
+  const begin = addsSpecial ? beginningOf(tokenizer) : [];
+  if (begin.length >= window)
+    throw new AppError('invalid_argument', `calibration.sequenceLength: must be above the ${begin.length} special tokens, got ${window}.`, {
+      details: { field: 'calibration.sequenceLength' },
+    });
+  const drawn = window - begin.length;
+  const { windows: available } = new WindowSampler(corpus.tokens, { batch: 1, window: drawn, seed: drawSeed });
   const numRows = Math.min(sequences, available);
-  const rows = new WindowSampler(corpus.tokens, { batch: numRows, window, seed: drawSeed }).next().tokens.data;
+  const texts = new WindowSampler(corpus.tokens, { batch: numRows, window: drawn, seed: drawSeed }).next().tokens.data;
+  const rows = new BigInt64Array(numRows * window);
+  for (let row = 0; row < numRows; row++) {
+    rows.set(BigInt64Array.from(begin, BigInt), row * window);
+    rows.set(texts.subarray(row * drawn, (row + 1) * drawn), row * window + begin.length);
+  }
   const starts = Array.from({ length: Math.ceil(numRows / windowsPerRun) }, (_, run) => run * windowsPerRun);
   return {
     runs: starts.length,
@@ -62,7 +73,8 @@ export function calibrationData(
       rowTokens: window,
       seed,
       padding: 'none: every row is full',
-      specialTokens: specialTokens(corpus, tokenizer),
+      rowKind: 'window of running text',
+      specialTokens: specialTokens(corpus, tokenizer, begin),
       ...rowDigests(Array.from({ length: numRows }, (_, row) => rows.slice(row * window, (row + 1) * window))),
     },
   };
@@ -78,7 +90,25 @@ export function rowDigests(rows: readonly BigInt64Array[]): Pick<CalibrationMani
   return { rowsHash: digest(rows), rowHashes: rows.slice(0, shownRows).map((row) => digest([row]).slice(0, shownDigits)) };
 }
 
-function specialTokens({ documentStarts, tokens }: TokenCorpus, { endTokens }: Pick<Tokenizer, 'endTokens'>): string {
-  if (documentStarts.length < 2) return 'none added';
-  return `token ${endTokens[0] ?? at(tokens, at(documentStarts, 1) - 1)} between documents`;
+/** What the tokenizer puts in front of a prompt. */
+function beginningOf(tokenizer: Pick<Tokenizer, 'specialLayout'>): number[] {
+  const layout = tokenizer.specialLayout(false);
+  return layout
+    .slice(
+      0,
+      layout.findIndex((item) => 'part' in item),
+    )
+    .flatMap((item) => ('id' in item ? [item.id] : []));
+}
+
+function specialTokens(
+  { documentStarts, tokens }: TokenCorpus,
+  { endTokens }: Pick<Tokenizer, 'endTokens'>,
+  begin: readonly number[],
+): string {
+  const added = [
+    ...(begin.length === 0 ? [] : [`token ${begin.join(', ')} in front of every row`]),
+    ...(documentStarts.length < 2 ? [] : [`token ${endTokens[0] ?? at(tokens, at(documentStarts, 1) - 1)} between documents`]),
+  ];
+  return added.length === 0 ? 'none added' : added.join('; ');
 }

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { AppError } from '#base';
 import { type Method, type MethodResult, matchesPattern, methods, nearestNames, type RegisteredMethod, register } from '#compress';
 import { distillModel } from '#distill';
-import { type Model, type Parameter, parameterCounts, replaceParameters } from '#models';
+import { type Model, type Parameter, parameterCounts, replaceParameters, taskOf } from '#models';
 import { fullTrainingSettings, trainingFields } from './training-settings.ts';
 
 const patterns = z.array(z.string().min(1)).min(1).optional();
@@ -41,7 +41,8 @@ const distillStep: Method<DistillStepSettings> = {
     const teacher = await training.teacher(settings.teacher);
     const positions = Math.min(model.config.maxPositions, teacher.config.maxPositions);
     const wanted = { ...settings, seed: settings.seed ?? seed ?? 0 };
-    const full = fullTrainingSettings(wanted, { positions, hasTeacher: true });
+    const classifies = taskOf(model.config).kind === 'classify';
+    const full = fullTrainingSettings(wanted, { positions, hasTeacher: true, classifies });
     if (full.sequenceLength > positions)
       throw new AppError(
         'context_too_long',

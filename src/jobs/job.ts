@@ -83,7 +83,7 @@ export interface JobRecord {
 /** What a handler is given while it runs. */
 export interface JobContext extends OperationContext {
   readonly jobId: string;
-  /** A folder of this job's own, for checkpoints. It exists, survives restarts, and goes with success; a job that can resume keeps it otherwise. */
+  /** A folder of this job's own, for checkpoints. It exists, survives restarts, and goes with the job's end. */
   readonly workFolder: string;
   readonly logger: Logger;
 }

@@ -47,6 +47,30 @@ export interface ModelRecord extends ModelFacts {
   readonly lineage: ModelFacts['lineage'] & { readonly jobId: string };
 }
 
+/** Of a classifier. */
+export interface ClassificationRecord {
+  readonly examples: number;
+  readonly f1: number;
+  readonly macroF1: number;
+  readonly matthews: number;
+  readonly labels: readonly string[];
+  /** Row by row: the right label, then the guess. */
+  readonly confusion: readonly number[];
+}
+
+/** Of an encoder-decoder. */
+export interface SequenceRecord {
+  readonly sources: number;
+  readonly sourcesCut: number;
+  readonly bleu: number;
+  readonly rouge1: number;
+  readonly rouge2: number;
+  readonly rougeL: number;
+  readonly exactMatch: number;
+  readonly generatedTokens: number;
+  readonly seconds: number;
+}
+
 export interface LatencyRecord {
   readonly phase: 'prefill' | 'decode';
   readonly batchSize: number;
@@ -72,6 +96,9 @@ export interface EvaluationReport {
   readonly top1Agreement?: number;
   readonly teacherKl?: number;
   readonly teacherStoredBytes?: number;
+  readonly teacherAccuracy?: number;
+  readonly classification?: ClassificationRecord;
+  readonly sequences?: SequenceRecord;
   readonly logicalParameters: number;
   readonly storedParameters: number;
   readonly storedBytes: number;
@@ -137,6 +164,8 @@ export interface CalibrationManifest {
   readonly seed: number;
   readonly padding: string;
   readonly specialTokens: string;
+  /** What a row is, for example `labelled text`. */
+  readonly rowKind: string;
   /** SHA-256 over the token ids of all rows, 64-bit little-endian. */
   readonly rowsHash: string;
   /** The first 16 digits of the like for each row, at most 64 rows. */

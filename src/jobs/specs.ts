@@ -6,15 +6,38 @@ const count = z.int().nonnegative();
 const positive = z.int().positive();
 const modelName = z.string().min(1, 'must name a model');
 
+const labelledRowsSchema = z.strictObject({
+  /** Empty names mean `text` and `label`, and no second text. */
+  text: z.string().default(''),
+  secondText: z.string().default(''),
+  label: z.string().default(''),
+  columns: z.array(z.string().min(1)).default([]),
+});
+
+const pairRowsSchema = z.strictObject({
+  /** Empty names mean `source` and `target`. */
+  source: z.string().default(''),
+  target: z.string().default(''),
+  sourceColumn: count.default(0),
+  targetColumn: count.default(1),
+});
+
 const textDataSchema = z
   .strictObject({
     paths: z.array(z.string().min(1)).default([]),
     jsonlField: z.string().default(''),
     inlineText: z.string().default(''),
+    labelled: labelledRowsSchema.optional(),
+    pairs: pairRowsSchema.optional(),
   })
-  .refine(({ paths, inlineText }) => paths.length > 0 || inlineText !== '', 'must name a file in "paths" or hold "inlineText"');
+  .refine(({ paths, inlineText }) => paths.length > 0 || inlineText !== '', 'must name a file in "paths" or hold "inlineText"')
+  .refine(({ labelled, pairs }) => labelled === undefined || pairs === undefined, 'holds labelled texts or pairs, not both')
+  .refine(({ labelled, pairs, jsonlField }) => jsonlField === '' || (labelled ?? pairs) === undefined, {
+    message: 'names the field of running text; name those of rows in "labelled" or "pairs"',
+    path: ['jsonlField'],
+  });
 
-/** Text of a job: files on the server, then a small text that came with the request. */
+/** Data of a job: files on the server, then a small text that came with the request. */
 export type TextData = z.infer<typeof textDataSchema>;
 
 export const importSpecSchema = z.strictObject({
@@ -31,8 +54,13 @@ export const compressSpecSchema = z.strictObject({
   recipe: z.unknown(),
   data: textDataSchema.optional(),
   calibration: z
-    .strictObject({ sequences: positive.default(64), sequenceLength: positive.optional(), seed: count.default(0) })
-    .default({ sequences: 64, seed: 0 }),
+    .strictObject({
+      sequences: positive.default(64),
+      sequenceLength: positive.optional(),
+      seed: count.default(0),
+      specialTokens: z.boolean().default(true),
+    })
+    .default({ sequences: 64, seed: 0, specialTokens: true }),
   replace: z.boolean().default(false),
 });
 export type CompressSpec = z.infer<typeof compressSpecSchema>;
@@ -51,6 +79,8 @@ export const distillSpecSchema = z.strictObject({
     .default({}),
   fromScratch: z.boolean().default(false),
   replace: z.boolean().default(false),
+  /** Of the classifier that the student is to be; empty keeps its task. */
+  labels: z.array(z.string().min(1)).default([]),
 });
 export type DistillSpec = z.infer<typeof distillSpecSchema>;
 
@@ -65,6 +95,9 @@ export const evaluateSpecSchema = z.strictObject({
       batchSize: positive.optional(),
       latency: z.boolean().default(true),
       latencyBatchSizes: z.array(positive).default([1, 8]),
+      maxRows: positive.optional(),
+      beams: positive.optional(),
+      maxNewTokens: positive.optional(),
     })
     .default({ latency: true, latencyBatchSizes: [1, 8] }),
 });

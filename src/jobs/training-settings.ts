@@ -1,7 +1,7 @@
 // Settings of a training as requests and recipes write them, and what the trainer makes of them.
 import { z } from 'zod';
 import { type DistillSettings, distillSettings } from '#distill';
-import { defaultTrainSettings } from '#train';
+import { defaultTrainSettings, fineTuneDefaults } from '#train';
 
 const count = z.int().nonnegative();
 const positive = z.int().positive();
@@ -11,6 +11,7 @@ export const trainingFields = {
   steps: positive.optional(),
   batchSize: positive.optional(),
   sequenceLength: positive.optional(),
+  sourceLength: positive.optional(),
   gradientAccumulation: positive.optional(),
   learningRate: z.number().positive().optional(),
   warmupSteps: count.optional(),
@@ -27,6 +28,8 @@ const trainingSchema = z.object(trainingFields);
 export type TrainingSettings = z.infer<typeof trainingSchema>;
 
 const defaultSequence = 128;
+/** A classifier that was made smaller has more to learn than one that gets a new head. */
+const taughtClassifier = { learningRate: 1e-4 };
 
 /** What else decides the defaults. */
 export interface TrainingCase {
@@ -34,23 +37,26 @@ export interface TrainingCase {
   readonly positions: number;
   readonly hasTeacher: boolean;
   readonly fromScratch?: boolean;
+  /** The model guesses labels of texts. */
+  readonly classifies?: boolean;
 }
 
 /** Fills in defaults. @throws AppError `invalid_argument` naming the setting */
 export function fullTrainingSettings(
   given: TrainingSettings,
-  { positions, hasTeacher, fromScratch = false }: TrainingCase,
+  { positions, hasTeacher, fromScratch = false, classifies = false }: TrainingCase,
 ): DistillSettings {
   const { weightDecay, sequenceLength = Math.min(defaultSequence, positions), ...rest } = given;
-  const { optimizer, learningRate } = defaultTrainSettings;
+  const { optimizer, ...defaults } = classifies ? { ...fineTuneDefaults, ...(hasTeacher ? taughtClassifier : {}) } : defaultTrainSettings;
   const present = Object.fromEntries(
     Object.entries(rest).filter(([name, value]) => Object.hasOwn(trainingFields, name) && value !== undefined),
   ) as Partial<DistillSettings>;
   return distillSettings({
-    ...(fromScratch ? { learningRate } : {}),
+    ...(classifies ? defaults : {}),
+    ...(fromScratch ? { learningRate: defaultTrainSettings.learningRate } : {}),
     ...present,
     sequenceLength,
     ...(hasTeacher ? {} : { alpha: 0 }),
-    ...(weightDecay === undefined ? {} : { optimizer: { ...optimizer, weightDecay } }),
+    optimizer: { ...optimizer, ...(weightDecay === undefined ? {} : { weightDecay }) },
   });
 }

@@ -97,6 +97,11 @@ export function isEncoded({ settings }: { readonly settings: ParameterSettings }
   return Object.keys(settings).some((key) => key.endsWith('.bits'));
 }
 
+/** Whether what some slot of the parameter is multiplied by is rounded too. */
+export function roundsInputs({ settings }: { readonly settings: ParameterSettings }): boolean {
+  return Object.keys(settings).some((key) => key.endsWith('.activations'));
+}
+
 /** The rows that a slot's matrix is cut into: [N, K] with K along the axis that products sum over. */
 export interface CodeLayout {
   readonly rows: number;

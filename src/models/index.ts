@@ -28,6 +28,7 @@ export {
   encodingSettings,
   type GroupEncoding,
   isEncoded,
+  roundsInputs,
   type SlotEncoding,
   sharedZero,
   smallestGroup,
@@ -138,7 +139,7 @@ export { keptCount, keptValues, maskFlags, sparseBytes, sparsePieces, sparseSlot
 export { tableHeadPath } from './token-embedding.ts';
 export {
   type BlockStack,
-  sideAxis,
+  sideAxes,
   type UnitAxis,
   type UnitKind,
   type UnitSide,

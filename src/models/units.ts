@@ -16,8 +16,11 @@ export interface UnitPart {
 export interface UnitSide {
   /** Of a parameter; a model may lack vectors. */
   readonly path: string;
-  /** `made`: columns of a matrix that writes the units. `read`: rows of a matrix that reads them. `along`: entries of a vector over them. */
-  readonly use: 'made' | 'read' | 'along';
+  /**
+   * `made`: columns of a matrix that writes the units. `read`: rows of a matrix that reads them. `both`: rows and columns of a square matrix that
+   * reads them and writes as many. `along`: entries of a vector over them.
+   */
+  readonly use: 'made' | 'read' | 'both' | 'along';
   readonly parts: readonly UnitPart[];
 }
 
@@ -53,9 +56,9 @@ export function sidesOf(use: UnitSide['use'], paths: readonly string[], parts = 
   return paths.map((path) => ({ path, use, parts }));
 }
 
-/** The axis of the dense tensor that a side lies along. */
-export function sideAxis({ use }: UnitSide): 0 | 1 {
-  return use === 'made' ? 1 : 0;
+/** The axes of the dense tensor that a side lies along. */
+export function sideAxes({ use }: UnitSide): readonly (0 | 1)[] {
+  return { made: [1], read: [0], along: [0], both: [0, 1] }[use] as readonly (0 | 1)[];
 }
 
 /** The indices that some units take along a side, part after part, in the order of `units`. */

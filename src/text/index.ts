@@ -1,7 +1,14 @@
 // text: tokenizers, data sets, packing and windows.
 export { type ChatMessage, type ChatOptions, renderChat } from './chat-template.ts';
 export { documentSeparator, openText, type TextOptions, type TextPiece, type TextSource, textFromStrings } from './data-set.ts';
-export { distinctLabels, type LabelledColumns, type LabelledRow, readLabelled } from './labelled-data.ts';
+export {
+  checkLabelledFile,
+  distinctLabels,
+  type LabelledColumns,
+  type LabelledRow,
+  labelledFromJsonLines,
+  readLabelled,
+} from './labelled-data.ts';
 export {
   encodeEnded,
   type PairBatch,
@@ -13,7 +20,7 @@ export {
   type TokenPair,
   tokenizePairs,
 } from './pair-corpus.ts';
-export { openPairs, type PairOptions, type PairSource, pairsFromTexts, type TextPair } from './pair-set.ts';
+export { openPairs, type PairOptions, type PairSource, pairsFromJsonLines, pairsFromTexts, type TextPair } from './pair-set.ts';
 export type { SamplerCursor } from './seeded-order.ts';
 export {
   type CutText,

@@ -40,10 +40,30 @@ export async function readLabelled(path: string, columns: LabelledColumns, signa
     if (signal !== undefined) throwIfCancelled(signal);
     parts.push(chunk);
   }
-  const records = kind === 'jsonl' ? jsonRecords(parts.join(''), path) : tableRecords(parts.join(''), kind, columns.columns, path);
+  return labelledRows(parts.join(''), kind, columns, path);
+}
+
+/**
+ * Reads labelled rows of .jsonl that are in memory.
+ *
+ * @param name - for errors
+ * @throws AppError `bad_data` | `empty_data`
+ */
+export function labelledFromJsonLines(text: string, columns: LabelledColumns, name: string): LabelledRow[] {
+  return labelledRows(text, 'jsonl', columns, name);
+}
+
+function labelledRows(text: string, kind: 'tsv' | 'csv' | 'jsonl', columns: LabelledColumns, path: string): LabelledRow[] {
+  const records = kind === 'jsonl' ? jsonRecords(text, path) : tableRecords(text, kind, columns.columns, path);
   const rows = [...records].map(({ fields, row }) => rowOf(fields, columns, path, row));
   if (rows.length === 0) throw new AppError('empty_data', `data "${path}": holds no row. Give at least one labelled text.`);
   return rows;
+}
+
+/** @throws AppError `file_not_found` | `file_not_allowed` | `bad_data` for an unknown kind of file */
+export async function checkLabelledFile(path: string): Promise<void> {
+  kindOf(path);
+  await checkFile(path);
 }
 
 function kindOf(path: string): 'tsv' | 'csv' | 'jsonl' {

@@ -59,6 +59,24 @@ export async function openPairs(paths: string | readonly string[], options: Pair
   };
 }
 
+/** A data set of .jsonl rows in memory. */
+export function pairsFromJsonLines(text: string, options: PairOptions, name: string): PairSource {
+  async function* chunks(): AsyncGenerator<string> {
+    yield text;
+  }
+  return {
+    paths: [name],
+    async *pairs(signal) {
+      let isEmpty = true;
+      for await (const pair of readFields(chunks(), name, options, signal)) {
+        isEmpty = false;
+        yield pair;
+      }
+      if (isEmpty) throw new AppError('empty_data', `data "${name}": holds no pair. Give at least one.`);
+    },
+  };
+}
+
 /** A data set from pairs in memory. */
 export function pairsFromTexts(pairs: readonly TextPair[], name = 'memory'): PairSource {
   return {

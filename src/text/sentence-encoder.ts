@@ -27,21 +27,26 @@ export interface LabelledText extends EncodedText {
 export class SentenceEncoder {
   readonly maxTokens: number;
   readonly #tokenizer: Tokenizer;
+  readonly #addsSpecial: boolean;
 
-  /** @throws AppError `invalid_argument` when the special tokens alone are more than `maxTokens` */
-  constructor(tokenizer: Tokenizer, maxTokens: number) {
-    const specials = tokenizer.specialLayout(true).filter((item) => 'id' in item).length;
+  /**
+   * @param addsSpecial - whether texts get the special tokens around them; true when absent
+   * @throws AppError `invalid_argument` when the special tokens alone are more than `maxTokens`
+   */
+  constructor(tokenizer: Tokenizer, maxTokens: number, addsSpecial = true) {
+    const specials = addsSpecial ? tokenizer.specialLayout(true).filter((item) => 'id' in item).length : 0;
     if (!Number.isInteger(maxTokens) || maxTokens <= specials)
       throw new AppError('invalid_argument', `maxTokens: must be a whole number above the ${specials} special tokens, got ${maxTokens}.`, {
         details: { field: 'maxTokens' },
       });
     this.maxTokens = maxTokens;
     this.#tokenizer = tokenizer;
+    this.#addsSpecial = addsSpecial;
   }
 
   /** Texts that are too long lose their ends; of a pair the longer one loses first. */
   encode(text: string, pair?: string): CutText {
-    const layout = this.#tokenizer.specialLayout(pair !== undefined);
+    const layout = this.#tokenizer.specialLayout(pair !== undefined).filter((item) => this.#addsSpecial || 'part' in item);
     const encode = (part: string | undefined): Int32Array =>
       part === undefined ? new Int32Array(0) : this.#tokenizer.encode(part, { addSpecialTokens: false });
     const parts = [encode(text), encode(pair)] as const;

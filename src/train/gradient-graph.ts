@@ -10,6 +10,7 @@ import {
   encoderNetwork,
   type GraphNetwork,
   graphNames,
+  hasTokenTypes,
   isEncoderDecoder,
   type ModelDeclaration,
   shiftRight,
@@ -83,13 +84,16 @@ function studentOver(b: GraphBuilder, student: ModelDeclaration, options: Gradie
   const { config } = student;
   if (isEncoderDecoder(config)) return readerOfPairs(b, student, config, options);
   const { batch, length } = options;
-  const { network, tokens } = networkOver(b, student, batch, length);
+  const { tokens, networkOf } = networksOver(b, student, batch, length);
+  const network = networkOf(student);
   let labels: Value | undefined;
   return {
     network,
     batch: {
       b,
       student: network,
+      networkOf,
+      task: taskOf(config),
       vocabularySize: config.vocabularySize,
       tokens,
       get labels() {
@@ -110,12 +114,15 @@ function readerOfPairs(
   const sources = sourceInputs(b, { batch, sourceLength });
   const labels = b.input(graphNames.labels, 'int64', [batch, length]);
   const tokens = shiftRight(b, config, labels);
-  const network = encoderDecoderNetwork(b, student, sources, tokens);
+  const networkOf: ObjectiveContext['networkOf'] = (model, prefix) => encoderDecoderNetwork(b, model, sources, tokens, prefix);
+  const network = networkOf(student);
   return {
     network,
     batch: {
       b,
       student: network,
+      networkOf,
+      task: taskOf(config),
       vocabularySize: config.vocabularySize,
       tokens,
       labels: b.maximum(labels, 0),
@@ -124,18 +131,25 @@ function readerOfPairs(
   };
 }
 
-function networkOver(
+/** Models that read the same tokens: all of them generate, or none does. */
+function networksOver(
   b: GraphBuilder,
   student: ModelDeclaration,
   batch: number,
   length: number,
-): { readonly network: GraphNetwork; readonly tokens: Value } {
+): { readonly tokens: Value; readonly networkOf: ObjectiveContext['networkOf'] } {
   if (taskOf(student.config).kind === 'causal') {
     const tokens = b.input(graphNames.tokens, 'int64', [batch, length]);
-    return { network: causalNetwork(b, student, tokens), tokens };
+    return { tokens, networkOf: (model, prefix = '') => causalNetwork(b, model, tokens, { prefix }) };
   }
   const inputs = encoderInputs(b, student, { batch, length });
-  return { network: encoderNetwork(b, student, inputs), tokens: inputs.tokens };
+  let types = inputs.tokenTypes;
+  const networkOf: ObjectiveContext['networkOf'] = (model, prefix = '') => {
+    if (!hasTokenTypes(model)) return encoderNetwork(b, model, { ...inputs, tokenTypes: undefined }, { prefix });
+    types ??= b.input(graphNames.tokenTypes, 'int64', [batch, length]);
+    return encoderNetwork(b, model, { ...inputs, tokenTypes: types }, { prefix });
+  };
+  return { tokens: inputs.tokens, networkOf };
 }
 
 /** A model that decides how often its blocks are applied pays for every application. */

@@ -1,17 +1,13 @@
 // train: objectives, the training step on a device, and the loop with checkpoints and resume.
+export { type AskedRows, askedRows, meanOfRows } from './asked-rows.ts';
 export type { BatchSource, TextBatch, TrainingBatch } from './batch-source.ts';
 export type { Checkpoint, CheckpointKeeper, TrainingProgress } from './checkpoint.ts';
+export { type CrossEntropyOptions, crossEntropyObjective } from './cross-entropy.ts';
 export { classificationObjective, maskedObjective } from './encoder-objectives.ts';
 export { type FineTuneRequest, fineTuneDefaults, fineTuneModel, type MaskedTrainRequest, trainMaskedModel } from './fine-tune.ts';
 export { buildGradientGraph, type GradientGraph, type GradientGraphOptions } from './gradient-graph.ts';
 export { hideTokens, type MaskingOptions } from './hide-tokens.ts';
-export {
-  type CrossEntropyOptions,
-  crossEntropyObjective,
-  type Objective,
-  type ObjectiveContext,
-  type ObjectiveGraph,
-} from './objective.ts';
+export type { Objective, ObjectiveContext, ObjectiveGraph } from './objective.ts';
 export {
   defaultTrainSettings,
   makeOptimizer,
@@ -22,3 +18,11 @@ export {
 } from './settings.ts';
 export { type BatchTrainRequest, type TrainRequest, type TrainResult, trainModel, trainOnBatches } from './train-model.ts';
 export { type StepReport, Trainer } from './trainer.ts';
+export {
+  checkTrainingData,
+  hiddenTokensOf,
+  type LabelledData,
+  type MaskedData,
+  objectiveOf,
+  type TrainingData,
+} from './training-data.ts';

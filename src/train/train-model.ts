@@ -1,13 +1,14 @@
 // The training loop: batches from a corpus or a source, steps on a device, progress, checkpoints, resume.
 import { AppError, type OperationContext } from '#base';
 import type { Engine } from '#engine';
-import { isEncoderDecoder, type Model } from '#models';
-import { type PairCorpus, PairSampler, type SamplerCursor, type TokenCorpus, WindowSampler } from '#text';
+import type { Model } from '#models';
+import type { SamplerCursor } from '#text';
 import type { BatchSource } from './batch-source.ts';
 import type { CheckpointKeeper, TrainingProgress } from './checkpoint.ts';
 import type { Objective } from './objective.ts';
 import type { TrainSettings } from './settings.ts';
 import { Trainer } from './trainer.ts';
+import { openBatches, type TrainingData } from './training-data.ts';
 
 export interface BatchTrainRequest {
   readonly model: Model;
@@ -26,8 +27,9 @@ export interface BatchTrainRequest {
 }
 
 export interface TrainRequest extends Omit<BatchTrainRequest, 'batches'> {
-  /** Pairs for an encoder-decoder, text for the others. */
-  readonly corpus: TokenCorpus | PairCorpus;
+  readonly corpus: TrainingData;
+  /** How texts are padded; `buckets` when absent. */
+  readonly lengths?: 'buckets' | 'fixed';
 }
 
 export interface TrainResult {
@@ -47,14 +49,15 @@ export interface TrainResult {
 const shownLossShare = 0.05;
 
 /**
- * Trains on windows of a corpus, with the token after each as its label, or on pairs.
+ * Trains on windows of a corpus, with the token after each as its label, on pairs, or on texts.
  *
- * @throws AppError `unsupported` when the data is not of the model's kind | `context_too_long` | `diverged` | `cancelled` | `empty_data` |
+ * @throws AppError `unsupported` when the data is not of the model's kind | `bad_data` | `context_too_long` | `diverged` | `cancelled` | `empty_data` |
  * `resume_mismatch`
  */
 export function trainModel(request: TrainRequest, engine: Engine, context: OperationContext): Promise<TrainResult> {
-  const { corpus: _, ...rest } = request;
-  return trainOnBatches({ ...rest, batches: (cursor) => samplerOf(request, cursor) }, engine, context);
+  const { corpus, lengths, ...rest } = request;
+  const batches: BatchTrainRequest['batches'] = (cursor) => openBatches(request.model, corpus, request.settings, cursor, lengths);
+  return trainOnBatches({ ...rest, batches }, engine, context);
 }
 
 /**
@@ -127,15 +130,4 @@ export async function trainOnBatches(request: BatchTrainRequest, engine: Engine,
   } finally {
     await trainer.dispose();
   }
-}
-
-function samplerOf({ model: { config }, corpus, settings }: TrainRequest, cursor: SamplerCursor | undefined): BatchSource {
-  const { batchSize: batch, sequenceLength: length, sourceLength = length, seed } = settings;
-  if ('pairs' in corpus) {
-    if (isEncoderDecoder(config)) return new PairSampler(corpus, { batch, sourceLength, length, padToken: config.padToken, seed }, cursor);
-    throw new AppError('unsupported', `a ${config.architecture} model learns from text, not from pairs. Give .txt or .jsonl text.`);
-  }
-  if (isEncoderDecoder(config))
-    throw new AppError('unsupported', 'an encoder-decoder learns from pairs of texts, not from text. Give .tsv or .jsonl pairs.');
-  return new WindowSampler(corpus.tokens, { batch, window: length, seed }, cursor);
 }

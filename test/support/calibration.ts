@@ -3,7 +3,7 @@ import type { Calibration } from '#compress';
 
 export function forwardCalibration(real: Calibration): Calibration {
   return {
-    tokenWindows: () => real.tokenWindows(),
+    sampleWindows: () => real.sampleWindows(),
     windowValues: (...given) => real.windowValues(...given),
     inputMoments: (...given) => real.inputMoments(...given),
     inputMagnitudes: (...given) => real.inputMagnitudes(...given),

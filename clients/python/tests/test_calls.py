@@ -128,6 +128,8 @@ def test_no_field_of_the_protos_is_lost_on_the_way() -> None:
         (types.Lineage, model_pb2.Lineage),
         (types.Parent, model_pb2.Parent),
         (types.EvaluationReport, evaluation_report_pb2.EvaluationReport),
+        (types.SequenceReport, evaluation_report_pb2.SequenceReport),
+        (types.ClassificationReport, evaluation_report_pb2.ClassificationReport),
         (types.Latency, evaluation_report_pb2.Latency),
         (types.JobStatus, job_pb2.JobInfo),
         (types.Progress, job_pb2.JobProgress),

@@ -31,6 +31,7 @@ interface CompressOptions extends CommonOptions, DataOptions {
   readonly recipe?: string;
   readonly method?: string;
   readonly ratio?: number;
+  readonly set?: readonly string[];
   readonly replace?: boolean;
 }
 
@@ -54,6 +55,8 @@ interface DistillOptions extends CommonOptions, DataOptions {
   readonly seed?: number;
   readonly checkpointEvery?: number;
   readonly evaluateEvery?: number;
+  readonly sourceLength?: number;
+  readonly labels?: readonly string[];
 }
 
 interface EvaluateOptions extends CommonOptions, DataOptions {
@@ -61,6 +64,9 @@ interface EvaluateOptions extends CommonOptions, DataOptions {
   readonly window?: number;
   readonly stride?: number;
   readonly batchSize?: number;
+  readonly beams?: number;
+  readonly maxRows?: number;
+  readonly maxNewTokens?: number;
   readonly latency: boolean;
 }
 
@@ -78,6 +84,7 @@ export function addWorkCommands(program: Command): void {
     .option('--recipe <file|name>', `recipe in YAML or JSON, or one of ${recipeNames().join(', ')}`)
     .option('--method <method>', `one of ${methodNames.join(', ')}`)
     .option('--ratio <share>', 'share of the bytes to keep, for example 0.5', decimalNumber)
+    .option('--set <name=value...>', 'further settings of the method, for example bits=4 method=gptq')
     .option('--replace', 'store a new version when the name exists')
     .action((model: string, options: CompressOptions) => runCommand(options, (client, output) => compress(client, output, model, options)));
 
@@ -92,6 +99,9 @@ export function addWorkCommands(program: Command): void {
     .option('--stride <tokens>', 'tokens between the starts of two windows', wholeNumber)
     .option('--batch-size <count>', 'windows run together', wholeNumber)
     .option('--no-latency', 'leave out prefill and decode latency')
+    .option('--max-rows <count>', 'labelled texts or pairs that are read', wholeNumber)
+    .option('--beams <count>', 'beams of the search for the targets of pairs', wholeNumber)
+    .option('--max-new-tokens <count>', 'tokens of a generated target at most', wholeNumber)
     .action((model: string, options: EvaluateOptions) => runCommand(options, (client, output) => evaluate(client, output, model, options)));
 }
 
@@ -102,6 +112,8 @@ function distillCommand(program: Command): Command {
     .option('--name <name>', 'name to store the result under (default: a new version of the student)')
     .option('--validation <file...>', 'text that is measured while training')
     .option('--from-scratch', 'start from random weights of the same shape')
+    .option('--labels <label...>', 'labels of the classifier that the student becomes (default: those it has, else those of the data)')
+    .option('--source-length <tokens>', 'longest source of a pair', wholeNumber)
     .option('--replace', 'store a new version when the name exists')
     .option('--steps <count>', 'optimizer steps', wholeNumber)
     .option('--batch-size <count>', 'sequences of one forward pass', wholeNumber)
@@ -160,6 +172,7 @@ async function compress(client: AthanorClient, output: Output, model: string, op
     ...(recipe === undefined ? {} : { recipe }),
     ...(method === undefined ? {} : { method }),
     ...(ratio === undefined ? {} : { ratio }),
+    ...(options.set === undefined ? {} : { set: options.set }),
   });
   const spec = { model, name, replace, ...form, ...(data === undefined ? {} : { data }) };
   const { jobId, result } = await followJob(client.serverStream(client.protocol.compression.Compress, { spec }), output);
@@ -174,6 +187,7 @@ async function distill(client: AthanorClient, output: Output, student: string, o
     name,
     fromScratch,
     replace,
+    labels: [...(options.labels ?? [])],
     data: requiredData(options),
     settings: given(options, [
       'steps',
@@ -190,16 +204,17 @@ async function distill(client: AthanorClient, output: Output, student: string, o
       'seed',
       'checkpointEvery',
       'evaluateEvery',
+      'sourceLength',
     ]),
   };
-  const validation = textData({ data: options.validation ?? [], field: options.field ?? 'text' });
+  const validation = textData({ ...options, data: options.validation ?? [] });
   if (validation !== undefined) spec.validation = validation;
   const { jobId, result } = await followJob(client.serverStream(client.protocol.distillation.Distill, { spec }), output);
   output.result({ jobId, ...result.distill }, () => resultText(result));
 }
 
 async function evaluate(client: AthanorClient, output: Output, model: string, options: EvaluateOptions): Promise<void> {
-  const settings = given(options, ['window', 'stride', 'batchSize', 'latency']);
+  const settings = given(options, ['window', 'stride', 'batchSize', 'latency', 'beams', 'maxRows', 'maxNewTokens']);
   const spec = { model, teacher: options.teacher ?? '', data: requiredData(options), settings };
   const { jobId, result } = await followJob(client.serverStream(client.protocol.evaluation.Evaluate, { spec }), output);
   output.result({ jobId, ...result.evaluate?.report }, () => resultText(result));

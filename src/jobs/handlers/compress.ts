@@ -13,25 +13,25 @@ import {
   WindowCalibration,
 } from '#compress';
 import type { Engine } from '#engine';
-import { taskOf } from '#models';
+import { isEncoderDecoder, type Model, taskOf } from '#models';
 import type { JsonObject, JsonValue } from '#store';
-import type { TokenCorpus } from '#text';
 import { type CalibrationData, calibrationData, calibrationWindow, windowsPerRun } from '../calibration-data.ts';
 import { checkInput, parseYaml } from '../check-input.ts';
 import { FolderCheckpoints } from '../checkpoints.ts';
 import { recipeMethods } from '../distill-step.ts';
 import type { JobContext, JobHandler } from '../job.ts';
+import { checkData, checkDataKind, type DataLengths, type JobData, kindOfData, readJobData } from '../job-data.ts';
 import { LayerFolder } from '../layer-folder.ts';
 import { type MemoryPlan, memoryLimitBytes, PeakMemory, planMemory } from '../memory-plan.ts';
 import type { ModelHub, ModelLease, SavedModel } from '../model-hub.ts';
 import { namedRecipe } from '../named-recipes.ts';
 import { withPinnedInputs } from '../pinned-inputs.ts';
 import type { CompressResult, ParameterChange, StepReport } from '../results.ts';
-import { type CompressSpec, compressSpecSchema } from '../specs.ts';
-import { textSource, tokenizeText } from '../text-data.ts';
+import { type CompressSpec, compressSpecSchema, type TextData } from '../specs.ts';
+import { fullTrainingSettings, type TrainingSettings } from '../training-settings.ts';
 import { checkSameTokens } from './evaluate.ts';
 import { checkReads, checkWrites } from './names.ts';
-import { sentenceCalibration } from './sentence-calibration.ts';
+import { labelledCalibration, pairCalibration, sentenceCalibration } from './row-calibration.ts';
 
 export interface CompressOptions {
   /** Bytes that the process may hold; that of the machine or its control group when absent or larger. */
@@ -57,7 +57,7 @@ export function compressHandler(hub: ModelHub, engine: Engine, options: Compress
     async prepare({ model, name, replace, data, recipe }) {
       await checkReads(hub, [model, ...teachersOf(parseRecipe(recipe, recipeMethods))]);
       await checkWrites(hub, name, replace);
-      if (data !== undefined) await textSource(data);
+      if (data !== undefined) await checkData(data);
     },
     run(spec, context) {
       const recipe = parseRecipe(spec.recipe, recipeMethods);
@@ -117,6 +117,7 @@ class CompressRun {
     const peak = new PeakMemory();
     const teachers = new Map<string, ModelLease>();
     try {
+      if (this.#spec.data !== undefined) this.#checkData(lease, this.#spec.data);
       const corpus = await this.#corpus(lease);
       const calibration = await this.#calibration(lease, corpus);
       const environment = this.#environment(lease, corpus, calibration, teachers, plan);
@@ -151,32 +152,42 @@ class CompressRun {
     return plan;
   }
 
-  /** Running text; encoders read lines instead. */
-  async #corpus({ tokenizer, model }: ModelLease): Promise<TokenCorpus | undefined> {
-    const { data } = this.#spec;
-    if (
-      data === undefined ||
-      taskOf(model.config).kind !== 'causal' ||
-      !this.#recipe.steps.some(({ needsCalibration }) => needsCalibration)
-    )
-      return undefined;
-    return await tokenizeText(data, tokenizer, this.#context);
+  /** Any encoder is calibrated on lines of text; training, and what looks at the loss, needs data of the model's kind. */
+  #checkData({ model: { config } }: ModelLease, data: TextData): void {
+    const isEncoder = taskOf(config).kind !== 'causal';
+    const trains = this.#recipe.steps.some(({ method }) => method === 'distill');
+    if (!(isEncoder && kindOfData(data) === 'text') || trains) checkDataKind(config, data, 'compress.data');
   }
 
-  /** What the layers see: windows of running text, or lines as an encoder reads them. */
-  async #calibration(lease: ModelLease, corpus: TokenCorpus | undefined): Promise<CalibrationData | undefined> {
+  /** What is trained on, and the running text that windows are drawn from. */
+  async #corpus(lease: ModelLease): Promise<JobData | undefined> {
+    const { data } = this.#spec;
+    const trains = this.#recipe.steps.filter(({ method }) => method === 'distill');
+    const isText = taskOf(lease.model.config).kind === 'causal' && !isEncoderDecoder(lease.model.config);
+    if (data === undefined || !this.#recipe.steps.some(({ needsCalibration }) => needsCalibration) || !(isText || trains.length > 0))
+      return undefined;
+    // Steps may train on different lengths: what the shortest takes, the others take too.
+    const lengths = trains.map(({ settings }) => stepLengths(settings, lease.model));
+    const smallest = (of: (each: Required<DataLengths>) => number): number => Math.min(lease.model.config.maxPositions, ...lengths.map(of));
+    const wanted = { sequenceLength: smallest((each) => each.sequenceLength), sourceLength: smallest((each) => each.sourceLength) };
+    return await readJobData(data, lease, wanted, this.#context);
+  }
+
+  /** What the layers see: windows of running text, or rows as an encoder or an encoder-decoder reads them. */
+  async #calibration(lease: ModelLease, corpus: JobData | undefined): Promise<CalibrationData | undefined> {
     const { calibration, data } = this.#spec;
     if (data === undefined || !this.#recipe.steps.some(({ needsCalibration, method }) => needsCalibration && method !== 'distill'))
       return undefined;
     const paths = [...data.paths, ...(data.inlineText === '' ? [] : ['inlineText'])];
     const window = calibrationWindow(calibration, lease.model.config.maxPositions);
-    if (corpus === undefined) return await sentenceCalibration(data, lease, { ...calibration, window, paths }, this.#context);
-    return calibrationData(corpus, calibration, window, lease.tokenizer, paths);
+    if (corpus !== undefined && 'tokens' in corpus) return calibrationData(corpus, calibration, window, lease.tokenizer, paths);
+    const draw = { text: sentenceCalibration, labelled: labelledCalibration, pairs: pairCalibration }[kindOfData(data)];
+    return await draw(data, lease, { ...calibration, window, paths }, this.#context);
   }
 
   #environment(
     lease: ModelLease,
-    corpus: TokenCorpus | undefined,
+    corpus: JobData | undefined,
     calibration: CalibrationData | undefined,
     teachers: Map<string, ModelLease>,
     { calibrationBytes: memoryBytes }: MemoryPlan,
@@ -208,7 +219,7 @@ class CompressRun {
   async #save(
     lease: ModelLease,
     model: ModelLease['model'],
-    corpus: TokenCorpus | undefined,
+    corpus: JobData | undefined,
     calibration: CalibrationData | undefined,
   ): Promise<SavedModel> {
     const settings: JsonObject = {
@@ -229,13 +240,13 @@ class CompressRun {
   }
 
   /** Of everything that decides what a layer becomes. */
-  #fingerprint({ version }: ModelLease, corpus: TokenCorpus | undefined, calibration: CalibrationData | undefined): string {
+  #fingerprint({ version, tokenizer }: ModelLease, corpus: JobData | undefined, calibration: CalibrationData | undefined): string {
     const parts = [
       version.hash,
       teachersOf(this.#recipe).map(this.#pinnedTo),
       this.#spec.recipe,
       corpus?.fingerprint ?? '',
-      corpus?.tokenizerHash ?? '',
+      corpus === undefined ? '' : tokenizer.hash,
       calibration?.manifest.rowsHash ?? '',
     ];
     return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
@@ -244,8 +255,18 @@ class CompressRun {
 
 /** What decides the rows; the paths of a server's files are no part of a model. */
 function calibrationJson({ manifest }: CalibrationData): JsonObject {
-  const { rows, rowTokens, seed, padding, specialTokens, rowsHash } = manifest;
-  return { rows, rowTokens, seed, padding, specialTokens, rowsHash };
+  const { rows, rowTokens, rowKind, seed, padding, specialTokens, rowsHash } = manifest;
+  return { rows, rowTokens, rowKind, seed, padding, specialTokens, rowsHash };
+}
+
+/** What a distill step of these settings takes of a text. */
+function stepLengths(settings: unknown, { config }: Model): Required<DataLengths> {
+  const { maxPositions: positions } = config;
+  const { sequenceLength, sourceLength = sequenceLength } = fullTrainingSettings(settings as TrainingSettings, {
+    positions,
+    hasTeacher: true,
+  });
+  return { sequenceLength, sourceLength };
 }
 
 function changesOf({ steps }: CompressionReport): ParameterChange[] {

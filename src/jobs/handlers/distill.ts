@@ -1,21 +1,21 @@
 // Distill: a stored student trained against a teacher, or alone, with checkpoints in the job's folder.
 import { createHash } from 'node:crypto';
-import { AppError, type OperationContext, throwIfCancelled } from '#base';
+import { AppError, type OperationContext, Random, throwIfCancelled } from '#base';
 import { type DistillSettings, distillModel } from '#distill';
 import type { Engine } from '#engine';
-import { evaluateModel } from '#evaluate';
-import { type Model, requireGenerating } from '#models';
+import { isEncoderDecoder, type Model, taskOf, withTask } from '#models';
 import type { JsonObject } from '#store';
-import type { TokenCorpus } from '#text';
-import { crossEntropyObjective, type TrainRequest, type TrainResult, trainModel } from '#train';
+import { distinctLabels } from '#text';
+import { objectiveOf, type TrainRequest, type TrainResult, trainModel } from '#train';
 import { checkInput } from '../check-input.ts';
 import { FolderCheckpoints } from '../checkpoints.ts';
 import type { JobContext, JobHandler } from '../job.ts';
+import { checkData, checkDataKind, type JobData, kindOfData, labelledRows, readJobData } from '../job-data.ts';
+import { measureModel } from '../measure-model.ts';
 import type { ModelHub, ModelLease } from '../model-hub.ts';
 import { withPinnedInputs } from '../pinned-inputs.ts';
 import type { DistillResult } from '../results.ts';
-import { type DistillSpec, distillSpecSchema } from '../specs.ts';
-import { textSource, tokenizeText } from '../text-data.ts';
+import { type DistillSpec, distillSpecSchema, type TextData } from '../specs.ts';
 import { fullTrainingSettings } from '../training-settings.ts';
 import { checkSameTokens, withTeacher } from './evaluate.ts';
 import { randomLike } from './from-scratch.ts';
@@ -35,8 +35,8 @@ export function distillHandler(hub: ModelHub, engine: Engine): JobHandler<Distil
     async prepare({ student, teacher, name, replace, data, validation }) {
       await checkReads(hub, [student, teacher]);
       await checkWrites(hub, targetOf({ student, name }), replace || name === '');
-      await textSource(data);
-      if (validation !== undefined) await textSource(validation);
+      await checkData(data);
+      if (validation !== undefined) await checkData(validation);
     },
     run: (spec, context) =>
       withPinnedInputs(hub, [spec.student, spec.teacher], context.workFolder, (pinnedTo) =>
@@ -52,8 +52,10 @@ function targetOf({ student, name }: Pick<DistillSpec, 'student' | 'name'>): str
 }
 
 /** @throws AppError `invalid_argument` naming the setting */
-function settingsOf({ settings, teacher, fromScratch }: DistillSpec, positions: number): DistillSettings {
-  return fullTrainingSettings(settings, { positions, hasTeacher: teacher !== '', fromScratch });
+/** @throws AppError `invalid_argument` naming the setting */
+function settingsOf({ settings, teacher, fromScratch, data }: DistillSpec, positions: number): DistillSettings {
+  const classifies = kindOfData(data) === 'labelled';
+  return fullTrainingSettings(settings, { positions, hasTeacher: teacher !== '', fromScratch, classifies });
 }
 
 /** One attempt. */
@@ -79,26 +81,52 @@ class DistillRun {
     if (teacher !== undefined) checkSameTokens(student, teacher);
     const positions = Math.min(student.model.config.maxPositions, teacher?.model.config.maxPositions ?? Number.POSITIVE_INFINITY);
     const settings = settingsOf(this.#spec, positions);
-    checkLength(settings.sequenceLength, positions);
-    requireGenerating(student.model);
-    const corpus = await tokenizeText(this.#spec.data, student.tokenizer, this.#context);
-    const validation =
-      this.#spec.validation === undefined ? undefined : await tokenizeText(this.#spec.validation, student.tokenizer, this.#context);
-    const start = this.#spec.fromScratch ? randomLike(student.model, settings.seed) : student.model;
-    const fingerprint = this.#fingerprint(corpus, settings);
-    const trained = await this.#train(start, corpus, settings, new FolderCheckpoints(this.#context.workFolder, fingerprint), validation);
-    const measures = validation === undefined ? {} : await this.#measure(trained.model, validation, this.#context);
+    checkLength('sequenceLength', settings.sequenceLength, positions);
+    checkLength('sourceLength', settings.sourceLength ?? 0, positions);
+    const start = await this.#start(settings.seed);
+    const { data, validation } = this.#spec;
+    const corpus = await this.#read('distill.data', data, start, settings);
+    const heldOut = validation === undefined ? undefined : await this.#read('distill.validation', validation, start, settings);
+    const fingerprint = this.#fingerprint(corpus, settings, start);
+    const trained = await this.#train(start, corpus, settings, new FolderCheckpoints(this.#context.workFolder, fingerprint), heldOut);
+    const measures = heldOut === undefined ? {} : await this.#measure(trained.model, heldOut, this.#context);
     throwIfCancelled(this.#context.signal);
     const saved = await this.#save(trained, settings, corpus);
     return { ...saved, steps: trained.steps, finalLoss: trained.finalLoss, validation: measures };
   }
 
+  #read(place: string, data: TextData, model: Model, settings: DistillSettings): Promise<JobData> {
+    checkDataKind(model.config, data, place);
+    return readJobData(data, { model, tokenizer: this.#student.tokenizer }, settings, this.#context);
+  }
+
+  /** The student with the labels that it is to have, at random weights where the job says so. */
+  async #start(seed: number): Promise<Model> {
+    const { fromScratch } = this.#spec;
+    const { model } = this.#student;
+    const labels = await this.#newLabels();
+    const start = labels === undefined ? model : withTask(model, { kind: 'classify', labels }, new Random(seed));
+    return fromScratch ? randomLike(start, seed) : start;
+  }
+
+  /** Undefined where the student keeps its task. */
+  async #newLabels(): Promise<readonly string[] | undefined> {
+    const { labels, data } = this.#spec;
+    if (labels.length > 0) return labels;
+    const { config } = this.#student.model;
+    if (kindOfData(data) !== 'labelled' || isEncoderDecoder(config) || ['causal', 'classify'].includes(taskOf(config).kind))
+      return undefined;
+    const taught = this.#teacher === undefined ? undefined : taskOf(this.#teacher.model.config);
+    if (taught?.kind === 'classify') return taught.labels;
+    return distinctLabels(await labelledRows(data, this.#context));
+  }
+
   #train(
     model: Model,
-    corpus: TokenCorpus,
+    corpus: JobData,
     settings: DistillSettings,
     checkpoints: FolderCheckpoints,
-    validation: TokenCorpus | undefined,
+    validation: JobData | undefined,
   ): Promise<TrainResult> {
     const { evaluateEvery = 0 } = this.#spec.settings;
     const phase = 'distill';
@@ -108,33 +136,17 @@ class DistillRun {
       const metrics = await this.#measure(current(), validation, { signal: this.#context.signal, report: () => {} });
       this.#context.report({ phase, step, total: settings.steps, item: 'validation', metrics });
     };
+    const request = { corpus, settings, checkpoints, afterStep };
     if (this.#teacher === undefined)
-      return trainModel(
-        { model, objective: crossEntropyObjective(), corpus, settings, checkpoints, phase: 'train', afterStep },
-        this.#engine,
-        this.#context,
-      );
-    const request = { student: model, teacher: this.#teacher.model, corpus, settings, checkpoints, afterStep };
-    return distillModel(request, this.#engine, this.#context);
+      return trainModel({ ...request, model, objective: objectiveOf(corpus, settings), phase: 'train' }, this.#engine, this.#context);
+    return distillModel({ ...request, student: model, teacher: this.#teacher.model }, this.#engine, this.#context);
   }
 
-  async #measure(model: Model, corpus: TokenCorpus, context: OperationContext): Promise<Record<string, number>> {
-    const teacher = this.#teacher?.model;
-    const result = await evaluateModel(model, { corpus, ...(teacher === undefined ? {} : { teacher }) }, this.#engine, context);
-    return {
-      bitsPerByte: result.bitsPerByte,
-      tokenPerplexity: result.tokenPerplexity,
-      ...(result.teacher === undefined
-        ? {}
-        : {
-            teacherBitsPerByte: result.teacher.bitsPerByte,
-            top1Agreement: result.teacher.topTokenAgreement,
-            teacherKl: result.teacher.divergenceNats,
-          }),
-    };
+  #measure(model: Model, data: JobData, context: OperationContext): Promise<Record<string, number>> {
+    return measureModel({ model, teacher: this.#teacher?.model }, data, this.#engine, context);
   }
 
-  #save({ model }: TrainResult, settings: DistillSettings, corpus: TokenCorpus): ReturnType<ModelHub['save']> {
+  #save({ model }: TrainResult, settings: DistillSettings, corpus: JobData): ReturnType<ModelHub['save']> {
     const { tokenizerFiles, generation } = this.#student.artefact;
     const parents = [{ hash: this.#student.version.hash, role: 'source' }];
     if (this.#teacher !== undefined) parents.push({ hash: this.#teacher.version.hash, role: 'teacher' });
@@ -144,18 +156,19 @@ class DistillRun {
   }
 
   /** Of everything that decides the result. */
-  #fingerprint(corpus: TokenCorpus, settings: DistillSettings): string {
-    const parts = [this.#student.version.hash, this.#teacher?.version.hash ?? '', corpus.fingerprint, this.#spec.fromScratch, settings];
+  #fingerprint(corpus: JobData, settings: DistillSettings, { config }: Model): string {
+    const models = [this.#student.version.hash, this.#teacher?.version.hash ?? ''];
+    const parts = [...models, corpus.fingerprint, this.#spec.fromScratch, settings, config.task];
     return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
   }
 }
 
-function checkLength(sequenceLength: number, positions: number): void {
-  if (sequenceLength <= positions) return;
-  const field = 'distill.settings.sequenceLength';
+function checkLength(setting: 'sequenceLength' | 'sourceLength', length: number, positions: number): void {
+  if (length <= positions) return;
+  const field = `distill.settings.${setting}`;
   throw new AppError(
     'context_too_long',
-    `${field}: ${sequenceLength} tokens are more than the ${positions} positions of the models. Ask for fewer.`,
+    `${field}: ${length} tokens are more than the ${positions} positions of the models. Ask for fewer.`,
     {
       details: { field, positions },
     },

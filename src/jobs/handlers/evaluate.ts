@@ -1,15 +1,16 @@
-// Evaluate: a stored model measured on a text, against a teacher where one is named.
+// Evaluate: a stored model measured on its kind of data, against a teacher where one is named.
 import { AppError, type OperationContext } from '#base';
 import type { Engine } from '#engine';
 import { type EvaluationResult, evaluateModel } from '#evaluate';
 import { requireGenerating } from '#models';
-import type { TokenCorpus } from '#text';
 import { checkInput } from '../check-input.ts';
 import type { JobHandler } from '../job.ts';
+import { checkData, checkDataKind, kindOfData } from '../job-data.ts';
 import type { ModelHub, ModelLease } from '../model-hub.ts';
 import type { EvaluateResult, EvaluationReport, LatencyRecord } from '../results.ts';
-import { type EvaluateSpec, evaluateSpecSchema } from '../specs.ts';
-import { textSource, tokenizeText } from '../text-data.ts';
+import { type EvaluateSpec, evaluateSpecSchema, type TextData } from '../specs.ts';
+import { tokenizeText } from '../text-data.ts';
+import { type EvaluationSubject, reportOnLabels, reportOnPairs } from './evaluate-tasks.ts';
 import { checkReads } from './names.ts';
 
 export function evaluateHandler(
@@ -26,37 +27,39 @@ export function evaluateHandler(
     names: ({ model }) => ({ source: model, target: '' }),
     async prepare({ model, teacher, data }) {
       await checkReads(hub, [model, teacher]);
-      await textSource(data);
+      await checkData(data);
     },
     run: (spec, context) =>
       hub.using(spec.model, async (student) => {
-        requireGenerating(student.model);
-        const corpus = await tokenizeText(spec.data, student.tokenizer, context);
-        const report = await withTeacher(hub, spec.teacher, (teacher) =>
-          evaluateOn(corpus, { student, teacher, settings: spec.settings }, engine, context),
-        );
+        checkDataKind(student.model.config, spec.data, 'evaluate.data');
+        const report = await withTeacher(hub, spec.teacher, (teacher) => {
+          if (teacher !== undefined) checkSameTokens(student, teacher);
+          return evaluateOn(spec.data, { student, teacher, settings: spec.settings }, engine, context);
+        });
         saveReport(student.version.hash, report);
         return { report };
       }),
   };
 }
 
-interface EvaluationSubject {
-  readonly student: ModelLease;
-  readonly teacher: ModelLease | undefined;
-  readonly settings: EvaluateSpec['settings'];
+/** @throws AppError `unsupported` for a model of hidden tokens, and as evaluating */
+function evaluateOn(data: TextData, subject: EvaluationSubject, engine: Engine, context: OperationContext): Promise<EvaluationReport> {
+  const kind = kindOfData(data);
+  if (kind === 'labelled') return reportOnLabels(data, subject, engine, context);
+  if (kind === 'pairs') return reportOnPairs(data, subject, engine, context);
+  requireGenerating(subject.student.model);
+  return reportOnText(data, subject, engine, context);
 }
 
-/** @throws AppError `tokenizer_mismatch`, and as `evaluateModel` */
-async function evaluateOn(
-  corpus: TokenCorpus,
-  subject: EvaluationSubject,
+/** @throws AppError as `evaluateModel` */
+async function reportOnText(
+  data: TextData,
+  { student, teacher, settings }: EvaluationSubject,
   engine: Engine,
   context: OperationContext,
 ): Promise<EvaluationReport> {
-  const { student, teacher, settings } = subject;
   const { window, stride, batchSize, latency, latencyBatchSizes } = settings;
-  if (teacher !== undefined) checkSameTokens(student, teacher);
+  const corpus = await tokenizeText(data, student.tokenizer, context);
   const result = await evaluateModel(
     student.model,
     {

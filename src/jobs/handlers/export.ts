@@ -45,9 +45,13 @@ const writers: {
   readonly [Format in ExportFormat]: (lease: ModelLease, folder: string, context: OperationContext) => Promise<readonly string[]>;
 } = {
   async hf({ model, artefact }, folder, context) {
-    const { padded } = await exportHuggingFace(model, artefact.tokenizerFiles, folder, { ...context, generation: artefact.generation });
-    for (const item of padded) context.report({ phase: 'export', item });
-    return padded;
+    const { padded, dropped } = await exportHuggingFace(model, artefact.tokenizerFiles, folder, {
+      ...context,
+      generation: artefact.generation,
+    });
+    const notes = [...padded, ...dropped];
+    for (const item of notes) context.report({ phase: 'export', item });
+    return notes;
   },
   async onnx({ model, version }, folder, context) {
     throwIfCancelled(context.signal);

@@ -37,7 +37,7 @@ export const albert: Architecture<AlbertConfig> = {
 
   prunableUnits: (config) => [
     ...blockUnits(config, layerShape(config, sharedBlock), sharedBlock),
-    residualUnits(config, [sharedBlock], { made: ['embed.project.weight'], vectors: ['embed.project.bias'] }),
+    residualUnits(config, [sharedBlock], { made: ['embed.project.weight'], vectors: ['embed.project.bias'] }, config.embeddingWidth),
   ],
 
   // Its layers are one block, of which none can be taken out.

@@ -53,7 +53,12 @@ export const bert: Architecture<BertConfig> = {
 
   prunableUnits: (config) => [
     ...layerShapes(config).flatMap((shape, block) => blockUnits(config, shape, block)),
-    residualUnits(config, indices(config.layers), { made: tablesOf(config), vectors: ['embed.norm.weight', 'embed.norm.bias'] }),
+    residualUnits(
+      config,
+      indices(config.layers),
+      { made: tablesOf(config), vectors: ['embed.norm.weight', 'embed.norm.bias'] },
+      config.width,
+    ),
   ],
 
   blockStacks: ({ layers }) => [

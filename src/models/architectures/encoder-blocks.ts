@@ -92,23 +92,38 @@ export function blockUnits(config: EncoderConfig, { heads, feedForwardWidth }: L
  *
  * @param blocks - whose parameters there are
  * @param embedding - what makes the channels before the first block, and the vectors over them
+ * @param embeddingWidth - of the token embedding
  */
 export function residualUnits(
   config: EncoderConfig,
   blocks: readonly number[],
   embedding: { readonly made: readonly string[]; readonly vectors: readonly string[] },
+  embeddingWidth: number,
 ): UnitAxis {
-  const { task, width } = config;
+  const { width } = config;
   const inBlocks = (names: readonly string[]): string[] => blocks.flatMap((block) => names.map((name) => `h.${block}.${name}`));
   const readers = inBlocks(['attn.q.weight', 'attn.k.weight', 'attn.v.weight', 'mlp.fc.weight']);
-  const headReader = { masked: ['transform.weight'], classify: ['pooler.weight'], embed: [] }[task.kind];
   const sides: UnitSide[] = [
     ...sidesOf('made', [...embedding.made, ...inBlocks(['attn.out.weight', 'mlp.proj.weight'])]),
-    ...sidesOf('read', [...readers, ...headReader]),
+    ...sidesOf('read', readers),
+    ...headSides(config, embeddingWidth),
     ...sidesOf('along', embedding.vectors),
     ...sidesOf('along', inBlocks(['attn.out.bias', 'ln1.weight', 'ln1.bias', 'mlp.proj.bias', 'ln2.weight', 'ln2.bias'])),
   ];
   return { name: 'residual', kind: 'width', size: width, sides };
+}
+
+/** The layer in front of a head is square: what it writes is as wide as the model, and loses the channels of the same indices. */
+function headSides({ task, width, tiedHead }: EncoderConfig, embeddingWidth: number): UnitSide[] {
+  if (task.kind === 'embed') return [];
+  if (task.kind === 'classify')
+    return [...sidesOf('both', ['pooler.weight']), ...sidesOf('along', ['pooler.bias']), ...sidesOf('read', ['classifier.weight'])];
+  if (embeddingWidth !== width) return sidesOf('read', ['transform.weight']);
+  return [
+    ...sidesOf('both', ['transform.weight']),
+    ...sidesOf('along', ['transform.bias', 'transform.norm.weight', 'transform.norm.bias']),
+    ...(tiedHead ? [] : sidesOf('read', ['head.weight'])),
+  ];
 }
 
 export function blockResidualOutputs(block: number): readonly string[] {

@@ -3,6 +3,7 @@ import type { EnumTypeDefinition, MessageTypeDefinition } from '@grpc/proto-load
 
 import type { Calibration as _athanor_v1_Calibration, Calibration__Output as _athanor_v1_Calibration__Output } from './athanor/v1/Calibration.ts';
 import type { CalibrationManifest as _athanor_v1_CalibrationManifest, CalibrationManifest__Output as _athanor_v1_CalibrationManifest__Output } from './athanor/v1/CalibrationManifest.ts';
+import type { ClassificationReport as _athanor_v1_ClassificationReport, ClassificationReport__Output as _athanor_v1_ClassificationReport__Output } from './athanor/v1/ClassificationReport.ts';
 import type { CompressRequest as _athanor_v1_CompressRequest, CompressRequest__Output as _athanor_v1_CompressRequest__Output } from './athanor/v1/CompressRequest.ts';
 import type { CompressResponse as _athanor_v1_CompressResponse, CompressResponse__Output as _athanor_v1_CompressResponse__Output } from './athanor/v1/CompressResponse.ts';
 import type { CompressResult as _athanor_v1_CompressResult, CompressResult__Output as _athanor_v1_CompressResult__Output } from './athanor/v1/CompressResult.ts';
@@ -43,6 +44,7 @@ import type { JobServiceWatchResponse as _athanor_v1_JobServiceWatchResponse, Jo
 import type { JobSpec as _athanor_v1_JobSpec, JobSpec__Output as _athanor_v1_JobSpec__Output } from './athanor/v1/JobSpec.ts';
 import type { JobStateChange as _athanor_v1_JobStateChange, JobStateChange__Output as _athanor_v1_JobStateChange__Output } from './athanor/v1/JobStateChange.ts';
 import type { Kronecker as _athanor_v1_Kronecker, Kronecker__Output as _athanor_v1_Kronecker__Output } from './athanor/v1/Kronecker.ts';
+import type { LabelledRows as _athanor_v1_LabelledRows, LabelledRows__Output as _athanor_v1_LabelledRows__Output } from './athanor/v1/LabelledRows.ts';
 import type { Latency as _athanor_v1_Latency, Latency__Output as _athanor_v1_Latency__Output } from './athanor/v1/Latency.ts';
 import type { Lineage as _athanor_v1_Lineage, Lineage__Output as _athanor_v1_Lineage__Output } from './athanor/v1/Lineage.ts';
 import type { LowRank as _athanor_v1_LowRank, LowRank__Output as _athanor_v1_LowRank__Output } from './athanor/v1/LowRank.ts';
@@ -65,6 +67,7 @@ import type { ModelServiceLoadRequest as _athanor_v1_ModelServiceLoadRequest, Mo
 import type { ModelServiceLoadResponse as _athanor_v1_ModelServiceLoadResponse, ModelServiceLoadResponse__Output as _athanor_v1_ModelServiceLoadResponse__Output } from './athanor/v1/ModelServiceLoadResponse.ts';
 import type { ModelServiceUnloadRequest as _athanor_v1_ModelServiceUnloadRequest, ModelServiceUnloadRequest__Output as _athanor_v1_ModelServiceUnloadRequest__Output } from './athanor/v1/ModelServiceUnloadRequest.ts';
 import type { ModelServiceUnloadResponse as _athanor_v1_ModelServiceUnloadResponse, ModelServiceUnloadResponse__Output as _athanor_v1_ModelServiceUnloadResponse__Output } from './athanor/v1/ModelServiceUnloadResponse.ts';
+import type { PairRows as _athanor_v1_PairRows, PairRows__Output as _athanor_v1_PairRows__Output } from './athanor/v1/PairRows.ts';
 import type { ParameterChange as _athanor_v1_ParameterChange, ParameterChange__Output as _athanor_v1_ParameterChange__Output } from './athanor/v1/ParameterChange.ts';
 import type { ParameterInfo as _athanor_v1_ParameterInfo, ParameterInfo__Output as _athanor_v1_ParameterInfo__Output } from './athanor/v1/ParameterInfo.ts';
 import type { Parent as _athanor_v1_Parent, Parent__Output as _athanor_v1_Parent__Output } from './athanor/v1/Parent.ts';
@@ -73,6 +76,7 @@ import type { Quantize as _athanor_v1_Quantize, Quantize__Output as _athanor_v1_
 import type { Recipe as _athanor_v1_Recipe, Recipe__Output as _athanor_v1_Recipe__Output } from './athanor/v1/Recipe.ts';
 import type { RecipeStep as _athanor_v1_RecipeStep, RecipeStep__Output as _athanor_v1_RecipeStep__Output } from './athanor/v1/RecipeStep.ts';
 import type { SafeEmbedding as _athanor_v1_SafeEmbedding, SafeEmbedding__Output as _athanor_v1_SafeEmbedding__Output } from './athanor/v1/SafeEmbedding.ts';
+import type { SequenceReport as _athanor_v1_SequenceReport, SequenceReport__Output as _athanor_v1_SequenceReport__Output } from './athanor/v1/SequenceReport.ts';
 import type { Share as _athanor_v1_Share, Share__Output as _athanor_v1_Share__Output } from './athanor/v1/Share.ts';
 import type { StepReport as _athanor_v1_StepReport, StepReport__Output as _athanor_v1_StepReport__Output } from './athanor/v1/StepReport.ts';
 import type { StoredTensor as _athanor_v1_StoredTensor, StoredTensor__Output as _athanor_v1_StoredTensor__Output } from './athanor/v1/StoredTensor.ts';
@@ -89,6 +93,7 @@ export interface ProtoGrpcType {
     v1: {
       Calibration: MessageTypeDefinition<_athanor_v1_Calibration, _athanor_v1_Calibration__Output>
       CalibrationManifest: MessageTypeDefinition<_athanor_v1_CalibrationManifest, _athanor_v1_CalibrationManifest__Output>
+      ClassificationReport: MessageTypeDefinition<_athanor_v1_ClassificationReport, _athanor_v1_ClassificationReport__Output>
       CompressRequest: MessageTypeDefinition<_athanor_v1_CompressRequest, _athanor_v1_CompressRequest__Output>
       CompressResponse: MessageTypeDefinition<_athanor_v1_CompressResponse, _athanor_v1_CompressResponse__Output>
       CompressResult: MessageTypeDefinition<_athanor_v1_CompressResult, _athanor_v1_CompressResult__Output>
@@ -137,6 +142,7 @@ export interface ProtoGrpcType {
       JobState: EnumTypeDefinition
       JobStateChange: MessageTypeDefinition<_athanor_v1_JobStateChange, _athanor_v1_JobStateChange__Output>
       Kronecker: MessageTypeDefinition<_athanor_v1_Kronecker, _athanor_v1_Kronecker__Output>
+      LabelledRows: MessageTypeDefinition<_athanor_v1_LabelledRows, _athanor_v1_LabelledRows__Output>
       Latency: MessageTypeDefinition<_athanor_v1_Latency, _athanor_v1_Latency__Output>
       Lineage: MessageTypeDefinition<_athanor_v1_Lineage, _athanor_v1_Lineage__Output>
       LowRank: MessageTypeDefinition<_athanor_v1_LowRank, _athanor_v1_LowRank__Output>
@@ -162,6 +168,7 @@ export interface ProtoGrpcType {
       ModelServiceLoadResponse: MessageTypeDefinition<_athanor_v1_ModelServiceLoadResponse, _athanor_v1_ModelServiceLoadResponse__Output>
       ModelServiceUnloadRequest: MessageTypeDefinition<_athanor_v1_ModelServiceUnloadRequest, _athanor_v1_ModelServiceUnloadRequest__Output>
       ModelServiceUnloadResponse: MessageTypeDefinition<_athanor_v1_ModelServiceUnloadResponse, _athanor_v1_ModelServiceUnloadResponse__Output>
+      PairRows: MessageTypeDefinition<_athanor_v1_PairRows, _athanor_v1_PairRows__Output>
       ParameterChange: MessageTypeDefinition<_athanor_v1_ParameterChange, _athanor_v1_ParameterChange__Output>
       ParameterInfo: MessageTypeDefinition<_athanor_v1_ParameterInfo, _athanor_v1_ParameterInfo__Output>
       Parent: MessageTypeDefinition<_athanor_v1_Parent, _athanor_v1_Parent__Output>
@@ -170,6 +177,7 @@ export interface ProtoGrpcType {
       Recipe: MessageTypeDefinition<_athanor_v1_Recipe, _athanor_v1_Recipe__Output>
       RecipeStep: MessageTypeDefinition<_athanor_v1_RecipeStep, _athanor_v1_RecipeStep__Output>
       SafeEmbedding: MessageTypeDefinition<_athanor_v1_SafeEmbedding, _athanor_v1_SafeEmbedding__Output>
+      SequenceReport: MessageTypeDefinition<_athanor_v1_SequenceReport, _athanor_v1_SequenceReport__Output>
       Share: MessageTypeDefinition<_athanor_v1_Share, _athanor_v1_Share__Output>
       StepReport: MessageTypeDefinition<_athanor_v1_StepReport, _athanor_v1_StepReport__Output>
       StoredTensor: MessageTypeDefinition<_athanor_v1_StoredTensor, _athanor_v1_StoredTensor__Output>

@@ -1,6 +1,7 @@
 import type * as grpc from '@grpc/grpc-js';
 import type { EnumTypeDefinition, MessageTypeDefinition } from '@grpc/proto-loader';
 
+import type { ClassificationReport as _athanor_v1_ClassificationReport, ClassificationReport__Output as _athanor_v1_ClassificationReport__Output } from './athanor/v1/ClassificationReport.ts';
 import type { EvaluationReport as _athanor_v1_EvaluationReport, EvaluationReport__Output as _athanor_v1_EvaluationReport__Output } from './athanor/v1/EvaluationReport.ts';
 import type { FileChunk as _athanor_v1_FileChunk, FileChunk__Output as _athanor_v1_FileChunk__Output } from './athanor/v1/FileChunk.ts';
 import type { Latency as _athanor_v1_Latency, Latency__Output as _athanor_v1_Latency__Output } from './athanor/v1/Latency.ts';
@@ -25,6 +26,7 @@ import type { ModelServiceUnloadRequest as _athanor_v1_ModelServiceUnloadRequest
 import type { ModelServiceUnloadResponse as _athanor_v1_ModelServiceUnloadResponse, ModelServiceUnloadResponse__Output as _athanor_v1_ModelServiceUnloadResponse__Output } from './athanor/v1/ModelServiceUnloadResponse.ts';
 import type { ParameterInfo as _athanor_v1_ParameterInfo, ParameterInfo__Output as _athanor_v1_ParameterInfo__Output } from './athanor/v1/ParameterInfo.ts';
 import type { Parent as _athanor_v1_Parent, Parent__Output as _athanor_v1_Parent__Output } from './athanor/v1/Parent.ts';
+import type { SequenceReport as _athanor_v1_SequenceReport, SequenceReport__Output as _athanor_v1_SequenceReport__Output } from './athanor/v1/SequenceReport.ts';
 import type { StoredTensor as _athanor_v1_StoredTensor, StoredTensor__Output as _athanor_v1_StoredTensor__Output } from './athanor/v1/StoredTensor.ts';
 import type { UploadHeader as _athanor_v1_UploadHeader, UploadHeader__Output as _athanor_v1_UploadHeader__Output } from './athanor/v1/UploadHeader.ts';
 
@@ -35,6 +37,7 @@ type SubtypeConstructor<Constructor extends new (...args: any) => any, Subtype> 
 export interface ProtoGrpcType {
   athanor: {
     v1: {
+      ClassificationReport: MessageTypeDefinition<_athanor_v1_ClassificationReport, _athanor_v1_ClassificationReport__Output>
       EvaluationReport: MessageTypeDefinition<_athanor_v1_EvaluationReport, _athanor_v1_EvaluationReport__Output>
       ExportFormat: EnumTypeDefinition
       FileChunk: MessageTypeDefinition<_athanor_v1_FileChunk, _athanor_v1_FileChunk__Output>
@@ -63,6 +66,7 @@ export interface ProtoGrpcType {
       ModelServiceUnloadResponse: MessageTypeDefinition<_athanor_v1_ModelServiceUnloadResponse, _athanor_v1_ModelServiceUnloadResponse__Output>
       ParameterInfo: MessageTypeDefinition<_athanor_v1_ParameterInfo, _athanor_v1_ParameterInfo__Output>
       Parent: MessageTypeDefinition<_athanor_v1_Parent, _athanor_v1_Parent__Output>
+      SequenceReport: MessageTypeDefinition<_athanor_v1_SequenceReport, _athanor_v1_SequenceReport__Output>
       StoredTensor: MessageTypeDefinition<_athanor_v1_StoredTensor, _athanor_v1_StoredTensor__Output>
       UploadHeader: MessageTypeDefinition<_athanor_v1_UploadHeader, _athanor_v1_UploadHeader__Output>
     }

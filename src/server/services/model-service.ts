@@ -1,7 +1,7 @@
 // ModelService: the store and the memory, as callers see them.
 import { join } from 'node:path';
 import { AppError } from '#base';
-import { type ExportResult, type ImportResult, type JobRunner, keptExportFolder, type ModelRecord } from '#jobs';
+import { type EvaluationReport, type ExportResult, type ImportResult, type JobRunner, keptExportFolder, type ModelRecord } from '#jobs';
 import type { CallContext, CallGate } from '../calls.ts';
 import type { FileChunk__Output } from '../gen/athanor/v1/FileChunk.ts';
 import type { ModelInfo } from '../gen/athanor/v1/ModelInfo.ts';
@@ -103,12 +103,19 @@ async function* exportModel(
   }
 }
 
+/** The generated types want arrays of their own. */
+function writable({ latencies, classification, ...rest }: EvaluationReport): Parameters<typeof reportMessage>[0] {
+  if (classification === undefined) return { ...rest, latencies: [...latencies] };
+  const { labels, confusion } = classification;
+  return { ...rest, latencies: [...latencies], classification: { ...classification, labels: [...labels], confusion: [...confusion] } };
+}
+
 function modelMessage(record: ModelRecord): ModelInfo {
   const { lineage, evaluation, parameters, ...rest } = record;
   return {
     ...rest,
     lineage: { ...lineage, parents: [...lineage.parents] },
-    ...(evaluation === undefined ? {} : { evaluation: reportMessage({ ...evaluation, latencies: [...evaluation.latencies] }) }),
+    ...(evaluation === undefined ? {} : { evaluation: reportMessage(writable(evaluation)) }),
     parameters: parameters.map((parameter) => ({
       ...parameter,
       shape: [...parameter.shape],

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { AppError, invariant, type OperationContext, quietContext, throwIfCancelled } from '#base';
-import { isEncoded, isEncoderDecoder, type Model, materializeParameter, taskOf } from '#models';
+import { isEncoded, isEncoderDecoder, type Model, materializeParameter, roundsInputs, taskOf } from '#models';
 import { castTensor, type DType, dtypeBytes, isFloat, sizeOf, transposeMatrix } from '#tensor';
 import { type FileSystem, localFileSystem } from '../file-system.ts';
 import { type FolderWriter, renameDurably, writeFolder } from '../folder-writer.ts';
@@ -31,6 +31,8 @@ export interface ExportOptions extends Partial<OperationContext> {
 export interface ExportNotes {
   /** Layers that were filled up with zeros, since transformers has one size for all; one sentence an axis. */
   readonly padded: readonly string[];
+  /** What the model computes and the layout cannot say. */
+  readonly dropped: readonly string[];
 }
 
 const defaultShardBytes = 5e9;
@@ -75,7 +77,18 @@ export async function exportHuggingFace(
     },
     () => renameDurably(fileSystem, temporary, target),
   );
-  return { padded: padded.notes };
+  return { padded: padded.notes, dropped: droppedRounding(model) };
+}
+
+/** Dense weights say nothing of inputs that are rounded to 8 bits: what is written computes with the exact ones. */
+function droppedRounding(model: Model): string[] {
+  const rounded = [...model.parameters.values()].filter((parameter) => roundsInputs(parameter)).map(({ path }) => path);
+  if (rounded.length === 0) return [];
+  const [first = ''] = rounded;
+  const others = rounded.length === 1 ? '' : ` and ${rounded.length - 1} more`;
+  return [
+    `the inputs of ${first}${others} are rounded to 8 bits in the model and not in this layout: logits differ by that rounding; ONNX keeps it`,
+  ];
 }
 
 /** What transformers would compute without these would be another model. */

@@ -7,7 +7,7 @@ import {
   type LayerShape,
   layerShapes,
   type ModelConfig,
-  sideAxis,
+  sideAxes,
   stackSizes,
   unitIndices,
   unitNames,
@@ -36,7 +36,7 @@ export function paddedModel(config: ModelConfig): PaddedModel {
   const architecture = architectureOf(config);
   const padded = architecture.resized(config, { layerShapes: targets });
   const newAxes = new Map(architecture.prunableUnits(padded).map((axis) => [axis.name, axis]));
-  const places = new Map<string, { readonly axis: 0 | 1; readonly indices: Int32Array; readonly size: number }>();
+  const places = new Map<string, { readonly axes: readonly (0 | 1)[]; readonly indices: Int32Array; readonly size: number }>();
   const notes: string[] = [];
   for (const axis of architecture.prunableUnits(config)) {
     const newAxis = newAxes.get(axis.name);
@@ -47,7 +47,7 @@ export function paddedModel(config: ModelConfig): PaddedModel {
       const units = Array.from({ length: axis.size }, (_, unit) => unit);
       const size = side.parts.reduce((sum, { width }) => sum + width * newAxis.size, 0);
       invariant(axis.sides[index]?.path === side.path, `the sides of ${axis.name} are the same at every size`);
-      places.set(side.path, { axis: sideAxis(side), indices: unitIndices(side, units), size });
+      places.set(side.path, { axes: sideAxes(side), indices: unitIndices(side, units), size });
     }
   }
   return {
@@ -55,7 +55,7 @@ export function paddedModel(config: ModelConfig): PaddedModel {
     notes,
     pad: (path, dense) => {
       const place = places.get(path);
-      return place === undefined ? dense : spreadAlong(dense, place.axis, place.indices, place.size);
+      return place === undefined ? dense : place.axes.reduce((tensor, axis) => spreadAlong(tensor, axis, place.indices, place.size), dense);
     },
   };
 }

@@ -14,15 +14,19 @@ export interface ReportText {
   readonly markdownPath: string;
   readonly chartPath: string;
   readonly steps: number;
+  /** How scores are held against the teacher's: as a share of it (default), or as a difference. */
+  readonly over?: 'share' | 'points';
+  /** Scores above it are drawn there; twice the teacher's when absent. */
+  readonly limit?: number;
 }
 
 export async function writeReport(records: readonly StudyRecord[], text: ReportText): Promise<void> {
   const teacher = records.find(({ key }) => key === 'teacher');
   if (teacher === undefined) throw new Error('the study begins with the teacher');
   const keys = [...new Set(records.map(({ key }) => key))].filter((key) => key !== 'teacher');
-  const lines = keys.map((key) => row(records, key, teacher, text.steps));
+  const lines = keys.map((key) => row(records, key, teacher, text));
   const means = keys.flatMap((key) => meansOf(records, key, text.steps));
-  const limit = 2 * teacher.score;
+  const limit = text.limit ?? 2 * teacher.score;
   writeFileSync(text.chartPath, await chartSvg(means, teacher.score, { title: text.title, measure: text.measure, limit }));
   const chartName = text.chartPath.split('/').at(-1) ?? '';
   writeFileSync(
@@ -62,13 +66,14 @@ function meansOf(records: readonly StudyRecord[], key: string, steps: number): S
   return [...(before === undefined ? [] : [before]), ...(first === undefined ? [] : [{ ...first, score: mean }])];
 }
 
-function row(records: readonly StudyRecord[], key: string, teacher: StudyRecord, steps: number): string {
+function row(records: readonly StudyRecord[], key: string, teacher: StudyRecord, { steps, over: kind = 'share' }: ReportText): string {
   const failed = records.find((record) => record.key === key && record.failure !== undefined);
   if (failed !== undefined) return `| ${failed.series} | ${failed.size} | - | ${failed.failure} | | | |`;
   const before = records.find((record) => record.key === key && record.steps === 0);
   const after = records.filter((record) => record.key === key && record.steps === steps).map(({ score }) => score);
   if (before === undefined) return `| ${key} | | | | | | |`;
-  const over = (score: number): string => `${(100 * (score / teacher.score - 1)).toFixed(1)} %`;
+  const over = (score: number): string =>
+    kind === 'share' ? `${(100 * (score / teacher.score - 1)).toFixed(1)} %` : `${(score - teacher.score).toFixed(1)}`;
   const mean = after.reduce((sum, score) => sum + score, 0) / after.length;
   const range = after.length > 1 ? ` (${Math.min(...after).toFixed(4)}–${Math.max(...after).toFixed(4)})` : '';
   const trained = after.length === 0 ? ['-', '-'] : [`${mean.toFixed(4)}${range}`, over(mean)];

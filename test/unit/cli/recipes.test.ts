@@ -21,4 +21,18 @@ describe('a recipe on the command line', () => {
     await expect(recipeForm({ recipe: 'default', ratio: 0.5, hasData: true })).rejects.toMatchObject({ code: 'invalid_argument' });
     await expect(recipeForm({ method: 'svd', hasData: true })).rejects.toThrow(/--ratio: is missing/);
   });
+
+  it('is any step of a recipe with its settings', async () => {
+    const form = await recipeForm({ method: 'quantize', set: ['bits=4', 'method=gptq', 'symmetric=true'], hasData: true });
+    expect(form).toEqual({ recipeYaml: JSON.stringify({ steps: [{ quantize: { bits: 4, method: 'gptq', symmetric: true } }] }) });
+    const narrow = await recipeForm({ method: 'factorize-embedding', set: ['width=64'], hasData: false });
+    expect(narrow).toEqual({ recipeYaml: JSON.stringify({ steps: [{ factorizeEmbedding: { width: 64 } }] }) });
+    const cut = await recipeForm({ method: 'prune', ratio: 0.5, set: ['structure=heads'], hasData: true });
+    expect(cut).toEqual({ recipeYaml: JSON.stringify({ steps: [{ prune: { ratio: 0.5, structure: 'heads' } }] }) });
+    await expect(recipeForm({ method: 'prune', set: ['structure'], hasData: true })).rejects.toThrow(
+      /--set: must be name=value, got "structure"/,
+    );
+    await expect(recipeForm({ method: 'squeeze', hasData: true })).rejects.toThrow(/--method: must be one of .*quantize.*got squeeze/);
+    await expect(recipeForm({ method: 'svd', set: ['rank=4'], hasData: true })).rejects.toThrow(/svd takes a ratio alone/);
+  });
 });

@@ -47,7 +47,14 @@ async function measure(settings: LogitDistillation, models = { student, teacher 
     labels: b.input(graphNames.labels, 'int64', [batch, length]),
   };
   const network = causalNetwork(b, models.student, inputs.tokens);
-  const { loss, metrics } = objective.build({ b, student: network, vocabularySize: piecesAsOf, ...inputs });
+  const { loss, metrics } = objective.build({
+    b,
+    student: network,
+    networkOf: (model, prefix = '') => causalNetwork(b, model, inputs.tokens, { prefix }),
+    task: { kind: 'causal' },
+    vocabularySize: piecesAsOf,
+    ...inputs,
+  });
   const [gradient] = gradients(b, loss, [network.parameterInputs.get('embed.token.weight')!]) as [Value];
   const graph = b.graph({ loss, ...metrics, gradient });
   verifyGraph(graph);

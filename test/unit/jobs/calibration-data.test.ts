@@ -5,8 +5,9 @@ import { calibrationData } from '../../../src/jobs/calibration-data.ts';
 import { tinyCorpus } from '../train/tiny-training.ts';
 
 const corpus = tinyCorpus();
+const text = { part: 0, type: 0 } as const;
 const data = (sequences: number, seed = 0, window = 8): ReturnType<typeof calibrationData> =>
-  calibrationData(corpus, { sequences, seed }, window, { endTokens: [0] }, ['a.txt']);
+  calibrationData(corpus, { sequences, seed, specialTokens: true }, window, { endTokens: [0], specialLayout: () => [text] }, ['a.txt']);
 
 async function rowsOf({ windows }: ReturnType<typeof calibrationData>): Promise<string[]> {
   const rows: string[] = [];
@@ -38,8 +39,24 @@ it('tells what was used, small', () => {
     4,
   );
   const two = { ...corpus, documentStarts: Int32Array.of(0, 9) };
-  expect(calibrationData(two, { sequences: 1, seed: 0 }, 8, { endTokens: [7] }, []).manifest.specialTokens).toBe(
-    'token 7 between documents',
+  const one = { sequences: 1, seed: 0, specialTokens: true };
+  const plain = { endTokens: [7], specialLayout: () => [text] };
+  expect(calibrationData(two, one, 8, plain, []).manifest.specialTokens).toBe('token 7 between documents');
+});
+
+it('begins every row as a prompt begins, unless it is told not to', async () => {
+  const tokenizer = { endTokens: [0], specialLayout: () => [{ id: 28, type: 0 } as const, text, { id: 0, type: 0 } as const] };
+  const settings = { sequences: 9, seed: 0 };
+  const begun = calibrationData(corpus, { ...settings, specialTokens: true }, 8, tokenizer, []);
+  const rows = (await rowsOf(begun)).map((row) => row.split(','));
+  expect(rows.map(([first]) => first)).toEqual(Array.from({ length: 9 }, () => '28'));
+  expect(rows.every((row) => row.length === 8)).toBe(true);
+  expect(begun.manifest.specialTokens).toBe('token 28 in front of every row');
+  const bare = calibrationData(corpus, { ...settings, specialTokens: false }, 8, tokenizer, []);
+  expect(bare.manifest).toMatchObject({ specialTokens: 'none added', rowKind: 'window of running text' });
+  expect(bare.manifest.rowsHash).not.toBe(begun.manifest.rowsHash);
+  expect(() => calibrationData(corpus, { ...settings, specialTokens: true }, 1, tokenizer, [])).toThrow(
+    /above the 1 special tokens, got 1/,
   );
 });
 

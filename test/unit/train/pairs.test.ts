@@ -139,7 +139,8 @@ describe('training on pairs', () => {
     const student = encoderDecoderNetwork(b, newModel(), sources, tokens);
     const wanted = b.constant(int64([1, 3], [5, 6, 7]));
     const counts = b.reshape(b.constant(labels), [1, 3]);
-    const context = { b, student, vocabularySize: 512, tokens, labels: wanted };
+    const task = { kind: 'causal' } as const;
+    const context = { b, student, networkOf: () => student, task, vocabularySize: 512, tokens, labels: wanted };
     const some = crossEntropyObjective().build({ ...context, counts }).loss;
     const all = crossEntropyObjective().build(context).loss;
     const program = await engine.compile(b.graph({ some, all }));

@@ -23,7 +23,8 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// One model measured on one text, against a teacher where there is one. Optional fields are absent where they were not measured.
+// One model measured on one text, against a teacher where there is one. Optional fields are absent where they were not measured. Of classifiers
+// `loss` is that of a text and `accuracy` that of its label; of encoder-decoders both are those of the targets' tokens.
 type EvaluationReport struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Model, as "name@version".
@@ -56,7 +57,7 @@ type EvaluationReport struct {
 	StoredParameters uint64 `protobuf:"varint,14,opt,name=stored_parameters,json=storedParameters,proto3" json:"stored_parameters,omitempty"`
 	// Bytes over distinct stored tensors.
 	StoredBytes uint64 `protobuf:"varint,15,opt,name=stored_bytes,json=storedBytes,proto3" json:"stored_bytes,omitempty"`
-	// Bytes held in memory by the model while it ran.
+	// Bytes held in memory by the model while it ran; 0 where that was not measured.
 	ResidentBytes uint64 `protobuf:"varint,16,opt,name=resident_bytes,json=residentBytes,proto3" json:"resident_bytes,omitempty"`
 	// The teacher's stored bytes.
 	TeacherStoredBytes *uint64 `protobuf:"varint,17,opt,name=teacher_stored_bytes,json=teacherStoredBytes,proto3,oneof" json:"teacher_stored_bytes,omitempty"`
@@ -68,8 +69,14 @@ type EvaluationReport struct {
 	Engine string `protobuf:"bytes,20,opt,name=engine,proto3" json:"engine,omitempty"`
 	// The teacher's token perplexity on the same tokens.
 	TeacherTokenPerplexity *float64 `protobuf:"fixed64,21,opt,name=teacher_token_perplexity,json=teacherTokenPerplexity,proto3,oneof" json:"teacher_token_perplexity,omitempty"`
-	unknownFields          protoimpl.UnknownFields
-	sizeCache              protoimpl.SizeCache
+	// Of a classifier.
+	Classification *ClassificationReport `protobuf:"bytes,22,opt,name=classification,proto3" json:"classification,omitempty"`
+	// Of an encoder-decoder.
+	Sequences *SequenceReport `protobuf:"bytes,23,opt,name=sequences,proto3" json:"sequences,omitempty"`
+	// The teacher's accuracy on the same texts, of classifiers.
+	TeacherAccuracy *float64 `protobuf:"fixed64,24,opt,name=teacher_accuracy,json=teacherAccuracy,proto3,oneof" json:"teacher_accuracy,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *EvaluationReport) Reset() {
@@ -249,6 +256,234 @@ func (x *EvaluationReport) GetTeacherTokenPerplexity() float64 {
 	return 0
 }
 
+func (x *EvaluationReport) GetClassification() *ClassificationReport {
+	if x != nil {
+		return x.Classification
+	}
+	return nil
+}
+
+func (x *EvaluationReport) GetSequences() *SequenceReport {
+	if x != nil {
+		return x.Sequences
+	}
+	return nil
+}
+
+func (x *EvaluationReport) GetTeacherAccuracy() float64 {
+	if x != nil && x.TeacherAccuracy != nil {
+		return *x.TeacherAccuracy
+	}
+	return 0
+}
+
+// How well a classifier guesses labels.
+type ClassificationReport struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Texts.
+	Examples uint64 `protobuf:"varint,1,opt,name=examples,proto3" json:"examples,omitempty"`
+	// Of the second label where there are two, else the mean over the labels.
+	F1 float64 `protobuf:"fixed64,2,opt,name=f1,proto3" json:"f1,omitempty"`
+	// Mean over the labels.
+	MacroF1 float64 `protobuf:"fixed64,3,opt,name=macro_f1,json=macroF1,proto3" json:"macro_f1,omitempty"`
+	// Matthews' correlation; with more than two labels Gorodkin's R_K.
+	Matthews float64 `protobuf:"fixed64,4,opt,name=matthews,proto3" json:"matthews,omitempty"`
+	// The model's labels, in their order.
+	Labels []string `protobuf:"bytes,5,rep,name=labels,proto3" json:"labels,omitempty"`
+	// Row by row: the right label, then the guess; as many numbers as labels squared.
+	Confusion     []uint64 `protobuf:"varint,6,rep,packed,name=confusion,proto3" json:"confusion,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ClassificationReport) Reset() {
+	*x = ClassificationReport{}
+	mi := &file_athanor_v1_evaluation_report_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ClassificationReport) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ClassificationReport) ProtoMessage() {}
+
+func (x *ClassificationReport) ProtoReflect() protoreflect.Message {
+	mi := &file_athanor_v1_evaluation_report_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ClassificationReport.ProtoReflect.Descriptor instead.
+func (*ClassificationReport) Descriptor() ([]byte, []int) {
+	return file_athanor_v1_evaluation_report_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *ClassificationReport) GetExamples() uint64 {
+	if x != nil {
+		return x.Examples
+	}
+	return 0
+}
+
+func (x *ClassificationReport) GetF1() float64 {
+	if x != nil {
+		return x.F1
+	}
+	return 0
+}
+
+func (x *ClassificationReport) GetMacroF1() float64 {
+	if x != nil {
+		return x.MacroF1
+	}
+	return 0
+}
+
+func (x *ClassificationReport) GetMatthews() float64 {
+	if x != nil {
+		return x.Matthews
+	}
+	return 0
+}
+
+func (x *ClassificationReport) GetLabels() []string {
+	if x != nil {
+		return x.Labels
+	}
+	return nil
+}
+
+func (x *ClassificationReport) GetConfusion() []uint64 {
+	if x != nil {
+		return x.Confusion
+	}
+	return nil
+}
+
+// How close generated targets are to the right ones.
+type SequenceReport struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Sources.
+	Sources uint64 `protobuf:"varint,1,opt,name=sources,proto3" json:"sources,omitempty"`
+	// Sources that were cut to the model's positions.
+	SourcesCut uint64 `protobuf:"varint,2,opt,name=sources_cut,json=sourcesCut,proto3" json:"sources_cut,omitempty"`
+	// BLEU of the whole, 0..100, as sacrebleu computes it.
+	Bleu float64 `protobuf:"fixed64,3,opt,name=bleu,proto3" json:"bleu,omitempty"`
+	// F-measures, 0..1.
+	Rouge1 float64 `protobuf:"fixed64,4,opt,name=rouge1,proto3" json:"rouge1,omitempty"`
+	Rouge2 float64 `protobuf:"fixed64,5,opt,name=rouge2,proto3" json:"rouge2,omitempty"`
+	RougeL float64 `protobuf:"fixed64,6,opt,name=rouge_l,json=rougeL,proto3" json:"rouge_l,omitempty"`
+	// Share of targets that equal a right one.
+	ExactMatch float64 `protobuf:"fixed64,7,opt,name=exact_match,json=exactMatch,proto3" json:"exact_match,omitempty"`
+	// Of all targets.
+	GeneratedTokens uint64 `protobuf:"varint,8,opt,name=generated_tokens,json=generatedTokens,proto3" json:"generated_tokens,omitempty"`
+	// Spent generating.
+	Seconds       float64 `protobuf:"fixed64,9,opt,name=seconds,proto3" json:"seconds,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SequenceReport) Reset() {
+	*x = SequenceReport{}
+	mi := &file_athanor_v1_evaluation_report_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SequenceReport) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SequenceReport) ProtoMessage() {}
+
+func (x *SequenceReport) ProtoReflect() protoreflect.Message {
+	mi := &file_athanor_v1_evaluation_report_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SequenceReport.ProtoReflect.Descriptor instead.
+func (*SequenceReport) Descriptor() ([]byte, []int) {
+	return file_athanor_v1_evaluation_report_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *SequenceReport) GetSources() uint64 {
+	if x != nil {
+		return x.Sources
+	}
+	return 0
+}
+
+func (x *SequenceReport) GetSourcesCut() uint64 {
+	if x != nil {
+		return x.SourcesCut
+	}
+	return 0
+}
+
+func (x *SequenceReport) GetBleu() float64 {
+	if x != nil {
+		return x.Bleu
+	}
+	return 0
+}
+
+func (x *SequenceReport) GetRouge1() float64 {
+	if x != nil {
+		return x.Rouge1
+	}
+	return 0
+}
+
+func (x *SequenceReport) GetRouge2() float64 {
+	if x != nil {
+		return x.Rouge2
+	}
+	return 0
+}
+
+func (x *SequenceReport) GetRougeL() float64 {
+	if x != nil {
+		return x.RougeL
+	}
+	return 0
+}
+
+func (x *SequenceReport) GetExactMatch() float64 {
+	if x != nil {
+		return x.ExactMatch
+	}
+	return 0
+}
+
+func (x *SequenceReport) GetGeneratedTokens() uint64 {
+	if x != nil {
+		return x.GeneratedTokens
+	}
+	return 0
+}
+
+func (x *SequenceReport) GetSeconds() float64 {
+	if x != nil {
+		return x.Seconds
+	}
+	return 0
+}
+
 // Time of one kind of step at one batch size.
 type Latency struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -268,7 +503,7 @@ type Latency struct {
 
 func (x *Latency) Reset() {
 	*x = Latency{}
-	mi := &file_athanor_v1_evaluation_report_proto_msgTypes[1]
+	mi := &file_athanor_v1_evaluation_report_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -280,7 +515,7 @@ func (x *Latency) String() string {
 func (*Latency) ProtoMessage() {}
 
 func (x *Latency) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_evaluation_report_proto_msgTypes[1]
+	mi := &file_athanor_v1_evaluation_report_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -293,7 +528,7 @@ func (x *Latency) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Latency.ProtoReflect.Descriptor instead.
 func (*Latency) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_evaluation_report_proto_rawDescGZIP(), []int{1}
+	return file_athanor_v1_evaluation_report_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Latency) GetPhase() string {
@@ -336,7 +571,7 @@ var File_athanor_v1_evaluation_report_proto protoreflect.FileDescriptor
 const file_athanor_v1_evaluation_report_proto_rawDesc = "" +
 	"\n" +
 	"\"athanor/v1/evaluation_report.proto\x12\n" +
-	"athanor.v1\"\xb1\a\n" +
+	"athanor.v1\"\xfa\b\n" +
 	"\x10EvaluationReport\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x18\n" +
 	"\ateacher\x18\x02 \x01(\tR\ateacher\x12\x1a\n" +
@@ -360,12 +595,35 @@ const file_athanor_v1_evaluation_report_proto_rawDesc = "" +
 	"\tlatencies\x18\x12 \x03(\v2\x13.athanor.v1.LatencyR\tlatencies\x12\x1a\n" +
 	"\baccuracy\x18\x13 \x01(\x01R\baccuracy\x12\x16\n" +
 	"\x06engine\x18\x14 \x01(\tR\x06engine\x12=\n" +
-	"\x18teacher_token_perplexity\x18\x15 \x01(\x01H\x04R\x16teacherTokenPerplexity\x88\x01\x01B\x18\n" +
+	"\x18teacher_token_perplexity\x18\x15 \x01(\x01H\x04R\x16teacherTokenPerplexity\x88\x01\x01\x12H\n" +
+	"\x0eclassification\x18\x16 \x01(\v2 .athanor.v1.ClassificationReportR\x0eclassification\x128\n" +
+	"\tsequences\x18\x17 \x01(\v2\x1a.athanor.v1.SequenceReportR\tsequences\x12.\n" +
+	"\x10teacher_accuracy\x18\x18 \x01(\x01H\x05R\x0fteacherAccuracy\x88\x01\x01B\x18\n" +
 	"\x16_teacher_bits_per_byteB\x11\n" +
 	"\x0f_top1_agreementB\r\n" +
 	"\v_teacher_klB\x17\n" +
 	"\x15_teacher_stored_bytesB\x1b\n" +
-	"\x19_teacher_token_perplexity\"\xae\x01\n" +
+	"\x19_teacher_token_perplexityB\x13\n" +
+	"\x11_teacher_accuracy\"\xaf\x01\n" +
+	"\x14ClassificationReport\x12\x1a\n" +
+	"\bexamples\x18\x01 \x01(\x04R\bexamples\x12\x0e\n" +
+	"\x02f1\x18\x02 \x01(\x01R\x02f1\x12\x19\n" +
+	"\bmacro_f1\x18\x03 \x01(\x01R\amacroF1\x12\x1a\n" +
+	"\bmatthews\x18\x04 \x01(\x01R\bmatthews\x12\x16\n" +
+	"\x06labels\x18\x05 \x03(\tR\x06labels\x12\x1c\n" +
+	"\tconfusion\x18\x06 \x03(\x04R\tconfusion\"\x8e\x02\n" +
+	"\x0eSequenceReport\x12\x18\n" +
+	"\asources\x18\x01 \x01(\x04R\asources\x12\x1f\n" +
+	"\vsources_cut\x18\x02 \x01(\x04R\n" +
+	"sourcesCut\x12\x12\n" +
+	"\x04bleu\x18\x03 \x01(\x01R\x04bleu\x12\x16\n" +
+	"\x06rouge1\x18\x04 \x01(\x01R\x06rouge1\x12\x16\n" +
+	"\x06rouge2\x18\x05 \x01(\x01R\x06rouge2\x12\x17\n" +
+	"\arouge_l\x18\x06 \x01(\x01R\x06rougeL\x12\x1f\n" +
+	"\vexact_match\x18\a \x01(\x01R\n" +
+	"exactMatch\x12)\n" +
+	"\x10generated_tokens\x18\b \x01(\x04R\x0fgeneratedTokens\x12\x18\n" +
+	"\aseconds\x18\t \x01(\x01R\aseconds\"\xae\x01\n" +
 	"\aLatency\x12\x14\n" +
 	"\x05phase\x18\x01 \x01(\tR\x05phase\x12\x1d\n" +
 	"\n" +
@@ -389,18 +647,22 @@ func file_athanor_v1_evaluation_report_proto_rawDescGZIP() []byte {
 	return file_athanor_v1_evaluation_report_proto_rawDescData
 }
 
-var file_athanor_v1_evaluation_report_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
+var file_athanor_v1_evaluation_report_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_athanor_v1_evaluation_report_proto_goTypes = []any{
-	(*EvaluationReport)(nil), // 0: athanor.v1.EvaluationReport
-	(*Latency)(nil),          // 1: athanor.v1.Latency
+	(*EvaluationReport)(nil),     // 0: athanor.v1.EvaluationReport
+	(*ClassificationReport)(nil), // 1: athanor.v1.ClassificationReport
+	(*SequenceReport)(nil),       // 2: athanor.v1.SequenceReport
+	(*Latency)(nil),              // 3: athanor.v1.Latency
 }
 var file_athanor_v1_evaluation_report_proto_depIdxs = []int32{
-	1, // 0: athanor.v1.EvaluationReport.latencies:type_name -> athanor.v1.Latency
-	1, // [1:1] is the sub-list for method output_type
-	1, // [1:1] is the sub-list for method input_type
-	1, // [1:1] is the sub-list for extension type_name
-	1, // [1:1] is the sub-list for extension extendee
-	0, // [0:1] is the sub-list for field type_name
+	3, // 0: athanor.v1.EvaluationReport.latencies:type_name -> athanor.v1.Latency
+	1, // 1: athanor.v1.EvaluationReport.classification:type_name -> athanor.v1.ClassificationReport
+	2, // 2: athanor.v1.EvaluationReport.sequences:type_name -> athanor.v1.SequenceReport
+	3, // [3:3] is the sub-list for method output_type
+	3, // [3:3] is the sub-list for method input_type
+	3, // [3:3] is the sub-list for extension type_name
+	3, // [3:3] is the sub-list for extension extendee
+	0, // [0:3] is the sub-list for field type_name
 }
 
 func init() { file_athanor_v1_evaluation_report_proto_init() }
@@ -415,7 +677,7 @@ func file_athanor_v1_evaluation_report_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_athanor_v1_evaluation_report_proto_rawDesc), len(file_athanor_v1_evaluation_report_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   2,
+			NumMessages:   4,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -455,7 +455,10 @@ type Calibration struct {
 	// Tokens of a sequence. Default 128, at most the model's positions.
 	SequenceLength *uint32 `protobuf:"varint,2,opt,name=sequence_length,json=sequenceLength,proto3,oneof" json:"sequence_length,omitempty"`
 	// Seed of the draw. Default 0.
-	Seed          *uint32 `protobuf:"varint,3,opt,name=seed,proto3,oneof" json:"seed,omitempty"`
+	Seed *uint32 `protobuf:"varint,3,opt,name=seed,proto3,oneof" json:"seed,omitempty"`
+	// Put the tokenizer's special tokens around every sequence, as around a served text: in front of a window of running text what begins a
+	// prompt. Default true.
+	SpecialTokens *bool `protobuf:"varint,4,opt,name=special_tokens,json=specialTokens,proto3,oneof" json:"special_tokens,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -511,6 +514,13 @@ func (x *Calibration) GetSeed() uint32 {
 	return 0
 }
 
+func (x *Calibration) GetSpecialTokens() bool {
+	if x != nil && x.SpecialTokens != nil {
+		return *x.SpecialTokens
+	}
+	return false
+}
+
 // Trains a student and stores the result.
 type DistillSpec struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -529,7 +539,10 @@ type DistillSpec struct {
 	// Start from random weights of the student's shape in place of its own.
 	FromScratch bool `protobuf:"varint,7,opt,name=from_scratch,json=fromScratch,proto3" json:"from_scratch,omitempty"`
 	// Store a new version when `name` exists; otherwise that is the error model_exists.
-	Replace       bool `protobuf:"varint,8,opt,name=replace,proto3" json:"replace,omitempty"`
+	Replace bool `protobuf:"varint,8,opt,name=replace,proto3" json:"replace,omitempty"`
+	// Labels of the classifier that the student is to be, in their order; a new head begins at random. Empty keeps the labels that it has, and gives
+	// an encoder without any those of the teacher, else those of the data.
+	Labels        []string `protobuf:"bytes,9,rep,name=labels,proto3" json:"labels,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -620,22 +633,30 @@ func (x *DistillSpec) GetReplace() bool {
 	return false
 }
 
+func (x *DistillSpec) GetLabels() []string {
+	if x != nil {
+		return x.Labels
+	}
+	return nil
+}
+
 // How to train. Fields that are absent take the default in the comment.
 type DistillSettings struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Optimizer steps. Default 300.
 	Steps *uint32 `protobuf:"varint,1,opt,name=steps,proto3,oneof" json:"steps,omitempty"`
-	// Sequences in one forward pass. Default 8.
+	// Sequences in one forward pass. Default 8, for classifiers 32.
 	BatchSize *uint32 `protobuf:"varint,2,opt,name=batch_size,json=batchSize,proto3,oneof" json:"batch_size,omitempty"`
-	// Tokens of a sequence. Default 128, at most the model's positions.
+	// Tokens of a sequence, the longest text of a classifier or target of a pair. Default 128, at most the model's positions. Longer texts are
+	// cut, longer pairs left out.
 	SequenceLength *uint32 `protobuf:"varint,3,opt,name=sequence_length,json=sequenceLength,proto3,oneof" json:"sequence_length,omitempty"`
 	// Forward passes for one optimizer step. Default 1.
 	GradientAccumulation *uint32 `protobuf:"varint,4,opt,name=gradient_accumulation,json=gradientAccumulation,proto3,oneof" json:"gradient_accumulation,omitempty"`
-	// Peak learning rate. Default 0.0003, from scratch 0.001.
+	// Peak learning rate. Default 0.0003, from scratch 0.001, for classifiers 0.0001, without a teacher 0.00005.
 	LearningRate *float64 `protobuf:"fixed64,5,opt,name=learning_rate,json=learningRate,proto3,oneof" json:"learning_rate,omitempty"`
 	// Steps of linear warm-up. Default 10.
 	WarmupSteps *uint32 `protobuf:"varint,6,opt,name=warmup_steps,json=warmupSteps,proto3,oneof" json:"warmup_steps,omitempty"`
-	// What the learning rate does after the warm-up: "cosine" (default), "linear" or "constant".
+	// What the learning rate does after the warm-up: "cosine" (default), "linear" (default for classifiers) or "constant".
 	Schedule *string `protobuf:"bytes,7,opt,name=schedule,proto3,oneof" json:"schedule,omitempty"`
 	// Decoupled weight decay of matrices. Default 0.01.
 	WeightDecay *float64 `protobuf:"fixed64,8,opt,name=weight_decay,json=weightDecay,proto3,oneof" json:"weight_decay,omitempty"`
@@ -651,6 +672,8 @@ type DistillSettings struct {
 	CheckpointEvery *uint32 `protobuf:"varint,13,opt,name=checkpoint_every,json=checkpointEvery,proto3,oneof" json:"checkpoint_every,omitempty"`
 	// Steps between measurements on `validation`. Default 0: only at the end.
 	EvaluateEvery *uint32 `protobuf:"varint,14,opt,name=evaluate_every,json=evaluateEvery,proto3,oneof" json:"evaluate_every,omitempty"`
+	// Longest source of a pair, in tokens. Default: `sequence_length`.
+	SourceLength  *uint32 `protobuf:"varint,15,opt,name=source_length,json=sourceLength,proto3,oneof" json:"source_length,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -783,6 +806,13 @@ func (x *DistillSettings) GetEvaluateEvery() uint32 {
 	return 0
 }
 
+func (x *DistillSettings) GetSourceLength() uint32 {
+	if x != nil && x.SourceLength != nil {
+		return *x.SourceLength
+	}
+	return 0
+}
+
 // Measures a model.
 type EvaluateSpec struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -863,14 +893,20 @@ type EvaluateSettings struct {
 	Window *uint32 `protobuf:"varint,1,opt,name=window,proto3,oneof" json:"window,omitempty"`
 	// Tokens between the starts of two windows; each token is scored once. Default: the window.
 	Stride *uint32 `protobuf:"varint,2,opt,name=stride,proto3,oneof" json:"stride,omitempty"`
-	// Windows run together. Default: as many as make about 2048 tokens.
+	// Windows run together. Default: as many as make about 2048 tokens. Of labelled texts: texts run together, default 32.
 	BatchSize *uint32 `protobuf:"varint,3,opt,name=batch_size,json=batchSize,proto3,oneof" json:"batch_size,omitempty"`
-	// Measure prefill and decode latency too. Default true.
+	// Measure prefill and decode latency too. Default true; only of models that continue text.
 	Latency *bool `protobuf:"varint,4,opt,name=latency,proto3,oneof" json:"latency,omitempty"`
 	// Batch sizes of the latencies. Default 1 and 8.
 	LatencyBatchSizes []uint32 `protobuf:"varint,5,rep,packed,name=latency_batch_sizes,json=latencyBatchSizes,proto3" json:"latency_batch_sizes,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// Rows that are read of labelled texts or pairs. Default: all.
+	MaxRows *uint32 `protobuf:"varint,6,opt,name=max_rows,json=maxRows,proto3,oneof" json:"max_rows,omitempty"`
+	// Beams of the search for the targets of pairs. Default 1: the likeliest token each time.
+	Beams *uint32 `protobuf:"varint,7,opt,name=beams,proto3,oneof" json:"beams,omitempty"`
+	// Tokens of a generated target at most. Default 128, at most the model's positions.
+	MaxNewTokens  *uint32 `protobuf:"varint,8,opt,name=max_new_tokens,json=maxNewTokens,proto3,oneof" json:"max_new_tokens,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *EvaluateSettings) Reset() {
@@ -936,6 +972,27 @@ func (x *EvaluateSettings) GetLatencyBatchSizes() []uint32 {
 		return x.LatencyBatchSizes
 	}
 	return nil
+}
+
+func (x *EvaluateSettings) GetMaxRows() uint32 {
+	if x != nil && x.MaxRows != nil {
+		return *x.MaxRows
+	}
+	return 0
+}
+
+func (x *EvaluateSettings) GetBeams() uint32 {
+	if x != nil && x.Beams != nil {
+		return *x.Beams
+	}
+	return 0
+}
+
+func (x *EvaluateSettings) GetMaxNewTokens() uint32 {
+	if x != nil && x.MaxNewTokens != nil {
+		return *x.MaxNewTokens
+	}
+	return 0
 }
 
 // Writes a model in another layout to a folder of the server.
@@ -1752,7 +1809,9 @@ type CalibrationManifest struct {
 	// SHA-256 over the token ids of all rows, as 64-bit little-endian numbers.
 	RowsHash string `protobuf:"bytes,10,opt,name=rows_hash,json=rowsHash,proto3" json:"rows_hash,omitempty"`
 	// The first 16 digits of the like for each row, of the first 64 rows.
-	RowHashes     []string `protobuf:"bytes,11,rep,name=row_hashes,json=rowHashes,proto3" json:"row_hashes,omitempty"`
+	RowHashes []string `protobuf:"bytes,11,rep,name=row_hashes,json=rowHashes,proto3" json:"row_hashes,omitempty"`
+	// What a row is: "window of running text", "line", "labelled text" or "pair".
+	RowKind       string `protobuf:"bytes,12,opt,name=row_kind,json=rowKind,proto3" json:"row_kind,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1862,6 +1921,13 @@ func (x *CalibrationManifest) GetRowHashes() []string {
 		return x.RowHashes
 	}
 	return nil
+}
+
+func (x *CalibrationManifest) GetRowKind() string {
+	if x != nil {
+		return x.RowKind
+	}
+	return ""
 }
 
 // Memory of the server's process over a job.
@@ -2082,7 +2148,7 @@ type DistillResult struct {
 	Steps uint64 `protobuf:"varint,2,opt,name=steps,proto3" json:"steps,omitempty"`
 	// Training loss of the last step.
 	FinalLoss float64 `protobuf:"fixed64,3,opt,name=final_loss,json=finalLoss,proto3" json:"final_loss,omitempty"`
-	// Measures of the last validation, for example bitsPerByte; empty without validation text.
+	// Measures of the last validation, for example bitsPerByte, accuracy or lossNats; empty without validation text.
 	Validation map[string]float64 `protobuf:"bytes,4,rep,name=validation,proto3" json:"validation,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"fixed64,2,opt,name=value"`
 	// What a fresh process found; absent where checking is switched off.
 	Verification  *Verification `protobuf:"bytes,5,opt,name=verification,proto3" json:"verification,omitempty"`
@@ -2207,7 +2273,9 @@ type ExportResult struct {
 	// Folder on the server; empty when the files stay with the job.
 	Path string `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
 	// The files that were written.
-	Files         []*ExportedFile `protobuf:"bytes,2,rep,name=files,proto3" json:"files,omitempty"`
+	Files []*ExportedFile `protobuf:"bytes,2,rep,name=files,proto3" json:"files,omitempty"`
+	// What the layout cannot say of the model, one sentence each.
+	Notes         []string `protobuf:"bytes,3,rep,name=notes,proto3" json:"notes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2252,6 +2320,13 @@ func (x *ExportResult) GetPath() string {
 func (x *ExportResult) GetFiles() []*ExportedFile {
 	if x != nil {
 		return x.Files
+	}
+	return nil
+}
+
+func (x *ExportResult) GetNotes() []string {
+	if x != nil {
+		return x.Notes
 	}
 	return nil
 }
@@ -3026,15 +3101,17 @@ const file_athanor_v1_job_proto_rawDesc = "" +
 	"\x04data\x18\x05 \x01(\v2\x14.athanor.v1.TextDataR\x04data\x129\n" +
 	"\vcalibration\x18\x06 \x01(\v2\x17.athanor.v1.CalibrationR\vcalibration\x12\x18\n" +
 	"\areplace\x18\a \x01(\bR\areplaceB\r\n" +
-	"\vrecipe_form\"\xa2\x01\n" +
+	"\vrecipe_form\"\xe1\x01\n" +
 	"\vCalibration\x12!\n" +
 	"\tsequences\x18\x01 \x01(\rH\x00R\tsequences\x88\x01\x01\x12,\n" +
 	"\x0fsequence_length\x18\x02 \x01(\rH\x01R\x0esequenceLength\x88\x01\x01\x12\x17\n" +
-	"\x04seed\x18\x03 \x01(\rH\x02R\x04seed\x88\x01\x01B\f\n" +
+	"\x04seed\x18\x03 \x01(\rH\x02R\x04seed\x88\x01\x01\x12*\n" +
+	"\x0especial_tokens\x18\x04 \x01(\bH\x03R\rspecialTokens\x88\x01\x01B\f\n" +
 	"\n" +
 	"_sequencesB\x12\n" +
 	"\x10_sequence_lengthB\a\n" +
-	"\x05_seed\"\xab\x02\n" +
+	"\x05_seedB\x11\n" +
+	"\x0f_special_tokens\"\xc3\x02\n" +
 	"\vDistillSpec\x12\x18\n" +
 	"\astudent\x18\x01 \x01(\tR\astudent\x12\x18\n" +
 	"\ateacher\x18\x02 \x01(\tR\ateacher\x12\x12\n" +
@@ -3045,7 +3122,8 @@ const file_athanor_v1_job_proto_rawDesc = "" +
 	"validation\x127\n" +
 	"\bsettings\x18\x06 \x01(\v2\x1b.athanor.v1.DistillSettingsR\bsettings\x12!\n" +
 	"\ffrom_scratch\x18\a \x01(\bR\vfromScratch\x12\x18\n" +
-	"\areplace\x18\b \x01(\bR\areplace\"\x8d\x06\n" +
+	"\areplace\x18\b \x01(\bR\areplace\x12\x16\n" +
+	"\x06labels\x18\t \x03(\tR\x06labels\"\xc9\x06\n" +
 	"\x0fDistillSettings\x12\x19\n" +
 	"\x05steps\x18\x01 \x01(\rH\x00R\x05steps\x88\x01\x01\x12\"\n" +
 	"\n" +
@@ -3063,7 +3141,8 @@ const file_athanor_v1_job_proto_rawDesc = "" +
 	"R\x05alpha\x88\x01\x01\x12\x17\n" +
 	"\x04seed\x18\f \x01(\rH\vR\x04seed\x88\x01\x01\x12.\n" +
 	"\x10checkpoint_every\x18\r \x01(\rH\fR\x0fcheckpointEvery\x88\x01\x01\x12*\n" +
-	"\x0eevaluate_every\x18\x0e \x01(\rH\rR\revaluateEvery\x88\x01\x01B\b\n" +
+	"\x0eevaluate_every\x18\x0e \x01(\rH\rR\revaluateEvery\x88\x01\x01\x12(\n" +
+	"\rsource_length\x18\x0f \x01(\rH\x0eR\fsourceLength\x88\x01\x01B\b\n" +
 	"\x06_stepsB\r\n" +
 	"\v_batch_sizeB\x12\n" +
 	"\x10_sequence_lengthB\x18\n" +
@@ -3078,24 +3157,31 @@ const file_athanor_v1_job_proto_rawDesc = "" +
 	"\x06_alphaB\a\n" +
 	"\x05_seedB\x13\n" +
 	"\x11_checkpoint_everyB\x11\n" +
-	"\x0f_evaluate_every\"\xa2\x01\n" +
+	"\x0f_evaluate_everyB\x10\n" +
+	"\x0e_source_length\"\xa2\x01\n" +
 	"\fEvaluateSpec\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x18\n" +
 	"\ateacher\x18\x02 \x01(\tR\ateacher\x12(\n" +
 	"\x04data\x18\x03 \x01(\v2\x14.athanor.v1.TextDataR\x04data\x128\n" +
-	"\bsettings\x18\x04 \x01(\v2\x1c.athanor.v1.EvaluateSettingsR\bsettings\"\xf0\x01\n" +
+	"\bsettings\x18\x04 \x01(\v2\x1c.athanor.v1.EvaluateSettingsR\bsettings\"\x80\x03\n" +
 	"\x10EvaluateSettings\x12\x1b\n" +
 	"\x06window\x18\x01 \x01(\rH\x00R\x06window\x88\x01\x01\x12\x1b\n" +
 	"\x06stride\x18\x02 \x01(\rH\x01R\x06stride\x88\x01\x01\x12\"\n" +
 	"\n" +
 	"batch_size\x18\x03 \x01(\rH\x02R\tbatchSize\x88\x01\x01\x12\x1d\n" +
 	"\alatency\x18\x04 \x01(\bH\x03R\alatency\x88\x01\x01\x12.\n" +
-	"\x13latency_batch_sizes\x18\x05 \x03(\rR\x11latencyBatchSizesB\t\n" +
+	"\x13latency_batch_sizes\x18\x05 \x03(\rR\x11latencyBatchSizes\x12\x1e\n" +
+	"\bmax_rows\x18\x06 \x01(\rH\x04R\amaxRows\x88\x01\x01\x12\x19\n" +
+	"\x05beams\x18\a \x01(\rH\x05R\x05beams\x88\x01\x01\x12)\n" +
+	"\x0emax_new_tokens\x18\b \x01(\rH\x06R\fmaxNewTokens\x88\x01\x01B\t\n" +
 	"\a_windowB\t\n" +
 	"\a_strideB\r\n" +
 	"\v_batch_sizeB\n" +
 	"\n" +
-	"\b_latency\"h\n" +
+	"\b_latencyB\v\n" +
+	"\t_max_rowsB\b\n" +
+	"\x06_beamsB\x11\n" +
+	"\x0f_max_new_tokens\"h\n" +
 	"\n" +
 	"ExportSpec\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x120\n" +
@@ -3153,7 +3239,7 @@ const file_athanor_v1_job_proto_rawDesc = "" +
 	"\x06method\x18\x01 \x01(\tR\x06method\x12.\n" +
 	"\x13stored_bytes_before\x18\x02 \x01(\x04R\x11storedBytesBefore\x12,\n" +
 	"\x12stored_bytes_after\x18\x03 \x01(\x04R\x10storedBytesAfter\x12\x12\n" +
-	"\x04note\x18\x04 \x01(\tR\x04note\"\xd1\x02\n" +
+	"\x04note\x18\x04 \x01(\tR\x04note\"\xec\x02\n" +
 	"\x13CalibrationManifest\x12\x14\n" +
 	"\x05paths\x18\x01 \x03(\tR\x05paths\x12\x1b\n" +
 	"\ttext_hash\x18\x02 \x01(\tR\btextHash\x12\x1c\n" +
@@ -3168,7 +3254,8 @@ const file_athanor_v1_job_proto_rawDesc = "" +
 	"\trows_hash\x18\n" +
 	" \x01(\tR\browsHash\x12\x1d\n" +
 	"\n" +
-	"row_hashes\x18\v \x03(\tR\trowHashes\"\x96\x01\n" +
+	"row_hashes\x18\v \x03(\tR\trowHashes\x12\x19\n" +
+	"\brow_kind\x18\f \x01(\tR\arowKind\"\x96\x01\n" +
 	"\fMemoryReport\x120\n" +
 	"\x14estimated_peak_bytes\x18\x01 \x01(\x04R\x12estimatedPeakBytes\x12\x1d\n" +
 	"\n" +
@@ -3204,10 +3291,11 @@ const file_athanor_v1_job_proto_rawDesc = "" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x01R\x05value:\x028\x01\"F\n" +
 	"\x0eEvaluateResult\x124\n" +
-	"\x06report\x18\x01 \x01(\v2\x1c.athanor.v1.EvaluationReportR\x06report\"R\n" +
+	"\x06report\x18\x01 \x01(\v2\x1c.athanor.v1.EvaluationReportR\x06report\"h\n" +
 	"\fExportResult\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\x12.\n" +
-	"\x05files\x18\x02 \x03(\v2\x18.athanor.v1.ExportedFileR\x05files\"J\n" +
+	"\x05files\x18\x02 \x03(\v2\x18.athanor.v1.ExportedFileR\x05files\x12\x14\n" +
+	"\x05notes\x18\x03 \x03(\tR\x05notes\"J\n" +
 	"\fExportedFile\x12\x1b\n" +
 	"\tfile_name\x18\x01 \x01(\tR\bfileName\x12\x1d\n" +
 	"\n" +

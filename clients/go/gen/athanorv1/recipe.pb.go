@@ -950,7 +950,7 @@ type Distill struct {
 	SequenceLength *uint32 `protobuf:"varint,3,opt,name=sequence_length,json=sequenceLength,proto3,oneof" json:"sequence_length,omitempty"`
 	// Forward passes for one optimizer step. Default 1.
 	GradientAccumulation *uint32 `protobuf:"varint,4,opt,name=gradient_accumulation,json=gradientAccumulation,proto3,oneof" json:"gradient_accumulation,omitempty"`
-	// Peak learning rate. Default 0.0003.
+	// Peak learning rate. Default 0.0003, for classifiers 0.0001.
 	LearningRate *float64 `protobuf:"fixed64,5,opt,name=learning_rate,json=learningRate,proto3,oneof" json:"learning_rate,omitempty"`
 	// Steps of linear warm-up. Default 10.
 	WarmupSteps *uint32 `protobuf:"varint,6,opt,name=warmup_steps,json=warmupSteps,proto3,oneof" json:"warmup_steps,omitempty"`
@@ -973,7 +973,9 @@ type Distill struct {
 	// Patterns of the parameters that train, vectors included; `*` stands for any characters. Empty: all.
 	Include []string `protobuf:"bytes,15,rep,name=include,proto3" json:"include,omitempty"`
 	// Patterns of parameters that stay as they are; they win over `include`.
-	Exclude       []string `protobuf:"bytes,16,rep,name=exclude,proto3" json:"exclude,omitempty"`
+	Exclude []string `protobuf:"bytes,16,rep,name=exclude,proto3" json:"exclude,omitempty"`
+	// Longest source of a pair, in tokens. Default: `sequence_length`.
+	SourceLength  *uint32 `protobuf:"varint,17,opt,name=source_length,json=sourceLength,proto3,oneof" json:"source_length,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1118,6 +1120,13 @@ func (x *Distill) GetExclude() []string {
 		return x.Exclude
 	}
 	return nil
+}
+
+func (x *Distill) GetSourceLength() uint32 {
+	if x != nil && x.SourceLength != nil {
+		return *x.SourceLength
+	}
+	return 0
 }
 
 // Layers become one stored layer that is applied at several places; the model stays as deep as it is, or gets deeper.
@@ -1534,7 +1543,7 @@ const file_athanor_v1_recipe_proto_rawDesc = "" +
 	"\a_layoutB\t\n" +
 	"\a_searchB\a\n" +
 	"\x05_headB\a\n" +
-	"\x05_seed\"\xa5\x06\n" +
+	"\x05_seed\"\xe1\x06\n" +
 	"\aDistill\x12\x19\n" +
 	"\x05steps\x18\x01 \x01(\rH\x00R\x05steps\x88\x01\x01\x12\"\n" +
 	"\n" +
@@ -1554,7 +1563,8 @@ const file_athanor_v1_recipe_proto_rawDesc = "" +
 	"\x10checkpoint_every\x18\r \x01(\rH\fR\x0fcheckpointEvery\x88\x01\x01\x12\x1d\n" +
 	"\ateacher\x18\x0e \x01(\tH\rR\ateacher\x88\x01\x01\x12\x18\n" +
 	"\ainclude\x18\x0f \x03(\tR\ainclude\x12\x18\n" +
-	"\aexclude\x18\x10 \x03(\tR\aexcludeB\b\n" +
+	"\aexclude\x18\x10 \x03(\tR\aexclude\x12(\n" +
+	"\rsource_length\x18\x11 \x01(\rH\x0eR\fsourceLength\x88\x01\x01B\b\n" +
 	"\x06_stepsB\r\n" +
 	"\v_batch_sizeB\x12\n" +
 	"\x10_sequence_lengthB\x18\n" +
@@ -1570,7 +1580,8 @@ const file_athanor_v1_recipe_proto_rawDesc = "" +
 	"\x05_seedB\x13\n" +
 	"\x11_checkpoint_everyB\n" +
 	"\n" +
-	"\b_teacher\"\x8e\x04\n" +
+	"\b_teacherB\x10\n" +
+	"\x0e_source_length\"\x8e\x04\n" +
 	"\x05Share\x12\x1b\n" +
 	"\x06scheme\x18\x01 \x01(\tH\x00R\x06scheme\x88\x01\x01\x12(\n" +
 	"\runique_layers\x18\x02 \x01(\rH\x01R\funiqueLayers\x88\x01\x01\x12\x1b\n" +

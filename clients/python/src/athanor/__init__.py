@@ -9,7 +9,15 @@
 """
 
 from . import aio, errors, proto, types
-from ._requests import CalibrationOptions, DistillOptions, EvaluateOptions, GenerateOptions, inline_text
+from ._requests import (
+    CalibrationOptions,
+    DistillOptions,
+    EvaluateOptions,
+    GenerateOptions,
+    inline_text,
+    labelled_data,
+    pair_data,
+)
 from .aio import AsyncClient, AsyncJob
 from .aio import connect as connect_async
 from .client import Client, Job, connect
@@ -30,6 +38,8 @@ __all__ = [
     "connect_async",
     "errors",
     "inline_text",
+    "labelled_data",
+    "pair_data",
     "proto",
     "types",
 ]

@@ -42,6 +42,7 @@ class CalibrationOptions(TypedDict, total=False):
     sequences: int  # drawn from the text; default 64
     sequence_length: int  # tokens; default 128, at most the model's positions
     seed: int  # of the draw; default 0
+    special_tokens: bool  # put the tokenizer's special tokens around every sequence; default True
 
 
 class DistillOptions(TypedDict, total=False):
@@ -61,6 +62,7 @@ class DistillOptions(TypedDict, total=False):
     seed: int  # of the data order and of random weights; default 0
     checkpoint_every: int  # steps; default 100, 0 only when the job is stopped
     evaluate_every: int  # steps between measurements on `validation`; default 0: only at the end
+    source_length: int  # longest source of a pair, in tokens; default: `sequence_length`
 
 
 class GenerateOptions(TypedDict, total=False):
@@ -100,6 +102,9 @@ class EvaluateOptions(TypedDict, total=False):
     batch_size: int  # windows run together; default: as many as make about 2048 tokens
     latency: bool  # measure prefill and decode latency too; default True
     latency_batch_sizes: Sequence[int]  # default 1 and 8
+    max_rows: int  # of labelled texts or pairs; default: all
+    beams: int  # of the search for the targets of pairs; default 1
+    max_new_tokens: int  # of a generated target at most; default 128
 
 
 def compress_spec(
@@ -134,6 +139,7 @@ def distill_spec(
     field: str,
     from_scratch: bool,
     replace: bool,
+    labels: Sequence[str],
     settings: DistillOptions,
     keywords: Sequence[str],
 ) -> JobSpec:
@@ -147,6 +153,7 @@ def distill_spec(
         settings=_settings(DistillSettings(), settings, "distill()", keywords),
         from_scratch=from_scratch,
         replace=replace,
+        labels=labels,
     )
     return JobSpec(distill=spec)
 
@@ -175,6 +182,20 @@ def text_data(data: DataLike, field: str = "") -> TextData:
         return data
     paths = [data] if isinstance(data, str | os.PathLike) else list(data)
     return TextData(paths=[os.fspath(path) for path in paths], jsonl_field=field)
+
+
+def labelled_data(data: DataLike, text: str = "text", label: str = "label", second_text: str = "") -> TextData:
+    """Labelled texts for classifiers: .tsv, .csv or .jsonl files on the server, with the names of their columns."""
+    found = text_data(data)
+    found.labelled.text, found.labelled.label, found.labelled.second_text = text, label, second_text
+    return found
+
+
+def pair_data(data: DataLike, source: str = "source", target: str = "target") -> TextData:
+    """Pairs for encoder-decoders: .tsv files (source and target in the first two columns), or .jsonl with these fields."""
+    found = text_data(data)
+    found.pairs.source, found.pairs.target = source, target
+    return found
 
 
 def inline_text(text: str) -> TextData:

@@ -166,11 +166,12 @@ class AsyncClient:
         field: str = "",
         from_scratch: bool = False,
         replace: bool = False,
+        labels: Sequence[str] = (),
         **settings: Unpack[requests.DistillOptions],
     ) -> AsyncJob[DistillResult]:
         """Starts a job that trains `student`; see :meth:`athanor.Client.distill`."""
         keywords = requests.keyword_names(AsyncClient.distill)
-        spec = requests.distill_spec(student, data, teacher, name, validation, field, from_scratch, replace, settings, keywords)
+        spec = requests.distill_spec(student, data, teacher, name, validation, field, from_scratch, replace, labels, settings, keywords)
         return cast("AsyncJob[DistillResult]", await self.jobs.submit(spec))
 
     async def evaluate(

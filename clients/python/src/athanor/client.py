@@ -189,26 +189,28 @@ class Client:
         field: str = "",
         from_scratch: bool = False,
         replace: bool = False,
+        labels: Sequence[str] = (),
         **settings: Unpack[requests.DistillOptions],
     ) -> Job[DistillResult]:
         """Starts a job that trains `student`, against `teacher` or, without one, with cross-entropy alone.
 
         Args:
             student: Model to train; the stored version stays as it is.
-            data: Training text, as in `compress`.
+            data: Training text, as in `compress`; `labelled_data` for classifiers, `pair_data` for encoder-decoders.
             teacher: Teacher with the same vocabulary.
             name: Name to store the result under; without it a new version of the student is stored.
             validation: Text that is measured while training.
             field: Field of a .jsonl row that holds the text; "text" by default.
             from_scratch: Start from random weights of the student's shape in place of its own.
             replace: Store a new version when `name` exists, which is an error otherwise.
+            labels: Labels of the classifier that the student becomes; by default those that it has, else those of the data.
             settings: `steps`, `batch_size`, `learning_rate` and the others of :class:`DistillOptions`.
 
         Raises:
             TypeError: A keyword that does not exist; the message names the nearest one.
         """
         keywords = requests.keyword_names(Client.distill)
-        spec = requests.distill_spec(student, data, teacher, name, validation, field, from_scratch, replace, settings, keywords)
+        spec = requests.distill_spec(student, data, teacher, name, validation, field, from_scratch, replace, labels, settings, keywords)
         return cast("Job[DistillResult]", self.jobs.submit(spec))
 
     def evaluate(

@@ -19,12 +19,16 @@ from ._answers import Score as Score
 from ._answers import TokenLogprob as TokenLogprob
 from ._answers import Usage as Usage
 from ._gen.v1 import job_pb2
+from ._reports import ClassificationReport as ClassificationReport
+from ._reports import EvaluationReport as EvaluationReport
+from ._reports import Latency as Latency
+from ._reports import SequenceReport as SequenceReport
 from .errors import AthanorError, Cancelled, Internal, make_error
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ._gen.v1 import evaluation_report_pb2, model_pb2
+    from ._gen.v1 import model_pb2
 
 
 class JobState(StrEnum):
@@ -50,74 +54,6 @@ class HealthStatus(StrEnum):
     UNKNOWN = "unknown"
     SERVING = "serving"
     NOT_SERVING = "not_serving"
-
-
-@dataclass(frozen=True)
-class Latency:
-    """Time of one kind of step ("prefill" or "decode") at one batch size."""
-
-    phase: str
-    batch_size: int
-    context_tokens: int
-    median_ms: float
-    tokens_per_second: float
-
-
-@dataclass(frozen=True)
-class EvaluationReport:
-    """One model measured on one text; a field is None where it was not measured."""
-
-    model: str
-    teacher: str | None
-    protocol: str
-    data_fingerprint: str
-    scored_tokens: int
-    scored_bytes: int
-    loss: float  # nats a token
-    bits_per_byte: float
-    token_perplexity: float
-    teacher_bits_per_byte: float | None
-    top1_agreement: float | None  # 0..1
-    teacher_kl: float | None  # nats a position
-    logical_parameters: int
-    stored_parameters: int
-    stored_bytes: int
-    resident_bytes: int
-    teacher_stored_bytes: int | None
-    latencies: tuple[Latency, ...]
-    accuracy: float  # share of scored tokens that were the model's likeliest, 0..1
-    engine: str  # for example "onnx on cpu"
-    teacher_token_perplexity: float | None
-
-    @classmethod
-    def from_proto(cls, message: evaluation_report_pb2.EvaluationReport) -> EvaluationReport:
-        """Reads the wire message."""
-        return cls(
-            model=message.model,
-            teacher=message.teacher or None,
-            protocol=message.protocol,
-            data_fingerprint=message.data_fingerprint,
-            scored_tokens=message.scored_tokens,
-            scored_bytes=message.scored_bytes,
-            loss=message.loss,
-            bits_per_byte=message.bits_per_byte,
-            token_perplexity=message.token_perplexity,
-            teacher_bits_per_byte=message.teacher_bits_per_byte if message.HasField("teacher_bits_per_byte") else None,
-            top1_agreement=message.top1_agreement if message.HasField("top1_agreement") else None,
-            teacher_kl=message.teacher_kl if message.HasField("teacher_kl") else None,
-            logical_parameters=message.logical_parameters,
-            stored_parameters=message.stored_parameters,
-            stored_bytes=message.stored_bytes,
-            resident_bytes=message.resident_bytes,
-            teacher_stored_bytes=message.teacher_stored_bytes if message.HasField("teacher_stored_bytes") else None,
-            latencies=tuple(
-                Latency(item.phase, item.batch_size, item.context_tokens, item.median_ms, item.tokens_per_second)
-                for item in message.latencies
-            ),
-            accuracy=message.accuracy,
-            engine=message.engine,
-            teacher_token_perplexity=message.teacher_token_perplexity if message.HasField("teacher_token_perplexity") else None,
-        )
 
 
 @dataclass(frozen=True)
@@ -254,7 +190,7 @@ class StepReport:
 
 @dataclass(frozen=True)
 class CalibrationManifest:
-    """Which calibration text was used: `rows` windows of `row_tokens` tokens, with the SHA-256 of their ids."""
+    """Which calibration data was used: `rows` rows (`row_kind`) of at most `row_tokens` tokens, with the SHA-256 of their ids."""
 
     paths: tuple[str, ...]
     text_hash: str
@@ -267,6 +203,7 @@ class CalibrationManifest:
     special_tokens: str
     rows_hash: str
     row_hashes: tuple[str, ...]
+    row_kind: str
 
 
 @dataclass(frozen=True)
@@ -330,10 +267,11 @@ class ExportedFile:
 
 @dataclass(frozen=True)
 class ExportResult:
-    """Result of an export job: the folder on the server and its files."""
+    """Result of an export job: the folder on the server, its files, and what the layout cannot say of the model."""
 
     path: str
     files: tuple[ExportedFile, ...]
+    notes: tuple[str, ...]
 
 
 # The result of `evaluate` is the report itself.
@@ -359,7 +297,7 @@ def result_from_proto(message: job_pb2.JobResult) -> JobResult:
             return EvaluationReport.from_proto(message.evaluate.report)
         case "export":
             files = (ExportedFile(item.file_name, item.size_bytes) for item in message.export.files)
-            return ExportResult(message.export.path, tuple(files))
+            return ExportResult(message.export.path, tuple(files), tuple(message.export.notes))
     raise Internal("[internal] the job's result is of a kind that this client does not know; update the client.")
 
 
@@ -398,6 +336,7 @@ def _compress_result(message: job_pb2.CompressResult) -> CompressResult:
             special_tokens=calibration.special_tokens,
             rows_hash=calibration.rows_hash,
             row_hashes=tuple(calibration.row_hashes),
+            row_kind=calibration.row_kind,
         )
         if message.HasField("calibration")
         else None,

@@ -1,5 +1,5 @@
 // Which units stay, given how important each is.
-import { at } from '#base';
+import { AppError, at } from '#base';
 
 /** The units of one axis and their importance. */
 export interface ScoredAxis {
@@ -15,14 +15,31 @@ export interface ChoiceSettings {
   readonly multipleOf: number;
 }
 
-/** The units that stay on each axis, ascending, by the axis's name. Every axis keeps at least one unit. */
+/**
+ * The units that stay on each axis, ascending, by the axis's name. Every axis keeps at least one unit.
+ *
+ * @throws AppError `invalid_argument` where only the rounding keeps every unit
+ */
 export function chooseUnits(axes: readonly ScoredAxis[], { ratio, spread, multipleOf }: ChoiceSettings): Map<string, number[]> {
   const wanted = spread === 'uniform' ? axes.map(({ scores }) => ratio * scores.length) : globalCounts(axes, ratio);
+  checkRemoves(axes, wanted, multipleOf);
   return new Map(
     axes.map(({ name, scores }, index) => {
       const count = roundedCount(at(wanted, index), scores.length, multipleOf);
       return [name, ranking(scores).slice(0, count).sort(ascending)];
     }),
+  );
+}
+
+function checkRemoves(axes: readonly ScoredAxis[], wanted: readonly number[], multipleOf: number): void {
+  const removes = (multiple: number): boolean =>
+    axes.some(({ scores }, index) => roundedCount(at(wanted, index), scores.length, multiple) < scores.length);
+  if (removes(multipleOf) || !removes(1)) return;
+  const sizes = [...new Set(axes.map(({ scores }) => scores.length))].join(', ');
+  throw new AppError(
+    'invalid_argument',
+    `prune.multipleOf: rounded to multiples of ${multipleOf}, all of ${sizes} units stay and nothing is removed. Choose a smaller multiple or ratio.`,
+    { details: { field: 'prune.multipleOf', multipleOf } },
   );
 }
 

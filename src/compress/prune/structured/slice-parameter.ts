@@ -73,14 +73,14 @@ export function denseOf(parameter: Parameter, spec: ParameterSpec): HostTensor<'
   return parametrizationOf(parameter).materialize({ spec, settings: parameter.settings, slot, other });
 }
 
-/** ‖W − W'‖² and ‖W‖², W' standing at the indices of `axis` of W that stayed. */
+/** ‖W − W'‖² and ‖W‖², W' standing at the indices of `axes` of W that stayed. */
 export function sliceLoss(
   before: HostTensor<'float32'>,
   after: HostTensor<'float32'>,
-  axis: 0 | 1,
+  axes: readonly (0 | 1)[],
   indices: ArrayLike<number>,
 ): { readonly lost: number; readonly total: number; readonly difference: Float64Array } {
-  const spread = spreadAlong(after, axis, indices, before.shape[axis] ?? 1);
+  const spread = axes.reduce((tensor, axis) => spreadAlong(tensor, axis, indices, before.shape[axis] ?? 1), after);
   const difference = Float64Array.from(before.data, (value, index) => value - (spread.data[index] ?? 0));
   return { lost: energy(difference), total: energy(before.data), difference };
 }

@@ -11,7 +11,7 @@ import {
   type Parameter,
   type ParameterSpec,
   parameterSpecs,
-  sideAxis,
+  sideAxes,
   type UnitAxis,
   type UnitSide,
   unitIndices,
@@ -205,7 +205,8 @@ class UnitSlices {
 
   #sliced(cut: Cut): Parameter {
     const before = parameterOf(this.#model, cut.spec.path);
-    return smallestForm(sliceParameter(before, sideAxis(cut.side), cut.indices), this.#newSpec(cut));
+    const sliced = sideAxes(cut.side).reduce((parameter, axis) => sliceParameter(parameter, axis, cut.indices), before);
+    return smallestForm(sliced, this.#newSpec(cut));
   }
 
   #finish(
@@ -215,7 +216,7 @@ class UnitSlices {
     const before = parameterOf(this.#model, spec.path);
     const newSpec = this.#newSpecs.get(spec.path);
     invariant(newSpec !== undefined, `${spec.path} is a parameter at the new sizes`);
-    const loss = sliceLoss(materializeParameter(this.#model, spec.path), denseOf(after, newSpec), sideAxis(side), indices);
+    const loss = sliceLoss(materializeParameter(this.#model, spec.path), denseOf(after, newSpec), sideAxes(side), indices);
     const layer: LayerReport = {
       path: spec.path,
       kindBefore: before.kind,

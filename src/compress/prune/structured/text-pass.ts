@@ -2,34 +2,21 @@
 import { AppError, at, chosen, invariant, type OperationContext, throwIfCancelled } from '#base';
 import type { DeviceBuffer, Program } from '#engine';
 import { GraphBuilder, gradients, optimizeGraph, type Value } from '#graph';
-import {
-  type BlockStack,
-  borrowModel,
-  causalNetwork,
-  type GraphNetwork,
-  graphNames,
-  inPieces,
-  type Model,
-  taskOf,
-  type UnitAxis,
-} from '#models';
-import { type HostTensor, toNumbers } from '#tensor';
+import { type BlockStack, borrowModel, type GraphNetwork, isOverTokens, type Model, parameterSpecs, type UnitAxis } from '#models';
+import { type HostTensor, staticDim, toNumbers } from '#tensor';
 import type { CompressionEnvironment } from '../../method.ts';
+import { lossWindow, sumOfMeans, type WindowNetwork, type WindowSizes, windowKey, windowNetwork } from '../../window-loss.ts';
 
-/** What a graph over one window [B, T] of tokens answers, all of it vectors that are summed over the windows. */
+/** What a graph over one window of B sequences answers, all of it vectors that are summed over the windows. */
 type PassGraph = (network: PassNetwork) => Readonly<Record<string, Value>>;
 
-interface PassNetwork {
+interface PassNetwork extends WindowNetwork {
   readonly b: GraphBuilder;
-  readonly net: GraphNetwork;
-  /** After the last norm, rows [B*T, D]. */
-  readonly hidden: Value;
-  readonly tokens: Value;
   readonly batch: number;
-  readonly length: number;
   /** D */
   readonly width: number;
-  readonly vocabularySize: number;
+  /** Parameters outside the blocks, such as heads. */
+  readonly outside: ReadonlySet<string>;
 }
 
 /**
@@ -48,11 +35,11 @@ export async function firstOrderUnits(
   environment: CompressionEnvironment,
   context: OperationContext,
 ): Promise<Map<string, Float64Array>> {
-  return await textPass(model, environment, context, (network) => {
+  return await textPass(model, environment, context, true, (network) => {
     const { b } = network;
     const readOf = axes.map((axis) => readValues(axis, network));
     const values = [...new Set(readOf.flatMap((reads) => reads.map(({ value }) => value)))];
-    const slopes = new Map(gradients(b, nextTokenLoss(network), values).map((gradient, index) => [at(values, index), gradient]));
+    const slopes = new Map(gradients(b, sumOfMeans(b, network.loss()), values).map((gradient, index) => [at(values, index), gradient]));
     const gateSlopes = axes.map((axis, index) => {
       const sums = at(readOf, index).map(({ value, width }) => gateSlope(network, value, slopes.get(value) ?? value, axis.size, width));
       const total = sums.reduce((left, right) => b.add(left, right)); // [B, units]
@@ -69,12 +56,12 @@ export async function firstOrderBlocks(
   environment: CompressionEnvironment,
   context: OperationContext,
 ): Promise<Float64Array> {
-  const sums = await textPass(model, environment, context, (network) => {
+  const sums = await textPass(model, environment, context, true, (network) => {
     const { b } = network;
     const steps = blockSteps(stack, network.net);
     const slopes = gradients(
       b,
-      nextTokenLoss(network),
+      sumOfMeans(b, network.loss()),
       steps.map(({ result }) => result),
     );
     const gateSlopes = steps.map(({ input, result }, block) => {
@@ -97,12 +84,14 @@ export async function blockInfluence(
   environment: CompressionEnvironment,
   context: OperationContext,
 ): Promise<Float64Array> {
-  const sums = await textPass(model, environment, context, ({ b, net, batch, length }) => {
+  const sums = await textPass(model, environment, context, false, ({ b, net, real, tokens }) => {
     const product = (x: Value, y: Value): Value => b.reduceSum(b.mul(x, y), [1]); // [N]
     const influences = blockSteps(stack, net).map(({ input, result }, block) => {
       const norms = b.sqrt(b.maximum(b.mul(product(input, input), product(result, result)), smallestSquare));
-      const cosines = b.reduceSum(b.div(product(input, result), norms), [0], true); // [1]
-      return [String(block), b.mul(b.sub(batch * length, cosines), 1 / (batch * length))] as const;
+      const turns = b.sub(1, b.div(product(input, result), norms)); // [N]
+      if (real === undefined || !isOverTokens(input, tokens)) return [String(block), b.reduceMean(turns, [0], true)] as const;
+      const share = b.div(b.reduceSum(b.mul(turns, real), [0], true), b.maximum(b.reduceSum(real, [0], true), 1)); // [1]
+      return [String(block), share] as const;
     });
     return Object.fromEntries(influences);
   });
@@ -133,66 +122,48 @@ interface ReadValue {
 }
 
 /** What the matrices read that lie on an axis, each value once. The head, tied or not, reads all of the residual stream. */
-function readValues({ block, sides }: UnitAxis, { net, hidden }: PassNetwork): ReadValue[] {
+function readValues({ block, sides }: UnitAxis, { net, hidden, outside }: PassNetwork): ReadValue[] {
   const reads = new Map<Value, number>();
   for (const { use, path, parts } of sides) {
     const width = parts.reduce((sum, part) => sum + part.width, 0);
-    if (use === 'read') for (const value of net.linearInputs.get(path) ?? []) reads.set(value, width);
+    // What heads read are rows of `hidden`.
+    if (use === 'read' && !outside.has(path)) for (const value of net.linearInputs.get(path) ?? []) reads.set(value, width);
   }
   if (block === undefined) reads.set(hidden, 1);
   return [...reads].map(([value, width]) => ({ value, width }));
 }
 
-/** Σ over the tokens of a sequence of a·∂L/∂a, for `units` of `width` columns: rows [B*T, units*width] -> [B, units]. */
-function gateSlope({ b, batch, length }: PassNetwork, value: Value, slope: Value, units: number, width: number): Value {
+/** Σ over the tokens of a sequence of a·∂L/∂a, for `units` of `width` columns: rows [B*T, units*width] -> [B, units]. Padding has no slope. */
+function gateSlope({ b, batch }: PassNetwork, value: Value, slope: Value, units: number, width: number): Value {
+  const length = staticDim(at(value.shape, 0), 'rows') / batch;
   const products = b.reshape(b.mul(value, slope), [batch, length, units, width]);
   return b.reduceSum(products, [1, 3]);
-}
-
-/** Σ over sequences of the mean over their tokens of −log p(next token). */
-function nextTokenLoss({ b, net, hidden, tokens, batch, length, width, vocabularySize }: PassNetwork): Value {
-  const numPredicted = length - 1;
-  const rows = b.reshape(b.slice(b.reshape(hidden, [batch, length, width]), 1, 0, numPredicted), [batch * numPredicted, width]);
-  const labels = b.reshape(b.slice(tokens, 1, 1, length), [batch * numPredicted]);
-  const sums = inPieces(b, rows, labels, vocabularySize).map(([piece, wanted]) =>
-    b.reduceSum(b.crossEntropy(net.logits(piece), wanted)[0], [0]),
-  );
-  return b.mul(
-    sums.reduce((left, right) => b.add(left, right)),
-    1 / numPredicted,
-  );
 }
 
 async function textPass(
   model: Model,
   { engine, calibration }: CompressionEnvironment,
   context: OperationContext,
+  needsLoss: boolean,
   build: PassGraph,
 ): Promise<Map<string, Float64Array>> {
   if (calibration === undefined)
     throw new AppError('not_enough_samples', 'prune: this importance is measured on text, and there is no calibration text. Give data.');
-  const { kind } = taskOf(model.config);
-  if (kind !== 'causal')
-    throw new AppError(
-      'unsupported',
-      `prune: this importance is measured on running text, and the model's task is ${kind}. Set importance to "magnitude" or, for ffn, "output"; name layers by remove.`,
-    );
   const weights = borrowModel(engine, model);
   const programs = new Map<string, Program>();
   const sums = new Map<string, Float64Array>();
   try {
     let step = 0;
-    for await (const window of calibration.tokenWindows()) {
+    for await (const window of calibration.sampleWindows()) {
       throwIfCancelled(context.signal);
-      const [batch = 0, length = 0] = window.shape;
-      if (length < 2) continue; // nothing to predict
-      const key = `${batch}x${length}`;
-      const program = programs.get(key) ?? (await engine.compile(passGraph(model, batch, length, build), { name: `importance ${key}` }));
+      const sample = lossWindow(window, model, needsLoss);
+      if (sample === undefined) continue; // nothing to predict
+      const key = windowKey(sample.sizes);
+      const program = programs.get(key) ?? (await engine.compile(passGraph(model, sample.sizes, build), { name: `importance ${key}` }));
       programs.set(key, program);
-      const outputs = await program.run(
-        chosen<DeviceBuffer | HostTensor>({ ...weights, [graphNames.tokens]: window }, program.inputNames),
-        { signal: context.signal },
-      );
+      const outputs = await program.run(chosen<DeviceBuffer | HostTensor>({ ...weights, ...sample.inputs }, program.inputNames), {
+        signal: context.signal,
+      });
       addOutputs(sums, outputs);
       context.report({ phase: 'importance', step: ++step });
     }
@@ -204,12 +175,11 @@ async function textPass(
   }
 }
 
-function passGraph(model: Model, batch: number, length: number, build: PassGraph): ReturnType<GraphBuilder['graph']> {
+function passGraph(model: Model, sizes: WindowSizes, build: PassGraph): ReturnType<GraphBuilder['graph']> {
   const b = new GraphBuilder();
-  const tokens = b.input(graphNames.tokens, 'int64', [batch, length]);
-  const net = causalNetwork(b, model, tokens);
-  const { vocabularySize, width } = model.config;
-  return optimizeGraph(b.graph(build({ b, net, hidden: net.hidden(tokens), tokens, batch, length, width, vocabularySize })));
+  const outside = new Set([...parameterSpecs(model).values()].flatMap(({ path, block }) => (block === undefined ? [path] : [])));
+  const network = windowNetwork(b, model, sizes);
+  return optimizeGraph(b.graph(build({ ...network, b, batch: sizes.batch, width: model.config.width, outside })));
 }
 
 /** Adds the outputs of one window and releases them. */

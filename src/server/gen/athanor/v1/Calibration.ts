@@ -17,9 +17,15 @@ export interface Calibration {
    * Seed of the draw. Default 0.
    */
   'seed'?: (number);
+  /**
+   * Put the tokenizer's special tokens around every sequence, as around a served text: in front of a window of running text what begins a
+   * prompt. Default true.
+   */
+  'specialTokens'?: (boolean);
   '_sequences'?: "sequences";
   '_sequenceLength'?: "sequenceLength";
   '_seed'?: "seed";
+  '_specialTokens'?: "specialTokens";
 }
 
 /**
@@ -38,7 +44,13 @@ export interface Calibration__Output {
    * Seed of the draw. Default 0.
    */
   'seed'?: (number);
+  /**
+   * Put the tokenizer's special tokens around every sequence, as around a served text: in front of a window of running text what begins a
+   * prompt. Default true.
+   */
+  'specialTokens'?: (boolean);
   '_sequences'?: "sequences";
   '_sequenceLength'?: "sequenceLength";
   '_seed'?: "seed";
+  '_specialTokens'?: "specialTokens";
 }

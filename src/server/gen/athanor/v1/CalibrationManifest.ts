@@ -49,6 +49,10 @@ export interface CalibrationManifest {
    * The first 16 digits of the like for each row, of the first 64 rows.
    */
   'rowHashes'?: (string)[];
+  /**
+   * What a row is: "window of running text", "line", "labelled text" or "pair".
+   */
+  'rowKind'?: (string);
 }
 
 /**
@@ -99,4 +103,8 @@ export interface CalibrationManifest__Output {
    * The first 16 digits of the like for each row, of the first 64 rows.
    */
   'rowHashes': (string)[];
+  /**
+   * What a row is: "window of running text", "line", "labelled text" or "pair".
+   */
+  'rowKind': (string);
 }

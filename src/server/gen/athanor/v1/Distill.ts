@@ -22,7 +22,7 @@ export interface Distill {
    */
   'gradientAccumulation'?: (number);
   /**
-   * Peak learning rate. Default 0.0003.
+   * Peak learning rate. Default 0.0003, for classifiers 0.0001.
    */
   'learningRate'?: (number | string);
   /**
@@ -69,6 +69,10 @@ export interface Distill {
    * Patterns of parameters that stay as they are; they win over `include`.
    */
   'exclude'?: (string)[];
+  /**
+   * Longest source of a pair, in tokens. Default: `sequence_length`.
+   */
+  'sourceLength'?: (number);
   '_steps'?: "steps";
   '_batchSize'?: "batchSize";
   '_sequenceLength'?: "sequenceLength";
@@ -83,6 +87,7 @@ export interface Distill {
   '_seed'?: "seed";
   '_checkpointEvery'?: "checkpointEvery";
   '_teacher'?: "teacher";
+  '_sourceLength'?: "sourceLength";
 }
 
 /**
@@ -106,7 +111,7 @@ export interface Distill__Output {
    */
   'gradientAccumulation'?: (number);
   /**
-   * Peak learning rate. Default 0.0003.
+   * Peak learning rate. Default 0.0003, for classifiers 0.0001.
    */
   'learningRate'?: (number);
   /**
@@ -153,6 +158,10 @@ export interface Distill__Output {
    * Patterns of parameters that stay as they are; they win over `include`.
    */
   'exclude': (string)[];
+  /**
+   * Longest source of a pair, in tokens. Default: `sequence_length`.
+   */
+  'sourceLength'?: (number);
   '_steps'?: "steps";
   '_batchSize'?: "batchSize";
   '_sequenceLength'?: "sequenceLength";
@@ -167,4 +176,5 @@ export interface Distill__Output {
   '_seed'?: "seed";
   '_checkpointEvery'?: "checkpointEvery";
   '_teacher'?: "teacher";
+  '_sourceLength'?: "sourceLength";
 }

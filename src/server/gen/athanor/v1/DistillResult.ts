@@ -21,7 +21,7 @@ export interface DistillResult {
    */
   'finalLoss'?: (number | string);
   /**
-   * Measures of the last validation, for example bitsPerByte; empty without validation text.
+   * Measures of the last validation, for example bitsPerByte, accuracy or lossNats; empty without validation text.
    */
   'validation'?: ({[key: string]: number | string});
   /**
@@ -47,7 +47,7 @@ export interface DistillResult__Output {
    */
   'finalLoss': (number);
   /**
-   * Measures of the last validation, for example bitsPerByte; empty without validation text.
+   * Measures of the last validation, for example bitsPerByte, accuracy or lossNats; empty without validation text.
    */
   'validation': ({[key: string]: number});
   /**

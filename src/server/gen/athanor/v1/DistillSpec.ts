@@ -39,6 +39,11 @@ export interface DistillSpec {
    * Store a new version when `name` exists; otherwise that is the error model_exists.
    */
   'replace'?: (boolean);
+  /**
+   * Labels of the classifier that the student is to be, in their order; a new head begins at random. Empty keeps the labels that it has, and gives
+   * an encoder without any those of the teacher, else those of the data.
+   */
+  'labels'?: (string)[];
 }
 
 /**
@@ -77,4 +82,9 @@ export interface DistillSpec__Output {
    * Store a new version when `name` exists; otherwise that is the error model_exists.
    */
   'replace': (boolean);
+  /**
+   * Labels of the classifier that the student is to be, in their order; a new head begins at random. Empty keeps the labels that it has, and gives
+   * an encoder without any those of the teacher, else those of the data.
+   */
+  'labels': (string)[];
 }

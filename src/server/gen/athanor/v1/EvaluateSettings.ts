@@ -14,21 +14,36 @@ export interface EvaluateSettings {
    */
   'stride'?: (number);
   /**
-   * Windows run together. Default: as many as make about 2048 tokens.
+   * Windows run together. Default: as many as make about 2048 tokens. Of labelled texts: texts run together, default 32.
    */
   'batchSize'?: (number);
   /**
-   * Measure prefill and decode latency too. Default true.
+   * Measure prefill and decode latency too. Default true; only of models that continue text.
    */
   'latency'?: (boolean);
   /**
    * Batch sizes of the latencies. Default 1 and 8.
    */
   'latencyBatchSizes'?: (number)[];
+  /**
+   * Rows that are read of labelled texts or pairs. Default: all.
+   */
+  'maxRows'?: (number);
+  /**
+   * Beams of the search for the targets of pairs. Default 1: the likeliest token each time.
+   */
+  'beams'?: (number);
+  /**
+   * Tokens of a generated target at most. Default 128, at most the model's positions.
+   */
+  'maxNewTokens'?: (number);
   '_window'?: "window";
   '_stride'?: "stride";
   '_batchSize'?: "batchSize";
   '_latency'?: "latency";
+  '_maxRows'?: "maxRows";
+  '_beams'?: "beams";
+  '_maxNewTokens'?: "maxNewTokens";
 }
 
 /**
@@ -44,19 +59,34 @@ export interface EvaluateSettings__Output {
    */
   'stride'?: (number);
   /**
-   * Windows run together. Default: as many as make about 2048 tokens.
+   * Windows run together. Default: as many as make about 2048 tokens. Of labelled texts: texts run together, default 32.
    */
   'batchSize'?: (number);
   /**
-   * Measure prefill and decode latency too. Default true.
+   * Measure prefill and decode latency too. Default true; only of models that continue text.
    */
   'latency'?: (boolean);
   /**
    * Batch sizes of the latencies. Default 1 and 8.
    */
   'latencyBatchSizes': (number)[];
+  /**
+   * Rows that are read of labelled texts or pairs. Default: all.
+   */
+  'maxRows'?: (number);
+  /**
+   * Beams of the search for the targets of pairs. Default 1: the likeliest token each time.
+   */
+  'beams'?: (number);
+  /**
+   * Tokens of a generated target at most. Default 128, at most the model's positions.
+   */
+  'maxNewTokens'?: (number);
   '_window'?: "window";
   '_stride'?: "stride";
   '_batchSize'?: "batchSize";
   '_latency'?: "latency";
+  '_maxRows'?: "maxRows";
+  '_beams'?: "beams";
+  '_maxNewTokens'?: "maxNewTokens";
 }

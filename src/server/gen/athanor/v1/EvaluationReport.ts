@@ -1,10 +1,13 @@
 // Original file: proto/athanor/v1/evaluation_report.proto
 
 import type { Latency as _athanor_v1_Latency, Latency__Output as _athanor_v1_Latency__Output } from '../../athanor/v1/Latency.ts';
+import type { ClassificationReport as _athanor_v1_ClassificationReport, ClassificationReport__Output as _athanor_v1_ClassificationReport__Output } from '../../athanor/v1/ClassificationReport.ts';
+import type { SequenceReport as _athanor_v1_SequenceReport, SequenceReport__Output as _athanor_v1_SequenceReport__Output } from '../../athanor/v1/SequenceReport.ts';
 import type { Long } from '@grpc/proto-loader';
 
 /**
- * One model measured on one text, against a teacher where there is one. Optional fields are absent where they were not measured.
+ * One model measured on one text, against a teacher where there is one. Optional fields are absent where they were not measured. Of classifiers
+ * `loss` is that of a text and `accuracy` that of its label; of encoder-decoders both are those of the targets' tokens.
  */
 export interface EvaluationReport {
   /**
@@ -68,7 +71,7 @@ export interface EvaluationReport {
    */
   'storedBytes'?: (number | string | Long);
   /**
-   * Bytes held in memory by the model while it ran.
+   * Bytes held in memory by the model while it ran; 0 where that was not measured.
    */
   'residentBytes'?: (number | string | Long);
   /**
@@ -91,15 +94,29 @@ export interface EvaluationReport {
    * The teacher's token perplexity on the same tokens.
    */
   'teacherTokenPerplexity'?: (number | string);
+  /**
+   * Of a classifier.
+   */
+  'classification'?: (_athanor_v1_ClassificationReport | null);
+  /**
+   * Of an encoder-decoder.
+   */
+  'sequences'?: (_athanor_v1_SequenceReport | null);
+  /**
+   * The teacher's accuracy on the same texts, of classifiers.
+   */
+  'teacherAccuracy'?: (number | string);
   '_teacherBitsPerByte'?: "teacherBitsPerByte";
   '_top1Agreement'?: "top1Agreement";
   '_teacherKl'?: "teacherKl";
   '_teacherStoredBytes'?: "teacherStoredBytes";
   '_teacherTokenPerplexity'?: "teacherTokenPerplexity";
+  '_teacherAccuracy'?: "teacherAccuracy";
 }
 
 /**
- * One model measured on one text, against a teacher where there is one. Optional fields are absent where they were not measured.
+ * One model measured on one text, against a teacher where there is one. Optional fields are absent where they were not measured. Of classifiers
+ * `loss` is that of a text and `accuracy` that of its label; of encoder-decoders both are those of the targets' tokens.
  */
 export interface EvaluationReport__Output {
   /**
@@ -163,7 +180,7 @@ export interface EvaluationReport__Output {
    */
   'storedBytes': (number);
   /**
-   * Bytes held in memory by the model while it ran.
+   * Bytes held in memory by the model while it ran; 0 where that was not measured.
    */
   'residentBytes': (number);
   /**
@@ -186,9 +203,22 @@ export interface EvaluationReport__Output {
    * The teacher's token perplexity on the same tokens.
    */
   'teacherTokenPerplexity'?: (number);
+  /**
+   * Of a classifier.
+   */
+  'classification': (_athanor_v1_ClassificationReport__Output | null);
+  /**
+   * Of an encoder-decoder.
+   */
+  'sequences': (_athanor_v1_SequenceReport__Output | null);
+  /**
+   * The teacher's accuracy on the same texts, of classifiers.
+   */
+  'teacherAccuracy'?: (number);
   '_teacherBitsPerByte'?: "teacherBitsPerByte";
   '_top1Agreement'?: "top1Agreement";
   '_teacherKl'?: "teacherKl";
   '_teacherStoredBytes'?: "teacherStoredBytes";
   '_teacherTokenPerplexity'?: "teacherTokenPerplexity";
+  '_teacherAccuracy'?: "teacherAccuracy";
 }

@@ -14,6 +14,10 @@ export interface ExportResult {
    * The files that were written.
    */
   'files'?: (_athanor_v1_ExportedFile)[];
+  /**
+   * What the layout cannot say of the model, one sentence each.
+   */
+  'notes'?: (string)[];
 }
 
 /**
@@ -28,4 +32,8 @@ export interface ExportResult__Output {
    * The files that were written.
    */
   'files': (_athanor_v1_ExportedFile__Output)[];
+  /**
+   * What the layout cannot say of the model, one sentence each.
+   */
+  'notes': (string)[];
 }

@@ -75,17 +75,19 @@ class CompressSpec(_message.Message):
     def __init__(self, model: _Optional[str] = ..., name: _Optional[str] = ..., recipe: _Optional[_Union[_recipe_pb2.Recipe, _Mapping]] = ..., recipe_yaml: _Optional[str] = ..., recipe_name: _Optional[str] = ..., data: _Optional[_Union[_text_pb2.TextData, _Mapping]] = ..., calibration: _Optional[_Union[Calibration, _Mapping]] = ..., replace: _Optional[bool] = ...) -> None: ...
 
 class Calibration(_message.Message):
-    __slots__ = ("sequences", "sequence_length", "seed")
+    __slots__ = ("sequences", "sequence_length", "seed", "special_tokens")
     SEQUENCES_FIELD_NUMBER: _ClassVar[int]
     SEQUENCE_LENGTH_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
+    SPECIAL_TOKENS_FIELD_NUMBER: _ClassVar[int]
     sequences: int
     sequence_length: int
     seed: int
-    def __init__(self, sequences: _Optional[int] = ..., sequence_length: _Optional[int] = ..., seed: _Optional[int] = ...) -> None: ...
+    special_tokens: bool
+    def __init__(self, sequences: _Optional[int] = ..., sequence_length: _Optional[int] = ..., seed: _Optional[int] = ..., special_tokens: _Optional[bool] = ...) -> None: ...
 
 class DistillSpec(_message.Message):
-    __slots__ = ("student", "teacher", "name", "data", "validation", "settings", "from_scratch", "replace")
+    __slots__ = ("student", "teacher", "name", "data", "validation", "settings", "from_scratch", "replace", "labels")
     STUDENT_FIELD_NUMBER: _ClassVar[int]
     TEACHER_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
@@ -94,6 +96,7 @@ class DistillSpec(_message.Message):
     SETTINGS_FIELD_NUMBER: _ClassVar[int]
     FROM_SCRATCH_FIELD_NUMBER: _ClassVar[int]
     REPLACE_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
     student: str
     teacher: str
     name: str
@@ -102,10 +105,11 @@ class DistillSpec(_message.Message):
     settings: DistillSettings
     from_scratch: bool
     replace: bool
-    def __init__(self, student: _Optional[str] = ..., teacher: _Optional[str] = ..., name: _Optional[str] = ..., data: _Optional[_Union[_text_pb2.TextData, _Mapping]] = ..., validation: _Optional[_Union[_text_pb2.TextData, _Mapping]] = ..., settings: _Optional[_Union[DistillSettings, _Mapping]] = ..., from_scratch: _Optional[bool] = ..., replace: _Optional[bool] = ...) -> None: ...
+    labels: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, student: _Optional[str] = ..., teacher: _Optional[str] = ..., name: _Optional[str] = ..., data: _Optional[_Union[_text_pb2.TextData, _Mapping]] = ..., validation: _Optional[_Union[_text_pb2.TextData, _Mapping]] = ..., settings: _Optional[_Union[DistillSettings, _Mapping]] = ..., from_scratch: _Optional[bool] = ..., replace: _Optional[bool] = ..., labels: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class DistillSettings(_message.Message):
-    __slots__ = ("steps", "batch_size", "sequence_length", "gradient_accumulation", "learning_rate", "warmup_steps", "schedule", "weight_decay", "clip_norm", "temperature", "alpha", "seed", "checkpoint_every", "evaluate_every")
+    __slots__ = ("steps", "batch_size", "sequence_length", "gradient_accumulation", "learning_rate", "warmup_steps", "schedule", "weight_decay", "clip_norm", "temperature", "alpha", "seed", "checkpoint_every", "evaluate_every", "source_length")
     STEPS_FIELD_NUMBER: _ClassVar[int]
     BATCH_SIZE_FIELD_NUMBER: _ClassVar[int]
     SEQUENCE_LENGTH_FIELD_NUMBER: _ClassVar[int]
@@ -120,6 +124,7 @@ class DistillSettings(_message.Message):
     SEED_FIELD_NUMBER: _ClassVar[int]
     CHECKPOINT_EVERY_FIELD_NUMBER: _ClassVar[int]
     EVALUATE_EVERY_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_LENGTH_FIELD_NUMBER: _ClassVar[int]
     steps: int
     batch_size: int
     sequence_length: int
@@ -134,7 +139,8 @@ class DistillSettings(_message.Message):
     seed: int
     checkpoint_every: int
     evaluate_every: int
-    def __init__(self, steps: _Optional[int] = ..., batch_size: _Optional[int] = ..., sequence_length: _Optional[int] = ..., gradient_accumulation: _Optional[int] = ..., learning_rate: _Optional[float] = ..., warmup_steps: _Optional[int] = ..., schedule: _Optional[str] = ..., weight_decay: _Optional[float] = ..., clip_norm: _Optional[float] = ..., temperature: _Optional[float] = ..., alpha: _Optional[float] = ..., seed: _Optional[int] = ..., checkpoint_every: _Optional[int] = ..., evaluate_every: _Optional[int] = ...) -> None: ...
+    source_length: int
+    def __init__(self, steps: _Optional[int] = ..., batch_size: _Optional[int] = ..., sequence_length: _Optional[int] = ..., gradient_accumulation: _Optional[int] = ..., learning_rate: _Optional[float] = ..., warmup_steps: _Optional[int] = ..., schedule: _Optional[str] = ..., weight_decay: _Optional[float] = ..., clip_norm: _Optional[float] = ..., temperature: _Optional[float] = ..., alpha: _Optional[float] = ..., seed: _Optional[int] = ..., checkpoint_every: _Optional[int] = ..., evaluate_every: _Optional[int] = ..., source_length: _Optional[int] = ...) -> None: ...
 
 class EvaluateSpec(_message.Message):
     __slots__ = ("model", "teacher", "data", "settings")
@@ -149,18 +155,24 @@ class EvaluateSpec(_message.Message):
     def __init__(self, model: _Optional[str] = ..., teacher: _Optional[str] = ..., data: _Optional[_Union[_text_pb2.TextData, _Mapping]] = ..., settings: _Optional[_Union[EvaluateSettings, _Mapping]] = ...) -> None: ...
 
 class EvaluateSettings(_message.Message):
-    __slots__ = ("window", "stride", "batch_size", "latency", "latency_batch_sizes")
+    __slots__ = ("window", "stride", "batch_size", "latency", "latency_batch_sizes", "max_rows", "beams", "max_new_tokens")
     WINDOW_FIELD_NUMBER: _ClassVar[int]
     STRIDE_FIELD_NUMBER: _ClassVar[int]
     BATCH_SIZE_FIELD_NUMBER: _ClassVar[int]
     LATENCY_FIELD_NUMBER: _ClassVar[int]
     LATENCY_BATCH_SIZES_FIELD_NUMBER: _ClassVar[int]
+    MAX_ROWS_FIELD_NUMBER: _ClassVar[int]
+    BEAMS_FIELD_NUMBER: _ClassVar[int]
+    MAX_NEW_TOKENS_FIELD_NUMBER: _ClassVar[int]
     window: int
     stride: int
     batch_size: int
     latency: bool
     latency_batch_sizes: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, window: _Optional[int] = ..., stride: _Optional[int] = ..., batch_size: _Optional[int] = ..., latency: _Optional[bool] = ..., latency_batch_sizes: _Optional[_Iterable[int]] = ...) -> None: ...
+    max_rows: int
+    beams: int
+    max_new_tokens: int
+    def __init__(self, window: _Optional[int] = ..., stride: _Optional[int] = ..., batch_size: _Optional[int] = ..., latency: _Optional[bool] = ..., latency_batch_sizes: _Optional[_Iterable[int]] = ..., max_rows: _Optional[int] = ..., beams: _Optional[int] = ..., max_new_tokens: _Optional[int] = ...) -> None: ...
 
 class ExportSpec(_message.Message):
     __slots__ = ("model", "format", "path")
@@ -284,7 +296,7 @@ class StepReport(_message.Message):
     def __init__(self, method: _Optional[str] = ..., stored_bytes_before: _Optional[int] = ..., stored_bytes_after: _Optional[int] = ..., note: _Optional[str] = ...) -> None: ...
 
 class CalibrationManifest(_message.Message):
-    __slots__ = ("paths", "text_hash", "documents", "rows", "rows_available", "row_tokens", "seed", "padding", "special_tokens", "rows_hash", "row_hashes")
+    __slots__ = ("paths", "text_hash", "documents", "rows", "rows_available", "row_tokens", "seed", "padding", "special_tokens", "rows_hash", "row_hashes", "row_kind")
     PATHS_FIELD_NUMBER: _ClassVar[int]
     TEXT_HASH_FIELD_NUMBER: _ClassVar[int]
     DOCUMENTS_FIELD_NUMBER: _ClassVar[int]
@@ -296,6 +308,7 @@ class CalibrationManifest(_message.Message):
     SPECIAL_TOKENS_FIELD_NUMBER: _ClassVar[int]
     ROWS_HASH_FIELD_NUMBER: _ClassVar[int]
     ROW_HASHES_FIELD_NUMBER: _ClassVar[int]
+    ROW_KIND_FIELD_NUMBER: _ClassVar[int]
     paths: _containers.RepeatedScalarFieldContainer[str]
     text_hash: str
     documents: int
@@ -307,7 +320,8 @@ class CalibrationManifest(_message.Message):
     special_tokens: str
     rows_hash: str
     row_hashes: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, paths: _Optional[_Iterable[str]] = ..., text_hash: _Optional[str] = ..., documents: _Optional[int] = ..., rows: _Optional[int] = ..., rows_available: _Optional[int] = ..., row_tokens: _Optional[int] = ..., seed: _Optional[int] = ..., padding: _Optional[str] = ..., special_tokens: _Optional[str] = ..., rows_hash: _Optional[str] = ..., row_hashes: _Optional[_Iterable[str]] = ...) -> None: ...
+    row_kind: str
+    def __init__(self, paths: _Optional[_Iterable[str]] = ..., text_hash: _Optional[str] = ..., documents: _Optional[int] = ..., rows: _Optional[int] = ..., rows_available: _Optional[int] = ..., row_tokens: _Optional[int] = ..., seed: _Optional[int] = ..., padding: _Optional[str] = ..., special_tokens: _Optional[str] = ..., rows_hash: _Optional[str] = ..., row_hashes: _Optional[_Iterable[str]] = ..., row_kind: _Optional[str] = ...) -> None: ...
 
 class MemoryReport(_message.Message):
     __slots__ = ("estimated_peak_bytes", "peak_bytes", "limit_bytes", "phase")
@@ -375,12 +389,14 @@ class EvaluateResult(_message.Message):
     def __init__(self, report: _Optional[_Union[_evaluation_report_pb2.EvaluationReport, _Mapping]] = ...) -> None: ...
 
 class ExportResult(_message.Message):
-    __slots__ = ("path", "files")
+    __slots__ = ("path", "files", "notes")
     PATH_FIELD_NUMBER: _ClassVar[int]
     FILES_FIELD_NUMBER: _ClassVar[int]
+    NOTES_FIELD_NUMBER: _ClassVar[int]
     path: str
     files: _containers.RepeatedCompositeFieldContainer[ExportedFile]
-    def __init__(self, path: _Optional[str] = ..., files: _Optional[_Iterable[_Union[ExportedFile, _Mapping]]] = ...) -> None: ...
+    notes: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, path: _Optional[str] = ..., files: _Optional[_Iterable[_Union[ExportedFile, _Mapping]]] = ..., notes: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ExportedFile(_message.Message):
     __slots__ = ("file_name", "size_bytes")

@@ -24,13 +24,17 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15\x61thanor/v1/text.proto\x12\nathanor.v1\"C\n\x08TextData\x12\r\n\x05paths\x18\x01 \x03(\t\x12\x13\n\x0bjsonl_field\x18\x02 \x01(\t\x12\x13\n\x0binline_text\x18\x03 \x01(\x0c\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15\x61thanor/v1/text.proto\x12\nathanor.v1\"\x94\x01\n\x08TextData\x12\r\n\x05paths\x18\x01 \x03(\t\x12\x13\n\x0bjsonl_field\x18\x02 \x01(\t\x12\x13\n\x0binline_text\x18\x03 \x01(\x0c\x12*\n\x08labelled\x18\x04 \x01(\x0b\x32\x18.athanor.v1.LabelledRows\x12#\n\x05pairs\x18\x05 \x01(\x0b\x32\x14.athanor.v1.PairRows\"Q\n\x0cLabelledRows\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x13\n\x0bsecond_text\x18\x02 \x01(\t\x12\r\n\x05label\x18\x03 \x01(\t\x12\x0f\n\x07\x63olumns\x18\x04 \x03(\t\"\x86\x01\n\x08PairRows\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x0e\n\x06target\x18\x02 \x01(\t\x12\x1a\n\rsource_column\x18\x03 \x01(\rH\x00\x88\x01\x01\x12\x1a\n\rtarget_column\x18\x04 \x01(\rH\x01\x88\x01\x01\x42\x10\n\x0e_source_columnB\x10\n\x0e_target_columnb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'athanor._gen.v1.text_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_TEXTDATA']._serialized_start=37
-  _globals['_TEXTDATA']._serialized_end=104
+  _globals['_TEXTDATA']._serialized_start=38
+  _globals['_TEXTDATA']._serialized_end=186
+  _globals['_LABELLEDROWS']._serialized_start=188
+  _globals['_LABELLEDROWS']._serialized_end=269
+  _globals['_PAIRROWS']._serialized_start=272
+  _globals['_PAIRROWS']._serialized_end=406
 # @@protoc_insertion_point(module_scope)
