@@ -1,7 +1,7 @@
 // How a step of a model runs: as one program, or in parts that end as soon as every position has halted.
 import { at, chosen, invariant } from '#base';
 import type { DeviceBuffer, Engine, Program } from '#engine';
-import type { Graph } from '#graph';
+import { type Graph, optimizeGraph } from '#graph';
 import {
   buildDecodeGraph,
   buildHaltingGraphs,
@@ -47,7 +47,8 @@ export async function compileSteps(engine: Engine, model: Model, options: StepPr
   const compiled = new Map<string, Bound>();
   const held = new Map<string, number>();
   try {
-    for (const [part, graph] of Object.entries(graphs)) compiled.set(part, await bind(engine, model, part, graph, options, held));
+    for (const [part, graph] of Object.entries(graphs))
+      compiled.set(part, await bind(engine, model, part, optimizeGraph(graph), options, held));
   } catch (error) {
     for (const { program } of compiled.values()) await program.release();
     throw error;
