@@ -5,6 +5,7 @@ import { AppError, type Logger, silentLogger } from '#base';
 import type { Engine } from '#engine';
 import { createOnnxEngine } from '#engine/onnx';
 import { allHandlers, HubInference, JobRunner, JobStore, ModelHub, ResultCheck } from '#jobs';
+import type { ComputeMode } from '#serve';
 import { AthanorServer, type StopOptions } from '#server';
 import { type FileSystem, LocalStore } from '#store';
 
@@ -16,6 +17,8 @@ export interface ComposeOptions {
   /** As the engine names it, for example `cpu`. */
   readonly device?: string;
   readonly threads?: number;
+  /** In which numbers generating models multiply. @default 'auto' */
+  readonly compute?: ComputeMode;
   readonly logger?: Logger;
   /** How the store writes to its disk; a test fills it. */
   readonly fileSystem?: FileSystem;
@@ -33,7 +36,7 @@ export interface RunningServer {
 
 /** @throws AppError `store_in_use` | `unavailable` (the address) | `provider_missing` | `file_not_allowed` | `disk_full` */
 export async function startServer(options: ComposeOptions): Promise<RunningServer> {
-  const { store, address, device, threads, logger = silentLogger, fileSystem, checkResults = true, memoryLimitBytes } = options;
+  const { store, address, device, threads, logger = silentLogger, fileSystem, checkResults = true, memoryLimitBytes, compute = 'auto' } = options;
   const root = resolve(store);
   await mkdir(root, { recursive: true }).catch((error: unknown) => {
     throw AppError.from(error);
@@ -43,7 +46,7 @@ export async function startServer(options: ComposeOptions): Promise<RunningServe
   try {
     const artefacts = await LocalStore.open(root, fileSystem === undefined ? {} : { fileSystem });
     const engine = await createOnnxEngine({ ...(device === undefined ? {} : { device }), ...(threads === undefined ? {} : { threads }) });
-    return await serve({ root, address, logger, jobStore, artefacts, engine, checkResults, memoryLimitBytes });
+    return await serve({ root, address, logger, jobStore, artefacts, engine, checkResults, memoryLimitBytes, compute });
   } catch (error) {
     jobStore.close();
     throw error;
@@ -59,6 +62,7 @@ interface Parts {
   readonly engine: Engine;
   readonly checkResults: boolean;
   readonly memoryLimitBytes: number | undefined;
+  readonly compute: ComputeMode;
 }
 
 async function serve({
@@ -70,6 +74,7 @@ async function serve({
   engine,
   checkResults,
   memoryLimitBytes,
+  compute,
 }: Parts): Promise<RunningServer> {
   const hub = new ModelHub({
     store: artefacts,
@@ -89,7 +94,7 @@ async function serve({
     jobStore.close();
   };
   try {
-    const inference = new HubInference(hub, engine);
+    const inference = new HubInference(hub, engine, { compute });
     const server = await AthanorServer.listen({
       jobs: runner,
       models: hub,

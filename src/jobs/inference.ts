@@ -44,9 +44,10 @@ export class HubInference implements InferenceBackend {
   readonly #hub: ModelHub;
   readonly #engine: Engine;
 
-  constructor(hub: ModelHub, engine: Engine) {
+  constructor(hub: ModelHub, engine: Engine, { compute }: { readonly compute: ComputeMode }) {
     this.#hub = hub;
     this.#engine = engine;
+    this.#compute = compute;
   }
 
   async *generate(model: string, request: GenerationRequest, signal: AbortSignal): AsyncGenerator<GenerationEvent> {

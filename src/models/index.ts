@@ -60,6 +60,7 @@ export {
   isOverTokens,
 } from './encoder-graphs.ts';
 export { fastestForm } from './fastest-form.ts';
+export { type Int8Form, int8Form, type RoundedSlots } from './int8-form.ts';
 export type { FreeAxis } from './free-axes.ts';
 export { allInputs, inputMask, modelInputs, type ParameterInput, trainableNames } from './graph-inputs.ts';
 export { graphNames, inPieces } from './graph-names.ts';

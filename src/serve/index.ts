@@ -2,6 +2,7 @@
 
 export { Batcher, type StepExecutor, type StepShare, type WantedLogits } from './batcher.ts';
 export { type CheckedRequest, checkRequest } from './check-request.ts';
+export { type ComputeMode, computeModes } from './compute-forms.ts';
 export { EncoderRunner } from './encoder-runner.ts';
 export { type GeneratedSequences, generateSequences, SequenceGenerator, type SequenceSettings } from './generate-sequences.ts';
 export { Generation } from './generation.ts';

@@ -1,9 +1,10 @@
 // A model that is ready to generate: its program and caches on one engine, and the requests that it serves.
 import { AppError, type Clock, systemClock } from '#base';
 import type { DeviceBuffer, Engine } from '#engine';
-import { fastestForm, type Model, type ModelConfig } from '#models';
+import type { Model, ModelConfig } from '#models';
 import type { Tokenizer } from '#text';
 import { Batcher } from './batcher.ts';
+import type { ComputeMode } from './compute-forms.ts';
 import { checkRequest } from './check-request.ts';
 import { continuations } from './continuations.ts';
 import { Generation } from './generation.ts';
@@ -26,6 +27,8 @@ export interface LoadOptions {
    * caller's. Absent: the parameters are packed for the fastest kernels, which is faster and costs memory of their own.
    */
   readonly weights?: Readonly<Record<string, DeviceBuffer>>;
+  /** In which numbers it multiplies. @default 'auto' */
+  readonly compute?: ComputeMode;
   readonly clock?: Clock;
 }
 
@@ -83,9 +86,10 @@ export class LoadedModel {
       );
     const contextTokens = Math.min(wanted, model.config.maxPositions);
     // Weights of our own may take more bytes to run faster; shared ones stay as they are.
-    const runner = await ModelRunner.create(engine, weights === undefined ? fastestForm(model) : model, {
+    const runner = await ModelRunner.create(engine, model, {
       name: `${name} step`,
       contextTokens,
+      compute: options.compute ?? 'auto',
       ...(weights === undefined ? {} : { weights }),
     });
     try {

@@ -4,9 +4,10 @@ import type { Engine } from '#engine';
 import { graphNames, type Model } from '#models';
 import { int32, int64 } from '#tensor';
 import type { StepExecutor, StepShare } from './batcher.ts';
+import { type ComputeFormOptions, compileForms } from './compute-forms.ts';
 import { type CacheBinding, KeyValueCaches } from './key-value-caches.ts';
 import type { SequenceId } from './scheduler.ts';
-import { compileSteps, type StepProgramOptions, type StepPrograms } from './step-programs.ts';
+import type { StepPrograms } from './step-programs.ts';
 
 type StepResults = ReadonlyMap<SequenceId, Float32Array | AppError>;
 
@@ -43,8 +44,8 @@ export class ModelRunner implements StepExecutor {
   }
 
   /** Does not keep `model` itself: its tensors are free when nobody else holds them. @throws AppError `engine_failure` | `out_of_memory` */
-  static async create(engine: Engine, model: Model, options: StepProgramOptions): Promise<ModelRunner> {
-    const programs = await compileSteps(engine, model, options);
+  static async create(engine: Engine, model: Model, options: ComputeFormOptions): Promise<ModelRunner> {
+    const programs = await compileForms(engine, model, options);
     return new ModelRunner(programs, new KeyValueCaches(engine, model.config, options.contextTokens), model);
   }
 

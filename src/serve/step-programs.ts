@@ -19,14 +19,14 @@ import {
 import { type HostTensor, tensorBytes, toNumbers } from '#tensor';
 import type { CacheBinding } from './key-value-caches.ts';
 
-type Inputs = Readonly<Record<string, DeviceBuffer | HostTensor>>;
+export type StepInputs = Readonly<Record<string, DeviceBuffer | HostTensor>>;
 
 /** The programs of one model with a cache. */
 export interface StepPrograms {
   /** Bytes of the weights, as graphs use them. */
   readonly weightBytes: number;
   /** Runs tokens, positions and lengths through the model. Returns the logits of the rows asked for, [M, V]; the caller releases them. */
-  run(inputs: Inputs, cache: CacheBinding, signal: AbortSignal | undefined): Promise<DeviceBuffer>;
+  run(inputs: StepInputs, cache: CacheBinding, signal: AbortSignal | undefined): Promise<DeviceBuffer>;
   release(): Promise<void>;
 }
 
@@ -96,7 +96,7 @@ function partOf(parts: ReadonlyMap<string, Bound>, name: string): Bound {
 }
 
 /** What a program reads of its weights and of all that is there. */
-function inputsOf({ program, weights }: Bound, available: Inputs): Record<string, DeviceBuffer | HostTensor> {
+function inputsOf({ program, weights }: Bound, available: StepInputs): Record<string, DeviceBuffer | HostTensor> {
   return chosen({ ...available, ...weights }, program.inputNames);
 }
 
@@ -113,7 +113,7 @@ class WholeProgram implements StepPrograms {
     this.weightBytes = weightBytes;
   }
 
-  async run(inputs: Inputs, cache: CacheBinding, signal: AbortSignal | undefined): Promise<DeviceBuffer> {
+  async run(inputs: StepInputs, cache: CacheBinding, signal: AbortSignal | undefined): Promise<DeviceBuffer> {
     const results = await this.#bound.program.run(
       { ...this.#bound.weights, ...cache.inputs, ...inputs },
       runOptions(cache.outputs, signal),
@@ -141,7 +141,7 @@ class HaltingPrograms implements StepPrograms {
     this.weightBytes = weightBytes;
   }
 
-  async run(inputs: Inputs, cache: CacheBinding, signal: AbortSignal | undefined): Promise<DeviceBuffer> {
+  async run(inputs: StepInputs, cache: CacheBinding, signal: AbortSignal | undefined): Promise<DeviceBuffer> {
     const begin = partOf(this.#parts, 'begin');
     const available = { ...cache.inputs, ...inputs };
     let state = await begin.program.run(inputsOf(begin, available), runOptions(pick(begin, cache.outputs), signal));
