@@ -71,6 +71,7 @@ export const errorCatalogue = {
   wrong_task: entry('FAILED_PRECONDITION', 'Use the call that the message names, or another model.'),
   wrong_state: entry('FAILED_PRECONDITION', 'Look at the state of the job or model first.'),
   context_too_long: entry('INVALID_ARGUMENT', 'Shorten the prompt or ask for fewer tokens.'),
+  overloaded: entry('RESOURCE_EXHAUSTED', 'Wait as long as retryAfterMs says, then send the request again.'),
   message_too_large: entry('RESOURCE_EXHAUSTED', 'Send the data as a chunk stream.'),
   verification_failed: entry('ABORTED', 'Nothing was stored; the message says what the fresh process found. Run the job again.'),
   insufficient_memory: entry('RESOURCE_EXHAUSTED', 'Follow the message: less calibration, shorter or fewer sequences, or more memory.'),

@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import { AppError, type Logger, silentLogger } from '#base';
 import type { Engine } from '#engine';
 import { createOnnxEngine } from '#engine/onnx';
-import { allHandlers, HubInference, JobRunner, JobStore, ModelHub, ResultCheck } from '#jobs';
+import { allHandlers, HubInference, JobRunner, JobStore, ModelHub, memoryLimitBytes as memoryLimit, ResultCheck } from '#jobs';
 import type { ComputeMode } from '#serve';
 import { AthanorServer, type StopOptions } from '#server';
 import { type FileSystem, LocalStore } from '#store';
@@ -26,6 +26,8 @@ export interface ComposeOptions {
   readonly checkResults?: boolean;
   /** Bytes that the process may hold: compressions that would need more are refused. Default: what the machine or its control group has. */
   readonly memoryLimitBytes?: number;
+  /** Bytes that models in memory may take; those that nobody uses leave for others. Default: three quarters of what the process may hold. */
+  readonly modelMemoryBytes?: number;
 }
 
 export interface RunningServer {
@@ -36,7 +38,8 @@ export interface RunningServer {
 
 /** @throws AppError `store_in_use` | `unavailable` (the address) | `provider_missing` | `file_not_allowed` | `disk_full` */
 export async function startServer(options: ComposeOptions): Promise<RunningServer> {
-  const { store, address, device, threads, logger = silentLogger, fileSystem, checkResults = true, memoryLimitBytes, compute = 'auto' } = options;
+  const { store, address, device, threads, logger = silentLogger, fileSystem, checkResults = true, memoryLimitBytes } = options;
+  const { compute = 'auto', modelMemoryBytes = 0.75 * memoryLimit(memoryLimitBytes) } = options;
   const root = resolve(store);
   await mkdir(root, { recursive: true }).catch((error: unknown) => {
     throw AppError.from(error);
@@ -46,7 +49,7 @@ export async function startServer(options: ComposeOptions): Promise<RunningServe
   try {
     const artefacts = await LocalStore.open(root, fileSystem === undefined ? {} : { fileSystem });
     const engine = await createOnnxEngine({ ...(device === undefined ? {} : { device }), ...(threads === undefined ? {} : { threads }) });
-    return await serve({ root, address, logger, jobStore, artefacts, engine, checkResults, memoryLimitBytes, compute });
+    return await serve({ root, address, logger, jobStore, artefacts, engine, checkResults, memoryLimitBytes, modelMemoryBytes, compute });
   } catch (error) {
     jobStore.close();
     throw error;
@@ -62,8 +65,12 @@ interface Parts {
   readonly engine: Engine;
   readonly checkResults: boolean;
   readonly memoryLimitBytes: number | undefined;
+  readonly modelMemoryBytes: number;
   readonly compute: ComputeMode;
 }
+
+/** Part of the models' memory that the keys and values of one of them may take. */
+const cacheShare = 0.25;
 
 async function serve({
   root,
@@ -74,12 +81,14 @@ async function serve({
   engine,
   checkResults,
   memoryLimitBytes,
+  modelMemoryBytes,
   compute,
 }: Parts): Promise<RunningServer> {
   const hub = new ModelHub({
     store: artefacts,
     engine,
     ledger: jobStore.models,
+    memoryBytes: modelMemoryBytes,
     ...(checkResults ? { check: new ResultCheck(engine) } : {}),
   });
   const runner = JobRunner.start({
@@ -94,7 +103,7 @@ async function serve({
     jobStore.close();
   };
   try {
-    const inference = new HubInference(hub, engine, { compute });
+    const inference = new HubInference(hub, engine, { cacheBytes: cacheShare * modelMemoryBytes, compute });
     const server = await AthanorServer.listen({
       jobs: runner,
       models: hub,

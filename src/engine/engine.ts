@@ -20,10 +20,10 @@ export interface DeviceBuffer extends BufferType {
   /** Overwrites from the host; dtype and shape must match. Counted as host-to-device bytes. */
   write(tensor: HostTensor): void;
   /**
-   * Elements `first` to `first + count` in row-major order as a tensor [count] over the same memory, to be released like any other;
-   * the memory stays until both are. Writing to either is seen in the other.
+   * Elements `first` to `first + count` in row-major order as a tensor of `shape` ([count] when absent) over the same memory, to be
+   * released like any other; the memory stays until both are. Writing to either is seen in the other.
    */
-  part(first: number, count: number): DeviceBuffer;
+  part(first: number, count: number, shape?: readonly number[]): DeviceBuffer;
   /** Gives the memory back. Safe to call twice. */
   release(): void;
 }

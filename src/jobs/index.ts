@@ -26,6 +26,7 @@ export {
 } from './job.ts';
 export { JobRunner, type JobRunnerOptions } from './job-runner.ts';
 export { JobStore } from './job-store.ts';
+export { memoryLimitBytes } from './memory-plan.ts';
 export type { ModelDescription, NamedToken } from './model-description.ts';
 export { ModelHub, type ModelLease, type ModelResource } from './model-hub.ts';
 export { recipeNames } from './named-recipes.ts';

@@ -5,6 +5,7 @@ import { ContinuationScorer, type ScoreRequest, type ScoreResult } from '#evalua
 import {
   type Classifications,
   type ClassifierInput,
+  type ComputeMode,
   type Embedding,
   type EmbedOptions,
   type FilledMasks,
@@ -16,8 +17,9 @@ import {
   requireTask,
   type TaskCall,
 } from '#serve';
+import { weightBytes } from './memory-plan.ts';
 import { describeModel, type ModelDescription } from './model-description.ts';
-import type { ModelHub, ModelLease } from './model-hub.ts';
+import type { ModelHub, ModelLease, ModelResource } from './model-hub.ts';
 
 export type { FinishReason, GenerationEvent, GenerationRequest, LikelyToken, TokenLogprobs, Usage } from '#serve';
 
@@ -39,15 +41,23 @@ export interface InferenceBackend {
   describe(model: string): Promise<ModelDescription>;
 }
 
+export interface HubInferenceOptions {
+  /** Memory for keys and values of each model. @default as `LoadedModel` */
+  readonly cacheBytes?: number;
+  /** In which numbers generating models multiply. @default as `LoadedModel` */
+  readonly compute?: ComputeMode;
+}
+
 /** Loads what is asked for and keeps programs with the model until it is unloaded. */
 export class HubInference implements InferenceBackend {
   readonly #hub: ModelHub;
   readonly #engine: Engine;
+  readonly #options: HubInferenceOptions;
 
-  constructor(hub: ModelHub, engine: Engine, { compute }: { readonly compute: ComputeMode }) {
+  constructor(hub: ModelHub, engine: Engine, options: HubInferenceOptions = {}) {
     this.#hub = hub;
     this.#engine = engine;
-    this.#compute = compute;
+    this.#options = options;
   }
 
   async *generate(model: string, request: GenerationRequest, signal: AbortSignal): AsyncGenerator<GenerationEvent> {
@@ -100,10 +110,19 @@ export class HubInference implements InferenceBackend {
   }
 
   #generator(lease: ModelLease): Promise<LoadedModel> {
-    return lease.resource('generator', async () => {
-      const value = await LoadedModel.load(this.#engine, lease.model, { tokenizer: lease.tokenizer, name: lease.reference });
-      return { value, residentBytes: value.memory().weightBytes, release: () => value.unload() };
-    });
+    const make = async (): Promise<ModelResource<LoadedModel>> => {
+      const { model, tokenizer, reference } = lease;
+      const value = await LoadedModel.load(this.#engine, model, { tokenizer, name: reference, ...this.#options });
+      return {
+        value,
+        get residentBytes() {
+          const { weightBytes, cacheBytes } = value.memory();
+          return weightBytes + cacheBytes;
+        },
+        release: () => value.unload(),
+      };
+    };
+    return lease.resource('generator', make, weightBytes(lease.model));
   }
 
   #encoding<Result>(model: string, call: TaskCall, work: (encoder: LoadedEncoder) => Promise<Result>): Promise<Result> {

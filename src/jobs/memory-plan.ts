@@ -105,7 +105,7 @@ function stepBytes({ method, settings }: RecipeStep, model: Model, deviceBytes: 
 }
 
 /** Weights on the device: floats are widened to 32 bits there. */
-function weightBytes(model: Model): number {
+export function weightBytes(model: Model): number {
   return [...storedTensors(model).values()].reduce((sum, { dtype, shape }) => sum + sizeOf(shape) * dtypeBytes[graphType(dtype)], 0);
 }
 

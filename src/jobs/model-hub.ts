@@ -7,6 +7,7 @@ import { tensorBytes } from '#tensor';
 import { loadTokenizer, type Tokenizer } from '#text';
 import { modelFacts } from './model-facts.ts';
 import type { ModelLedger } from './model-ledger.ts';
+import { type MemoryUser, makeRoom } from './model-memory.ts';
 import type { ModelFacts, ModelRecord, Verification } from './results.ts';
 import type { ResultCheck } from './verification/result-check.ts';
 
@@ -26,6 +27,8 @@ interface ResidentModel {
   /** Those that are ready. */
   readonly held: Set<ModelResource<unknown>>;
   users: number;
+  /** When somebody came or left last; larger is later. */
+  lastUsed: number;
   /** Called when the last user leaves, once somebody waits for that. */
   idle: (() => void)[];
   leaving?: Promise<number>;
@@ -37,6 +40,8 @@ export interface ModelHubOptions {
   readonly ledger: ModelLedger;
   /** Loads what jobs made back before it gets its name. Absent: results are trusted. */
   readonly check?: ResultCheck;
+  /** Bytes that models may take together, with what is made for them; those that nobody uses are unloaded for others. @default no limit */
+  readonly memoryBytes?: number;
 }
 
 /** What a job stored. */
@@ -49,12 +54,15 @@ export interface SavedModel {
 export class ModelLease {
   readonly #resident: ResidentModel;
   readonly #engine: Engine;
+  readonly #makeRoom: (bytes: number) => Promise<() => void>;
   readonly #onRelease: () => void;
   #isReleased = false;
 
-  constructor(resident: ResidentModel, engine: Engine, onRelease: () => void) {
+  /** @param makeRoom - unloads others until so many bytes fit, and keeps them free until the answer is called */
+  constructor(resident: ResidentModel, engine: Engine, makeRoom: (bytes: number) => Promise<() => void>, onRelease: () => void) {
     this.#resident = resident;
     this.#engine = engine;
+    this.#makeRoom = makeRoom;
     this.#onRelease = onRelease;
   }
 
@@ -94,13 +102,18 @@ export class ModelLease {
     });
   }
 
-  /** What `make` made for this model the first time; it lives until the model is unloaded. Equal keys must mean equal types. */
-  async resource<Value>(key: string, make: () => Promise<ModelResource<Value>>): Promise<Value> {
+  /**
+   * What `make` made for this model the first time; it lives until the model is unloaded. Equal keys must mean equal types.
+   *
+   * @param bytes - about what it will hold: models that nobody uses leave for it
+   * @throws AppError `insufficient_memory`
+   */
+  async resource<Value>(key: string, make: () => Promise<ModelResource<Value>>, bytes = 0): Promise<Value> {
     invariant(!this.#isReleased, 'a lease is not used after its release');
     const { resources, held } = this.#resident;
     let resource = resources.get(key) as Promise<ModelResource<Value>> | undefined;
     if (resource === undefined) {
-      resource = make();
+      resource = bytes === 0 ? make() : this.#makeWithin(bytes, make);
       resources.set(key, resource);
       // A failure is not remembered: the next caller tries again.
       resource.then(
@@ -109,6 +122,15 @@ export class ModelLease {
       );
     }
     return (await resource).value;
+  }
+
+  async #makeWithin<Value>(bytes: number, make: () => Promise<ModelResource<Value>>): Promise<ModelResource<Value>> {
+    const made = await this.#makeRoom(bytes);
+    try {
+      return await make();
+    } finally {
+      made();
+    }
   }
 
   /** Safe to call twice. */
@@ -128,8 +150,13 @@ export class ModelHub {
   readonly #resident = new Map<string, Promise<ResidentModel>>();
   /** Those that are loaded; `#resident` also has those on their way. */
   readonly #loaded = new Map<string, ResidentModel>();
+  readonly #memoryBytes: number;
+  /** Bytes of what is being loaded or made. */
+  readonly #coming = new Map<symbol, number>();
+  #time = 0;
 
-  constructor({ store, engine, ledger, check }: ModelHubOptions) {
+  constructor({ store, engine, ledger, check, memoryBytes = Number.POSITIVE_INFINITY }: ModelHubOptions) {
+    this.#memoryBytes = memoryBytes;
     this.#store = store;
     this.#engine = engine;
     this.#ledger = ledger;
@@ -161,7 +188,11 @@ export class ModelHub {
     }
   }
 
-  /** Loads a model, unless it is, and keeps it from being unloaded until the lease is released. @throws as `get` */
+  /**
+   * Loads a model, unless it is, and keeps it from being unloaded until the lease is released.
+   *
+   * @throws AppError `insufficient_memory` when it does not fit beside those in use, and as `get`
+   */
   async acquire(reference: string): Promise<ModelLease> {
     const version = await this.#store.resolve(reference);
     for (;;) {
@@ -171,10 +202,18 @@ export class ModelHub {
         continue;
       }
       resident.users++;
-      return new ModelLease(resident, this.#engine, () => {
-        resident.users--;
-        if (resident.users === 0) for (const resolve of resident.idle.splice(0)) resolve();
-      });
+      this.#touch(resident);
+      const { name } = version;
+      return new ModelLease(
+        resident,
+        this.#engine,
+        (bytes) => this.#makeRoom(name, bytes),
+        () => {
+          resident.users--;
+          this.#touch(resident);
+          if (resident.users === 0) for (const resolve of resident.idle.splice(0)) resolve();
+        },
+      );
     }
   }
 
@@ -213,8 +252,7 @@ export class ModelHub {
     for (const { hash } of going) {
       const resident = this.#loaded.get(hash);
       if (resident === undefined || left.has(hash)) continue;
-      resident.leaving ??= this.#drop(hash, resident);
-      await resident.leaving;
+      await this.#leave(hash);
     }
   }
 
@@ -242,24 +280,57 @@ export class ModelHub {
 
   /** Unloads everything. */
   async dispose(): Promise<void> {
-    await Promise.all(
-      [...this.#loaded].map(([hash, resident]) => {
-        resident.leaving ??= this.#drop(hash, resident);
-        return resident.leaving;
-      }),
-    );
+    await Promise.all([...this.#loaded.keys()].map((hash) => this.#leave(hash)));
   }
 
   #load(version: ArtefactVersion): Promise<ResidentModel> {
     const known = this.#resident.get(version.hash);
     if (known !== undefined) return known;
-    const loading = this.#read(version);
+    const loading = this.#readWithin(version);
     this.#resident.set(version.hash, loading);
-    loading.then(
-      (resident) => this.#loaded.set(version.hash, resident),
-      () => this.#resident.delete(version.hash),
-    );
+    loading.catch(() => this.#resident.delete(version.hash));
     return loading;
+  }
+
+  /** Within the memory that models may take. */
+  async #readWithin(version: ArtefactVersion): Promise<ResidentModel> {
+    const { storedBytes } = Number.isFinite(this.#memoryBytes) ? await this.#facts(version) : { storedBytes: 0 };
+    const loaded = await this.#makeRoom(version.name, storedBytes);
+    try {
+      const resident = await this.#read(version);
+      this.#loaded.set(version.hash, resident);
+      return resident;
+    } finally {
+      loaded();
+    }
+  }
+
+  /** Unloads what nobody uses until so many bytes fit. The answer ends that they are kept free. */
+  async #makeRoom(name: string, neededBytes: number): Promise<() => void> {
+    const users: MemoryUser[] = [...this.#loaded].map(([key, resident]) => ({
+      key,
+      bytes: residentBytes(resident),
+      isUsed: resident.users > 0,
+      lastUsed: resident.lastUsed,
+    }));
+    const coming = [...this.#coming.values()].map((bytes) => ({ key: '', bytes, isUsed: true, lastUsed: 0 }));
+    const leaving = makeRoom({ name, neededBytes, budgetBytes: this.#memoryBytes, users: [...users, ...coming] });
+    const place = Symbol(name);
+    this.#coming.set(place, neededBytes);
+    await Promise.all(leaving.map((hash) => this.#leave(hash)));
+    return () => this.#coming.delete(place);
+  }
+
+  async #leave(hash: string): Promise<void> {
+    const resident = this.#loaded.get(hash);
+    if (resident === undefined) return;
+    resident.leaving ??= this.#drop(hash, resident);
+    await resident.leaving;
+  }
+
+  #touch(resident: ResidentModel): void {
+    this.#time += 1;
+    resident.lastUsed = this.#time;
   }
 
   async #read({ name, version, hash }: ArtefactVersion): Promise<ResidentModel> {
@@ -269,7 +340,7 @@ export class ModelHub {
       this.#ledger.saveFacts(hash, modelFacts(artefact.model, artefact.meta, tokenizer.hash));
     const tensors = new Set([...artefact.model.parameters.values()].flatMap((parameter) => Object.values(parameter.tensors)));
     const modelBytes = [...tensors].reduce((sum, tensor) => sum + tensorBytes(tensor), 0);
-    return { artefact, tokenizer, modelBytes, resources: new Map(), held: new Set(), users: 0, idle: [] };
+    return { artefact, tokenizer, modelBytes, resources: new Map(), held: new Set(), users: 0, lastUsed: 0, idle: [] };
   }
 
   async #drop(hash: string, resident: ResidentModel): Promise<number> {

@@ -1,7 +1,7 @@
 // Decoding with a cache for models whose positions halt: one graph a part, so that nothing runs once every position has halted.
 import { at, invariant } from '#base';
 import { type Graph, GraphBuilder, topologicalOrder, type Value } from '#graph';
-import { type Dim, float32, type HostTensor, multiplyDims } from '#tensor';
+import { float32, type HostTensor, multiplyDims } from '#tensor';
 import { addSignals, firstHaltingState, type HaltingState, haltingStep, stepSignal } from './depth.ts';
 import { graphNames } from './graph-names.ts';
 import type { ModelDeclaration } from './model.ts';
@@ -55,20 +55,20 @@ export function haltingStepInputs({ config: { layers, width } }: ModelDeclaratio
   };
 }
 
-/** The parts of `buildDecodeGraph` with symbols for batch and length and `room` positions, for a model that `repeatsOneBlock`. */
-export function buildHaltingGraphs(model: ModelDeclaration, room: number): HaltingGraphs {
+/** The parts of `buildDecodeGraph` with symbols for batch, length and room, and positions below a limit, for a model that `repeatsOneBlock`. */
+export function buildHaltingGraphs(model: ModelDeclaration, positionLimit: number): HaltingGraphs {
   return {
-    begin: buildPart(model, room, ({ b }, x) => ({ hidden: x, outputs: named(b, firstHaltingState(b, x)) })),
-    step: buildPart(model, room, (place, x, apply) => ({ hidden: x, outputs: stepOutputs(model, place, apply) })),
-    fill: buildPart(model, room, (place, x, apply) => {
+    begin: buildPart(model, positionLimit, ({ b }, x) => ({ hidden: x, outputs: named(b, firstHaltingState(b, x)) })),
+    step: buildPart(model, positionLimit, (place, x, apply) => ({ hidden: x, outputs: stepOutputs(model, place, apply) })),
+    fill: buildPart(model, positionLimit, (place, x, apply) => {
       apply(0, blockInput(model, place, rowsInput(place.b, haltingNames.state, model.config.width)));
       return { hidden: x, outputs: {} };
     }),
-    end: buildPart(model, room, ({ b }) => ({ hidden: rowsInput(b, haltingNames.output, model.config.width) })),
+    end: buildPart(model, positionLimit, ({ b }) => ({ hidden: rowsInput(b, haltingNames.output, model.config.width) })),
   };
 }
 
-const [B, T] = ['B', 'T'];
+const [B, T, S] = ['B', 'T', 'S'];
 
 /** Where a part is built. */
 interface Place {
@@ -79,7 +79,7 @@ interface Place {
 /** `part` stands in place of the blocks; without outputs of its own the graph goes on to the logits. */
 function buildPart(
   model: ModelDeclaration,
-  room: Dim,
+  positionLimit: number,
   part: (
     place: Place,
     x: Value,
@@ -94,8 +94,8 @@ function buildPart(
   let outputs: Readonly<Record<string, Value>> | undefined;
   const net: GraphNetwork = new GraphNetwork(b, model, {
     positions,
-    positionLimit: Number(room),
-    attention: { kind: 'cached', room, lastIndex, totalLength },
+    positionLimit,
+    attention: { kind: 'cached', room: S, lastIndex, totalLength },
     runBlocks: (x, apply) => {
       const made = part({ b, net }, x, apply);
       outputs = made.outputs;

@@ -60,7 +60,6 @@ export {
   isOverTokens,
 } from './encoder-graphs.ts';
 export { fastestForm } from './fastest-form.ts';
-export { type Int8Form, int8Form, type RoundedSlots } from './int8-form.ts';
 export type { FreeAxis } from './free-axes.ts';
 export { allInputs, inputMask, modelInputs, type ParameterInput, trainableNames } from './graph-inputs.ts';
 export { graphNames, inPieces } from './graph-names.ts';
@@ -73,6 +72,7 @@ export {
   repeatsOneBlock,
 } from './halting-graphs.ts';
 export { initializeModel } from './initialize.ts';
+export { type Int8Form, int8Form, type RoundedSlots } from './int8-form.ts';
 export {
   type BatchSizes,
   buildDecodeGraph,

@@ -128,6 +128,8 @@ export function cacheTensors(model: Pick<ModelDeclaration, 'config'>, batch: num
 export interface DecodeSizes extends BatchSizes {
   /** S: positions of room in the caches; at least T and at most the model's positions. */
   readonly room: Dim;
+  /** All positions are below this. @default `room` where it is a number, or else the model's positions */
+  readonly positionLimit?: number;
   /**
    * Which logits are answered. `last` (default): of the last column, [B, V]. `rows`: of the rows that the input
    * `logitRows` int64 [M] names in [B*T], [M, V] with the symbol M, for prompts of unequal lengths. `all`: [B, T, V].
@@ -144,7 +146,8 @@ export interface DecodeSizes extends BatchSizes {
  *
  * @throws AppError `context_too_long` | `unsupported` for an encoder or an encoder-decoder
  */
-export function buildDecodeGraph(model: ModelDeclaration, { batch, length, room, logits: wanted = 'last' }: DecodeSizes): Graph {
+export function buildDecodeGraph(model: ModelDeclaration, sizes: DecodeSizes): Graph {
+  const { batch, length, room, logits: wanted = 'last' } = sizes;
   const { vocabularySize: V, width: D, maxPositions } = model.config;
   requireGenerating(model);
   checkLength(model, length);
@@ -154,7 +157,7 @@ export function buildDecodeGraph(model: ModelDeclaration, { batch, length, room,
   const positions = b.input(graphNames.positions, 'int64', [batch, length]);
   const lastIndex = b.input(graphNames.lastIndex, 'int32', [batch]);
   const totalLength = b.input(graphNames.totalLength, 'int32', [1]);
-  const positionLimit = typeof room === 'number' ? room : maxPositions;
+  const { positionLimit = typeof room === 'number' ? room : maxPositions } = sizes;
   const net = new GraphNetwork(b, model, { positions, positionLimit, attention: { kind: 'cached', room, lastIndex, totalLength } });
   const hidden = net.hidden(tokens); // [B*T, D]
 

@@ -165,7 +165,7 @@ class FormTrial {
     const buffers: DeviceBuffer[] = [];
     const [inputs, outputs]: [Record<string, DeviceBuffer>, Record<string, DeviceBuffer>] = [{}, {}];
     try {
-      for (const { input, output, shape } of cacheTensors(this.#model, batch, this.#contextTokens)) {
+      for (const { input, output, shape } of cacheTensors(this.#model, batch, Math.min(promptRows, this.#contextTokens))) {
         const buffer = this.#engine.allocate({ dtype: 'float32', shape });
         buffers.push(buffer);
         inputs[input] = buffer;

@@ -45,9 +45,32 @@ export class Generation {
     return this.#request.prompt.length;
   }
 
-  /** Tokens `start … start+count-1` of prompt and answer. */
-  tokens(start: number, count: number): readonly number[] {
-    return this.#tokens.slice(start, start + count);
+  /** Prompt and answer. */
+  get tokens(): readonly number[] {
+    return this.#tokens;
+  }
+
+  /** Most that prompt and answer may come to. */
+  get maxTokens(): number {
+    return this.promptTokens + this.#request.maxNewTokens;
+  }
+
+  get priority(): number {
+    return this.#request.priority;
+  }
+
+  get queueTimeoutMs(): number | undefined {
+    return this.#request.queueTimeoutMs;
+  }
+
+  /** Whether every token of the prompt must run, because its log probabilities are wanted. */
+  get readsPrompt(): boolean {
+    return this.#promptLogprobs !== undefined;
+  }
+
+  /** Since it was made. */
+  get elapsedMs(): number {
+    return this.#clock.monotonicMs() - this.#startMs;
   }
 
   /** Which logits it needs of these tokens. All of a prompt's are needed where their log probabilities are: it cannot come from a cache. */
@@ -58,7 +81,7 @@ export class Generation {
 
   /** Its first tokens are about to run. @param cachedPromptTokens - those of the prompt that need not */
   begin(cachedPromptTokens = 0): void {
-    this.#queueMs = this.#elapsedMs();
+    this.#queueMs = this.elapsedMs;
     this.#cachedPromptTokens = cachedPromptTokens;
   }
 
@@ -73,7 +96,10 @@ export class Generation {
     const row = (index: number): Float32Array => logits.subarray(index * V, (index + 1) * V);
     const { prompt, promptLogprobs = 0 } = this.#request;
     for (let index = 0; index < numTokens && start + index + 1 < prompt.length; index++) {
-      this.#promptLogprobs?.push(this.#logprobs(row(index), at(prompt, start + index + 1), promptLogprobs));
+      const position = start + index + 1;
+      // By position: a prompt that lost its place in the cache runs again.
+      if (this.#promptLogprobs !== undefined)
+        this.#promptLogprobs[position] = this.#logprobs(row(index), at(prompt, position), promptLogprobs);
       if (index % rowsAtATime === rowsAtATime - 1) await yieldToEventLoop();
     }
     return row(numTokens - 1);
@@ -88,7 +114,7 @@ export class Generation {
    */
   accept(logits: Float32Array): readonly GenerationEvent[] {
     const id = this.#sampler.choose(logits);
-    this.#firstTokenMs ??= this.#elapsedMs();
+    this.#firstTokenMs ??= this.elapsedMs;
     return [...this.#promptEvent(), ...this.#extend(id, logits)];
   }
 
@@ -150,17 +176,13 @@ export class Generation {
     return this.#tokenizer.decode([id], { skipSpecialTokens: false });
   }
 
-  #elapsedMs(): number {
-    return this.#clock.monotonicMs() - this.#startMs;
-  }
-
   #usage(): Usage {
     return {
       promptTokens: this.promptTokens,
       generatedTokens: this.#numGenerated,
       ...(this.#queueMs === undefined ? {} : { queueMs: this.#queueMs }),
       ...(this.#firstTokenMs === undefined ? {} : { firstTokenMs: this.#firstTokenMs }),
-      totalMs: this.#elapsedMs(),
+      totalMs: this.elapsedMs,
       cachedPromptTokens: this.#cachedPromptTokens,
       draftedTokens: 0,
       acceptedTokens: 0,

@@ -1,10 +1,10 @@
-// Where the keys and values of sequences lie: a cache of its own for each prompt, one batch for those that are being decoded.
+// Where the keys and values of sequences lie: rows of one batch, in place from the first token of a prompt to the last of an answer.
 import { at, invariant } from '#base';
 import type { DeviceBuffer, Engine, Program } from '#engine';
 import { type Graph, GraphBuilder } from '#graph';
 import { type CacheTensor, cacheTensors, type ModelConfig } from '#models';
-import { int64, type Shape, sameShape } from '#tensor';
-import type { SequenceId } from './scheduler.ts';
+import { type HostTensor, int64, type Shape, sameShape, sizeOf } from '#tensor';
+import { type Arrangement, blockTokens, type RowCopy } from './cache-grid.ts';
 
 /** The cache buffers of a step, by input name and by output name: the same buffers, so that the cache grows in place. */
 export interface CacheBinding {
@@ -12,137 +12,122 @@ export interface CacheBinding {
   readonly outputs: Readonly<Record<string, DeviceBuffer>>;
 }
 
-/** The sequences whose caches lie in the rows of a batch; undefined where a sequence has left. */
-export type BatchRows = readonly (SequenceId | undefined)[];
-
 /** One buffer [B, G, S, K] a layer for keys and one for values. */
 type CacheSet = readonly DeviceBuffer[];
 
-const names = { past: 'past', rows: 'rows', added: 'added', result: 'result' } as const;
+const names = { past: 'past', rows: 'rows', kept: 'kept', added: 'added', result: 'result' } as const;
+
+/** Bytes of one block of one sequence, in all layers. */
+export function blockBytes(config: ModelConfig): number {
+  return cacheTensors({ config }, 1, blockTokens).reduce((sum, { shape }) => sum + 4 * sizeOf(shape), 0);
+}
 
 /**
- * Caches with room for S positions.
+ * The memory behind a `CacheGrid`: B rows with room for S positions.
  *
- * A prompt runs in a cache of one row. The first to be decoded brings its cache as the batch; others are appended, which copies the batch
- * once. Rows of sequences that left stay until others come or until half of the rows are such; then the batch is packed, by a copy again.
- *
- * Invariant: a sequence is in a cache of its own or in one row of the batch, never in both. A change that fails leaves all caches as they were.
+ * Neighbouring rows are one piece of memory, so a prompt runs in its row and a batch in its rows without a copy. Another arrangement copies what
+ * lies in the rows once, one tensor after the other, so that at most one of them is there twice.
  */
 export class KeyValueCaches {
-  /** S */
-  readonly room: number;
   readonly #engine: Engine;
   readonly #tensors: readonly CacheTensor[];
-  readonly #own = new Map<SequenceId, CacheSet>();
-  #batch: CacheSet = [];
-  #rows: (SequenceId | undefined)[] = [];
-  #selectProgram: Promise<Program> | undefined;
-  #appendProgram: Promise<Program> | undefined;
+  #set: CacheSet = [];
+  #numRows = 0;
+  #room = 0;
+  /** Neighbouring rows as tensors of their own, by first row and number. */
+  readonly #views = new Map<string, { readonly set: CacheSet; readonly binding: CacheBinding }>();
+  #moveProgram: Promise<Program> | undefined;
+  #copyProgram: Promise<Program> | undefined;
 
-  constructor(engine: Engine, config: ModelConfig, room: number) {
+  constructor(engine: Engine, config: ModelConfig) {
     this.#engine = engine;
-    this.room = room;
-    this.#tensors = cacheTensors({ config }, 1, room);
+    this.#tensors = cacheTensors({ config }, 1, blockTokens);
   }
 
   /** Bytes of device memory. */
   get sizeBytes(): number {
-    const sets = [...this.#own.values(), this.#batch];
-    return sets.flat().reduce((total, buffer) => total + buffer.sizeBytes, 0);
+    return this.#set.reduce((total, buffer) => total + buffer.sizeBytes, 0);
   }
 
-  get rows(): BatchRows {
-    return this.#rows;
+  /** S */
+  get room(): number {
+    return this.#room;
   }
 
-  /** An empty cache of one row. @throws AppError `out_of_memory` */
-  create(id: SequenceId): void {
-    invariant(!this.#own.has(id) && !this.#rows.includes(id), `sequence ${id} has a cache already`);
+  /** Gives the rows other sizes and places. After a failure nothing is left. @throws AppError `out_of_memory` | `engine_failure` */
+  async arrange({ rows, columns, from }: Arrangement): Promise<void> {
+    const room = columns * blockTokens;
+    this.#forgetViews();
+    const isEmpty = this.#numRows === 0 || from.every((row) => row === undefined);
+    if (isEmpty) this.clear();
+    try {
+      this.#set = isEmpty ? this.#allocated(rows, room) : await this.#moved(from, room);
+    } catch (thrown) {
+      this.clear();
+      throw thrown;
+    }
+    this.#numRows = rows;
+    this.#room = room;
+  }
+
+  /** Neighbouring rows. They stay valid until the next arrangement. */
+  view(first: number, count: number): CacheBinding {
+    return this.#view(first, count).binding;
+  }
+
+  /** @throws AppError `engine_failure` */
+  async copy({ from, to }: RowCopy): Promise<void> {
+    this.#copyProgram ??= this.#engine.compile(copyGraph(this.#tensors), { name: 'cache copy' });
+    const program = await this.#copyProgram;
+    const [source, target] = [this.#view(from, 1).set, this.#view(to, 1).set];
+    const named = (set: CacheSet, name: string): Record<string, DeviceBuffer> =>
+      Object.fromEntries(set.map((buffer, index) => [`${name}.${index}`, buffer]));
+    await program.run(named(source, names.past), { outputs: named(target, names.result) });
+  }
+
+  /** Frees all rows. */
+  clear(): void {
+    this.#forgetViews();
+    releaseAll(this.#set);
+    this.#set = [];
+    this.#numRows = 0;
+    this.#room = 0;
+  }
+
+  /** No step may be under way. */
+  async dispose(): Promise<void> {
+    this.clear();
+    for (const program of await Promise.all([this.#moveProgram, this.#copyProgram])) await program?.release();
+  }
+
+  #allocated(rows: number, room: number): CacheSet {
     const made: DeviceBuffer[] = [];
     try {
-      for (const { shape } of this.#tensors) made.push(this.#engine.allocate({ dtype: 'float32', shape }));
+      for (const { shape } of this.#tensors) made.push(this.#engine.allocate({ dtype: 'float32', shape: sized(shape, rows, room) }));
+      return made;
     } catch (thrown) {
       releaseAll(made);
       throw thrown;
     }
-    this.#own.set(id, made);
   }
 
-  /** The buffers of a sequence that is not in the batch. */
-  own(id: SequenceId): CacheBinding {
-    const set = this.#own.get(id);
-    invariant(set !== undefined, `sequence ${id} has no cache of its own`);
-    return this.#binding(set);
-  }
-
-  /** Brings a sequence into the batch, if it is not there. @throws AppError `out_of_memory` | `engine_failure` */
-  async join(id: SequenceId): Promise<void> {
-    if (this.#rows.includes(id)) return;
-    if (this.#numLeft > 0) await this.#pack();
-    await this.#append(id);
-  }
-
-  /** The buffers of the batch, whose rows are `rows`. @throws AppError `out_of_memory` | `engine_failure` */
-  async batch(): Promise<CacheBinding> {
-    if (this.#numLeft * 2 >= this.#rows.length) await this.#pack();
-    return this.#binding(this.#batch);
-  }
-
-  /** Forgets a sequence. Its memory is free at once if it has a cache of its own or was the last of the batch. Unknown ids are ignored. */
-  release(id: SequenceId): void {
-    releaseAll(this.#own.get(id) ?? []);
-    this.#own.delete(id);
-    const row = this.#rows.indexOf(id);
-    if (row >= 0) this.#rows[row] = undefined;
-    if (this.#rows.every((other) => other === undefined)) this.#replaceBatch([], []);
-  }
-
-  /** Frees all caches and the programs that move them. */
-  async dispose(): Promise<void> {
-    for (const set of this.#own.values()) releaseAll(set);
-    this.#own.clear();
-    this.#replaceBatch([], []);
-    const programs = await Promise.all([this.#selectProgram, this.#appendProgram]);
-    for (const program of programs) await program?.release();
-  }
-
-  get #numLeft(): number {
-    return this.#rows.filter((id) => id === undefined).length;
-  }
-
-  async #pack(): Promise<void> {
-    const kept = [...this.#rows.entries()].filter(([, id]) => id !== undefined).map(([row]) => row);
-    if (kept.length === 0) return this.#replaceBatch([], []);
-    this.#selectProgram ??= this.#engine.compile(selectGraph(this.#tensors), { name: 'cache rows' });
-    const program = await this.#selectProgram;
-    const rows = int64([kept.length], kept);
-    const packed = await this.#mapBatch((past) => program.run({ [names.past]: past, [names.rows]: rows }));
-    const ids = kept.map((row) => this.#rows[row]);
-    this.#replaceBatch(packed, ids);
-  }
-
-  async #append(id: SequenceId): Promise<void> {
-    const own = this.#own.get(id);
-    invariant(own !== undefined, `sequence ${id} joins without a cache`);
-    let joined = own;
-    if (this.#rows.length > 0) {
-      this.#appendProgram ??= this.#engine.compile(appendGraph(this.#tensors), { name: 'cache append' });
-      const program = await this.#appendProgram;
-      joined = await this.#mapBatch((past, index) => program.run({ [names.past]: past, [names.added]: at(own, index) }));
-      releaseAll(own);
-    }
-    this.#own.delete(id);
-    this.#replaceBatch(joined, [...this.#rows, id]);
-  }
-
-  /** New buffers from those of the batch; all or none. */
-  async #mapBatch(make: (past: DeviceBuffer, index: number) => Promise<Record<string, DeviceBuffer>>): Promise<CacheSet> {
+  async #moved(from: Arrangement['from'], room: number): Promise<CacheSet> {
+    this.#moveProgram ??= this.#engine.compile(moveGraph(this.#tensors), { name: 'cache rows' });
+    const program = await this.#moveProgram;
+    const kept = Math.min(this.#room, room);
+    const rows = int64(
+      [from.length],
+      // What lies in a row that begins empty does not matter.
+      from.map((row) => row ?? 0),
+    );
+    const given = { [names.rows]: rows, [names.kept]: lengthOf(kept), [names.added]: lengthOf(room - kept) };
     const made: DeviceBuffer[] = [];
     try {
-      for (const [index, past] of this.#batch.entries()) {
-        const { [names.result]: result } = await make(past, index);
+      for (const past of this.#set) {
+        const { [names.result]: result } = await program.run({ [names.past]: past, ...given });
         invariant(result !== undefined, 'a program that moves caches made no result');
         made.push(result);
+        past.release();
       }
       return made;
     } catch (thrown) {
@@ -151,18 +136,28 @@ export class KeyValueCaches {
     }
   }
 
-  #replaceBatch(batch: CacheSet, rows: (SequenceId | undefined)[]): void {
-    releaseAll(this.#batch.filter((buffer) => !batch.includes(buffer)));
-    this.#batch = batch;
-    this.#rows = rows;
-  }
-
-  #binding(set: CacheSet): CacheBinding {
+  #view(first: number, count: number): { readonly set: CacheSet; readonly binding: CacheBinding } {
+    invariant(first >= 0 && first + count <= this.#numRows, `rows ${first}+${count} of ${this.#numRows}`);
+    const key = `${first}+${count}`;
+    const known = this.#views.get(key);
+    if (known !== undefined) return known;
+    const set = this.#set.map((buffer, index) => {
+      const shape = sized(at(this.#tensors, index).shape, 1, this.#room);
+      return buffer.part(first * sizeOf(shape), count * sizeOf(shape), [count, ...shape.slice(1)]);
+    });
     const bound = this.#tensors.map((tensor, index) => ({ tensor, buffer: at(set, index) }));
-    return {
+    const binding = {
       inputs: Object.fromEntries(bound.map(({ tensor, buffer }) => [tensor.input, buffer])),
       outputs: Object.fromEntries(bound.map(({ tensor, buffer }) => [tensor.output, buffer])),
     };
+    const view = { set, binding };
+    this.#views.set(key, view);
+    return view;
+  }
+
+  #forgetViews(): void {
+    for (const { set } of this.#views.values()) releaseAll(set);
+    this.#views.clear();
   }
 }
 
@@ -170,25 +165,35 @@ function releaseAll(buffers: readonly DeviceBuffer[]): void {
   for (const buffer of buffers) buffer.release();
 }
 
+/** [1, G, S, K] with other rows and room. */
+function sized([, G = 0, , K = 0]: readonly number[], rows: number, room: number): readonly number[] {
+  return [rows, G, room, K];
+}
+
+/** A tensor whose length alone counts: it says what a symbol stands for. */
+function lengthOf(symbol: number): HostTensor {
+  return int64([symbol], new Array<number>(symbol).fill(0));
+}
+
 /** Layers may have caches of different shapes: one program moves them all. */
-function cacheShape(rows: Shape[number], tensors: readonly CacheTensor[]): Shape {
+function moveGraph(tensors: readonly CacheTensor[]): Graph {
+  const b = new GraphBuilder();
   const first = at(tensors, 0).shape;
   const isSame = tensors.every(({ shape }) => sameShape(shape, first));
-  return [rows, ...(isSame ? first.slice(1) : ['G', 'S', 'K'])];
+  const [, G = 0, , K = 0] = first;
+  const shape: Shape = isSame ? ['B', G, 'S', K] : ['B', 'G', 'S', 'K'];
+  const chosen = b.gather(b.input(names.past, 'float32', shape), b.input(names.rows, 'int64', ['M'])); // [M, G, S, K]
+  b.input(names.kept, 'int64', ['C']);
+  b.input(names.added, 'int64', ['E']);
+  return b.graph({ [names.result]: b.pad(b.slice(chosen, 2, 0, 'C'), 2, 0, 'E') }); // [M, G, C+E, K]
 }
 
-function pastInput(b: GraphBuilder, tensors: readonly CacheTensor[]): ReturnType<GraphBuilder['input']> {
-  return b.input(names.past, 'float32', cacheShape('B', tensors));
-}
-
-/** [B, G, S, K], rows int64 [M] -> [M, G, S, K] */
-function selectGraph(tensors: readonly CacheTensor[]): Graph {
+/** A row of every tensor into another row. */
+function copyGraph(tensors: readonly CacheTensor[]): Graph {
   const b = new GraphBuilder();
-  return b.graph({ [names.result]: b.gather(pastInput(b, tensors), b.input(names.rows, 'int64', ['M'])) });
-}
-
-/** [B, G, S, K], [1, G, S, K] -> [B+1, G, S, K] */
-function appendGraph(tensors: readonly CacheTensor[]): Graph {
-  const b = new GraphBuilder();
-  return b.graph({ [names.result]: b.concat([pastInput(b, tensors), b.input(names.added, 'float32', cacheShape(1, tensors))], 0) });
+  const results = tensors.map(({ shape: [, G = 0, , K = 0] }, index) => {
+    const past = b.input(`${names.past}.${index}`, 'float32', [1, G, 'S', K]);
+    return [`${names.result}.${index}`, past] as const;
+  });
+  return b.graph(Object.fromEntries(results));
 }

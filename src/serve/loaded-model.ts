@@ -3,11 +3,14 @@ import { AppError, type Clock, systemClock } from '#base';
 import type { DeviceBuffer, Engine } from '#engine';
 import type { Model, ModelConfig } from '#models';
 import type { Tokenizer } from '#text';
-import { Batcher } from './batcher.ts';
-import type { ComputeMode } from './compute-forms.ts';
+import { Batcher, type BatcherOptions } from './batcher.ts';
+import { blocksOf, blockTokens } from './cache-grid.ts';
 import { checkRequest } from './check-request.ts';
+import type { ComputeMode } from './compute-forms.ts';
 import { continuations } from './continuations.ts';
+import { deviceTurns } from './device-turns.ts';
 import { Generation } from './generation.ts';
+import { blockBytes } from './key-value-caches.ts';
 import { ModelRunner } from './model-runner.ts';
 import type { GenerationEvent, GenerationRequest } from './request.ts';
 import type { SchedulerGauges } from './scheduler.ts';
@@ -16,12 +19,20 @@ export interface LoadOptions {
   readonly tokenizer: Tokenizer;
   /** For messages. @default 'model' */
   readonly name?: string;
-  /** Sequences that are decoded at the same time; more requests wait. @default 8 */
+  /** Sequences that are decoded at the same time; more requests wait. @default 32 */
   readonly slots?: number;
   /** Positions that a prompt and its answer share; cut to those of the model. @default 2048 */
   readonly contextTokens?: number;
-  /** Longest piece of a prompt that runs while others wait. @default 512 */
+  /** Most tokens of prompts that run in one step, beside those who are decoded. @default 256 */
   readonly prefillTokens?: number;
+  /** Memory for keys and values; requests wait for it as they wait for slots. @default what `slots` whole contexts need */
+  readonly cacheBytes?: number;
+  /** Most requests that wait; more are refused. @default 1024 */
+  readonly maxWaiting?: number;
+  /** How long a request waits for a slot unless it says so itself, milliseconds. @default 60,000 */
+  readonly queueTimeoutMs?: number;
+  /** How long the cache is kept when nobody is served, for those who begin like one before, milliseconds. @default 60,000 */
+  readonly keepCacheMs?: number;
   /**
    * The model's parameters where they are on the device already (`borrowModel`), for a model that others use too; they stay the
    * caller's. Absent: the parameters are packed for the fastest kernels, which is faster and costs memory of their own.
@@ -40,7 +51,7 @@ export interface LoadedModelMemory extends SchedulerGauges {
   readonly cacheBytes: number;
 }
 
-const defaults = { slots: 8, prefillTokens: 512 };
+const defaults = { slots: 32, prefillTokens: 256 };
 
 /** Positions that a prompt and its answer share where nobody says otherwise, unless the model has fewer. */
 export const defaultContextTokens = 2048;
@@ -73,7 +84,7 @@ export class LoadedModel {
    * @throws AppError `tokenizer_mismatch` | `invalid_argument` | `engine_failure` | `out_of_memory`
    */
   static async load(engine: Engine, model: Model, options: LoadOptions): Promise<LoadedModel> {
-    const { tokenizer, name = 'model', slots = defaults.slots, prefillTokens = defaults.prefillTokens, weights } = options;
+    const { tokenizer, name = 'model', weights } = options;
     const wanted = options.contextTokens ?? defaultContextTokens;
     if (!Number.isInteger(wanted) || wanted < 2)
       throw new AppError('invalid_argument', `contextTokens: must be a whole number of at least 2, got ${wanted}.`, {
@@ -93,7 +104,13 @@ export class LoadedModel {
       ...(weights === undefined ? {} : { weights }),
     });
     try {
-      return new LoadedModel(model, options, contextTokens, runner, new Batcher(runner, { slots, prefillTokens }));
+      return new LoadedModel(
+        model,
+        options,
+        contextTokens,
+        runner,
+        new Batcher(runner, batcherOptions(engine, model, options, contextTokens)),
+      );
     } catch (thrown) {
       await runner.dispose();
       throw thrown;
@@ -103,11 +120,12 @@ export class LoadedModel {
   /**
    * Continues a prompt. The request is checked and takes its place at the call; any number of calls run side by side.
    *
-   * The events are one for each token, then `finished`; those of several continuations come as they are made. Aborting the signal (a deadline is `AbortSignal.timeout`) ends with reason `cancelled`;
-   * leaving the loop does so unheard. Either frees the slot at once.
+   * The events are one for each token, then `finished`; those of several continuations come as they are made. Aborting the signal (a
+   * deadline is `AbortSignal.timeout`) ends with reason `cancelled`; leaving the loop does so unheard. Either frees the slot at once.
+   * A reader that lets events wait makes its generation pause.
    *
-   * @throws AppError at the call: `invalid_argument` | `context_too_long` | `unavailable`; while iterating: `unavailable` (unloaded) |
-   * `bad_weights` | `out_of_memory` | `engine_failure`
+   * @throws AppError at the call: `invalid_argument` | `context_too_long` | `insufficient_memory` | `overloaded` | `unavailable`; while
+   * iterating: `overloaded` (waited too long) | `unavailable` (unloaded) | `bad_weights` | `out_of_memory` | `engine_failure`
    */
   generate(request: GenerationRequest, signal?: AbortSignal): AsyncIterableIterator<GenerationEvent> {
     const checked = checkRequest(request, this.config, this.tokenizer, this.contextTokens);
@@ -133,4 +151,35 @@ export class LoadedModel {
     await this.#batcher.close(new AppError('unavailable', `model "${this.name}": is being unloaded. Load it again.`));
     await this.#runner.dispose();
   }
+}
+
+function batcherOptions(engine: Engine, { config }: Model, options: LoadOptions, contextTokens: number): BatcherOptions {
+  const {
+    slots = defaults.slots,
+    prefillTokens = defaults.prefillTokens,
+    cacheBytes,
+    maxWaiting,
+    queueTimeoutMs,
+    keepCacheMs,
+    name,
+    clock,
+  } = options;
+  // What whole contexts need is there to be used; less makes requests wait.
+  const blocks = Math.min(slots * blocksOf(contextTokens), Math.floor((cacheBytes ?? Number.POSITIVE_INFINITY) / blockBytes(config)));
+  if (cacheBytes !== undefined && cacheBytes < blockBytes(config))
+    throw new AppError(
+      'insufficient_memory',
+      `cacheBytes: ${cacheBytes} hold not even ${blockTokens} tokens. Allow ${blockBytes(config)} at least.`,
+    );
+  return {
+    slots,
+    prefillTokens,
+    blocks,
+    turns: deviceTurns(engine),
+    ...(maxWaiting === undefined ? {} : { maxWaiting }),
+    ...(queueTimeoutMs === undefined ? {} : { queueTimeoutMs }),
+    ...(keepCacheMs === undefined ? {} : { keepCacheMs }),
+    ...(name === undefined ? {} : { name }),
+    ...(clock === undefined ? {} : { clock }),
+  };
 }

@@ -1,132 +1,107 @@
-// Runs steps of one model on a device: one program for prompts, pieces of prompts and decoding, and the caches it extends.
+// Runs steps of one model on a device: one program for prompts, pieces of prompts and decoding, and the cache it extends.
 import { AppError, at, invariant } from '#base';
 import type { Engine } from '#engine';
 import { graphNames, type Model } from '#models';
 import { int32, int64 } from '#tensor';
-import type { StepExecutor, StepShare } from './batcher.ts';
+import type { Deliver, Step, StepExecutor, StepShare } from './batcher.ts';
+import type { Arrangement } from './cache-grid.ts';
 import { type ComputeFormOptions, compileForms } from './compute-forms.ts';
 import { type CacheBinding, KeyValueCaches } from './key-value-caches.ts';
-import type { SequenceId } from './scheduler.ts';
 import type { StepPrograms } from './step-programs.ts';
 
-type StepResults = ReadonlyMap<SequenceId, Float32Array | AppError>;
-
 /** One row of a batch: the tokens that it runs and where they stand. */
-interface Row {
-  readonly tokens: readonly number[];
-  /** Position of the first of them. */
-  readonly start: number;
-}
+type Row = Pick<StepShare, 'tokens' | 'start'>;
 
 /**
  * The executor of a batcher. Weights are on the device once: the same programs, with symbols for batch and length, do every kind of step.
  *
- * Shares of one token run as one batch; a share of more runs alone.
+ * Shares of one token run as one batch, from the first row to the last that has one; after it each share of more runs alone, because attention
+ * kernels take several tokens behind a past for one row only. What the batch made is handed over while the next run is under way.
  */
 export class ModelRunner implements StepExecutor {
   /** Bytes of the weights, as graphs use them. */
   readonly weightBytes: number;
   readonly #programs: StepPrograms;
   readonly #vocabularySize: number;
-  readonly #contextTokens: number;
   readonly #caches: KeyValueCaches;
-  /** Tokens of each sequence that are in its cache. */
-  readonly #lengths = new Map<SequenceId, number>();
-  readonly #leaving = new Set<SequenceId>();
   #isRunning = false;
 
   private constructor(programs: StepPrograms, caches: KeyValueCaches, model: Pick<Model, 'config'>) {
     this.#programs = programs;
     this.weightBytes = programs.weightBytes;
     this.#caches = caches;
-    this.#contextTokens = caches.room;
     this.#vocabularySize = model.config.vocabularySize;
   }
 
   /** Does not keep `model` itself: its tensors are free when nobody else holds them. @throws AppError `engine_failure` | `out_of_memory` */
   static async create(engine: Engine, model: Model, options: ComputeFormOptions): Promise<ModelRunner> {
     const programs = await compileForms(engine, model, options);
-    return new ModelRunner(programs, new KeyValueCaches(engine, model.config, options.contextTokens), model);
+    return new ModelRunner(programs, new KeyValueCaches(engine, model.config), model);
   }
 
-  /** Bytes of all key-value caches. */
+  /** Bytes of the key-value cache. */
   get cacheBytes(): number {
     return this.#caches.sizeBytes;
   }
 
-  async run(shares: readonly StepShare[], signal?: AbortSignal): Promise<StepResults> {
+  arrange(arrangement: Arrangement): Promise<void> {
+    invariant(!this.#isRunning, 'the cache changes its size during a step');
+    return this.#caches.arrange(arrangement);
+  }
+
+  clear(): void {
+    invariant(!this.#isRunning, 'the cache is given back during a step');
+    this.#caches.clear();
+  }
+
+  async run({ copies, lengths, shares }: Step, deliver: Deliver, signal?: AbortSignal): Promise<void> {
     invariant(!this.#isRunning, 'two steps of one model overlap');
     this.#isRunning = true;
     try {
-      const [only] = shares;
-      const isPrompt = only !== undefined && only.tokens.length > 1;
-      invariant(!isPrompt || shares.length === 1, 'a share of several tokens runs alone');
-      return isPrompt ? await this.#runAlone(only, signal) : await this.#runBatch(shares, signal);
+      for (const copy of copies) await this.#caches.copy(copy);
+      const singles = shares.filter(({ tokens }) => tokens.length === 1);
+      const others = shares.filter(({ tokens }) => tokens.length > 1);
+      let handOver = singles.length === 0 ? undefined : await settled(this.#runBatch(singles, lengths, signal), singles, deliver);
+      for (const share of others) {
+        const running = settled(this.#runAlone(share, signal), [share], deliver);
+        handOver?.();
+        handOver = await running;
+      }
+      handOver?.();
     } finally {
       this.#isRunning = false;
-      for (const id of this.#leaving) this.release(id);
-      this.#leaving.clear();
     }
   }
 
-  release(id: SequenceId): void {
-    if (this.#isRunning) {
-      this.#leaving.add(id);
-      return;
-    }
-    this.#lengths.delete(id);
-    this.#caches.release(id);
-  }
-
-  /** Frees the program and the caches; weights that were handed in stay. No step may be under way. */
+  /** Frees the program and the cache; weights that were handed in stay. No step may be under way. */
   async dispose(): Promise<void> {
-    this.#lengths.clear();
     await this.#caches.dispose();
     await this.#programs.release();
   }
 
-  #admit(id: SequenceId): void {
-    if (this.#lengths.has(id)) return;
-    this.#caches.create(id);
-    this.#lengths.set(id, 0);
+  async #runAlone(share: StepShare, signal: AbortSignal | undefined): Promise<readonly (Float32Array | undefined)[]> {
+    return [await this.#runRows([share], this.#caches.view(share.row, 1), wantedRows(share), signal)];
   }
 
-  async #runAlone(share: StepShare, signal: AbortSignal | undefined): Promise<StepResults> {
-    this.#admit(share.id);
-    const logits = await this.#runRows([this.#row(share)], this.#caches.own(share.id), wantedRows(share), signal);
-    this.#extend(share);
-    return new Map(logits === undefined ? [] : [[share.id, logits]]);
-  }
-
-  async #runBatch(shares: readonly StepShare[], signal: AbortSignal | undefined): Promise<StepResults> {
-    const results = new Map<SequenceId, Float32Array | AppError>();
-    for (const { id } of shares) {
-      try {
-        this.#admit(id);
-        await this.#caches.join(id);
-      } catch (thrown) {
-        // Who finds no room fails alone.
-        results.set(id, AppError.from(thrown));
-      }
-    }
-    const shareById = new Map(shares.filter(({ id }) => !results.has(id)).map((share) => [share.id, share]));
-    if (shareById.size === 0) return results;
-    const cache = await this.#caches.batch();
-    const { rows } = this.#caches;
-    const batch = rows.map((id) => {
-      const share = id === undefined ? undefined : shareById.get(id);
-      // A row that has nothing to run writes where its next token will: nothing that counts is lost.
-      return share === undefined ? { tokens: [0], start: id === undefined ? 0 : this.#length(id) } : this.#row(share);
-    });
-    const isWanted = shares.some(({ wantsLogits }) => wantsLogits !== 'none');
-    const logits = await this.#runRows(batch, cache, isWanted ? [...rows.keys()] : [], signal);
+  /** Returns the logits of each share, in order. */
+  async #runBatch(
+    shares: readonly StepShare[],
+    lengths: readonly number[],
+    signal: AbortSignal | undefined,
+  ): Promise<readonly (Float32Array | undefined)[]> {
+    const first = Math.min(...shares.map(({ row }) => row));
+    const count = Math.max(...shares.map(({ row }) => row)) + 1 - first;
+    // A row that has nothing to run writes where its next token will: nothing that counts is lost.
+    const rows: Row[] = Array.from({ length: count }, (_, index) => ({ tokens: idleTokens, start: at(lengths, first + index) }));
+    for (const share of shares) rows[share.row - first] = share;
+    const wanted = shares.filter(({ wantsLogits }) => wantsLogits !== 'none');
+    const logitRows = wanted.map(({ row }) => row - first);
+    const logits = await this.#runRows(rows, this.#caches.view(first, count), logitRows, signal);
     const V = this.#vocabularySize;
-    for (const share of shareById.values()) {
-      this.#extend(share);
-      const row = rows.indexOf(share.id);
-      if (logits !== undefined && share.wantsLogits !== 'none') results.set(share.id, logits.subarray(row * V, (row + 1) * V));
-    }
-    return results;
+    return shares.map((share) => {
+      const place = wanted.indexOf(share);
+      return place < 0 ? undefined : logits?.subarray(place * V, (place + 1) * V);
+    });
   }
 
   /** Rows of one length T. Returns the logits after the tokens `logitRows` of [B*T], [M*V]; nothing where there are none. */
@@ -140,7 +115,7 @@ export class ModelRunner implements StepExecutor {
     const lengths = rows.map(({ start, tokens }) => start + tokens.length);
     const totalLength = Math.max(...lengths);
     // The kernel would write behind the cache.
-    invariant(totalLength <= this.#contextTokens, `${totalLength} tokens do not fit a cache of ${this.#contextTokens}`);
+    invariant(totalLength <= this.#caches.room, `${totalLength} tokens do not fit a cache of ${this.#caches.room}`);
     const inputs = {
       [graphNames.tokens]: int64(
         [B, T],
@@ -168,26 +143,24 @@ export class ModelRunner implements StepExecutor {
       logits.release();
     }
   }
-
-  #row({ id, tokens, start = this.#length(id) }: StepShare): Row {
-    invariant(start <= this.#length(id), `sequence ${id} goes on at ${start}, behind its ${this.#length(id)} tokens`);
-    return { tokens, start };
-  }
-
-  #extend(share: StepShare): void {
-    const { start, tokens } = this.#row(share);
-    this.#lengths.set(share.id, start + tokens.length);
-  }
-
-  #length(id: SequenceId): number {
-    const length = this.#lengths.get(id);
-    invariant(length !== undefined, `sequence ${id} is not in the runner`);
-    return length;
-  }
 }
+
+const idleTokens = [0];
 
 /** Of a share that runs alone. */
 function wantedRows({ tokens, wantsLogits }: StepShare): number[] {
   if (wantsLogits === 'none') return [];
   return wantsLogits === 'all' ? [...tokens.keys()] : [tokens.length - 1];
+}
+
+/** Waits for a run, and answers what hands its results, or its error, to each of its shares. */
+async function settled(
+  run: Promise<readonly (Float32Array | undefined)[]>,
+  shares: readonly StepShare[],
+  deliver: Deliver,
+): Promise<() => void> {
+  const results = await run.catch((thrown: unknown) => AppError.from(thrown));
+  return () => {
+    for (const [index, { id }] of shares.entries()) deliver(id, results instanceof AppError ? results : results[index]);
+  };
 }

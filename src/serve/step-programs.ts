@@ -32,7 +32,7 @@ export interface StepPrograms {
 
 export interface StepProgramOptions {
   readonly name: string;
-  /** S: positions of every cache. */
+  /** All positions are below this. */
   readonly contextTokens: number;
   /** The model's parameters where they are on the device already; they stay the caller's. Absent: they are packed into the programs. */
   readonly weights?: Readonly<Record<string, DeviceBuffer>>;
@@ -43,7 +43,7 @@ export async function compileSteps(engine: Engine, model: Model, options: StepPr
   const { contextTokens } = options;
   const graphs: Readonly<Record<string, Graph>> = repeatsOneBlock(model)
     ? { ...buildHaltingGraphs(model, contextTokens) }
-    : { whole: buildDecodeGraph(model, { batch: 'B', length: 'T', room: contextTokens, logits: 'rows' }) };
+    : { whole: buildDecodeGraph(model, { batch: 'B', length: 'T', room: 'S', positionLimit: contextTokens, logits: 'rows' }) };
   const compiled = new Map<string, Bound>();
   const held = new Map<string, number>();
   try {

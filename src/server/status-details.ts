@@ -1,4 +1,4 @@
-// google.rpc.Status with ErrorInfo and BadRequest, read and written by hand: three small messages that need no package.
+// google.rpc.Status with ErrorInfo, BadRequest and RetryInfo, read and written by hand: small messages that need no package.
 
 /** What goes with a gRPC status in `grpc-status-details-bin`. */
 export interface StatusDetails {
@@ -10,11 +10,14 @@ export interface StatusDetails {
   readonly domain: string;
   readonly metadata: Readonly<Record<string, string>>;
   readonly fieldViolations: readonly { readonly field: string; readonly description: string }[];
+  /** How long to wait before trying again. */
+  readonly retryDelayMs?: number;
 }
 
 export const detailsKey = 'grpc-status-details-bin';
 
 const errorInfoType = 'type.googleapis.com/google.rpc.ErrorInfo';
+const retryInfoType = 'type.googleapis.com/google.rpc.RetryInfo';
 const badRequestType = 'type.googleapis.com/google.rpc.BadRequest';
 
 /** Wire types of protobuf. */
@@ -22,7 +25,8 @@ const varintType = 0;
 const bytesType = 2;
 
 /** Status { code = 1, message = 2, details = 3: Any { type_url = 1, value = 2 } } */
-export function encodeStatusDetails({ status, message, reason, domain, metadata, fieldViolations }: StatusDetails): Buffer {
+export function encodeStatusDetails(given: StatusDetails): Buffer {
+  const { status, message, reason, domain, metadata, fieldViolations, retryDelayMs } = given;
   const entries = Object.entries(metadata).map(([key, value]) => field(3, Buffer.concat([text(1, key), text(2, value)])));
   const details = [any(errorInfoType, Buffer.concat([text(1, reason), text(2, domain), ...entries]))];
   if (fieldViolations.length > 0)
@@ -32,6 +36,7 @@ export function encodeStatusDetails({ status, message, reason, domain, metadata,
         Buffer.concat(fieldViolations.map((fault) => field(1, Buffer.concat([text(1, fault.field), text(2, fault.description)])))),
       ),
     );
+  if (retryDelayMs !== undefined) details.push(any(retryInfoType, field(1, duration(retryDelayMs))));
   return Buffer.concat([varint(1 << 3), varint(status), text(2, message), ...details.map((detail) => field(3, detail))]);
 }
 
@@ -46,6 +51,7 @@ export function decodeStatusDetails(bytes: Uint8Array): StatusDetails | undefine
     };
     const info = bodyOf(errorInfoType);
     const pairs = info.filter(({ number }) => number === 3).map(({ value }) => fields(asBytes(value)));
+    const retry = bodyOf(retryInfoType).find(({ number }) => number === 1);
     const faults = bodyOf(badRequestType).map(({ value }) => fields(asBytes(value)));
     return {
       status: Number(status.find(({ number }) => number === 1)?.value ?? 0),
@@ -54,6 +60,7 @@ export function decodeStatusDetails(bytes: Uint8Array): StatusDetails | undefine
       domain: textOf(info, 2),
       metadata: Object.fromEntries(pairs.map((pair) => [textOf(pair, 1), textOf(pair, 2)])),
       fieldViolations: faults.map((fault) => ({ field: textOf(fault, 1), description: textOf(fault, 2) })),
+      ...(retry === undefined ? {} : { retryDelayMs: milliseconds(fields(asBytes(retry.value))) }),
     };
   } catch {
     return undefined; // from another kind of server, or cut short: the plain status says enough
@@ -69,6 +76,18 @@ function varint(value: number): Buffer {
 
 function field(number: number, body: Buffer): Buffer {
   return Buffer.concat([varint(number * 8 + bytesType), varint(body.length), body]);
+}
+
+/** Duration { seconds = 1, nanos = 2 } */
+function duration(milliseconds: number): Buffer {
+  const whole = Math.round(milliseconds);
+  const [seconds, nanos] = [Math.floor(whole / 1000), (whole % 1000) * 1_000_000];
+  return Buffer.concat([varint(1 << 3), varint(seconds), varint(2 << 3), varint(nanos)]);
+}
+
+function milliseconds(parts: Fields): number {
+  const part = (number: number): number => Number(parts.find((one) => one.number === number)?.value ?? 0);
+  return part(1) * 1000 + part(2) / 1_000_000;
 }
 
 function text(number: number, value: string): Buffer {

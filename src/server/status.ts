@@ -38,10 +38,17 @@ export function toStatus(thrown: unknown): StatusObject & Error {
     reason: error.code,
     domain,
     metadata: Object.fromEntries(values),
+    ...retryAdvice(error),
     fieldViolations: typeof field === 'string' ? [{ field: shorten(field, longestValue), description: message }] : [],
   };
   metadata.set(detailsKey, encodeStatusDetails(details));
   return Object.assign(new Error(message), { code, details: message, metadata });
+}
+
+/** How long to wait, where the error says so. */
+function retryAdvice({ details }: AppError): { readonly retryDelayMs?: number } {
+  const retryAfterMs = details['retryAfterMs'];
+  return typeof retryAfterMs === 'number' ? { retryDelayMs: retryAfterMs } : {};
 }
 
 /** The error that a status from a server stands for. */

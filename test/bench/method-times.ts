@@ -6,24 +6,11 @@ import { join } from 'node:path';
 import { type OperationContext, Random } from '#base';
 import { compressModel, methods, parseRecipe, WindowCalibration } from '#compress';
 import { createOnnxEngine } from '#engine/onnx';
-import { denseParameter, type Gpt2Config, initializeModel, replaceParameters } from '#models';
+import { denseParameter, initializeModel, replaceParameters } from '#models';
 import { readSafetensors } from '#store';
 import { castTensor, int64 } from '#tensor';
 import { sharedFolder } from '#test/shared';
-
-const config: Gpt2Config = {
-  architecture: 'gpt2',
-  vocabularySize: 50257,
-  width: 768,
-  layers: 12,
-  heads: 12,
-  feedForwardWidth: 3072,
-  maxPositions: 1024,
-  tiedHead: true,
-  normEpsilon: 1e-5,
-  endTokens: [50256],
-  activation: 'geluTanh',
-};
+import { gpt2Small } from './gpt2-small.ts';
 
 const recipes: Readonly<Record<string, { readonly step: Record<string, unknown>; readonly barSeconds: number }>> = {
   kronecker: { step: { kronecker: { layout: 'tqcompressor' } }, barSeconds: 180 },
@@ -35,7 +22,7 @@ const recipes: Readonly<Record<string, { readonly step: Record<string, unknown>;
 const wanted = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(recipes);
 const engine = await createOnnxEngine({ device: 'cpu', threads: 2 });
 const random = new Random(7);
-let model = initializeModel(config, random);
+let model = initializeModel(gpt2Small, random);
 if (sharedFolder !== undefined) {
   const { tensors } = await readSafetensors(join(sharedFolder, 'models/gpt2-124m-partial/gpt2-124m-layers-0-5-11-attention.safetensors'));
   const real = [...tensors].flatMap(([name, tensor]) => {
@@ -51,7 +38,7 @@ const [sequences, length, batch] = [64, 512, 2];
 const windows = Array.from({ length: sequences / batch }, () =>
   int64(
     [batch, length],
-    Array.from({ length: batch * length }, () => random.integer(config.vocabularySize)),
+    Array.from({ length: batch * length }, () => random.integer(gpt2Small.vocabularySize)),
   ),
 );
 const calibration = new WindowCalibration(engine, async function* () {

@@ -1,21 +1,17 @@
 // Half of the demo model's block parameters: what each way of getting there costs in bits per byte. Writes results/quality.md.
 // Usage: tsx test/bench/quality.ts [steps] [text file …]; the fixtures' text when none is given.
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
-import { fileURLToPath } from 'node:url';
 import { type OperationContext, quietContext, Random } from '#base';
-import { compressModel, methods, parseRecipe, WindowCalibration } from '#compress';
+import { compressModel, methods, parseRecipe } from '#compress';
 import { distillModel, distillSettings } from '#distill';
-import { createOnnxEngine } from '#engine/onnx';
 import { evaluateModel } from '#evaluate';
 import { type Gpt2Config, initializeModel, type Model, type Parameter, parameterCounts, parameterSpecs, replaceParameters } from '#models';
-import { importHuggingFace } from '#store';
 import { castTensor } from '#tensor';
-import { openText, textFromStrings, tokenizeCorpus, tokenizerFromFiles, WindowSampler } from '#text';
 import { crossEntropyObjective, type TrainSettings, trainModel, trainSettings } from '#train';
+import { openWikiModel } from './wiki-model.ts';
 
-const fixture = (name: string): string => fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url));
-const [stepsText = '1000', ...textPaths] = process.argv.slice(2);
+const [stepsText = '1000', ...texts] = process.argv.slice(2);
 const steps = Number(stepsText);
 const training = {
   batchSize: 8,
@@ -26,22 +22,7 @@ const training = {
   steps,
 };
 
-const engine = await createOnnxEngine({ device: 'cpu', threads: 2 });
-const { model: teacher, tokenizerFiles } = await importHuggingFace(fixture('models/wiki-gpt2-7m'));
-const tokenizer = tokenizerFromFiles(tokenizerFiles);
-const corpus = await tokenizeCorpus(
-  await openText(textPaths.length > 0 ? textPaths : [fixture('text/distill.txt')]),
-  tokenizer,
-  quietContext,
-);
-const heldOutText = readFileSync(fixture('text/evaluate.txt'), 'utf8');
-const heldOut = await tokenizeCorpus(textFromStrings([heldOutText]), tokenizer, quietContext);
-
-/** The same 128 windows of 256 tokens for every method that looks at activations. */
-const calibration = new WindowCalibration(engine, async function* () {
-  const sampler = new WindowSampler(corpus.tokens, { batch: 8, window: 256, seed: 1 });
-  for (let drawn = 0; drawn < 16; drawn++) yield sampler.next().tokens;
-});
+const { engine, model: teacher, corpus, heldOut, calibration } = await openWikiModel(texts.length > 0 ? { texts } : {});
 
 async function halved(method: 'plain' | 'whitened', allocate: 'uniform' | 'loss'): Promise<Model> {
   const recipe = parseRecipe({ steps: [{ lowRank: { method, ratio: 0.5, allocate } }] }, methods);

@@ -6,21 +6,8 @@ import { quietContext, Random } from '#base';
 import { compressModel, methods, parseRecipe } from '#compress';
 import { createOnnxEngine } from '#engine/onnx';
 import { measureLatency } from '#evaluate';
-import { fastestForm, type Gpt2Config, initializeModel, type Model, parameterCounts } from '#models';
-
-const gpt2Small: Gpt2Config = {
-  architecture: 'gpt2',
-  vocabularySize: 50257,
-  width: 768,
-  layers: 12,
-  heads: 12,
-  feedForwardWidth: 3072,
-  maxPositions: 1024,
-  tiedHead: true,
-  normEpsilon: 1e-5,
-  endTokens: [],
-  activation: 'geluTanh',
-};
+import { fastestForm, initializeModel, type Model, parameterCounts } from '#models';
+import { gpt2Small } from './gpt2-small.ts';
 
 const magnitude = { importance: 'magnitude' };
 /** Bytes of the block matrices halved in each case but int8, which stores a quarter. */

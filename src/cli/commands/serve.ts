@@ -13,6 +13,7 @@ interface ServeOptions {
   readonly threads?: number;
   readonly compute: ComputeMode;
   readonly memoryLimit?: number;
+  readonly modelMemory?: number;
   readonly pauseMs: number;
   readonly graceMs: number;
   readonly json?: boolean;
@@ -35,13 +36,19 @@ export function addServeCommand(program: Command): void {
         .default('auto'),
     )
     .option('--memory-limit <MiB>', 'refuse compressions that would need more (default: what the machine has)', wholeNumber)
+    .option(
+      '--model-memory <MiB>',
+      'memory of loaded models together; those that nobody uses are unloaded for others (default: three quarters of what the process may hold)',
+      wholeNumber,
+    )
     .option('--pause-ms <ms>', 'on stopping, say NOT_SERVING this long before refusing calls', wholeNumber, 0)
     .option('--grace-ms <ms>', 'on stopping, let streams end for this long', wholeNumber, 10_000)
     .option('--json', 'log as JSON lines')
     .action(serve);
 }
 
-async function serve({ listen, store, device, threads, compute, memoryLimit, pauseMs, graceMs, json }: ServeOptions): Promise<void> {
+async function serve(options: ServeOptions): Promise<void> {
+  const { listen, store, device, threads, compute, memoryLimit, modelMemory, pauseMs, graceMs, json } = options;
   const output = new Output(json === true);
   // Before anything slow: a signal while models load must not be lost.
   let onSignal = (): void => process.exit(130);
@@ -60,6 +67,7 @@ async function serve({ listen, store, device, threads, compute, memoryLimit, pau
       ...(device === undefined ? {} : { device }),
       ...(threads === undefined ? {} : { threads }),
       ...(memoryLimit === undefined ? {} : { memoryLimitBytes: memoryLimit * 2 ** 20 }),
+      ...(modelMemory === undefined ? {} : { modelMemoryBytes: modelMemory * 2 ** 20 }),
     });
     output.result(
       { port: running.server.port, store },

@@ -120,15 +120,16 @@ export class OnnxBuffer implements DeviceBuffer {
     this.#counters.movedToDevice(this.sizeBytes);
   }
 
-  part(first: number, count: number): OnnxBuffer {
+  part(first: number, count: number, shape: readonly number[] = [count]): OnnxBuffer {
     this.#checkLive();
     const elementBytes = dtypeBytes[this.dtype];
     invariant(first >= 0 && count >= 0 && first + count <= sizeOf(this.shape), `part ${first}+${count} of ${printShape(this.shape)}`);
+    invariant(sizeOf(shape) === count, `a part of ${count} elements is no ${printShape(shape)}`);
     const pointer = this.#place.pointer + BigInt(first * elementBytes);
-    const place = { pointer, sizeBytes: count * elementBytes, dtype: this.dtype, shape: [count] };
+    const place = { pointer, sizeBytes: count * elementBytes, dtype: this.dtype, shape };
     this.retain();
     const holding = this.#holding.inside(this.#holding.handle(this.#memory, place), pointer, () => this.letGo());
-    return new OnnxBuffer({ dtype: this.dtype, shape: [count] }, place, this.#memory, this.#counters, holding, this.isBorrowed);
+    return new OnnxBuffer({ dtype: this.dtype, shape: [...shape] }, place, this.#memory, this.#counters, holding, this.isBorrowed);
   }
 
   release(): void {

@@ -123,10 +123,11 @@ class HostBuffer implements DeviceBuffer {
     rawBytes(this.contents).set(rawBytes(tensor));
   }
 
-  part(first: number, count: number): DeviceBuffer {
-    const { dtype, shape, data } = this.contents;
-    invariant(first >= 0 && count >= 0 && first + count <= sizeOf(shape), `part ${first}+${count} of ${printShape(shape)}`);
-    return this.#engine.hold(hostTensor(dtype, [count], data.subarray(first, first + count)), 0);
+  part(first: number, count: number, shape: readonly number[] = [count]): DeviceBuffer {
+    const { dtype, shape: whole, data } = this.contents;
+    invariant(first >= 0 && count >= 0 && first + count <= sizeOf(whole), `part ${first}+${count} of ${printShape(whole)}`);
+    invariant(sizeOf(shape) === count, `a part of ${count} elements is no ${printShape(shape)}`);
+    return this.#engine.hold(hostTensor(dtype, shape, data.subarray(first, first + count)), 0);
   }
 
   release(): void {

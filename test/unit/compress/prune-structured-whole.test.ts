@@ -9,9 +9,9 @@ import { defaultDistillation, distillModel, distillSettings } from '#distill';
 import { createOnnxEngine, writeOnnxModel } from '#engine/onnx';
 import { measureLatency } from '#evaluate';
 import { buildLogitsGraph, type Model, modelInputs, storedTensors } from '#models';
-import { ModelRunner } from '#serve';
 import { exportHuggingFace, importHuggingFace, LocalStore } from '#store';
 import { expectAllClose } from '#test/allclose';
+import { Sequences } from '#test/sequences';
 import { temporaryFolder } from '#test/temporary';
 import { rowOf, runGraph, tokenRows } from '../models/tiny-models.ts';
 import { tinyTokenizer } from '../store/models.ts';
@@ -88,7 +88,7 @@ describe.each(models)('%s', (name, model) => {
   });
 
   it('answers with caches what it answers without', async () => {
-    const runner = await ModelRunner.create(engine, model, { name: 'pruned', contextTokens: 12 });
+    const runner = await Sequences.create(engine, model, { name: 'pruned', contextTokens: 12 });
     const sequences = new Map([
       [1, [3, 1, 4, 1, 5, 9, 2, 6, 5, 3]],
       [2, [7, 7, 2, 38, 12, 4]],

@@ -8,11 +8,11 @@ import { compressModel, methods, parseRecipe, WindowCalibration } from '#compres
 import { distillModel, distillSettings } from '#distill';
 import { createOnnxEngine, writeOnnxModel } from '#engine/onnx';
 import { buildLogitsGraph, type Model, modelInputs, parameterCounts, storedTensors } from '#models';
-import { ModelRunner } from '#serve';
 import { exportHuggingFace, importHuggingFace, LocalStore } from '#store';
 import { int64, toNumbers } from '#tensor';
 import { expectAllClose } from '#test/allclose';
 import { fixtureModelFolder, fixtureTokenizer } from '#test/fixture-tokenizers';
+import { Sequences } from '#test/sequences';
 import { repositoryRoot } from '#test/shared';
 import { textFromStrings, tokenizeCorpus, WindowSampler } from '#text';
 import { temporaryFolder } from '../../support/temporary.ts';
@@ -116,8 +116,8 @@ describe.each(['wiki-gpt2-7m', 'stories260K'] as const)('%s', async (name) => {
     expectAllClose((await session.run({ tokens: ids }))['logits']!.data as Float32Array, logits, { ...tolerance, what: 'ONNX' });
     await session.release();
 
-    const runner = await ModelRunner.create(engine, model, { name: 'shared', contextTokens: 16 });
-    expect(runner.weightBytes).toBeLessThanOrEqual(4 * parameterCounts(model).stored);
+    const runner = await Sequences.create(engine, model, { name: 'shared', contextTokens: 16 });
+    expect(runner.runner.weightBytes).toBeLessThanOrEqual(4 * parameterCounts(model).stored);
     for (const [start, end] of [[0, 12], ...[12, 13, 14, 15].map((at) => [at, at + 1])] as [number, number][]) {
       const served = (await runner.run([{ id: 1, tokens: tokens.slice(start, end), wantsLogits: 'last' }])).get(1);
       if (served === undefined || served instanceof AppError) throw served ?? new Error('no logits');

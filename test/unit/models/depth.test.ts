@@ -23,9 +23,9 @@ import {
   untieHead,
   uploadModel,
 } from '#models';
-import { ModelRunner } from '#serve';
 import { float32, type HostTensor, hostTensor, sizeOf, toNumbers } from '#tensor';
 import { expectAllClose } from '#test/allclose';
+import { Sequences } from '#test/sequences';
 import { crossEntropyObjective } from '#train';
 import { buildGradientGraph } from '../../../src/train/gradient-graph.ts';
 import { largestDifference, randomTensor, runGraph, tinyGpt2, tinyLlama, tinyModel, tokenRows } from './tiny-models.ts';
@@ -73,7 +73,7 @@ afterAll(async () => {
 
 /** Logits after each of the tokens, fed one by one after a prompt of two. */
 async function withCache(model: Model, row: readonly number[]): Promise<number[][]> {
-  const runner = await ModelRunner.create(engine, model, { name: 'tiny', contextTokens: 12 });
+  const runner = await Sequences.create(engine, model, { name: 'tiny', contextTokens: 12 });
   const logits: number[][] = [];
   for (const next of [row.slice(0, 2), ...row.slice(2).map((token) => [token])]) {
     const result = (await runner.run([{ id: 1, tokens: next, wantsLogits: 'last' }])).get(1);
@@ -258,7 +258,7 @@ describe('serving a model that halts', () => {
     [-9, 6],
   ])('runs no block once everybody has halted: a bias of %i needs %i of 6', async (bias, blocks) => {
     const runs: string[] = [];
-    const runner = await ModelRunner.create(watched(runs), halts(bias), { name: 'tiny', contextTokens: 12 });
+    const runner = await Sequences.create(watched(runs), halts(bias), { name: 'tiny', contextTokens: 12 });
     await runner.run([{ id: 1, tokens: [3, 1, 4], wantsLogits: 'last' }]);
     await runner.run([{ id: 1, tokens: [1], wantsLogits: 'last' }]);
     await runner.dispose();
@@ -278,7 +278,7 @@ describe('serving a model that halts', () => {
       [9, 2, 6, 5],
     ];
     const decode = async (rows: readonly (readonly number[])[], weights?: Record<string, DeviceBuffer>): Promise<number[][]> => {
-      const runner = await ModelRunner.create(engine, model, {
+      const runner = await Sequences.create(engine, model, {
         name: 'tiny',
         contextTokens: 12,
         ...(weights === undefined ? {} : { weights }),

@@ -5,8 +5,9 @@ import { compressModel, methods, parseRecipe } from '#compress';
 import { createOnnxEngine } from '#engine/onnx';
 import { createReferenceEngine } from '#engine/reference';
 import { denseParameter, int8Form, type Model, materializeParameter, replaceParameters } from '#models';
-import { type ComputeMode, ModelRunner } from '#serve';
+import type { ComputeMode } from '#serve';
 import { float32 } from '#tensor';
+import { Sequences } from '#test/sequences';
 import { tinyGpt2, tinyLlama, tinyModel } from '../models/tiny-models.ts';
 
 const engine = await createOnnxEngine({ device: 'cpu' });
@@ -46,16 +47,16 @@ async function served(model: Model, compute: ComputeMode, secondIsFaster = true)
       return now;
     },
   };
-  const runner = await ModelRunner.create(engine, model, { name: 'tiny', contextTokens: 12, compute, leastElements: 1, clock });
+  const sequences = await Sequences.create(engine, model, { name: 'tiny', contextTokens: 12, compute, leastElements: 1, clock });
   const logitsOf = async (ids: readonly number[], tokens: readonly number[]): Promise<Float32Array> => {
-    const results = await runner.run(ids.map((id) => ({ id, tokens, wantsLogits: 'last' })));
+    const results = await sequences.run(ids.map((id) => ({ id, tokens, wantsLogits: 'last' })));
     const first = results.get(ids[0]!);
     if (first === undefined || first instanceof AppError) throw first ?? new Error('no logits');
     return first.slice();
   };
   const logits = [await logitsOf([1], [3, 1, 4]), await logitsOf([2], [2, 7]), await logitsOf([1, 2], [5])];
-  const { weightBytes } = runner;
-  await runner.dispose();
+  const { weightBytes } = sequences.runner;
+  await sequences.dispose();
   return { weightBytes, logits };
 }
 
@@ -64,7 +65,9 @@ function distance(made: Float32Array, wanted: Float32Array): number {
   const mean = (values: Float32Array): number => values.reduce((sum, value) => sum + value, 0) / values.length;
   const [madeMean, wantedMean] = [mean(made), mean(wanted)];
   const norm = (values: Float32Array): number => Math.sqrt(values.reduce((sum, value) => sum + value * value, 0));
-  return norm(made.map((value, index) => value - madeMean - (wanted[index]! - wantedMean))) / norm(wanted.map((value) => value - wantedMean));
+  return (
+    norm(made.map((value, index) => value - madeMean - (wanted[index]! - wantedMean))) / norm(wanted.map((value) => value - wantedMean))
+  );
 }
 
 function furthest(made: Served, wanted: Served): number {
@@ -113,8 +116,20 @@ it('serves 4 bits as they are stored where one range for all activations would l
     const [gains, numbers] = [materializeParameter(before, gain), materializeParameter(before, weight)];
     const columns = numbers.shape[1]!;
     return [
-      denseParameter(gain, float32(gains.shape, gains.data.map((value, channel) => (channel === 0 ? 1e4 * value : value)))),
-      denseParameter(weight, float32(numbers.shape, numbers.data.map((value, index) => (index < columns ? value / 1e4 : value)))),
+      denseParameter(
+        gain,
+        float32(
+          gains.shape,
+          gains.data.map((value, channel) => (channel === 0 ? 1e4 * value : value)),
+        ),
+      ),
+      denseParameter(
+        weight,
+        float32(
+          numbers.shape,
+          numbers.data.map((value, index) => (index < columns ? value / 1e4 : value)),
+        ),
+      ),
     ];
   });
   const model = await inBits(replaceParameters(before, changed), 4);

@@ -1,6 +1,6 @@
 // A tokenizer of single bytes, and a device that follows a rule: what generations are tested with.
 import type { AppError } from '#base';
-import type { SequenceId, StepExecutor, StepShare } from '#serve';
+import type { Arrangement, Deliver, SequenceId, Step, StepExecutor, StepShare } from '#serve';
 import type { Tokenizer } from '#text';
 
 const encoder = new TextEncoder();
@@ -36,34 +36,51 @@ function concatenated(rows: readonly Float32Array[]): Float32Array {
   return Float32Array.from(rows.flatMap((row) => [...row]));
 }
 
-/** Continues each sequence by a rule over all its tokens, and remembers every step. */
+/** Continues each sequence by a rule over all its tokens, remembers every step, and keeps the tokens of every row as a device keeps their keys. */
 export class FakeExecutor implements StepExecutor {
   readonly steps: (readonly StepShare[])[] = [];
-  readonly sequences = new Map<SequenceId, number[]>();
-  readonly released: SequenceId[] = [];
+  readonly sequences = new Map<SequenceId, readonly number[]>();
+  readonly arrangements: Arrangement[] = [];
   /** Called before a step ends, for tests that interfere. */
   onStep: (step: number, signal?: AbortSignal) => Promise<void> | void = () => {};
+  /** Called for each share; an error takes the place of its logits. */
+  onShare: (share: StepShare) => AppError | undefined = () => undefined;
+  /** Called before the cache changes its size. */
+  onArrange: (arrangement: Arrangement) => void = () => {};
+  isCleared = true;
+  #rows: number[][] = [];
   readonly #next: (tokens: readonly number[]) => number;
 
   constructor(next: (tokens: readonly number[]) => number) {
     this.#next = next;
   }
 
-  async run(shares: readonly StepShare[], signal?: AbortSignal): Promise<ReadonlyMap<SequenceId, Float32Array | AppError>> {
-    this.steps.push(shares);
-    await this.onStep(this.steps.length, signal);
-    const results = new Map<SequenceId, Float32Array>();
-    for (const { id, tokens, wantsLogits, start = this.sequences.get(id)?.length ?? 0 } of shares) {
-      const all = [...(this.sequences.get(id) ?? []).slice(0, start), ...tokens];
-      this.sequences.set(id, all);
-      if (wantsLogits === 'last') results.set(id, logitsFor(this.#next(all)));
-      if (wantsLogits === 'all')
-        results.set(id, concatenated(tokens.map((_, index) => logitsFor(this.#next(all.slice(0, start + index + 1))))));
-    }
-    return results;
+  async arrange(arrangement: Arrangement): Promise<void> {
+    this.arrangements.push(arrangement);
+    this.onArrange(arrangement);
+    this.#rows = arrangement.from.map((row) => (row === undefined ? [] : (this.#rows[row] ?? [])));
+    this.isCleared = false;
   }
 
-  release(id: SequenceId): void {
-    this.released.push(id);
+  clear(): void {
+    this.#rows = [];
+    this.isCleared = true;
+  }
+
+  async run({ copies, shares }: Step, deliver: Deliver, signal?: AbortSignal): Promise<void> {
+    this.steps.push(shares);
+    for (const { from, to } of copies) this.#rows[to] = [...(this.#rows[from] ?? [])];
+    await this.onStep(this.steps.length, signal);
+    for (const share of shares) {
+      const { id, row, start, tokens, wantsLogits } = share;
+      const before = this.#rows[row]?.slice(0, start);
+      if (before?.length !== start) throw new Error(`row ${row} has ${before?.length} tokens instead of ${start}`);
+      const all = [...before, ...tokens];
+      this.#rows[row] = all;
+      this.sequences.set(id, all);
+      const made = tokens.map((_, index) => logitsFor(this.#next(all.slice(0, start + index + 1))));
+      const wanted = { none: undefined, last: made.at(-1), all: concatenated(made) }[wantsLogits];
+      deliver(id, this.onShare(share) ?? wanted);
+    }
   }
 }

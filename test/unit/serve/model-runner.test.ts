@@ -5,9 +5,10 @@ import type { Engine } from '#engine';
 import { createOnnxEngine } from '#engine/onnx';
 import { createReferenceEngine } from '#engine/reference';
 import { buildLogitsGraph, type Model, parameterSpecs, replaceParameters, uploadModel } from '#models';
-import { ModelRunner } from '#serve';
+import { blockTokens, ModelRunner } from '#serve';
 import { toNumbers } from '#tensor';
 import { expectAllClose } from '#test/allclose';
+import { Sequences } from '#test/sequences';
 import { randomTensor, rowOf, runGraph, tinyGpt2, tinyLlama, tinyModel, tokenRows } from '../models/tiny-models.ts';
 
 /** Every matrix inside the blocks, and the embedding, as two factors. */
@@ -59,16 +60,16 @@ describe.each([
   ['onnx', () => createOnnxEngine({ device: 'cpu' })],
 ] as const)('ModelRunner on %s', (_, createEngine) => {
   const engines: Engine[] = [];
-  async function setUp(model: Model): Promise<{ engine: Engine; runner: ModelRunner }> {
+  async function setUp(model: Model): Promise<{ engine: Engine; runner: Sequences }> {
     const engine = await createEngine();
     engines.push(engine);
-    return { engine, runner: await ModelRunner.create(engine, model, { name: 'tiny', contextTokens: 12 }) };
+    return { engine, runner: await Sequences.create(engine, model, { name: 'tiny', contextTokens: 12 }) };
   }
   afterAll(async () => {
     for (const engine of engines) await engine.dispose();
   });
 
-  async function step(runner: ModelRunner, id: number, tokens: readonly number[]): Promise<Float32Array> {
+  async function step(runner: Sequences, id: number, tokens: readonly number[]): Promise<Float32Array> {
     return logitsOf(await runner.run([{ id, tokens, wantsLogits: 'last' }]), id);
   }
 
@@ -115,7 +116,6 @@ describe.each([
     expectAllClose(await at(4, tokens.slice(4, 6)), wanted[5]!, tolerance);
     await at(6, [8]);
     expectAllClose(await at(6, [tokens[6]!]), wanted[6]!, { ...tolerance, what: 'one token' });
-    await expect(at(9, [1])).rejects.toThrow(/goes on at 9, behind its 7 tokens/);
     await runner.dispose();
   });
 
@@ -151,40 +151,54 @@ describe.each([
     done.delete(2);
     await prompt(2, 2);
     await decode([2, 3, 4]);
-    for (const id of [2, 3, 4]) runner.release(id);
-    expect(runner.cacheBytes).toBe(0);
     await runner.dispose();
     expect(engine.counters()).toMatchObject({ bufferBytes: 0, programs: 0 });
   });
 
-  it('counts the memory of caches, and frees it with the last sequence', async () => {
-    const { engine, runner } = await setUp(tinyModel(tinyLlama));
-    const oneCache = 2 * 2 * (2 * 12 * 8) * 4; // layers, key and value, [G, S, K padded to 8], float32
-    await step(runner, 1, [1, 2]);
-    expect(runner.cacheBytes).toBe(oneCache);
-    await step(runner, 2, [1, 2, 3]);
-    expect(runner.cacheBytes).toBe(2 * oneCache);
-    runner.release(1);
-    expect(runner.cacheBytes).toBe(oneCache);
-    await runner.run([{ id: 2, tokens: [4], wantsLogits: 'last' }]);
-    expect(engine.counters().bufferBytes).toBe(oneCache);
-    runner.release(2);
+  it('counts the memory of the cache, copies it once into other sizes, and gives it back', async () => {
+    const { engine, runner: sequences } = await setUp(tinyModel(tinyLlama));
+    const { runner } = sequences;
+    const oneBlock = 2 * 2 * (2 * blockTokens * 8) * 4; // layers, key and value, [G, S, K padded to 8], float32
+    await step(sequences, 1, [1, 2]);
+    expect(runner.cacheBytes).toBe(oneBlock);
+    await step(sequences, 2, [1, 2, 3]);
+    expect(runner.cacheBytes).toBe(2 * oneBlock);
+    const before = await step(sequences, 2, [4]);
+    await runner.arrange({ rows: 3, columns: 2, from: [1, undefined, 0] });
+    expect(engine.counters().bufferBytes).toBe(6 * oneBlock);
+    const run = async (row: number, start: number, tokens: readonly number[]): Promise<Float32Array> => {
+      const results = new Map<number, Float32Array | AppError>();
+      const shares = [{ id: 7, row, start, tokens, wantsLogits: 'last' as const }];
+      await runner.run({ copies: [], lengths: [3, 0, 2], shares }, (id, result) => result !== undefined && results.set(id, result));
+      return logitsOf(results, 7);
+    };
+    // Sequence 2 lies in row 0 now, and its last token runs once more.
+    expectAllClose(await run(0, 3, [4]), before, tolerance);
+    await runner.arrange({ rows: 1, columns: 1, from: [2] });
+    expectAllClose(await run(0, 2, [9]), (await uncached(tinyModel(tinyLlama), [1, 2, 9]))[2]!, tolerance);
+    runner.clear();
     expect(engine.counters().bufferBytes).toBe(0);
-    runner.release(2);
-    await runner.dispose();
+    await sequences.dispose();
   });
 
-  it('gives a cache back after the step, when it is released during one', async () => {
-    const { engine, runner } = await setUp(tinyModel(tinyGpt2));
-    const running = step(runner, 1, [1, 2, 3]);
-    runner.release(1);
-    expectAllClose(await running, (await uncached(tinyModel(tinyGpt2), [1, 2, 3]))[2]!, tolerance);
-    expect(runner.cacheBytes).toBe(0);
-    expect(engine.counters().bufferBytes).toBe(0);
-    await runner.dispose();
+  it('goes on from a copy of another row, and from an earlier place of its own', async () => {
+    const model = tinyModel(tinyGpt2);
+    const { runner: sequences } = await setUp(model);
+    await step(sequences, 1, [3, 1, 4, 1]);
+    await step(sequences, 2, [6]);
+    const results = new Map<number, Float32Array | AppError>();
+    const shares = [
+      { id: 1, row: 0, start: 2, tokens: [5], wantsLogits: 'last' as const },
+      { id: 2, row: 1, start: 3, tokens: [9, 2], wantsLogits: 'all' as const },
+    ];
+    const step2 = { copies: [{ from: 0, to: 1 }], lengths: [2, 3], shares };
+    await sequences.runner.run(step2, (id, result) => result !== undefined && results.set(id, result));
+    expectAllClose(logitsOf(results, 1), (await uncached(model, [3, 1, 5]))[2]!, tolerance);
+    expectAllClose(logitsOf(results, 2), (await uncached(model, [3, 1, 4, 9, 2])).slice(3).flat(), tolerance);
+    await sequences.dispose();
   });
 
-  it('fails only the sequence that finds no room for its cache', async () => {
+  it('loses the cache and nothing else when the device has no memory for it', async () => {
     const model = tinyModel(tinyGpt2);
     const engine = await createEngine();
     engines.push(engine);
@@ -203,20 +217,20 @@ describe.each([
       },
     };
     const runner = await ModelRunner.create(narrow, model, { name: 'tiny', contextTokens: 12 });
-    await step(runner, 1, [3, 1]);
     isFull = true;
-    const results = await runner.run([1, 2].map((id) => ({ id, tokens: [4], wantsLogits: 'last' })));
-    expect(results.get(2)).toMatchObject({ code: 'out_of_memory' });
-    expectAllClose(logitsOf(results, 1), (await uncached(model, [3, 1, 4]))[2]!, tolerance);
+    await expect(runner.arrange({ rows: 1, columns: 1, from: [undefined] })).rejects.toThrow(/out_of_memory/);
+    expect(runner.cacheBytes).toBe(0);
     isFull = false;
-    expectAllClose(await step(runner, 2, [4]), (await uncached(model, [4]))[0]!, tolerance);
+    await runner.arrange({ rows: 1, columns: 1, from: [undefined] });
+    expect(runner.cacheBytes).toBeGreaterThan(0);
     await runner.dispose();
+    expect(engine.counters().bufferBytes).toBe(0);
   });
 
   it('refuses to write behind a cache', async () => {
     const { runner } = await setUp(tinyModel(tinyGpt2));
     await step(runner, 1, [1, 2, 3, 4, 5, 6, 7, 8, 9, 1, 2, 3]);
-    await expect(step(runner, 1, [4])).rejects.toThrow(/13 tokens do not fit a cache of 12/);
+    await expect(step(runner, 1, [4, 5, 6, 7, 8])).rejects.toThrow(/17 tokens do not fit a cache of 16/);
     await runner.dispose();
   });
 
@@ -226,8 +240,8 @@ describe.each([
     const model = tinyModel(tinyGpt2);
     const weights = uploadModel(engine, model);
     const before = engine.counters().bufferBytes;
-    const runner = await ModelRunner.create(engine, model, { name: 'shared', contextTokens: 12, weights });
-    expect(runner.weightBytes).toBe(before);
+    const runner = await Sequences.create(engine, model, { name: 'shared', contextTokens: 12, weights });
+    expect(runner.runner.weightBytes).toBe(before);
     expectAllClose(await step(runner, 1, [3, 1, 4]), (await uncached(model, [3, 1, 4]))[2]!, tolerance);
     await runner.dispose();
     expect(engine.counters().bufferBytes).toBe(before);

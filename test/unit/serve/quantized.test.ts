@@ -5,9 +5,9 @@ import { compressModel, methods, parseRecipe, WindowCalibration } from '#compres
 import { createOnnxEngine } from '#engine/onnx';
 import { createReferenceEngine } from '#engine/reference';
 import { buildLogitsGraph, type Model, modelInputs } from '#models';
-import { ModelRunner } from '#serve';
 import { toNumbers } from '#tensor';
 import { expectAllClose } from '#test/allclose';
+import { Sequences } from '#test/sequences';
 import { tinyGpt2, tinyLlama, tinyModel, tokenRows } from '../models/tiny-models.ts';
 
 const engine = await createOnnxEngine({ device: 'cpu' });
@@ -43,7 +43,7 @@ function largest(logits: Float32Array): number {
 
 /** Eight greedy tokens after the prompt, each with the logits that it was chosen by. */
 async function withCache(model: Model, prompt: readonly number[]): Promise<{ tokens: number[]; logits: Float32Array[] }> {
-  const runner = await ModelRunner.create(engine, model, { name: 'tiny', contextTokens: 12 });
+  const runner = await Sequences.create(engine, model, { name: 'tiny', contextTokens: 12 });
   const tokens: number[] = [];
   const logits: Float32Array[] = [];
   let next = prompt;

@@ -26,6 +26,14 @@ describe('status', () => {
     });
   });
 
+  it('says how long to wait as RetryInfo', () => {
+    const busy = toStatus(new AppError('overloaded', '8 requests wait.', { details: { retryAfterMs: 2345 } }));
+    expect(busy.code).toBe(8); // RESOURCE_EXHAUSTED
+    expect(decodeStatusDetails(busy.metadata.get('grpc-status-details-bin')[0] as Buffer)).toMatchObject({ retryDelayMs: 2345 });
+    const other = decodeStatusDetails(toStatus(new AppError('bad_data', 'no.')).metadata.get('grpc-status-details-bin')[0] as Buffer);
+    expect(other).not.toHaveProperty('retryDelayMs');
+  });
+
   it('keeps long messages inside a header block', () => {
     const sent = toStatus(new AppError('bad_data', 'é'.repeat(10_000)));
     expect(encodeURI(sent.details).length).toBeLessThan(10_000);
