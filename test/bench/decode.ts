@@ -1,7 +1,8 @@
 // Decoding and prefill of a GPT-2 of the small shape against CTranslate2, OpenVINO and transformers, turn by turn in one run: `npx tsx test/bench/decode.ts [rounds] [steps] [blocks]`.
 //
 // Wants ATHANOR_BENCH_PYTHON: a Python with torch, transformers, ctranslate2, openvino and nncf. Everybody has two threads, the same random weights, prompts of 100
-// tokens and greedy tokens; medians over the rounds. Without a Python only our own side runs. BENCH_PEERS names the peers to run, BENCH_FORMS our forms, BENCH_BATCHES the batches.
+// tokens and greedy tokens; medians over the rounds. Without a Python only our own side runs. BENCH_PEERS names the peers to run, BENCH_FORMS our forms, BENCH_BATCHES the batches; BENCH_PREFILL=0 leaves prefill out.
+// BENCH_CPU=1 gives everybody one thread and counts processor time, for a machine that is busy.
 import { spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -21,9 +22,12 @@ import type { StepPrograms } from '../../src/serve/step-programs.ts';
 import { median } from './peer.ts';
 
 const [rounds = 5, steps = 32, layers = 12] = process.argv.slice(2).map(Number);
-const [threads, promptTokens, contextTokens] = [2, 100, 512];
+/** On a machine that others use too: one thread each, and seconds of processor time. */
+const isProcessorTime = process.env['BENCH_CPU'] === '1';
+const [threads, promptTokens, contextTokens] = [isProcessorTime ? 1 : 2, 100, 512];
 const list = (name: string, all: readonly string[]): readonly string[] =>
   process.env[name]?.split(',').filter((word) => word !== '') ?? all;
+const withPrefill = process.env['BENCH_PREFILL'] !== '0';
 const batches = list('BENCH_BATCHES', ['1', '8', '32']).map(Number);
 
 const gpt2Small: Gpt2Config = {
@@ -100,9 +104,9 @@ class Ours implements Side {
 
   async prefill(batch: number, length: number): Promise<number> {
     return await this.#withCache(batch, length, async (cache) => {
-      const started = performance.now();
+      const secondsSince = startClock();
       await this.#step(cache, promptData(batch, length), batch, 0);
-      return (performance.now() - started) / 1000;
+      return secondsSince();
     });
   }
 
@@ -113,12 +117,12 @@ class Ours implements Side {
   async #decode(cache: CacheBinding, batch: number, count: number): Promise<{ seconds: number; tokens: number[] }> {
     let chosen = await this.#step(cache, promptData(batch, promptTokens), batch, 0);
     const tokens = chosen.slice(0, 1);
-    const started = performance.now();
+    const secondsSince = startClock();
     for (let index = 0; index < count; index++) {
       chosen = await this.#step(cache, chosen, batch, promptTokens + index);
       tokens.push(...chosen.slice(0, 1));
     }
-    return { seconds: (performance.now() - started) / 1000, tokens };
+    return { seconds: secondsSince(), tokens };
   }
 
   /** Runs tokens [B*T] from one position on; the likeliest next token of each sequence. */
@@ -160,6 +164,15 @@ class Ours implements Side {
   }
 }
 
+/** Seconds since this call, by the clock of the run. */
+function startClock(): () => number {
+  const [wall, used] = [performance.now(), process.cpuUsage()];
+  return () => {
+    const { user, system } = process.cpuUsage(used);
+    return isProcessorTime ? (user + system) / 1e6 : (performance.now() - wall) / 1000;
+  };
+}
+
 function largest(values: Float32Array): number {
   let best = 0;
   for (let index = 1; index < values.length; index++) if ((values[index] ?? 0) > (values[best] ?? 0)) best = index;
@@ -168,7 +181,9 @@ function largest(values: Float32Array): number {
 
 async function startPeer(kind: string, python: string, folder: string): Promise<Side> {
   const script = fileURLToPath(new URL('./decode_peers.py', import.meta.url));
-  const child = spawn(python, [script, kind, folder, String(threads)], { stdio: ['pipe', 'pipe', 'ignore'] });
+  const child = spawn(python, [script, kind, folder, String(threads), isProcessorTime ? 'processor' : 'wall'], {
+    stdio: ['pipe', 'pipe', 'ignore'],
+  });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   const answer = async (): Promise<Record<string, unknown>> => {
@@ -222,7 +237,7 @@ async function main(): Promise<void> {
     const take = (key: string, value: number): void => void seconds.set(key, [...(seconds.get(key) ?? []), value]);
     for (let round = 0; round < rounds; round++) {
       for (const batch of batches) for (const side of sides) take(`${side.name}/${batch}`, await side.decode(batch));
-      for (const side of sides) take(`${side.name}/prefill`, await side.prefill(8, 512));
+      if (withPrefill) for (const side of sides) take(`${side.name}/prefill`, await side.prefill(8, 512));
       process.stderr.write(`round ${round + 1} of ${rounds}\n`);
     }
     print(sides, (key) => median(seconds.get(key) ?? []));

@@ -1,5 +1,5 @@
 # The Python sides of decode.ts: a GPT-2 in CTranslate2, OpenVINO or PyTorch that answers each line with one line of JSON.
-# Needs: torch, transformers, numpy, and ctranslate2 or openvino with nncf for those. Usage: decode_peers.py KIND FOLDER THREADS
+# Needs: torch, transformers, numpy, and ctranslate2 or openvino with nncf for those. Usage: decode_peers.py KIND FOLDER THREADS wall|processor
 #
 # FOLDER is a Hugging Face folder without a tokenizer. Lines: "decode BATCH PROMPT STEPS" gives the seconds of STEPS steps behind a prompt, one token a
 # sequence each; "prefill BATCH LENGTH" those of one forward over whole prompts; "tokens" the greedy tokens after one fixed prompt.
@@ -15,6 +15,7 @@ from transformers import GPT2LMHeadModel
 
 kind, folder, threads = sys.argv[1], sys.argv[2], int(sys.argv[3])
 torch.set_num_threads(threads)
+clock = time.process_time if sys.argv[4] == "processor" else time.perf_counter
 
 
 def prompts(batch, length, vocabulary):
@@ -36,18 +37,18 @@ class Torch:
         answer = self.model(input_ids=torch.from_numpy(ids), use_cache=True, logits_to_keep=1)
         cache, chosen = answer.past_key_values, answer.logits[:, -1].argmax(-1)
         made = [chosen[0].item()]
-        started = time.perf_counter()
+        started = clock()
         for _ in range(steps):
             answer = self.model(input_ids=chosen[:, None], past_key_values=cache, use_cache=True, logits_to_keep=1)
             cache, chosen = answer.past_key_values, answer.logits[:, -1].argmax(-1)
             made.append(chosen[0].item())
-        return time.perf_counter() - started, made
+        return clock() - started, made
 
     @torch.inference_mode()
     def prefill(self, ids):
-        started = time.perf_counter()
+        started = clock()
         self.model(input_ids=torch.from_numpy(ids), use_cache=True, logits_to_keep=1)
-        return time.perf_counter() - started
+        return clock() - started
 
 
 class CTranslate2:
@@ -74,7 +75,7 @@ class CTranslate2:
 
     def answer(self, ids, tokens):
         words = [[self.names[index] for index in row] for row in ids]
-        started = time.perf_counter()
+        started = clock()
         results = self.generator.generate_batch(
             words,
             max_length=tokens,
@@ -84,7 +85,7 @@ class CTranslate2:
             include_prompt_in_result=False,
             max_batch_size=0,
         )
-        elapsed = time.perf_counter() - started
+        elapsed = clock() - started
         return elapsed, results[0].sequences_ids[0]
 
     def decode(self, ids, steps):
@@ -213,17 +214,17 @@ class OpenVino:
         self.request.reset_state()
         chosen = self.step(ids, 0)
         made = [int(chosen[0])]
-        started = time.perf_counter()
+        started = clock()
         for index in range(steps):
             chosen = self.step(chosen[:, None].astype(np.int64), ids.shape[1] + index)
             made.append(int(chosen[0]))
-        return time.perf_counter() - started, made
+        return clock() - started, made
 
     def prefill(self, ids):
         self.request.reset_state()
-        started = time.perf_counter()
+        started = clock()
         self.step(ids, 0)
-        return time.perf_counter() - started
+        return clock() - started
 
 
 kinds = {
