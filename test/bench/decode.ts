@@ -175,7 +175,14 @@ function startClock(): () => number {
 
 function largest(values: Float32Array): number {
   let best = 0;
-  for (let index = 1; index < values.length; index++) if ((values[index] ?? 0) > (values[best] ?? 0)) best = index;
+  let most = Number.NEGATIVE_INFINITY;
+  for (let index = 0; index < values.length; index++) {
+    const value = values[index] ?? most;
+    if (value > most) {
+      best = index;
+      most = value;
+    }
+  }
   return best;
 }
 
@@ -260,7 +267,7 @@ async function checkTokens(sides: readonly Side[]): Promise<void> {
 function print(sides: readonly Side[], secondsOf: (key: string) => number): void {
   const row = (cells: readonly string[]): boolean => process.stdout.write(`| ${cells.join(' | ')} |\n`);
   const speed = (name: string, batch: number): number => (batch * steps) / secondsOf(`${name}/${batch}`);
-  const prefill = (name: string): number => (8 * 512) / secondsOf(`${name}/prefill`);
+  const prefill = (name: string): number => (withPrefill ? (8 * 512) / secondsOf(`${name}/prefill`) : Number.NaN);
   row(['tokens/s', ...batches.map((batch) => `decode, ${batch}`), 'prefill, 8×512']);
   row(['---', ...batches.map(() => '---:'), '---:']);
   for (const { name } of sides) row([name, ...batches.map((batch) => speed(name, batch).toFixed(0)), prefill(name).toFixed(0)]);
@@ -303,7 +310,7 @@ function print(sides: readonly Side[], secondsOf: (key: string) => number): void
     2.5,
   );
   const prefillRatio = named((name) => name === 'athanor int8', prefill) / named((name) => name === 'transformers-bf16', prefill);
-  row(['prefill: int8 / transformers bf16 (bar 1)', ...batches.map(() => ''), prefillRatio.toFixed(2)]);
+  if (withPrefill) row(['prefill: int8 / transformers bf16 (bar 1)', ...batches.map(() => ''), prefillRatio.toFixed(2)]);
 }
 
 await main();
