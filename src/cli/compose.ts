@@ -16,6 +16,7 @@ import {
   observeModels,
   ResultCheck,
 } from '#jobs';
+import type { ComputeMode } from '#serve';
 import { AthanorServer, type StopOptions } from '#server';
 import { type FileSystem, LocalStore } from '#store';
 import { packageVersion } from './package-version.ts';
@@ -32,6 +33,8 @@ export interface ComposeOptions {
   /** As the engine names it, for example `cpu`. */
   readonly device?: string;
   readonly threads?: number;
+  /** In which numbers generating models multiply. @default 'auto' */
+  readonly compute?: ComputeMode;
   readonly logger?: Logger;
   /** Traces and metrics. Default: none. */
   readonly telemetry?: Telemetry;
@@ -57,8 +60,7 @@ export interface RunningServer {
 /** @throws AppError `store_in_use` | `unavailable` (the address) | `provider_missing` | `file_not_allowed` | `disk_full` */
 export async function startServer(options: ComposeOptions): Promise<RunningServer> {
   const { store, device, threads, logger = silentLogger, fileSystem, checkResults = true, memoryLimitBytes } = options;
-  const { telemetry = silentTelemetry } = options;
-  const { modelMemoryBytes = 0.75 * memoryLimit(memoryLimitBytes) } = options;
+  const { compute = 'auto', modelMemoryBytes = 0.75 * memoryLimit(memoryLimitBytes), telemetry = silentTelemetry } = options;
   const root = resolve(store);
   await mkdir(root, { recursive: true }).catch((error: unknown) => {
     throw AppError.from(error);
@@ -68,7 +70,8 @@ export async function startServer(options: ComposeOptions): Promise<RunningServe
   try {
     const artefacts = await LocalStore.open(root, fileSystem === undefined ? {} : { fileSystem });
     const engine = await createOnnxEngine({ ...(device === undefined ? {} : { device }), ...(threads === undefined ? {} : { threads }) });
-    return await serve({ root, options, logger, telemetry, jobStore, artefacts, engine, checkResults, memoryLimitBytes, modelMemoryBytes });
+    const parts = { root, options, logger, telemetry, jobStore, artefacts, engine, checkResults };
+    return await serve({ ...parts, memoryLimitBytes, modelMemoryBytes, compute });
   } catch (error) {
     jobStore.close();
     throw error;
@@ -86,6 +89,7 @@ interface Parts {
   readonly checkResults: boolean;
   readonly memoryLimitBytes: number | undefined;
   readonly modelMemoryBytes: number;
+  readonly compute: ComputeMode;
 }
 
 /** Part of the models' memory that the keys and values of one of them may take. */
@@ -102,6 +106,7 @@ async function serve({
   checkResults,
   memoryLimitBytes,
   modelMemoryBytes,
+  compute,
 }: Parts): Promise<RunningServer> {
   const hub = new ModelHub({
     store: artefacts,
@@ -118,7 +123,7 @@ async function serve({
     telemetry,
   });
   const { meter } = telemetry;
-  const hubInference = new HubInference(hub, engine, { cacheBytes: cacheShare * modelMemoryBytes, meter });
+  const hubInference = new HubInference(hub, engine, { cacheBytes: cacheShare * modelMemoryBytes, meter, compute });
   const stopObserving = observeModels(meter, { hub, inference: hubInference, engine });
   const release = async (): Promise<void> => {
     stopObserving();

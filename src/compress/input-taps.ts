@@ -1,7 +1,7 @@
 // The inputs and outputs of linear layers that calibration sums over, and what it sums of them.
 import { at, invariant } from '#base';
 import type { GraphBuilder, Value } from '#graph';
-import { type ModelDeclaration, sharedUsers } from '#models';
+import { type GraphNetwork, type ModelDeclaration, sharedUsers } from '#models';
 import type { Dim } from '#tensor';
 import type { CalibrationNetwork } from './calibration-windows.ts';
 
@@ -30,12 +30,12 @@ export function layerTaps(
     return numbers.get(value) ?? 0;
   };
   for (const path of paths) {
-    const records = ofOutputs.has(path) ? net.linearOutputs : net.linearInputs;
-    const values = [path, ...(users.get(path) ?? [])].flatMap((use) => {
-      const found = records.get(use);
+    const inputs = [path, ...(users.get(path) ?? [])].flatMap((use) => {
+      const found = net.linearInputs.get(use);
       invariant(found !== undefined, `${use} is not the weight of a linear layer`);
       return found;
     });
+    const values = ofOutputs.has(path) ? outputsOf(net, path, inputs) : inputs;
     const key = values.map(numberOf).join();
     const known = taps.get(key);
     if (known !== undefined) {
@@ -48,6 +48,16 @@ export function layerTaps(
     taps.set(key, { values, paths: [path], width, numRows: values.map(numRows) });
   }
   return [...taps.values()];
+}
+
+/**
+ * x·W of a layer, beside the model's own: a tap on that would be compiled differently from one that is not there, and so change the
+ * last digits of everything behind it. With twice the weight it is a product of its own; halves and doubles are exact.
+ */
+function outputsOf(net: GraphNetwork, path: string, inputs: readonly Value[]): Value[] {
+  const { b } = net;
+  const doubled = b.mul(net.weight(path).dense(), 2);
+  return inputs.map((x) => b.mul(b.matmul(x, doubled), 0.5));
 }
 
 export type InputStatistic = 'moments' | 'magnitudes';

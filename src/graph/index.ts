@@ -28,6 +28,7 @@ export {
 } from './optimizers/update-graph.ts';
 export { countUses, topologicalOrder, valueKey } from './order.ts';
 export { type OptimizeOptions, optimizeGraph } from './passes/optimize.ts';
+export { type Rewrite, rewriteGraph } from './passes/rewrite.ts';
 export { printGraph } from './print.ts';
 export { type AnyOpDefinition, type AttrsOf, attrsOf, definitionOf, type OpName, opName, ops } from './registry.ts';
 export type {

@@ -53,7 +53,7 @@ export interface InferenceBackend {
 /** How each model is loaded for generation; the defaults are those of `LoadedModel`. */
 export type HubInferenceOptions = Pick<
   LoadOptions,
-  'slots' | 'contextTokens' | 'prefillTokens' | 'cacheBytes' | 'maxWaiting' | 'queueTimeoutMs' | 'keepCacheMs' | 'meter'
+  'slots' | 'contextTokens' | 'prefillTokens' | 'cacheBytes' | 'maxWaiting' | 'queueTimeoutMs' | 'keepCacheMs' | 'meter' | 'compute'
 >;
 
 /** What a model that is loaded for generation does now. */

@@ -1,6 +1,6 @@
 // The queue of one machine: starts jobs when a slot is free, stores what they report, stops them, and picks up orphans.
 import { randomBytes } from 'node:crypto';
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { AppError, type Clock, type Logger, type Progress, silentLogger, silentTelemetry, systemClock, type Telemetry } from '#base';
@@ -135,10 +135,7 @@ export class JobRunner {
     const job = this.get(jobId);
     if (job.state === 'QUEUED') {
       this.#telemetry.dropped(jobId);
-      const ended = this.#finish(jobId, { state: 'CANCELLED', error: cancelledFailure(jobId) }, []);
-      // An earlier process may have begun it.
-      void this.#discardFolder(jobId);
-      return ended;
+      return this.#finish(jobId, { state: 'CANCELLED', error: cancelledFailure(jobId) }, []);
     }
     if (job.state !== 'RUNNING') return job;
     const moved = this.#options.store.move(jobId, 'CANCELLING');
@@ -180,10 +177,7 @@ export class JobRunner {
 
   #recover(): void {
     const { store } = this.#options;
-    for (const { id } of store.inState('CANCELLING')) {
-      this.#finish(id, { state: 'CANCELLED', error: cancelledFailure(id) }, []);
-      void this.#discardFolder(id);
-    }
+    for (const { id } of store.inState('CANCELLING')) this.#finish(id, { state: 'CANCELLED', error: cancelledFailure(id) }, []);
     for (const { id, kind } of store.inState('RUNNING')) this.#giveUp(id, this.#handlers.get(kind)?.canResume === true, []);
   }
 
@@ -291,8 +285,9 @@ export class JobRunner {
       this.#logger.error('job failed', { jobId: id, code: error.code, message: error.message, stack: defectStack(thrown) });
       await this.#finishStored(id, { state: 'FAILED', error }, lastProgress);
     }
-    // It has ended for good: nothing goes on from what it left.
-    if (isFinal(this.get(id).state)) await this.#discardFolder(id);
+    // A job that could go on keeps its checkpoints, so that its work is not lost with it.
+    if (handler.canResume) await rmdir(this.workFolderOf(id)).catch(() => {});
+    else await this.#discardFolder(id);
     return stopped ? { state: 'CANCELLED' } : { state: 'FAILED', errorCode: error.code };
   }
 

@@ -72,6 +72,7 @@ export {
   repeatsOneBlock,
 } from './halting-graphs.ts';
 export { initializeModel } from './initialize.ts';
+export { type Int8Form, int8Form, type RoundedSlots } from './int8-form.ts';
 export {
   type BatchSizes,
   buildDecodeGraph,

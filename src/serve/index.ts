@@ -10,6 +10,7 @@ export {
 } from './batcher.ts';
 export { type Arrangement, blockTokens, CacheGrid, type RowCopy } from './cache-grid.ts';
 export { type CheckedRequest, checkRequest } from './check-request.ts';
+export { type ComputeMode, computeModes } from './compute-forms.ts';
 export { type ContinuationOptions, continuations } from './continuations.ts';
 export { DeviceTurns, deviceTurns } from './device-turns.ts';
 export { type DraftRequest, proposeTokens } from './draft-sequence.ts';

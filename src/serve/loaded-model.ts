@@ -1,11 +1,12 @@
 // A model that is ready to generate: its program and caches on one engine, and the requests that it serves.
 import { AppError, type Clock, type Meter, systemClock } from '#base';
 import type { DeviceBuffer, Engine } from '#engine';
-import { fastestForm, type Model, type ModelConfig } from '#models';
+import type { Model, ModelConfig } from '#models';
 import type { Tokenizer } from '#text';
 import { Batcher, type BatcherOptions } from './batcher.ts';
 import { blocksOf, blockTokens } from './cache-grid.ts';
 import { checkRequest } from './check-request.ts';
+import type { ComputeMode } from './compute-forms.ts';
 import { continuations } from './continuations.ts';
 import { deviceTurns } from './device-turns.ts';
 import { proposeTokens } from './draft-sequence.ts';
@@ -40,6 +41,8 @@ export interface LoadOptions {
    * caller's. Absent: the parameters are packed for the fastest kernels, which is faster and costs memory of their own.
    */
   readonly weights?: Readonly<Record<string, DeviceBuffer>>;
+  /** In which numbers it multiplies. @default 'auto' */
+  readonly compute?: ComputeMode;
   readonly clock?: Clock;
   readonly meter?: Meter;
 }
@@ -98,9 +101,10 @@ export class LoadedModel implements Drafter {
       );
     const contextTokens = Math.min(wanted, model.config.maxPositions);
     // Weights of our own may take more bytes to run faster; shared ones stay as they are.
-    const runner = await ModelRunner.create(engine, weights === undefined ? fastestForm(model) : model, {
+    const runner = await ModelRunner.create(engine, model, {
       name: `${name} step`,
       contextTokens,
+      compute: options.compute ?? 'auto',
       ...(options.meter === undefined ? {} : { meter: options.meter }),
       ...(weights === undefined ? {} : { weights }),
     });

@@ -5,9 +5,10 @@ import { graphNames, type Model } from '#models';
 import { int32, int64 } from '#tensor';
 import type { Deliver, Step, StepExecutor, StepShare } from './batcher.ts';
 import type { Arrangement } from './cache-grid.ts';
+import { type ComputeFormOptions, compileForms } from './compute-forms.ts';
 import { type CacheBinding, KeyValueCaches } from './key-value-caches.ts';
 import { StepMeter } from './step-meter.ts';
-import { compileSteps, type StepProgramOptions, type StepPrograms } from './step-programs.ts';
+import type { StepPrograms } from './step-programs.ts';
 
 /** One row of a batch: the tokens that it runs and where they stand. */
 type Row = Pick<StepShare, 'tokens' | 'start'>;
@@ -36,8 +37,8 @@ export class ModelRunner implements StepExecutor {
   }
 
   /** Does not keep `model` itself: its tensors are free when nobody else holds them. @throws AppError `engine_failure` | `out_of_memory` */
-  static async create(engine: Engine, model: Model, options: StepProgramOptions & { readonly meter?: Meter }): Promise<ModelRunner> {
-    const programs = await compileSteps(engine, model, options);
+  static async create(engine: Engine, model: Model, options: ComputeFormOptions & { readonly meter?: Meter }): Promise<ModelRunner> {
+    const programs = await compileForms(engine, model, options);
     return new ModelRunner(programs, new KeyValueCaches(engine, model.config), model, new StepMeter(options.meter));
   }
 

@@ -1,7 +1,7 @@
 // How a step of a model runs: as one program, or in parts that end as soon as every position has halted.
 import { at, chosen, invariant } from '#base';
 import type { DeviceBuffer, Engine, Program } from '#engine';
-import type { Graph } from '#graph';
+import { type Graph, optimizeGraph } from '#graph';
 import {
   buildDecodeGraph,
   buildHaltingGraphs,
@@ -19,14 +19,14 @@ import {
 import { type HostTensor, tensorBytes, toNumbers } from '#tensor';
 import type { CacheBinding } from './key-value-caches.ts';
 
-type Inputs = Readonly<Record<string, DeviceBuffer | HostTensor>>;
+export type StepInputs = Readonly<Record<string, DeviceBuffer | HostTensor>>;
 
 /** The programs of one model with a cache. */
 export interface StepPrograms {
   /** Bytes of the weights, as graphs use them. */
   readonly weightBytes: number;
   /** Runs tokens, positions and lengths through the model. Returns the logits of the rows asked for, [M, V]; the caller releases them. */
-  run(inputs: Inputs, cache: CacheBinding, signal: AbortSignal | undefined): Promise<DeviceBuffer>;
+  run(inputs: StepInputs, cache: CacheBinding, signal: AbortSignal | undefined): Promise<DeviceBuffer>;
   release(): Promise<void>;
 }
 
@@ -47,7 +47,8 @@ export async function compileSteps(engine: Engine, model: Model, options: StepPr
   const compiled = new Map<string, Bound>();
   const held = new Map<string, number>();
   try {
-    for (const [part, graph] of Object.entries(graphs)) compiled.set(part, await bind(engine, model, part, graph, options, held));
+    for (const [part, graph] of Object.entries(graphs))
+      compiled.set(part, await bind(engine, model, part, optimizeGraph(graph), options, held));
   } catch (error) {
     for (const { program } of compiled.values()) await program.release();
     throw error;
@@ -95,7 +96,7 @@ function partOf(parts: ReadonlyMap<string, Bound>, name: string): Bound {
 }
 
 /** What a program reads of its weights and of all that is there. */
-function inputsOf({ program, weights }: Bound, available: Inputs): Record<string, DeviceBuffer | HostTensor> {
+function inputsOf({ program, weights }: Bound, available: StepInputs): Record<string, DeviceBuffer | HostTensor> {
   return chosen({ ...available, ...weights }, program.inputNames);
 }
 
@@ -112,7 +113,7 @@ class WholeProgram implements StepPrograms {
     this.weightBytes = weightBytes;
   }
 
-  async run(inputs: Inputs, cache: CacheBinding, signal: AbortSignal | undefined): Promise<DeviceBuffer> {
+  async run(inputs: StepInputs, cache: CacheBinding, signal: AbortSignal | undefined): Promise<DeviceBuffer> {
     const results = await this.#bound.program.run(
       { ...this.#bound.weights, ...cache.inputs, ...inputs },
       runOptions(cache.outputs, signal),
@@ -140,7 +141,7 @@ class HaltingPrograms implements StepPrograms {
     this.weightBytes = weightBytes;
   }
 
-  async run(inputs: Inputs, cache: CacheBinding, signal: AbortSignal | undefined): Promise<DeviceBuffer> {
+  async run(inputs: StepInputs, cache: CacheBinding, signal: AbortSignal | undefined): Promise<DeviceBuffer> {
     const begin = partOf(this.#parts, 'begin');
     const available = { ...cache.inputs, ...inputs };
     let state = await begin.program.run(inputsOf(begin, available), runOptions(pick(begin, cache.outputs), signal));

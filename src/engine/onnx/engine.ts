@@ -19,6 +19,7 @@ import { probeNBits } from './n-bits-probe.ts';
 import { OnnxProgram } from './program.ts';
 import { type Device, parseDevice, printDevice } from './providers.ts';
 import { Session } from './session.ts';
+import { joinSiblingProducts } from './sibling-products.ts';
 
 export interface OnnxEngineOptions {
   /** `cpu`, `cuda:N`, `webgpu:0`, or `auto`: the first of CUDA and CPU that is there. @default 'cpu' */
@@ -88,11 +89,12 @@ class OnnxEngine implements Engine {
     this.#pool = new BufferPool(environment, memory, this.#counters);
   }
 
-  async compile(graph: Graph, options: CompileOptions = {}): Promise<Program> {
+  async compile(wanted: Graph, options: CompileOptions = {}): Promise<Program> {
     this.#checkOpen();
     const name = options.name ?? 'program';
-    const frozen = options.frozen ?? new Map<string, HostTensor>();
-    checkFrozen(graph, frozen, name);
+    const given = options.frozen ?? new Map<string, HostTensor>();
+    checkFrozen(wanted, given, name);
+    const { graph, frozen } = joinSiblingProducts({ graph: wanted, frozen: given });
     const model = lowerGraph(graph, { name, frozen, portable: false, ...this.#kernels });
     if (this.#dumpFolder !== undefined) await dumpGraph(this.#dumpFolder, graph, model);
     const { profileFolder } = this.#options;

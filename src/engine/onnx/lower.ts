@@ -4,10 +4,12 @@ import { type Graph, type Node, opName, ops, topologicalOrder, type Value } from
 import { type HostTensor, sameShape } from '#tensor';
 import { addedRows, addRows } from './added-rows-fusion.ts';
 import type { Int8Weights, LoweringContext } from './lowering.ts';
+import { biasedInt8Product } from './lowerings/int8.ts';
 import { lowerings } from './lowerings.ts';
 import { ModelBuilder, type Ref } from './model-builder.ts';
 import { subtractedOneHots, subtractOneHot } from './one-hot-fusion.ts';
 import type { OnnxModel } from './onnx-proto.ts';
+import { type BiasedProduct, biasedProducts } from './product-bias-fusion.ts';
 import { summedSquares, sumSquares } from './square-sum-fusion.ts';
 
 export interface LowerOptions {
@@ -47,6 +49,8 @@ export function lowerGraph(graph: Graph, options: LowerOptions): OnnxModel {
   const subtracted = subtractedOneHots(graph, order);
   const squares = summedSquares(graph, order);
   const rows = addedRows(graph, order);
+  const biased: ReadonlyMap<Node, BiasedProduct> = portable || int8Weights === undefined ? new Map() : biasedProducts(graph, order);
+  const withBias = new Set([...biased.values()].map(({ product }) => product));
 
   const refOf = ({ node, index }: Value): Ref => {
     const results = refs.get(node);
@@ -59,7 +63,7 @@ export function lowerGraph(graph: Graph, options: LowerOptions): OnnxModel {
     invariant(name !== 'input', `input node #${node.id} is not among the graph's inputs`);
     const operands = node.operands.map(refOf);
     // None of them needs a node of its own: what stands for it is its operand.
-    if (implicit.has(node) || subtracted.has(node) || squares.has(node)) {
+    if (implicit.has(node) || subtracted.has(node) || squares.has(node) || withBias.has(node)) {
       refs.set(node, operands.slice(0, 1));
       continue;
     }
@@ -85,10 +89,16 @@ export function lowerGraph(graph: Graph, options: LowerOptions): OnnxModel {
       refs.set(node, [sumSquares(at(operands, 0), node, emit)]);
       continue;
     }
+    const biasedProduct = biased.get(node);
+    if (biasedProduct !== undefined && int8Weights !== undefined) {
+      const { product, bias } = biasedProduct;
+      refs.set(node, [biasedInt8Product(product.operands.map(refOf), refOf(bias), int8Weights, emit)]);
+      continue;
+    }
     // The table pairs each name with its own operand count and attributes, which the union type of its rows cannot say.
     const lowering = lowerings[name] as AnyLowering;
     const isUsed = (index: number): boolean => usedResults.get(node)?.has(index) === true;
-    const results = lowering(operands, node.attrs, emit, { node, isUsed, ...devices });
+    const results = lowering(operands, node.attrs, emit, { node, isUsed, refOf, ...devices });
     refs.set(node, typeof results === 'string' ? [results] : results);
   }
   // ONNX has one name space for values: an output that is updated in place may not carry its input's name. Results are matched by position.

@@ -1,5 +1,5 @@
 // What a row of the lowering table is: from one node of our graph to ONNX nodes.
-import type { AttrsOf, Node, OpDefinition, Operands, OpName, ops } from '#graph';
+import type { AttrsOf, Node, OpDefinition, Operands, OpName, ops, Value } from '#graph';
 import type { ModelBuilder, Ref } from './model-builder.ts';
 
 type NumOperands<K extends OpName> = (typeof ops)[K] extends OpDefinition<infer N, infer _Attrs> ? N : never;
@@ -13,6 +13,8 @@ export interface LoweringContext {
   readonly node: Node;
   /** Whether the result is read by anything; extra results of fused kernels are left out otherwise. */
   readonly isUsed: (resultIndex: number) => boolean;
+  /** The name of a value that stands before this node. */
+  readonly refOf: (value: Value) => Ref;
   /** Prefer operators that every ONNX tool knows over ONNX Runtime's undocumented ones. */
   readonly portable: boolean;
   /** Bits per weight for which the runtime's product with packed codes works on this device. */

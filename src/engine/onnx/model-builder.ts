@@ -141,8 +141,19 @@ export class ModelBuilder {
 
   finish(name: string): OnnxModel {
     const rename = (ref: Ref): Ref => this.#produced.get(ref) ?? ref;
-    const nodes = this.#nodes.map((node) => ({ ...node, inputs: node.inputs.map(rename), outputs: node.outputs.map(rename) }));
+    const nodes = this.#neededNodes().map((node) => ({ ...node, inputs: node.inputs.map(rename), outputs: node.outputs.map(rename) }));
     return { name, nodes, initializers: this.#initializers, inputs: this.#inputs, outputs: this.#outputs };
+  }
+
+  /** Without those that fusions left behind: the runtime would run them. */
+  #neededNodes(): readonly OnnxNode[] {
+    const read = new Set([...this.#produced].filter(([, output]) => output !== undefined).map(([ref]) => ref));
+    const needed = this.#nodes.toReversed().filter((node) => {
+      const isNeeded = node.outputs.some((ref) => read.has(ref));
+      if (isNeeded) for (const ref of node.inputs) read.add(ref);
+      return isNeeded;
+    });
+    return needed.toReversed();
   }
 
   #addConstant(tensor: HostTensor): Ref {

@@ -2,7 +2,7 @@
 import { AppError, at, invariant } from '#base';
 import type { DeviceBuffer, Program, RunOptions } from '#engine';
 import type { Graph, GraphInput, GraphOutput } from '#graph';
-import { bindShape, evaluateShape, type HostTensor, printShape } from '#tensor';
+import { bindShape, evaluateShape, type HostTensor, printShape, sameShape } from '#tensor';
 import { type BufferPool, OnnxBuffer } from './buffer.ts';
 import type { Session } from './session.ts';
 
@@ -115,10 +115,12 @@ export class OnnxProgram implements Program {
     }
     // Expressions can be checked once every symbol is known.
     for (const { name, value } of this.#inputs) {
-      const expected = printShape(evaluateShape(value.shape, bindings));
-      const actual = printShape(known(inputs[name]).shape);
-      if (expected !== actual)
-        throw new AppError('shape_mismatch', `${this.#place(`input "${name}"`)}: expected ${expected}, got ${actual}.`);
+      const [expected, actual] = [evaluateShape(value.shape, bindings), known(inputs[name]).shape];
+      if (!sameShape(expected, actual))
+        throw new AppError(
+          'shape_mismatch',
+          `${this.#place(`input "${name}"`)}: expected ${printShape(expected)}, got ${printShape(actual)}.`,
+        );
     }
     for (const name of Object.keys(inputs))
       if (!this.inputNames.includes(name))
@@ -137,11 +139,11 @@ export class OnnxProgram implements Program {
         throw new AppError('shape_mismatch', `${place}: is unknown; the program makes ${this.outputNames.join(', ')}.`);
       checkOwner(buffer, place);
       if (buffer instanceof OnnxBuffer) buffer.checkWritable();
-      const expected = printShape(evaluateShape(output.value.shape, bindings));
+      const expected = evaluateShape(output.value.shape, bindings);
       if (buffer.dtype !== output.value.dtype)
         throw new AppError('dtype_mismatch', `${place}: expected ${output.value.dtype}, got ${buffer.dtype}.`);
-      if (printShape(buffer.shape) !== expected)
-        throw new AppError('shape_mismatch', `${place}: expected ${expected}, got ${printShape(buffer.shape)}.`);
+      if (!sameShape(buffer.shape, expected))
+        throw new AppError('shape_mismatch', `${place}: expected ${printShape(expected)}, got ${printShape(buffer.shape)}.`);
     }
   }
 

@@ -262,7 +262,7 @@ describe('the kronecker step', () => {
         (error: Error) => error.message,
       );
     expect(await failure({ terms: 1, shape: [3, 1] })).toMatch(
-      /\[does_not_factor\] kronecker: h\.0\.attn\.qkv\.weight \[16, 48\].*\[3, 1\]/,
+      /\[does_not_factor\] steps\[0\]: kronecker: h\.0\.attn\.qkv\.weight \[16, 48\].*\[3, 1\]/,
     );
     expect(await failure({ terms: 5, shape: [2, 2] })).toMatch(/\[rank_out_of_range\].*5 terms.*1\.\.4/);
     expect(await failure({ terms: 1, shape: [16, 32], include: ['h.*.mlp.fc.weight'] })).toMatch(/\[does_not_factor\].*256/);

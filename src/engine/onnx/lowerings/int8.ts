@@ -21,15 +21,26 @@ export const int8: LoweringFamily<'matmulInt8'> = {
     const input = inputScale === undefined || inputZeroPoint === undefined ? undefined : { scale: inputScale, zeroPoint: inputZeroPoint };
     if (dtype !== 'float32' || (!portable && int8Weights === undefined)) return plainProduct(x, codes, scales, input, dtype, emit);
     // A file may be run anywhere, and sums of unsigned by signed products are cut off by processors without VNNI.
-    const weight = weightOf(codes, portable ? 'uint8' : (int8Weights ?? 'uint8'), emit);
-    if (portable) return publishedProduct(x, weight, scales, input, emit);
-    const zeroPoints = weight.zeroPoint === undefined ? [] : [weight.zeroPoint];
-    if (input === undefined) return emit.contrib('DynamicQuantizeMatMul', [x, weight.codes, scales, ...zeroPoints]);
-    const grid = { scale: scalar(input.scale, emit), zeroPoint: scalar(input.zeroPoint, emit) };
-    const rounded = emit.op('QuantizeLinear', [x, grid.scale, grid.zeroPoint]);
-    return emit.contrib('MatMulIntegerToFloat', [rounded, weight.codes, grid.scale, scales, grid.zeroPoint, ...zeroPoints]);
+    if (portable || int8Weights === undefined) return publishedProduct(x, weightOf(codes, 'uint8', emit), scales, input, emit);
+    return fusedProduct(x, weightOf(codes, int8Weights, emit), scales, input, undefined, emit);
   },
 };
+
+/** matmulInt8 of float32 and the addition of a bias [N], by the runtime's fused kernels. */
+export function biasedInt8Product(operands: readonly Ref[], bias: Ref, int8Weights: Int8Weights, emit: ModelBuilder): Ref {
+  const [x = '', codes = '', scales = '', scale, zeroPoint] = operands;
+  const input = scale === undefined || zeroPoint === undefined ? undefined : { scale, zeroPoint };
+  return fusedProduct(x, weightOf(codes, int8Weights, emit), scales, input, bias, emit);
+}
+
+function fusedProduct(x: Ref, weight: Weight, scales: Ref, input: InputGrid | undefined, bias: Ref | undefined, emit: ModelBuilder): Ref {
+  // An operand that is left out in front of another one has an empty name.
+  const last = bias === undefined ? (weight.zeroPoint === undefined ? [] : [weight.zeroPoint]) : [weight.zeroPoint ?? '', bias];
+  if (input === undefined) return at(emit.contrib('DynamicQuantizeMatMul', [x, weight.codes, scales, ...last]), 0);
+  const grid = { scale: scalar(input.scale, emit), zeroPoint: scalar(input.zeroPoint, emit) };
+  const rounded = emit.op('QuantizeLinear', [x, grid.scale, grid.zeroPoint]);
+  return at(emit.contrib('MatMulIntegerToFloat', [rounded, weight.codes, grid.scale, scales, grid.zeroPoint, ...last]), 0);
+}
 
 interface InputGrid {
   readonly scale: Ref;

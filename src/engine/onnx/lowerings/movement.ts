@@ -8,7 +8,7 @@ import type { ModelBuilder, Ref } from '../model-builder.ts';
  * The shape argument of Reshape, static where the rules of ONNX allow it: 0 copies the operand's size at that position,
  * and one -1 takes what is left.
  */
-function reshapeTarget(from: Shape, to: Shape, emit: ModelBuilder): Ref {
+export function reshapeTarget(from: Shape, to: Shape, emit: ModelBuilder): Ref {
   if (to.includes(0)) return emit.shape(to);
   const target: Dim[] = to.map((dim, axis) => (typeof dim === 'string' && dim === from[axis] ? 0 : dim));
   const unknown = target.filter((dim) => typeof dim === 'string');

@@ -1,8 +1,10 @@
 // ONNX for matrix products and attention.
 import { at } from '#base';
-import type { AttrsOf } from '#graph';
+import type { AttrsOf, Node, Value } from '#graph';
 import type { LoweringFamily } from '../lowering.ts';
 import type { ModelBuilder, Ref } from '../model-builder.ts';
+import { packedRows } from '../packed-attention-fusion.ts';
+import { reshapeTarget } from './movement.ts';
 
 function swapLastAxes(x: Ref, rank: number, emit: ModelBuilder): Ref {
   const permutation = Array.from({ length: rank }, (_, axis) => (axis < rank - 2 ? axis : 2 * rank - 3 - axis));
@@ -23,18 +25,32 @@ export const products: LoweringFamily<'matmul' | 'groupQueryAttention' | 'biased
     return scale === 1 ? product : emit.op('Mul', [product, emit.scalar(scale, left.dtype)]);
   },
 
-  groupQueryAttention: ([q, k, v, pastKey, pastValue, lastIndex, totalLength], attrs, emit) =>
-    emit.contrib('GroupQueryAttention', [q, k, v, pastKey, pastValue, lastIndex, totalLength], attentionAttributes(attrs), 3),
-
-  // Between them are the operands for rotary positions.
-  biasedGroupQueryAttention: ([q, k, v, pastKey, pastValue, lastIndex, totalLength, bias], attrs, emit) =>
+  groupQueryAttention: ([q, k, v, pastKey, pastValue, lastIndex, totalLength], attrs, emit, { node, refOf }) =>
     emit.contrib(
       'GroupQueryAttention',
-      [q, k, v, pastKey, pastValue, lastIndex, totalLength, '', '', '', bias],
+      [...queriesKeysValues([q, k, v], node, refOf, emit), pastKey, pastValue, lastIndex, totalLength],
+      attentionAttributes(attrs),
+      3,
+    ),
+
+  // Between them are the operands for rotary positions.
+  biasedGroupQueryAttention: ([q, k, v, pastKey, pastValue, lastIndex, totalLength, bias], attrs, emit, { node, refOf }) =>
+    emit.contrib(
+      'GroupQueryAttention',
+      [...queriesKeysValues([q, k, v], node, refOf, emit), pastKey, pastValue, lastIndex, totalLength, '', '', '', bias],
       attentionAttributes(attrs),
       3,
     ),
 };
+
+/** The kernel takes rows that hold all three as one operand. */
+function queriesKeysValues(apart: readonly Ref[], node: Node, refOf: (value: Value) => Ref, emit: ModelBuilder): readonly Ref[] {
+  const packed = packedRows(node);
+  if (packed === undefined) return apart;
+  const [B, T] = at(node.operands, 0).shape;
+  const to = [B ?? 1, T ?? 1, packed.shape[1] ?? 1]; // [B, T, (H+2G)*K]
+  return [emit.op('Reshape', [refOf(packed), reshapeTarget(packed.shape, to, emit)]), '', ''];
+}
 
 function attentionAttributes({ heads, keyValueHeads, scale, window, softCap }: AttrsOf<'groupQueryAttention'>) {
   return {
