@@ -13,12 +13,13 @@ import { quietContext, Random } from '#base';
 import { compressModel, methods, parseRecipe } from '#compress';
 import type { DeviceBuffer, Engine } from '#engine';
 import { createOnnxEngine } from '#engine/onnx';
-import { cacheTensors, type Gpt2Config, graphNames, initializeModel, type Model } from '#models';
+import { cacheTensors, graphNames, initializeModel, type Model } from '#models';
 import { exportHuggingFace } from '#store';
 import { int32, int64 } from '#tensor';
 import { compileForms } from '../../src/serve/compute-forms.ts';
 import type { CacheBinding } from '../../src/serve/key-value-caches.ts';
 import type { StepPrograms } from '../../src/serve/step-programs.ts';
+import { gpt2Small } from './gpt2-small.ts';
 import { median } from './peer.ts';
 
 const [rounds = 5, steps = 32, layers = 12] = process.argv.slice(2).map(Number);
@@ -30,19 +31,7 @@ const list = (name: string, all: readonly string[]): readonly string[] =>
 const withPrefill = process.env['BENCH_PREFILL'] !== '0';
 const batches = list('BENCH_BATCHES', ['1', '8', '32']).map(Number);
 
-const gpt2Small: Gpt2Config = {
-  architecture: 'gpt2',
-  vocabularySize: 50257,
-  width: 768,
-  layers,
-  heads: 12,
-  feedForwardWidth: 3072,
-  maxPositions: 1024,
-  tiedHead: true,
-  normEpsilon: 1e-5,
-  endTokens: [],
-  activation: 'geluTanh',
-};
+const shape = { ...gpt2Small, layers, endTokens: [] };
 
 /** The blocks and the table of tokens, which is the head too: what the others round. */
 const include = ['h.*', 'embed.token.weight'];
@@ -229,7 +218,7 @@ async function ourSide(name: string, engine: Engine, dense: Model): Promise<Side
 
 async function main(): Promise<void> {
   const engine = await createOnnxEngine({ device: 'cpu', threads });
-  const dense = initializeModel(gpt2Small, new Random(1));
+  const dense = initializeModel(shape, new Random(1));
   const sides: Side[] = [];
   for (const name of list('BENCH_FORMS', Object.keys(recipes))) sides.push(await ourSide(name, engine, dense));
   const python = process.env['ATHANOR_BENCH_PYTHON'];

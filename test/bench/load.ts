@@ -13,6 +13,7 @@ import { importHuggingFace, LocalStore } from '#store';
 import { fixtureModelFolder, fixtureTokenizer } from '#test/fixture-tokenizers';
 import { startServeProcess } from '#test/serve-process';
 import { bareLoop } from './bare-loop.ts';
+import { gpt2Small } from './gpt2-small.ts';
 import { median } from './peer.ts';
 
 const [shape = 'small', numRequests = '64', requestsPerSecond = '16', rounds = '3'] = process.argv.slice(2);
@@ -76,19 +77,7 @@ function percentile(values: readonly number[], part: number): number {
 function shapeOf(): Gpt2Config | undefined {
   if (shape === '7m') return undefined;
   const [layers = 12, width = 768] = shape === 'small' ? [] : shape.split('x').map(Number);
-  return {
-    architecture: 'gpt2',
-    vocabularySize: 50257,
-    width,
-    layers,
-    heads: width / 64,
-    feedForwardWidth: 4 * width,
-    maxPositions: 1024,
-    tiedHead: true,
-    normEpsilon: 1e-5,
-    endTokens: [0],
-    activation: 'geluTanh',
-  };
+  return { ...gpt2Small, width, layers, heads: width / 64, feedForwardWidth: 4 * width, endTokens: [0] };
 }
 
 /** Tokens a second of streams that run side by side, from the first token of the last to begin to the first end. */

@@ -8,6 +8,7 @@ import { createOnnxEngine } from '#engine/onnx';
 import { measureLatency } from '#evaluate';
 import { fastestForm, initializeModel, type Model, parameterCounts } from '#models';
 import { gpt2Small } from './gpt2-small.ts';
+import { median } from './peer.ts';
 
 const magnitude = { importance: 'magnitude' };
 /** Bytes of the block matrices halved in each case but int8, which stores a quarter. */
@@ -27,12 +28,6 @@ const batches = [1, 8];
 interface Samples {
   readonly prefillMs: number[];
   readonly decodeStepMs: number[];
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((left, right) => left - right);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? (sorted[middle] ?? 0) : ((sorted[middle - 1] ?? 0) + (sorted[middle] ?? 0)) / 2;
 }
 
 async function main(): Promise<void> {

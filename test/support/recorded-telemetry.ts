@@ -1,6 +1,7 @@
 // The SDK with exporters that keep everything in memory, for tests.
 import { AggregationTemporality, InMemoryMetricExporter, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics';
 import { InMemorySpanExporter, type ReadableSpan, SimpleSpanProcessor } from '@opentelemetry/sdk-trace';
+import { onTestFinished } from 'vitest';
 import type { Telemetry } from '#base';
 import { makeSdk } from '../../src/telemetry/sdk.ts';
 
@@ -42,6 +43,13 @@ export function recordedTelemetry(): RecordedTelemetry {
     },
     stop: () => sdk.stop(),
   };
+}
+
+/** The same, stopped when the test that runs now has ended. */
+export function telemetryOfTest(): RecordedTelemetry {
+  const telemetry = recordedTelemetry();
+  onTestFinished(() => telemetry.stop());
+  return telemetry;
 }
 
 /** The one span of a name. */

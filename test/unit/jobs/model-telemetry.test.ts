@@ -1,20 +1,8 @@
 // Gauges of models in memory, and requests to models that are not generations.
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { AppError, quietContext } from '#base';
 import { type InferenceBackend, ObservedInference, observeModels } from '#jobs';
-import { type RecordedTelemetry, recordedTelemetry, spanNamed } from '#test/recorded-telemetry';
-
-const started: RecordedTelemetry[] = [];
-
-function start(): RecordedTelemetry {
-  const telemetry = recordedTelemetry();
-  started.push(telemetry);
-  return telemetry;
-}
-
-afterEach(async () => {
-  for (const telemetry of started.splice(0)) await telemetry.stop();
-});
+import { type RecordedTelemetry, spanNamed, telemetryOfTest } from '#test/recorded-telemetry';
 
 async function seriesOf({ points }: RecordedTelemetry, name: string, label: string): Promise<Record<string, unknown>> {
   return Object.fromEntries(
@@ -27,7 +15,7 @@ describe('models in memory', () => {
   const memory = { weightBytes: 0, cacheBytes: 100, waiting: 1, active: 2, paused: 0, free: 6, blocks };
 
   it('are read when somebody asks, versions of a name together, until nobody may', async () => {
-    const telemetry = start();
+    const telemetry = telemetryOfTest();
     let resident = [
       { name: 'a', bytes: 5 },
       { name: 'a', bytes: 6 },
@@ -58,7 +46,7 @@ describe('models in memory', () => {
   });
 
   it('are at most so many series', async () => {
-    const telemetry = start();
+    const telemetry = telemetryOfTest();
     const resident = Array.from({ length: 100 }, (_, index) => ({ name: `m${index}`, bytes: 1 }));
     observeModels(telemetry.meter, { hub: { resident }, inference: { served: [] }, engine: { device: 'cpu', counters: () => counters } });
     const series = await seriesOf(telemetry, 'athanor.model.memory', 'athanor.model.name');
@@ -89,7 +77,7 @@ describe('requests that are answered whole', () => {
   };
 
   it('have a span and a time each, and tokens where they are known', async () => {
-    const telemetry = start();
+    const telemetry = telemetryOfTest();
     const inference = new ObservedInference(inner(), telemetry);
     await inference.score('m@2', [], quietContext);
     await inference.classify('m', [], quietContext);
@@ -113,7 +101,7 @@ describe('requests that are answered whole', () => {
   });
 
   it('end a generation that was cancelled, left or refused with its reason', async () => {
-    const telemetry = start();
+    const telemetry = telemetryOfTest();
     const usage = { promptTokens: 1, generatedTokens: 0, totalMs: 5, cachedPromptTokens: 0, draftedTokens: 0, acceptedTokens: 0 };
     const inference = new ObservedInference(
       {

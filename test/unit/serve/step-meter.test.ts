@@ -1,23 +1,11 @@
 // What steps tell of themselves.
-import { afterEach, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { createOnnxEngine } from '#engine/onnx';
 import { LoadedModel } from '#serve';
-import { type RecordedTelemetry, recordedTelemetry } from '#test/recorded-telemetry';
+import { type RecordedTelemetry, telemetryOfTest } from '#test/recorded-telemetry';
 import { StepMeter } from '../../../src/serve/step-meter.ts';
 import { tinyGpt2, tinyModel } from '../models/tiny-models.ts';
 import { byteTokenizer } from './fakes.ts';
-
-const started: RecordedTelemetry[] = [];
-
-function start(): RecordedTelemetry {
-  const telemetry = recordedTelemetry();
-  started.push(telemetry);
-  return telemetry;
-}
-
-afterEach(async () => {
-  for (const telemetry of started.splice(0)) await telemetry.stop();
-});
 
 /** Tokens by kind of step and by what they were computed for. */
 async function tokensOf({ points }: RecordedTelemetry): Promise<Record<string, unknown>> {
@@ -26,7 +14,7 @@ async function tokensOf({ points }: RecordedTelemetry): Promise<Record<string, u
 }
 
 it('tells tokens from padding, and prompts from decoding', async () => {
-  const telemetry = start();
+  const telemetry = telemetryOfTest();
   const meter = new StepMeter(telemetry.meter);
   meter.ran([5, 3], 10);
   meter.ran([1, 1, 1], 4);
@@ -40,7 +28,7 @@ it('tells tokens from padding, and prompts from decoding', async () => {
 });
 
 it('counts every token that a model reads and generates', async () => {
-  const telemetry = start();
+  const telemetry = telemetryOfTest();
   const engine = await createOnnxEngine({ device: 'cpu' });
   const model = await LoadedModel.load(engine, tinyModel({ ...tinyGpt2, vocabularySize: 300 }), {
     tokenizer: byteTokenizer,

@@ -1,21 +1,9 @@
 // Spans and instruments over the SDK, with exporters in memory.
 import { setTimeout as wait } from 'node:timers/promises';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { type Instrument, LabelSet, metrics, type Reading } from '#base';
-import { type RecordedTelemetry, recordedTelemetry, spanNamed } from '#test/recorded-telemetry';
+import { type RecordedTelemetry, spanNamed, telemetryOfTest } from '#test/recorded-telemetry';
 import { standardLogger } from '../../../src/cli/standard-log.ts';
-
-const started: RecordedTelemetry[] = [];
-
-function start(): RecordedTelemetry {
-  const telemetry = recordedTelemetry();
-  started.push(telemetry);
-  return telemetry;
-}
-
-afterEach(async () => {
-  for (const telemetry of started.splice(0)) await telemetry.stop();
-});
 
 const parentOf = (telemetry: RecordedTelemetry, name: string): string | undefined =>
   spanNamed(telemetry.spans(), name).parentSpanContext?.spanId;
@@ -23,7 +11,7 @@ const idOf = (telemetry: RecordedTelemetry, name: string): string => spanNamed(t
 
 describe('spans', () => {
   it('nest over promises and timers, and do not mix between concurrent pieces of work', async () => {
-    const telemetry = start();
+    const telemetry = telemetryOfTest();
     const { tracer } = telemetry;
     const work = async (name: string): Promise<void> => {
       const span = tracer.start(name, { parent: undefined });
@@ -43,7 +31,7 @@ describe('spans', () => {
   });
 
   it('take the parent that is named, or none, before the current one', async () => {
-    const telemetry = start();
+    const telemetry = telemetryOfTest();
     const { tracer } = telemetry;
     const [current, other] = [tracer.start('current'), tracer.start('other')];
     tracer.within(current, () => {
@@ -59,7 +47,7 @@ describe('spans', () => {
   });
 
   it('end once, keep given times and leave out attributes without a value', () => {
-    const telemetry = start();
+    const telemetry = telemetryOfTest();
     const span = telemetry.tracer.start('timed', {
       startMs: 1_700_000_000_000,
       attributes: { kept: 1, left: undefined, many: ['a', 'b'] },
@@ -75,7 +63,7 @@ describe('spans', () => {
   });
 
   it('name the trace in log lines', () => {
-    const { tracer } = start();
+    const { tracer } = telemetryOfTest();
     const lines: string[] = [];
     const json = standardLogger(true, tracer, (line) => lines.push(line));
     const span = tracer.start('x');
@@ -98,7 +86,7 @@ describe('spans', () => {
 
 describe('instruments', () => {
   it('have the buckets, units and labels of their definition', async () => {
-    const { meter, points } = start();
+    const { meter, points } = telemetryOfTest();
     meter.histogram(metrics.tokenTime)(0.003, { model: 'm' });
     const [point] = (await points()).filter(({ name }) => name === metrics.tokenTime.name);
     expect(point).toMatchObject({ unit: 's', labels: { model: 'm' }, value: { count: 1, sum: 0.003 } });
@@ -106,7 +94,7 @@ describe('instruments', () => {
   });
 
   it('show zero, or what their definition says, where a gauge has nothing to read any more', async () => {
-    const { meter, points } = start();
+    const { meter, points } = telemetryOfTest();
     const gone: Instrument = { name: 'test.nan', unit: '1', description: '', gone: Number.NaN };
     let readings: readonly Reading[] = [
       { value: 5, labels: { model: 'm' } },
