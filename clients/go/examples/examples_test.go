@@ -236,32 +236,32 @@ func theCalls(t *testing.T, target string) {
 		t.Errorf("jobs %v, error %v", jobs, err)
 	}
 
-	again, err := endless.Retry(ctx, false)
+	retried, err := endless.Retry(ctx, false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := again.Pause(ctx); err != nil {
+	if _, err := retried.Pause(ctx); err != nil {
 		t.Error(err)
 	}
-	for info, err := again.Status(ctx); info.GetState() != athanorv1.JobState_JOB_STATE_PAUSED; info, err = again.Status(ctx) {
+	for info, err := retried.Status(ctx); info.GetState() != athanorv1.JobState_JOB_STATE_PAUSED; info, err = retried.Status(ctx) {
 		if err != nil || info.GetRetryOf() != endless.ID {
 			t.Fatalf("job %v, error %v", info, err)
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
-	if info, err := again.Resume(ctx); err != nil || info.GetState() != athanorv1.JobState_JOB_STATE_QUEUED {
+	if info, err := retried.Resume(ctx); err != nil || info.GetState() != athanorv1.JobState_JOB_STATE_QUEUED {
 		t.Errorf("job %v, error %v", info, err)
 	}
-	if _, err := again.Cancel(ctx); err != nil {
+	if _, err := retried.Cancel(ctx); err != nil {
 		t.Error(err)
 	}
-	if _, err := again.Wait(ctx); !errors.Is(err, athanor.ErrCancelled) {
+	if _, err := retried.Wait(ctx); !errors.Is(err, athanor.ErrCancelled) {
 		t.Errorf("error %v", err)
 	}
-	if err := again.Forget(ctx); err != nil {
+	if err := retried.Forget(ctx); err != nil {
 		t.Error(err)
 	}
-	if _, err := again.Status(ctx); !athanor.HasCode(err, "job_not_found") {
+	if _, err := retried.Status(ctx); !athanor.HasCode(err, "job_not_found") {
 		t.Errorf("error %v", err)
 	}
 }
