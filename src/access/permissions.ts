@@ -21,7 +21,7 @@ const calls: ReadonlyMap<string, Need> = new Map([
   ...of(models, 'train', ['Import', 'ImportUpload', 'Load', 'Export']),
   ...of(models, 'admin', ['Unload', 'Delete']),
   ...of(jobs, 'read', ['Get', 'List', 'Watch']),
-  ...of(jobs, 'train', ['Submit', 'Cancel', 'Pause', 'Resume', 'Retry', 'Delete']),
+  ...of(jobs, 'train', ['Submit', 'Cancel', 'Pause', 'Resume', 'Retry', 'Forget']),
   ...of('athanor.v1.CompressionService', 'train', ['Compress']),
   ...of('athanor.v1.DistillationService', 'train', ['Distill']),
   ...of('athanor.v1.EvaluationService', 'train', ['Evaluate']),

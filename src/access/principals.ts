@@ -34,7 +34,7 @@ export function newToken(): { readonly token: string; readonly digest: string } 
 }
 
 /** Tokens are long and random, so that a fast digest is enough and looking one up tells nothing by its time. */
-export function digestOfToken(token: string): string {
+function digestOfToken(token: string): string {
   return createHash('sha256').update(token).digest('hex');
 }
 

@@ -43,7 +43,7 @@ export function jobService(gate: CallGate, jobs: JobRunner): JobServiceHandlers 
     Retry: gate.unary(async ({ jobId, fresh }, context) => ({
       job: info(await jobs.retry(owned(jobId, context), { fresh, owner: context.client })),
     })),
-    Delete: gate.unary(async ({ jobId }, context) => {
+    Forget: gate.unary(async ({ jobId }, context) => {
       await jobs.remove(owned(jobId, context));
       return {};
     }),

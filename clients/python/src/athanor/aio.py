@@ -428,8 +428,8 @@ class AsyncJob(Generic[ResultT]):
 
     async def forget(self) -> None:
         """Removes a job that has ended: its log, its result and the files that it left."""
-        request = job_pb2.JobServiceDeleteRequest(job_id=self.id)
-        await self._connection.answer(self._stub.Delete(request, timeout=self._connection.timeout))
+        request = job_pb2.JobServiceForgetRequest(job_id=self.id)
+        await self._connection.answer(self._stub.Forget(request, timeout=self._connection.timeout))
 
     async def status(self) -> JobStatus:
         """The job as it is now."""

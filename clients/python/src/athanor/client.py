@@ -479,7 +479,7 @@ class Job(Generic[ResultT]):
 
     def forget(self) -> None:
         """Removes a job that has ended: its log, its result and the files that it left."""
-        self._connection.call(self._stub.Delete, job_pb2.JobServiceDeleteRequest(job_id=self.id))
+        self._connection.call(self._stub.Forget, job_pb2.JobServiceForgetRequest(job_id=self.id))
 
     def status(self) -> JobStatus:
         """The job as it is now."""

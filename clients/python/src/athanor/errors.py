@@ -224,7 +224,10 @@ BY_CODE: Mapping[str, type[AthanorError]] = {
     **_codes(JobNotFound, "job_not_found"),
     **_codes(AlreadyExists, "model_exists name_taken file_exists"),
     **_codes(FailedPrecondition, "provider_missing file_not_allowed wrong_task wrong_state resume_mismatch store_in_use"),
-    **_codes(ResourceExhausted, "out_of_memory insufficient_memory disk_full overloaded message_too_large list_too_long too_many_jobs rate_limited"),
+    **_codes(
+        ResourceExhausted,
+        "out_of_memory insufficient_memory disk_full overloaded message_too_large list_too_long too_many_jobs rate_limited",
+    ),
     **_codes(Unauthenticated, "unauthenticated"),
     **_codes(PermissionDenied, "permission_denied"),
     **_codes(Aborted, "diverged interrupted verification_failed crash_loop"),
