@@ -7,7 +7,16 @@ import { type HostTensor, hostTensor } from '#tensor';
 import { temporaryFolder } from '../support/temporary.ts';
 import { ids, type PackedTensor, unpack } from './golden.ts';
 
-export const pairCaseNames = ['bart', 'mbart-scaled', 'pegasus', 'marian-two-vocabularies', 't5', 't5-gated-untied', 'two-berts'] as const;
+export const pairCaseNames = [
+  'bart',
+  'mbart-scaled',
+  'pegasus',
+  'marian-two-vocabularies',
+  't5',
+  't5-gated-untied',
+  'two-berts',
+  'two-robertas',
+] as const;
 
 type Rows = readonly (readonly number[])[];
 

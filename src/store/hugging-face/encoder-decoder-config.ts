@@ -1,4 +1,4 @@
-// config.json of encoder-decoders, both ways: BART, mBART, Pegasus, Marian, T5, two BERTs, and ours for those that transformers has no class for.
+// config.json of encoder-decoders, both ways: BART, mBART, Pegasus, Marian, T5, two BERTs or RoBERTas, and ours for those that transformers has no class for.
 import { z } from 'zod';
 import { AppError } from '#base';
 import type { EncoderDecoderConfig, EncoderSizes, ModelConfig } from '#models';
@@ -147,7 +147,7 @@ function readT5(json: JsonObject): EncoderDecoderConfig {
 }
 
 const bertSchema = z.object({
-  model_type: z.literal('bert'),
+  model_type: z.enum(['bert', 'roberta']),
   vocab_size: size,
   hidden_size: size,
   num_hidden_layers: size,
@@ -163,6 +163,10 @@ const bertSchema = z.object({
   eos_token_id: tokens,
 });
 
+/** What both stacks have in common here. */
+const alikeInBerts = ['model_type', 'hidden_size', 'hidden_act', 'max_position_embeddings', 'type_vocab_size', 'layer_norm_eps'] as const;
+const robertaHeadActivation = 'gelu';
+
 const bertsSchema = z.object({
   encoder: bertSchema,
   decoder: bertSchema,
@@ -173,13 +177,23 @@ const bertsSchema = z.object({
   eos_token_id: tokens,
 });
 
-/** EncoderDecoderModel of two BERTs; the decoder has attention to the encoder. */
+/** EncoderDecoderModel of two BERTs or two RoBERTas; the decoder has attention to the encoder. */
 function readBerts(json: JsonObject): EncoderDecoderConfig {
   const { encoder, decoder, ...top } = checkJson(bertsSchema, json, 'bad_config', place);
   const { hidden_size: width, num_attention_heads: heads } = decoder;
-  for (const field of ['hidden_size', 'hidden_act', 'max_position_embeddings', 'type_vocab_size', 'layer_norm_eps'] as const)
+  for (const field of alikeInBerts)
     if (encoder[field] !== decoder[field])
       throw badField(`decoder.${field}`, `${decoder[field]} differs from the encoder's ${encoder[field]}; that is not supported`);
+  const isRoberta = decoder.model_type === 'roberta';
+  if (isRoberta && decoder.hidden_act !== robertaHeadActivation)
+    throw badField(
+      'decoder.hidden_act',
+      `RoBERTa's head is always ${robertaHeadActivation}; "${decoder.hidden_act}" is not supported here`,
+    );
+  // RoBERTa counts positions from the row behind that of its padding token.
+  const offset = isRoberta ? (decoder.pad_token_id ?? 1) + 1 : 0;
+  if (decoder.max_position_embeddings <= offset)
+    throw badField('decoder.max_position_embeddings', `${decoder.max_position_embeddings} leaves no position behind the padding`);
   requireMultiple('decoder.hidden_size', width, 'decoder.num_attention_heads', heads);
   requireMultiple('encoder.hidden_size', width, 'encoder.num_attention_heads', encoder.num_attention_heads);
   const eos = top.eos_token_id ?? decoder.eos_token_id;
@@ -199,14 +213,14 @@ function readBerts(json: JsonObject): EncoderDecoderConfig {
       headWidth: width / encoder.num_attention_heads,
       feedForwardWidth: encoder.intermediate_size,
     },
-    maxPositions: decoder.max_position_embeddings,
+    maxPositions: decoder.max_position_embeddings - offset,
     tiedHead: top.tie_word_embeddings ?? decoder.tie_word_embeddings,
     normEpsilon: decoder.layer_norm_eps,
     norm: 'layer',
     normPlacement: 'after',
     embeddingNorm: true,
     finalNorm: false,
-    positions: { kind: 'learned', offset: 0 },
+    positions: { kind: 'learned', offset },
     biases: true,
     headBias: true,
     scaledEmbedding: false,
@@ -217,7 +231,7 @@ function readBerts(json: JsonObject): EncoderDecoderConfig {
     tokenTypes: decoder.type_vocab_size,
     headTransform: true,
     startToken: startTokenOf({ decoder_start_token_id: top.decoder_start_token_id, bos_token_id: bos }),
-    padToken: top.pad_token_id ?? decoder.pad_token_id ?? 0,
+    padToken: isRoberta ? offset - 1 : (top.pad_token_id ?? decoder.pad_token_id ?? 0),
     ...readTokens({ vocab_size: decoder.vocab_size, bos_token_id: bos, eos_token_id: eos, ...anyToken }),
   };
 }
@@ -283,11 +297,13 @@ function writeT5(config: EncoderDecoderConfig): object {
 }
 
 function writeBerts(config: EncoderDecoderConfig): object {
+  const { positions } = config;
+  const offset = positions.kind === 'learned' ? positions.offset : 0;
   const common = {
-    model_type: 'bert',
+    model_type: offset === 0 ? 'bert' : 'roberta',
     hidden_size: config.width,
     hidden_act: activationNames[config.activation],
-    max_position_embeddings: config.maxPositions,
+    max_position_embeddings: config.maxPositions + offset,
     type_vocab_size: config.tokenTypes,
     layer_norm_eps: config.normEpsilon,
     tie_word_embeddings: config.tiedHead,
