@@ -45,7 +45,8 @@ export function requireBert(config: ModelConfig, what: string): BertConfig {
       `warmStart: ${what} is ${is}; both stacks of this encoder-decoder are blocks of BERT, RoBERTa or DistilBERT. Give such a model, or "random".`,
     );
   if (isEncoderDecoder(config)) throw fail('an encoder-decoder already');
-  if (config.architecture !== 'bert') throw fail(`a ${config.architecture} model, whose blocks, positions or embeddings are others`);
+  if (config.architecture !== 'bert')
+    throw fail(`of the architecture ${config.architecture}, whose blocks, positions or embeddings are others`);
   if (config.embedding !== undefined || config.halting !== undefined) throw fail('a model with a narrow embedding or with halting');
   if (config.family === 'roberta' && config.activation !== 'gelu')
     throw fail(`a RoBERTa with the activation ${config.activation}, whose head has another one than its blocks`);

@@ -15,6 +15,7 @@ import {
 import type { Engine } from '#engine';
 import { isEncoderDecoder, type Model, taskOf } from '#models';
 import type { JsonObject, JsonValue } from '#store';
+import type { Tokenizer } from '#text';
 import { type CalibrationData, calibrationData, calibrationWindow, windowsPerRun } from '../calibration-data.ts';
 import { checkInput, parseYaml } from '../check-input.ts';
 import { FolderCheckpoints } from '../checkpoints.ts';
@@ -46,6 +47,7 @@ export function compressHandler(hub: ModelHub, engine: Engine, options: Compress
     parse(input) {
       const spec = checkInput(compressSpecSchema, withRecipe(input), 'compress');
       const { steps } = parseRecipe(spec.recipe, recipeMethods);
+      checkWarmStart(steps);
       const wanting = steps.find(({ needsCalibration }) => needsCalibration);
       if (wanting !== undefined && spec.data === undefined)
         throw new AppError('invalid_argument', `compress.data: the step ${wanting.method} needs text and got none. Give a text file.`, {
@@ -67,6 +69,21 @@ export function compressHandler(hub: ModelHub, engine: Engine, options: Compress
     },
   };
 }
+
+/** The data of a job are those of the model that it starts from: lines or labelled texts, and not the pairs that a warm-started one learns from. */
+function checkWarmStart(steps: Recipe['steps']): void {
+  const start = steps.findIndex(({ method }) => method === warmStartName);
+  const index = start < 0 ? -1 : steps.findIndex(({ needsCalibration }, place) => place > start && needsCalibration);
+  const step = steps[index];
+  if (step === undefined) return;
+  throw new AppError(
+    'bad_recipe',
+    `steps[${index}].${step.method}: reads text behind ${warmStartName}, whose model learns from pairs. Store that model, then train and compress it by jobs of its own.`,
+    { details: { field: `steps[${index}].${step.method}` } },
+  );
+}
+
+const warmStartName = 'warmStart';
 
 function teachersOf({ steps }: Recipe): string[] {
   return steps.flatMap(({ models }) => models);
@@ -195,13 +212,13 @@ class CompressRun {
     const { workFolder } = this.#context;
     const fingerprint = this.#fingerprint(lease, corpus, calibration);
     const layers = new LayerFolder(join(workFolder, 'layers'), fingerprint);
-    const teacher: TrainingMaterial['teacher'] = async (name) => {
-      if (name === undefined) return lease.model;
+    const storedModel = async (name: string): Promise<Model> => {
       const known = teachers.get(name) ?? (await this.#hub.acquire(this.#pinnedTo(name)));
       teachers.set(name, known);
       checkSameTokens(lease, known);
       return known.model;
     };
+    const teacher: TrainingMaterial['teacher'] = async (name) => (name === undefined ? lease.model : await storedModel(name));
     const training = (step: number): Pick<CompressionEnvironment, 'training'> => {
       if (corpus === undefined) return {};
       const checkpoints = new FolderCheckpoints(join(workFolder, `training-${step}`), `${fingerprint} ${step}`);
@@ -212,6 +229,8 @@ class CompressRun {
       ...(calibration === undefined
         ? {}
         : { calibration: new WindowCalibration(this.#engine, calibration.windows, { windows: calibration.runs, memoryBytes }) }),
+      boundaryTokens: boundaryTokens(lease.tokenizer),
+      storedModel,
       ofStep: (step) => ({ memory: layers.step(step), ...training(step) }),
     };
   }
@@ -227,11 +246,12 @@ class CompressRun {
       ...(calibration === undefined ? {} : { calibration: calibrationJson(calibration) }),
     };
     const { tokenizerFiles, generation } = lease.artefact;
-    const teachers = [];
-    for (const name of new Set(teachersOf(this.#recipe)))
-      teachers.push({ hash: (await this.#hub.get(this.#pinnedTo(name))).hash, role: 'teacher' });
+    const others = [];
+    for (const { method, models } of this.#recipe.steps)
+      for (const name of models)
+        others.push({ hash: (await this.#hub.get(this.#pinnedTo(name))).hash, role: method === warmStartName ? 'source' : 'teacher' });
     const meta = {
-      parents: [{ hash: lease.version.hash, role: 'source' }, ...teachers],
+      parents: distinctParents([{ hash: lease.version.hash, role: 'source' }, ...others]),
       recipe: this.#spec.recipe as JsonValue,
       settings,
       ...(corpus === undefined ? {} : { data: corpus.fingerprint }),
@@ -251,6 +271,19 @@ class CompressRun {
     ];
     return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
   }
+}
+
+/** What the tokenizer puts around a text, or says that it would. */
+function boundaryTokens({ beginToken, endTokens, specialLayout }: Tokenizer): NonNullable<CompressionEnvironment['boundaryTokens']> {
+  const layout = specialLayout(false);
+  const [first, last] = [layout[0], layout.at(-1)];
+  const startToken = first !== undefined && 'id' in first ? first.id : beginToken;
+  const endToken = last !== undefined && 'id' in last ? last.id : endTokens[0];
+  return { ...(startToken === undefined ? {} : { startToken }), ...(endToken === undefined ? {} : { endToken }) };
+}
+
+function distinctParents<Parent extends { readonly hash: string; readonly role: string }>(parents: readonly Parent[]): Parent[] {
+  return [...new Map(parents.map((parent) => [`${parent.role} ${parent.hash}`, parent])).values()];
 }
 
 /** What decides the rows; the paths of a server's files are no part of a model. */

@@ -83,6 +83,7 @@ import type { StoredTensor as _athanor_v1_StoredTensor, StoredTensor__Output as 
 import type { TextData as _athanor_v1_TextData, TextData__Output as _athanor_v1_TextData__Output } from './athanor/v1/TextData.ts';
 import type { UploadHeader as _athanor_v1_UploadHeader, UploadHeader__Output as _athanor_v1_UploadHeader__Output } from './athanor/v1/UploadHeader.ts';
 import type { Verification as _athanor_v1_Verification, Verification__Output as _athanor_v1_Verification__Output } from './athanor/v1/Verification.ts';
+import type { WarmStart as _athanor_v1_WarmStart, WarmStart__Output as _athanor_v1_WarmStart__Output } from './athanor/v1/WarmStart.ts';
 
 type SubtypeConstructor<Constructor extends new (...args: any) => any, Subtype> = {
   new(...args: ConstructorParameters<Constructor>): Subtype;
@@ -184,6 +185,7 @@ export interface ProtoGrpcType {
       TextData: MessageTypeDefinition<_athanor_v1_TextData, _athanor_v1_TextData__Output>
       UploadHeader: MessageTypeDefinition<_athanor_v1_UploadHeader, _athanor_v1_UploadHeader__Output>
       Verification: MessageTypeDefinition<_athanor_v1_Verification, _athanor_v1_Verification__Output>
+      WarmStart: MessageTypeDefinition<_athanor_v1_WarmStart, _athanor_v1_WarmStart__Output>
     }
   }
 }
