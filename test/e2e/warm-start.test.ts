@@ -1,5 +1,5 @@
 // An encoder-decoder made of an encoder by the real server: started, trained on pairs, measured, served, made smaller, exported and read back.
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AthanorClient, type JobEventMessage, type JobResultMessage } from '#server';
@@ -83,12 +83,9 @@ describe('a warm start on the server', () => {
   });
 
   it('is exported and read back as EncoderDecoderModel, and quantized', async () => {
-    const { export: exported } = await resultOf(
-      client.serverStream(client.protocol.model.Export, {
-        spec: { model: 'doubler', format: 'EXPORT_FORMAT_HF', path: join(folder, 'hf') },
-      }),
-    );
-    expect(exported?.files.map(({ fileName }) => fileName)).toContain('config.json');
+    mkdirSync(join(folder, 'hf'));
+    for await (const { chunk } of client.serverStream(client.protocol.model.Export, { name: 'doubler', format: 'EXPORT_FORMAT_HF' }))
+      if (chunk) appendFileSync(join(folder, 'hf', chunk.fileName), chunk.data);
     expect(JSON.parse(readFileSync(join(folder, 'hf/config.json'), 'utf8'))).toMatchObject({
       model_type: 'encoder-decoder',
       decoder_start_token_id: 2,
@@ -117,10 +114,29 @@ describe('a warm start on the server', () => {
     await expect(client.unary(client.protocol.model.Get, { name: 'none' })).rejects.toThrow(/model_not_found/);
   });
 
-  it('refuses a step behind it that reads text, before the job starts', async () => {
-    const recipe = { steps: [{ warmStart: {} }, { distill: { steps: 2 } }] };
-    await expect(compress({ model: 'reader', name: 'none', recipe, data: pairs() })).rejects.toThrow(
-      /steps\[1\]\.distill: reads text behind warmStart/,
-    );
+  it('is trained by the same recipe, on pairs', async () => {
+    const training = { steps: 80, batchSize: 6, sequenceLength: 12, sourceLength: 8, learningRate: 0.01, warmupSteps: 2, teacher: 'none' };
+    const recipe = { steps: [{ warmStart: { share: true } }, { distill: training }, { lowRank: { method: 'whitened', ratio: 0.9 } }] };
+    const { compress: made } = await compress({ model: 'reader', name: 'whole', recipe, data: pairs(), calibration: { sequences: 4 } });
+    expect(made?.calibration).toMatchObject({ rows: 4, rowKind: 'pair' });
+    const { evaluate: measured } = await evaluate({ model: 'whole', data: pairs(), settings: { maxNewTokens: 12 } });
+    expect(measured?.report?.loss).toBeLessThan(0.5);
+  });
+
+  it.each([
+    ['a teacher that reads no pairs', [{ warmStart: {} }, { distill: { steps: 2 } }], /steps\[1\]: teacher: the model .* cannot teach/],
+    [
+      'data behind a later warm start',
+      [{ lowRank: { ratio: 0.9 } }, { warmStart: {} }, { distill: { steps: 2, teacher: 'none' } }],
+      /steps\[2\]\.distill: reads data behind warmStart, which is not the first step/,
+    ],
+  ])('refuses %s', async (_, steps, message) => {
+    await expect(compress({ model: 'reader', name: 'none', recipe: { steps }, data: pairs() })).rejects.toThrow(message);
+  });
+
+  it('reads pairs and no running text where the recipe begins with it', async () => {
+    const recipe = { steps: [{ warmStart: {} }, { distill: { steps: 2, teacher: 'none' } }] };
+    const data = { inlineText: Buffer.from('the river') };
+    await expect(compress({ model: 'reader', name: 'none', recipe, data })).rejects.toThrow(/reads pairs .* and got running text/);
   });
 });

@@ -9,7 +9,9 @@ import {
   parseRecipe,
   type Recipe,
   type RecipeEnvironment,
+  type RecipeStep,
   type TrainingMaterial,
+  type TrainingSettings,
   WindowCalibration,
 } from '#compress';
 import type { Engine } from '#engine';
@@ -27,9 +29,10 @@ import { type MemoryPlan, memoryLimitBytes, PeakMemory, planMemory } from '../me
 import type { ModelHub, ModelLease, SavedModel } from '../model-hub.ts';
 import { namedRecipe } from '../named-recipes.ts';
 import { withPinnedInputs } from '../pinned-inputs.ts';
+import { RecipeTraining } from '../recipe-training.ts';
 import type { CompressResult, ParameterChange, StepReport } from '../results.ts';
 import { type CompressSpec, compressSpecSchema, type TextData } from '../specs.ts';
-import { fullTrainingSettings, type TrainingSettings } from '../training-settings.ts';
+import { fullTrainingSettings } from '../training-settings.ts';
 import { checkSameTokens } from './evaluate.ts';
 import { checkReads, checkWrites } from './names.ts';
 import { labelledCalibration, pairCalibration, sentenceCalibration } from './row-calibration.ts';
@@ -48,7 +51,7 @@ export function compressHandler(hub: ModelHub, engine: Engine, options: Compress
       const spec = checkInput(compressSpecSchema, withRecipe(input), 'compress');
       const { steps } = parseRecipe(spec.recipe, recipeMethods);
       checkWarmStart(steps);
-      const wanting = steps.find(({ needsCalibration }) => needsCalibration);
+      const wanting = steps.find(needsData);
       if (wanting !== undefined && spec.data === undefined)
         throw new AppError('invalid_argument', `compress.data: the step ${wanting.method} needs text and got none. Give a text file.`, {
           details: { field: 'compress.data' },
@@ -70,20 +73,21 @@ export function compressHandler(hub: ModelHub, engine: Engine, options: Compress
   };
 }
 
-/** The data of a job are those of the model that it starts from: lines or labelled texts, and not the pairs that a warm-started one learns from. */
+const warmStartName = 'warmStart';
+
+/** What is read behind a warm start is read for the encoder-decoder, which must then be what the recipe begins with. */
 function checkWarmStart(steps: Recipe['steps']): void {
   const start = steps.findIndex(({ method }) => method === warmStartName);
-  const index = start < 0 ? -1 : steps.findIndex(({ needsCalibration }, place) => place > start && needsCalibration);
-  const step = steps[index];
-  if (step === undefined) return;
+  const index = steps.findIndex((step, place) => place > start && needsData(step));
+  const reading = steps[index];
+  if (start <= 0 || reading === undefined) return;
+  const field = `steps[${index}].${reading.method}`;
   throw new AppError(
     'bad_recipe',
-    `steps[${index}].${step.method}: reads text behind ${warmStartName}, whose model learns from pairs. Store that model, then train and compress it by jobs of its own.`,
-    { details: { field: `steps[${index}].${step.method}` } },
+    `${field}: reads data behind ${warmStartName}, which is not the first step. Store the warm-started model, then give it a job of its own.`,
+    { details: { field } },
   );
 }
-
-const warmStartName = 'warmStart';
 
 function teachersOf({ steps }: Recipe): string[] {
   return steps.flatMap(({ models }) => models);
@@ -99,6 +103,8 @@ function withRecipe(input: unknown): unknown {
   const text = recipeName === undefined ? String(recipeYaml) : namedRecipe(String(recipeName));
   return { ...rest, recipe: parseYaml(text, recipeName === undefined ? 'recipe' : `recipe "${String(recipeName)}"`) };
 }
+
+type DataReader = Pick<ModelLease, 'model' | 'tokenizer'>;
 
 /** One attempt. */
 class CompressRun {
@@ -134,9 +140,10 @@ class CompressRun {
     const peak = new PeakMemory();
     const teachers = new Map<string, ModelLease>();
     try {
-      if (this.#spec.data !== undefined) this.#checkData(lease, this.#spec.data);
-      const corpus = await this.#corpus(lease);
-      const calibration = await this.#calibration(lease, corpus);
+      const reader = await this.#reader(lease, teachers);
+      if (this.#spec.data !== undefined) this.#checkData(reader, this.#spec.data);
+      const corpus = await this.#corpus(reader);
+      const calibration = await this.#calibration(reader, corpus);
       const environment = this.#environment(lease, corpus, calibration, teachers, plan);
       const { model, report } = await compressModel(lease.model, this.#recipe, environment, this.#context);
       const saved = await this.#save(lease, model, corpus, calibration);
@@ -169,32 +176,50 @@ class CompressRun {
     return plan;
   }
 
+  /** For whom the data are read: the encoder-decoder where the recipe begins by making one, which it then makes again. */
+  async #reader(lease: ModelLease, teachers: Map<string, ModelLease>): Promise<DataReader> {
+    const [first] = this.#recipe.steps;
+    if (first === undefined || first.method !== warmStartName || this.#spec.data === undefined) return lease;
+    const environment = { engine: this.#engine, ...this.#otherModels(lease, teachers) };
+    const { model } = await first.apply(lease.model, environment, { signal: this.#context.signal, report: () => {} });
+    return { model, tokenizer: lease.tokenizer };
+  }
+
+  /** What a step may know beside the model. */
+  #otherModels(lease: ModelLease, teachers: Map<string, ModelLease>) {
+    const storedModel = async (name: string): Promise<Model> => {
+      const known = teachers.get(name) ?? (await this.#hub.acquire(this.#pinnedTo(name)));
+      teachers.set(name, known);
+      checkSameTokens(lease, known);
+      return known.model;
+    };
+    return { storedModel, boundaryTokens: boundaryTokens(lease.tokenizer) };
+  }
+
   /** Any encoder is calibrated on lines of text; training, and what looks at the loss, needs data of the model's kind. */
-  #checkData({ model: { config } }: ModelLease, data: TextData): void {
+  #checkData({ model: { config } }: DataReader, data: TextData): void {
     const isEncoder = taskOf(config).kind !== 'causal';
-    const trains = this.#recipe.steps.some(({ method }) => method === 'distill');
+    const trains = this.#recipe.steps.some(({ training }) => training !== undefined);
     if (!(isEncoder && kindOfData(data) === 'text') || trains) checkDataKind(config, data, 'compress.data');
   }
 
   /** What is trained on, and the running text that windows are drawn from. */
-  async #corpus(lease: ModelLease): Promise<JobData | undefined> {
+  async #corpus(lease: DataReader): Promise<JobData | undefined> {
     const { data } = this.#spec;
-    const trains = this.#recipe.steps.filter(({ method }) => method === 'distill');
+    const trains = this.#recipe.steps.flatMap(({ training }) => training ?? []);
     const isText = taskOf(lease.model.config).kind === 'causal' && !isEncoderDecoder(lease.model.config);
-    if (data === undefined || !this.#recipe.steps.some(({ needsCalibration }) => needsCalibration) || !(isText || trains.length > 0))
-      return undefined;
+    if (data === undefined || !this.#recipe.steps.some(needsData) || !(isText || trains.length > 0)) return undefined;
     // Steps may train on different lengths: what the shortest takes, the others take too.
-    const lengths = trains.map(({ settings }) => stepLengths(settings, lease.model));
+    const lengths = trains.map((training) => stepLengths(training, lease.model));
     const smallest = (of: (each: Required<DataLengths>) => number): number => Math.min(lease.model.config.maxPositions, ...lengths.map(of));
     const wanted = { sequenceLength: smallest((each) => each.sequenceLength), sourceLength: smallest((each) => each.sourceLength) };
     return await readJobData(data, lease, wanted, this.#context);
   }
 
   /** What the layers see: windows of running text, or rows as an encoder or an encoder-decoder reads them. */
-  async #calibration(lease: ModelLease, corpus: JobData | undefined): Promise<CalibrationData | undefined> {
+  async #calibration(lease: DataReader, corpus: JobData | undefined): Promise<CalibrationData | undefined> {
     const { calibration, data } = this.#spec;
-    if (data === undefined || !this.#recipe.steps.some(({ needsCalibration, method }) => needsCalibration && method !== 'distill'))
-      return undefined;
+    if (data === undefined || !this.#recipe.steps.some(({ needsCalibration }) => needsCalibration)) return undefined;
     const paths = [...data.paths, ...(data.inlineText === '' ? [] : ['inlineText'])];
     const window = calibrationWindow(calibration, lease.model.config.maxPositions);
     if (corpus !== undefined && 'tokens' in corpus) return calibrationData(corpus, calibration, window, lease.tokenizer, paths);
@@ -212,25 +237,27 @@ class CompressRun {
     const { workFolder } = this.#context;
     const fingerprint = this.#fingerprint(lease, corpus, calibration);
     const layers = new LayerFolder(join(workFolder, 'layers'), fingerprint);
-    const storedModel = async (name: string): Promise<Model> => {
-      const known = teachers.get(name) ?? (await this.#hub.acquire(this.#pinnedTo(name)));
-      teachers.set(name, known);
-      checkSameTokens(lease, known);
-      return known.model;
+    const others = this.#otherModels(lease, teachers);
+    const teacher: TrainingMaterial['teacher'] = async (name) => {
+      if (name !== undefined) return await others.storedModel(name);
+      if (this.#recipe.steps[0]?.method !== warmStartName) return lease.model;
+      throw new AppError(
+        'bad_recipe',
+        `teacher: the model that the recipe started from reads no pairs and cannot teach one that ${warmStartName} made. Set teacher to "none" or to a stored encoder-decoder.`,
+      );
     };
-    const teacher: TrainingMaterial['teacher'] = async (name) => (name === undefined ? lease.model : await storedModel(name));
     const training = (step: number): Pick<CompressionEnvironment, 'training'> => {
       if (corpus === undefined) return {};
-      const checkpoints = new FolderCheckpoints(join(workFolder, `training-${step}`), `${fingerprint} ${step}`);
-      return { training: { corpus, teacher, checkpoints, finished: () => checkpoints.clear() } };
+      const checkpoints = (part: string): FolderCheckpoints =>
+        new FolderCheckpoints(join(workFolder, `training-${step}${part === '' ? '' : `-${part}`}`), `${fingerprint} ${step} ${part}`);
+      return { training: new RecipeTraining({ engine: this.#engine, corpus, seed: this.#recipe.seed, teacher, checkpoints }) };
     };
     return {
       engine: this.#engine,
       ...(calibration === undefined
         ? {}
         : { calibration: new WindowCalibration(this.#engine, calibration.windows, { windows: calibration.runs, memoryBytes }) }),
-      boundaryTokens: boundaryTokens(lease.tokenizer),
-      storedModel,
+      ...others,
       ofStep: (step) => ({ memory: layers.step(step), ...training(step) }),
     };
   }
@@ -292,10 +319,14 @@ function calibrationJson({ manifest }: CalibrationData): JsonObject {
   return { rows, rowTokens, rowKind, seed, padding, specialTokens, rowsHash };
 }
 
-/** What a distill step of these settings takes of a text. */
-function stepLengths(settings: unknown, { config }: Model): Required<DataLengths> {
+function needsData({ needsCalibration, training }: RecipeStep): boolean {
+  return needsCalibration || training !== undefined;
+}
+
+/** What a training of these settings takes of a text. */
+function stepLengths(settings: TrainingSettings, { config }: Model): Required<DataLengths> {
   const { maxPositions: positions } = config;
-  const { sequenceLength, sourceLength = sequenceLength } = fullTrainingSettings(settings as TrainingSettings, {
+  const { sequenceLength, sourceLength = sequenceLength } = fullTrainingSettings(settings, {
     positions,
     hasTeacher: true,
   });
