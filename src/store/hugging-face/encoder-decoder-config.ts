@@ -3,7 +3,18 @@ import { z } from 'zod';
 import { AppError } from '#base';
 import type { EncoderDecoderConfig, EncoderSizes, ModelConfig } from '#models';
 import { checkJson, type JsonObject } from '../json.ts';
-import { activation, activationsByName, badField, place, readTokens, requireMultiple, size, token, tokens } from './config-fields.ts';
+import {
+  activation,
+  activationsByName,
+  badField,
+  depth,
+  place,
+  readTokens,
+  requireMultiple,
+  size,
+  token,
+  tokens,
+} from './config-fields.ts';
 import { type Family, familyOf, layerNormEpsilon, type Seq2SeqFamily, seq2seqShapes } from './encoder-decoder-family.ts';
 import { ownType, readOwn } from './own-config.ts';
 
@@ -16,10 +27,10 @@ const seq2seqSchema = z.object({
   share_encoder_decoder_embeddings: z.boolean().nullish(),
   d_model: size,
   max_position_embeddings: size.default(1024),
-  encoder_layers: size,
+  encoder_layers: depth,
   encoder_attention_heads: size,
   encoder_ffn_dim: size,
-  decoder_layers: size,
+  decoder_layers: depth,
   decoder_attention_heads: size,
   decoder_ffn_dim: size,
   activation_function: activation.default('gelu'),
@@ -38,8 +49,8 @@ const t5Schema = z.object({
   d_model: size,
   d_kv: size,
   d_ff: size,
-  num_layers: size,
-  num_decoder_layers: size.nullish(),
+  num_layers: depth,
+  num_decoder_layers: depth.nullish(),
   num_heads: size,
   relative_attention_num_buckets: size.default(32),
   relative_attention_max_distance: size.default(128),
@@ -150,7 +161,7 @@ const bertSchema = z.object({
   model_type: z.enum(['bert', 'roberta']),
   vocab_size: size,
   hidden_size: size,
-  num_hidden_layers: size,
+  num_hidden_layers: depth,
   num_attention_heads: size,
   intermediate_size: size,
   hidden_act: activation.default('gelu'),
