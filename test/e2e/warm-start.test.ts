@@ -95,6 +95,10 @@ describe('a warm start on the server', () => {
       decoder_start_token_id: 2,
       eos_token_id: 3,
     });
+    const onnx = new Set<string | undefined>();
+    for await (const { chunk } of client.serverStream(client.protocol.model.Export, { name: 'doubler', format: 'EXPORT_FORMAT_ONNX' }))
+      onnx.add(chunk?.fileName);
+    expect([...onnx]).toEqual(['model.onnx', 'model.onnx.data']);
     await client.unary(client.protocol.model.Import, { name: 'again', path: join(folder, 'hf') });
     expect(await answer('again', 'the river')).toBe(targetOf('river'));
     await compress({ model: 'doubler', name: 'small', recipe: { steps: [{ quantize: { bits: 8, groupSize: 16 } }] } });

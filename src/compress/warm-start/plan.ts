@@ -188,6 +188,6 @@ export function planWarmStart(config: EncoderDecoderConfig, configs: SideConfigs
 }
 
 /** Whether both sides read one table of tokens. */
-export function sharesTokens({ encoder, decoder, share, shareEmbedding }: WarmStartSettings): boolean {
+function sharesTokens({ encoder, decoder, share, shareEmbedding }: WarmStartSettings): boolean {
   return share || (shareEmbedding ?? (encoder === decoder || encoder === 'random' || decoder === 'random'));
 }

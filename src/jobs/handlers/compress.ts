@@ -181,7 +181,8 @@ class CompressRun {
     const [first] = this.#recipe.steps;
     if (first === undefined || first.method !== warmStartName || this.#spec.data === undefined) return lease;
     const environment = { engine: this.#engine, ...this.#otherModels(lease, teachers) };
-    const { model } = await first.apply(lease.model, environment, { signal: this.#context.signal, report: () => {} });
+    const quiet = { signal: this.#context.signal, report: () => {} };
+    const { model } = await compressModel(lease.model, { ...this.#recipe, steps: [first] }, environment, quiet);
     return { model, tokenizer: lease.tokenizer };
   }
 
