@@ -80,7 +80,7 @@ export function checkSameTokens(student: ModelLease, teacher: ModelLease): void 
   if (student.tokenizer.hash === teacher.tokenizer.hash) return;
   throw new AppError(
     'tokenizer_mismatch',
-    `"${student.reference}" and its teacher "${teacher.reference}" have different tokenizers. Use a teacher with the student's tokenizer.`,
+    `"${student.reference}" and "${teacher.reference}" have different tokenizers: one id means two texts. Use a model with the tokenizer of the first.`,
     { details: { student: student.reference, teacher: teacher.reference } },
   );
 }
