@@ -18,10 +18,12 @@ export class AppError extends Error {
   readonly details: Readonly<Record<string, string | number | boolean>>;
 
   constructor(code: ErrorCode, message: string, options: AppErrorOptions = {}) {
-    super(`[${code}] ${message}`, options.cause === undefined ? undefined : { cause: options.cause });
+    super(`[${code}] ${shortened(message)}`, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'AppError';
     this.code = code;
-    this.details = options.details ?? {};
+    this.details = Object.fromEntries(
+      Object.entries(options.details ?? {}).map(([key, value]) => [key, typeof value === 'string' ? shortened(value) : value]),
+    );
   }
 
   /** Turns anything caught into an AppError: itself, an abort, an operating-system error, or `internal`. */
@@ -36,6 +38,15 @@ export class AppError extends Error {
     }
     return new AppError('internal', String(thrown));
   }
+}
+
+/** Messages quote what came from outside, however long it is; the way out stands at the end. */
+const mostCharacters = 2000;
+const keptAtTheEnd = 500;
+
+function shortened(text: string): string {
+  if (text.length <= mostCharacters) return text;
+  return `${text.slice(0, mostCharacters - keptAtTheEnd)} … ${text.slice(-keptAtTheEnd)}`;
 }
 
 const systemErrors: Readonly<Record<string, ErrorCode>> = {

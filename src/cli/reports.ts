@@ -63,8 +63,8 @@ export function stateText(state: string): string {
 }
 
 /** Bits per byte are of running text alone. */
-function isOfText({ classification, sequences }: ReportMessage): boolean {
-  return !classification && !sequences;
+function isOfText({ classification, sequences, hiddenTokens }: ReportMessage): boolean {
+  return !classification && !sequences && !hiddenTokens;
 }
 
 /** Evaluations side by side, a column each. */
@@ -79,8 +79,10 @@ export function reportsText(reports: readonly (readonly [string, ReportMessage])
   );
   const rows = [
     row('bits per byte', (report) => (isOfText(report) ? report.bitsPerByte.toFixed(4) : undefined)),
-    row('token perplexity', (report) => (report.classification ? undefined : report.tokenPerplexity.toFixed(2))),
-    row('next-token accuracy', (report) => (report.classification ? undefined : percent(report.accuracy))),
+    row('token perplexity', (report) => (report.classification || report.hiddenTokens ? undefined : report.tokenPerplexity.toFixed(2))),
+    row('pseudo-perplexity', ({ hiddenTokens }) => hiddenTokens?.pseudoPerplexity.toFixed(2)),
+    row('next-token accuracy', (report) => (report.classification || report.hiddenTokens ? undefined : percent(report.accuracy))),
+    row('hidden-token accuracy', (report) => (report.hiddenTokens ? percent(report.accuracy) : undefined)),
     row('accuracy', (report) => (report.classification ? percent(report.accuracy) : undefined)),
     row('F1', ({ classification }) => classification?.f1.toFixed(4)),
     row("Matthews' correlation", ({ classification }) => classification?.matthews.toFixed(4)),
@@ -106,6 +108,7 @@ export function reportsText(reports: readonly (readonly [string, ReportMessage])
       ),
     ),
     row('scored tokens', (report) => (report.classification ? undefined : countText(report.scoredTokens))),
+    row('lines', ({ hiddenTokens }) => (hiddenTokens ? countText(hiddenTokens.lines) : undefined)),
     row('texts', ({ classification }) => (classification ? countText(classification.examples) : undefined)),
   ].filter(([, ...cells]) => cells.some((cell) => cell !== '-'));
   const protocols = new Set(reports.map(([, { protocol, engine }]) => `protocol: ${protocol}; ${engine}`));

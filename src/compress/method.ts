@@ -21,6 +21,10 @@ export interface CompressionEnvironment {
   readonly errorsBefore?: ReadonlyMap<string, number>;
   /** Text and teacher, for steps that train. */
   readonly training?: TrainingMaterial;
+  /** What the model's tokenizer puts in front of a text and behind it, for steps that make a model of sources and targets. */
+  readonly boundaryTokens?: { readonly startToken?: number; readonly endToken?: number };
+  /** Another stored model with the same tokenizer. */
+  storedModel?(name: string): Promise<Model>;
 }
 
 /** What a step that trains needs beside the model. */

@@ -6,10 +6,16 @@ import { prune } from './prune/prune.ts';
 import { quantize } from './quantize/quantize.ts';
 import { type RegisteredMethod, register } from './recipe.ts';
 import { share } from './share/share.ts';
+import { warmStart } from './warm-start/warm-start.ts';
 
 export const methods: Readonly<Record<string, RegisteredMethod>> = Object.fromEntries(
-  [register(lowRank), register(kronecker), register(factorizeEmbedding), prune, register(quantize), register(share)].map((method) => [
-    method.name,
-    method,
-  ]),
+  [
+    register(lowRank),
+    register(kronecker),
+    register(factorizeEmbedding),
+    prune,
+    register(quantize),
+    register(share),
+    register(warmStart),
+  ].map((method) => [method.name, method]),
 );

@@ -5,6 +5,7 @@ export { type EvaluationRequest, evaluateModel } from './evaluate-model.ts';
 export { type EvaluateSequencesRequest, evaluateSequences, type SequenceEvaluation } from './evaluate-sequences.ts';
 export { formatEvaluation, formatEvaluations } from './format.ts';
 export { type LatencyOptions, measureLatency } from './latency.ts';
+export { defaultHiddenShare, evaluateMasked, type MaskedEvaluation, type MaskedLoss } from './masked-loss.ts';
 export { evaluatePairs, type PairLoss } from './pair-loss.ts';
 export type { EvaluationResult, LatencyResult, TeacherComparison, TextQuality } from './result.ts';
 export { type RougeOptions, type RougeScore, type RougeScores, rouge } from './rouge.ts';

@@ -149,8 +149,8 @@ export async function readJobData(
   return await tokenizeText(data, tokenizer, context);
 }
 
-/** Every line that is not empty. */
-async function hiddenLines(
+/** Every line that is not empty. @throws AppError `bad_tokenizer` | `empty_data` | as reading */
+export async function hiddenLines(
   data: TextData,
   tokenizer: Tokenizer,
   sequenceLength: number,

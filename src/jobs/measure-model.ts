@@ -1,7 +1,7 @@
 // What is measured of a model while and after it trains, by what it learns from.
-import { AppError, type OperationContext } from '#base';
+import type { OperationContext } from '#base';
 import type { Engine } from '#engine';
-import { evaluateClassifier, evaluateModel, evaluatePairs } from '#evaluate';
+import { evaluateClassifier, evaluateMasked, evaluateModel, evaluatePairs } from '#evaluate';
 import type { Model } from '#models';
 import type { JobData } from './job-data.ts';
 
@@ -13,7 +13,7 @@ export interface MeasuredModels {
 /**
  * A few figures by name.
  *
- * @throws AppError `unsupported` for a model of hidden tokens, and as measuring
+ * @throws AppError as measuring
  */
 export async function measureModel(
   { model, teacher }: MeasuredModels,
@@ -29,11 +29,11 @@ export async function measureModel(
     const { lossNats, accuracy } = await evaluatePairs(model, data, engine, context);
     return { lossNats, accuracy };
   }
-  if ('lines' in data)
-    throw new AppError(
-      'unsupported',
-      'validation: models of hidden tokens are not measured. Leave it out; the training loss is of other tokens in every epoch.',
-    );
+  if ('lines' in data) {
+    // The training loss is of other tokens in every epoch; these are the same each time.
+    const { lossNats, pseudoPerplexity, accuracy } = await evaluateMasked(model, data, engine, context);
+    return { lossNats, pseudoPerplexity, accuracy };
+  }
   const result = await evaluateModel(model, { corpus: data, ...(teacher === undefined ? {} : { teacher }) }, engine, context);
   return {
     bitsPerByte: result.bitsPerByte,

@@ -76,8 +76,13 @@ function estimate(request: MemoryRequest): MemoryPlan {
   const scratch = largestScratchBytes(model);
   const room = Math.min(usualCalibrationBytes, all, limitBytes - held - fixed - scratch);
   const calibrationBytes = Math.max(largest, Math.floor(room));
+  const growth = resultGrowth(recipe);
   const phases: Phase[] = [
-    { name: 'loading the result back', bytes: deviceBytes, besideBytes: deviceBytes + storedBytes + freshProcessBytes },
+    {
+      name: 'loading the result back',
+      bytes: growth * deviceBytes,
+      besideBytes: growth * (deviceBytes + storedBytes) + freshProcessBytes,
+    },
     ...recipe.steps.map((step) => ({ name: step.method, bytes: stepBytes(step, model, deviceBytes) })),
     ...(calibrates ? [{ name: 'calibration', bytes: fixed + calibrationBytes + scratch }] : []),
   ];
@@ -95,12 +100,20 @@ function estimate(request: MemoryRequest): MemoryPlan {
   };
 }
 
-function stepBytes({ training }: RecipeStep, model: Model, deviceBytes: number): number {
+function stepBytes({ method, settings, training }: RecipeStep, model: Model, deviceBytes: number): number {
+  if (method === 'warmStart') return resultGrowth({ steps: [{ method, settings }] }) * deviceBytes;
   if (training === undefined) return largestScratchBytes(model);
   const { batchSize = 8, sequenceLength = 128 } = training;
   const length = Math.min(sequenceLength, model.config.maxPositions);
   // Student, gradient and two moments on the device with the teacher; a checkpoint copies the trained ones and their moments to the host.
   return 5 * deviceBytes + 3 * deviceBytes + activationBytes(model.config, batchSize, length, true);
+}
+
+/** Size of the result relative to the model: one, except for two stacks made of one, of which the decoder's attends to the source as well. */
+function resultGrowth({ steps }: { readonly steps: readonly Pick<RecipeStep, 'method' | 'settings'>[] }): number {
+  const start = steps.find(({ method }) => method === 'warmStart');
+  if (start === undefined) return 1;
+  return (start.settings as { readonly share: boolean }).share ? 1.5 : 2.5;
 }
 
 /** Weights on the device: floats are widened to 32 bits there. */

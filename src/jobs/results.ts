@@ -71,6 +71,16 @@ export interface SequenceRecord {
   readonly seconds: number;
 }
 
+/** Of a model that guesses hidden tokens. */
+export interface HiddenTokenRecord {
+  readonly lines: number;
+  readonly hiddenTokens: number;
+  /** Hidden at a time; 0 where every token was hidden by itself. */
+  readonly share: number;
+  readonly seed: number;
+  readonly pseudoPerplexity: number;
+}
+
 export interface LatencyRecord {
   readonly phase: 'prefill' | 'decode';
   readonly batchSize: number;
@@ -99,6 +109,7 @@ export interface EvaluationReport {
   readonly teacherAccuracy?: number;
   readonly classification?: ClassificationRecord;
   readonly sequences?: SequenceRecord;
+  readonly hiddenTokens?: HiddenTokenRecord;
   readonly logicalParameters: number;
   readonly storedParameters: number;
   readonly storedBytes: number;

@@ -98,6 +98,8 @@ export const evaluateSpecSchema = z.strictObject({
       maxRows: positive.optional(),
       beams: positive.optional(),
       maxNewTokens: positive.optional(),
+      hiddenShare: z.number().min(0).lt(1).optional(),
+      hiddenSeed: count.optional(),
     })
     .default({ latency: true, latencyBatchSizes: [1, 8] }),
 });

@@ -22,6 +22,7 @@ export function checkConfig(config: ModelConfig): void {
   };
   for (const field of ['vocabularySize', 'width', 'layers', 'heads', 'feedForwardWidth', 'maxPositions'] as const)
     requireThat(isSize(config[field]), `${field} must be a positive integer, got ${config[field]}`);
+  requireThat(config.layers <= mostLayers, `layers must be at most ${mostLayers}, got ${config.layers}`);
   requireThat(config.normEpsilon > 0, `normEpsilon must be positive, got ${config.normEpsilon}`);
   for (const token of [...config.endTokens, ...(config.beginToken === undefined ? [] : [config.beginToken])])
     requireThat(
@@ -56,8 +57,13 @@ function checkEncoder(config: BertConfig | AlbertConfig, requireThat: (condition
     );
 }
 
+/** Blocks of a stack: each is a part of every graph, and no published model is deeper. */
+export const mostLayers = 1024;
+/** Of any one size: what the runtime's shapes can say. */
+export const mostSize = 2 ** 31 - 1;
+
 function isSize(value: number): boolean {
-  return Number.isInteger(value) && value > 0;
+  return Number.isInteger(value) && value > 0 && value <= mostSize;
 }
 
 function checkLayerShapes(config: ModelConfig, requireThat: (condition: boolean, what: string) => void): void {
@@ -146,8 +152,9 @@ function checkVariants(config: LlamaConfig, requireThat: (condition: boolean, wh
 function checkEncoderDecoder(config: EncoderDecoderConfig, requireThat: (condition: boolean, what: string) => void): void {
   const { encoder, headWidth, positions, sourceVocabularySize, startToken, padToken, vocabularySize } = config;
   const requireSize = (value: number, field: string): void =>
-    requireThat(Number.isInteger(value) && value > 0, `${field} must be a positive integer, got ${value}`);
+    requireThat(isSize(value), `${field} must be a positive integer, got ${value}`);
   for (const field of ['layers', 'heads', 'headWidth', 'feedForwardWidth'] as const) requireSize(encoder[field], `encoder.${field}`);
+  requireThat(encoder.layers <= mostLayers, `encoder.layers must be at most ${mostLayers}, got ${encoder.layers}`);
   requireSize(headWidth, 'headWidth');
   if (config.tokenTypes !== undefined) requireSize(config.tokenTypes, 'tokenTypes');
   if (sourceVocabularySize !== undefined) requireSize(sourceVocabularySize, 'sourceVocabularySize');

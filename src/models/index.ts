@@ -1,7 +1,7 @@
 // models: architectures written against a network, parameters in any parametrization, and the graphs of language models.
 export type { Architecture, AttentionOptions, EncoderDecoderParts, HeadLayout, LinearFeed, Network, NormFeed } from './architecture.ts';
 export { architectureOf } from './architectures.ts';
-export { checkConfig } from './check-config.ts';
+export { checkConfig, mostLayers, mostSize } from './check-config.ts';
 export {
   type AlbertConfig,
   type BertConfig,

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { z } from 'zod';
-import { AppError, type ErrorCode } from '#base';
+import { AppError, type ErrorCode, isNestedDeeper, mostNesting } from '#base';
 
 /** Anything that JSON can hold. */
 export type JsonValue = null | boolean | number | string | readonly JsonValue[] | { readonly [key: string]: JsonValue };
@@ -16,7 +16,7 @@ export const jsonObjectSchema: z.ZodType<JsonObject> = z.record(z.string(), z.js
  * Parses bytes as JSON.
  *
  * @param place - what the errors call the text, for example `config.json`
- * @throws AppError `code` when it is not UTF-8, not JSON, or an object has a key twice
+ * @throws AppError `code` when it is not UTF-8, not JSON, nested too deep, or an object has a key twice
  */
 export function parseJson(bytes: Uint8Array, code: ErrorCode, place: string): unknown {
   let text: string;
@@ -32,6 +32,8 @@ export function parseJson(bytes: Uint8Array, code: ErrorCode, place: string): un
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new AppError(code, `${place}: not JSON (${reason.slice(0, 200)}). Write or download the file again.`, { cause });
   }
+  if (isNestedDeeper(value))
+    throw new AppError(code, `${place}: lists and objects are nested deeper than ${mostNesting}. Write or download the file again.`);
   const twice = duplicateKey(text);
   if (twice !== undefined) throw new AppError(code, `${place}: the key "${twice}" is there twice. Write or download the file again.`);
   return value;

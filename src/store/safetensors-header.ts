@@ -58,9 +58,12 @@ export function headerLength(prefix: Uint8Array, fileBytes: number, place: strin
   return Number(length);
 }
 
+/** Of a tensor; no checkpoint has more. */
+const mostDimensions = 64;
+
 const entrySchema = z.strictObject({
   dtype: z.string(),
-  shape: z.array(z.number().int().nonnegative()),
+  shape: z.array(z.number().int().nonnegative()).max(mostDimensions),
   data_offsets: z.tuple([z.number().int().nonnegative(), z.number().int().nonnegative()]),
 });
 

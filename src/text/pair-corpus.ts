@@ -76,13 +76,15 @@ export async function tokenizePairs(
 /** The ids of a text as encoder-decoders want them: with what the tokenizer puts around it, and with an end token in any case. */
 export function encodeEnded(tokenizer: Tokenizer, text: string): Int32Array {
   const ids = tokenizer.encode(text, { addSpecialTokens: true });
-  const [end] = tokenizer.endTokens;
+  // BERT's files name no end token, and its post-processor puts one behind every text.
+  const last = tokenizer.specialLayout(false).at(-1);
+  const end = tokenizer.endTokens[0] ?? (last !== undefined && 'id' in last ? last.id : undefined);
   if (end === undefined)
     throw new AppError(
       'bad_tokenizer',
       'the tokenizer names no end token, which ends sources and targets. Set eos_token in tokenizer_config.json.',
     );
-  return tokenizer.endTokens.includes(ids.at(-1) ?? -1) ? ids : Int32Array.of(...ids, end);
+  return end === ids.at(-1) || tokenizer.endTokens.includes(ids.at(-1) ?? -1) ? ids : Int32Array.of(...ids, end);
 }
 
 /** A batch of pairs of fixed sizes, padded behind. */

@@ -1,6 +1,7 @@
 // From token ids to the bytes of text they stand for, so that whole and streamed decoding agree byte for byte.
 import { at } from '#base';
-import { badTokenizer, isObject, type JsonObject, type TokenizerFile } from './tokenizer-file.ts';
+import { badTokenizer, isObject, type JsonObject } from './tokenizer-error.ts';
+import type { TokenizerFile } from './tokenizer-file.ts';
 
 /** What each token adds to the text. */
 export interface TokenPieces {

@@ -1,8 +1,8 @@
 // Reading and checking tokenizer.json and tokenizer_config.json before anything is built from them.
 import { createHash } from 'node:crypto';
-import { AppError } from '#base';
-
-export type JsonObject = Readonly<Record<string, unknown>>;
+import { isNestedDeeper, mostNesting } from '#base';
+import { badTokenizer, isObject, type JsonObject } from './tokenizer-error.ts';
+import { checkSections } from './tokenizer-sections.ts';
 
 /** A token that is matched in the text before the model sees it. */
 export interface AddedToken {
@@ -24,14 +24,6 @@ export interface TokenizerFile {
 /** Largest id that a file may name: far above every published vocabulary, far below what would exhaust memory. */
 const maxTokenId = 4_000_000;
 
-export function badTokenizer(place: string, problem: string, cause?: unknown): AppError {
-  return new AppError('bad_tokenizer', `${place}: ${problem}`, cause === undefined ? {} : { cause });
-}
-
-export function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
 /** Parses text as a JSON object; an object passes through. @throws AppError `bad_tokenizer` */
 export function readJsonObject(source: string | object, place: string): JsonObject {
   let value: unknown = source;
@@ -42,6 +34,7 @@ export function readJsonObject(source: string | object, place: string): JsonObje
       throw badTokenizer(place, `is not JSON (${source.length} characters). Download the file again.`, cause);
     }
   }
+  if (isNestedDeeper(value)) throw badTokenizer(place, `lists and objects are nested deeper than ${mostNesting}. Download the file again.`);
   if (!isObject(value)) throw badTokenizer(place, 'must be a JSON object. Provide the file that Hugging Face `tokenizers` writes.');
   return value;
 }
@@ -69,6 +62,7 @@ export function readTokenizerFile(source: string | object): TokenizerFile {
   checkModel(model, idByToken, place);
   const decoder = json['decoder'] ?? undefined;
   if (decoder !== undefined && !isObject(decoder)) throw badTokenizer(`${place}: decoder`, 'must be an object or null.');
+  checkSections(json, place);
   return { json: complete(json, model), addedTokens, tokenById, idByToken, decoder };
 }
 

@@ -2,15 +2,8 @@
 import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
 import { StreamDecoder } from './stream-decoder.ts';
 import { compilePieces, type DecodingTable } from './token-pieces.ts';
-import {
-  badTokenizer,
-  isObject,
-  type JsonObject,
-  readJsonObject,
-  readTokenizerFile,
-  type TokenizerFile,
-  tokenizerDigest,
-} from './tokenizer-file.ts';
+import { badTokenizer, isObject, type JsonObject } from './tokenizer-error.ts';
+import { readJsonObject, readTokenizerFile, type TokenizerFile, tokenizerDigest } from './tokenizer-file.ts';
 
 /** The texts (or parsed objects) of the files beside a checkpoint. */
 export interface TokenizerFiles {
@@ -98,7 +91,7 @@ export function loadTokenizer(files: TokenizerFiles): Tokenizer {
     specialTokens: findSpecialTokens(file, config),
     pieces,
     encode: (text, { addSpecialTokens }) => {
-      const { ids } = encoder.encode(text, { add_special_tokens: addSpecialTokens });
+      const ids = encodeWith(encoder, text, addSpecialTokens);
       // A piece outside the vocabulary of a model without an unknown token has no id: it adds none, as in the native library.
       return Int32Array.from(ids.filter((id) => id !== undefined));
     },
@@ -113,6 +106,20 @@ export function loadTokenizer(files: TokenizerFiles): Tokenizer {
     idToToken: (id) => file.tokenById.get(id),
   };
   return tokenizer;
+}
+
+/** Parts of a file that are wrong may show only with some text. @throws AppError `bad_tokenizer` */
+function encodeWith(encoder: Encoder, text: string, addSpecialTokens: boolean): readonly (number | undefined)[] {
+  try {
+    return encoder.encode(text, { add_special_tokens: addSpecialTokens }).ids;
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw badTokenizer(
+      'tokenizer.json',
+      `fails on a text of ${text.length} characters: ${reason}. Provide a working tokenizer.json.`,
+      cause,
+    );
+  }
 }
 
 function createEncoder(file: TokenizerFile, config: JsonObject): Encoder {
@@ -133,7 +140,14 @@ const textMarks = ['\u0000first text', '\u0000second text'] as const;
 function layoutOf({ post_processor: processor }: Encoder, file: TokenizerFile, isPair: boolean): LayoutItem[] {
   const [first, second] = textMarks;
   if (processor === null) return [{ part: 0, type: 0 }, ...(isPair ? [{ part: 1, type: 1 } as const] : [])];
-  const { tokens, token_type_ids: types = [] } = processor.post_process([first], isPair ? [second] : null, true);
+  const { tokens, token_type_ids: types = [] } = ((): ReturnType<typeof processor.post_process> => {
+    try {
+      return processor.post_process([first], isPair ? [second] : null, true);
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw badTokenizer('tokenizer.json: post_processor', `fails: ${reason}. Provide a working tokenizer.json.`, cause);
+    }
+  })();
   return tokens.map((token, index): LayoutItem => {
     const type = types[index] ?? 0;
     if (token === first) return { part: 0, type };

@@ -12,7 +12,7 @@ import pathlib
 import torch
 from transformers import (
     BartConfig, BartForConditionalGeneration, BertConfig, EncoderDecoderConfig, EncoderDecoderModel, MarianConfig, MarianMTModel, MBartConfig, MBartForConditionalGeneration, PegasusConfig,
-    PegasusForConditionalGeneration, T5Config, T5ForConditionalGeneration,
+    PegasusForConditionalGeneration, RobertaConfig, T5Config, T5ForConditionalGeneration,
 )
 
 
@@ -40,6 +40,15 @@ def two_berts():
     return EncoderDecoderModel(config=config)
 
 
+def two_robertas():
+    """Positions count from the row behind that of the padding token, 1."""
+    sizes = {**BERT_SIZES, "type_vocab_size": 1, "max_position_embeddings": 21}
+    encoder = RobertaConfig(**sizes, vocab_size=23, num_hidden_layers=2, num_attention_heads=2, intermediate_size=13)
+    decoder = RobertaConfig(**sizes, vocab_size=23, num_hidden_layers=1, num_attention_heads=3, intermediate_size=15)
+    config = EncoderDecoderConfig.from_encoder_decoder_configs(encoder, decoder, decoder_start_token_id=0, pad_token_id=1, eos_token_id=2)
+    return EncoderDecoderModel(config=config)
+
+
 CASES = {
     "bart": lambda: BartForConditionalGeneration(BartConfig(**SIZES)),
     "mbart-scaled": lambda: MBartForConditionalGeneration(MBartConfig(**SIZES, scale_embedding=True, activation_function="relu")),
@@ -50,6 +59,7 @@ CASES = {
     "t5": lambda: T5ForConditionalGeneration(T5Config(**T5_SIZES, feed_forward_proj="relu")),
     "t5-gated-untied": lambda: T5ForConditionalGeneration(T5Config(**T5_SIZES, feed_forward_proj="gated-gelu", tie_word_embeddings=False)),
     "two-berts": two_berts,
+    "two-robertas": two_robertas,
 }
 
 SEARCHES = [
@@ -103,7 +113,8 @@ def case(name, index):
     mask = torch.tensor([[position < length for position in range(13)] for length in lengths])
     source[~mask] = config.pad_token_id
     labels = torch.randint(3, target_vocabulary, (3, 11), generator=generator)
-    for row, length in enumerate([11, 6, 8]):
+    # RoBERTa gives padding a position of its own, which nothing that counts can see.
+    for row, length in enumerate([11, 11, 11] if name == "two-robertas" else [11, 6, 8]):
         labels[row, length:] = -100
     start = torch.full((3, 1), config.decoder_start_token_id)
     decoder_input = torch.cat([start, torch.where(labels < 0, config.pad_token_id, labels)[:, :-1]], 1)

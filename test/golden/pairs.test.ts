@@ -5,20 +5,16 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Engine } from '#engine';
 import { createOnnxEngine } from '#engine/onnx';
 import { createReferenceEngine } from '#engine/reference';
-import { type Graph, GraphBuilder, gradientName, gradients } from '#graph';
+import { type Graph, gradientName } from '#graph';
 import {
   buildEncodeGraph,
   buildPairDecodeGraph,
   buildPairLogitsGraph,
   buildPairScoreGraph,
   cacheTensors,
-  encoderDecoderConfig,
-  encoderDecoderNetwork,
   type Model,
   materializeParameter,
   modelInputs,
-  shiftRight,
-  sourceInputs,
   sourceTensors,
   untieHead,
 } from '#models';
@@ -28,7 +24,7 @@ import { modelTolerances } from '#test/tolerances';
 import { temporaryFolder } from '../support/temporary.ts';
 import { itWithPython, runPython } from '../unit/store/python.ts';
 import { expectClose, unpack } from './golden.ts';
-import { type PairCase, pairCase, pairCaseNames, pairFolder, pairInputs, pairModel } from './pairs.ts';
+import { type PairCase, pairCase, pairCaseNames, pairFolder, pairGradientGraph, pairInputs, pairModel } from './pairs.ts';
 
 const engines: readonly (readonly [string, () => Engine | Promise<Engine>])[] = [
   ['reference', () => createReferenceEngine()],
@@ -79,7 +75,7 @@ describe.each(engines)('encoder-decoders on the %s engine', (_, create) => {
     const golden = pairCase(name);
     const model = await pairModel(golden);
     const wanted = await gradientModel(golden);
-    const made = await run(gradientGraph(model, golden), { ...Object.fromEntries(modelInputs(model)), ...pairInputs(golden) });
+    const made = await run(pairGradientGraph(model, sizesOf(golden)), { ...Object.fromEntries(modelInputs(model)), ...pairInputs(golden) });
     for (const path of wanted.parameters.keys()) {
       // Softmax ignores the biases of keys: their gradient is rounding alone. The bias of the logits is a constant there.
       if (path.endsWith('.k.bias') || path === 'head.bias') continue;
@@ -149,22 +145,6 @@ async function gradientModel(golden: PairCase): Promise<Model> {
   const { gradients: made = {} } = golden;
   const bias = Object.fromEntries(Object.entries(golden.state).filter(([name]) => name === 'final_logits_bias'));
   return pairModel({ ...golden, state: { ...made, ...bias } });
-}
-
-function gradientGraph(model: Model, golden: PairCase): Graph {
-  const { batch, length, ...rest } = sizesOf(golden);
-  const b = new GraphBuilder();
-  const sources = sourceInputs(b, { batch, ...rest });
-  const labels = b.input('labels', 'int64', [batch, length]);
-  const tokens = shiftRight(b, encoderDecoderConfig(model), labels);
-  const net = encoderDecoderNetwork(b, model, sources, tokens);
-  const rows = b.reshape(labels, [batch * length]);
-  const counts = b.cast(b.not(b.less(rows, 0)), 'float32');
-  const losses = b.mul(b.crossEntropy(net.logits(net.hidden(tokens)), b.maximum(rows, 0))[0], counts);
-  const loss = b.div(b.reduceSum(losses, [0]), b.reduceSum(counts, [0]));
-  const names = [...net.parameterInputs.keys()];
-  const made = gradients(b, loss, [...net.parameterInputs.values()]);
-  return b.graph(Object.fromEntries(names.map((name, index) => [gradientName(name), made[index]!])));
 }
 
 describe('folders of encoder-decoders', () => {

@@ -1,13 +1,23 @@
 // Reads the golden encoder-decoders: a Hugging Face folder with the weights, and the numbers that transformers gave.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Model } from '#models';
+import { type Graph, GraphBuilder, gradientName, gradients } from '#graph';
+import { encoderDecoderConfig, encoderDecoderNetwork, type Model, shiftRight, sourceInputs } from '#models';
 import { FolderWriter, importHuggingFace, localFileSystem, tensorSource, writeSafetensors } from '#store';
 import { type HostTensor, hostTensor } from '#tensor';
 import { temporaryFolder } from '../support/temporary.ts';
 import { ids, type PackedTensor, unpack } from './golden.ts';
 
-export const pairCaseNames = ['bart', 'mbart-scaled', 'pegasus', 'marian-two-vocabularies', 't5', 't5-gated-untied', 'two-berts'] as const;
+export const pairCaseNames = [
+  'bart',
+  'mbart-scaled',
+  'pegasus',
+  'marian-two-vocabularies',
+  't5',
+  't5-gated-untied',
+  'two-berts',
+  'two-robertas',
+] as const;
 
 type Rows = readonly (readonly number[])[];
 
@@ -62,4 +72,21 @@ export function mask(rows: Rows): HostTensor<'bool'> {
 /** Inputs of every graph over the case's pairs. */
 export function pairInputs(golden: PairCase): Record<string, HostTensor> {
   return { source: ids(golden.source), sourceMask: mask(golden.sourceMask), tokens: ids(golden.tokens), labels: ids(golden.labels) };
+}
+
+/** The gradients of the mean loss over the labels, by stored name. */
+export function pairGradientGraph(model: Model, sizes: { batch: number; sourceLength: number; length: number }): Graph {
+  const { batch, length, ...rest } = sizes;
+  const b = new GraphBuilder();
+  const sources = sourceInputs(b, { batch, ...rest });
+  const labels = b.input('labels', 'int64', [batch, length]);
+  const tokens = shiftRight(b, encoderDecoderConfig(model), labels);
+  const net = encoderDecoderNetwork(b, model, sources, tokens);
+  const rows = b.reshape(labels, [batch * length]);
+  const counts = b.cast(b.not(b.less(rows, 0)), 'float32');
+  const losses = b.mul(b.crossEntropy(net.logits(net.hidden(tokens)), b.maximum(rows, 0))[0], counts);
+  const loss = b.div(b.reduceSum(losses, [0]), b.reduceSum(counts, [0]));
+  const names = [...net.parameterInputs.keys()];
+  const made = gradients(b, loss, [...net.parameterInputs.values()]);
+  return b.graph(Object.fromEntries(names.map((name, index) => [gradientName(name), made[index]!])));
 }

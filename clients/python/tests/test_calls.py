@@ -130,6 +130,7 @@ def test_no_field_of_the_protos_is_lost_on_the_way() -> None:
         (types.EvaluationReport, evaluation_report_pb2.EvaluationReport),
         (types.SequenceReport, evaluation_report_pb2.SequenceReport),
         (types.ClassificationReport, evaluation_report_pb2.ClassificationReport),
+        (types.HiddenTokenReport, evaluation_report_pb2.HiddenTokenReport),
         (types.Latency, evaluation_report_pb2.Latency),
         (types.JobStatus, job_pb2.JobInfo),
         (types.Progress, job_pb2.JobProgress),

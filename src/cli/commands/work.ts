@@ -67,6 +67,8 @@ interface EvaluateOptions extends CommonOptions, DataOptions {
   readonly beams?: number;
   readonly maxRows?: number;
   readonly maxNewTokens?: number;
+  readonly hiddenShare?: number;
+  readonly hiddenSeed?: number;
   readonly latency: boolean;
 }
 
@@ -99,9 +101,15 @@ export function addWorkCommands(program: Command): void {
     .option('--stride <tokens>', 'tokens between the starts of two windows', wholeNumber)
     .option('--batch-size <count>', 'windows run together', wholeNumber)
     .option('--no-latency', 'leave out prefill and decode latency')
-    .option('--max-rows <count>', 'labelled texts or pairs that are read', wholeNumber)
+    .option('--max-rows <count>', 'labelled texts, pairs or lines that are read', wholeNumber)
     .option('--beams <count>', 'beams of the search for the targets of pairs', wholeNumber)
     .option('--max-new-tokens <count>', 'tokens of a generated target at most', wholeNumber)
+    .option(
+      '--hidden-share <share>',
+      'of the tokens of a line that a model of hidden tokens guesses; 0 hides each by itself',
+      decimalNumber,
+    )
+    .option('--hidden-seed <seed>', 'of the choice of hidden tokens', wholeNumber)
     .action((model: string, options: EvaluateOptions) => runCommand(options, (client, output) => evaluate(client, output, model, options)));
 }
 
@@ -214,7 +222,17 @@ async function distill(client: AthanorClient, output: Output, student: string, o
 }
 
 async function evaluate(client: AthanorClient, output: Output, model: string, options: EvaluateOptions): Promise<void> {
-  const settings = given(options, ['window', 'stride', 'batchSize', 'latency', 'beams', 'maxRows', 'maxNewTokens']);
+  const settings = given(options, [
+    'window',
+    'stride',
+    'batchSize',
+    'latency',
+    'beams',
+    'maxRows',
+    'maxNewTokens',
+    'hiddenShare',
+    'hiddenSeed',
+  ]);
   const spec = { model, teacher: options.teacher ?? '', data: requiredData(options), settings };
   const { jobId, result } = await followJob(client.serverStream(client.protocol.evaluation.Evaluate, { spec }), output);
   output.result({ jobId, ...result.evaluate?.report }, () => resultText(result));

@@ -1,10 +1,11 @@
 // Settings of the sharing step, as recipes write them.
 import { z } from 'zod';
+import { mostLayers } from '#models';
 
 const patterns = z.array(z.string().min(1)).min(1).optional();
 const size = z.int().min(1);
-/** Of applied layers: each is a part of every graph, and no published model is deeper. */
-const depth = size.max(1024);
+/** Of applied layers. */
+const depth = size.max(mostLayers);
 
 /** Schemes whose number of unique layers is chosen; that of the others follows from the scheme. */
 const chosenUnique: readonly string[] = ['sequence', 'cycle', 'cycleReversed'];

@@ -17,6 +17,7 @@ import {
 } from '#models';
 import { castTensor, fromNumbers, type HostTensor, hostTensor, isFloat, sizeOf, tensorBytes } from '#tensor';
 import { EngineMatrices } from '../decomposition/engine-matrices.ts';
+import { groupBy } from '../group-by.ts';
 import { LayerRun } from '../layer-run.ts';
 import { type CompressionEnvironment, type FinishedLayer, type LayerReport, type Method, methodReport } from '../method.ts';
 import { type PlannedParameter, planSharing, type SharingPlan } from './plan.ts';
@@ -147,16 +148,6 @@ function checkPlan(model: Model, { parameters }: SharingPlan): void {
           { details: { field: 'share.from', path } },
         );
     }
-}
-
-function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): Map<string, T[]> {
-  const groups = new Map<string, T[]>();
-  for (const item of items) {
-    const group = groups.get(keyOf(item));
-    if (group === undefined) groups.set(keyOf(item), [item]);
-    else group.push(item);
-  }
-  return groups;
 }
 
 /** The blocks that use a block's weights, by the block that holds them. */

@@ -17,6 +17,7 @@ import {
 import type { Engine } from '#engine';
 import { isEncoderDecoder, type Model, taskOf } from '#models';
 import type { JsonObject, JsonValue } from '#store';
+import type { Tokenizer } from '#text';
 import { type CalibrationData, calibrationData, calibrationWindow, windowsPerRun } from '../calibration-data.ts';
 import { checkInput, parseYaml } from '../check-input.ts';
 import { FolderCheckpoints } from '../checkpoints.ts';
@@ -49,6 +50,7 @@ export function compressHandler(hub: ModelHub, engine: Engine, options: Compress
     parse(input) {
       const spec = checkInput(compressSpecSchema, withRecipe(input), 'compress');
       const { steps } = parseRecipe(spec.recipe, recipeMethods);
+      checkWarmStart(steps);
       const wanting = steps.find(needsData);
       if (wanting !== undefined && spec.data === undefined)
         throw new AppError('invalid_argument', `compress.data: the step ${wanting.method} needs text and got none. Give a text file.`, {
@@ -71,6 +73,22 @@ export function compressHandler(hub: ModelHub, engine: Engine, options: Compress
   };
 }
 
+const warmStartName = 'warmStart';
+
+/** What is read behind a warm start is read for the encoder-decoder, which must then be what the recipe begins with. */
+function checkWarmStart(steps: Recipe['steps']): void {
+  const start = steps.findIndex(({ method }) => method === warmStartName);
+  const index = steps.findIndex((step, place) => place > start && needsData(step));
+  const reading = steps[index];
+  if (start <= 0 || reading === undefined) return;
+  const field = `steps[${index}].${reading.method}`;
+  throw new AppError(
+    'bad_recipe',
+    `${field}: reads data behind ${warmStartName}, which is not the first step. Store the warm-started model, then give it a job of its own.`,
+    { details: { field } },
+  );
+}
+
 function teachersOf({ steps }: Recipe): string[] {
   return steps.flatMap(({ models }) => models);
 }
@@ -85,6 +103,8 @@ function withRecipe(input: unknown): unknown {
   const text = recipeName === undefined ? String(recipeYaml) : namedRecipe(String(recipeName));
   return { ...rest, recipe: parseYaml(text, recipeName === undefined ? 'recipe' : `recipe "${String(recipeName)}"`) };
 }
+
+type DataReader = Pick<ModelLease, 'model' | 'tokenizer'>;
 
 /** One attempt. */
 class CompressRun {
@@ -120,9 +140,10 @@ class CompressRun {
     const peak = new PeakMemory();
     const teachers = new Map<string, ModelLease>();
     try {
-      if (this.#spec.data !== undefined) this.#checkData(lease, this.#spec.data);
-      const corpus = await this.#corpus(lease);
-      const calibration = await this.#calibration(lease, corpus);
+      const reader = await this.#reader(lease, teachers);
+      if (this.#spec.data !== undefined) this.#checkData(reader, this.#spec.data);
+      const corpus = await this.#corpus(reader);
+      const calibration = await this.#calibration(reader, corpus);
       const environment = this.#environment(lease, corpus, calibration, teachers, plan);
       const { model, report } = await compressModel(lease.model, this.#recipe, environment, this.#context);
       const saved = await this.#save(lease, model, corpus, calibration);
@@ -155,15 +176,36 @@ class CompressRun {
     return plan;
   }
 
+  /** For whom the data are read: the encoder-decoder where the recipe begins by making one, which it then makes again. */
+  async #reader(lease: ModelLease, teachers: Map<string, ModelLease>): Promise<DataReader> {
+    const [first] = this.#recipe.steps;
+    if (first === undefined || first.method !== warmStartName || this.#spec.data === undefined) return lease;
+    const environment = { engine: this.#engine, ...this.#otherModels(lease, teachers) };
+    const quiet = { signal: this.#context.signal, report: () => {} };
+    const { model } = await compressModel(lease.model, { ...this.#recipe, steps: [first] }, environment, quiet);
+    return { model, tokenizer: lease.tokenizer };
+  }
+
+  /** What a step may know beside the model. */
+  #otherModels(lease: ModelLease, teachers: Map<string, ModelLease>) {
+    const storedModel = async (name: string): Promise<Model> => {
+      const known = teachers.get(name) ?? (await this.#hub.acquire(this.#pinnedTo(name)));
+      teachers.set(name, known);
+      checkSameTokens(lease, known);
+      return known.model;
+    };
+    return { storedModel, boundaryTokens: boundaryTokens(lease.tokenizer) };
+  }
+
   /** Any encoder is calibrated on lines of text; training, and what looks at the loss, needs data of the model's kind. */
-  #checkData({ model: { config } }: ModelLease, data: TextData): void {
+  #checkData({ model: { config } }: DataReader, data: TextData): void {
     const isEncoder = taskOf(config).kind !== 'causal';
     const trains = this.#recipe.steps.some(({ training }) => training !== undefined);
     if (!(isEncoder && kindOfData(data) === 'text') || trains) checkDataKind(config, data, 'compress.data');
   }
 
   /** What is trained on, and the running text that windows are drawn from. */
-  async #corpus(lease: ModelLease): Promise<JobData | undefined> {
+  async #corpus(lease: DataReader): Promise<JobData | undefined> {
     const { data } = this.#spec;
     const trains = this.#recipe.steps.flatMap(({ training }) => training ?? []);
     const isText = taskOf(lease.model.config).kind === 'causal' && !isEncoderDecoder(lease.model.config);
@@ -176,7 +218,7 @@ class CompressRun {
   }
 
   /** What the layers see: windows of running text, or rows as an encoder or an encoder-decoder reads them. */
-  async #calibration(lease: ModelLease, corpus: JobData | undefined): Promise<CalibrationData | undefined> {
+  async #calibration(lease: DataReader, corpus: JobData | undefined): Promise<CalibrationData | undefined> {
     const { calibration, data } = this.#spec;
     if (data === undefined || !this.#recipe.steps.some(({ needsCalibration }) => needsCalibration)) return undefined;
     const paths = [...data.paths, ...(data.inlineText === '' ? [] : ['inlineText'])];
@@ -196,12 +238,14 @@ class CompressRun {
     const { workFolder } = this.#context;
     const fingerprint = this.#fingerprint(lease, corpus, calibration);
     const layers = new LayerFolder(join(workFolder, 'layers'), fingerprint);
+    const others = this.#otherModels(lease, teachers);
     const teacher: TrainingMaterial['teacher'] = async (name) => {
-      if (name === undefined) return lease.model;
-      const known = teachers.get(name) ?? (await this.#hub.acquire(this.#pinnedTo(name)));
-      teachers.set(name, known);
-      checkSameTokens(lease, known);
-      return known.model;
+      if (name !== undefined) return await others.storedModel(name);
+      if (this.#recipe.steps[0]?.method !== warmStartName) return lease.model;
+      throw new AppError(
+        'bad_recipe',
+        `teacher: the model that the recipe started from reads no pairs and cannot teach one that ${warmStartName} made. Set teacher to "none" or to a stored encoder-decoder.`,
+      );
     };
     const training = (step: number): Pick<CompressionEnvironment, 'training'> => {
       if (corpus === undefined) return {};
@@ -214,6 +258,7 @@ class CompressRun {
       ...(calibration === undefined
         ? {}
         : { calibration: new WindowCalibration(this.#engine, calibration.windows, { windows: calibration.runs, memoryBytes }) }),
+      ...others,
       ofStep: (step) => ({ memory: layers.step(step), ...training(step) }),
     };
   }
@@ -229,11 +274,12 @@ class CompressRun {
       ...(calibration === undefined ? {} : { calibration: calibrationJson(calibration) }),
     };
     const { tokenizerFiles, generation } = lease.artefact;
-    const teachers = [];
-    for (const name of new Set(teachersOf(this.#recipe)))
-      teachers.push({ hash: (await this.#hub.get(this.#pinnedTo(name))).hash, role: 'teacher' });
+    const others = [];
+    for (const { method, models } of this.#recipe.steps)
+      for (const name of models)
+        others.push({ hash: (await this.#hub.get(this.#pinnedTo(name))).hash, role: method === warmStartName ? 'source' : 'teacher' });
     const meta = {
-      parents: [{ hash: lease.version.hash, role: 'source' }, ...teachers],
+      parents: distinctParents([{ hash: lease.version.hash, role: 'source' }, ...others]),
       recipe: this.#spec.recipe as JsonValue,
       settings,
       ...(corpus === undefined ? {} : { data: corpus.fingerprint }),
@@ -253,6 +299,19 @@ class CompressRun {
     ];
     return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
   }
+}
+
+/** What the tokenizer puts around a text, or says that it would. */
+function boundaryTokens({ beginToken, endTokens, specialLayout }: Tokenizer): NonNullable<CompressionEnvironment['boundaryTokens']> {
+  const layout = specialLayout(false);
+  const [first, last] = [layout[0], layout.at(-1)];
+  const startToken = first !== undefined && 'id' in first ? first.id : beginToken;
+  const endToken = last !== undefined && 'id' in last ? last.id : endTokens[0];
+  return { ...(startToken === undefined ? {} : { startToken }), ...(endToken === undefined ? {} : { endToken }) };
+}
+
+function distinctParents<Parent extends { readonly hash: string; readonly role: string }>(parents: readonly Parent[]): Parent[] {
+  return [...new Map(parents.map((parent) => [`${parent.role} ${parent.hash}`, parent])).values()];
 }
 
 /** What decides the rows; the paths of a server's files are no part of a model. */

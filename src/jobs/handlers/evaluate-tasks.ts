@@ -1,11 +1,11 @@
-// Evaluations of models that do not continue text: classifiers on labelled texts, encoder-decoders on pairs.
+// Evaluations of models that do not continue text: classifiers on labelled texts, encoder-decoders on pairs, others on lines with hidden tokens.
 import { createHash } from 'node:crypto';
 import { AppError, type OperationContext } from '#base';
 import type { Engine } from '#engine';
-import { evaluateClassifier, evaluatePairs, evaluateSequences } from '#evaluate';
+import { defaultHiddenShare, evaluateClassifier, evaluateMasked, evaluatePairs, evaluateSequences } from '#evaluate';
 import { parameterCounts, taskOf } from '#models';
 import { pairsFromTexts, type TextPair, tokenizePairs } from '#text';
-import { encodeRows, labelledRows, pairSource } from '../job-data.ts';
+import { encodeRows, hiddenLines, labelledRows, pairSource } from '../job-data.ts';
 import type { ModelLease } from '../model-hub.ts';
 import type { EvaluationReport } from '../results.ts';
 import type { EvaluateSpec, TextData } from '../specs.ts';
@@ -79,6 +79,43 @@ export async function reportOnLabels(
 function labelsOf({ model }: ModelLease): readonly string[] {
   const task = taskOf(model.config);
   return task.kind === 'classify' ? task.labels : [];
+}
+
+/**
+ * Model and teacher are asked for the same tokens.
+ *
+ * @throws AppError `unsupported` for a teacher that guesses no hidden tokens, and as `evaluateMasked`
+ */
+export async function reportOnHidden(
+  data: TextData,
+  subject: EvaluationSubject,
+  engine: Engine,
+  context: OperationContext,
+): Promise<EvaluationReport> {
+  const { student, teacher, settings } = subject;
+  const { maxRows, batchSize, window, hiddenShare: share = defaultHiddenShare, hiddenSeed: seed = 0 } = settings;
+  if (teacher !== undefined && taskOf(teacher.model.config).kind !== 'masked')
+    throw new AppError('unsupported', 'evaluate.teacher: it guesses no hidden tokens. Compare with a model of the same task.', {
+      details: { field: 'evaluate.teacher' },
+    });
+  const positions = Math.min(student.model.config.maxPositions, teacher?.model.config.maxPositions ?? Number.POSITIVE_INFINITY);
+  const longest = Math.min(window ?? positions, positions);
+  const { lines, masking, fingerprint } = await hiddenLines(data, student.tokenizer, longest, context);
+  const request = { lines: lines.slice(0, maxRows), masking, share, seed, ...(batchSize === undefined ? {} : { batch: batchSize }) };
+  const measured = await evaluateMasked(student.model, request, engine, context);
+  const taught = teacher === undefined ? undefined : await evaluateMasked(teacher.model, request, engine, context);
+  const hidden = share === 0 ? 'every token hidden by itself' : `${100 * share} % of a line's tokens hidden, seed ${seed}`;
+  return {
+    ...commonReport(subject, engine),
+    protocol: `lines of at most ${longest} tokens, ${hidden}`,
+    dataFingerprint: fingerprint,
+    scoredTokens: measured.hiddenTokens,
+    loss: measured.lossNats,
+    tokenPerplexity: measured.pseudoPerplexity,
+    accuracy: measured.accuracy,
+    hiddenTokens: { lines: measured.lines, hiddenTokens: measured.hiddenTokens, share, seed, pseudoPerplexity: measured.pseudoPerplexity },
+    ...(taught === undefined ? {} : { teacherAccuracy: taught.accuracy, teacherTokenPerplexity: taught.pseudoPerplexity }),
+  };
 }
 
 /** @throws AppError `unsupported` with a teacher, and as `evaluateSequences` */

@@ -2,7 +2,7 @@
 import { AppError, type OperationContext } from '#base';
 import type { Engine } from '#engine';
 import { type EvaluationResult, evaluateModel } from '#evaluate';
-import { requireGenerating } from '#models';
+import { taskOf } from '#models';
 import { checkInput } from '../check-input.ts';
 import type { JobHandler } from '../job.ts';
 import { checkData, checkDataKind, kindOfData } from '../job-data.ts';
@@ -10,7 +10,7 @@ import type { ModelHub, ModelLease } from '../model-hub.ts';
 import type { EvaluateResult, EvaluationReport, LatencyRecord } from '../results.ts';
 import { type EvaluateSpec, evaluateSpecSchema, type TextData } from '../specs.ts';
 import { tokenizeText } from '../text-data.ts';
-import { type EvaluationSubject, reportOnLabels, reportOnPairs } from './evaluate-tasks.ts';
+import { type EvaluationSubject, reportOnHidden, reportOnLabels, reportOnPairs } from './evaluate-tasks.ts';
 import { checkReads } from './names.ts';
 
 export function evaluateHandler(
@@ -42,12 +42,11 @@ export function evaluateHandler(
   };
 }
 
-/** @throws AppError `unsupported` for a model of hidden tokens, and as evaluating */
 function evaluateOn(data: TextData, subject: EvaluationSubject, engine: Engine, context: OperationContext): Promise<EvaluationReport> {
   const kind = kindOfData(data);
   if (kind === 'labelled') return reportOnLabels(data, subject, engine, context);
   if (kind === 'pairs') return reportOnPairs(data, subject, engine, context);
-  requireGenerating(subject.student.model);
+  if (taskOf(subject.student.model.config).kind === 'masked') return reportOnHidden(data, subject, engine, context);
   return reportOnText(data, subject, engine, context);
 }
 
@@ -81,7 +80,7 @@ export function checkSameTokens(student: ModelLease, teacher: ModelLease): void 
   if (student.tokenizer.hash === teacher.tokenizer.hash) return;
   throw new AppError(
     'tokenizer_mismatch',
-    `"${student.reference}" and its teacher "${teacher.reference}" have different tokenizers. Use a teacher with the student's tokenizer.`,
+    `"${student.reference}" and "${teacher.reference}" have different tokenizers: one id means two texts. Use a model with the tokenizer of the first.`,
     { details: { student: student.reference, teacher: teacher.reference } },
   );
 }

@@ -23,6 +23,7 @@ import type { ExportedFile as _athanor_v1_ExportedFile, ExportedFile__Output as 
 import type { FactorizeEmbedding as _athanor_v1_FactorizeEmbedding, FactorizeEmbedding__Output as _athanor_v1_FactorizeEmbedding__Output } from './athanor/v1/FactorizeEmbedding.ts';
 import type { FileChunk as _athanor_v1_FileChunk, FileChunk__Output as _athanor_v1_FileChunk__Output } from './athanor/v1/FileChunk.ts';
 import type { Halting as _athanor_v1_Halting, Halting__Output as _athanor_v1_Halting__Output } from './athanor/v1/Halting.ts';
+import type { HiddenTokenReport as _athanor_v1_HiddenTokenReport, HiddenTokenReport__Output as _athanor_v1_HiddenTokenReport__Output } from './athanor/v1/HiddenTokenReport.ts';
 import type { ImportResult as _athanor_v1_ImportResult, ImportResult__Output as _athanor_v1_ImportResult__Output } from './athanor/v1/ImportResult.ts';
 import type { ImportSpec as _athanor_v1_ImportSpec, ImportSpec__Output as _athanor_v1_ImportSpec__Output } from './athanor/v1/ImportSpec.ts';
 import type { JobError as _athanor_v1_JobError, JobError__Output as _athanor_v1_JobError__Output } from './athanor/v1/JobError.ts';
@@ -100,6 +101,7 @@ import type { Thresholds as _athanor_v1_Thresholds, Thresholds__Output as _athan
 import type { Training as _athanor_v1_Training, Training__Output as _athanor_v1_Training__Output } from './athanor/v1/Training.ts';
 import type { UploadHeader as _athanor_v1_UploadHeader, UploadHeader__Output as _athanor_v1_UploadHeader__Output } from './athanor/v1/UploadHeader.ts';
 import type { Verification as _athanor_v1_Verification, Verification__Output as _athanor_v1_Verification__Output } from './athanor/v1/Verification.ts';
+import type { WarmStart as _athanor_v1_WarmStart, WarmStart__Output as _athanor_v1_WarmStart__Output } from './athanor/v1/WarmStart.ts';
 
 type SubtypeConstructor<Constructor extends new (...args: any) => any, Subtype> = {
   new(...args: ConstructorParameters<Constructor>): Subtype;
@@ -134,6 +136,7 @@ export interface ProtoGrpcType {
       FactorizeEmbedding: MessageTypeDefinition<_athanor_v1_FactorizeEmbedding, _athanor_v1_FactorizeEmbedding__Output>
       FileChunk: MessageTypeDefinition<_athanor_v1_FileChunk, _athanor_v1_FileChunk__Output>
       Halting: MessageTypeDefinition<_athanor_v1_Halting, _athanor_v1_Halting__Output>
+      HiddenTokenReport: MessageTypeDefinition<_athanor_v1_HiddenTokenReport, _athanor_v1_HiddenTokenReport__Output>
       ImportResult: MessageTypeDefinition<_athanor_v1_ImportResult, _athanor_v1_ImportResult__Output>
       ImportSpec: MessageTypeDefinition<_athanor_v1_ImportSpec, _athanor_v1_ImportSpec__Output>
       JobError: MessageTypeDefinition<_athanor_v1_JobError, _athanor_v1_JobError__Output>
@@ -218,6 +221,7 @@ export interface ProtoGrpcType {
       Training: MessageTypeDefinition<_athanor_v1_Training, _athanor_v1_Training__Output>
       UploadHeader: MessageTypeDefinition<_athanor_v1_UploadHeader, _athanor_v1_UploadHeader__Output>
       Verification: MessageTypeDefinition<_athanor_v1_Verification, _athanor_v1_Verification__Output>
+      WarmStart: MessageTypeDefinition<_athanor_v1_WarmStart, _athanor_v1_WarmStart__Output>
     }
   }
 }

@@ -1,7 +1,7 @@
 // Fields and checks that the readers of config.json share.
 import { z } from 'zod';
 import { AppError } from '#base';
-import type { ModelConfig } from '#models';
+import { type ModelConfig, mostLayers, mostSize } from '#models';
 
 /** How messages name the file. */
 export const place = 'config.json';
@@ -15,7 +15,9 @@ export const activationsByName = {
   swish: 'silu',
 } as const;
 
-export const size = z.int().positive();
+export const size = z.int().positive().max(mostSize);
+/** Lists of layers are made before a configuration is checked. */
+export const depth = size.max(mostLayers);
 export const positive = z.number().positive();
 export const token = z.int().nonnegative();
 export const tokens = z.union([token, z.array(token)]).nullish();

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { AppError } from '#base';
 import type { AlbertConfig, BertConfig, EncoderTask } from '#models';
 import { checkJson, type JsonObject } from '../json.ts';
+import { depth, size } from './config-fields.ts';
 
 type EncoderConfig = BertConfig | AlbertConfig;
 
@@ -28,17 +29,19 @@ const activationsByName = {
 } as const;
 const activationNames = { gelu: 'gelu', geluTanh: 'gelu_new', relu: 'relu', silu: 'silu' } as const;
 
-const size = z.int().positive();
 const token = z.int().nonnegative();
 const activation = z.enum(['gelu', 'gelu_new', 'gelu_pytorch_tanh', 'relu', 'silu', 'swish']);
 const only = <Value extends boolean | string | number>(value: Value) => z.literal(value).nullish();
+
+/** More are no classifier's. */
+const mostLabels = 100_000;
 
 const sharedFields = {
   architectures: z.array(z.string()).nullish(),
   vocab_size: size,
   tie_word_embeddings: z.boolean().default(true),
   id2label: z.record(z.string(), z.string()).nullish(),
-  num_labels: size.nullish(),
+  num_labels: size.max(mostLabels).nullish(),
   problem_type: z.literal('single_label_classification').nullish(),
   sentence_embedding: z.object({ pooling: z.enum(['mean', 'first']), normalize: z.boolean(), max_tokens: size.optional() }).nullish(),
 };
@@ -46,7 +49,7 @@ const sharedFields = {
 const bertFields = {
   ...sharedFields,
   hidden_size: size,
-  num_hidden_layers: size,
+  num_hidden_layers: depth,
   num_attention_heads: size,
   intermediate_size: size,
   max_position_embeddings: size.default(512),
@@ -69,7 +72,7 @@ const albertSchema = z.object({
 const distilbertSchema = z.object({
   ...sharedFields,
   dim: size,
-  n_layers: size,
+  n_layers: depth,
   n_heads: size,
   hidden_dim: size,
   activation: activation.default('gelu'),

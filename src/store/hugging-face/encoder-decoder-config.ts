@@ -1,9 +1,20 @@
-// config.json of encoder-decoders, both ways: BART, mBART, Pegasus, Marian, T5, two BERTs, and ours for those that transformers has no class for.
+// config.json of encoder-decoders, both ways: BART, mBART, Pegasus, Marian, T5, two BERTs or RoBERTas, and ours for those that transformers has no class for.
 import { z } from 'zod';
 import { AppError } from '#base';
 import type { EncoderDecoderConfig, EncoderSizes, ModelConfig } from '#models';
 import { checkJson, type JsonObject } from '../json.ts';
-import { activation, activationsByName, badField, place, readTokens, requireMultiple, size, token, tokens } from './config-fields.ts';
+import {
+  activation,
+  activationsByName,
+  badField,
+  depth,
+  place,
+  readTokens,
+  requireMultiple,
+  size,
+  token,
+  tokens,
+} from './config-fields.ts';
 import { type Family, familyOf, layerNormEpsilon, type Seq2SeqFamily, seq2seqShapes } from './encoder-decoder-family.ts';
 import { ownType, readOwn } from './own-config.ts';
 
@@ -16,10 +27,10 @@ const seq2seqSchema = z.object({
   share_encoder_decoder_embeddings: z.boolean().nullish(),
   d_model: size,
   max_position_embeddings: size.default(1024),
-  encoder_layers: size,
+  encoder_layers: depth,
   encoder_attention_heads: size,
   encoder_ffn_dim: size,
-  decoder_layers: size,
+  decoder_layers: depth,
   decoder_attention_heads: size,
   decoder_ffn_dim: size,
   activation_function: activation.default('gelu'),
@@ -38,8 +49,8 @@ const t5Schema = z.object({
   d_model: size,
   d_kv: size,
   d_ff: size,
-  num_layers: size,
-  num_decoder_layers: size.nullish(),
+  num_layers: depth,
+  num_decoder_layers: depth.nullish(),
   num_heads: size,
   relative_attention_num_buckets: size.default(32),
   relative_attention_max_distance: size.default(128),
@@ -147,10 +158,10 @@ function readT5(json: JsonObject): EncoderDecoderConfig {
 }
 
 const bertSchema = z.object({
-  model_type: z.literal('bert'),
+  model_type: z.enum(['bert', 'roberta']),
   vocab_size: size,
   hidden_size: size,
-  num_hidden_layers: size,
+  num_hidden_layers: depth,
   num_attention_heads: size,
   intermediate_size: size,
   hidden_act: activation.default('gelu'),
@@ -163,6 +174,10 @@ const bertSchema = z.object({
   eos_token_id: tokens,
 });
 
+/** What both stacks have in common here. */
+const alikeInBerts = ['model_type', 'hidden_size', 'hidden_act', 'max_position_embeddings', 'type_vocab_size', 'layer_norm_eps'] as const;
+const robertaHeadActivation = 'gelu';
+
 const bertsSchema = z.object({
   encoder: bertSchema,
   decoder: bertSchema,
@@ -173,13 +188,23 @@ const bertsSchema = z.object({
   eos_token_id: tokens,
 });
 
-/** EncoderDecoderModel of two BERTs; the decoder has attention to the encoder. */
+/** EncoderDecoderModel of two BERTs or two RoBERTas; the decoder has attention to the encoder. */
 function readBerts(json: JsonObject): EncoderDecoderConfig {
   const { encoder, decoder, ...top } = checkJson(bertsSchema, json, 'bad_config', place);
   const { hidden_size: width, num_attention_heads: heads } = decoder;
-  for (const field of ['hidden_size', 'hidden_act', 'max_position_embeddings', 'type_vocab_size', 'layer_norm_eps'] as const)
+  for (const field of alikeInBerts)
     if (encoder[field] !== decoder[field])
       throw badField(`decoder.${field}`, `${decoder[field]} differs from the encoder's ${encoder[field]}; that is not supported`);
+  const isRoberta = decoder.model_type === 'roberta';
+  if (isRoberta && decoder.hidden_act !== robertaHeadActivation)
+    throw badField(
+      'decoder.hidden_act',
+      `RoBERTa's head is always ${robertaHeadActivation}; "${decoder.hidden_act}" is not supported here`,
+    );
+  // RoBERTa counts positions from the row behind that of its padding token.
+  const offset = isRoberta ? (decoder.pad_token_id ?? 1) + 1 : 0;
+  if (decoder.max_position_embeddings <= offset)
+    throw badField('decoder.max_position_embeddings', `${decoder.max_position_embeddings} leaves no position behind the padding`);
   requireMultiple('decoder.hidden_size', width, 'decoder.num_attention_heads', heads);
   requireMultiple('encoder.hidden_size', width, 'encoder.num_attention_heads', encoder.num_attention_heads);
   const eos = top.eos_token_id ?? decoder.eos_token_id;
@@ -199,14 +224,14 @@ function readBerts(json: JsonObject): EncoderDecoderConfig {
       headWidth: width / encoder.num_attention_heads,
       feedForwardWidth: encoder.intermediate_size,
     },
-    maxPositions: decoder.max_position_embeddings,
+    maxPositions: decoder.max_position_embeddings - offset,
     tiedHead: top.tie_word_embeddings ?? decoder.tie_word_embeddings,
     normEpsilon: decoder.layer_norm_eps,
     norm: 'layer',
     normPlacement: 'after',
     embeddingNorm: true,
     finalNorm: false,
-    positions: { kind: 'learned', offset: 0 },
+    positions: { kind: 'learned', offset },
     biases: true,
     headBias: true,
     scaledEmbedding: false,
@@ -217,7 +242,7 @@ function readBerts(json: JsonObject): EncoderDecoderConfig {
     tokenTypes: decoder.type_vocab_size,
     headTransform: true,
     startToken: startTokenOf({ decoder_start_token_id: top.decoder_start_token_id, bos_token_id: bos }),
-    padToken: top.pad_token_id ?? decoder.pad_token_id ?? 0,
+    padToken: isRoberta ? offset - 1 : (top.pad_token_id ?? decoder.pad_token_id ?? 0),
     ...readTokens({ vocab_size: decoder.vocab_size, bos_token_id: bos, eos_token_id: eos, ...anyToken }),
   };
 }
@@ -283,11 +308,13 @@ function writeT5(config: EncoderDecoderConfig): object {
 }
 
 function writeBerts(config: EncoderDecoderConfig): object {
+  const { positions } = config;
+  const offset = positions.kind === 'learned' ? positions.offset : 0;
   const common = {
-    model_type: 'bert',
+    model_type: offset === 0 ? 'bert' : 'roberta',
     hidden_size: config.width,
     hidden_act: activationNames[config.activation],
-    max_position_embeddings: config.maxPositions,
+    max_position_embeddings: config.maxPositions + offset,
     type_vocab_size: config.tokenTypes,
     layer_norm_eps: config.normEpsilon,
     tie_word_embeddings: config.tiedHead,

@@ -68,6 +68,7 @@ function isT5(config: EncoderDecoderConfig): boolean {
   );
 }
 
+/** Two BERTs, or two RoBERTas: their positions begin behind the padding token, and their heads have the exact GELU. */
 function isBerts(config: EncoderDecoderConfig): boolean {
   const { positions, width, heads, headWidth, encoder } = config;
   const hasExtras = config.finalNorm || config.scaledEmbedding || config.scaledHead || config.gated;
@@ -81,7 +82,7 @@ function isBerts(config: EncoderDecoderConfig): boolean {
     config.biases &&
     config.scaledScores &&
     positions.kind === 'learned' &&
-    positions.offset === 0 &&
+    (positions.offset === 0 || (positions.offset === config.padToken + 1 && config.activation === 'gelu')) &&
     config.sourceVocabularySize !== undefined &&
     heads * headWidth === width &&
     encoder.heads * encoder.headWidth === width &&

@@ -142,17 +142,22 @@ const bertModules: Readonly<Record<string, string>> = {
   type: 'embeddings.token_type_embeddings',
 };
 
-/** EncoderDecoderModel of two BERTs. */
+/** EncoderDecoderModel of two BERTs, or of two RoBERTas, whose head has other names. */
 function bertsTable(config: EncoderDecoderConfig): NameTable {
-  const head = 'decoder.cls.predictions';
+  const isRoberta = config.positions.kind === 'learned' && config.positions.offset > 0;
+  const head = isRoberta ? 'decoder.lm_head' : 'decoder.cls.predictions';
+  const transform = isRoberta
+    ? { dense: `${head}.dense`, norm: `${head}.layer_norm` }
+    : { dense: `${head}.transform.dense`, norm: `${head}.transform.LayerNorm` };
+  const decoder = `decoder.${isRoberta ? 'roberta' : 'bert'}`;
   const fixed: Readonly<Record<string, string>> = {
     [headPath]: `${head}.decoder.weight`,
     'head.bias': `${head}.bias`,
-    'head.transform.weight': `${head}.transform.dense.weight`,
-    'head.transform.bias': `${head}.transform.dense.bias`,
-    'head.transform.norm.weight': `${head}.transform.LayerNorm.weight`,
-    'head.transform.norm.bias': `${head}.transform.LayerNorm.bias`,
-    [embeddingPath]: 'decoder.bert.embeddings.word_embeddings.weight',
+    'head.transform.weight': `${transform.dense}.weight`,
+    'head.transform.bias': `${transform.dense}.bias`,
+    'head.transform.norm.weight': `${transform.norm}.weight`,
+    'head.transform.norm.bias': `${transform.norm}.bias`,
+    [embeddingPath]: `${decoder}.embeddings.word_embeddings.weight`,
     'embed.source.weight': 'encoder.embeddings.word_embeddings.weight',
   };
   const copies = new Map([[`${head}.decoder.bias`, 'head.bias']]);
@@ -164,7 +169,7 @@ function bertsTable(config: EncoderDecoderConfig): NameTable {
       if (known !== undefined) return known;
       const { side, layer, module, ending } = stackParts(path);
       const block = layer === undefined ? '' : `encoder.layer.${layer}.`;
-      return `${side === 'encoder' ? 'encoder' : 'decoder.bert'}.${block}${theirName(bertModules, module, path)}${ending}`;
+      return `${side === 'encoder' ? 'encoder' : decoder}.${block}${theirName(bertModules, module, path)}${ending}`;
     },
     isTransposed: ({ role }) => role === 'linear',
     // A summary of the source that nothing reads here.

@@ -110,7 +110,12 @@ async function checkTarget(target: string): Promise<void> {
 }
 
 function endsOf({ config }: Model): GenerationDefaults {
-  return { endTokens: config.endTokens, ...(config.beginToken === undefined ? {} : { beginToken: config.beginToken }) };
+  return {
+    endTokens: config.endTokens,
+    ...(config.beginToken === undefined ? {} : { beginToken: config.beginToken }),
+    // transformers looks for it there first, and generates nothing without.
+    ...(isEncoderDecoder(config) ? { startToken: config.startToken } : {}),
+  };
 }
 
 /** Rounding the product of two float16 factors to float16 would move the logits by a thousandth. */

@@ -2,13 +2,13 @@
 import { z } from 'zod';
 import type { EncoderDecoderConfig } from '#models';
 import { checkJson, type JsonObject } from '../json.ts';
-import { place, size, token } from './config-fields.ts';
+import { depth, place, size, token } from './config-fields.ts';
 
 /** The `model_type` of a configuration that none of its classes computes; only our artefacts have it. */
 export const ownType = 'athanor_encoder_decoder';
 
 const count = z.int().nonnegative();
-const stack = { layers: size, heads: size, headWidth: size, feedForwardWidth: size };
+const stack = { layers: depth, heads: size, headWidth: size, feedForwardWidth: size };
 
 const shape = { heads: size, keyValueHeads: size, feedForwardWidth: size };
 

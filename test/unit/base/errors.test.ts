@@ -14,6 +14,17 @@ describe('AppError', () => {
     expect('cause' in new AppError('internal', 'x')).toBe(false);
   });
 
+  it('keeps the place and the way out of a message that quotes something long', () => {
+    const quoted = 'x'.repeat(50_000);
+    const error = new AppError('bad_config', `config.json: "${quoted}" is too long. Shorten it.`, {
+      details: { field: quoted, length: 50_000 },
+    });
+    expect(error.message.length).toBeLessThan(2100);
+    expect(error.message).toMatch(/^\[bad_config\] config\.json: "x+ … x+" is too long\. Shorten it\.$/);
+    expect(String(error.details['field']).length).toBeLessThan(2100);
+    expect(error.details['length']).toBe(50_000);
+  });
+
   it('leaves an AppError as it is', () => {
     const error = new AppError('diverged', 'step 3: the loss is NaN.');
     expect(AppError.from(error)).toBe(error);

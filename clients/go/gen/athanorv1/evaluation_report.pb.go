@@ -73,10 +73,12 @@ type EvaluationReport struct {
 	Classification *ClassificationReport `protobuf:"bytes,22,opt,name=classification,proto3" json:"classification,omitempty"`
 	// Of an encoder-decoder.
 	Sequences *SequenceReport `protobuf:"bytes,23,opt,name=sequences,proto3" json:"sequences,omitempty"`
-	// The teacher's accuracy on the same texts, of classifiers.
+	// The teacher's accuracy on the same texts, of classifiers and of models of hidden tokens.
 	TeacherAccuracy *float64 `protobuf:"fixed64,24,opt,name=teacher_accuracy,json=teacherAccuracy,proto3,oneof" json:"teacher_accuracy,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// Of a model that guesses hidden tokens; `loss` and `accuracy` are those of the hidden tokens.
+	HiddenTokens  *HiddenTokenReport `protobuf:"bytes,25,opt,name=hidden_tokens,json=hiddenTokens,proto3" json:"hidden_tokens,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *EvaluationReport) Reset() {
@@ -277,6 +279,95 @@ func (x *EvaluationReport) GetTeacherAccuracy() float64 {
 	return 0
 }
 
+func (x *EvaluationReport) GetHiddenTokens() *HiddenTokenReport {
+	if x != nil {
+		return x.HiddenTokens
+	}
+	return nil
+}
+
+// What was hidden from a model. Equal seeds hide the same tokens of the same lines.
+type HiddenTokenReport struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Lines with a token that could be hidden.
+	Lines uint64 `protobuf:"varint,1,opt,name=lines,proto3" json:"lines,omitempty"`
+	// Hidden tokens that were guessed.
+	HiddenTokens uint64 `protobuf:"varint,2,opt,name=hidden_tokens,json=hiddenTokens,proto3" json:"hidden_tokens,omitempty"`
+	// Share of a line's tokens that were hidden at a time; 0 where every token was hidden by itself.
+	Share float64 `protobuf:"fixed64,3,opt,name=share,proto3" json:"share,omitempty"`
+	// Seed of the choice.
+	Seed uint32 `protobuf:"varint,4,opt,name=seed,proto3" json:"seed,omitempty"`
+	// exp(loss).
+	PseudoPerplexity float64 `protobuf:"fixed64,5,opt,name=pseudo_perplexity,json=pseudoPerplexity,proto3" json:"pseudo_perplexity,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *HiddenTokenReport) Reset() {
+	*x = HiddenTokenReport{}
+	mi := &file_athanor_v1_evaluation_report_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HiddenTokenReport) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HiddenTokenReport) ProtoMessage() {}
+
+func (x *HiddenTokenReport) ProtoReflect() protoreflect.Message {
+	mi := &file_athanor_v1_evaluation_report_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HiddenTokenReport.ProtoReflect.Descriptor instead.
+func (*HiddenTokenReport) Descriptor() ([]byte, []int) {
+	return file_athanor_v1_evaluation_report_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *HiddenTokenReport) GetLines() uint64 {
+	if x != nil {
+		return x.Lines
+	}
+	return 0
+}
+
+func (x *HiddenTokenReport) GetHiddenTokens() uint64 {
+	if x != nil {
+		return x.HiddenTokens
+	}
+	return 0
+}
+
+func (x *HiddenTokenReport) GetShare() float64 {
+	if x != nil {
+		return x.Share
+	}
+	return 0
+}
+
+func (x *HiddenTokenReport) GetSeed() uint32 {
+	if x != nil {
+		return x.Seed
+	}
+	return 0
+}
+
+func (x *HiddenTokenReport) GetPseudoPerplexity() float64 {
+	if x != nil {
+		return x.PseudoPerplexity
+	}
+	return 0
+}
+
 // How well a classifier guesses labels.
 type ClassificationReport struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -298,7 +389,7 @@ type ClassificationReport struct {
 
 func (x *ClassificationReport) Reset() {
 	*x = ClassificationReport{}
-	mi := &file_athanor_v1_evaluation_report_proto_msgTypes[1]
+	mi := &file_athanor_v1_evaluation_report_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -310,7 +401,7 @@ func (x *ClassificationReport) String() string {
 func (*ClassificationReport) ProtoMessage() {}
 
 func (x *ClassificationReport) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_evaluation_report_proto_msgTypes[1]
+	mi := &file_athanor_v1_evaluation_report_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -323,7 +414,7 @@ func (x *ClassificationReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClassificationReport.ProtoReflect.Descriptor instead.
 func (*ClassificationReport) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_evaluation_report_proto_rawDescGZIP(), []int{1}
+	return file_athanor_v1_evaluation_report_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *ClassificationReport) GetExamples() uint64 {
@@ -393,7 +484,7 @@ type SequenceReport struct {
 
 func (x *SequenceReport) Reset() {
 	*x = SequenceReport{}
-	mi := &file_athanor_v1_evaluation_report_proto_msgTypes[2]
+	mi := &file_athanor_v1_evaluation_report_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -405,7 +496,7 @@ func (x *SequenceReport) String() string {
 func (*SequenceReport) ProtoMessage() {}
 
 func (x *SequenceReport) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_evaluation_report_proto_msgTypes[2]
+	mi := &file_athanor_v1_evaluation_report_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -418,7 +509,7 @@ func (x *SequenceReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SequenceReport.ProtoReflect.Descriptor instead.
 func (*SequenceReport) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_evaluation_report_proto_rawDescGZIP(), []int{2}
+	return file_athanor_v1_evaluation_report_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *SequenceReport) GetSources() uint64 {
@@ -503,7 +594,7 @@ type Latency struct {
 
 func (x *Latency) Reset() {
 	*x = Latency{}
-	mi := &file_athanor_v1_evaluation_report_proto_msgTypes[3]
+	mi := &file_athanor_v1_evaluation_report_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -515,7 +606,7 @@ func (x *Latency) String() string {
 func (*Latency) ProtoMessage() {}
 
 func (x *Latency) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_evaluation_report_proto_msgTypes[3]
+	mi := &file_athanor_v1_evaluation_report_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -528,7 +619,7 @@ func (x *Latency) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Latency.ProtoReflect.Descriptor instead.
 func (*Latency) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_evaluation_report_proto_rawDescGZIP(), []int{3}
+	return file_athanor_v1_evaluation_report_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Latency) GetPhase() string {
@@ -571,7 +662,7 @@ var File_athanor_v1_evaluation_report_proto protoreflect.FileDescriptor
 const file_athanor_v1_evaluation_report_proto_rawDesc = "" +
 	"\n" +
 	"\"athanor/v1/evaluation_report.proto\x12\n" +
-	"athanor.v1\"\xfa\b\n" +
+	"athanor.v1\"\xbe\t\n" +
 	"\x10EvaluationReport\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x18\n" +
 	"\ateacher\x18\x02 \x01(\tR\ateacher\x12\x1a\n" +
@@ -598,13 +689,20 @@ const file_athanor_v1_evaluation_report_proto_rawDesc = "" +
 	"\x18teacher_token_perplexity\x18\x15 \x01(\x01H\x04R\x16teacherTokenPerplexity\x88\x01\x01\x12H\n" +
 	"\x0eclassification\x18\x16 \x01(\v2 .athanor.v1.ClassificationReportR\x0eclassification\x128\n" +
 	"\tsequences\x18\x17 \x01(\v2\x1a.athanor.v1.SequenceReportR\tsequences\x12.\n" +
-	"\x10teacher_accuracy\x18\x18 \x01(\x01H\x05R\x0fteacherAccuracy\x88\x01\x01B\x18\n" +
+	"\x10teacher_accuracy\x18\x18 \x01(\x01H\x05R\x0fteacherAccuracy\x88\x01\x01\x12B\n" +
+	"\rhidden_tokens\x18\x19 \x01(\v2\x1d.athanor.v1.HiddenTokenReportR\fhiddenTokensB\x18\n" +
 	"\x16_teacher_bits_per_byteB\x11\n" +
 	"\x0f_top1_agreementB\r\n" +
 	"\v_teacher_klB\x17\n" +
 	"\x15_teacher_stored_bytesB\x1b\n" +
 	"\x19_teacher_token_perplexityB\x13\n" +
-	"\x11_teacher_accuracy\"\xaf\x01\n" +
+	"\x11_teacher_accuracy\"\xa5\x01\n" +
+	"\x11HiddenTokenReport\x12\x14\n" +
+	"\x05lines\x18\x01 \x01(\x04R\x05lines\x12#\n" +
+	"\rhidden_tokens\x18\x02 \x01(\x04R\fhiddenTokens\x12\x14\n" +
+	"\x05share\x18\x03 \x01(\x01R\x05share\x12\x12\n" +
+	"\x04seed\x18\x04 \x01(\rR\x04seed\x12+\n" +
+	"\x11pseudo_perplexity\x18\x05 \x01(\x01R\x10pseudoPerplexity\"\xaf\x01\n" +
 	"\x14ClassificationReport\x12\x1a\n" +
 	"\bexamples\x18\x01 \x01(\x04R\bexamples\x12\x0e\n" +
 	"\x02f1\x18\x02 \x01(\x01R\x02f1\x12\x19\n" +
@@ -647,22 +745,24 @@ func file_athanor_v1_evaluation_report_proto_rawDescGZIP() []byte {
 	return file_athanor_v1_evaluation_report_proto_rawDescData
 }
 
-var file_athanor_v1_evaluation_report_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_athanor_v1_evaluation_report_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_athanor_v1_evaluation_report_proto_goTypes = []any{
 	(*EvaluationReport)(nil),     // 0: athanor.v1.EvaluationReport
-	(*ClassificationReport)(nil), // 1: athanor.v1.ClassificationReport
-	(*SequenceReport)(nil),       // 2: athanor.v1.SequenceReport
-	(*Latency)(nil),              // 3: athanor.v1.Latency
+	(*HiddenTokenReport)(nil),    // 1: athanor.v1.HiddenTokenReport
+	(*ClassificationReport)(nil), // 2: athanor.v1.ClassificationReport
+	(*SequenceReport)(nil),       // 3: athanor.v1.SequenceReport
+	(*Latency)(nil),              // 4: athanor.v1.Latency
 }
 var file_athanor_v1_evaluation_report_proto_depIdxs = []int32{
-	3, // 0: athanor.v1.EvaluationReport.latencies:type_name -> athanor.v1.Latency
-	1, // 1: athanor.v1.EvaluationReport.classification:type_name -> athanor.v1.ClassificationReport
-	2, // 2: athanor.v1.EvaluationReport.sequences:type_name -> athanor.v1.SequenceReport
-	3, // [3:3] is the sub-list for method output_type
-	3, // [3:3] is the sub-list for method input_type
-	3, // [3:3] is the sub-list for extension type_name
-	3, // [3:3] is the sub-list for extension extendee
-	0, // [0:3] is the sub-list for field type_name
+	4, // 0: athanor.v1.EvaluationReport.latencies:type_name -> athanor.v1.Latency
+	2, // 1: athanor.v1.EvaluationReport.classification:type_name -> athanor.v1.ClassificationReport
+	3, // 2: athanor.v1.EvaluationReport.sequences:type_name -> athanor.v1.SequenceReport
+	1, // 3: athanor.v1.EvaluationReport.hidden_tokens:type_name -> athanor.v1.HiddenTokenReport
+	4, // [4:4] is the sub-list for method output_type
+	4, // [4:4] is the sub-list for method input_type
+	4, // [4:4] is the sub-list for extension type_name
+	4, // [4:4] is the sub-list for extension extendee
+	0, // [0:4] is the sub-list for field type_name
 }
 
 func init() { file_athanor_v1_evaluation_report_proto_init() }
@@ -677,7 +777,7 @@ func file_athanor_v1_evaluation_report_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_athanor_v1_evaluation_report_proto_rawDesc), len(file_athanor_v1_evaluation_report_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   4,
+			NumMessages:   5,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

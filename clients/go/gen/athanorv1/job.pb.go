@@ -899,12 +899,17 @@ type EvaluateSettings struct {
 	Latency *bool `protobuf:"varint,4,opt,name=latency,proto3,oneof" json:"latency,omitempty"`
 	// Batch sizes of the latencies. Default 1 and 8.
 	LatencyBatchSizes []uint32 `protobuf:"varint,5,rep,packed,name=latency_batch_sizes,json=latencyBatchSizes,proto3" json:"latency_batch_sizes,omitempty"`
-	// Rows that are read of labelled texts or pairs. Default: all.
+	// Rows that are read of labelled texts or pairs, or lines with hidden tokens. Default: all.
 	MaxRows *uint32 `protobuf:"varint,6,opt,name=max_rows,json=maxRows,proto3,oneof" json:"max_rows,omitempty"`
 	// Beams of the search for the targets of pairs. Default 1: the likeliest token each time.
 	Beams *uint32 `protobuf:"varint,7,opt,name=beams,proto3,oneof" json:"beams,omitempty"`
 	// Tokens of a generated target at most. Default 128, at most the model's positions.
-	MaxNewTokens  *uint32 `protobuf:"varint,8,opt,name=max_new_tokens,json=maxNewTokens,proto3,oneof" json:"max_new_tokens,omitempty"`
+	MaxNewTokens *uint32 `protobuf:"varint,8,opt,name=max_new_tokens,json=maxNewTokens,proto3,oneof" json:"max_new_tokens,omitempty"`
+	// Share of a line's tokens that are hidden at a time from a model of hidden tokens: 0 <= share < 1. Default 0.15; 0 hides every token once, by
+	// itself, which gives the pseudo-perplexity of the literature and takes a pass for each token.
+	HiddenShare *float64 `protobuf:"fixed64,9,opt,name=hidden_share,json=hiddenShare,proto3,oneof" json:"hidden_share,omitempty"`
+	// Seed of the choice of hidden tokens. Default 0.
+	HiddenSeed    *uint32 `protobuf:"varint,10,opt,name=hidden_seed,json=hiddenSeed,proto3,oneof" json:"hidden_seed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -991,6 +996,20 @@ func (x *EvaluateSettings) GetBeams() uint32 {
 func (x *EvaluateSettings) GetMaxNewTokens() uint32 {
 	if x != nil && x.MaxNewTokens != nil {
 		return *x.MaxNewTokens
+	}
+	return 0
+}
+
+func (x *EvaluateSettings) GetHiddenShare() float64 {
+	if x != nil && x.HiddenShare != nil {
+		return *x.HiddenShare
+	}
+	return 0
+}
+
+func (x *EvaluateSettings) GetHiddenSeed() uint32 {
+	if x != nil && x.HiddenSeed != nil {
+		return *x.HiddenSeed
 	}
 	return 0
 }
@@ -3568,7 +3587,7 @@ const file_athanor_v1_job_proto_rawDesc = "" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x18\n" +
 	"\ateacher\x18\x02 \x01(\tR\ateacher\x12(\n" +
 	"\x04data\x18\x03 \x01(\v2\x14.athanor.v1.TextDataR\x04data\x128\n" +
-	"\bsettings\x18\x04 \x01(\v2\x1c.athanor.v1.EvaluateSettingsR\bsettings\"\x80\x03\n" +
+	"\bsettings\x18\x04 \x01(\v2\x1c.athanor.v1.EvaluateSettingsR\bsettings\"\xef\x03\n" +
 	"\x10EvaluateSettings\x12\x1b\n" +
 	"\x06window\x18\x01 \x01(\rH\x00R\x06window\x88\x01\x01\x12\x1b\n" +
 	"\x06stride\x18\x02 \x01(\rH\x01R\x06stride\x88\x01\x01\x12\"\n" +
@@ -3578,7 +3597,11 @@ const file_athanor_v1_job_proto_rawDesc = "" +
 	"\x13latency_batch_sizes\x18\x05 \x03(\rR\x11latencyBatchSizes\x12\x1e\n" +
 	"\bmax_rows\x18\x06 \x01(\rH\x04R\amaxRows\x88\x01\x01\x12\x19\n" +
 	"\x05beams\x18\a \x01(\rH\x05R\x05beams\x88\x01\x01\x12)\n" +
-	"\x0emax_new_tokens\x18\b \x01(\rH\x06R\fmaxNewTokens\x88\x01\x01B\t\n" +
+	"\x0emax_new_tokens\x18\b \x01(\rH\x06R\fmaxNewTokens\x88\x01\x01\x12&\n" +
+	"\fhidden_share\x18\t \x01(\x01H\aR\vhiddenShare\x88\x01\x01\x12$\n" +
+	"\vhidden_seed\x18\n" +
+	" \x01(\rH\bR\n" +
+	"hiddenSeed\x88\x01\x01B\t\n" +
 	"\a_windowB\t\n" +
 	"\a_strideB\r\n" +
 	"\v_batch_sizeB\n" +
@@ -3586,7 +3609,9 @@ const file_athanor_v1_job_proto_rawDesc = "" +
 	"\b_latencyB\v\n" +
 	"\t_max_rowsB\b\n" +
 	"\x06_beamsB\x11\n" +
-	"\x0f_max_new_tokens\"h\n" +
+	"\x0f_max_new_tokensB\x0f\n" +
+	"\r_hidden_shareB\x0e\n" +
+	"\f_hidden_seed\"h\n" +
 	"\n" +
 	"ExportSpec\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x120\n" +

@@ -96,6 +96,7 @@ type RecipeStep struct {
 	//	*RecipeStep_Prune
 	//	*RecipeStep_Quantize
 	//	*RecipeStep_Distill
+	//	*RecipeStep_WarmStart
 	Method        isRecipeStep_Method `protobuf_oneof:"method"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -201,6 +202,15 @@ func (x *RecipeStep) GetDistill() *Distill {
 	return nil
 }
 
+func (x *RecipeStep) GetWarmStart() *WarmStart {
+	if x != nil {
+		if x, ok := x.Method.(*RecipeStep_WarmStart); ok {
+			return x.WarmStart
+		}
+	}
+	return nil
+}
+
 type isRecipeStep_Method interface {
 	isRecipeStep_Method()
 }
@@ -240,6 +250,11 @@ type RecipeStep_Distill struct {
 	Distill *Distill `protobuf:"bytes,7,opt,name=distill,proto3,oneof"`
 }
 
+type RecipeStep_WarmStart struct {
+	// An encoder-decoder made of one or two encoders.
+	WarmStart *WarmStart `protobuf:"bytes,18,opt,name=warm_start,json=warmStart,proto3,oneof"`
+}
+
 func (*RecipeStep_LowRank) isRecipeStep_Method() {}
 
 func (*RecipeStep_Kronecker) isRecipeStep_Method() {}
@@ -253,6 +268,8 @@ func (*RecipeStep_Prune) isRecipeStep_Method() {}
 func (*RecipeStep_Quantize) isRecipeStep_Method() {}
 
 func (*RecipeStep_Distill) isRecipeStep_Method() {}
+
+func (*RecipeStep_WarmStart) isRecipeStep_Method() {}
 
 // How a step that works while training trains. Fields that are absent take the default of `Distill`, or of the step.
 type Training struct {
@@ -1576,6 +1593,117 @@ func (x *Halting) GetSignals() bool {
 	return false
 }
 
+// An encoder-decoder whose stacks begin as trained encoders (BERT, RoBERTa, DistilBERT), to be trained on pairs afterwards. "same" on both sides is
+// BERT2BERT, with `share` BERTShare; "random" on one side is Rnd2BERT or BERT2Rnd.
+type WarmStart struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Where the encoder's weights come from: "same" (the model of the recipe; default), "random" (new ones of its sizes) or the name of a stored
+	// model with the same tokenizer.
+	Encoder *string `protobuf:"bytes,1,opt,name=encoder,proto3,oneof" json:"encoder,omitempty"`
+	// The same for the decoder, its embeddings and its head.
+	Decoder *string `protobuf:"bytes,2,opt,name=decoder,proto3,oneof" json:"decoder,omitempty"`
+	// Both stacks are the same tensors; only the attention to the encoder is the decoder's own. Default: false.
+	Share *bool `protobuf:"varint,3,opt,name=share,proto3,oneof" json:"share,omitempty"`
+	// Encoder and decoder read one table of tokens. Default: unless two different models give one each.
+	ShareEmbedding *bool `protobuf:"varint,4,opt,name=share_embedding,json=shareEmbedding,proto3,oneof" json:"share_embedding,omitempty"`
+	// What the decoder's attention to the encoder starts as: "random" (default), or "self" (copied from its attention to itself).
+	CrossAttention *string `protobuf:"bytes,5,opt,name=cross_attention,json=crossAttention,proto3,oneof" json:"cross_attention,omitempty"`
+	// Token in front of a target. Default: what the tokenizer puts in front of a text.
+	StartToken *uint32 `protobuf:"varint,6,opt,name=start_token,json=startToken,proto3,oneof" json:"start_token,omitempty"`
+	// Token behind a target. Default: what the tokenizer puts behind a text.
+	EndToken *uint32 `protobuf:"varint,7,opt,name=end_token,json=endToken,proto3,oneof" json:"end_token,omitempty"`
+	// Seed of the new weights. Default: the recipe's.
+	Seed          *uint32 `protobuf:"varint,8,opt,name=seed,proto3,oneof" json:"seed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WarmStart) Reset() {
+	*x = WarmStart{}
+	mi := &file_athanor_v1_recipe_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WarmStart) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WarmStart) ProtoMessage() {}
+
+func (x *WarmStart) ProtoReflect() protoreflect.Message {
+	mi := &file_athanor_v1_recipe_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WarmStart.ProtoReflect.Descriptor instead.
+func (*WarmStart) Descriptor() ([]byte, []int) {
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *WarmStart) GetEncoder() string {
+	if x != nil && x.Encoder != nil {
+		return *x.Encoder
+	}
+	return ""
+}
+
+func (x *WarmStart) GetDecoder() string {
+	if x != nil && x.Decoder != nil {
+		return *x.Decoder
+	}
+	return ""
+}
+
+func (x *WarmStart) GetShare() bool {
+	if x != nil && x.Share != nil {
+		return *x.Share
+	}
+	return false
+}
+
+func (x *WarmStart) GetShareEmbedding() bool {
+	if x != nil && x.ShareEmbedding != nil {
+		return *x.ShareEmbedding
+	}
+	return false
+}
+
+func (x *WarmStart) GetCrossAttention() string {
+	if x != nil && x.CrossAttention != nil {
+		return *x.CrossAttention
+	}
+	return ""
+}
+
+func (x *WarmStart) GetStartToken() uint32 {
+	if x != nil && x.StartToken != nil {
+		return *x.StartToken
+	}
+	return 0
+}
+
+func (x *WarmStart) GetEndToken() uint32 {
+	if x != nil && x.EndToken != nil {
+		return *x.EndToken
+	}
+	return 0
+}
+
+func (x *WarmStart) GetSeed() uint32 {
+	if x != nil && x.Seed != nil {
+		return *x.Seed
+	}
+	return 0
+}
+
 var File_athanor_v1_recipe_proto protoreflect.FileDescriptor
 
 const file_athanor_v1_recipe_proto_rawDesc = "" +
@@ -1585,7 +1713,7 @@ const file_athanor_v1_recipe_proto_rawDesc = "" +
 	"\x06Recipe\x12,\n" +
 	"\x05steps\x18\x01 \x03(\v2\x16.athanor.v1.RecipeStepR\x05steps\x12\x17\n" +
 	"\x04seed\x18\x02 \x01(\rH\x00R\x04seed\x88\x01\x01B\a\n" +
-	"\x05_seed\"\x8d\x03\n" +
+	"\x05_seed\"\xc5\x03\n" +
 	"\n" +
 	"RecipeStep\x120\n" +
 	"\blow_rank\x18\x01 \x01(\v2\x13.athanor.v1.LowRankH\x00R\alowRank\x125\n" +
@@ -1594,7 +1722,9 @@ const file_athanor_v1_recipe_proto_rawDesc = "" +
 	"\x05share\x18\x04 \x01(\v2\x11.athanor.v1.ShareH\x00R\x05share\x12)\n" +
 	"\x05prune\x18\x05 \x01(\v2\x11.athanor.v1.PruneH\x00R\x05prune\x122\n" +
 	"\bquantize\x18\x06 \x01(\v2\x14.athanor.v1.QuantizeH\x00R\bquantize\x12/\n" +
-	"\adistill\x18\a \x01(\v2\x13.athanor.v1.DistillH\x00R\adistillB\b\n" +
+	"\adistill\x18\a \x01(\v2\x13.athanor.v1.DistillH\x00R\adistill\x126\n" +
+	"\n" +
+	"warm_start\x18\x12 \x01(\v2\x15.athanor.v1.WarmStartH\x00R\twarmStartB\b\n" +
 	"\x06method\"\xae\x06\n" +
 	"\bTraining\x12\x19\n" +
 	"\x05steps\x18\x01 \x01(\rH\x00R\x05steps\x88\x01\x01\x12\"\n" +
@@ -1831,7 +1961,28 @@ const file_athanor_v1_recipe_proto_rawDesc = "" +
 	"\b_epsilonB\x0e\n" +
 	"\f_ponder_costB\n" +
 	"\n" +
-	"\b_signalsB\x84\x01\n" +
+	"\b_signals\"\x92\x03\n" +
+	"\tWarmStart\x12\x1d\n" +
+	"\aencoder\x18\x01 \x01(\tH\x00R\aencoder\x88\x01\x01\x12\x1d\n" +
+	"\adecoder\x18\x02 \x01(\tH\x01R\adecoder\x88\x01\x01\x12\x19\n" +
+	"\x05share\x18\x03 \x01(\bH\x02R\x05share\x88\x01\x01\x12,\n" +
+	"\x0fshare_embedding\x18\x04 \x01(\bH\x03R\x0eshareEmbedding\x88\x01\x01\x12,\n" +
+	"\x0fcross_attention\x18\x05 \x01(\tH\x04R\x0ecrossAttention\x88\x01\x01\x12$\n" +
+	"\vstart_token\x18\x06 \x01(\rH\x05R\n" +
+	"startToken\x88\x01\x01\x12 \n" +
+	"\tend_token\x18\a \x01(\rH\x06R\bendToken\x88\x01\x01\x12\x17\n" +
+	"\x04seed\x18\b \x01(\rH\aR\x04seed\x88\x01\x01B\n" +
+	"\n" +
+	"\b_encoderB\n" +
+	"\n" +
+	"\b_decoderB\b\n" +
+	"\x06_shareB\x12\n" +
+	"\x10_share_embeddingB\x12\n" +
+	"\x10_cross_attentionB\x0e\n" +
+	"\f_start_tokenB\f\n" +
+	"\n" +
+	"_end_tokenB\a\n" +
+	"\x05_seedB\x84\x01\n" +
 	"\x0ecom.athanor.v1B\vRecipeProtoP\x01Z\x1cathanor/client/gen/athanorv1\xa2\x02\x03AXX\xaa\x02\n" +
 	"Athanor.V1\xca\x02\n" +
 	"Athanor\\V1\xe2\x02\x16Athanor\\V1\\GPBMetadata\xea\x02\vAthanor::V1b\x06proto3"
@@ -1848,7 +1999,7 @@ func file_athanor_v1_recipe_proto_rawDescGZIP() []byte {
 	return file_athanor_v1_recipe_proto_rawDescData
 }
 
-var file_athanor_v1_recipe_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_athanor_v1_recipe_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
 var file_athanor_v1_recipe_proto_goTypes = []any{
 	(*Recipe)(nil),             // 0: athanor.v1.Recipe
 	(*RecipeStep)(nil),         // 1: athanor.v1.RecipeStep
@@ -1862,6 +2013,7 @@ var file_athanor_v1_recipe_proto_goTypes = []any{
 	(*Share)(nil),              // 9: athanor.v1.Share
 	(*SafeEmbedding)(nil),      // 10: athanor.v1.SafeEmbedding
 	(*Halting)(nil),            // 11: athanor.v1.Halting
+	(*WarmStart)(nil),          // 12: athanor.v1.WarmStart
 }
 var file_athanor_v1_recipe_proto_depIdxs = []int32{
 	1,  // 0: athanor.v1.Recipe.steps:type_name -> athanor.v1.RecipeStep
@@ -1872,13 +2024,14 @@ var file_athanor_v1_recipe_proto_depIdxs = []int32{
 	5,  // 5: athanor.v1.RecipeStep.prune:type_name -> athanor.v1.Prune
 	6,  // 6: athanor.v1.RecipeStep.quantize:type_name -> athanor.v1.Quantize
 	8,  // 7: athanor.v1.RecipeStep.distill:type_name -> athanor.v1.Distill
-	10, // 8: athanor.v1.Share.embedding:type_name -> athanor.v1.SafeEmbedding
-	11, // 9: athanor.v1.Share.halting:type_name -> athanor.v1.Halting
-	10, // [10:10] is the sub-list for method output_type
-	10, // [10:10] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	12, // 8: athanor.v1.RecipeStep.warm_start:type_name -> athanor.v1.WarmStart
+	10, // 9: athanor.v1.Share.embedding:type_name -> athanor.v1.SafeEmbedding
+	11, // 10: athanor.v1.Share.halting:type_name -> athanor.v1.Halting
+	11, // [11:11] is the sub-list for method output_type
+	11, // [11:11] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_athanor_v1_recipe_proto_init() }
@@ -1895,6 +2048,7 @@ func file_athanor_v1_recipe_proto_init() {
 		(*RecipeStep_Prune)(nil),
 		(*RecipeStep_Quantize)(nil),
 		(*RecipeStep_Distill)(nil),
+		(*RecipeStep_WarmStart)(nil),
 	}
 	file_athanor_v1_recipe_proto_msgTypes[2].OneofWrappers = []any{}
 	file_athanor_v1_recipe_proto_msgTypes[3].OneofWrappers = []any{}
@@ -1906,13 +2060,14 @@ func file_athanor_v1_recipe_proto_init() {
 	file_athanor_v1_recipe_proto_msgTypes[9].OneofWrappers = []any{}
 	file_athanor_v1_recipe_proto_msgTypes[10].OneofWrappers = []any{}
 	file_athanor_v1_recipe_proto_msgTypes[11].OneofWrappers = []any{}
+	file_athanor_v1_recipe_proto_msgTypes[12].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_athanor_v1_recipe_proto_rawDesc), len(file_athanor_v1_recipe_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   12,
+			NumMessages:   13,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -59,6 +59,22 @@ class SequenceReport:
 
 
 @dataclass(frozen=True)
+class HiddenTokenReport:
+    """What was hidden from a model that guesses hidden tokens; equal seeds hide the same."""
+
+    lines: int
+    hidden_tokens: int
+    share: float  # hidden at a time; 0 where every token was hidden by itself
+    seed: int
+    pseudo_perplexity: float
+
+    @classmethod
+    def from_proto(cls, message: evaluation_report_pb2.HiddenTokenReport) -> HiddenTokenReport:
+        """Reads the wire message."""
+        return cls(**{field.name: getattr(message, field.name) for field in fields(cls)})
+
+
+@dataclass(frozen=True)
 class EvaluationReport:
     """One model measured on one text; a field is None where it was not measured."""
 
@@ -85,7 +101,8 @@ class EvaluationReport:
     teacher_token_perplexity: float | None
     classification: ClassificationReport | None
     sequences: SequenceReport | None
-    teacher_accuracy: float | None  # 0..1, of classifiers
+    teacher_accuracy: float | None  # 0..1, of classifiers and of models of hidden tokens
+    hidden_tokens: HiddenTokenReport | None
 
     @classmethod
     def from_proto(cls, message: evaluation_report_pb2.EvaluationReport) -> EvaluationReport:
@@ -118,4 +135,5 @@ class EvaluationReport:
             classification=ClassificationReport.from_proto(message.classification) if message.HasField("classification") else None,
             sequences=SequenceReport.from_proto(message.sequences) if message.HasField("sequences") else None,
             teacher_accuracy=message.teacher_accuracy if message.HasField("teacher_accuracy") else None,
+            hidden_tokens=HiddenTokenReport.from_proto(message.hidden_tokens) if message.HasField("hidden_tokens") else None,
         )

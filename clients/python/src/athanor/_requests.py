@@ -120,9 +120,11 @@ class EvaluateOptions(TypedDict, total=False):
     batch_size: int  # windows run together; default: as many as make about 2048 tokens
     latency: bool  # measure prefill and decode latency too; default True
     latency_batch_sizes: Sequence[int]  # default 1 and 8
-    max_rows: int  # of labelled texts or pairs; default: all
+    max_rows: int  # of labelled texts, pairs or lines with hidden tokens; default: all
     beams: int  # of the search for the targets of pairs; default 1
     max_new_tokens: int  # of a generated target at most; default 128
+    hidden_share: float  # of a line's tokens, for models of hidden tokens; default 0.15, 0 hides every token once, by itself
+    hidden_seed: int  # of the choice of hidden tokens; default 0
 
 
 def compress_spec(

@@ -21,6 +21,7 @@ from ._answers import Usage as Usage
 from ._gen.v1 import job_pb2
 from ._reports import ClassificationReport as ClassificationReport
 from ._reports import EvaluationReport as EvaluationReport
+from ._reports import HiddenTokenReport as HiddenTokenReport
 from ._reports import Latency as Latency
 from ._reports import SequenceReport as SequenceReport
 from .errors import AthanorError, Cancelled, Internal, make_error

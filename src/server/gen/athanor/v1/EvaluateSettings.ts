@@ -26,7 +26,7 @@ export interface EvaluateSettings {
    */
   'latencyBatchSizes'?: (number)[];
   /**
-   * Rows that are read of labelled texts or pairs. Default: all.
+   * Rows that are read of labelled texts or pairs, or lines with hidden tokens. Default: all.
    */
   'maxRows'?: (number);
   /**
@@ -37,6 +37,15 @@ export interface EvaluateSettings {
    * Tokens of a generated target at most. Default 128, at most the model's positions.
    */
   'maxNewTokens'?: (number);
+  /**
+   * Share of a line's tokens that are hidden at a time from a model of hidden tokens: 0 <= share < 1. Default 0.15; 0 hides every token once, by
+   * itself, which gives the pseudo-perplexity of the literature and takes a pass for each token.
+   */
+  'hiddenShare'?: (number | string);
+  /**
+   * Seed of the choice of hidden tokens. Default 0.
+   */
+  'hiddenSeed'?: (number);
   '_window'?: "window";
   '_stride'?: "stride";
   '_batchSize'?: "batchSize";
@@ -44,6 +53,8 @@ export interface EvaluateSettings {
   '_maxRows'?: "maxRows";
   '_beams'?: "beams";
   '_maxNewTokens'?: "maxNewTokens";
+  '_hiddenShare'?: "hiddenShare";
+  '_hiddenSeed'?: "hiddenSeed";
 }
 
 /**
@@ -71,7 +82,7 @@ export interface EvaluateSettings__Output {
    */
   'latencyBatchSizes': (number)[];
   /**
-   * Rows that are read of labelled texts or pairs. Default: all.
+   * Rows that are read of labelled texts or pairs, or lines with hidden tokens. Default: all.
    */
   'maxRows'?: (number);
   /**
@@ -82,6 +93,15 @@ export interface EvaluateSettings__Output {
    * Tokens of a generated target at most. Default 128, at most the model's positions.
    */
   'maxNewTokens'?: (number);
+  /**
+   * Share of a line's tokens that are hidden at a time from a model of hidden tokens: 0 <= share < 1. Default 0.15; 0 hides every token once, by
+   * itself, which gives the pseudo-perplexity of the literature and takes a pass for each token.
+   */
+  'hiddenShare'?: (number);
+  /**
+   * Seed of the choice of hidden tokens. Default 0.
+   */
+  'hiddenSeed'?: (number);
   '_window'?: "window";
   '_stride'?: "stride";
   '_batchSize'?: "batchSize";
@@ -89,4 +109,6 @@ export interface EvaluateSettings__Output {
   '_maxRows'?: "maxRows";
   '_beams'?: "beams";
   '_maxNewTokens'?: "maxNewTokens";
+  '_hiddenShare'?: "hiddenShare";
+  '_hiddenSeed'?: "hiddenSeed";
 }

@@ -3,6 +3,7 @@
 import type { Latency as _athanor_v1_Latency, Latency__Output as _athanor_v1_Latency__Output } from '../../athanor/v1/Latency.ts';
 import type { ClassificationReport as _athanor_v1_ClassificationReport, ClassificationReport__Output as _athanor_v1_ClassificationReport__Output } from '../../athanor/v1/ClassificationReport.ts';
 import type { SequenceReport as _athanor_v1_SequenceReport, SequenceReport__Output as _athanor_v1_SequenceReport__Output } from '../../athanor/v1/SequenceReport.ts';
+import type { HiddenTokenReport as _athanor_v1_HiddenTokenReport, HiddenTokenReport__Output as _athanor_v1_HiddenTokenReport__Output } from '../../athanor/v1/HiddenTokenReport.ts';
 import type { Long } from '@grpc/proto-loader';
 
 /**
@@ -103,9 +104,13 @@ export interface EvaluationReport {
    */
   'sequences'?: (_athanor_v1_SequenceReport | null);
   /**
-   * The teacher's accuracy on the same texts, of classifiers.
+   * The teacher's accuracy on the same texts, of classifiers and of models of hidden tokens.
    */
   'teacherAccuracy'?: (number | string);
+  /**
+   * Of a model that guesses hidden tokens; `loss` and `accuracy` are those of the hidden tokens.
+   */
+  'hiddenTokens'?: (_athanor_v1_HiddenTokenReport | null);
   '_teacherBitsPerByte'?: "teacherBitsPerByte";
   '_top1Agreement'?: "top1Agreement";
   '_teacherKl'?: "teacherKl";
@@ -212,9 +217,13 @@ export interface EvaluationReport__Output {
    */
   'sequences': (_athanor_v1_SequenceReport__Output | null);
   /**
-   * The teacher's accuracy on the same texts, of classifiers.
+   * The teacher's accuracy on the same texts, of classifiers and of models of hidden tokens.
    */
   'teacherAccuracy'?: (number);
+  /**
+   * Of a model that guesses hidden tokens; `loss` and `accuracy` are those of the hidden tokens.
+   */
+  'hiddenTokens': (_athanor_v1_HiddenTokenReport__Output | null);
   '_teacherBitsPerByte'?: "teacherBitsPerByte";
   '_top1Agreement'?: "top1Agreement";
   '_teacherKl'?: "teacherKl";

@@ -7,7 +7,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class EvaluationReport(_message.Message):
-    __slots__ = ("model", "teacher", "protocol", "data_fingerprint", "scored_tokens", "scored_bytes", "loss", "bits_per_byte", "token_perplexity", "teacher_bits_per_byte", "top1_agreement", "teacher_kl", "logical_parameters", "stored_parameters", "stored_bytes", "resident_bytes", "teacher_stored_bytes", "latencies", "accuracy", "engine", "teacher_token_perplexity", "classification", "sequences", "teacher_accuracy")
+    __slots__ = ("model", "teacher", "protocol", "data_fingerprint", "scored_tokens", "scored_bytes", "loss", "bits_per_byte", "token_perplexity", "teacher_bits_per_byte", "top1_agreement", "teacher_kl", "logical_parameters", "stored_parameters", "stored_bytes", "resident_bytes", "teacher_stored_bytes", "latencies", "accuracy", "engine", "teacher_token_perplexity", "classification", "sequences", "teacher_accuracy", "hidden_tokens")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     TEACHER_FIELD_NUMBER: _ClassVar[int]
     PROTOCOL_FIELD_NUMBER: _ClassVar[int]
@@ -32,6 +32,7 @@ class EvaluationReport(_message.Message):
     CLASSIFICATION_FIELD_NUMBER: _ClassVar[int]
     SEQUENCES_FIELD_NUMBER: _ClassVar[int]
     TEACHER_ACCURACY_FIELD_NUMBER: _ClassVar[int]
+    HIDDEN_TOKENS_FIELD_NUMBER: _ClassVar[int]
     model: str
     teacher: str
     protocol: str
@@ -56,7 +57,22 @@ class EvaluationReport(_message.Message):
     classification: ClassificationReport
     sequences: SequenceReport
     teacher_accuracy: float
-    def __init__(self, model: _Optional[str] = ..., teacher: _Optional[str] = ..., protocol: _Optional[str] = ..., data_fingerprint: _Optional[str] = ..., scored_tokens: _Optional[int] = ..., scored_bytes: _Optional[int] = ..., loss: _Optional[float] = ..., bits_per_byte: _Optional[float] = ..., token_perplexity: _Optional[float] = ..., teacher_bits_per_byte: _Optional[float] = ..., top1_agreement: _Optional[float] = ..., teacher_kl: _Optional[float] = ..., logical_parameters: _Optional[int] = ..., stored_parameters: _Optional[int] = ..., stored_bytes: _Optional[int] = ..., resident_bytes: _Optional[int] = ..., teacher_stored_bytes: _Optional[int] = ..., latencies: _Optional[_Iterable[_Union[Latency, _Mapping]]] = ..., accuracy: _Optional[float] = ..., engine: _Optional[str] = ..., teacher_token_perplexity: _Optional[float] = ..., classification: _Optional[_Union[ClassificationReport, _Mapping]] = ..., sequences: _Optional[_Union[SequenceReport, _Mapping]] = ..., teacher_accuracy: _Optional[float] = ...) -> None: ...
+    hidden_tokens: HiddenTokenReport
+    def __init__(self, model: _Optional[str] = ..., teacher: _Optional[str] = ..., protocol: _Optional[str] = ..., data_fingerprint: _Optional[str] = ..., scored_tokens: _Optional[int] = ..., scored_bytes: _Optional[int] = ..., loss: _Optional[float] = ..., bits_per_byte: _Optional[float] = ..., token_perplexity: _Optional[float] = ..., teacher_bits_per_byte: _Optional[float] = ..., top1_agreement: _Optional[float] = ..., teacher_kl: _Optional[float] = ..., logical_parameters: _Optional[int] = ..., stored_parameters: _Optional[int] = ..., stored_bytes: _Optional[int] = ..., resident_bytes: _Optional[int] = ..., teacher_stored_bytes: _Optional[int] = ..., latencies: _Optional[_Iterable[_Union[Latency, _Mapping]]] = ..., accuracy: _Optional[float] = ..., engine: _Optional[str] = ..., teacher_token_perplexity: _Optional[float] = ..., classification: _Optional[_Union[ClassificationReport, _Mapping]] = ..., sequences: _Optional[_Union[SequenceReport, _Mapping]] = ..., teacher_accuracy: _Optional[float] = ..., hidden_tokens: _Optional[_Union[HiddenTokenReport, _Mapping]] = ...) -> None: ...
+
+class HiddenTokenReport(_message.Message):
+    __slots__ = ("lines", "hidden_tokens", "share", "seed", "pseudo_perplexity")
+    LINES_FIELD_NUMBER: _ClassVar[int]
+    HIDDEN_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    SHARE_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    PSEUDO_PERPLEXITY_FIELD_NUMBER: _ClassVar[int]
+    lines: int
+    hidden_tokens: int
+    share: float
+    seed: int
+    pseudo_perplexity: float
+    def __init__(self, lines: _Optional[int] = ..., hidden_tokens: _Optional[int] = ..., share: _Optional[float] = ..., seed: _Optional[int] = ..., pseudo_perplexity: _Optional[float] = ...) -> None: ...
 
 class ClassificationReport(_message.Message):
     __slots__ = ("examples", "f1", "macro_f1", "matthews", "labels", "confusion")

@@ -155,7 +155,7 @@ class EvaluateSpec(_message.Message):
     def __init__(self, model: _Optional[str] = ..., teacher: _Optional[str] = ..., data: _Optional[_Union[_text_pb2.TextData, _Mapping]] = ..., settings: _Optional[_Union[EvaluateSettings, _Mapping]] = ...) -> None: ...
 
 class EvaluateSettings(_message.Message):
-    __slots__ = ("window", "stride", "batch_size", "latency", "latency_batch_sizes", "max_rows", "beams", "max_new_tokens")
+    __slots__ = ("window", "stride", "batch_size", "latency", "latency_batch_sizes", "max_rows", "beams", "max_new_tokens", "hidden_share", "hidden_seed")
     WINDOW_FIELD_NUMBER: _ClassVar[int]
     STRIDE_FIELD_NUMBER: _ClassVar[int]
     BATCH_SIZE_FIELD_NUMBER: _ClassVar[int]
@@ -164,6 +164,8 @@ class EvaluateSettings(_message.Message):
     MAX_ROWS_FIELD_NUMBER: _ClassVar[int]
     BEAMS_FIELD_NUMBER: _ClassVar[int]
     MAX_NEW_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    HIDDEN_SHARE_FIELD_NUMBER: _ClassVar[int]
+    HIDDEN_SEED_FIELD_NUMBER: _ClassVar[int]
     window: int
     stride: int
     batch_size: int
@@ -172,7 +174,9 @@ class EvaluateSettings(_message.Message):
     max_rows: int
     beams: int
     max_new_tokens: int
-    def __init__(self, window: _Optional[int] = ..., stride: _Optional[int] = ..., batch_size: _Optional[int] = ..., latency: _Optional[bool] = ..., latency_batch_sizes: _Optional[_Iterable[int]] = ..., max_rows: _Optional[int] = ..., beams: _Optional[int] = ..., max_new_tokens: _Optional[int] = ...) -> None: ...
+    hidden_share: float
+    hidden_seed: int
+    def __init__(self, window: _Optional[int] = ..., stride: _Optional[int] = ..., batch_size: _Optional[int] = ..., latency: _Optional[bool] = ..., latency_batch_sizes: _Optional[_Iterable[int]] = ..., max_rows: _Optional[int] = ..., beams: _Optional[int] = ..., max_new_tokens: _Optional[int] = ..., hidden_share: _Optional[float] = ..., hidden_seed: _Optional[int] = ...) -> None: ...
 
 class ExportSpec(_message.Message):
     __slots__ = ("model", "format", "path")
