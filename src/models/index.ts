@@ -1,8 +1,20 @@
 // models: architectures written against a network, parameters in any parametrization, and the graphs of language models.
-export type { Architecture, AttentionOptions, EncoderDecoderParts, HeadLayout, LinearFeed, Network, NormFeed } from './architecture.ts';
+export { adaptedLayers, adapterPath, isOfAdapter } from './adapters.ts';
+export { additionFields } from './additions.ts';
+export type {
+  Architecture,
+  AttentionOptions,
+  BlocksInGraph,
+  EncoderDecoderParts,
+  HeadLayout,
+  LinearFeed,
+  Network,
+  NormFeed,
+} from './architecture.ts';
 export { architectureOf } from './architectures.ts';
 export { checkConfig } from './check-config.ts';
 export {
+  type Adapters,
   type AlbertConfig,
   type BertConfig,
   type EncoderDecoderConfig,
@@ -11,6 +23,7 @@ export {
   type Gpt2Config,
   type Halting,
   isEncoderDecoder,
+  type Ladder,
   type LayerShape,
   type LlamaConfig,
   type ModelConfig,
@@ -19,6 +32,7 @@ export {
   type SafeEmbedding,
   type SequencePositions,
   type SlidingWindow,
+  type SoftPrompt,
   taskOf,
 } from './config.ts';
 export { depthTaps } from './depth.ts';
@@ -73,6 +87,7 @@ export {
 } from './halting-graphs.ts';
 export { initializeModel } from './initialize.ts';
 export { type Int8Form, int8Form, type RoundedSlots } from './int8-form.ts';
+export { gateTemperature, ladderPaths, ladderPrefix, sideBlockParameters, sideConfig } from './ladder.ts';
 export {
   type BatchSizes,
   buildDecodeGraph,
@@ -127,6 +142,7 @@ export {
   parametrizations,
   slotOnHost,
 } from './parametrizations.ts';
+export { promptIds, promptPath, textPositions } from './prompt.ts';
 export { type RotaryFrequencies, rotaryFrequencies } from './rotary.ts';
 export {
   checkSharing,
