@@ -22,7 +22,7 @@ import {
   parameterSpecs,
   replaceParameters,
 } from '#models';
-import { float32, type HostTensor, toNumbers } from '#tensor';
+import { float32, type HostTensor } from '#tensor';
 import { expectAllClose } from '#test/allclose';
 import { Sequences } from '#test/sequences';
 import { randomTensor, rowOf, runGraph, tinyGpt2, tinyLlama, tokenRows } from './tiny-models.ts';
