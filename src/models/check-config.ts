@@ -51,6 +51,7 @@ function checkAdditions(config: ModelConfig, requireThat: (condition: boolean, w
   }
   if (ladder === undefined) return;
   requireThat(!isEncoderDecoder(config), 'ladder is for models of one stack of layers, and an encoder-decoder has two');
+  requireThat(prompt === undefined, 'ladder and prompt cannot stand in one model');
   requireThat(halting === undefined, 'ladder reads every layer once, and halting repeats them');
   const { layers: read } = ladder;
   requireThat(

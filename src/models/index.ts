@@ -161,6 +161,7 @@ export {
   sideAxes,
   type UnitAxis,
   type UnitKind,
+  type UnitPart,
   type UnitSide,
   unitIndices,
   unitNames,

@@ -20,6 +20,11 @@ export interface SideSizes {
 export function ladderOf({ config }: Pick<Model, 'config'>, { reduction, layers, mixesOutput }: SideSizes): Ladder {
   if (config.ladder !== undefined)
     throw new AppError('unsupported', 'ladder: the model has a side network already. Start from the model without it.');
+  if (config.prompt !== undefined)
+    throw new AppError(
+      'unsupported',
+      'ladder: the model has a trained prompt, whose rows the side network would not see. Start without it.',
+    );
   if (config.halting !== undefined)
     throw new AppError('unsupported', 'ladder: reads every layer once, and this model repeats its layers until it halts.');
   if (config.architecture === 'encoderDecoder')

@@ -74,7 +74,7 @@ describe('prunedSide', () => {
     const known = new Set(toNumbers(whole));
     expect(toNumbers(side).every((value) => known.has(value))).toBe(true);
     // One 1 a column: the channels that the copy was made of.
-    const down = toNumbers(made.get('ladder.down.0.weight')!.tensors['value']!);
+    const down = Array.from(toNumbers(made.get('ladder.down.0.weight')!.tensors['value']!));
     expect(down.reduce((sum, value) => sum + value, 0)).toBe(8);
   });
 

@@ -20,9 +20,11 @@ import {
   type ModelConfig,
   modelInputs,
   parameterSpecs,
+  promptIds,
+  promptPath,
   replaceParameters,
 } from '#models';
-import { float32, type HostTensor } from '#tensor';
+import { float32, type HostTensor, sizeOf, toNumbers } from '#tensor';
 import { expectAllClose } from '#test/allclose';
 import { Sequences } from '#test/sequences';
 import { randomTensor, rowOf, runGraph, tinyGpt2, tinyLlama, tokenRows } from './tiny-models.ts';
@@ -78,16 +80,18 @@ function withValue(of: Model, path: string, value: HostTensor): Model {
 }
 
 /** Hidden states and taps of the whole sequences. */
-async function states(of: Model): Promise<Record<string, Float64Array>> {
+async function states(of: Model, texts = tokens, lengths = [5, 3]): Promise<Record<string, Float64Array>> {
   const b = new GraphBuilder();
-  const ids = b.input('tokens', 'int64', [2, 5]);
+  const T = texts.shape[1]!;
+  const ids = b.input('tokens', 'int64', [2, T]);
   const isText = of.config.architecture === 'gpt2' || of.config.architecture === 'llama';
-  const mask = { dtype: 'bool', shape: [2, 5], data: Uint8Array.of(1, 1, 1, 1, 1, 1, 1, 1, 0, 0) } as const;
+  const isReal = lengths.flatMap((length) => Array.from({ length: T }, (_, index) => (index < length ? 1 : 0)));
+  const mask = { dtype: 'bool', shape: [2, T], data: Uint8Array.from(isReal) } as const;
   const net = isText
     ? causalNetwork(b, of, ids)
-    : encoderNetwork(b, of, { tokens: ids, mask: b.input('mask', 'bool', [2, 5]), tokenTypes: undefined });
+    : encoderNetwork(b, of, { tokens: ids, mask: b.input('mask', 'bool', [2, T]), tokenTypes: undefined });
   const hidden = net.hidden(ids);
-  const inputs = { ...Object.fromEntries(modelInputs(of)), tokens, ...(isText ? {} : { mask }) };
+  const inputs = { ...Object.fromEntries(modelInputs(of)), tokens: texts, ...(isText ? {} : { mask }) };
   const results = await evaluateOnHost(b.graph({ ...Object.fromEntries(net.taps), hidden }), inputs);
   return Object.fromEntries(Object.entries(results).map(([name, { data }]) => [name, Float64Array.from(data, Number)]));
 }
@@ -139,15 +143,7 @@ describe('a side network', () => {
     const config = { ...configs[name], ladder: ladderOf(configs[name], { mixesOutput: true }) };
     const of = model(config);
     expect(cacheTensors(of, 1, 8)).toHaveLength(2 * (2 + 2));
-    const row = [3, 1, 4, 1, 5];
-    const whole = (await runGraph(buildLogitsGraph(of, { batch: 1, length: 5 }), of, { tokens: tokenRows([row]) }))['logits']!;
-    const runner = await Sequences.create(engine, of, { name: 'tiny', contextTokens: 12 });
-    for (const [index, next] of [row.slice(0, 3), [row[3]!], [row[4]!]].entries()) {
-      const result = (await runner.run([{ id: 1, tokens: next, wantsLogits: 'last' }])).get(1);
-      if (result === undefined || result instanceof AppError) throw result ?? new Error('no logits');
-      expectAllClose([...result], rowOf(whole, index + 2), { absolute: 2e-5, relative: 1e-4 });
-    }
-    await runner.dispose();
+    await expectSameWithCache(of, []);
   });
 
   it('is refused where it cannot stand, by name', () => {
@@ -158,3 +154,97 @@ describe('a side network', () => {
     expect(() => bad({ heads: 2 })).toThrow('ladder has 2 heads over 1');
   });
 });
+
+describe('adapters', () => {
+  it.each(Object.keys(configs) as (keyof typeof configs)[])('stand behind both parts of every block of a %s', async (name) => {
+    const config = configs[name];
+    const plain = model(config);
+    const adapted = replaceParameters(model({ ...config, adapters: { width: 3 } }), plain.parameters.values());
+    checkModel(adapted);
+    const added = [...adapted.parameters.keys()].filter((path) => !plain.parameters.has(path));
+    expect(added).toHaveLength((name === 'albert' ? 1 : 2) * 2 * 4);
+    const own = (await states(adapted))['hidden']!;
+    const none = replaceParameters(
+      adapted,
+      added.filter((path) => path.includes('.up.')).map((path) => zero(adapted, path)),
+    );
+    expectAllClose((await states(none))['hidden']!, (await states(plain))['hidden']!, { absolute: 0, relative: 0 });
+    for (const path of added.filter((each) => each.endsWith('up.bias')))
+      expect(Array.from((await states(replaceParameters(adapted, [zero(adapted, path)])))['hidden']!)).not.toEqual(Array.from(own));
+  });
+
+  it('begin as if they were not there', () => {
+    const { parameters } = initializeModel({ ...tinyGpt2, adapters: { width: 3 } }, new Random(1));
+    for (const [path, { tensors }] of parameters)
+      if (path.includes('.adapter.up.')) expect(Array.from(toNumbers(tensors['value']!)).every((value) => value === 0)).toBe(true);
+  });
+
+  it('are part of decoding with a cache', async () => {
+    await expectSameWithCache(model({ ...tinyGpt2, adapters: { width: 3 } }), []);
+  });
+});
+
+describe('a trained prompt', () => {
+  it.each(Object.keys(configs) as (keyof typeof configs)[])('of a %s is as good as tokens with the same rows', async (name) => {
+    const config = configs[name];
+    const plain = model(config);
+    const prompted = model({ ...config, prompt: { length: 2 } });
+    const table = plain.parameters.get('embed.token.weight')!.tensors['value']!;
+    const width = table.shape[1]!;
+    const rows = [7, 8].flatMap((token) => Array.from(toNumbers(table).slice(token * width, (token + 1) * width)));
+    const same = replaceParameters(prompted, [
+      ...plain.parameters.values(),
+      { path: promptPath, kind: 'dense', settings: {}, tensors: { value: float32([2, width], rows) } },
+    ]);
+    const texts = tokenRows([
+      [3, 1, 4],
+      [9, 2, 6],
+    ]);
+    const longer = tokenRows([
+      [7, 8, 3, 1, 4],
+      [7, 8, 9, 2, 6],
+    ]);
+    const whole = (await states(plain, longer, [5, 4]))['hidden']!;
+    const D = config.width;
+    const behind = [...whole.slice(2 * D, 5 * D), ...whole.slice(7 * D, 10 * D)];
+    expectAllClose((await states(same, texts, [3, 2]))['hidden']!, behind, { absolute: 1e-12, relative: 1e-12 });
+  });
+
+  it('counts its positions: texts have fewer', () => {
+    const of = model({ ...tinyGpt2, prompt: { length: 4 } });
+    expect(() => buildLogitsGraph(of, { batch: 1, length: 9 })).toThrow('9 tokens are more than the 8 positions');
+    buildLogitsGraph(of, { batch: 1, length: 8 });
+  });
+
+  it.each(['gpt2', 'llama'] as const)('is the beginning of every sequence with a cache (%s)', async (name) => {
+    const of = model({ ...configs[name], prompt: { length: 3 } });
+    expect(promptIds(of.config)).toEqual([0, 1, 2].map((row) => of.config.vocabularySize + row));
+    await expectSameWithCache(of, promptIds(of.config));
+  });
+
+  it('is refused where it cannot stand', () => {
+    expect(() => checkConfig({ ...tinyGpt2, prompt: { length: 12 } })).toThrow(
+      'prompt.length must be a positive integer below maxPositions 12',
+    );
+    expect(() => checkConfig({ ...tinyGpt2, adapters: { width: 0 } })).toThrow('adapters.width must be a positive integer, got 0');
+    expect(() => checkConfig({ ...tinyGpt2, prompt: { length: 2 }, ladder: ladderOf(tinyGpt2) })).toThrow('cannot stand in one model');
+  });
+});
+
+function zero(of: Model, path: string) {
+  const { shape } = of.parameters.get(path)!.tensors['value']!;
+  return { path, kind: 'dense', settings: {}, tensors: { value: float32(shape, new Float32Array(sizeOf(shape))) } };
+}
+
+/** Logits of a text token by token, as of the whole text. */
+async function expectSameWithCache(of: Model, front: readonly number[]): Promise<void> {
+  const row = [3, 1, 4, 1, 5];
+  const whole = (await runGraph(buildLogitsGraph(of, { batch: 1, length: 5 }), of, { tokens: tokenRows([row]) }))['logits']!;
+  const runner = await Sequences.create(engine, of, { name: 'tiny', contextTokens: 12 });
+  for (const [index, next] of [[...front, ...row.slice(0, 3)], [row[3]!], [row[4]!]].entries()) {
+    const result = (await runner.run([{ id: 1, tokens: next, wantsLogits: 'last' }])).get(1);
+    if (result === undefined || result instanceof AppError) throw result ?? new Error('no logits');
+    expectAllClose([...result], rowOf(whole, index + 2), { absolute: 5e-5, relative: 1e-4 });
+  }
+  await runner.dispose();
+}
