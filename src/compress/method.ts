@@ -4,7 +4,8 @@ import type { z } from 'zod';
 import type { OperationContext } from '#base';
 import type { Engine } from '#engine';
 import type { Model, Parameter } from '#models';
-import type { TrainingData, TrainingScheme, TrainResult } from '#train';
+import type { TrainingData, TrainingScheme, TrainResult, TrainSettings } from '#train';
+import type { ActivationStore, ActivationStoreOptions } from './activation-store.ts';
 import type { Calibration } from './calibration.ts';
 import type { MethodTraining, TrainingSettings } from './training-fields.ts';
 
@@ -31,6 +32,10 @@ export interface TrainingMaterial {
   teacher(name?: string): Promise<Model>;
   /** Trains a model on `corpus` (or the request's data), with checkpoints; errors name the settings below `place`. */
   train(request: MethodTrainRequest, context: OperationContext): Promise<TrainResult>;
+  /** What `train` trains with, defaults filled in. @throws AppError as `train` for settings that do not fit */
+  settings(request: MethodTrainRequest): Promise<TrainSettings>;
+  /** Where a frozen model's answers to the examples are kept; absent where nothing survives the process. The step closes it. */
+  activations?(options: ActivationStoreOptions): Promise<ActivationStore>;
   /** Called when the step's result is kept: its checkpoints are of no use any more. */
   finished?(): Promise<void>;
 }

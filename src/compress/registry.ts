@@ -1,15 +1,23 @@
 // The table of compression methods: one row a method.
 import { factorizeEmbedding } from './factorize-embedding/factorize-embedding.ts';
 import { kronecker } from './kronecker/kronecker.ts';
+import { ladder } from './ladder/ladder.ts';
 import { lowRank } from './low-rank/low-rank.ts';
+import { lora } from './parameter-efficient/lora.ts';
 import { prune } from './prune/prune.ts';
 import { quantize } from './quantize/quantize.ts';
 import { type RegisteredMethod, register } from './recipe.ts';
 import { share } from './share/share.ts';
 
 export const methods: Readonly<Record<string, RegisteredMethod>> = Object.fromEntries(
-  [register(lowRank), register(kronecker), register(factorizeEmbedding), prune, register(quantize), register(share)].map((method) => [
-    method.name,
-    method,
-  ]),
+  [
+    register(lowRank),
+    register(kronecker),
+    register(factorizeEmbedding),
+    prune,
+    register(quantize),
+    register(share),
+    register(ladder),
+    register(lora),
+  ].map((method) => [method.name, method]),
 );

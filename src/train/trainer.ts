@@ -179,17 +179,18 @@ export class Trainer {
   }
 
   async #accumulate(batch: TrainingBatch, given: SchemeStep, adds: boolean, signal: AbortSignal): Promise<Record<string, number>> {
-    const { programs, parameters, masks, ofScheme, objective, scheme, metricNames, groups } = this.#parts;
+    const { programs, parameters, masks, ofScheme: tensors, objective, scheme, metricNames, groups } = this.#parts;
     const program = await programs.program({ ...lengthsOf(batch), variant: given.variant }, adds);
+    const ofScheme = { ...given.inputs, ...(await scheme?.batchInputs?.(batch, signal)) };
     const available: Record<string, DeviceBuffer | HostTensor> = {
       ...parameters,
       ...masks,
-      ...ofScheme,
+      ...tensors,
       ...objective.inputs,
       ...scheme?.buffers,
       ...(adds ? this.#gradients : {}),
       ...batch,
-      ...Object.fromEntries(Object.entries(given.inputs).map(([name, value]) => [schemeName(name), value])),
+      ...Object.fromEntries(Object.entries(ofScheme).map(([name, value]) => [schemeName(name), value])),
     };
     const written = new Set(program.outputNames);
     const outputs = Object.fromEntries(Object.entries(this.#gradients).filter(([name]) => written.has(name)));

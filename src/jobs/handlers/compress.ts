@@ -17,6 +17,7 @@ import {
 import type { Engine } from '#engine';
 import { isEncoderDecoder, type Model, taskOf } from '#models';
 import type { JsonObject, JsonValue } from '#store';
+import { ActivationFolder } from '../activation-folder.ts';
 import { type CalibrationData, calibrationData, calibrationWindow, windowsPerRun } from '../calibration-data.ts';
 import { checkInput, parseYaml } from '../check-input.ts';
 import { FolderCheckpoints } from '../checkpoints.ts';
@@ -207,7 +208,9 @@ class CompressRun {
       if (corpus === undefined) return {};
       const checkpoints = (part: string): FolderCheckpoints =>
         new FolderCheckpoints(join(workFolder, `training-${step}${part === '' ? '' : `-${part}`}`), `${fingerprint} ${step} ${part}`);
-      return { training: new RecipeTraining({ engine: this.#engine, corpus, seed: this.#recipe.seed, teacher, checkpoints }) };
+      const activations = new ActivationFolder(join(workFolder, `activations-${step}`));
+      const { seed } = this.#recipe;
+      return { training: new RecipeTraining({ engine: this.#engine, corpus, seed, teacher, activations, checkpoints }) };
     };
     return {
       engine: this.#engine,
