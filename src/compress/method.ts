@@ -125,6 +125,8 @@ export interface Method<Settings> {
   needsCalibration(settings: Settings): boolean;
   /** Stored models that these settings name. Absent: none. */
   models?(settings: Settings): readonly string[];
+  /** Whether training leaves the model's own matrices as they are, so that it holds no gradients and moments of them. @default false */
+  readonly adapts?: boolean;
   /** How these settings train on the job's data, which decides what is read of it. Absent, or undefined: they do not. */
   training?(settings: Settings): TrainingSettings | undefined;
   /**

@@ -95,12 +95,15 @@ function estimate(request: MemoryRequest): MemoryPlan {
   };
 }
 
-function stepBytes({ training }: RecipeStep, model: Model, deviceBytes: number): number {
+function stepBytes({ training, adapts, models }: RecipeStep, model: Model, deviceBytes: number): number {
   if (training === undefined) return largestScratchBytes(model);
   const { batchSize = 8, sequenceLength = 128 } = training;
   const length = Math.min(sequenceLength, model.config.maxPositions);
+  const activations = activationBytes(model.config, batchSize, length, true);
+  // The model on the device, and a teacher if one is named; what trains beside it is small.
+  if (adapts) return (1 + models.length) * deviceBytes + activations;
   // Student, gradient and two moments on the device with the teacher; a checkpoint copies the trained ones and their moments to the host.
-  return 5 * deviceBytes + 3 * deviceBytes + activationBytes(model.config, batchSize, length, true);
+  return 5 * deviceBytes + 3 * deviceBytes + activations;
 }
 
 /** Weights on the device: floats are widened to 32 bits there. */

@@ -3,7 +3,7 @@ import { AppError, type OperationContext } from '#base';
 import { type MethodTrainRequest, noTeacher, type TrainingMaterial } from '#compress';
 import { type DistillSettings, distillModel } from '#distill';
 import type { Engine } from '#engine';
-import { type Model, taskOf } from '#models';
+import { type Model, taskOf, textPositions } from '#models';
 import { objectiveOf, type TrainingData, type TrainResult, trainModel } from '#train';
 import type { ActivationFolder } from './activation-folder.ts';
 import type { FolderCheckpoints } from './checkpoints.ts';
@@ -80,7 +80,7 @@ export class RecipeTraining implements TrainingMaterial {
 
   /** @throws AppError `invalid_argument` | `context_too_long` naming the setting */
   #settings({ model, settings, place }: MethodTrainRequest, teacher: Model | undefined): DistillSettings {
-    const positions = Math.min(model.config.maxPositions, teacher?.config.maxPositions ?? Number.POSITIVE_INFINITY);
+    const positions = Math.min(...[model, ...(teacher === undefined ? [] : [teacher])].map(({ config }) => textPositions(config)));
     const classifies = taskOf(model.config).kind === 'classify';
     const wanted = { ...settings, seed: settings.seed ?? this.#parts.seed ?? 0 };
     const full = fullTrainingSettings(wanted, { positions, hasTeacher: teacher !== undefined, classifies });

@@ -162,13 +162,12 @@ export class GraphNetwork implements Network {
   /**
    * tokens int64 [B, T] -> rows [B*T, D] after the last norm.
    *
-   * The rows of a trained prompt are put in front of whole texts here; with a cache its ids (`promptIds`) are among the tokens.
+   * The rows of a trained prompt are put in front of whole texts here; with a cache, and where texts are packed, its ids (`promptIds`) are among the tokens.
    */
   hidden(tokens: Value): Value {
     const { config } = this.#model;
     const architecture = architectureOf(config);
-    if (config.prompt === undefined || this.#attention.kind === 'cached') return architecture.hidden(config, this, tokens);
-    if (this.#attention.kind === 'packed') throw new AppError('unsupported', 'texts with a trained prompt are not packed. Pad them.');
+    if (config.prompt === undefined || this.#attention.kind !== 'causal') return architecture.hidden(config, this, tokens);
     const { b, positions, tokenTypes } = this;
     const whole = behindPrompt(b, config, { tokens, positions, tokenTypes, keyMask: this.#attention.keyMask });
     const longer = this.beside({

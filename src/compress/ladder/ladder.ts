@@ -25,6 +25,7 @@ const defaultLearningRate = 3e-3;
  */
 export const ladder: Method<LadderSettings> = {
   name,
+  adapts: true,
   settings: ladderSettings,
   needsCalibration: ({ initial }) => initial === 'pruned',
   training: ({ training }) => training,

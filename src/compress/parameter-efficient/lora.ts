@@ -69,6 +69,7 @@ const adaptations: { readonly [M in LoraSettings['method']]: (model: Model, sett
  */
 export const lora: Method<LoraSettings> = {
   name,
+  adapts: true,
   settings: loraSettings,
   needsCalibration: () => false,
   training: ({ training }) => training,

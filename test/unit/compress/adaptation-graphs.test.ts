@@ -29,7 +29,7 @@ async function evaluated(
   trained: readonly string[],
   scheme?: TrainingScheme,
   tensors: ReadonlyMap<string, HostTensor<'float32'>> = new Map(scheme?.tensors?.map(({ name, initial }) => [name, initial])),
-): Promise<Readonly<Record<string, HostTensor>>> {
+): ReturnType<typeof evaluateOnHost> {
   const { graph } = graphOf(model, trained, scheme);
   const ofScheme = Object.fromEntries([...tensors].map(([name, tensor]) => [schemeName(name), tensor]));
   const all: Record<string, HostTensor> = { ...Object.fromEntries(modelInputs(model)), ...ofScheme, ...batch };
@@ -126,8 +126,8 @@ describe('a side network in training', () => {
     const split = await evaluated(model, added(model), answers, new Map(Object.entries(fed) as [string, HostTensor<'float32'>][]));
     const whole = await evaluated(model, added(model));
     for (const [name, { data }] of Object.entries(whole))
-      for (const [index, value] of Array.from(data).entries())
-        expect(Math.abs(Number(value) - Number(split[name]!.data[index])), name).toBeLessThan(1e-6);
+      for (const [index, value] of Array.from(data, Number).entries())
+        expect(Math.abs(value - Number(split[name]!.data[index])), name).toBeLessThan(1e-6);
     await answers.release();
   });
 });

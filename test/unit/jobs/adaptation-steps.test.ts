@@ -7,7 +7,7 @@ import { compressModel, parseRecipe, type RecipeEnvironment, WindowCalibration }
 import type { Engine } from '#engine';
 import { createOnnxEngine } from '#engine/onnx';
 import { checkModel, ladderPrefix, type Model, promptPath, storedTensors } from '#models';
-import { rawBytes } from '#tensor';
+import { rawBytes, toNumbers } from '#tensor';
 import { temporaryFolder } from '#test/temporary';
 import { ActivationFolder } from '../../../src/jobs/activation-folder.ts';
 import { FolderCheckpoints } from '../../../src/jobs/checkpoints.ts';
@@ -77,6 +77,14 @@ function changed(before: Model, after: Model): string[] {
   return Object.keys(now).filter((name) => now[name] !== old[name]);
 }
 
+function expectNear(left: Model, right: Model): void {
+  const others = storedTensors(right);
+  for (const [name, tensor] of storedTensors(left)) {
+    const other = toNumbers(others.get(name)!);
+    for (const [index, value] of Array.from(toNumbers(tensor)).entries()) expect(Math.abs(value - other[index]!), name).toBeLessThan(2e-6);
+  }
+}
+
 async function losses(step: object, options: Parameters<typeof run>[1] = {}): Promise<number[]> {
   const watched = watch();
   await run(step, { ...options, context: watched });
@@ -101,11 +109,7 @@ describe('a ladder step', () => {
     const kept = await run(step, { folder: temporaryFolder() });
     expect(kept.note).toContain('the frozen model ran for 12 of 48 examples');
     expect(none.note).not.toContain('frozen');
-    for (const [name, tensor] of storedTensors(kept.model)) {
-      const other = storedTensors(none.model).get(name)!;
-      const difference = Math.max(...Array.from(tensor.data, (value, index) => Math.abs(Number(value) - Number(other.data[index]))));
-      expect(difference, name).toBeLessThan(2e-6);
-    }
+    expectNear(kept.model, none.model);
   });
 
   it('keeps them in 16 bits where it is told to, a little differently', async () => {
@@ -122,13 +126,7 @@ describe('a ladder step', () => {
     // An example is 3 taps of [8, 16] floats and 48 bytes: five have room.
     const tight = await run({ ladder: { ...step.ladder, cacheBytes: 32 + 5 * (3 * 8 * 16 * 4 + 48) } }, { folder: temporaryFolder() });
     expect(tight.note).toContain('was full');
-    for (const [name, tensor] of storedTensors(tight.model)) {
-      const other = storedTensors(whole.model).get(name)!;
-      expect(
-        Math.max(...Array.from(tensor.data, (value, index) => Math.abs(Number(value) - Number(other.data[index])))),
-        name,
-      ).toBeLessThan(2e-6);
-    }
+    expectNear(tight.model, whole.model);
     await expect(run({ ladder: { ...step.ladder, cacheBytes: 100 } }, { folder: temporaryFolder() })).rejects.toThrow(
       '[cache_too_small] steps[0]: ladder.cacheBytes: has no room for the 4 examples of one batch (6144 bytes).',
     );
