@@ -251,3 +251,39 @@ describe('a lora step', () => {
     );
   });
 });
+
+describe('an adapted model', () => {
+  const steps = async (...all: object[]): Promise<Model> => {
+    const model = tinyModel(llamaConfig);
+    return (await compressModel(model, parseRecipe({ steps: all }, recipeMethods), environment(model), quietContext)).model;
+  };
+  const short = { ...training, steps: 2 };
+
+  it.each([
+    { lora: { method: 'adapter', width: 4, training: short } },
+    { lora: { method: 'prompt', length: 3, training: short } },
+    { ladder: { reduction: 2, training: short } },
+  ])('loses channels, is quantized and shares its layers like any other (%j)', async (step) => {
+    checkModel(await steps(step, { prune: { structure: 'width', ratio: 0.5, importance: 'magnitude' } }));
+    checkModel(await steps(step, { quantize: { bits: 8 } }));
+    checkModel(await steps(step, { lowRank: { ratio: 0.5, method: 'plain' } }));
+  });
+
+  it.each([
+    { lora: { method: 'adapter', width: 4, training: short } },
+    { lora: { method: 'prompt', length: 3, training: short } },
+    { ladder: { reduction: 2, training: short } },
+    { ladder: { reduction: 2, initial: 'random', training: short } },
+  ])('may stand on quantized and on shared weights (%j)', async (step) => {
+    checkModel(await steps({ quantize: { bits: 8 } }, step));
+    checkModel(await steps({ share: { scheme: 'all' } }, step));
+  });
+
+  it('keeps its layers where a side network reads them', async () => {
+    const removes = { prune: { structure: 'layers', remove: [0] } };
+    checkModel(await steps({ lora: { method: 'adapter', width: 4, training: short } }, removes));
+    await expect(steps({ ladder: { reduction: 2, training: short } }, removes)).rejects.toThrow(
+      '[unsupported] steps[1]: prune: a side network reads the layers by their index',
+    );
+  });
+});
