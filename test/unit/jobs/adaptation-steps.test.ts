@@ -8,7 +8,9 @@ import type { Engine } from '#engine';
 import { createOnnxEngine } from '#engine/onnx';
 import { checkModel, ladderPrefix, type Model, promptPath, storedTensors } from '#models';
 import { rawBytes, toNumbers } from '#tensor';
+import { bertConfig, tinyEncoder, tinyTexts, twoLabels } from '#test/encoders';
 import { temporaryFolder } from '#test/temporary';
+import type { TrainingData } from '#train';
 import { ActivationFolder } from '../../../src/jobs/activation-folder.ts';
 import { FolderCheckpoints } from '../../../src/jobs/checkpoints.ts';
 import { recipeMethods } from '../../../src/jobs/distill-step.ts';
@@ -30,7 +32,7 @@ afterAll(() => engine.dispose());
 const corpus = tinyCorpus(97);
 const training = { steps: 12, batchSize: 4, sequenceLength: 8, checkpointEvery: 1 };
 
-function environment(model: Model, folder?: string): RecipeEnvironment {
+function environment(model: Model, folder?: string, data: TrainingData = corpus): RecipeEnvironment {
   const layers = folder === undefined ? undefined : new LayerFolder(join(folder, 'layers'), 'same');
   return {
     engine,
@@ -38,7 +40,7 @@ function environment(model: Model, folder?: string): RecipeEnvironment {
     ofStep: (step) => ({
       training: new RecipeTraining({
         engine,
-        corpus,
+        corpus: data,
         seed: 0,
         teacher: async () => model,
         ...(folder === undefined
@@ -154,6 +156,33 @@ describe('a ladder step', () => {
       '[context_too_long] steps[0]: ladder.training.sequenceLength: 99',
     );
     expect(() => parseRecipe({ steps: [{ ladder: { reductoin: 2 } }] }, recipeMethods)).toThrow('Did you mean "reduction"?');
+  });
+});
+
+describe('a classifier', () => {
+  const texts = tinyTexts(24);
+  const model = tinyEncoder(bertConfig(twoLabels));
+  const settings = { steps: 12, batchSize: 4, sequenceLength: 24, learningRate: 0.01 };
+  const adapt = async (step: object, folder?: string) =>
+    (await compressModel(model, parseRecipe({ steps: [step] }, recipeMethods), environment(model, folder, { texts }), quietContext)).model;
+
+  it('has its head trained beside what is added, unless it is told not to', async () => {
+    const head = /^(pooler|classifier)\./;
+    for (const step of [
+      { ladder: { reduction: 2, initial: 'random', training: settings } },
+      { lora: { rank: 2, include: ['h.0.*'], training: settings } },
+    ]) {
+      const touched = changed(model, await adapt(step));
+      expect(touched.filter((name) => head.test(name))).toHaveLength(4);
+      expect(touched.filter((name) => !head.test(name) && !/^(ladder\.|h\.0\.)/.test(name))).toEqual([]);
+    }
+    const frozen = changed(model, await adapt({ ladder: { reduction: 2, initial: 'random', trainHead: false, training: settings } }));
+    expect(frozen.filter((name) => !name.startsWith(ladderPrefix))).toEqual([]);
+  });
+
+  it('trains the same with the answers kept, however its texts are padded', async () => {
+    const step = (cache: string): object => ({ ladder: { reduction: 2, initial: 'random', mixOutput: true, cache, training: settings } });
+    expectNear(await adapt(step('float32'), temporaryFolder()), await adapt(step('none')));
   });
 });
 

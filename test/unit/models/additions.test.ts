@@ -8,10 +8,12 @@ import {
   type AlbertConfig,
   type BertConfig,
   buildLogitsGraph,
+  buildPairLogitsGraph,
   cacheTensors,
   causalNetwork,
   checkConfig,
   checkModel,
+  type EncoderDecoderConfig,
   encoderNetwork,
   initializeModel,
   type Ladder,
@@ -57,6 +59,34 @@ const ladderOf = (config: ModelConfig, changes: Partial<Ladder> = {}): Ladder =>
   mixesOutput: false,
   ...changes,
 });
+const pairConfig: EncoderDecoderConfig = {
+  architecture: 'encoderDecoder',
+  vocabularySize: 23,
+  width: 8,
+  layers: 1,
+  heads: 2,
+  headWidth: 4,
+  feedForwardWidth: 12,
+  encoder: { layers: 1, heads: 2, headWidth: 4, feedForwardWidth: 12 },
+  maxPositions: 12,
+  tiedHead: true,
+  normEpsilon: 1e-5,
+  norm: 'layer',
+  normPlacement: 'before',
+  embeddingNorm: false,
+  finalNorm: true,
+  positions: { kind: 'sinusoidal', form: 'marian' },
+  biases: true,
+  headBias: true,
+  scaledEmbedding: true,
+  scaledScores: true,
+  scaledHead: false,
+  gated: false,
+  activation: 'relu',
+  startToken: 1,
+  padToken: 0,
+  endTokens: [2],
+};
 const configs = { gpt2: tinyGpt2, llama: tinyLlama, bert, albert } as const;
 const tokens = tokenRows([
   [3, 1, 4, 1, 5],
@@ -171,6 +201,32 @@ describe('adapters', () => {
     expectAllClose((await states(none))['hidden']!, (await states(plain))['hidden']!, { absolute: 0, relative: 0 });
     for (const path of added.filter((each) => each.endsWith('up.bias')))
       expect(Array.from((await states(replaceParameters(adapted, [zero(adapted, path)])))['hidden']!)).not.toEqual(Array.from(own));
+  });
+
+  it('stand behind the three parts of a decoder too, and begin as if they were not there', async () => {
+    const plain = model(pairConfig);
+    const adapted = initializeModel({ ...pairConfig, adapters: { width: 3 } }, new Random(1));
+    const added = [...adapted.parameters.keys()].filter((path) => !plain.parameters.has(path));
+    expect(added).toHaveLength(5 * 4);
+    const inputs = {
+      source: tokenRows([[3, 1, 4, 2]]),
+      sourceMask: { dtype: 'bool', shape: [1, 4], data: Uint8Array.of(1, 1, 1, 1) },
+      tokens: tokenRows([[1, 5, 9]]),
+    } as const;
+    const logits = async (of: Model): Promise<Float64Array> =>
+      Float64Array.from(
+        (await runGraph(buildPairLogitsGraph(of, { batch: 1, length: 3, sourceLength: 4 }), of, inputs))['logits']!.data,
+        Number,
+      );
+    const own = await logits(plain);
+    expectAllClose(await logits(replaceParameters(adapted, plain.parameters.values())), own, { absolute: 0, relative: 0 });
+    for (const path of added.filter((each) => each.endsWith('up.bias'))) {
+      const { shape } = adapted.parameters.get(path)!.tensors['value']!;
+      const shown = withValue(replaceParameters(adapted, plain.parameters.values()), path, randomTensor(new Random(2), shape));
+      expect(Array.from(await logits(shown))).not.toEqual(Array.from(own));
+    }
+    expect(() => checkConfig({ ...pairConfig, prompt: { length: 2 } })).toThrow('an encoder-decoder reads two');
+    expect(() => checkConfig({ ...pairConfig, ladder: ladderOf(tinyGpt2) })).toThrow('an encoder-decoder has two');
   });
 
   it('begin as if they were not there', () => {
