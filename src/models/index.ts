@@ -1,5 +1,5 @@
 // models: architectures written against a network, parameters in any parametrization, and the graphs of language models.
-export { adaptedLayers, adapterPath, isOfAdapter } from './adapters.ts';
+export { isOfAdapter } from './adapters.ts';
 export { additionFields } from './additions.ts';
 export type {
   Architecture,
@@ -14,7 +14,6 @@ export type {
 export { architectureOf } from './architectures.ts';
 export { checkConfig } from './check-config.ts';
 export {
-  type Adapters,
   type AlbertConfig,
   type BertConfig,
   type EncoderDecoderConfig,
@@ -32,7 +31,6 @@ export {
   type SafeEmbedding,
   type SequencePositions,
   type SlidingWindow,
-  type SoftPrompt,
   taskOf,
 } from './config.ts';
 export { depthTaps } from './depth.ts';
@@ -87,7 +85,7 @@ export {
 } from './halting-graphs.ts';
 export { initializeModel } from './initialize.ts';
 export { type Int8Form, int8Form, type RoundedSlots } from './int8-form.ts';
-export { gateTemperature, ladderPaths, ladderPrefix, sideBlockParameters, sideConfig } from './ladder.ts';
+export { ladderPaths, ladderPrefix, sideBlockParameters } from './ladder.ts';
 export {
   type BatchSizes,
   buildDecodeGraph,

@@ -11,7 +11,7 @@ import type { ParameterSpec } from './model.ts';
 export const ladderPrefix = 'ladder.';
 
 /** g = σ(α / temperature) for the stored α. @see Sung et al., NeurIPS 2022, §3.1 */
-export const gateTemperature = 0.1;
+const gateTemperature = 0.1;
 
 /** Paths of the side network outside its blocks. */
 export const ladderPaths = {
@@ -26,13 +26,13 @@ export const ladderPaths = {
 } as const;
 
 /** A model without what was added to it. */
-export function backboneConfig<Config extends ModelConfig>(config: Config): Config {
+function backboneConfig<Config extends ModelConfig>(config: Config): Config {
   const { ladder: _, adapters: __, prompt: ___, ...rest } = config;
   return rest as Config;
 }
 
 /** The side network as a configuration of its own: as many blocks as there are ladders, the width of a head that of the model. */
-export function sideConfig(architecture: Architecture, config: ModelConfig, ladder: Ladder): ModelConfig {
+function sideConfig(architecture: Architecture, config: ModelConfig, ladder: Ladder): ModelConfig {
   const { embedding: _, halting: __, ...rest } = backboneConfig(config);
   const { layers, heads, keyValueHeads, feedForwardWidth, width } = ladder;
   const shape = { heads, keyValueHeads, feedForwardWidth };
@@ -70,7 +70,7 @@ export function ladderHeads(architecture: Architecture, config: ModelConfig, lad
 }
 
 /** Attentions of the model itself, in front of those of the side network. */
-export function backboneAttentions({ layers, embedding }: ModelConfig): number {
+function backboneAttentions({ layers, embedding }: ModelConfig): number {
   return layers + (embedding === undefined ? 0 : 1);
 }
 

@@ -35,7 +35,7 @@ export function withLadder(model: Model, ladder: Ladder, added: Iterable<Paramet
 }
 
 /** Paths of everything that a ladder adds. */
-export function ladderSpecs({ config }: Pick<Model, 'config'>, ladder: Ladder): ParameterSpec[] {
+function ladderSpecs({ config }: Pick<Model, 'config'>, ladder: Ladder): ParameterSpec[] {
   return [...parameterSpecs({ config: { ...config, ladder } }).values()].filter(({ path }) => path.startsWith(ladderPrefix));
 }
 

@@ -21,12 +21,12 @@ import type { ActivationStore } from '../activation-store.ts';
 export type AnswerType = 'float32' | 'float16';
 
 /** Values of the model that a ladder reads: what the first block is given, what the chosen ones answer, and what the model answers where it is mixed in. */
-export function readTaps({ layers, mixesOutput }: Ladder): string[] {
+function readTaps({ layers, mixesOutput }: Ladder): string[] {
   return [depthTaps.input, ...layers.map((layer) => `h.${layer}`), ...(mixesOutput ? [depthTaps.output] : [])];
 }
 
 /** The model beside which a ladder stands. */
-export function withoutLadder({ config, parameters }: Model): Model {
+function withoutLadder({ config, parameters }: Model): Model {
   const { ladder: _, ...rest } = config;
   return { config: rest as Model['config'], parameters: new Map([...parameters].filter(([path]) => !path.startsWith(ladderPrefix))) };
 }

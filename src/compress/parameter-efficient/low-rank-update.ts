@@ -13,7 +13,7 @@ export interface UpdateSettings extends PathPatterns {
 }
 
 /** Names of the two factors of the update of one matrix, A [in, r] and B [r, out]. */
-export function factorNames(path: string): { readonly a: string; readonly b: string } {
+function factorNames(path: string): { readonly a: string; readonly b: string } {
   return { a: `${path}.lora.a`, b: `${path}.lora.b` };
 }
 
