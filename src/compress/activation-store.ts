@@ -2,6 +2,8 @@
 
 /** Bytes by key. What is read equals what was written, or is not there. */
 export interface ActivationStore {
+  /** Keys that are there. */
+  readonly size: number;
   /** Undefined for a key that is not there. */
   read(key: string): Promise<Uint8Array | undefined>;
   /** Whether there was room; a key that is there already stays as it is. */

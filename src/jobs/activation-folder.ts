@@ -48,13 +48,13 @@ class ActivationFile implements ActivationStore {
   readonly #file: FileHandle;
   readonly #records: Map<string, KeptAnswer>;
   readonly #limitBytes: number;
-  #size: number;
+  #end: number;
   #isFull = false;
 
   private constructor(file: FileHandle, records: Map<string, KeptAnswer>, size: number, limitBytes: number) {
     this.#file = file;
     this.#records = records;
-    this.#size = size;
+    this.#end = size;
     this.#limitBytes = limitBytes;
   }
 
@@ -86,6 +86,10 @@ class ActivationFile implements ActivationStore {
     return new ActivationFile(file, records, end, limitBytes);
   }
 
+  get size(): number {
+    return this.#records.size;
+  }
+
   async read(key: string): Promise<Uint8Array | undefined> {
     const record = this.#records.get(key);
     if (record === undefined) return undefined;
@@ -103,22 +107,22 @@ class ActivationFile implements ActivationStore {
     const checksum = checksumOf(bytes);
     head.writeBigUInt64LE(BigInt(bytes.length), keyBytes);
     head.write(checksum, keyBytes + 8, 'hex');
-    if (this.#isFull || this.#size + head.length + bytes.length > this.#limitBytes) {
+    if (this.#isFull || this.#end + head.length + bytes.length > this.#limitBytes) {
       this.#isFull = true;
       return false;
     }
     try {
-      await this.#file.write(head, 0, head.length, this.#size);
-      await this.#file.write(bytes, 0, bytes.length, this.#size + head.length);
+      await this.#file.write(head, 0, head.length, this.#end);
+      await this.#file.write(bytes, 0, bytes.length, this.#end + head.length);
     } catch (thrown) {
       // A full disk is a cache without room, and no reason to stop.
       if (AppError.from(thrown).code !== 'disk_full') throw thrown;
-      await this.#file.truncate(this.#size);
+      await this.#file.truncate(this.#end);
       this.#isFull = true;
       return false;
     }
-    this.#records.set(key, { offset: this.#size + head.length, length: bytes.length, checksum });
-    this.#size += head.length + bytes.length;
+    this.#records.set(key, { offset: this.#end + head.length, length: bytes.length, checksum });
+    this.#end += head.length + bytes.length;
     return true;
   }
 

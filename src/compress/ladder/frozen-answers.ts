@@ -141,7 +141,7 @@ export class FrozenAnswers implements TrainingScheme {
       kept[row] = bytes;
       if (!(await this.#store.write(key, bytes))) this.#isFull = true;
     }
-    if (this.#isFull && this.#recalled === 0 && this.#computed === examples.length)
+    if (this.#isFull && this.#store.size < examples.length)
       throw new AppError(
         'cache_too_small',
         `ladder.cacheBytes: has no room for the ${examples.length} examples of one batch (${kept.reduce((sum, bytes) => sum + (bytes?.length ?? 0), 0)} bytes). Allow more, or set cache to "none".`,

@@ -113,7 +113,7 @@ describe('a side network in training', () => {
   it('needs none of the model when its answers are kept', async () => {
     const model = beside(deep(4), [1, 3]);
     const engine = createReferenceEngine();
-    const store = { read: async () => undefined, write: async () => true, close: async () => {} };
+    const store = { size: 0, read: async () => undefined, write: async () => true, close: async () => {} };
     const answers = new FrozenAnswers(engine, model, store, 'float32');
     const { graph } = graphOf(model, added(model), answers);
     const ofModel = topologicalOrder(graph).flatMap((node) =>

@@ -129,6 +129,11 @@ describe('a ladder step', () => {
     const tight = await run({ ladder: { ...step.ladder, cacheBytes: 32 + 5 * (3 * 8 * 16 * 4 + 48) } }, { folder: temporaryFolder() });
     expect(tight.note).toContain('was full');
     expectNear(tight.model, whole.model);
+    // A run that goes on finds the cache full, and goes on.
+    const folder = temporaryFolder();
+    const full = { ladder: { ...step.ladder, cacheBytes: 32 + 5 * (3 * 8 * 16 * 4 + 48) } };
+    await expect(run(full, { folder, context: watch(5) })).rejects.toThrow('[cancelled]');
+    expect(bytesOf((await run(full, { folder })).model)).toEqual(bytesOf(tight.model));
     await expect(run({ ladder: { ...step.ladder, cacheBytes: 100 } }, { folder: temporaryFolder() })).rejects.toThrow(
       '[cache_too_small] steps[0]: ladder.cacheBytes: has no room for the 4 examples of one batch (6144 bytes).',
     );
