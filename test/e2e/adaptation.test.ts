@@ -56,7 +56,7 @@ async function generated(model: string, text: string): Promise<string> {
   return all;
 }
 
-async function exported(name: string, format: string): Promise<string[]> {
+async function exported(name: string, format: 'EXPORT_FORMAT_HF' | 'EXPORT_FORMAT_ONNX'): Promise<string[]> {
   const files = new Set<string>();
   for await (const { chunk } of client.serverStream(client.protocol.model.Export, { name, format })) files.add(chunk?.fileName ?? '');
   return [...files];

@@ -35,7 +35,7 @@ const model = initializeModel(config, new Random(4), 0.5);
 const prompt = [5, 9, 1, 7, 7, 2, 8];
 
 async function load(of: Model = model, prefillTokens = 3): Promise<LoadedModel> {
-  const made = await LoadedModel.load(engine, of, { tokenizer: byteTokenizer, slots: 2, prefillTokens, compute: 'float32' });
+  const made = await LoadedModel.load(engine, of, { tokenizer: byteTokenizer, slots: 2, prefillTokens, compute: 'exact' });
   loaded.push(made);
   return made;
 }
