@@ -287,6 +287,23 @@ describe('a trained prompt', () => {
   });
 });
 
+describe('padding on the left', () => {
+  it.each([{ prompt: { length: 3 } }, { adapters: { width: 3 } }, { ladder: ladderOf(tinyGpt2) }])(
+    'changes nothing (%j)',
+    async (added) => {
+      const of = model({ ...tinyGpt2, ...added });
+      const plain = await runGraph(buildLogitsGraph(of, { batch: 1, length: 3 }), of, { tokens: tokenRows([[3, 1, 4]]) });
+      const padded = await runGraph(buildLogitsGraph(of, { batch: 1, length: 5 }, { leftPadded: true }), of, {
+        tokens: tokenRows([[0, 0, 3, 1, 4]]),
+        mask: { dtype: 'bool', shape: [1, 5], data: Uint8Array.of(0, 0, 1, 1, 1) },
+        positions: tokenRows([[0, 0, 0, 1, 2]]),
+      });
+      for (const row of [0, 1, 2])
+        expectAllClose(rowOf(padded['logits']!, row + 2), rowOf(plain['logits']!, row), { absolute: 1e-5, relative: 1e-4 });
+    },
+  );
+});
+
 function zero(of: Model, path: string) {
   const { shape } = of.parameters.get(path)!.tensors['value']!;
   return { path, kind: 'dense', settings: {}, tensors: { value: float32(shape, new Float32Array(sizeOf(shape))) } };
