@@ -47,7 +47,12 @@ export interface TrainingScheme {
   /** @param step - counts from 1; all micro-batches of a step share what it answers */
   step?(step: number): SchemeStep;
   /** Further inputs of a micro-batch that follow from its texts alone, for example what a frozen part of the model answers to them. */
-  batchInputs?(batch: TrainingBatch, signal: AbortSignal): Promise<Readonly<Record<string, HostTensor>>>;
+  batchInputs?(
+    batch: TrainingBatch,
+    /** The student's parameters on the device, by the names of its graphs' inputs. */
+    parameters: Readonly<Record<string, DeviceBuffer>>,
+    signal: AbortSignal,
+  ): Promise<Readonly<Record<string, HostTensor>>>;
   /** After the update of a step: the metrics that it reported. `tensors` reads the scheme's tensors from the device. */
   observe?(step: number, metrics: Readonly<Record<string, number>>, tensors: (name: string) => HostTensor<'float32'>): void;
   /** Plain JSON that `restore` takes back. */
@@ -88,9 +93,9 @@ export function combineSchemes(schemes: readonly TrainingScheme[]): TrainingSche
         variant: joined(made.map(({ variant = '' }) => variant)),
       };
     },
-    batchInputs: async (batch, signal) => {
+    batchInputs: async (...given) => {
       const inputs: Record<string, HostTensor> = {};
-      for (const scheme of schemes) Object.assign(inputs, await scheme.batchInputs?.(batch, signal));
+      for (const scheme of schemes) Object.assign(inputs, await scheme.batchInputs?.(...given));
       return inputs;
     },
     observe: (...report) => {

@@ -183,7 +183,7 @@ export class Trainer {
   async #accumulate(batch: TrainingBatch, given: SchemeStep, adds: boolean, signal: AbortSignal): Promise<Record<string, number>> {
     const { programs, parameters, masks, ofScheme: tensors, objective, scheme, metricNames, groups } = this.#parts;
     const program = await programs.program({ ...lengthsOf(batch), variant: given.variant }, adds);
-    const ofScheme = { ...given.inputs, ...(await scheme?.batchInputs?.(batch, signal)) };
+    const ofScheme = { ...given.inputs, ...(await scheme?.batchInputs?.(batch, parameters, signal)) };
     const available: Record<string, DeviceBuffer | HostTensor> = {
       ...parameters,
       ...masks,

@@ -3,17 +3,7 @@ import { createHash } from 'node:crypto';
 import { AppError, at, chosen, invariant } from '#base';
 import type { DeviceBuffer, Engine, Program } from '#engine';
 import { type Graph, GraphBuilder, optimizeGraph } from '#graph';
-import {
-  borrowModel,
-  causalNetwork,
-  depthTaps,
-  encoderInputs,
-  encoderNetwork,
-  type Ladder,
-  ladderPrefix,
-  type Model,
-  taskOf,
-} from '#models';
+import { causalNetwork, depthTaps, encoderInputs, encoderNetwork, type Ladder, ladderPrefix, type Model, taskOf } from '#models';
 import { castTensor, type HostTensor, hostTensor, staticDim, toNumbers } from '#tensor';
 import type { SchemeInGraph, TrainingBatch, TrainingScheme } from '#train';
 import type { ActivationStore } from '../activation-store.ts';
@@ -55,7 +45,6 @@ export class FrozenAnswers implements TrainingScheme {
   readonly #taps: readonly string[];
   readonly #type: AnswerType;
   readonly #store: ActivationStore;
-  readonly #weights: Readonly<Record<string, DeviceBuffer>>;
   readonly #programs = new Map<string, Promise<Program>>();
   #computed = 0;
   #recalled = 0;
@@ -70,7 +59,6 @@ export class FrozenAnswers implements TrainingScheme {
     this.#taps = readTaps(ladder);
     this.#type = type;
     this.#store = store;
-    this.#weights = borrowModel(engine, this.#model);
   }
 
   get counts(): AnswerCounts {
@@ -91,13 +79,17 @@ export class FrozenAnswers implements TrainingScheme {
     };
   }
 
-  async batchInputs(batch: TrainingBatch, signal: AbortSignal): Promise<Record<string, HostTensor>> {
+  async batchInputs(
+    batch: TrainingBatch,
+    parameters: Readonly<Record<string, DeviceBuffer>>,
+    signal: AbortSignal,
+  ): Promise<Record<string, HostTensor>> {
     invariant('tokens' in batch, 'side networks stand beside models of one text');
     const examples = examplesOf(batch);
     const kept = await Promise.all(examples.map(({ key }) => this.#store.read(key)));
     const [B, T] = [at(batch.tokens.shape, 0), at(batch.tokens.shape, 1)];
     const { width: D } = this.#model.config;
-    if (kept.some((bytes) => bytes === undefined)) await this.#compute(batch, examples, kept, signal);
+    if (kept.some((bytes) => bytes === undefined)) await this.#compute(batch, examples, kept, parameters, signal);
     else this.#recalled += examples.length;
     const inputs = Object.fromEntries(this.#taps.map((name) => [name, hostTensor('float32', [B * T, D])]));
     for (const [row, { numTokens }] of examples.entries()) {
@@ -115,12 +107,13 @@ export class FrozenAnswers implements TrainingScheme {
     batch: Extract<TrainingBatch, { tokens: unknown }>,
     examples: readonly Example[],
     kept: (Uint8Array | undefined)[],
+    parameters: Readonly<Record<string, DeviceBuffer>>,
     signal: AbortSignal,
   ): Promise<void> {
     const [B, T] = [at(batch.tokens.shape, 0), at(batch.tokens.shape, 1)];
     const { width: D } = this.#model.config;
     const program = await this.#program(B, T);
-    const results = await program.run(chosen({ ...this.#weights, ...batch }, program.inputNames), { signal });
+    const results = await program.run(chosen({ ...parameters, ...batch }, program.inputNames), { signal });
     const answers = this.#taps.map((name) => {
       const buffer = results[name];
       invariant(buffer !== undefined, `the model answers ${name}`);
@@ -175,7 +168,6 @@ export class FrozenAnswers implements TrainingScheme {
   async release(): Promise<void> {
     for (const compiled of await Promise.allSettled(this.#programs.values()))
       if (compiled.status === 'fulfilled') await compiled.value.release();
-    for (const buffer of Object.values(this.#weights)) buffer.release();
   }
 }
 

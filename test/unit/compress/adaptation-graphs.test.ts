@@ -3,7 +3,16 @@ import { describe, expect, it } from 'vitest';
 import { Random } from '#base';
 import { createReferenceEngine, evaluateOnHost } from '#engine/reference';
 import { gradientName, topologicalOrder } from '#graph';
-import { type Gpt2Config, initializeModel, ladderPaths, type Model, modelInputs, replaceParameters, sharedParameter } from '#models';
+import {
+  borrowModel,
+  type Gpt2Config,
+  initializeModel,
+  ladderPaths,
+  type Model,
+  modelInputs,
+  replaceParameters,
+  sharedParameter,
+} from '#models';
 import { float32, type HostTensor, int64 } from '#tensor';
 import { crossEntropyObjective, type TrainingScheme } from '#train';
 import { randomSide, withLadder } from '../../../src/compress/ladder/first-weights.ts';
@@ -122,7 +131,9 @@ describe('a side network in training', () => {
     expect(ofModel.filter((name) => name.startsWith('h.'))).toEqual([]);
     expect(ofModel).toContain('embed.token.weight'); // the head
     // The same loss and gradients as with the model in the graph.
-    const fed = await answers.batchInputs(batch, new AbortController().signal);
+    const weights = borrowModel(engine, model);
+    const fed = await answers.batchInputs(batch, weights, new AbortController().signal);
+    for (const buffer of Object.values(weights)) buffer.release();
     const split = await evaluated(model, added(model), answers, new Map(Object.entries(fed) as [string, HostTensor<'float32'>][]));
     const whole = await evaluated(model, added(model));
     for (const [name, { data }] of Object.entries(whole))
