@@ -87,6 +87,7 @@ export const errorCatalogue = {
   message_too_large: entry('RESOURCE_EXHAUSTED', 'Send the data as a chunk stream.'),
   verification_failed: entry('ABORTED', 'Nothing was stored; the message says what the fresh process found. Run the job again.'),
   insufficient_memory: entry('RESOURCE_EXHAUSTED', 'Follow the message: less calibration, shorter or fewer sequences, or more memory.'),
+  cache_too_small: entry('INVALID_ARGUMENT', 'Allow the cache more bytes, or train without it.'),
   diverged: entry('ABORTED', 'Lower the learning rate; the last good checkpoint was kept.'),
   resume_mismatch: entry('FAILED_PRECONDITION', 'Resume with the same model, data and settings, or start anew.'),
   interrupted: entry('ABORTED', 'The server ended while the job ran; submit it again.'),

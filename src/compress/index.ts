@@ -1,5 +1,6 @@
 // compress: methods that change how parameters are stored, and the recipes that order them.
 export type { InputHistogram, InputRange } from './activation-statistics.ts';
+export type { ActivationStore, ActivationStoreOptions } from './activation-store.ts';
 export {
   type Calibration,
   type GradientSquares,

@@ -4,7 +4,8 @@ import type { z } from 'zod';
 import type { OperationContext } from '#base';
 import type { Engine } from '#engine';
 import type { Model, Parameter } from '#models';
-import type { TrainingData, TrainingScheme, TrainResult } from '#train';
+import type { TrainingData, TrainingScheme, TrainResult, TrainSettings } from '#train';
+import type { ActivationStore, ActivationStoreOptions } from './activation-store.ts';
 import type { Calibration } from './calibration.ts';
 import type { MethodTraining, TrainingSettings } from './training-fields.ts';
 
@@ -35,6 +36,10 @@ export interface TrainingMaterial {
   teacher(name?: string): Promise<Model>;
   /** Trains a model on `corpus` (or the request's data), with checkpoints; errors name the settings below `place`. */
   train(request: MethodTrainRequest, context: OperationContext): Promise<TrainResult>;
+  /** What `train` trains with, defaults filled in. @throws AppError as `train` for settings that do not fit */
+  settings(request: MethodTrainRequest): Promise<TrainSettings>;
+  /** Where a frozen model's answers to the examples are kept; absent where nothing survives the process. The step closes it. */
+  activations?(options: ActivationStoreOptions): Promise<ActivationStore>;
   /** Called when the step's result is kept: its checkpoints are of no use any more. */
   finished?(): Promise<void>;
 }
@@ -124,6 +129,8 @@ export interface Method<Settings> {
   needsCalibration(settings: Settings): boolean;
   /** Stored models that these settings name. Absent: none. */
   models?(settings: Settings): readonly string[];
+  /** Whether training leaves the model's own matrices as they are, so that it holds no gradients and moments of them. @default false */
+  readonly adapts?: boolean;
   /** How these settings train on the job's data, which decides what is read of it. Absent, or undefined: they do not. */
   training?(settings: Settings): TrainingSettings | undefined;
   /**

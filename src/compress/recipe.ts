@@ -15,6 +15,8 @@ export interface RecipeStep {
   readonly needsCalibration: boolean;
   /** Settings of the training that the step is, or has; undefined where it does not train. */
   readonly training: TrainingSettings | undefined;
+  /** Whether the model's own matrices stay as they are while it trains. */
+  readonly adapts: boolean;
   /** Stored models that the settings name. */
   readonly models: readonly string[];
   apply(model: Model, environment: CompressionEnvironment, context: OperationContext): Promise<MethodResult>;
@@ -46,6 +48,7 @@ export function register<Settings>(method: Method<Settings>): RegisteredMethod {
         settings,
         needsCalibration: method.needsCalibration(settings),
         training: method.training?.(settings),
+        adapts: method.adapts ?? false,
         models: method.models?.(settings) ?? [],
         apply: (model, environment, context) => method.apply(model, settings, environment, context),
       };

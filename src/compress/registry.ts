@@ -1,7 +1,9 @@
 // The table of compression methods: one row a method.
 import { factorizeEmbedding } from './factorize-embedding/factorize-embedding.ts';
 import { kronecker } from './kronecker/kronecker.ts';
+import { ladder } from './ladder/ladder.ts';
 import { lowRank } from './low-rank/low-rank.ts';
+import { lora } from './parameter-efficient/lora.ts';
 import { prune } from './prune/prune.ts';
 import { quantize } from './quantize/quantize.ts';
 import { type RegisteredMethod, register } from './recipe.ts';
@@ -17,5 +19,7 @@ export const methods: Readonly<Record<string, RegisteredMethod>> = Object.fromEn
     register(quantize),
     register(share),
     register(warmStart),
+    register(ladder),
+    register(lora),
   ].map((method) => [method.name, method]),
 );

@@ -1,7 +1,7 @@
 // The evaluation of one model: quality on a text, distance to its teacher, sizes and latency.
 import { AppError, type OperationContext } from '#base';
 import type { Engine } from '#engine';
-import { type Model, parameterCounts } from '#models';
+import { type Model, parameterCounts, textPositions } from '#models';
 import { strideWindows, type TokenCorpus } from '#text';
 import { type LatencyOptions, measureLatency } from './latency.ts';
 import { measureQuality } from './quality.ts';
@@ -43,7 +43,7 @@ export async function evaluateModel(
   const { corpus, teacher } = request;
   const { config } = model;
   checkTokens(corpus, config.vocabularySize);
-  const positions = Math.min(config.maxPositions, teacher?.config.maxPositions ?? config.maxPositions);
+  const positions = Math.min(textPositions(config), textPositions(teacher?.config ?? config));
   const window = request.window ?? Math.min(defaultWindow, positions);
   if (window > positions)
     throw new AppError(

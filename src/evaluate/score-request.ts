@@ -1,6 +1,6 @@
 // What a caller wants scored, and the token ids that it means.
 import { AppError } from '#base';
-import type { ModelConfig } from '#models';
+import { type ModelConfig, textPositions } from '#models';
 import type { Tokenizer } from '#text';
 
 /** Texts, or token ids that are taken as they are. */
@@ -23,7 +23,7 @@ export interface EncodedRequest {
  */
 export function encodeRequest(request: ScoreRequest, index: number, tokenizer: Tokenizer, config: ModelConfig): EncodedRequest {
   const place = `pairs[${index}]`;
-  const { maxPositions } = config;
+  const positions = textPositions(config);
   const [before, after] = partsOf(request, place, tokenizer, config);
   if (after.length === 0)
     throw fieldError(
@@ -32,15 +32,15 @@ export function encodeRequest(request: ScoreRequest, index: number, tokenizer: T
         ? `"${request.continuation.slice(0, 40)}" adds no token to its context. Move the end of the context into the continuation.`
         : 'is empty. Give at least one token to score.',
     );
-  if (after.length > maxPositions)
+  if (after.length > positions)
     throw new AppError(
       'context_too_long',
-      `${place}.continuation: has ${after.length} tokens, the model ${maxPositions} positions. Score it in pieces.`,
-      { details: { field: `${place}.continuation`, tokens: after.length, limit: maxPositions } },
+      `${place}.continuation: has ${after.length} tokens, the model ${positions} positions. Score it in pieces.`,
+      { details: { field: `${place}.continuation`, tokens: after.length, limit: positions } },
     );
   const whole = Int32Array.of(...before, ...after);
   // The last token is only a label; what does not fit is cut from the start of the context.
-  return { tokens: whole.subarray(Math.max(0, whole.length - 1 - maxPositions), whole.length - 1), labels: after };
+  return { tokens: whole.subarray(Math.max(0, whole.length - 1 - positions), whole.length - 1), labels: after };
 }
 
 function fieldError(field: string, problem: string): AppError {

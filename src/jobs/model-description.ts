@@ -1,5 +1,5 @@
 // What protocols must know of a model before they use it.
-import { isEncoderDecoder, type ModelConfig, taskOf } from '#models';
+import { isEncoderDecoder, type ModelConfig, taskOf, textPositions } from '#models';
 import { defaultContextTokens } from '#serve';
 import type { Tokenizer } from '#text';
 
@@ -44,7 +44,7 @@ export function describeModel(reference: string, config: ModelConfig, tokenizer:
     reference,
     task: kind,
     vocabularySize: config.vocabularySize,
-    contextTokens: kind === 'causal' ? Math.min(config.maxPositions, defaultContextTokens) : config.maxPositions,
+    contextTokens: kind === 'causal' ? Math.min(textPositions(config), defaultContextTokens) : textPositions(config),
     ...(task.kind === 'classify' ? { labels: task.labels } : {}),
     tokens: Object.fromEntries(named),
     ...(tokenizer.chatTemplate === undefined ? {} : { chatTemplate: tokenizer.chatTemplate }),

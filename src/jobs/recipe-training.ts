@@ -3,8 +3,9 @@ import { AppError, type OperationContext } from '#base';
 import { type MethodTrainRequest, noTeacher, type TrainingMaterial } from '#compress';
 import { type DistillSettings, distillModel } from '#distill';
 import type { Engine } from '#engine';
-import { type Model, taskOf } from '#models';
+import { type Model, taskOf, textPositions } from '#models';
 import { objectiveOf, type TrainingData, type TrainResult, trainModel } from '#train';
+import type { ActivationFolder } from './activation-folder.ts';
 import type { FolderCheckpoints } from './checkpoints.ts';
 import { fullTrainingSettings } from './training-settings.ts';
 
@@ -15,6 +16,8 @@ export interface RecipeTrainingParts {
   readonly seed: number | undefined;
   /** A stored model by name, or the model that the recipe started from. */
   readonly teacher: TrainingMaterial['teacher'];
+  /** Where answers of frozen models are kept; absent to keep none. */
+  readonly activations?: ActivationFolder;
   /** Of one training of the step; absent to train without. */
   readonly checkpoints?: (part: string) => FolderCheckpoints;
 }
@@ -23,6 +26,7 @@ export interface RecipeTrainingParts {
 export class RecipeTraining implements TrainingMaterial {
   readonly corpus: TrainingData;
   readonly teacher: TrainingMaterial['teacher'];
+  readonly activations?: NonNullable<TrainingMaterial['activations']>;
   readonly #parts: RecipeTrainingParts;
   readonly #used = new Map<string, FolderCheckpoints>();
 
@@ -30,12 +34,14 @@ export class RecipeTraining implements TrainingMaterial {
     this.#parts = parts;
     this.corpus = parts.corpus;
     this.teacher = parts.teacher;
+    const { activations } = parts;
+    if (activations !== undefined) this.activations = (options) => activations.open(options);
   }
 
   async train(request: MethodTrainRequest, context: OperationContext): Promise<TrainResult> {
     const { model, scheme, trains, afterStep, part = '', corpus = this.corpus } = request;
     const { engine } = this.#parts;
-    const teacher = request.settings.teacher === noTeacher ? undefined : await this.teacher(request.settings.teacher);
+    const teacher = await this.#teacherOf(request);
     const settings = this.#settings(request, teacher);
     const checkpoints = this.#checkpoints(part);
     const shared = {
@@ -52,9 +58,18 @@ export class RecipeTraining implements TrainingMaterial {
       : distillModel({ ...shared, student: model, teacher, phase }, engine, context);
   }
 
+  async settings(request: MethodTrainRequest): Promise<DistillSettings> {
+    return this.#settings(request, await this.#teacherOf(request));
+  }
+
   /** The step's result is kept: its checkpoints are of no use any more. */
   async finished(): Promise<void> {
     for (const checkpoints of this.#used.values()) await checkpoints.clear();
+    await this.#parts.activations?.clear();
+  }
+
+  async #teacherOf({ settings: { teacher } }: MethodTrainRequest): Promise<Model | undefined> {
+    return teacher === noTeacher ? undefined : await this.teacher(teacher);
   }
 
   #checkpoints(part: string): FolderCheckpoints | undefined {
@@ -65,7 +80,7 @@ export class RecipeTraining implements TrainingMaterial {
 
   /** @throws AppError `invalid_argument` | `context_too_long` naming the setting */
   #settings({ model, settings, place }: MethodTrainRequest, teacher: Model | undefined): DistillSettings {
-    const positions = Math.min(model.config.maxPositions, teacher?.config.maxPositions ?? Number.POSITIVE_INFINITY);
+    const positions = Math.min(...[model, ...(teacher === undefined ? [] : [teacher])].map(({ config }) => textPositions(config)));
     const classifies = taskOf(model.config).kind === 'classify';
     const wanted = { ...settings, seed: settings.seed ?? this.#parts.seed ?? 0 };
     const full = fullTrainingSettings(wanted, { positions, hasTeacher: teacher !== undefined, classifies });

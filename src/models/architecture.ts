@@ -1,5 +1,6 @@
 // What an architecture provides, and the network through which it reaches its parameters and its attention.
 import type { Emitter, Value } from '#graph';
+import type { Shape } from '#tensor';
 import type { ModelConfig } from './config.ts';
 import type { ModelSizes } from './layer-shapes.ts';
 import type { ParameterSpec } from './model.ts';
@@ -46,6 +47,16 @@ export interface Network {
   readonly runBlocks?: ((x: Value, block: (index: number, x: Value) => Value) => Value) | undefined;
   /** Names an intermediate value (`embed` is what the first block reads, `h.3` is block 3's result, rows [N, D]) for distillation and statistics; returns it. */
   tap(name: string, value: Value): Value;
+  /** What has been named so far. */
+  readonly taps: ReadonlyMap<string, Value>;
+}
+
+/** The blocks of a network over one batch, without what makes their first input. */
+export interface BlocksInGraph {
+  /** rows [N, D] -> rows [N, D] after the block with this index. */
+  block(this: void, index: number, x: Value): Value;
+  /** The rows that the last block answers -> those that heads read. */
+  last(this: void, x: Value): Value;
 }
 
 /** How the attention of one layer differs from softmax(q·kᵀ/√K)·v over all earlier positions. */
@@ -102,6 +113,8 @@ export interface Architecture<Config extends ModelConfig = ModelConfig> {
   resized(config: Config, sizes: ModelSizes): Config;
   /** How the heads of one layer are laid out, for attention and for the cache; of an encoder-decoder those of the decoder's layers. */
   heads(config: Config, layer: number): HeadLayout;
+  /** For a batch [B, T]; absent where there is more than one stack. */
+  blocks?(config: Config, net: Network, batch: Shape): BlocksInGraph;
   /** tokens int64 [B, T] -> hidden states after the last norm, rows [B*T, D]. */
   hidden(config: Config, net: Network, tokens: Value): Value;
   /** hidden [..., D] -> logits [..., V]. @throws AppError `unsupported` for a task without logits of tokens */

@@ -1,4 +1,5 @@
 // The table of architectures.
+import { additionFields, withAdditions } from './additions.ts';
 import type { Architecture } from './architecture.ts';
 import { albert } from './architectures/albert.ts';
 import { bert } from './architectures/bert.ts';
@@ -19,5 +20,6 @@ const architectures: { readonly [Name in ArchitectureName]: Architecture<Extract
 
 /** The architecture of a configuration. */
 export function architectureOf(config: ModelConfig): Architecture {
-  return architectures[config.architecture];
+  const architecture: Architecture = architectures[config.architecture];
+  return additionFields.some((field) => config[field] !== undefined) ? withAdditions(architecture) : architecture;
 }

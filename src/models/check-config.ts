@@ -37,6 +37,36 @@ export function checkConfig(config: ModelConfig): void {
   if (config.architecture === 'bert' || config.architecture === 'albert') checkEncoder(config, requireThat);
   if (isEncoderDecoder(config)) checkEncoderDecoder(config, requireThat);
   checkLayerShapes(config, requireThat);
+  checkAdditions(config, requireThat);
+}
+
+function checkAdditions(config: ModelConfig, requireThat: (condition: boolean, what: string) => void): void {
+  const { ladder, adapters, prompt, halting, layers, maxPositions, width, heads } = config;
+  if (adapters !== undefined) requireThat(isSize(adapters.width), `adapters.width must be a positive integer, got ${adapters.width}`);
+  if (prompt !== undefined) {
+    requireThat(!isEncoderDecoder(config), 'prompt is for models of one text, and an encoder-decoder reads two');
+    requireThat(
+      isSize(prompt.length) && prompt.length < maxPositions,
+      `prompt.length must be a positive integer below maxPositions ${maxPositions}, got ${prompt.length}`,
+    );
+  }
+  if (ladder === undefined) return;
+  requireThat(!isEncoderDecoder(config), 'ladder is for models of one stack of layers, and an encoder-decoder has two');
+  requireThat(prompt === undefined, 'ladder and prompt cannot stand in one model');
+  requireThat(halting === undefined, 'ladder reads every layer once, and halting repeats them');
+  const { layers: read } = ladder;
+  requireThat(
+    read.length > 0 && read.every((layer, index) => Number.isInteger(layer) && layer > (read[index - 1] ?? -1) && layer < layers),
+    `ladder.layers must be ascending indices of 0..${layers - 1}, got ${read.join(', ')}`,
+  );
+  for (const field of ['width', 'heads', 'keyValueHeads', 'feedForwardWidth'] as const)
+    requireThat(isSize(ladder[field]), `ladder.${field} must be a positive integer, got ${ladder[field]}`);
+  requireThat(ladder.width <= width, `ladder.width ${ladder.width} is above the model's ${width}`);
+  const queriesPerKey = heads / ('keyValueHeads' in config ? config.keyValueHeads : heads);
+  requireThat(
+    ladder.heads === queriesPerKey * ladder.keyValueHeads,
+    `ladder has ${ladder.heads} heads over ${ladder.keyValueHeads}, but the model has ${queriesPerKey} to one`,
+  );
 }
 
 function checkEncoder(config: BertConfig | AlbertConfig, requireThat: (condition: boolean, what: string) => void): void {

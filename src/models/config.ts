@@ -53,6 +53,50 @@ interface CommonConfig {
   readonly embedding?: SafeEmbedding;
   /** Every position decides how many of the blocks it needs; all of them when absent. */
   readonly halting?: Halting;
+  /** A smaller network beside the blocks, whose answer goes to the head; absent means none. */
+  readonly ladder?: Ladder;
+  /** Bottlenecks behind what each part of a block adds to the residual stream; absent means none. */
+  readonly adapters?: Adapters;
+  /** Trained rows in front of every text; absent means none. */
+  readonly prompt?: SoftPrompt;
+}
+
+/**
+ * A side network of the architecture's own blocks, narrower than the model's, that reads what those answer through gated ladders.
+ *
+ * @see Sung, Cho and Bansal, "LST: Ladder Side-Tuning for Parameter and Memory Efficient Transfer Learning", NeurIPS 2022, §3
+ */
+export interface Ladder {
+  /** Blocks of the model that are read, ascending; the side network has one block for each. */
+  readonly layers: readonly number[];
+  /** d */
+  readonly width: number;
+  /** Of each side block, as wide as those of the model. */
+  readonly heads: number;
+  readonly keyValueHeads: number;
+  readonly feedForwardWidth: number;
+  /** Whether a last gate mixes the model's own answer into that of the side network. */
+  readonly mixesOutput: boolean;
+}
+
+/**
+ * y + up(relu(down(y))) in place of what a part of a block answers, [D, width] and [width, D].
+ *
+ * @see Houlsby et al., "Parameter-Efficient Transfer Learning for NLP", ICML 2019, §2.1
+ */
+export interface Adapters {
+  /** Of the bottleneck. */
+  readonly width: number;
+}
+
+/**
+ * Rows that stand in front of every text as if they were its first tokens; they take positions from it.
+ *
+ * @see Lester, Al-Rfou and Constant, "The Power of Scale for Parameter-Efficient Prompt Tuning", EMNLP 2021, §2
+ */
+export interface SoftPrompt {
+  /** P */
+  readonly length: number;
 }
 
 /**

@@ -10,6 +10,8 @@ import type { ParameterSpec } from './model.ts';
 export const depthTaps = {
   /** What the first block is given, rows [N, D]. */
   input: 'embed',
+  /** What the model itself answers where a side network stands beside it, rows [N, D]. */
+  output: 'output',
   /** Blocks that each position went through, and the remainder at which it halted, [N]: what the ponder cost is the mean of. */
   ponder: 'halting.ponder',
   /** Blocks that each position went through, [N]. */

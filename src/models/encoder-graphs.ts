@@ -8,6 +8,7 @@ import { graphNames } from './graph-names.ts';
 import { type BatchSizes, buildLogitsGraph } from './language-model-graphs.ts';
 import type { ModelDeclaration } from './model.ts';
 import { GraphNetwork, type NetworkBuilder, type NetworkPlace } from './network.ts';
+import { textPositions } from './prompt.ts';
 
 /** Texts in a graph. */
 export interface EncoderInputs {
@@ -54,7 +55,7 @@ export function encoderNetwork(
 ): GraphNetwork {
   encoderTask(model);
   const T = at(tokens.shape, 1);
-  const { maxPositions } = model.config;
+  const maxPositions = textPositions(model.config);
   if (typeof T === 'number' && T > maxPositions)
     throw new AppError('context_too_long', `${T} tokens are more than the ${maxPositions} positions of the model.`);
   return new GraphNetwork(b, model, {

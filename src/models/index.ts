@@ -1,5 +1,16 @@
 // models: architectures written against a network, parameters in any parametrization, and the graphs of language models.
-export type { Architecture, AttentionOptions, EncoderDecoderParts, HeadLayout, LinearFeed, Network, NormFeed } from './architecture.ts';
+export { isOfAdapter } from './adapters.ts';
+export { additionFields } from './additions.ts';
+export type {
+  Architecture,
+  AttentionOptions,
+  BlocksInGraph,
+  EncoderDecoderParts,
+  HeadLayout,
+  LinearFeed,
+  Network,
+  NormFeed,
+} from './architecture.ts';
 export { architectureOf } from './architectures.ts';
 export { checkConfig, mostLayers, mostSize } from './check-config.ts';
 export {
@@ -11,6 +22,7 @@ export {
   type Gpt2Config,
   type Halting,
   isEncoderDecoder,
+  type Ladder,
   type LayerShape,
   type LlamaConfig,
   type ModelConfig,
@@ -73,6 +85,7 @@ export {
 } from './halting-graphs.ts';
 export { initializeModel } from './initialize.ts';
 export { type Int8Form, int8Form, type RoundedSlots } from './int8-form.ts';
+export { ladderPaths, ladderPrefix, sideBlockParameters } from './ladder.ts';
 export {
   type BatchSizes,
   buildDecodeGraph,
@@ -129,6 +142,7 @@ export {
   parametrizations,
   slotOnHost,
 } from './parametrizations.ts';
+export { promptIds, promptPath, textPositions } from './prompt.ts';
 export { type RotaryFrequencies, rotaryFrequencies } from './rotary.ts';
 export {
   checkSharing,
@@ -145,6 +159,7 @@ export {
   sideAxes,
   type UnitAxis,
   type UnitKind,
+  type UnitPart,
   type UnitSide,
   unitIndices,
   unitNames,

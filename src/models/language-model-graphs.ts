@@ -7,6 +7,7 @@ import { isEncoderDecoder, taskOf } from './config.ts';
 import { graphNames, inPieces } from './graph-names.ts';
 import type { ModelDeclaration } from './model.ts';
 import { cacheName, cacheWidth, GraphNetwork, type NetworkBuilder, type NetworkPlace } from './network.ts';
+import { textPositions } from './prompt.ts';
 
 /** Sizes of a batch: numbers, or symbols that each run fixes. */
 export interface BatchSizes {
@@ -41,9 +42,9 @@ export function requireGenerating({ config }: Pick<ModelDeclaration, 'config'>):
     );
 }
 
-function checkLength(model: ModelDeclaration, length: Dim): void {
-  if (typeof length === 'number' && length > model.config.maxPositions)
-    throw new AppError('context_too_long', `${length} tokens are more than the ${model.config.maxPositions} positions of the model.`);
+function checkLength(positions: number, length: Dim): void {
+  if (typeof length === 'number' && length > positions)
+    throw new AppError('context_too_long', `${length} tokens are more than the ${positions} positions of the model.`);
 }
 
 /**
@@ -54,11 +55,11 @@ function checkLength(model: ModelDeclaration, length: Dim): void {
 export function causalNetwork(b: NetworkBuilder, model: ModelDeclaration, tokens: Value, options: CausalOptions = {}): GraphNetwork {
   const T = at(tokens.shape, 1);
   requireGenerating(model);
-  checkLength(model, T);
+  checkLength(textPositions(model.config), T);
   const { padding, prefix = '', changes } = options;
   return new GraphNetwork(b, model, {
     positions: padding?.positions ?? b.range(T),
-    positionLimit: typeof T === 'number' ? T : model.config.maxPositions,
+    positionLimit: typeof T === 'number' ? T : textPositions(model.config),
     attention: padding === undefined ? { kind: 'causal' } : { kind: 'causal', keyMask: padding.keyMask },
     prefix,
     changes,
@@ -149,8 +150,8 @@ export function buildDecodeGraph(model: ModelDeclaration, sizes: DecodeSizes): G
   const { batch, length, room, logits: wanted = 'last' } = sizes;
   const { vocabularySize: V, width: D, maxPositions } = model.config;
   requireGenerating(model);
-  checkLength(model, length);
-  checkLength(model, room);
+  checkLength(maxPositions, length);
+  checkLength(maxPositions, room);
   const b = new GraphBuilder();
   const tokens = b.input(graphNames.tokens, 'int64', [batch, length]);
   const positions = b.input(graphNames.positions, 'int64', [batch, length]);

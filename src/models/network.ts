@@ -2,6 +2,7 @@
 import { AppError, at, invariant } from '#base';
 import type { Emitter, Value } from '#graph';
 import { type Dim, type DType, multiplyDims, type Shape, staticDim } from '#tensor';
+import { adapted, adapterPath } from './adapters.ts';
 import type { AttentionOptions, EncoderDecoderParts, Network } from './architecture.ts';
 import { architectureOf } from './architectures.ts';
 import { attention, byHead, causalBias, keyBias } from './attention.ts';
@@ -12,6 +13,7 @@ import { graphNames } from './graph-names.ts';
 import { type ModelDeclaration, type ParameterDeclaration, type ParameterSpec, storedName } from './model.ts';
 import type { AppliedWeight, SlotSpec, WeightInGraph } from './parametrization.ts';
 import { graphType, parameterSpecs, parametrizationOf } from './parametrizations.ts';
+import { behindPrompt, lookupBoth, promptPath, tokenTable, withoutPrompt } from './prompt.ts';
 import { keptCount } from './sparse-slots.ts';
 
 /** What a network needs of the builder. */
@@ -157,10 +159,24 @@ export class GraphNetwork implements Network {
     this.tokenTypes = options.tokenTypes;
   }
 
-  /** tokens int64 [B, T] -> rows [B*T, D] after the last norm. */
+  /**
+   * tokens int64 [B, T] -> rows [B*T, D] after the last norm.
+   *
+   * The rows of a trained prompt are put in front of whole texts here; with a cache, and where texts are packed, its ids (`promptIds`) are among the tokens.
+   */
   hidden(tokens: Value): Value {
     const { config } = this.#model;
-    return architectureOf(config).hidden(config, this, tokens);
+    const architecture = architectureOf(config);
+    if (config.prompt === undefined || this.#attention.kind !== 'causal') return architecture.hidden(config, this, tokens);
+    const { b, positions, tokenTypes } = this;
+    const whole = behindPrompt(b, config, { tokens, positions, tokenTypes, keyMask: this.#attention.keyMask });
+    const longer = this.beside({
+      positions: whole.positions,
+      positionLimit: Math.min(config.maxPositions, this.positionLimit + config.prompt.length),
+      attention: { kind: 'causal', ...(whole.keyMask === undefined ? {} : { keyMask: whole.keyMask }) },
+      tokenTypes: whole.tokenTypes,
+    });
+    return withoutPrompt(b, config, architecture.hidden(config, longer, whole.tokens), tokens.shape);
   }
 
   /** hidden [..., D] -> logits [..., V]. @throws AppError `unsupported` for a task without logits of tokens */
@@ -222,11 +238,21 @@ export class GraphNetwork implements Network {
     const plain = (input: Value): Value => this.weight(weightPath).linear(input);
     const y = this.#changes.linear?.(weightPath, x, plain) ?? plain(x);
     this.linearOutputs.set(weightPath, [...(this.linearOutputs.get(weightPath) ?? []), y]);
-    return this.#model.parameters.has(biasPath) ? this.b.add(y, this.vector(biasPath)) : y;
+    const answer = this.#model.parameters.has(biasPath) ? this.b.add(y, this.vector(biasPath)) : y;
+    return this.#model.parameters.has(`${adapterPath(path)}.up.weight`) ? adapted(this, path, answer) : answer;
   }
 
   embed(path: string, ids: Value): Value {
-    return this.weight(`${path}.weight`).lookup(ids);
+    const { prompt, vocabularySize } = this.#model.config;
+    const lookup = (table: string, rows: Value): Value => this.weight(table).lookup(rows);
+    if (prompt === undefined || path !== tokenTable) return lookup(`${path}.weight`, ids);
+    return lookupBoth(
+      this.b,
+      vocabularySize,
+      ids,
+      (rows) => lookup(`${path}.weight`, rows),
+      (rows) => lookup(promptPath, rows),
+    );
   }
 
   embedTransposed(path: string, x: Value): Value {

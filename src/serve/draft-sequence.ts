@@ -1,6 +1,5 @@
 // A few tokens that a draft model proposes: a short sequence in its own batcher.
 import { at } from '#base';
-import type { Batcher } from './batcher.ts';
 import type { Sampler } from './sampler.ts';
 import type { Outcome, RanTokens, Sequence, WantedLogits } from './sequence.ts';
 import type { Proposal } from './speculative.ts';
@@ -15,13 +14,16 @@ export interface DraftRequest {
   readonly sampler: Sampler;
 }
 
-/** Fewer than asked for where the signal fires. @throws AppError as `Batcher.submit`, and what its sequences fail with */
-export async function proposeTokens(batcher: Batcher, request: DraftRequest, signal: AbortSignal): Promise<readonly Proposal[]> {
+/** Fewer than asked for where the signal of `submit` fires. @throws AppError as `Batcher.submit`, and what its sequences fail with */
+export async function proposeTokens(
+  submit: (sequence: Sequence<Proposal>) => AsyncIterable<Proposal>,
+  request: DraftRequest,
+): Promise<readonly Proposal[]> {
   const { sampler } = request;
   const { numGenerated } = sampler;
   const proposals: Proposal[] = [];
   try {
-    for await (const proposal of batcher.submit(new DraftSequence(request), signal)) proposals.push(proposal);
+    for await (const proposal of submit(new DraftSequence(request))) proposals.push(proposal);
     return proposals;
   } finally {
     sampler.rewind(numGenerated);

@@ -2,7 +2,7 @@
 import { AppError, at, chosen, invariant, type Meter, throwIfCancelled } from '#base';
 import type { DeviceBuffer, Engine, Program } from '#engine';
 import type { Graph } from '#graph';
-import { buildPackedEncoderGraph, fastestForm, graphNames, type Model, modelInputs, taskOf } from '#models';
+import { buildPackedEncoderGraph, fastestForm, graphNames, type Model, modelInputs, promptIds, taskOf } from '#models';
 import { type HostTensor, hostTensor, int64, tensorBytes } from '#tensor';
 import type { EncodedText } from '#text';
 import type { RowExecutor } from './row-batcher.ts';
@@ -27,9 +27,17 @@ export class EncoderRunner implements RowExecutor<EncoderRow, EncoderVectors> {
   readonly #program: Program;
   /** V of a masked model. */
   readonly #logitWidth: number | undefined;
+  /** Of a trained prompt, in front of every text. */
+  readonly #promptIds: readonly number[];
   readonly #meter: StepMeter;
 
-  private constructor(program: Program, weightBytes: number, logitWidth: number | undefined, meter: StepMeter) {
+  private constructor(
+    program: Program,
+    weightBytes: number,
+    { logitWidth, ids }: { readonly logitWidth: number | undefined; readonly ids: readonly number[] },
+    meter: StepMeter,
+  ) {
+    this.#promptIds = ids;
     this.#meter = meter;
     this.#program = program;
     this.weightBytes = weightBytes;
@@ -44,7 +52,8 @@ export class EncoderRunner implements RowExecutor<EncoderRow, EncoderVectors> {
     const frozen = weightsOf(form, graph);
     const program = await engine.compile(graph, { name, frozen });
     const weightBytes = [...frozen.values()].reduce((sum, tensor) => sum + tensorBytes(tensor), 0);
-    return new EncoderRunner(program, weightBytes, isMasked ? form.config.vocabularySize : undefined, new StepMeter(meter));
+    const logitWidth = isMasked ? form.config.vocabularySize : undefined;
+    return new EncoderRunner(program, weightBytes, { logitWidth, ids: promptIds(form.config) }, new StepMeter(meter));
   }
 
   /**
@@ -78,7 +87,7 @@ export class EncoderRunner implements RowExecutor<EncoderRow, EncoderVectors> {
   }
 
   async #run(rows: readonly EncoderRow[], signal: AbortSignal): Promise<readonly EncoderVectors[]> {
-    const inputs = packedInputs(rows);
+    const inputs = packedInputs(this.#promptIds.length === 0 ? rows : rows.map((row) => behindPrompt(row, this.#promptIds)));
     const results = await this.#program.run(chosen(inputs, this.#program.inputNames), { signal });
     // Weights are multiplied by real tokens only.
     const lengths = rows.map(({ ids }) => ids.length);
@@ -106,6 +115,14 @@ function unnormalized(model: Model): Model {
 function weightsOf(model: Model, graph: Graph): Map<string, HostTensor> {
   const wanted = new Set(graph.inputs.map(({ name }) => name));
   return new Map([...modelInputs(model)].filter(([name]) => wanted.has(name)));
+}
+
+function behindPrompt({ ids, types, maskPlaces }: EncoderRow, front: readonly number[]): EncoderRow {
+  return {
+    ids: Int32Array.of(...front, ...ids),
+    types: Uint8Array.of(...front.map(() => 0), ...types),
+    maskPlaces: maskPlaces.map((place) => place + front.length),
+  };
 }
 
 /** The tokens of all texts one after the other, and where each belongs among texts of equal length. */

@@ -1,7 +1,7 @@
 // A model that is ready to classify, to embed or to fill in masks: checks and encodes texts, runs them, and reads the answers.
 import { AppError, at, type Clock, type Meter, type OperationContext, throwIfCancelled, yieldToEventLoop } from '#base';
 import type { Engine } from '#engine';
-import { type Model, type ModelConfig, type ModelTask, taskOf } from '#models';
+import { type Model, type ModelConfig, type ModelTask, taskOf, textPositions } from '#models';
 import { SentenceEncoder, type Tokenizer } from '#text';
 import { type DeviceTurns, deviceTurns } from './device-turns.ts';
 import { type EncoderRow, EncoderRunner, type EncoderVectors } from './encoder-runner.ts';
@@ -103,7 +103,7 @@ export class LoadedEncoder {
         `model "${name}": the tokenizer has ids up to ${tokenizer.vocabularySize - 1}, the embedding has ${config.vocabularySize} rows. Use the tokenizer that the model was trained with.`,
       );
     const task = taskOf(config);
-    const encoder = new SentenceEncoder(tokenizer, (task.kind === 'embed' ? task.maxTokens : undefined) ?? config.maxPositions);
+    const encoder = new SentenceEncoder(tokenizer, (task.kind === 'embed' ? task.maxTokens : undefined) ?? textPositions(config));
     const runner = await EncoderRunner.create(engine, model, `${name} encoder`, meter);
     return new LoadedEncoder(config, encoder, runner, deviceTurns(engine), options);
   }

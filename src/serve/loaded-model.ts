@@ -1,9 +1,10 @@
 // A model that is ready to generate: its program and caches on one engine, and the requests that it serves.
 import { AppError, type Clock, type Meter, systemClock } from '#base';
 import type { DeviceBuffer, Engine } from '#engine';
-import type { Model, ModelConfig } from '#models';
+import { type Model, type ModelConfig, promptIds, textPositions } from '#models';
 import type { Tokenizer } from '#text';
 import { Batcher, type BatcherOptions } from './batcher.ts';
+import { BehindPrompt } from './behind-prompt.ts';
 import { blocksOf, blockTokens } from './cache-grid.ts';
 import { checkRequest } from './check-request.ts';
 import type { ComputeMode } from './compute-forms.ts';
@@ -16,6 +17,7 @@ import { ModelRunner } from './model-runner.ts';
 import type { SchedulerGauges } from './plan.ts';
 import type { GenerationEvent, GenerationRequest } from './request.ts';
 import type { Sampler } from './sampler.ts';
+import type { Sequence } from './sequence.ts';
 import type { Proposal } from './speculative.ts';
 
 export interface LoadOptions {
@@ -99,11 +101,12 @@ export class LoadedModel implements Drafter {
         'tokenizer_mismatch',
         `model "${name}": the tokenizer has ids up to ${tokenizer.vocabularySize - 1}, the embedding has ${model.config.vocabularySize} rows. Use the tokenizer that the model was trained with.`,
       );
-    const contextTokens = Math.min(wanted, model.config.maxPositions);
+    const promptRows = promptIds(model.config).length;
+    const contextTokens = Math.min(wanted, textPositions(model.config));
     // Weights of our own may take more bytes to run faster; shared ones stay as they are.
     const runner = await ModelRunner.create(engine, model, {
       name: `${name} step`,
-      contextTokens,
+      contextTokens: contextTokens + promptRows,
       compute: options.compute ?? 'auto',
       ...(options.meter === undefined ? {} : { meter: options.meter }),
       ...(weights === undefined ? {} : { weights }),
@@ -114,7 +117,7 @@ export class LoadedModel implements Drafter {
         options,
         contextTokens,
         runner,
-        new Batcher(runner, batcherOptions(engine, model, options, contextTokens)),
+        new Batcher(runner, batcherOptions(engine, model, options, contextTokens + promptRows)),
       );
     } catch (thrown) {
       await runner.dispose();
@@ -141,7 +144,7 @@ export class LoadedModel implements Drafter {
     // The best are found by their log probabilities.
     const needed = bestOf > n ? { ...checked, logprobs: logprobs ?? 0 } : checked;
     const start = (index: number): AsyncIterableIterator<GenerationEvent> =>
-      this.#batcher.submit(
+      this.#submit(
         new Generation(needed, this.tokenizer, this.#clock, { index, ...(draft === undefined ? {} : { drafter: draft }) }),
         signal,
       );
@@ -157,7 +160,12 @@ export class LoadedModel implements Drafter {
   propose(tokens: readonly number[], count: number, sampler: Sampler, signal: AbortSignal): Promise<readonly Proposal[]> {
     const fitting = Math.min(count, this.contextTokens - tokens.length);
     if (fitting < 1) return Promise.resolve([]);
-    return proposeTokens(this.#batcher, { tokens, count: fitting, sampler }, signal);
+    return proposeTokens((sequence) => this.#submit(sequence, signal), { tokens, count: fitting, sampler });
+  }
+
+  #submit<Event>(sequence: Sequence<Event>, signal: AbortSignal | undefined): AsyncIterableIterator<Event> {
+    const ids = promptIds(this.config);
+    return this.#batcher.submit(ids.length === 0 ? sequence : new BehindPrompt(sequence, ids), signal);
   }
 
   memory(): LoadedModelMemory {

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { AppError, type OperationContext, throwIfCancelled } from '#base';
-import { checkConfig, checkModel, type Model, type ModelConfig, type Parameter, storedName } from '#models';
+import { additionFields, checkConfig, checkModel, type Model, type ModelConfig, type Parameter, storedName } from '#models';
 import type { HostTensor } from '#tensor';
 import type { FolderWriter } from './folder-writer.ts';
 import { huggingFaceConfigText, readHuggingFaceConfig } from './hugging-face/config.ts';
@@ -59,6 +59,18 @@ const recordSchema = z.object({
     .object({
       embedding: z.object({ kind: z.literal('safe'), width: z.int(), heads: z.int() }).optional(),
       halting: z.object({ epsilon: z.number(), ponderCost: z.number(), signals: z.boolean() }).optional(),
+      ladder: z
+        .object({
+          layers: z.array(z.int()),
+          width: z.int(),
+          heads: z.int(),
+          keyValueHeads: z.int(),
+          feedForwardWidth: z.int(),
+          mixesOutput: z.boolean(),
+        })
+        .optional(),
+      adapters: z.object({ width: z.int() }).optional(),
+      prompt: z.object({ length: z.int() }).optional(),
     })
     .optional(),
   parents: z.array(z.object({ hash: z.string(), role: z.string() })).optional(),
@@ -67,6 +79,8 @@ const recordSchema = z.object({
   data: jsonValueSchema.optional(),
   evaluation: jsonValueSchema.optional(),
 });
+
+const ownConfigFields = ['embedding', 'halting', ...additionFields] as const;
 
 type ArtefactRecord = z.infer<typeof recordSchema>;
 
@@ -86,8 +100,9 @@ export async function writeArtefact(writer: FolderWriter, content: ArtefactConte
     });
     return { path: parameter.path, kind: parameter.kind, settings: parameter.settings, tensors: Object.fromEntries(slots) };
   });
-  const { embedding, halting } = model.config;
-  const own = { ...(embedding === undefined ? {} : { embedding }), ...(halting === undefined ? {} : { halting }) };
+  const own = Object.fromEntries(
+    ownConfigFields.flatMap((field) => (model.config[field] === undefined ? [] : [[field, model.config[field]]])),
+  );
   const config = Object.keys(own).length === 0 ? {} : { config: own };
   const record = { format: 'athanor-artefact', formatVersion, parameters, ...config, ...meta };
   await writer.writeText(configName, huggingFaceConfigText(model.config, 'float32'));
@@ -146,11 +161,14 @@ function metaOf({ parents, recipe, settings, data, evaluation }: ArtefactRecord)
 
 function withOwnFields(config: ModelConfig, { config: own }: ArtefactRecord): ModelConfig {
   if (own === undefined) return config;
-  const { embedding, halting } = own;
+  const { embedding, halting, ladder, adapters, prompt } = own;
   const whole: ModelConfig = {
     ...config,
     ...(embedding === undefined ? {} : { embedding }),
     ...(halting === undefined ? {} : { halting }),
+    ...(ladder === undefined ? {} : { ladder }),
+    ...(adapters === undefined ? {} : { adapters }),
+    ...(prompt === undefined ? {} : { prompt }),
   };
   checkConfig(whole);
   return whole;

@@ -4,6 +4,7 @@ import type { DeviceBuffer } from '#engine';
 import type { Value } from '#graph';
 import type { NetworkChanges } from '#models';
 import type { HostTensor } from '#tensor';
+import type { TrainingBatch } from './batch-source.ts';
 import type { ObjectiveContext, ObjectiveGraph, SchemeInGraph } from './objective-graph.ts';
 
 /** A tensor that trains beside the student's own: gates, adapters, projections, multipliers. */
@@ -45,6 +46,13 @@ export interface TrainingScheme {
   loss?(context: ObjectiveContext, objective: ObjectiveGraph, scheme: SchemeInGraph): ObjectiveGraph;
   /** @param step - counts from 1; all micro-batches of a step share what it answers */
   step?(step: number): SchemeStep;
+  /** Further inputs of a micro-batch that follow from its texts alone, for example what a frozen part of the model answers to them. */
+  batchInputs?(
+    batch: TrainingBatch,
+    /** The student's parameters on the device, by the names of its graphs' inputs. */
+    parameters: Readonly<Record<string, DeviceBuffer>>,
+    signal: AbortSignal,
+  ): Promise<Readonly<Record<string, HostTensor>>>;
   /** After the update of a step: the metrics that it reported. `tensors` reads the scheme's tensors from the device. */
   observe?(step: number, metrics: Readonly<Record<string, number>>, tensors: (name: string) => HostTensor<'float32'>): void;
   /** Plain JSON that `restore` takes back. */
@@ -84,6 +92,11 @@ export function combineSchemes(schemes: readonly TrainingScheme[]): TrainingSche
         inputs: Object.assign({}, ...made.map(({ inputs }) => inputs)) as Record<string, HostTensor>,
         variant: joined(made.map(({ variant = '' }) => variant)),
       };
+    },
+    batchInputs: async (...given) => {
+      const inputs: Record<string, HostTensor> = {};
+      for (const scheme of schemes) Object.assign(inputs, await scheme.batchInputs?.(...given));
+      return inputs;
     },
     observe: (...report) => {
       for (const scheme of schemes) scheme.observe?.(...report);

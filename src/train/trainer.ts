@@ -2,7 +2,7 @@
 import { AppError, at, chosen, invariant } from '#base';
 import type { DeviceBuffer, Engine } from '#engine';
 import { gradientName, learningRateAt, type Schedule } from '#graph';
-import { allInputs, declarations, inputMask, keptValues, type Model, type Parameter, uploadModel } from '#models';
+import { allInputs, borrowModel, declarations, inputMask, keptValues, type Model, type Parameter } from '#models';
 import { castTensor, type DType, type HostTensor } from '#tensor';
 import type { TrainingBatch } from './batch-source.ts';
 import { maskName } from './gradient-graph.ts';
@@ -102,7 +102,9 @@ export class Trainer {
       return buffer;
     };
     try {
-      const parameters = uploadModel(engine, model);
+      const written = new Set(trained.map(({ input }) => input.name));
+      // What does not train is read where it is: a frozen model costs no second copy.
+      const parameters = borrowModel(engine, model, '', (name) => !written.has(name));
       buffers.push(...Object.values(parameters));
       const masks: Record<string, DeviceBuffer> = {};
       for (const { parameter, input } of sparse) {
@@ -179,17 +181,18 @@ export class Trainer {
   }
 
   async #accumulate(batch: TrainingBatch, given: SchemeStep, adds: boolean, signal: AbortSignal): Promise<Record<string, number>> {
-    const { programs, parameters, masks, ofScheme, objective, scheme, metricNames, groups } = this.#parts;
+    const { programs, parameters, masks, ofScheme: tensors, objective, scheme, metricNames, groups } = this.#parts;
     const program = await programs.program({ ...lengthsOf(batch), variant: given.variant }, adds);
+    const ofScheme = { ...given.inputs, ...(await scheme?.batchInputs?.(batch, parameters, signal)) };
     const available: Record<string, DeviceBuffer | HostTensor> = {
       ...parameters,
       ...masks,
-      ...ofScheme,
+      ...tensors,
       ...objective.inputs,
       ...scheme?.buffers,
       ...(adds ? this.#gradients : {}),
       ...batch,
-      ...Object.fromEntries(Object.entries(given.inputs).map(([name, value]) => [schemeName(name), value])),
+      ...Object.fromEntries(Object.entries(ofScheme).map(([name, value]) => [schemeName(name), value])),
     };
     const written = new Set(program.outputNames);
     const outputs = Object.fromEntries(Object.entries(this.#gradients).filter(([name]) => written.has(name)));

@@ -15,9 +15,10 @@ import {
   WindowCalibration,
 } from '#compress';
 import type { Engine } from '#engine';
-import { isEncoderDecoder, type Model, taskOf } from '#models';
+import { isEncoderDecoder, type Model, taskOf, textPositions } from '#models';
 import type { JsonObject, JsonValue } from '#store';
 import type { Tokenizer } from '#text';
+import { ActivationFolder } from '../activation-folder.ts';
 import { type CalibrationData, calibrationData, calibrationWindow, windowsPerRun } from '../calibration-data.ts';
 import { checkInput, parseYaml } from '../check-input.ts';
 import { FolderCheckpoints } from '../checkpoints.ts';
@@ -166,7 +167,7 @@ class CompressRun {
     const plan = planMemory({
       model,
       recipe: this.#recipe,
-      window: calibrationWindow(this.#spec.calibration, model.config.maxPositions),
+      window: calibrationWindow(this.#spec.calibration, textPositions(model.config)),
       windowsPerRun: Math.min(windowsPerRun, this.#spec.calibration.sequences),
       limitBytes: memoryLimitBytes(this.#options.memoryLimitBytes),
       residentBytes: process.memoryUsage.rss(),
@@ -212,7 +213,8 @@ class CompressRun {
     if (data === undefined || !this.#recipe.steps.some(needsData) || !(isText || trains.length > 0)) return undefined;
     // Steps may train on different lengths: what the shortest takes, the others take too.
     const lengths = trains.map((training) => stepLengths(training, lease.model));
-    const smallest = (of: (each: Required<DataLengths>) => number): number => Math.min(lease.model.config.maxPositions, ...lengths.map(of));
+    const smallest = (of: (each: Required<DataLengths>) => number): number =>
+      Math.min(textPositions(lease.model.config), ...lengths.map(of));
     const wanted = { sequenceLength: smallest((each) => each.sequenceLength), sourceLength: smallest((each) => each.sourceLength) };
     return await readJobData(data, lease, wanted, this.#context);
   }
@@ -222,7 +224,7 @@ class CompressRun {
     const { calibration, data } = this.#spec;
     if (data === undefined || !this.#recipe.steps.some(({ needsCalibration }) => needsCalibration)) return undefined;
     const paths = [...data.paths, ...(data.inlineText === '' ? [] : ['inlineText'])];
-    const window = calibrationWindow(calibration, lease.model.config.maxPositions);
+    const window = calibrationWindow(calibration, textPositions(lease.model.config));
     if (corpus !== undefined && 'tokens' in corpus) return calibrationData(corpus, calibration, window, lease.tokenizer, paths);
     const draw = { text: sentenceCalibration, labelled: labelledCalibration, pairs: pairCalibration }[kindOfData(data)];
     return await draw(data, lease, { ...calibration, window, paths }, this.#context);
@@ -251,7 +253,9 @@ class CompressRun {
       if (corpus === undefined) return {};
       const checkpoints = (part: string): FolderCheckpoints =>
         new FolderCheckpoints(join(workFolder, `training-${step}${part === '' ? '' : `-${part}`}`), `${fingerprint} ${step} ${part}`);
-      return { training: new RecipeTraining({ engine: this.#engine, corpus, seed: this.#recipe.seed, teacher, checkpoints }) };
+      const activations = new ActivationFolder(join(workFolder, `activations-${step}`));
+      const { seed } = this.#recipe;
+      return { training: new RecipeTraining({ engine: this.#engine, corpus, seed, teacher, activations, checkpoints }) };
     };
     return {
       engine: this.#engine,
@@ -326,7 +330,7 @@ function needsData({ needsCalibration, training }: RecipeStep): boolean {
 
 /** What a training of these settings takes of a text. */
 function stepLengths(settings: TrainingSettings, { config }: Model): Required<DataLengths> {
-  const { maxPositions: positions } = config;
+  const positions = textPositions(config);
   const { sequenceLength, sourceLength = sequenceLength } = fullTrainingSettings(settings, {
     positions,
     hasTeacher: true,

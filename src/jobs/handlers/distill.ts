@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { AppError, type OperationContext, Random, throwIfCancelled } from '#base';
 import { type DistillSettings, distillModel } from '#distill';
 import type { Engine } from '#engine';
-import { isEncoderDecoder, type Model, taskOf, withTask } from '#models';
+import { isEncoderDecoder, type Model, taskOf, textPositions, withTask } from '#models';
 import type { JsonObject } from '#store';
 import { distinctLabels } from '#text';
 import { objectiveOf, type TrainRequest, type TrainResult, trainModel } from '#train';
@@ -79,7 +79,7 @@ class DistillRun {
   async run(): Promise<DistillResult> {
     const [student, teacher] = [this.#student, this.#teacher];
     if (teacher !== undefined) checkSameTokens(student, teacher);
-    const positions = Math.min(student.model.config.maxPositions, teacher?.model.config.maxPositions ?? Number.POSITIVE_INFINITY);
+    const positions = Math.min(...[student, ...(teacher === undefined ? [] : [teacher])].map(({ model }) => textPositions(model.config)));
     const settings = settingsOf(this.#spec, positions);
     checkLength('sequenceLength', settings.sequenceLength, positions);
     checkLength('sourceLength', settings.sourceLength ?? 0, positions);

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { AppError, type OperationContext } from '#base';
 import type { Engine } from '#engine';
 import { defaultHiddenShare, evaluateClassifier, evaluateMasked, evaluatePairs, evaluateSequences } from '#evaluate';
-import { parameterCounts, taskOf } from '#models';
+import { parameterCounts, taskOf, textPositions } from '#models';
 import { pairsFromTexts, type TextPair, tokenizePairs } from '#text';
 import { encodeRows, hiddenLines, labelledRows, pairSource } from '../job-data.ts';
 import type { ModelLease } from '../model-hub.ts';
@@ -52,7 +52,7 @@ export async function reportOnLabels(
       { details: { field: 'evaluate.teacher' } },
     );
   const rows = (await labelledRows(data, context)).slice(0, maxRows);
-  const positions = Math.min(student.model.config.maxPositions, teacher?.model.config.maxPositions ?? Number.POSITIVE_INFINITY);
+  const positions = Math.min(...[student, ...(teacher === undefined ? [] : [teacher])].map(({ model }) => textPositions(model.config)));
   const longest = Math.min(window ?? positions, positions);
   const { texts, fingerprint } = await encodeRows(rows, labels, student.tokenizer, longest, context);
   const request = { texts, ...(batchSize === undefined ? {} : { batch: batchSize }) };

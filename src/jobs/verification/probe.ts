@@ -1,7 +1,7 @@
 // The fixed batch of tokens that a result is run on, and what it answers: logits of tokens or of labels, or embeddings.
 import { at, chosen, invariant, type OperationContext } from '#base';
 import type { Engine } from '#engine';
-import { borrowModel, buildTaskGraph, graphNames, isEncoderDecoder, type Model, type ModelConfig } from '#models';
+import { borrowModel, buildTaskGraph, graphNames, isEncoderDecoder, type Model, type ModelConfig, textPositions } from '#models';
 import { type HostTensor, hostTensor, int64, toNumbers } from '#tensor';
 
 /** B */
@@ -10,11 +10,9 @@ const sequences = 2;
 const longest = 16;
 
 /** Ids over the whole vocabulary, the first and the last included, upwards and then downwards: [B, T]. */
-export function probeTokens({
-  vocabularySize: V,
-  maxPositions,
-}: Pick<ModelConfig, 'vocabularySize' | 'maxPositions'>): HostTensor<'int64'> {
-  const T = Math.min(longest, maxPositions);
+export function probeTokens(config: Pick<ModelConfig, 'vocabularySize' | 'maxPositions' | 'prompt'>): HostTensor<'int64'> {
+  const { vocabularySize: V } = config;
+  const T = Math.min(longest, textPositions(config));
   const upwards = Array.from({ length: T }, (_, index) => Math.floor((index * (V - 1)) / Math.max(1, T - 1)));
   return int64([sequences, T], [...upwards, ...upwards.toReversed()]);
 }

@@ -1,7 +1,9 @@
 // ALBERT: the blocks of BERT with one set of parameters for all layers, and a token embedding of two factors.
 import { at } from '#base';
-import type { Architecture } from '../architecture.ts';
+import type { Shape } from '#tensor';
+import type { Architecture, BlocksInGraph, Network } from '../architecture.ts';
 import type { AlbertConfig } from '../config.ts';
+import { runBlocks } from '../depth.ts';
 import { headWidthOf, layerShape } from '../layer-shapes.ts';
 import {
   blockLinearFeed,
@@ -20,6 +22,10 @@ import {
 
 /** The only block, whose parameters every layer uses. */
 const sharedBlock = 0;
+
+function blocksOf(config: AlbertConfig, net: Network, batch: Shape): BlocksInGraph {
+  return { block: (layer, x) => encoderBlock(config, net, sharedBlock, layer, x, batch), last: (x) => x };
+}
 
 /** @see Lan et al., "ALBERT: A Lite BERT for Self-supervised Learning of Language Representations", ICLR 2020 */
 export const albert: Architecture<AlbertConfig> = {
@@ -56,11 +62,11 @@ export const albert: Architecture<AlbertConfig> = {
 
   hidden(config, net, tokens) {
     const batch = [at(tokens.shape, 0), at(tokens.shape, 1)];
-    let x = net.at('embed', () => net.linear('embed.project', embedTokens(config, net, tokens, config.embeddingWidth, 0)));
-    for (let layer = 0; layer < config.layers; layer++)
-      x = net.at(`h.${layer}`, () => encoderBlock(config, net, sharedBlock, layer, x, batch));
-    return x;
+    const x = net.at('embed', () => net.linear('embed.project', embedTokens(config, net, tokens, config.embeddingWidth, 0)));
+    return runBlocks(config, net, x, batch, blocksOf(config, net, batch).block);
   },
+
+  blocks: blocksOf,
 
   logits: (config, net, hidden) => maskedLogits(config, net, hidden),
 

@@ -1,7 +1,9 @@
 // BERT and its relatives RoBERTa and DistilBERT: learned positions, layer norm after each part, attention in both directions.
 import { at } from '#base';
-import type { Architecture } from '../architecture.ts';
+import type { Shape } from '#tensor';
+import type { Architecture, BlocksInGraph, Network } from '../architecture.ts';
 import type { BertConfig } from '../config.ts';
+import { runBlocks } from '../depth.ts';
 import { headWidthOf, layerShape, layerShapes } from '../layer-shapes.ts';
 import {
   blockLinearFeed,
@@ -28,6 +30,10 @@ const heads = {
 /** RoBERTa counts positions from the row behind that of the padding. */
 function firstPosition({ family, padToken }: BertConfig): number {
   return family === 'roberta' ? padToken + 1 : 0;
+}
+
+function blocksOf(config: BertConfig, net: Network, batch: Shape): BlocksInGraph {
+  return { block: (index, x) => encoderBlock(config, net, index, index, x, batch), last: (x) => x };
 }
 
 /** What stands along the channels before the first block. */
@@ -79,13 +85,11 @@ export const bert: Architecture<BertConfig> = {
 
   hidden(config, net, tokens) {
     const batch = [at(tokens.shape, 0), at(tokens.shape, 1)];
-    let x = net.tap(
-      'embed',
-      net.at('embed', () => embedTokens(config, net, tokens, config.width, firstPosition(config))),
-    );
-    for (const block of indices(config.layers)) x = net.at(`h.${block}`, () => encoderBlock(config, net, block, block, x, batch));
-    return x;
+    const x = net.at('embed', () => embedTokens(config, net, tokens, config.width, firstPosition(config)));
+    return runBlocks(config, net, x, batch, blocksOf(config, net, batch).block);
   },
+
+  blocks: blocksOf,
 
   logits: (config, net, hidden) => maskedLogits(config, net, hidden, heads[config.family].transform),
 

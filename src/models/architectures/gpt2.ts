@@ -4,7 +4,7 @@ import { at } from '#base';
 import type { Value } from '#graph';
 import { multiplyDims, type Shape } from '#tensor';
 import { activations } from '../activations.ts';
-import type { Architecture, Network } from '../architecture.ts';
+import type { Architecture, BlocksInGraph, Network } from '../architecture.ts';
 import type { Gpt2Config, LayerShape } from '../config.ts';
 import { haltingParameters, runBlocks } from '../depth.ts';
 import { headWidthOf, layerShape, layerShapes, sizeFields } from '../layer-shapes.ts';
@@ -89,12 +89,21 @@ export const gpt2: Architecture<Gpt2Config> = {
     const D = config.width;
     const embedded = net.at('embed', () => b.add(embedTokens(config, net, tokens), net.embed('embed.position', net.positions))); // [B, T, D]
     const rows = b.reshape(embedded, [multiplyDims(B, T), D]);
-    const x = runBlocks(config, net, rows, [B, T], (block, input) => transformerBlock(config, net, block, input, [B, T]));
-    return net.at('norm', () => layerNorm(config, net, 'norm', x));
+    const { block, last } = blocksOf(config, net, [B, T]);
+    return last(runBlocks(config, net, rows, [B, T], block));
   },
+
+  blocks: blocksOf,
 
   logits: (config, net, hidden) => net.at('head', () => (config.tiedHead ? tiedLogits(config, net, hidden) : net.linear('head', hidden))),
 };
+
+function blocksOf(config: Gpt2Config, net: Network, batch: Shape): BlocksInGraph {
+  return {
+    block: (index, x) => transformerBlock(config, net, index, x, batch),
+    last: (x) => net.at('norm', () => layerNorm(config, net, 'norm', x)),
+  };
+}
 
 function blockUnits(config: Gpt2Config, { heads, feedForwardWidth }: LayerShape, block: number): UnitAxis[] {
   const path = (name: string): string[] => [`h.${block}.${name}`];

@@ -3,7 +3,7 @@ import { at } from '#base';
 import type { Value } from '#graph';
 import { multiplyDims, type Shape } from '#tensor';
 import { activations } from '../activations.ts';
-import type { Architecture, AttentionOptions, LinearFeed, Network } from '../architecture.ts';
+import type { Architecture, AttentionOptions, BlocksInGraph, LinearFeed, Network } from '../architecture.ts';
 import { softCapped } from '../attention.ts';
 import type { LayerShape, LlamaConfig } from '../config.ts';
 import { haltingParameters, runBlocks } from '../depth.ts';
@@ -105,14 +105,13 @@ export const llama: Architecture<LlamaConfig> = {
   hidden(config, net, tokens) {
     const { b } = net;
     const [B, T] = [at(tokens.shape, 0), at(tokens.shape, 1)];
-    const rotations = new Rotations(config, net);
     const embedded = net.at('embed', () => scaledEmbedding(config, b, embedTokens(config, net, tokens))); // [B, T, D]
     const rows = b.reshape(embedded, [multiplyDims(B, T), config.width]);
-    const x = runBlocks(config, net, rows, [B, T], (block, input) =>
-      transformerBlock(config, net, block, input, [B, T], rotations.of(block)),
-    );
-    return net.at('norm', () => rmsNorm(config, net, 'norm', x));
+    const { block, last } = blocksOf(config, net, [B, T]);
+    return last(runBlocks(config, net, rows, [B, T], block));
   },
+
+  blocks: blocksOf,
 
   logits: (config, net, hidden) =>
     net.at('head', () => {
@@ -121,6 +120,14 @@ export const llama: Architecture<LlamaConfig> = {
       return logitSoftCap === undefined ? logits : softCapped(net.b, logits, logitSoftCap);
     }),
 };
+
+function blocksOf(config: LlamaConfig, net: Network, batch: Shape): BlocksInGraph {
+  const rotations = new Rotations(config, net);
+  return {
+    block: (index, x) => transformerBlock(config, net, index, x, batch, rotations.of(index)),
+    last: (x) => net.at('norm', () => rmsNorm(config, net, 'norm', x)),
+  };
+}
 
 function scaledEmbedding({ scaledEmbedding: isScaled, width }: LlamaConfig, b: Network['b'], embedded: Value): Value {
   return isScaled === true ? b.mul(embedded, Math.sqrt(width)) : embedded;

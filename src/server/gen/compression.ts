@@ -54,8 +54,10 @@ import type { JobSpec as _athanor_v1_JobSpec, JobSpec__Output as _athanor_v1_Job
 import type { JobStateChange as _athanor_v1_JobStateChange, JobStateChange__Output as _athanor_v1_JobStateChange__Output } from './athanor/v1/JobStateChange.ts';
 import type { Kronecker as _athanor_v1_Kronecker, Kronecker__Output as _athanor_v1_Kronecker__Output } from './athanor/v1/Kronecker.ts';
 import type { LabelledRows as _athanor_v1_LabelledRows, LabelledRows__Output as _athanor_v1_LabelledRows__Output } from './athanor/v1/LabelledRows.ts';
+import type { Ladder as _athanor_v1_Ladder, Ladder__Output as _athanor_v1_Ladder__Output } from './athanor/v1/Ladder.ts';
 import type { Latency as _athanor_v1_Latency, Latency__Output as _athanor_v1_Latency__Output } from './athanor/v1/Latency.ts';
 import type { Lineage as _athanor_v1_Lineage, Lineage__Output as _athanor_v1_Lineage__Output } from './athanor/v1/Lineage.ts';
+import type { Lora as _athanor_v1_Lora, Lora__Output as _athanor_v1_Lora__Output } from './athanor/v1/Lora.ts';
 import type { LowRank as _athanor_v1_LowRank, LowRank__Output as _athanor_v1_LowRank__Output } from './athanor/v1/LowRank.ts';
 import type { MemoryReport as _athanor_v1_MemoryReport, MemoryReport__Output as _athanor_v1_MemoryReport__Output } from './athanor/v1/MemoryReport.ts';
 import type { ModelInfo as _athanor_v1_ModelInfo, ModelInfo__Output as _athanor_v1_ModelInfo__Output } from './athanor/v1/ModelInfo.ts';
@@ -171,8 +173,10 @@ export interface ProtoGrpcType {
       JobStateChange: MessageTypeDefinition<_athanor_v1_JobStateChange, _athanor_v1_JobStateChange__Output>
       Kronecker: MessageTypeDefinition<_athanor_v1_Kronecker, _athanor_v1_Kronecker__Output>
       LabelledRows: MessageTypeDefinition<_athanor_v1_LabelledRows, _athanor_v1_LabelledRows__Output>
+      Ladder: MessageTypeDefinition<_athanor_v1_Ladder, _athanor_v1_Ladder__Output>
       Latency: MessageTypeDefinition<_athanor_v1_Latency, _athanor_v1_Latency__Output>
       Lineage: MessageTypeDefinition<_athanor_v1_Lineage, _athanor_v1_Lineage__Output>
+      Lora: MessageTypeDefinition<_athanor_v1_Lora, _athanor_v1_Lora__Output>
       LowRank: MessageTypeDefinition<_athanor_v1_LowRank, _athanor_v1_LowRank__Output>
       MemoryReport: MessageTypeDefinition<_athanor_v1_MemoryReport, _athanor_v1_MemoryReport__Output>
       ModelInfo: MessageTypeDefinition<_athanor_v1_ModelInfo, _athanor_v1_ModelInfo__Output>

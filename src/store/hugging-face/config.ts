@@ -157,7 +157,7 @@ export function huggingFaceConfigText(config: ModelConfig, dtype: 'float32' | 'f
 }
 
 /** Without what only artefacts say, beside these fields or in a file of their own. */
-function writeFields({ embedding: _, halting: __, ...rest }: ModelConfig): object {
+function writeFields({ embedding: _, halting: __, ladder: _1, adapters: _2, prompt: _3, ...rest }: ModelConfig): object {
   if (rest.architecture === 'encoderDecoder') return writeEncoderDecoder(rest);
   const { layerShapes: ___, ...config } = rest;
   switch (config.architecture) {

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { AppError, invariant, type OperationContext, quietContext, throwIfCancelled } from '#base';
-import { isEncoded, isEncoderDecoder, type Model, materializeParameter, roundsInputs, taskOf } from '#models';
+import { additionFields, isEncoded, isEncoderDecoder, type Model, materializeParameter, roundsInputs, taskOf } from '#models';
 import { castTensor, type DType, dtypeBytes, isFloat, sizeOf, transposeMatrix } from '#tensor';
 import { type FileSystem, localFileSystem } from '../file-system.ts';
 import { type FolderWriter, renameDurably, writeFolder } from '../folder-writer.ts';
@@ -44,7 +44,7 @@ const defaultShardBytes = 5e9;
  *
  * Layers of different sizes are padded with zeros, which changes no logits.
  *
- * @throws AppError `unsupported` (a shape that a Hugging Face config cannot say, halting, a narrow embedding, an encoder-decoder that transformers has no class for) | `file_exists` | `disk_full` | `file_not_allowed` | `cancelled` | `bad_weights` (a value that float16 cannot hold)
+ * @throws AppError `unsupported` (a shape that a Hugging Face config cannot say, halting, a narrow embedding, a side network, adapters, a trained prompt, an encoder-decoder that transformers has no class for) | `file_exists` | `disk_full` | `file_not_allowed` | `cancelled` | `bad_weights` (a value that float16 cannot hold)
  */
 export async function exportHuggingFace(
   model: Model,
@@ -93,7 +93,7 @@ function droppedRounding(model: Model): string[] {
 
 /** What transformers would compute without these would be another model. */
 function checkKnownTo({ config }: Model): void {
-  for (const field of ['embedding', 'halting'] as const)
+  for (const field of ['embedding', 'halting', ...additionFields] as const)
     if (config[field] !== undefined)
       throw new AppError('unsupported', `config.${field}: transformers has no such ${config.architecture} model. Export it as ONNX.`);
 }

@@ -25,6 +25,11 @@ describe('the memory of a compression', () => {
     const distill = (batchSize: number): object => ({ distill: { batchSize, sequenceLength: 512 } });
     expect(peak([distill(64)])).toBeGreaterThan(2 * peak([distill(8)]) - 200 * MiB);
     expect(planMemory(request([distill(64)])).phase).toBe('distill');
+    // Of a frozen model there are no gradients, moments and checkpoints.
+    const wide = { model: initializeModel({ ...gpt2Config, width: 512, feedForwardWidth: 2048, layers: 4 }, new Random(1)) };
+    const training = { batchSize: 1, sequenceLength: 16 };
+    for (const adapts of [{ lora: { training } }, { ladder: { initial: 'random', training } }])
+      expect(peak([adapts], wide)).toBeLessThan(peak([{ distill: training }], wide) - 200 * MiB);
   });
 
   it('gives calibration less room where there is little, and the largest layer’s at least', () => {

@@ -96,7 +96,8 @@ function pairOf(targetRule: Rule, draftRule: Rule, options = { slots: 4, prefill
     return { executor, batcher: new Batcher(executor, options) };
   });
   const drafter: Drafter = {
-    propose: (tokens, count, sampler, signal) => proposeTokens(draft!.batcher, { tokens, count, sampler }, signal),
+    propose: (tokens, count, sampler, signal) =>
+      proposeTokens((sequence) => draft!.batcher.submit(sequence, signal), { tokens, count, sampler }),
   };
   return { target: target!, draft: draft!, drafter };
 }

@@ -97,6 +97,8 @@ type RecipeStep struct {
 	//	*RecipeStep_Quantize
 	//	*RecipeStep_Distill
 	//	*RecipeStep_WarmStart
+	//	*RecipeStep_Ladder
+	//	*RecipeStep_Lora
 	Method        isRecipeStep_Method `protobuf_oneof:"method"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -211,6 +213,24 @@ func (x *RecipeStep) GetWarmStart() *WarmStart {
 	return nil
 }
 
+func (x *RecipeStep) GetLadder() *Ladder {
+	if x != nil {
+		if x, ok := x.Method.(*RecipeStep_Ladder); ok {
+			return x.Ladder
+		}
+	}
+	return nil
+}
+
+func (x *RecipeStep) GetLora() *Lora {
+	if x != nil {
+		if x, ok := x.Method.(*RecipeStep_Lora); ok {
+			return x.Lora
+		}
+	}
+	return nil
+}
+
 type isRecipeStep_Method interface {
 	isRecipeStep_Method()
 }
@@ -255,6 +275,16 @@ type RecipeStep_WarmStart struct {
 	WarmStart *WarmStart `protobuf:"bytes,18,opt,name=warm_start,json=warmStart,proto3,oneof"`
 }
 
+type RecipeStep_Ladder struct {
+	// A small network beside the frozen model, which learns from the job's data.
+	Ladder *Ladder `protobuf:"bytes,10,opt,name=ladder,proto3,oneof"`
+}
+
+type RecipeStep_Lora struct {
+	// Low-rank updates, adapters, a prompt or biases, which learn from the job's data while the matrices stay as they are.
+	Lora *Lora `protobuf:"bytes,11,opt,name=lora,proto3,oneof"`
+}
+
 func (*RecipeStep_LowRank) isRecipeStep_Method() {}
 
 func (*RecipeStep_Kronecker) isRecipeStep_Method() {}
@@ -270,6 +300,10 @@ func (*RecipeStep_Quantize) isRecipeStep_Method() {}
 func (*RecipeStep_Distill) isRecipeStep_Method() {}
 
 func (*RecipeStep_WarmStart) isRecipeStep_Method() {}
+
+func (*RecipeStep_Ladder) isRecipeStep_Method() {}
+
+func (*RecipeStep_Lora) isRecipeStep_Method() {}
 
 // How a step that works while training trains. Fields that are absent take the default of `Distill`, or of the step.
 type Training struct {
@@ -443,6 +477,254 @@ func (x *Training) GetSourceLength() uint32 {
 	return 0
 }
 
+// Ladder side-tuning: a narrow copy of some layers reads what the layers of the frozen model answer, and its own answer goes to the model's head. No
+// gradient goes through the model. The result is one model, which is served and stored like any other; it takes a little more time, not less.
+type Ladder struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What width, heads and neurons of the model are divided by; it divides them all. A model with fewer heads gets a side network of one. Default 8.
+	Reduction *uint32 `protobuf:"varint,1,opt,name=reduction,proto3,oneof" json:"reduction,omitempty"`
+	// Layers that are read, by index from 0. Empty: all.
+	Layers []uint32 `protobuf:"varint,2,rep,packed,name=layers,proto3" json:"layers,omitempty"`
+	// What the side network begins with: "pruned" (the part of the model that the loss minds most; default; needs calibration text) or "random".
+	Initial *string `protobuf:"bytes,3,opt,name=initial,proto3,oneof" json:"initial,omitempty"`
+	// A last gate mixes what the model itself answers into what the side network answers. Default false.
+	MixOutput *bool `protobuf:"varint,4,opt,name=mix_output,json=mixOutput,proto3,oneof" json:"mix_output,omitempty"`
+	// Whether the head of a classifier trains too. Default true.
+	TrainHead *bool `protobuf:"varint,5,opt,name=train_head,json=trainHead,proto3,oneof" json:"train_head,omitempty"`
+	// How the answers of the frozen model are kept on disk, so that it runs once for every example: "auto" (as "float32" where there is more than one
+	// epoch, else "none"; default), "none", "float32" or "float16".
+	Cache *string `protobuf:"bytes,6,opt,name=cache,proto3,oneof" json:"cache,omitempty"`
+	// Room for them; the model runs every time for examples beyond it. Default 8 GiB.
+	CacheBytes *uint64 `protobuf:"varint,7,opt,name=cache_bytes,json=cacheBytes,proto3,oneof" json:"cache_bytes,omitempty"`
+	// Of random first weights and of the order of the data. Default: the recipe's.
+	Seed *uint32 `protobuf:"varint,8,opt,name=seed,proto3,oneof" json:"seed,omitempty"`
+	// How it trains. The data alone teaches unless a teacher is named; the learning rate is 0.003 unless one is given.
+	Training      *Training `protobuf:"bytes,9,opt,name=training,proto3" json:"training,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Ladder) Reset() {
+	*x = Ladder{}
+	mi := &file_athanor_v1_recipe_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Ladder) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Ladder) ProtoMessage() {}
+
+func (x *Ladder) ProtoReflect() protoreflect.Message {
+	mi := &file_athanor_v1_recipe_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Ladder.ProtoReflect.Descriptor instead.
+func (*Ladder) Descriptor() ([]byte, []int) {
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Ladder) GetReduction() uint32 {
+	if x != nil && x.Reduction != nil {
+		return *x.Reduction
+	}
+	return 0
+}
+
+func (x *Ladder) GetLayers() []uint32 {
+	if x != nil {
+		return x.Layers
+	}
+	return nil
+}
+
+func (x *Ladder) GetInitial() string {
+	if x != nil && x.Initial != nil {
+		return *x.Initial
+	}
+	return ""
+}
+
+func (x *Ladder) GetMixOutput() bool {
+	if x != nil && x.MixOutput != nil {
+		return *x.MixOutput
+	}
+	return false
+}
+
+func (x *Ladder) GetTrainHead() bool {
+	if x != nil && x.TrainHead != nil {
+		return *x.TrainHead
+	}
+	return false
+}
+
+func (x *Ladder) GetCache() string {
+	if x != nil && x.Cache != nil {
+		return *x.Cache
+	}
+	return ""
+}
+
+func (x *Ladder) GetCacheBytes() uint64 {
+	if x != nil && x.CacheBytes != nil {
+		return *x.CacheBytes
+	}
+	return 0
+}
+
+func (x *Ladder) GetSeed() uint32 {
+	if x != nil && x.Seed != nil {
+		return *x.Seed
+	}
+	return 0
+}
+
+func (x *Ladder) GetTraining() *Training {
+	if x != nil {
+		return x.Training
+	}
+	return nil
+}
+
+// Parameter-efficient adaptation of a frozen model.
+type Lora struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What trains: "lora" (low-rank products beside matrices, added to them at the end; default), "adapter" (bottlenecks behind both parts of every
+	// layer), "prompt" (rows in front of every text) or "bitfit" (biases). Adapters and prompts stay in the model.
+	Method *string `protobuf:"bytes,1,opt,name=method,proto3,oneof" json:"method,omitempty"`
+	// Of "lora": 1 <= rank <= smaller side of every matrix. Default 8.
+	Rank *uint32 `protobuf:"varint,2,opt,name=rank,proto3,oneof" json:"rank,omitempty"`
+	// Of "lora": the product counts alpha/rank times. Default: twice the rank.
+	Alpha *float64 `protobuf:"fixed64,3,opt,name=alpha,proto3,oneof" json:"alpha,omitempty"`
+	// Of "adapter": the bottleneck. Default 16.
+	Width *uint32 `protobuf:"varint,4,opt,name=width,proto3,oneof" json:"width,omitempty"`
+	// Of "prompt": rows, which take positions from the text. Default 20.
+	Length *uint32 `protobuf:"varint,5,opt,name=length,proto3,oneof" json:"length,omitempty"`
+	// Of "lora": patterns of parameter paths; `*` stands for any characters. Empty: every matrix inside the blocks.
+	Include []string `protobuf:"bytes,6,rep,name=include,proto3" json:"include,omitempty"`
+	// Patterns of parameter paths to leave as they are; they win over `include`.
+	Exclude []string `protobuf:"bytes,7,rep,name=exclude,proto3" json:"exclude,omitempty"`
+	// Whether the head of a classifier trains too. Default true.
+	TrainHead *bool `protobuf:"varint,8,opt,name=train_head,json=trainHead,proto3,oneof" json:"train_head,omitempty"`
+	// Of random first values and of the order of the data. Default: the recipe's.
+	Seed *uint32 `protobuf:"varint,9,opt,name=seed,proto3,oneof" json:"seed,omitempty"`
+	// How it trains. The data alone teaches unless a teacher is named; the learning rate is 0.001 ("prompt": 0.01) unless one is given.
+	Training      *Training `protobuf:"bytes,10,opt,name=training,proto3" json:"training,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Lora) Reset() {
+	*x = Lora{}
+	mi := &file_athanor_v1_recipe_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Lora) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Lora) ProtoMessage() {}
+
+func (x *Lora) ProtoReflect() protoreflect.Message {
+	mi := &file_athanor_v1_recipe_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Lora.ProtoReflect.Descriptor instead.
+func (*Lora) Descriptor() ([]byte, []int) {
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Lora) GetMethod() string {
+	if x != nil && x.Method != nil {
+		return *x.Method
+	}
+	return ""
+}
+
+func (x *Lora) GetRank() uint32 {
+	if x != nil && x.Rank != nil {
+		return *x.Rank
+	}
+	return 0
+}
+
+func (x *Lora) GetAlpha() float64 {
+	if x != nil && x.Alpha != nil {
+		return *x.Alpha
+	}
+	return 0
+}
+
+func (x *Lora) GetWidth() uint32 {
+	if x != nil && x.Width != nil {
+		return *x.Width
+	}
+	return 0
+}
+
+func (x *Lora) GetLength() uint32 {
+	if x != nil && x.Length != nil {
+		return *x.Length
+	}
+	return 0
+}
+
+func (x *Lora) GetInclude() []string {
+	if x != nil {
+		return x.Include
+	}
+	return nil
+}
+
+func (x *Lora) GetExclude() []string {
+	if x != nil {
+		return x.Exclude
+	}
+	return nil
+}
+
+func (x *Lora) GetTrainHead() bool {
+	if x != nil && x.TrainHead != nil {
+		return *x.TrainHead
+	}
+	return false
+}
+
+func (x *Lora) GetSeed() uint32 {
+	if x != nil && x.Seed != nil {
+		return *x.Seed
+	}
+	return 0
+}
+
+func (x *Lora) GetTraining() *Training {
+	if x != nil {
+		return x.Training
+	}
+	return nil
+}
+
 // Low-rank factors W ≈ P·Q. Exactly one of `ratio`, `rank` and `energy` says how much is kept.
 type LowRank struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -472,7 +754,7 @@ type LowRank struct {
 
 func (x *LowRank) Reset() {
 	*x = LowRank{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[3]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -484,7 +766,7 @@ func (x *LowRank) String() string {
 func (*LowRank) ProtoMessage() {}
 
 func (x *LowRank) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[3]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -497,7 +779,7 @@ func (x *LowRank) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LowRank.ProtoReflect.Descriptor instead.
 func (*LowRank) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{3}
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *LowRank) GetMethod() string {
@@ -584,7 +866,7 @@ type FactorizeEmbedding struct {
 
 func (x *FactorizeEmbedding) Reset() {
 	*x = FactorizeEmbedding{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[4]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -596,7 +878,7 @@ func (x *FactorizeEmbedding) String() string {
 func (*FactorizeEmbedding) ProtoMessage() {}
 
 func (x *FactorizeEmbedding) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[4]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -609,7 +891,7 @@ func (x *FactorizeEmbedding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FactorizeEmbedding.ProtoReflect.Descriptor instead.
 func (*FactorizeEmbedding) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{4}
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *FactorizeEmbedding) GetWidth() uint32 {
@@ -702,7 +984,7 @@ type Prune struct {
 
 func (x *Prune) Reset() {
 	*x = Prune{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[5]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -714,7 +996,7 @@ func (x *Prune) String() string {
 func (*Prune) ProtoMessage() {}
 
 func (x *Prune) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[5]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -727,7 +1009,7 @@ func (x *Prune) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Prune.ProtoReflect.Descriptor instead.
 func (*Prune) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{5}
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Prune) GetMethod() string {
@@ -874,7 +1156,7 @@ type Quantize struct {
 
 func (x *Quantize) Reset() {
 	*x = Quantize{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[6]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -886,7 +1168,7 @@ func (x *Quantize) String() string {
 func (*Quantize) ProtoMessage() {}
 
 func (x *Quantize) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[6]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -899,7 +1181,7 @@ func (x *Quantize) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Quantize.ProtoReflect.Descriptor instead.
 func (*Quantize) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{6}
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Quantize) GetBits() uint32 {
@@ -1030,7 +1312,7 @@ type Kronecker struct {
 
 func (x *Kronecker) Reset() {
 	*x = Kronecker{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[7]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1042,7 +1324,7 @@ func (x *Kronecker) String() string {
 func (*Kronecker) ProtoMessage() {}
 
 func (x *Kronecker) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[7]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1055,7 +1337,7 @@ func (x *Kronecker) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Kronecker.ProtoReflect.Descriptor instead.
 func (*Kronecker) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{7}
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Kronecker) GetRatio() float64 {
@@ -1171,7 +1453,7 @@ type Distill struct {
 
 func (x *Distill) Reset() {
 	*x = Distill{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[8]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1183,7 +1465,7 @@ func (x *Distill) String() string {
 func (*Distill) ProtoMessage() {}
 
 func (x *Distill) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[8]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1196,7 +1478,7 @@ func (x *Distill) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Distill.ProtoReflect.Descriptor instead.
 func (*Distill) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{8}
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Distill) GetSteps() uint32 {
@@ -1353,7 +1635,7 @@ type Share struct {
 
 func (x *Share) Reset() {
 	*x = Share{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[9]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1365,7 +1647,7 @@ func (x *Share) String() string {
 func (*Share) ProtoMessage() {}
 
 func (x *Share) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[9]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1378,7 +1660,7 @@ func (x *Share) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Share.ProtoReflect.Descriptor instead.
 func (*Share) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{9}
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Share) GetScheme() string {
@@ -1478,7 +1760,7 @@ type SafeEmbedding struct {
 
 func (x *SafeEmbedding) Reset() {
 	*x = SafeEmbedding{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[10]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1490,7 +1772,7 @@ func (x *SafeEmbedding) String() string {
 func (*SafeEmbedding) ProtoMessage() {}
 
 func (x *SafeEmbedding) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[10]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1503,7 +1785,7 @@ func (x *SafeEmbedding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SafeEmbedding.ProtoReflect.Descriptor instead.
 func (*SafeEmbedding) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{10}
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *SafeEmbedding) GetWidth() uint32 {
@@ -1537,7 +1819,7 @@ type Halting struct {
 
 func (x *Halting) Reset() {
 	*x = Halting{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[11]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1549,7 +1831,7 @@ func (x *Halting) String() string {
 func (*Halting) ProtoMessage() {}
 
 func (x *Halting) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[11]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1562,7 +1844,7 @@ func (x *Halting) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Halting.ProtoReflect.Descriptor instead.
 func (*Halting) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{11}
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Halting) GetMaxSteps() uint32 {
@@ -1620,7 +1902,7 @@ type WarmStart struct {
 
 func (x *WarmStart) Reset() {
 	*x = WarmStart{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[12]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1632,7 +1914,7 @@ func (x *WarmStart) String() string {
 func (*WarmStart) ProtoMessage() {}
 
 func (x *WarmStart) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[12]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1645,7 +1927,7 @@ func (x *WarmStart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WarmStart.ProtoReflect.Descriptor instead.
 func (*WarmStart) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{12}
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *WarmStart) GetEncoder() string {
@@ -1713,7 +1995,7 @@ const file_athanor_v1_recipe_proto_rawDesc = "" +
 	"\x06Recipe\x12,\n" +
 	"\x05steps\x18\x01 \x03(\v2\x16.athanor.v1.RecipeStepR\x05steps\x12\x17\n" +
 	"\x04seed\x18\x02 \x01(\rH\x00R\x04seed\x88\x01\x01B\a\n" +
-	"\x05_seed\"\xc5\x03\n" +
+	"\x05_seed\"\x9b\x04\n" +
 	"\n" +
 	"RecipeStep\x120\n" +
 	"\blow_rank\x18\x01 \x01(\v2\x13.athanor.v1.LowRankH\x00R\alowRank\x125\n" +
@@ -1724,7 +2006,10 @@ const file_athanor_v1_recipe_proto_rawDesc = "" +
 	"\bquantize\x18\x06 \x01(\v2\x14.athanor.v1.QuantizeH\x00R\bquantize\x12/\n" +
 	"\adistill\x18\a \x01(\v2\x13.athanor.v1.DistillH\x00R\adistill\x126\n" +
 	"\n" +
-	"warm_start\x18\x12 \x01(\v2\x15.athanor.v1.WarmStartH\x00R\twarmStartB\b\n" +
+	"warm_start\x18\x12 \x01(\v2\x15.athanor.v1.WarmStartH\x00R\twarmStart\x12,\n" +
+	"\x06ladder\x18\n" +
+	" \x01(\v2\x12.athanor.v1.LadderH\x00R\x06ladder\x12&\n" +
+	"\x04lora\x18\v \x01(\v2\x10.athanor.v1.LoraH\x00R\x04loraB\b\n" +
 	"\x06method\"\xae\x06\n" +
 	"\bTraining\x12\x19\n" +
 	"\x05steps\x18\x01 \x01(\rH\x00R\x05steps\x88\x01\x01\x12\"\n" +
@@ -1761,7 +2046,49 @@ const file_athanor_v1_recipe_proto_rawDesc = "" +
 	"\x11_checkpoint_everyB\n" +
 	"\n" +
 	"\b_teacherB\x10\n" +
-	"\x0e_source_length\"\xc9\x02\n" +
+	"\x0e_source_length\"\x91\x03\n" +
+	"\x06Ladder\x12!\n" +
+	"\treduction\x18\x01 \x01(\rH\x00R\treduction\x88\x01\x01\x12\x16\n" +
+	"\x06layers\x18\x02 \x03(\rR\x06layers\x12\x1d\n" +
+	"\ainitial\x18\x03 \x01(\tH\x01R\ainitial\x88\x01\x01\x12\"\n" +
+	"\n" +
+	"mix_output\x18\x04 \x01(\bH\x02R\tmixOutput\x88\x01\x01\x12\"\n" +
+	"\n" +
+	"train_head\x18\x05 \x01(\bH\x03R\ttrainHead\x88\x01\x01\x12\x19\n" +
+	"\x05cache\x18\x06 \x01(\tH\x04R\x05cache\x88\x01\x01\x12$\n" +
+	"\vcache_bytes\x18\a \x01(\x04H\x05R\n" +
+	"cacheBytes\x88\x01\x01\x12\x17\n" +
+	"\x04seed\x18\b \x01(\rH\x06R\x04seed\x88\x01\x01\x120\n" +
+	"\btraining\x18\t \x01(\v2\x14.athanor.v1.TrainingR\btrainingB\f\n" +
+	"\n" +
+	"_reductionB\n" +
+	"\n" +
+	"\b_initialB\r\n" +
+	"\v_mix_outputB\r\n" +
+	"\v_train_headB\b\n" +
+	"\x06_cacheB\x0e\n" +
+	"\f_cache_bytesB\a\n" +
+	"\x05_seed\"\xfd\x02\n" +
+	"\x04Lora\x12\x1b\n" +
+	"\x06method\x18\x01 \x01(\tH\x00R\x06method\x88\x01\x01\x12\x17\n" +
+	"\x04rank\x18\x02 \x01(\rH\x01R\x04rank\x88\x01\x01\x12\x19\n" +
+	"\x05alpha\x18\x03 \x01(\x01H\x02R\x05alpha\x88\x01\x01\x12\x19\n" +
+	"\x05width\x18\x04 \x01(\rH\x03R\x05width\x88\x01\x01\x12\x1b\n" +
+	"\x06length\x18\x05 \x01(\rH\x04R\x06length\x88\x01\x01\x12\x18\n" +
+	"\ainclude\x18\x06 \x03(\tR\ainclude\x12\x18\n" +
+	"\aexclude\x18\a \x03(\tR\aexclude\x12\"\n" +
+	"\n" +
+	"train_head\x18\b \x01(\bH\x05R\ttrainHead\x88\x01\x01\x12\x17\n" +
+	"\x04seed\x18\t \x01(\rH\x06R\x04seed\x88\x01\x01\x120\n" +
+	"\btraining\x18\n" +
+	" \x01(\v2\x14.athanor.v1.TrainingR\btrainingB\t\n" +
+	"\a_methodB\a\n" +
+	"\x05_rankB\b\n" +
+	"\x06_alphaB\b\n" +
+	"\x06_widthB\t\n" +
+	"\a_lengthB\r\n" +
+	"\v_train_headB\a\n" +
+	"\x05_seed\"\xc9\x02\n" +
 	"\aLowRank\x12\x1b\n" +
 	"\x06method\x18\x01 \x01(\tH\x00R\x06method\x88\x01\x01\x12\x19\n" +
 	"\x05ratio\x18\x02 \x01(\x01H\x01R\x05ratio\x88\x01\x01\x12\x17\n" +
@@ -1999,39 +2326,45 @@ func file_athanor_v1_recipe_proto_rawDescGZIP() []byte {
 	return file_athanor_v1_recipe_proto_rawDescData
 }
 
-var file_athanor_v1_recipe_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
+var file_athanor_v1_recipe_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_athanor_v1_recipe_proto_goTypes = []any{
 	(*Recipe)(nil),             // 0: athanor.v1.Recipe
 	(*RecipeStep)(nil),         // 1: athanor.v1.RecipeStep
 	(*Training)(nil),           // 2: athanor.v1.Training
-	(*LowRank)(nil),            // 3: athanor.v1.LowRank
-	(*FactorizeEmbedding)(nil), // 4: athanor.v1.FactorizeEmbedding
-	(*Prune)(nil),              // 5: athanor.v1.Prune
-	(*Quantize)(nil),           // 6: athanor.v1.Quantize
-	(*Kronecker)(nil),          // 7: athanor.v1.Kronecker
-	(*Distill)(nil),            // 8: athanor.v1.Distill
-	(*Share)(nil),              // 9: athanor.v1.Share
-	(*SafeEmbedding)(nil),      // 10: athanor.v1.SafeEmbedding
-	(*Halting)(nil),            // 11: athanor.v1.Halting
-	(*WarmStart)(nil),          // 12: athanor.v1.WarmStart
+	(*Ladder)(nil),             // 3: athanor.v1.Ladder
+	(*Lora)(nil),               // 4: athanor.v1.Lora
+	(*LowRank)(nil),            // 5: athanor.v1.LowRank
+	(*FactorizeEmbedding)(nil), // 6: athanor.v1.FactorizeEmbedding
+	(*Prune)(nil),              // 7: athanor.v1.Prune
+	(*Quantize)(nil),           // 8: athanor.v1.Quantize
+	(*Kronecker)(nil),          // 9: athanor.v1.Kronecker
+	(*Distill)(nil),            // 10: athanor.v1.Distill
+	(*Share)(nil),              // 11: athanor.v1.Share
+	(*SafeEmbedding)(nil),      // 12: athanor.v1.SafeEmbedding
+	(*Halting)(nil),            // 13: athanor.v1.Halting
+	(*WarmStart)(nil),          // 14: athanor.v1.WarmStart
 }
 var file_athanor_v1_recipe_proto_depIdxs = []int32{
 	1,  // 0: athanor.v1.Recipe.steps:type_name -> athanor.v1.RecipeStep
-	3,  // 1: athanor.v1.RecipeStep.low_rank:type_name -> athanor.v1.LowRank
-	7,  // 2: athanor.v1.RecipeStep.kronecker:type_name -> athanor.v1.Kronecker
-	4,  // 3: athanor.v1.RecipeStep.factorize_embedding:type_name -> athanor.v1.FactorizeEmbedding
-	9,  // 4: athanor.v1.RecipeStep.share:type_name -> athanor.v1.Share
-	5,  // 5: athanor.v1.RecipeStep.prune:type_name -> athanor.v1.Prune
-	6,  // 6: athanor.v1.RecipeStep.quantize:type_name -> athanor.v1.Quantize
-	8,  // 7: athanor.v1.RecipeStep.distill:type_name -> athanor.v1.Distill
-	12, // 8: athanor.v1.RecipeStep.warm_start:type_name -> athanor.v1.WarmStart
-	10, // 9: athanor.v1.Share.embedding:type_name -> athanor.v1.SafeEmbedding
-	11, // 10: athanor.v1.Share.halting:type_name -> athanor.v1.Halting
-	11, // [11:11] is the sub-list for method output_type
-	11, // [11:11] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	5,  // 1: athanor.v1.RecipeStep.low_rank:type_name -> athanor.v1.LowRank
+	9,  // 2: athanor.v1.RecipeStep.kronecker:type_name -> athanor.v1.Kronecker
+	6,  // 3: athanor.v1.RecipeStep.factorize_embedding:type_name -> athanor.v1.FactorizeEmbedding
+	11, // 4: athanor.v1.RecipeStep.share:type_name -> athanor.v1.Share
+	7,  // 5: athanor.v1.RecipeStep.prune:type_name -> athanor.v1.Prune
+	8,  // 6: athanor.v1.RecipeStep.quantize:type_name -> athanor.v1.Quantize
+	10, // 7: athanor.v1.RecipeStep.distill:type_name -> athanor.v1.Distill
+	14, // 8: athanor.v1.RecipeStep.warm_start:type_name -> athanor.v1.WarmStart
+	3,  // 9: athanor.v1.RecipeStep.ladder:type_name -> athanor.v1.Ladder
+	4,  // 10: athanor.v1.RecipeStep.lora:type_name -> athanor.v1.Lora
+	2,  // 11: athanor.v1.Ladder.training:type_name -> athanor.v1.Training
+	2,  // 12: athanor.v1.Lora.training:type_name -> athanor.v1.Training
+	12, // 13: athanor.v1.Share.embedding:type_name -> athanor.v1.SafeEmbedding
+	13, // 14: athanor.v1.Share.halting:type_name -> athanor.v1.Halting
+	15, // [15:15] is the sub-list for method output_type
+	15, // [15:15] is the sub-list for method input_type
+	15, // [15:15] is the sub-list for extension type_name
+	15, // [15:15] is the sub-list for extension extendee
+	0,  // [0:15] is the sub-list for field type_name
 }
 
 func init() { file_athanor_v1_recipe_proto_init() }
@@ -2049,6 +2382,8 @@ func file_athanor_v1_recipe_proto_init() {
 		(*RecipeStep_Quantize)(nil),
 		(*RecipeStep_Distill)(nil),
 		(*RecipeStep_WarmStart)(nil),
+		(*RecipeStep_Ladder)(nil),
+		(*RecipeStep_Lora)(nil),
 	}
 	file_athanor_v1_recipe_proto_msgTypes[2].OneofWrappers = []any{}
 	file_athanor_v1_recipe_proto_msgTypes[3].OneofWrappers = []any{}
@@ -2061,13 +2396,15 @@ func file_athanor_v1_recipe_proto_init() {
 	file_athanor_v1_recipe_proto_msgTypes[10].OneofWrappers = []any{}
 	file_athanor_v1_recipe_proto_msgTypes[11].OneofWrappers = []any{}
 	file_athanor_v1_recipe_proto_msgTypes[12].OneofWrappers = []any{}
+	file_athanor_v1_recipe_proto_msgTypes[13].OneofWrappers = []any{}
+	file_athanor_v1_recipe_proto_msgTypes[14].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_athanor_v1_recipe_proto_rawDesc), len(file_athanor_v1_recipe_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   13,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

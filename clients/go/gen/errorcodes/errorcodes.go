@@ -61,6 +61,7 @@ var Status = map[string]codes.Code{
 	"message_too_large":       codes.ResourceExhausted,
 	"verification_failed":     codes.Aborted,
 	"insufficient_memory":     codes.ResourceExhausted,
+	"cache_too_small":         codes.InvalidArgument,
 	"diverged":                codes.Aborted,
 	"resume_mismatch":         codes.FailedPrecondition,
 	"interrupted":             codes.Aborted,

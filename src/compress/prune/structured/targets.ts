@@ -47,6 +47,8 @@ export function selectBlocks(
   model: Model,
   settings: StructuredSettings,
 ): { readonly stack: BlockStack; readonly blocks: readonly number[] } {
+  if (model.config.ladder !== undefined)
+    throw new AppError('unsupported', 'prune: a side network reads the layers by their index. Remove layers before the step ladder.');
   const [stack, ...others] = architectureOf(model.config).blockStacks(model.config);
   if (stack === undefined || others.length > 0)
     throw new AppError(

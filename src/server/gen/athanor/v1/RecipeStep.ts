@@ -7,6 +7,8 @@ import type { Share as _athanor_v1_Share, Share__Output as _athanor_v1_Share__Ou
 import type { Prune as _athanor_v1_Prune, Prune__Output as _athanor_v1_Prune__Output } from '../../athanor/v1/Prune.ts';
 import type { Quantize as _athanor_v1_Quantize, Quantize__Output as _athanor_v1_Quantize__Output } from '../../athanor/v1/Quantize.ts';
 import type { Distill as _athanor_v1_Distill, Distill__Output as _athanor_v1_Distill__Output } from '../../athanor/v1/Distill.ts';
+import type { Ladder as _athanor_v1_Ladder, Ladder__Output as _athanor_v1_Ladder__Output } from '../../athanor/v1/Ladder.ts';
+import type { Lora as _athanor_v1_Lora, Lora__Output as _athanor_v1_Lora__Output } from '../../athanor/v1/Lora.ts';
 import type { WarmStart as _athanor_v1_WarmStart, WarmStart__Output as _athanor_v1_WarmStart__Output } from '../../athanor/v1/WarmStart.ts';
 
 /**
@@ -42,13 +44,21 @@ export interface RecipeStep {
    */
   'distill'?: (_athanor_v1_Distill | null);
   /**
+   * A small network beside the frozen model, which learns from the job's data.
+   */
+  'ladder'?: (_athanor_v1_Ladder | null);
+  /**
+   * Low-rank updates, adapters, a prompt or biases, which learn from the job's data while the matrices stay as they are.
+   */
+  'lora'?: (_athanor_v1_Lora | null);
+  /**
    * An encoder-decoder made of one or two encoders.
    */
   'warmStart'?: (_athanor_v1_WarmStart | null);
   /**
    * Exactly one.
    */
-  'method'?: "lowRank"|"kronecker"|"factorizeEmbedding"|"share"|"prune"|"quantize"|"distill"|"warmStart";
+  'method'?: "lowRank"|"kronecker"|"factorizeEmbedding"|"share"|"prune"|"quantize"|"distill"|"warmStart"|"ladder"|"lora";
 }
 
 /**
@@ -84,11 +94,19 @@ export interface RecipeStep__Output {
    */
   'distill'?: (_athanor_v1_Distill__Output | null);
   /**
+   * A small network beside the frozen model, which learns from the job's data.
+   */
+  'ladder'?: (_athanor_v1_Ladder__Output | null);
+  /**
+   * Low-rank updates, adapters, a prompt or biases, which learn from the job's data while the matrices stay as they are.
+   */
+  'lora'?: (_athanor_v1_Lora__Output | null);
+  /**
    * An encoder-decoder made of one or two encoders.
    */
   'warmStart'?: (_athanor_v1_WarmStart__Output | null);
   /**
    * Exactly one.
    */
-  'method'?: "lowRank"|"kronecker"|"factorizeEmbedding"|"share"|"prune"|"quantize"|"distill"|"warmStart";
+  'method'?: "lowRank"|"kronecker"|"factorizeEmbedding"|"share"|"prune"|"quantize"|"distill"|"warmStart"|"ladder"|"lora";
 }
