@@ -4,7 +4,7 @@ import type { z } from 'zod';
 import type { OperationContext } from '#base';
 import type { Engine } from '#engine';
 import type { Model, Parameter } from '#models';
-import type { TrainingData, TrainingScheme, TrainResult } from '#train';
+import type { TrainingData, TrainingScheme, TrainingStages, TrainResult } from '#train';
 import type { Calibration } from './calibration.ts';
 import type { MethodTraining, TrainingSettings } from './training-fields.ts';
 
@@ -43,6 +43,8 @@ export interface MethodTrainRequest {
   readonly place: string;
   /** What the method changes about training. */
   readonly scheme?: TrainingScheme;
+  /** Where model and scheme change on the way; in place of `scheme`. */
+  readonly stages?: TrainingStages;
   /** Which parameters train; all when absent. */
   readonly trains?: (path: string) => boolean;
   /** In place of the job's own data. */

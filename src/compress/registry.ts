@@ -1,5 +1,6 @@
 // The table of compression methods: one row a method.
 import { factorizeEmbedding } from './factorize-embedding/factorize-embedding.ts';
+import { flop } from './flop/flop.ts';
 import { kronecker } from './kronecker/kronecker.ts';
 import { lowRank } from './low-rank/low-rank.ts';
 import { prune } from './prune/prune.ts';
@@ -8,7 +9,7 @@ import { type RegisteredMethod, register } from './recipe.ts';
 import { share } from './share/share.ts';
 
 export const methods: Readonly<Record<string, RegisteredMethod>> = Object.fromEntries(
-  [register(lowRank), register(kronecker), register(factorizeEmbedding), prune, register(quantize), register(share)].map((method) => [
+  [register(lowRank), register(kronecker), register(factorizeEmbedding), prune, register(quantize), register(share), register(flop)].map((method) => [
     method.name,
     method,
   ]),

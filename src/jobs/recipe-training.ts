@@ -33,7 +33,7 @@ export class RecipeTraining implements TrainingMaterial {
   }
 
   async train(request: MethodTrainRequest, context: OperationContext): Promise<TrainResult> {
-    const { model, scheme, trains, afterStep, part = '', corpus = this.corpus } = request;
+    const { model, scheme, stages, trains, afterStep, part = '', corpus = this.corpus } = request;
     const { engine } = this.#parts;
     const teacher = request.settings.teacher === noTeacher ? undefined : await this.teacher(request.settings.teacher);
     const settings = this.#settings(request, teacher);
@@ -44,6 +44,7 @@ export class RecipeTraining implements TrainingMaterial {
       scheme,
       ...(checkpoints && { checkpoints }),
       ...(trains && { trains }),
+      ...(stages && { stages }),
       ...(afterStep && { afterStep }),
     };
     const phase = request.place.split('.')[0] ?? request.place;

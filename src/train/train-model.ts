@@ -1,14 +1,15 @@
 // The training loop: batches from a corpus or a source, steps on a device, progress, checkpoints, resume.
-import { AppError, type OperationContext } from '#base';
+import { AppError, invariant, type OperationContext } from '#base';
 import type { Engine } from '#engine';
 import type { Model } from '#models';
 import type { HostTensor } from '#tensor';
 import type { SamplerCursor } from '#text';
 import type { BatchSource } from './batch-source.ts';
-import type { CheckpointKeeper, TrainingProgress } from './checkpoint.ts';
+import type { Checkpoint, CheckpointKeeper, TrainingProgress } from './checkpoint.ts';
 import type { Objective } from './objective.ts';
 import type { TrainingScheme } from './scheme.ts';
 import type { TrainSettings } from './settings.ts';
+import type { TrainingStage, TrainingStages } from './stages.ts';
 import { Trainer } from './trainer.ts';
 import { openBatches, type TrainingData } from './training-data.ts';
 
@@ -22,6 +23,8 @@ export interface BatchTrainRequest {
   readonly trains?: (path: string) => boolean;
   /** What the method changes about training. */
   readonly scheme?: TrainingScheme | undefined;
+  /** Where model and scheme change on the way: what trains in place of `model` and `scheme`. */
+  readonly stages?: TrainingStages;
   /** Where checkpoints go and come from; absent to train without. */
   readonly checkpoints?: CheckpointKeeper;
   /** Shown in progress events; the objective's name when absent. */
@@ -74,10 +77,29 @@ export function trainModel(request: TrainRequest, engine: Engine, context: Opera
  * @throws AppError `diverged` | `cancelled` | `resume_mismatch`, and what opening the source throws
  */
 export async function trainOnBatches(request: BatchTrainRequest, engine: Engine, context: OperationContext): Promise<TrainResult> {
-  const { model, objective, settings, checkpoints, phase = objective.name } = request;
-  const saved = await checkpoints?.load();
-  const sampler = request.batches(saved?.progress.cursor);
-  const trainer = await Trainer.create(engine, model, objective, settings, { trains: request.trains, scheme: request.scheme });
+  const { model, scheme, settings, stages } = request;
+  const started = performance.now();
+  let reached = await request.checkpoints?.load();
+  const sampler = request.batches(reached?.progress.cursor);
+  for (;;) {
+    const stage = (await stages?.(reached, settings)) ?? { model, scheme, from: reached, until: settings.steps };
+    const outcome = await trainStage(request, stage, sampler, engine, context);
+    if ('model' in outcome) return { ...outcome, seconds: (performance.now() - started) / 1000 };
+    reached = outcome;
+  }
+}
+
+/** The result, or where training stands when the stage ends before it. */
+async function trainStage(
+  request: BatchTrainRequest,
+  { model, scheme: ofStage, from: saved, until }: TrainingStage,
+  sampler: BatchSource,
+  engine: Engine,
+  context: OperationContext,
+): Promise<Omit<TrainResult, 'seconds'> | Checkpoint> {
+  const { objective, settings, checkpoints, phase = objective.name } = request;
+  invariant(until > (saved?.progress.step ?? 0) || until === settings.steps, `a stage of training ends after it begins, at step ${until}`);
+  const trainer = await Trainer.create(engine, model, objective, settings, { trains: request.trains, scheme: ofStage });
   try {
     if (saved !== undefined) trainer.restore(saved.progress.step, saved.tensors, saved.progress.scheme);
     let shownLoss = saved?.progress.shownLoss ?? null;
@@ -85,15 +107,17 @@ export async function trainOnBatches(request: BatchTrainRequest, engine: Engine,
     const tailLength = Math.min(50, Math.max(1, Math.floor(settings.steps / 10)));
     const fullStep = settings.batchSize * settings.sequenceLength * settings.gradientAccumulation;
     let tokensSeen = saved?.progress.tokensSeen ?? trainer.step * fullStep;
-    const save = async (cursor: SamplerCursor): Promise<void> => {
+    const standing = (cursor: SamplerCursor): Checkpoint => {
       const scheme = trainer.schemeState();
       const shown = { step: trainer.step, cursor, shownLoss, recentLosses: [...tail], tokensSeen };
       const progress: TrainingProgress = scheme === undefined ? shown : { ...shown, scheme };
-      await checkpoints?.save({ progress, tensors: trainer.snapshot() });
+      return { progress, tensors: trainer.snapshot() };
+    };
+    const save = async (cursor: SamplerCursor): Promise<void> => {
+      await checkpoints?.save(standing(cursor));
     };
 
-    const started = performance.now();
-    while (trainer.step < settings.steps) {
+    while (trainer.step < until) {
       const cursor = sampler.cursor; // before the batches are drawn: a step that is cut off draws them again
       const stepStarted = performance.now();
       try {
@@ -127,13 +151,13 @@ export async function trainOnBatches(request: BatchTrainRequest, engine: Engine,
       if (settings.checkpointEvery > 0 && trainer.step % settings.checkpointEvery === 0 && trainer.step < settings.steps)
         await save(sampler.cursor);
     }
+    if (trainer.step < settings.steps) return standing(sampler.cursor);
     return {
       model: trainer.model(),
       schemeTensors: trainer.schemeTensors(),
       steps: trainer.step,
       finalLoss: tail.reduce((sum, loss) => sum + loss, 0) / Math.max(1, tail.length),
       tokensSeen,
-      seconds: (performance.now() - started) / 1000,
       peakBufferBytes: engine.counters().peakBufferBytes,
     };
   } finally {

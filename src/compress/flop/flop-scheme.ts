@@ -1,0 +1,136 @@
+// Training with gates: what changes in the network, in the loss, and from step to step.
+import { at, Random } from '#base';
+import type { Value } from '#graph';
+import type { ModelDeclaration, NetworkChanges } from '#models';
+import { float32 } from '#tensor';
+import type { SchemeInGraph, SchemeStep, TrainingScheme } from '#train';
+import {
+  type GatedLayer,
+  gateOffsets,
+  pairNames,
+  pairsOf,
+  ranksOf,
+  termBytes,
+  totalBytesBefore,
+} from './gated-model.ts';
+import { drawnGates, keepProbabilities, keepProbability, logisticNoise } from './hard-concrete.ts';
+import { type LagrangianForm, sizePenalty } from './lagrangian.ts';
+
+/** Names of the scheme's tensors: α of all gates [G], pair by pair, and the two multipliers []. */
+export const gateTensors = { gates: 'flop.gates', first: 'flop.lambda1', second: 'flop.lambda2' } as const;
+const noiseName = 'flop.noise';
+const targetName = 'flop.target';
+
+export interface FlopSchemeOptions {
+  /** Its gated pairs decide how many gates there are. */
+  readonly model: ModelDeclaration;
+  readonly layers: readonly GatedLayer[];
+  /** α of every gate at the start. */
+  readonly initialGate: number;
+  readonly beta: number;
+  readonly lagrangian: LagrangianForm;
+  readonly gateFactor: number;
+  readonly multiplierFactor: number;
+  readonly seed: number;
+  /** Sparsity that a step aims for. */
+  readonly target: (step: number) => number;
+}
+
+/** One draw a gate for one step: equal seeds and steps give equal noise. */
+export function gateNoise(seed: number, step: number, numGates: number): Float32Array {
+  const random = new Random(seed * 1_000_003 + step);
+  return Float32Array.from({ length: numGates }, () => logisticNoise(random.uniform()));
+}
+
+/** s̄: the share of the bytes that is gone where every gate is open with the same probability. */
+export function uniformSparsity(layers: readonly GatedLayer[], ranks: readonly number[], probability: number): number {
+  const fixed = layers.reduce((sum, { fixedBytes }) => sum + fixedBytes, 0);
+  const terms = termBytes(layers).reduce((sum, bytes, pair) => sum + bytes * at(ranks, pair), 0);
+  return 1 - (fixed + probability * terms) / totalBytesBefore(layers);
+}
+
+/**
+ * W = P·diag(z)·Q with one draw of z a step, and the augmented Lagrangian on the expected stored size.
+ *
+ * A gate multiplies a column of P or a row of Q, whichever is shorter.
+ *
+ * @see Z. Wang, J. Wohlwend, T. Lei, "Structured pruning of large language models", EMNLP 2020, §3
+ */
+export function flopScheme(options: FlopSchemeOptions): TrainingScheme {
+  const { model, layers, beta, lagrangian, seed, target } = options;
+  const pairs = pairsOf(layers);
+  const ranks = ranksOf(model, layers);
+  const offsets = gateOffsets(ranks);
+  const numGates = ranks.reduce((sum, rank) => sum + rank, 0);
+  const bytesBefore = totalBytesBefore(layers);
+  const shares = float32(
+    [numGates],
+    termBytes(layers).flatMap((bytes, pair) => Array.from({ length: at(ranks, pair) }, () => bytes / bytesBefore)),
+  );
+  const fixedShare = layers.reduce((sum, { fixedBytes }) => sum + fixedBytes, 0) / bytesBefore;
+
+  return {
+    name: 'flop',
+    tensors: [
+      {
+        name: gateTensors.gates,
+        initial: float32([numGates], new Float32Array(numGates).fill(options.initialGate)),
+        learningRateFactor: options.gateFactor,
+      },
+      { name: gateTensors.first, initial: float32([], [0]), learningRateFactor: options.multiplierFactor, ascends: true },
+      { name: gateTensors.second, initial: float32([], [0]), learningRateFactor: options.multiplierFactor, ascends: true },
+    ],
+
+    network({ b, tensor, input }): NetworkChanges {
+      const drawn = drawnGates(b, tensor(gateTensors.gates), input(noiseName, 'float32', [numGates]), beta);
+      const gated = new Map<string, (value: Value) => Value>();
+      for (const [pair, each] of pairs.entries()) {
+        const [rank, offset] = [at(ranks, pair), at(offsets, pair)];
+        const names = pairNames(model, each);
+        const onLeft = each.rows < each.columns;
+        const multiply = (value: Value): Value =>
+          b.mul(value, b.reshape(b.slice(drawn, 0, offset, offset + rank), onLeft ? [1, rank] : [rank, 1]));
+        gated.set(onLeft ? names.left : names.right, multiply);
+      }
+      return { stored: (name, value) => gated.get(name)?.(value) ?? value };
+    },
+
+    loss(_context, objective, scheme) {
+      const { b, tensor, input } = scheme;
+      const sparsity = expectedSparsity(scheme);
+      const wanted = input(targetName, 'float32', []);
+      const multipliers = [tensor(gateTensors.first), tensor(gateTensors.second)] as const;
+      const penalty = sizePenalty(b, lagrangian, multipliers, sparsity, wanted);
+      return {
+        loss: b.add(objective.loss, penalty),
+        metrics: {
+          ...objective.metrics,
+          taskLoss: objective.loss,
+          sizePenalty: penalty,
+          sparsity,
+          targetSparsity: wanted,
+          lambda1: multipliers[0],
+          lambda2: multipliers[1],
+        },
+      };
+    },
+
+    step: (step): SchemeStep => ({
+      inputs: { [noiseName]: float32([numGates], gateNoise(seed, step, numGates)), [targetName]: float32([], [target(step)]) },
+    }),
+  };
+
+  /** s̄ [] = 1 − Σ share·P(z > 0) − what stays anyway */
+  function expectedSparsity({ b, tensor }: SchemeInGraph): Value {
+    const size = b.reduceSum(b.mul(keepProbabilities(b, tensor(gateTensors.gates), beta), b.constant(shares)), [0]);
+    return b.sub(1 - fixedShare, size);
+  }
+}
+
+/** Which gates of each pair stay open with at least `bound`; at least the most open one. */
+export function openGates(alphas: readonly (readonly number[])[], beta: number, bound: number): readonly (readonly number[])[] {
+  return alphas.map((ofPair) => {
+    const open = ofPair.flatMap((alpha, index) => (keepProbability(alpha, beta) >= bound ? [index] : []));
+    return open.length > 0 ? open : [ofPair.indexOf(Math.max(...ofPair))];
+  });
+}

@@ -1,0 +1,173 @@
+// FLOP: matrices as gated factors, of which training finds out how many terms each needs.
+import { AppError, at, type OperationContext } from '#base';
+import {
+  denseParameter,
+  materializeParameter,
+  type Model,
+  type Parameter,
+  type ParameterSpec,
+  replaceParameters,
+} from '#models';
+import { castTensor, tensorBytes } from '#tensor';
+import type { TrainResult } from '#train';
+import { EngineMatrices } from '../decomposition/engine-matrices.ts';
+import { relativeError } from '../decomposition/factor-problem.ts';
+import type { CompressionEnvironment, LayerReport, Method, MethodResult, TrainingMaterial } from '../method.ts';
+import { methodReport } from '../method.ts';
+import { selectMatrices } from '../patterns.ts';
+import { trainOrRecall } from '../train-or-recall.ts';
+import { teachersNamed } from '../training-fields.ts';
+import { gateTensors } from './flop-scheme.ts';
+import { factorsOf, type GatedLayer, layerBytes, ranksOf, totalBytesBefore } from './gated-model.ts';
+import { type FlopSettings, flopSettings } from './settings.ts';
+import { sliceFactors } from './slice-terms.ts';
+import { FlopStages } from './stages.ts';
+import { GatedStart, gatedLayers, randomStart, startRanks } from './start.ts';
+
+/** How far the stored size may be from what was asked for before the report says so. */
+const sizeTolerance = 0.02;
+
+/**
+ * Every selected matrix becomes P·diag(z)·Q with one hard-concrete gate a term; training brings the expected size to `ratio`, and what is stored
+ * afterwards is an ordinary low-rank model (or adaptive embedding), dense where that is smaller.
+ *
+ * @see README.md beside this file; Z. Wang, J. Wohlwend, T. Lei, "Structured pruning of large language models", EMNLP 2020
+ */
+export const flop: Method<FlopSettings> = {
+  name: 'flop',
+  settings: flopSettings,
+  needsCalibration: () => false,
+  models: ({ training }) => teachersNamed(training),
+  training: ({ training }) => training,
+  async apply(model, settings, environment, context) {
+    const { training } = environment;
+    if (training === undefined) throw new AppError('not_enough_samples', 'flop: trains on text and got none. Give data.');
+    const specs = selectMatrices(model, settings);
+    const layers = gatedLayers(model, specs, settings, training.corpus);
+    const budgetBytes = settings.ratio * totalBytesBefore(layers);
+    checkBudget(layers, budgetBytes, settings);
+    const matrices = new EngineMatrices(environment.engine, context.signal);
+    try {
+      const seed = settings.seed ?? environment.seed ?? 0;
+      const gated = new GatedStart(model, matrices, seed, context);
+      const trained = await trainOrRecall(environment, 'flop', model, () =>
+        train({ model, settings, specs, layers, gated, seed, budgetBytes, training }, environment, context),
+      );
+      return await resultOf(trained, { model, specs, layers, gated, budgetBytes });
+    } finally {
+      await matrices.release();
+    }
+  },
+};
+
+/** @throws AppError `bad_recipe` where not even one term of each matrix fits */
+function checkBudget(layers: readonly GatedLayer[], budgetBytes: number, { ratio }: FlopSettings): void {
+  const smallest = layers.reduce((sum, layer) => sum + layerBytes(layer, layer.pairs.map(() => 1)), 0);
+  if (smallest <= budgetBytes * (1 + sizeTolerance)) return;
+  const least = Math.ceil((smallest / totalBytesBefore(layers)) * 1e4) / 1e4;
+  const message = `flop.ratio: ${ratio} cannot be reached: one term of each matrix stores ${least} of the bytes already. Ask for at least ${least}.`;
+  throw new AppError('bad_recipe', message, { details: { field: 'flop.ratio', ratio, least } });
+}
+
+interface FlopRun {
+  readonly model: Model;
+  readonly settings: FlopSettings;
+  readonly specs: readonly ParameterSpec[];
+  readonly layers: readonly GatedLayer[];
+  readonly gated: GatedStart;
+  readonly seed: number;
+  readonly budgetBytes: number;
+  readonly training: TrainingMaterial;
+}
+
+async function train(
+  run: FlopRun,
+  { seed: recipeSeed }: CompressionEnvironment,
+  context: OperationContext,
+): Promise<{ readonly parameters: readonly Parameter[]; readonly note: string }> {
+  const { model, settings, specs, layers, gated, seed, budgetBytes, training } = run;
+  const ranks = (layer: GatedLayer): readonly number[] => startRanks(layer, settings);
+  const start = async (): Promise<Model> => {
+    if (settings.start === 'random') return randomStart(model, layers, ranks, seed);
+    const parameters: Parameter[] = [];
+    for (const [index, layer] of layers.entries()) {
+      parameters.push(await gated.decomposed(at(specs, index), layer, ranks(layer)));
+      context.report({ phase: 'flop: decompose', step: index + 1, total: layers.length, item: layer.path });
+    }
+    return replaceParameters(model, parameters);
+  };
+  const stages = new FlopStages({ settings, layers, model, startRanks: layers.flatMap(ranks), start, seed, budgetBytes });
+  const trainingSettings = { ...settings.training, seed: settings.training.seed ?? recipeSeed ?? seed };
+  const result = await training.train(
+    { model, settings: trainingSettings, place: 'flop.training', stages: (reached, full) => stages.stage(reached, full) },
+    context,
+  );
+  return { parameters: finalParameters(result, stages, layers), note: noteOf(result) };
+}
+
+function noteOf({ steps, tokensSeen, finalLoss }: TrainResult): string {
+  return `${steps} steps on ${tokensSeen.toLocaleString('en-US')} tokens, loss ${finalLoss.toFixed(4)}`;
+}
+
+/** Every parameter of the model, the gated ones as they are stored: factors in their type, or dense where that is smaller. */
+function finalParameters({ model, schemeTensors }: TrainResult, stages: FlopStages, layers: readonly GatedLayer[]): Parameter[] {
+  const gates = schemeTensors.get(gateTensors.gates);
+  const hardened = gates === undefined ? undefined : stages.hardened(model, gates);
+  let pair = 0;
+  const gatedParameters = layers.map((layer) => {
+    const factors = factorsOf(model, layer).map((each) => {
+      const index = pair++;
+      return hardened === undefined ? each : sliceFactors(at(hardened.factors, index), at(hardened.kept, index));
+    });
+    return storedForm(model, layer, layer.withFactors(factors));
+  });
+  return [...replaceParameters(model, gatedParameters).parameters.values()];
+}
+
+function storedForm(model: Model, layer: GatedLayer, parameter: Parameter): Parameter {
+  const rounded = layer.withFactors(
+    factorsOf({ config: model.config, parameters: new Map([[layer.path, parameter]]) }, layer).map(({ left, right }) => ({
+      left: castTensor(left, layer.dtype),
+      right: castTensor(right, layer.dtype),
+    })),
+  );
+  if (bytesOf(rounded) <= layerBytes(layer, layer.pairs.map((_, index) => rankOf(rounded, layer, index)))) return rounded;
+  const dense = materializeParameter(replaceParameters(model, [parameter]), layer.path);
+  return denseParameter(layer.path, castTensor(dense, layer.dtype));
+}
+
+function rankOf({ tensors }: Parameter, { pairs }: GatedLayer, index: number): number {
+  return at(tensors[at(pairs, index).left]?.shape ?? [], 1);
+}
+
+function bytesOf({ tensors }: Parameter): number {
+  return Object.values(tensors).reduce((sum, tensor) => sum + tensorBytes(tensor), 0);
+}
+
+async function resultOf(
+  { model, note }: { readonly model: Model; readonly note: string },
+  run: Pick<FlopRun, 'model' | 'specs' | 'layers' | 'gated' | 'budgetBytes'>,
+): Promise<MethodResult> {
+  const layers: LayerReport[] = [];
+  for (const [index, layer] of run.layers.entries()) layers.push(await reportOf(model, at(run.specs, index), layer, run.gated));
+  const report = methodReport('flop', layers);
+  const share = report.bytesAfter / report.bytesBefore;
+  const isOff = Math.abs(report.bytesAfter / run.budgetBytes - 1) > sizeTolerance;
+  const size = `${(100 * share).toFixed(2)} % of the stored bytes stay${isOff ? ', as near to the target as whole terms come' : ''}`;
+  return { model, report: { ...report, note: `${note}; ${size}` } };
+}
+
+async function reportOf(model: Model, spec: ParameterSpec, layer: GatedLayer, gated: GatedStart): Promise<LayerReport> {
+  const { path, kindBefore, bytesBefore } = layer;
+  const parameter = model.parameters.get(path);
+  if (parameter === undefined) throw new AppError('internal', `${path} is lost.`);
+  const kept = { path, kindBefore, kindAfter: parameter.kind, bytesBefore, bytesAfter: bytesOf(parameter) };
+  if (parameter.kind === 'dense') {
+    const note = 'dense, which stores less than the terms that stay';
+    return { ...kept, weightError: gated.denseError(spec, materializeParameter(model, path)), note };
+  }
+  const ranks = ranksOf(model, [layer]);
+  const weightError = relativeError(await gated.loss(spec, layer, factorsOf(model, layer)));
+  if (ranks.length > 1) return { ...kept, weightError, note: `terms by cluster: ${ranks.join(', ')}` };
+  return { ...kept, weightError, rank: at(ranks, 0) };
+}

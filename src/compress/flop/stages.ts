@@ -1,0 +1,163 @@
+// Training with gates in stages: each runs a graph over the terms that are left, the last one without gates.
+import { at, invariant } from '#base';
+import { declarations, type Model, replaceParameters } from '#models';
+import { float32, type HostTensor, toNumbers } from '#tensor';
+import { type Checkpoint, schemeName, type TrainingStage, type TrainSettings } from '#train';
+import { chooseTerms, type KeptTerms } from './choose-terms.ts';
+import { flopScheme, gateTensors, openGates, uniformSparsity } from './flop-scheme.ts';
+import { byPair, type Factors, type GatedLayer, pairNames, pairsOf, ranksOf, termBytes } from './gated-model.ts';
+import { evaluatedGate, initialGate, keepProbability } from './hard-concrete.ts';
+import { targetAt } from './lagrangian.ts';
+import { endOfStage, type GateSchedule, gateSchedule } from './schedule.ts';
+import type { FlopSettings } from './settings.ts';
+import { foldGates, type Slicing, sliceTensors } from './slice-terms.ts';
+
+/** Closed terms are left in the graph while they are less of it than this: a new graph has to be compiled. */
+const worthCompiling = 0.02;
+
+export interface StagesOptions {
+  readonly settings: FlopSettings;
+  readonly layers: readonly GatedLayer[];
+  /** The model that the step is given: all but its gated parameters train from here, unless `start` makes them anew. */
+  readonly model: Model;
+  /** Terms of each pair that training begins with. */
+  readonly startRanks: readonly number[];
+  /** The model that training begins with; asked for only where there is no checkpoint. */
+  readonly start: () => Promise<Model>;
+  readonly seed: number;
+  readonly budgetBytes: number;
+}
+
+/** The stages of one training, as the training loop asks for them. */
+export class FlopStages {
+  readonly #options: StagesOptions;
+
+  constructor(options: StagesOptions) {
+    this.#options = options;
+  }
+
+  /** What trains from a checkpoint on, which must follow from it alone: the same for a run that goes on as for one that never stopped. */
+  async stage(reached: Checkpoint | undefined, train: TrainSettings): Promise<TrainingStage> {
+    const { settings } = this.#options;
+    const schedule = gateSchedule(settings, train);
+    if (reached === undefined) return this.#gated(await this.#options.start(), undefined, schedule, train);
+    const { step } = reached.progress;
+    const isGated = reached.tensors.has(gatesKey);
+    const model = this.#modelOf(reached);
+    if (!isGated) return { model, scheme: { name: 'flop' }, from: reached, until: train.steps };
+    if (step >= schedule.gatedSteps && step < train.steps) {
+      const settled = this.#settled(model, reached);
+      return { model: this.#modelOf(settled), scheme: { name: 'flop' }, from: settled, until: train.steps };
+    }
+    const isEnd = schedule.recompileEvery > 0 && step % schedule.recompileEvery === 0;
+    const smaller = isEnd ? this.#withoutClosed(model, reached) : reached;
+    return this.#gated(this.#modelOf(smaller), smaller, schedule, train);
+  }
+
+  /** The gated layers when training ends with gates: factors with what the gates weigh in them, and the terms that stay. */
+  hardened(model: Model, gates: HostTensor): { readonly factors: readonly Factors[]; readonly kept: KeptTerms } {
+    const { layers, settings, budgetBytes } = this.#options;
+    const { beta } = settings;
+    const alphas = byPair(toNumbers(gates), ranksOf(model, layers));
+    const tensors = pairsOf(layers).map(({ path, left, right }, pair): Factors => {
+      const stored = model.parameters.get(path)?.tensors ?? {};
+      const [leftFactor, rightFactor] = [stored[left], stored[right]];
+      invariant(leftFactor !== undefined && rightFactor !== undefined, `${path} has its factors`);
+      const multipliers = at(alphas, pair).map((alpha) => evaluatedGate(alpha, beta));
+      return foldGates({ left: leftFactor, right: rightFactor }, multipliers);
+    });
+    return { factors: tensors, kept: chooseTerms(layers, alphas, { beta, budgetBytes }) };
+  }
+
+  #gated(model: Model, from: Checkpoint | undefined, schedule: GateSchedule, train: TrainSettings): TrainingStage {
+    const { settings, layers, startRanks, seed } = this.#options;
+    const { beta, lagrangian, ratio, dropTendency } = settings;
+    const alpha = initialGate(dropTendency);
+    const start = uniformSparsity(layers, startRanks, keepProbability(alpha, beta));
+    const scheme = flopScheme({
+      model: declarations(model),
+      layers,
+      initialGate: alpha,
+      beta,
+      lagrangian,
+      gateFactor: schedule.gateFactor,
+      multiplierFactor: schedule.multiplierFactor,
+      seed,
+      target: (step) => targetAt(step, schedule.targetWarmupSteps, start, 1 - ratio),
+    });
+    return { model, scheme, from, until: endOfStage(schedule, from?.progress.step ?? 0, train.steps) };
+  }
+
+  /** The model with the terms of a checkpoint. Its trained numbers are in the checkpoint, so that factors are only shapes here. */
+  #modelOf({ tensors }: Checkpoint): Model {
+    const { layers, model } = this.#options;
+    const parameters = layers.map((layer) => {
+      const empty = (rank: number): Factors[] =>
+        layer.pairs.map(({ rows, columns }) => ({ left: zeros([rows, rank]), right: zeros([rank, columns]) }));
+      const declared = { config: model.config, parameters: new Map([[layer.path, layer.withFactors(empty(1))]]) };
+      return layer.withFactors(
+        layer.pairs.map((pair) => {
+          const names = pairNames(declared, pair);
+          const [left, right] = [tensors.get(names.left), tensors.get(names.right)];
+          return { left: left ?? zeros([pair.rows, 1]), right: right ?? zeros([1, pair.columns]) };
+        }),
+      );
+    });
+    return replaceParameters(model, parameters);
+  }
+
+  /** Terms whose gates have closed for good are taken out, with their optimizer state. */
+  #withoutClosed(model: Model, reached: Checkpoint): Checkpoint {
+    const { layers, settings } = this.#options;
+    const ranks = ranksOf(model, layers);
+    const alphas = byPair(numbersOf(reached, gatesKey), ranks);
+    const open = openGates(alphas, settings.beta, settings.closedBelow);
+    const bytes = termBytes(layers);
+    const sum = (counts: readonly number[]): number => counts.reduce((total, count, pair) => total + count * at(bytes, pair), 0);
+    const left = sum(open.map(({ length }) => length)) / sum(ranks);
+    return 1 - left < worthCompiling ? reached : { ...reached, tensors: this.#sliced(model, reached.tensors, open) };
+  }
+
+  /** Gates become hard: the terms that stay have their multipliers in their right factor, and no gates any more. */
+  #settled(model: Model, reached: Checkpoint): Checkpoint {
+    const { layers } = this.#options;
+    const gates = reached.tensors.get(gatesKey);
+    invariant(gates !== undefined, 'a checkpoint with gates has them');
+    const { factors, kept } = this.hardened(model, gates);
+    const folded = new Map(reached.tensors);
+    for (const [pair, each] of pairsOf(layers).entries()) folded.set(pairNames(model, each).right, at(factors, pair).right);
+    const sliced = this.#sliced(model, folded, kept);
+    const isOurs = (name: string): boolean => Object.values(gateTensors).some((own) => name.endsWith(schemeName(own)));
+    return { ...reached, tensors: new Map([...sliced].filter(([name]) => !isOurs(name))) };
+  }
+
+  #sliced(model: Model, tensors: ReadonlyMap<string, HostTensor>, kept: KeptTerms): ReadonlyMap<string, HostTensor> {
+    const { layers } = this.#options;
+    const ranks = ranksOf(model, layers);
+    const slicings = new Map<string, Slicing>();
+    let offset = 0;
+    const gates: number[] = [];
+    for (const [pair, each] of pairsOf(layers).entries()) {
+      const names = pairNames(model, each);
+      const indices = at(kept, pair);
+      slicings.set(names.left, { axis: 1, kept: indices });
+      slicings.set(names.right, { axis: 0, kept: indices });
+      for (const index of indices) gates.push(offset + index);
+      offset += at(ranks, pair);
+    }
+    slicings.set(gatesKey, { axis: 0, kept: gates });
+    return sliceTensors(tensors, slicings);
+  }
+}
+
+const gatesKey = schemeName(gateTensors.gates);
+
+function zeros(shape: readonly [number, number]): HostTensor<'float32'> {
+  return float32(shape, new Float32Array(shape[0] * shape[1]));
+}
+
+function numbersOf({ tensors }: Checkpoint, name: string): ArrayLike<number> {
+  const tensor = tensors.get(name);
+  invariant(tensor !== undefined, `the checkpoint has ${name}`);
+  return toNumbers(tensor);
+}

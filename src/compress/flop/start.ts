@@ -1,0 +1,230 @@
+// What training with gates begins with: factors from the singular values of trained matrices, or random ones.
+import { AppError, at, invariant, type OperationContext, Random, throwIfCancelled } from '#base';
+import {
+  clusterSettings,
+  initializeModel,
+  type Model,
+  materializeParameter,
+  type Parameter,
+  type ParameterSpec,
+  replaceParameters,
+} from '#models';
+import { castTensor, dtypeBytes, type HostTensor, hostTensor, int32, selectAlong } from '#tensor';
+import type { TrainingData } from '#train';
+import { balanceFactors, roundFactors } from '../decomposition/balance.ts';
+import type { EngineMatrices } from '../decomposition/engine-matrices.ts';
+import { type Loss, plainProblem, relativeError, weightLoss } from '../decomposition/factor-problem.ts';
+import { dominantEigen } from '../decomposition/gram-eigen.ts';
+import { describeTarget, type Target, weightOf } from '../low-rank/target.ts';
+import { type Factors, type GatedLayer, type GatedPair, termElements } from './gated-model.ts';
+import type { FlopSettings } from './settings.ts';
+
+/** A matrix W = left·right of rank R. */
+function lowRankLayer(target: Target): GatedLayer {
+  const { spec, dtype, bytesBefore, rows, columns, parameter } = target;
+  const { path } = spec;
+  return {
+    path,
+    pairs: [{ path, left: 'left', right: 'right', rows, columns }],
+    dtype,
+    bytesBefore,
+    kindBefore: parameter.kind,
+    denseElements: rows * columns,
+    fixedBytes: 0,
+    withFactors: ([factors]) => {
+      invariant(factors !== undefined, 'a matrix has one pair of factors');
+      return { path, kind: 'lowRank', settings: { rank: at(factors.left.shape, 1) }, tensors: { ...factors } };
+    },
+  };
+}
+
+/**
+ * An embedding in clusters of the given sizes and one of the rest, by the frequency of tokens in `data`.
+ *
+ * @throws AppError `bad_recipe` where the clusters leave no token for the last
+ */
+function adaptiveLayer(target: Target, sizes: readonly number[], frequencies: Float64Array): GatedLayer {
+  const { spec, dtype, bytesBefore, rows: V, columns: D, parameter } = target;
+  const { path } = spec;
+  const rest = V - sizes.reduce((sum, size) => sum + size, 0);
+  if (rest < 1)
+    throw new AppError('bad_recipe', `flop.clusters: ${sizes.join(', ')} leave none of the ${V} tokens of ${path}. Make clusters smaller.`, {
+      details: { field: 'flop.clusters', path },
+    });
+  const order = Int32Array.from({ length: V }, (_, token) => token).sort(
+    (first, second) => at(frequencies, second) - at(frequencies, first) || first - second,
+  );
+  const places = new Int32Array(V);
+  order.forEach((token, place) => {
+    places[token] = place;
+  });
+  let start = 0;
+  const pairs = [...sizes, rest].map((rows, index): GatedPair => {
+    start += rows;
+    return { path, left: `table${index}`, right: `projection${index}`, rows, columns: D, ofRows: order.slice(start - rows, start) };
+  });
+  return {
+    path,
+    pairs,
+    dtype,
+    bytesBefore,
+    kindBefore: parameter.kind,
+    denseElements: V * D,
+    fixedBytes: V * dtypeBytes.int32,
+    withFactors: (factors) => {
+      const widths = factors.map(({ left }) => at(left.shape, 1));
+      const tensors = factors.flatMap(({ left, right }, index) => [[`table${index}`, left] as const, [`projection${index}`, right] as const]);
+      return {
+        path,
+        kind: 'adaptiveEmbedding',
+        settings: clusterSettings(pairs.map(({ rows }, index) => ({ size: rows, width: at(widths, index) }))),
+        tensors: { ...Object.fromEntries(tensors), places: int32([V], places) },
+      };
+    },
+  };
+}
+
+/** How often each token comes in what is trained on. */
+function tokenFrequencies(data: TrainingData, vocabularySize: number): Float64Array {
+  const counts = new Float64Array(vocabularySize);
+  const add = (ids: Int32Array): void => {
+    for (const id of ids) if (id < vocabularySize) counts[id] = at(counts, id) + 1;
+  };
+  if ('tokens' in data) add(data.tokens);
+  else if ('pairs' in data) for (const { target } of data.pairs) add(target);
+  else if ('texts' in data) for (const { ids } of data.texts) add(ids);
+  else for (const { ids } of data.lines) add(ids);
+  return counts;
+}
+
+/** What has gates, in the order of the model. @throws AppError `bad_recipe` */
+export function gatedLayers(model: Model, specs: readonly ParameterSpec[], settings: FlopSettings, data: TrainingData): GatedLayer[] {
+  const { clusters } = settings;
+  const isClustered = (spec: ParameterSpec): boolean => clusters !== undefined && spec.role === 'embedding';
+  if (clusters !== undefined && !specs.some(isClustered))
+    throw new AppError('bad_recipe', 'flop.clusters: the patterns match no embedding. Include one, for example "embed.token.weight".', {
+      details: { field: 'flop.clusters' },
+    });
+  return specs.map((spec) => {
+    const target = describeTarget(model, spec);
+    if (!isClustered(spec)) return lowRankLayer(target);
+    return adaptiveLayer(target, clusters ?? [], tokenFrequencies(data, target.rows));
+  });
+}
+
+/** Terms of each pair at the start: as many as `startRatio` of the dense bytes hold, at most the smaller side. */
+export function startRanks({ pairs }: GatedLayer, { start, startRatio = start === 'random' ? 1 : undefined }: FlopSettings): readonly number[] {
+  return pairs.map((pair) => {
+    const { rows, columns } = pair;
+    const full = Math.min(rows, columns);
+    return startRatio === undefined ? full : Math.max(1, Math.min(full, Math.floor((startRatio * rows * columns) / termElements(pair))));
+  });
+}
+
+/** The part of a weight that a pair stands for. */
+function pairWeight(model: Model, target: Target, { ofRows }: GatedPair): ReturnType<typeof weightOf> {
+  const weight = weightOf(model, target);
+  return ofRows === undefined ? weight : selectAlong(weight, 0, ofRows);
+}
+
+/** Everything that decomposes and measures the layers of one model. */
+export class GatedStart {
+  readonly #model: Model;
+  readonly #matrices: EngineMatrices;
+  readonly #seed: number;
+  readonly #context: OperationContext;
+
+  constructor(model: Model, matrices: EngineMatrices, seed: number, context: OperationContext) {
+    this.#model = model;
+    this.#matrices = matrices;
+    this.#seed = seed;
+    this.#context = context;
+  }
+
+  /** The dominant singular vectors of each part of a layer, each side with the root of the values. @throws AppError `bad_weights` | `cancelled` */
+  async decomposed(spec: ParameterSpec, layer: GatedLayer, ranks: readonly number[]): Promise<Parameter> {
+    const target = describeTarget(this.#model, spec);
+    const factors: Factors[] = [];
+    for (const [index, pair] of layer.pairs.entries()) {
+      throwIfCancelled(this.#context.signal);
+      const problem = await plainProblem(this.#matrices, pairWeight(this.#model, target, pair));
+      try {
+        const eigen = await dominantEigen(this.#matrices, problem.gram, at(ranks, index), this.#seed);
+        factors.push(roundFactors(balanceFactors(await problem.factors(eigen)), 'float32'));
+      } finally {
+        problem.release();
+      }
+    }
+    return layer.withFactors(factors);
+  }
+
+  /** ‖W − W'‖ / ‖W‖ of a dense W'. */
+  denseError(spec: ParameterSpec, after: HostTensor<'float32'>): number {
+    const before = weightOf(this.#model, describeTarget(this.#model, spec));
+    const sum = { lost: 0, total: 0 };
+    for (const [index, value] of before.data.entries()) {
+      sum.lost += (value - at(after.data, index)) ** 2;
+      sum.total += value ** 2;
+    }
+    return relativeError(sum);
+  }
+
+  /** ‖W − W'‖² and ‖W‖² of factors in its place. */
+  async loss(spec: ParameterSpec, layer: GatedLayer, factors: readonly Factors[]): Promise<Loss> {
+    const target = describeTarget(this.#model, spec);
+    const sum = { lost: 0, total: 0 };
+    for (const [index, pair] of layer.pairs.entries()) {
+      const { left, right } = at(factors, index);
+      const weight = pairWeight(this.#model, target, pair);
+      const loss = await weightLoss(this.#matrices, weight, castTensor(left, 'float32'), castTensor(right, 'float32'));
+      sum.lost += loss.lost;
+      sum.total += loss.total;
+    }
+    return sum;
+  }
+}
+
+/**
+ * The model with random weights and random factors, whose products vary as the dense matrices would.
+ *
+ * @throws AppError `unsupported` for a parameter that is neither dense nor gated
+ */
+export function randomStart(model: Model, layers: readonly GatedLayer[], ranks: (layer: GatedLayer) => readonly number[], seed: number): Model {
+  const random = new Random(seed);
+  const fresh = initializeModel(model.config, random);
+  const gated = new Map(layers.map((layer) => [layer.path, layer]));
+  const parameters = [...model.parameters.values()].map((parameter): Parameter => {
+    const { path, kind, tensors } = parameter;
+    const layer = gated.get(path);
+    if (layer !== undefined) return layer.withFactors(randomFactors(layer, ranks(layer), rootMeanSquare(fresh, path), random));
+    const value = fresh.parameters.get(path)?.tensors['value'];
+    const stored = tensors['value'];
+    if (kind === 'dense' && value !== undefined && stored !== undefined)
+      return { ...parameter, tensors: { value: castTensor(value, stored.dtype) } };
+    if (kind === 'shared') return parameter;
+    throw new AppError('unsupported', `${path}: a ${kind} parameter has no random start. Include it in the step, or start with "svd".`, {
+      details: { path },
+    });
+  });
+  return replaceParameters(model, parameters);
+}
+
+function rootMeanSquare(model: Model, path: string): number {
+  const { data } = materializeParameter(model, path);
+  return Math.sqrt(data.reduce((sum, value) => sum + value * value, 0) / Math.max(1, data.length));
+}
+
+/** The product of two factors with deviations d has elements of variance R·d⁴. */
+function randomFactors({ pairs }: GatedLayer, ranks: readonly number[], deviation: number, random: Random): Factors[] {
+  return pairs.map(({ rows, columns }, index) => {
+    const rank = at(ranks, index);
+    const each = Math.sqrt(deviation / Math.sqrt(rank));
+    const normal = (shape: readonly [number, number]) =>
+      hostTensor(
+        'float32',
+        shape,
+        Float32Array.from({ length: shape[0] * shape[1] }, () => each * random.normal()),
+      );
+    return { left: normal([rows, rank]), right: normal([rank, columns]) };
+  });
+}
