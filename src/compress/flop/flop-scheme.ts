@@ -4,15 +4,7 @@ import type { Value } from '#graph';
 import type { ModelDeclaration, NetworkChanges } from '#models';
 import { float32 } from '#tensor';
 import type { SchemeInGraph, SchemeStep, TrainingScheme } from '#train';
-import {
-  type GatedLayer,
-  gateOffsets,
-  pairNames,
-  pairsOf,
-  ranksOf,
-  termBytes,
-  totalBytesBefore,
-} from './gated-model.ts';
+import { type GatedLayer, gateOffsets, pairNames, pairsOf, ranksOf, termBytes, totalBytesBefore } from './gated-model.ts';
 import { drawnGates, keepProbabilities, keepProbability, logisticNoise } from './hard-concrete.ts';
 import { type LagrangianForm, sizePenalty } from './lagrangian.ts';
 
@@ -25,8 +17,8 @@ export interface FlopSchemeOptions {
   /** Its gated pairs decide how many gates there are. */
   readonly model: ModelDeclaration;
   readonly layers: readonly GatedLayer[];
-  /** α of every gate at the start. */
-  readonly initialGate: number;
+  /** α of every gate at the start [G], pair by pair. */
+  readonly initialGates: Float32Array;
   readonly beta: number;
   readonly lagrangian: LagrangianForm;
   readonly gateFactor: number;
@@ -42,11 +34,24 @@ export function gateNoise(seed: number, step: number, numGates: number): Float32
   return Float32Array.from({ length: numGates }, () => logisticNoise(random.uniform()));
 }
 
-/** s̄: the share of the bytes that is gone where every gate is open with the same probability. */
-export function uniformSparsity(layers: readonly GatedLayer[], ranks: readonly number[], probability: number): number {
+/**
+ * α at the start [G]: a drop tendency for all, and within a matrix a straight line from the strongest term, half the spread above it, to the weakest.
+ *
+ * @param ranks - terms of each pair, strongest first
+ */
+export function initialGates(ranks: readonly number[], alpha: number, spread: number): Float32Array {
+  return Float32Array.from(
+    ranks.flatMap((rank) => Array.from({ length: rank }, (_, term) => alpha + spread * (0.5 - (rank > 1 ? term / (rank - 1) : 0.5)))),
+  );
+}
+
+/** s̄: the share of the bytes that is expected to be gone. */
+export function sparsityOf(layers: readonly GatedLayer[], alphas: readonly (readonly number[])[], beta: number): number {
+  const expected = termBytes(layers).map(
+    (bytes, pair) => bytes * at(alphas, pair).reduce((sum, alpha) => sum + keepProbability(alpha, beta), 0),
+  );
   const fixed = layers.reduce((sum, { fixedBytes }) => sum + fixedBytes, 0);
-  const terms = termBytes(layers).reduce((sum, bytes, pair) => sum + bytes * at(ranks, pair), 0);
-  return 1 - (fixed + probability * terms) / totalBytesBefore(layers);
+  return 1 - (fixed + expected.reduce((sum, bytes) => sum + bytes, 0)) / totalBytesBefore(layers);
 }
 
 /**
@@ -74,7 +79,7 @@ export function flopScheme(options: FlopSchemeOptions): TrainingScheme {
     tensors: [
       {
         name: gateTensors.gates,
-        initial: float32([numGates], new Float32Array(numGates).fill(options.initialGate)),
+        initial: float32([numGates], options.initialGates),
         learningRateFactor: options.gateFactor,
       },
       { name: gateTensors.first, initial: float32([], [0]), learningRateFactor: options.multiplierFactor, ascends: true },

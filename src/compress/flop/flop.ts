@@ -1,13 +1,6 @@
 // FLOP: matrices as gated factors, of which training finds out how many terms each needs.
 import { AppError, at, type OperationContext } from '#base';
-import {
-  denseParameter,
-  materializeParameter,
-  type Model,
-  type Parameter,
-  type ParameterSpec,
-  replaceParameters,
-} from '#models';
+import { denseParameter, type Model, materializeParameter, type Parameter, type ParameterSpec, replaceParameters } from '#models';
 import { castTensor, tensorBytes } from '#tensor';
 import type { TrainResult } from '#train';
 import { EngineMatrices } from '../decomposition/engine-matrices.ts';
@@ -20,7 +13,7 @@ import { teachersNamed } from '../training-fields.ts';
 import { gateTensors } from './flop-scheme.ts';
 import { factorsOf, type GatedLayer, layerBytes, ranksOf, totalBytesBefore } from './gated-model.ts';
 import { type FlopSettings, flopSettings } from './settings.ts';
-import { sliceFactors } from './slice-terms.ts';
+import { compiledFactors } from './slice-terms.ts';
 import { FlopStages } from './stages.ts';
 import { GatedStart, gatedLayers, randomStart, startRanks } from './start.ts';
 
@@ -36,7 +29,7 @@ const sizeTolerance = 0.02;
 export const flop: Method<FlopSettings> = {
   name: 'flop',
   settings: flopSettings,
-  needsCalibration: () => false,
+  needsCalibration: ({ start }) => start === 'whitened',
   models: ({ training }) => teachersNamed(training),
   training: ({ training }) => training,
   async apply(model, settings, environment, context) {
@@ -62,7 +55,15 @@ export const flop: Method<FlopSettings> = {
 
 /** @throws AppError `bad_recipe` where not even one term of each matrix fits */
 function checkBudget(layers: readonly GatedLayer[], budgetBytes: number, { ratio }: FlopSettings): void {
-  const smallest = layers.reduce((sum, layer) => sum + layerBytes(layer, layer.pairs.map(() => 1)), 0);
+  const smallest = layers.reduce(
+    (sum, layer) =>
+      sum +
+      layerBytes(
+        layer,
+        layer.pairs.map(() => 1),
+      ),
+    0,
+  );
   if (smallest <= budgetBytes * (1 + sizeTolerance)) return;
   const least = Math.ceil((smallest / totalBytesBefore(layers)) * 1e4) / 1e4;
   const message = `flop.ratio: ${ratio} cannot be reached: one term of each matrix stores ${least} of the bytes already. Ask for at least ${least}.`;
@@ -82,17 +83,20 @@ interface FlopRun {
 
 async function train(
   run: FlopRun,
-  { seed: recipeSeed }: CompressionEnvironment,
+  { seed: recipeSeed, calibration }: CompressionEnvironment,
   context: OperationContext,
 ): Promise<{ readonly parameters: readonly Parameter[]; readonly note: string }> {
   const { model, settings, specs, layers, gated, seed, budgetBytes, training } = run;
   const ranks = (layer: GatedLayer): readonly number[] => startRanks(layer, settings);
   const start = async (): Promise<Model> => {
     if (settings.start === 'random') return randomStart(model, layers, ranks, seed);
+    if (settings.start === 'whitened' && calibration === undefined)
+      throw new AppError('not_enough_samples', 'flop: start "whitened" looks at what layers read and got no calibration text. Give data.');
     const parameters: Parameter[] = [];
-    for (const [index, layer] of layers.entries()) {
-      parameters.push(await gated.decomposed(at(specs, index), layer, ranks(layer)));
-      context.report({ phase: 'flop: decompose', step: index + 1, total: layers.length, item: layer.path });
+    const wanted = layers.map((layer, index) => ({ spec: at(specs, index), layer, ranks: ranks(layer) }));
+    for await (const parameter of gated.decomposed(wanted, settings.start === 'whitened' ? calibration : undefined)) {
+      parameters.push(parameter);
+      context.report({ phase: 'flop: decompose', step: parameters.length, total: layers.length, item: parameter.path });
     }
     return replaceParameters(model, parameters);
   };
@@ -112,12 +116,12 @@ function noteOf({ steps, tokensSeen, finalLoss }: TrainResult): string {
 /** Every parameter of the model, the gated ones as they are stored: factors in their type, or dense where that is smaller. */
 function finalParameters({ model, schemeTensors }: TrainResult, stages: FlopStages, layers: readonly GatedLayer[]): Parameter[] {
   const gates = schemeTensors.get(gateTensors.gates);
-  const hardened = gates === undefined ? undefined : stages.hardened(model, gates);
+  const multipliers = gates === undefined ? undefined : stages.multipliers(model, gates);
   let pair = 0;
   const gatedParameters = layers.map((layer) => {
     const factors = factorsOf(model, layer).map((each) => {
-      const index = pair++;
-      return hardened === undefined ? each : sliceFactors(at(hardened.factors, index), at(hardened.kept, index));
+      const ofPair = multipliers?.[pair++];
+      return ofPair === undefined ? each : compiledFactors(each, ofPair);
     });
     return storedForm(model, layer, layer.withFactors(factors));
   });
@@ -131,7 +135,14 @@ function storedForm(model: Model, layer: GatedLayer, parameter: Parameter): Para
       right: castTensor(right, layer.dtype),
     })),
   );
-  if (bytesOf(rounded) <= layerBytes(layer, layer.pairs.map((_, index) => rankOf(rounded, layer, index)))) return rounded;
+  if (
+    bytesOf(rounded) <=
+    layerBytes(
+      layer,
+      layer.pairs.map((_, index) => rankOf(rounded, layer, index)),
+    )
+  )
+    return rounded;
   const dense = materializeParameter(replaceParameters(model, [parameter]), layer.path);
   return denseParameter(layer.path, castTensor(dense, layer.dtype));
 }

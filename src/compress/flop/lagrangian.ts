@@ -12,7 +12,13 @@ export type LagrangianForm = 'signed' | 'absolute';
  * @see Z. Wang, J. Wohlwend, T. Lei, "Structured pruning of large language models", EMNLP 2020, §3.3 eq. 7; for the absolute form M. Xia, Z. Zhong,
  * D. Chen, "Structured pruning learns compact and accurate models" (CoFi), ACL 2022, and the discussion of its code
  */
-export function sizePenalty(b: Emitter, form: LagrangianForm, [first, second]: readonly [Value, Value], sparsity: Value, target: Value): Value {
+export function sizePenalty(
+  b: Emitter,
+  form: LagrangianForm,
+  [first, second]: readonly [Value, Value],
+  sparsity: Value,
+  target: Value,
+): Value {
   const signed = b.sub(sparsity, target);
   const distance = form === 'signed' ? signed : b.abs(signed);
   return b.add(b.mul(first, distance), b.mul(second, b.mul(distance, distance)));

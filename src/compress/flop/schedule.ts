@@ -26,7 +26,8 @@ export function gateSchedule(settings: FlopSettings, { steps, learningRate }: Pi
   const { targetWarmupSteps = Math.floor(gatedSteps / 2) } = settings;
   const late = (field: string, why: string): AppError =>
     new AppError('bad_recipe', `flop.${field}: ${why}`, { details: { field: `flop.${field}` } });
-  if (gatedSteps < 1) throw late('settleSteps', `${settleSteps} of ${steps} steps leave none for the gates. Settle for fewer, or train longer.`);
+  if (gatedSteps < 1)
+    throw late('settleSteps', `${settleSteps} of ${steps} steps leave none for the gates. Settle for fewer, or train longer.`);
   if (targetWarmupSteps > gatedSteps)
     throw late(
       'targetWarmupSteps',

@@ -9,12 +9,20 @@ export const flopSettings = z
   .strictObject({
     /** Share of the stored bytes of the touched matrices that stays. */
     ratio: z.number().gt(0).lte(1),
-    /** What the factors begin as: the singular value decomposition of the trained matrices, or random, with all other weights of the model. */
-    start: z.enum(['svd', 'random']).default('svd'),
-    /** Bytes of the factors at the start, as a share of the dense matrix; absent: full rank with `svd`, 1 with `random`. */
+    /**
+     * What the factors begin as: the singular value decomposition of the trained matrices (`svd`), that of what they do to calibration text
+     * (`whitened`), or random, with all other weights of the model.
+     */
+    start: z.enum(['svd', 'whitened', 'random']).default('svd'),
+    /** Bytes of the factors at the start, as a share of the dense matrix; absent: full rank, with `random` 1. */
     startRatio: z.number().positive().optional(),
     /** c in (0, 1): a gate begins as log((1 − c)/c). */
     dropTendency: z.number().gt(0).lt(1).default(0.05),
+    /**
+     * How far α of a matrix's strongest term is above that of its weakest at the start; published is 0. Absent: 4, and 0 with `random`, where no term
+     * is stronger.
+     */
+    spread: z.number().nonnegative().optional(),
     /** Temperature of the gates; CoFi's is 2/3. */
     beta: z.number().positive().lte(4).default(1),
     lagrangian: z.enum(['signed', 'absolute']).default('signed'),

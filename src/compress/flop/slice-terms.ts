@@ -3,30 +3,27 @@ import { at } from '#base';
 import { castTensor, float32, type HostTensor, selectAlong } from '#tensor';
 import type { Factors } from './gated-model.ts';
 
-/** The terms of two factors that stay. */
-export function sliceFactors({ left, right }: Factors, kept: readonly number[]): Factors {
-  return { left: selectAlong(left, 1, kept), right: selectAlong(right, 0, kept) };
-}
-
-/** left·diag(z)·right as two factors: multipliers go into the rows of the right one. */
-export function foldGates({ left, right }: Factors, multipliers: ArrayLike<number>): Factors {
+/** diag(z)·right for a right factor [R, n]: what gates weigh. */
+export function foldGates(right: HostTensor, multipliers: ArrayLike<number>): HostTensor<'float32'> {
   const wide = castTensor(right, 'float32');
   const columns = at(wide.shape, 1);
-  const folded = wide.data.map((value, index) => value * (multipliers[Math.floor(index / columns)] ?? 0));
-  return { left, right: float32(wide.shape, folded) };
+  return float32(
+    wide.shape,
+    wide.data.map((value, index) => value * (multipliers[Math.floor(index / columns)] ?? 0)),
+  );
 }
 
 /**
- * What hard gates leave: the terms whose multiplier is not zero, with the multipliers in the right factor.
+ * What hard gates leave of two factors: the terms whose multiplier is not zero, with the multipliers in the right factor.
  *
  * A stored matrix has at least rank 1, so that without any term it is one of zeros, and the layer answers its bias alone.
  *
  * @param multipliers - one a term
  */
-export function compiledFactors(factors: Factors, multipliers: ArrayLike<number>): Factors {
-  const kept = Array.from(multipliers).flatMap((multiplier, index) => (multiplier === 0 ? [] : [index]));
-  const folded = foldGates(factors, multipliers);
-  return sliceFactors(folded, kept.length === 0 ? [0] : kept);
+export function compiledFactors({ left, right }: Factors, multipliers: ArrayLike<number>): Factors {
+  const open = Array.from(multipliers).flatMap((multiplier, index) => (multiplier === 0 ? [] : [index]));
+  const kept = open.length === 0 ? [0] : open;
+  return { left: selectAlong(left, 1, kept), right: selectAlong(foldGates(right, multipliers), 0, kept) };
 }
 
 /** Which indices of which axis of a tensor stay. */

@@ -4,9 +4,9 @@ import { declarations, type Model, replaceParameters } from '#models';
 import { float32, type HostTensor, toNumbers } from '#tensor';
 import { type Checkpoint, schemeName, type TrainingStage, type TrainSettings } from '#train';
 import { chooseTerms, type KeptTerms } from './choose-terms.ts';
-import { flopScheme, gateTensors, openGates, uniformSparsity } from './flop-scheme.ts';
+import { flopScheme, gateTensors, initialGates, openGates, sparsityOf } from './flop-scheme.ts';
 import { byPair, type Factors, type GatedLayer, pairNames, pairsOf, ranksOf, termBytes } from './gated-model.ts';
-import { evaluatedGate, initialGate, keepProbability } from './hard-concrete.ts';
+import { evaluatedGate, initialGate } from './hard-concrete.ts';
 import { targetAt } from './lagrangian.ts';
 import { endOfStage, type GateSchedule, gateSchedule } from './schedule.ts';
 import type { FlopSettings } from './settings.ts';
@@ -14,6 +14,9 @@ import { foldGates, type Slicing, sliceTensors } from './slice-terms.ts';
 
 /** Closed terms are left in the graph while they are less of it than this: a new graph has to be compiled. */
 const worthCompiling = 0.02;
+
+/** How far apart α of the strongest and the weakest term of a decomposed matrix begin. */
+const defaultSpread = 4;
 
 export interface StagesOptions {
   readonly settings: FlopSettings;
@@ -54,30 +57,24 @@ export class FlopStages {
     return this.#gated(this.#modelOf(smaller), smaller, schedule, train);
   }
 
-  /** The gated layers when training ends with gates: factors with what the gates weigh in them, and the terms that stay. */
-  hardened(model: Model, gates: HostTensor): { readonly factors: readonly Factors[]; readonly kept: KeptTerms } {
+  /** What multiplies each term when gates become hard: its value at evaluation, or 0 where it goes; one list a pair. */
+  multipliers(model: Model, gates: HostTensor): readonly (readonly number[])[] {
     const { layers, settings, budgetBytes } = this.#options;
     const { beta } = settings;
     const alphas = byPair(toNumbers(gates), ranksOf(model, layers));
-    const tensors = pairsOf(layers).map(({ path, left, right }, pair): Factors => {
-      const stored = model.parameters.get(path)?.tensors ?? {};
-      const [leftFactor, rightFactor] = [stored[left], stored[right]];
-      invariant(leftFactor !== undefined && rightFactor !== undefined, `${path} has its factors`);
-      const multipliers = at(alphas, pair).map((alpha) => evaluatedGate(alpha, beta));
-      return foldGates({ left: leftFactor, right: rightFactor }, multipliers);
-    });
-    return { factors: tensors, kept: chooseTerms(layers, alphas, { beta, budgetBytes }) };
+    const kept = chooseTerms(layers, alphas, { beta, budgetBytes }).map((indices) => new Set(indices));
+    return alphas.map((ofPair, pair) => ofPair.map((alpha, index) => (at(kept, pair).has(index) ? evaluatedGate(alpha, beta) : 0)));
   }
 
   #gated(model: Model, from: Checkpoint | undefined, schedule: GateSchedule, train: TrainSettings): TrainingStage {
     const { settings, layers, startRanks, seed } = this.#options;
-    const { beta, lagrangian, ratio, dropTendency } = settings;
-    const alpha = initialGate(dropTendency);
-    const start = uniformSparsity(layers, startRanks, keepProbability(alpha, beta));
+    const { beta, lagrangian, ratio, dropTendency, spread = settings.start === 'random' ? 0 : defaultSpread } = settings;
+    const atStart = (ranks: readonly number[]): Float32Array => initialGates(ranks, initialGate(dropTendency), spread);
+    const start = sparsityOf(layers, byPair(atStart(startRanks), startRanks), beta);
     const scheme = flopScheme({
       model: declarations(model),
       layers,
-      initialGate: alpha,
+      initialGates: atStart(ranksOf(model, layers)),
       beta,
       lagrangian,
       gateFactor: schedule.gateFactor,
@@ -123,9 +120,15 @@ export class FlopStages {
     const { layers } = this.#options;
     const gates = reached.tensors.get(gatesKey);
     invariant(gates !== undefined, 'a checkpoint with gates has them');
-    const { factors, kept } = this.hardened(model, gates);
+    const multipliers = this.multipliers(model, gates);
     const folded = new Map(reached.tensors);
-    for (const [pair, each] of pairsOf(layers).entries()) folded.set(pairNames(model, each).right, at(factors, pair).right);
+    for (const [pair, each] of pairsOf(layers).entries()) {
+      const { right } = pairNames(model, each);
+      const tensor = reached.tensors.get(right);
+      invariant(tensor !== undefined, `the checkpoint has ${right}`);
+      folded.set(right, foldGates(tensor, at(multipliers, pair)));
+    }
+    const kept = multipliers.map((ofPair) => ofPair.flatMap((multiplier, index) => (multiplier === 0 ? [] : [index])));
     const sliced = this.#sliced(model, folded, kept);
     const isOurs = (name: string): boolean => Object.values(gateTensors).some((own) => name.endsWith(schemeName(own)));
     return { ...reached, tensors: new Map([...sliced].filter(([name]) => !isOurs(name))) };

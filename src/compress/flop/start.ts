@@ -11,11 +11,13 @@ import {
 } from '#models';
 import { castTensor, dtypeBytes, type HostTensor, hostTensor, int32, selectAlong } from '#tensor';
 import type { TrainingData } from '#train';
+import type { Calibration } from '../calibration.ts';
 import { balanceFactors, roundFactors } from '../decomposition/balance.ts';
 import type { EngineMatrices } from '../decomposition/engine-matrices.ts';
-import { type Loss, plainProblem, relativeError, weightLoss } from '../decomposition/factor-problem.ts';
+import { type FactorProblem, InputMetric, type Loss, plainProblem, relativeError, weightLoss } from '../decomposition/factor-problem.ts';
 import { dominantEigen } from '../decomposition/gram-eigen.ts';
 import { describeTarget, type Target, weightOf } from '../low-rank/target.ts';
+import { inputWhitening, outputWhitening } from '../low-rank/whitening.ts';
 import { type Factors, type GatedLayer, type GatedPair, termElements } from './gated-model.ts';
 import type { FlopSettings } from './settings.ts';
 
@@ -33,7 +35,12 @@ function lowRankLayer(target: Target): GatedLayer {
     fixedBytes: 0,
     withFactors: ([factors]) => {
       invariant(factors !== undefined, 'a matrix has one pair of factors');
-      return { path, kind: 'lowRank', settings: { rank: at(factors.left.shape, 1) }, tensors: { ...factors } };
+      return {
+        path,
+        kind: 'lowRank',
+        settings: { rank: at(factors.left.shape, 1) },
+        tensors: { left: factors.left, right: factors.right },
+      };
     },
   };
 }
@@ -48,9 +55,13 @@ function adaptiveLayer(target: Target, sizes: readonly number[], frequencies: Fl
   const { path } = spec;
   const rest = V - sizes.reduce((sum, size) => sum + size, 0);
   if (rest < 1)
-    throw new AppError('bad_recipe', `flop.clusters: ${sizes.join(', ')} leave none of the ${V} tokens of ${path}. Make clusters smaller.`, {
-      details: { field: 'flop.clusters', path },
-    });
+    throw new AppError(
+      'bad_recipe',
+      `flop.clusters: ${sizes.join(', ')} leave none of the ${V} tokens of ${path}. Make clusters smaller.`,
+      {
+        details: { field: 'flop.clusters', path },
+      },
+    );
   const order = Int32Array.from({ length: V }, (_, token) => token).sort(
     (first, second) => at(frequencies, second) - at(frequencies, first) || first - second,
   );
@@ -73,7 +84,10 @@ function adaptiveLayer(target: Target, sizes: readonly number[], frequencies: Fl
     fixedBytes: V * dtypeBytes.int32,
     withFactors: (factors) => {
       const widths = factors.map(({ left }) => at(left.shape, 1));
-      const tensors = factors.flatMap(({ left, right }, index) => [[`table${index}`, left] as const, [`projection${index}`, right] as const]);
+      const tensors = factors.flatMap(({ left, right }, index) => [
+        [`table${index}`, left] as const,
+        [`projection${index}`, right] as const,
+      ]);
       return {
         path,
         kind: 'adaptiveEmbedding',
@@ -113,7 +127,10 @@ export function gatedLayers(model: Model, specs: readonly ParameterSpec[], setti
 }
 
 /** Terms of each pair at the start: as many as `startRatio` of the dense bytes hold, at most the smaller side. */
-export function startRanks({ pairs }: GatedLayer, { start, startRatio = start === 'random' ? 1 : undefined }: FlopSettings): readonly number[] {
+export function startRanks(
+  { pairs }: GatedLayer,
+  { start, startRatio = start === 'random' ? 1 : undefined }: FlopSettings,
+): readonly number[] {
   return pairs.map((pair) => {
     const { rows, columns } = pair;
     const full = Math.min(rows, columns);
@@ -125,6 +142,14 @@ export function startRanks({ pairs }: GatedLayer, { start, startRatio = start ==
 function pairWeight(model: Model, target: Target, { ofRows }: GatedPair): ReturnType<typeof weightOf> {
   const weight = weightOf(model, target);
   return ofRows === undefined ? weight : selectAlong(weight, 0, ofRows);
+}
+
+/** A layer that is to be decomposed. */
+export interface StartLayer {
+  readonly spec: ParameterSpec;
+  readonly layer: GatedLayer;
+  /** Terms of each pair. */
+  readonly ranks: readonly number[];
 }
 
 /** Everything that decomposes and measures the layers of one model. */
@@ -141,16 +166,44 @@ export class GatedStart {
     this.#context = context;
   }
 
-  /** The dominant singular vectors of each part of a layer, each side with the root of the values. @throws AppError `bad_weights` | `cancelled` */
-  async decomposed(spec: ParameterSpec, layer: GatedLayer, ranks: readonly number[]): Promise<Parameter> {
+  /**
+   * Factors of each layer, strongest term first and each side with the root of its weight: of the matrix as it is, or as its inputs see it.
+   *
+   * @param calibration - sample data; absent for plain singular vectors. Embeddings have no inputs and are always decomposed plainly.
+   * @throws AppError `bad_weights` | `not_enough_samples` | `cancelled`
+   */
+  async *decomposed(layers: readonly StartLayer[], calibration: Calibration | undefined): AsyncGenerator<Parameter> {
+    const isSeen = ({ spec }: StartLayer): boolean => calibration !== undefined && spec.role === 'linear';
+    for (const each of layers) if (!isSeen(each)) yield await this.#decompose(each, (weight) => plainProblem(this.#matrices, weight));
+    const seen = new Map(layers.filter(isSeen).map((each) => [each.spec.path, each]));
+    if (calibration === undefined || seen.size === 0) return;
+    const ofOutputs = new Set([...seen.values()].filter(({ spec }) => at(spec.shape, 0) > at(spec.shape, 1)).map(({ spec }) => spec.path));
+    for await (const moments of calibration.inputMoments(this.#model, [...seen.keys()], this.#context, { ofOutputs })) {
+      const whitening =
+        moments.ofOutputs === true
+          ? outputWhitening(moments)
+          : inputWhitening(new InputMetric(moments.gram, moments.width), moments.tokens);
+      for (const path of moments.paths) {
+        const each = seen.get(path);
+        invariant(each !== undefined, `calibration answered for ${path}, which was not asked for`);
+        yield await this.#decompose(each, (weight) => whitening.problem(this.#matrices, weight));
+      }
+    }
+  }
+
+  async #decompose(
+    { spec, layer, ranks }: StartLayer,
+    problemOf: (weight: HostTensor<'float32'>) => Promise<FactorProblem>,
+  ): Promise<Parameter> {
     const target = describeTarget(this.#model, spec);
     const factors: Factors[] = [];
     for (const [index, pair] of layer.pairs.entries()) {
       throwIfCancelled(this.#context.signal);
-      const problem = await plainProblem(this.#matrices, pairWeight(this.#model, target, pair));
+      const problem = await problemOf(pairWeight(this.#model, target, pair));
       try {
         const eigen = await dominantEigen(this.#matrices, problem.gram, at(ranks, index), this.#seed);
-        factors.push(roundFactors(balanceFactors(await problem.factors(eigen)), 'float32'));
+        const { left, right } = roundFactors(balanceFactors(await problem.factors(eigen)), 'float32');
+        factors.push({ left, right });
       } finally {
         problem.release();
       }
@@ -189,7 +242,12 @@ export class GatedStart {
  *
  * @throws AppError `unsupported` for a parameter that is neither dense nor gated
  */
-export function randomStart(model: Model, layers: readonly GatedLayer[], ranks: (layer: GatedLayer) => readonly number[], seed: number): Model {
+export function randomStart(
+  model: Model,
+  layers: readonly GatedLayer[],
+  ranks: (layer: GatedLayer) => readonly number[],
+  seed: number,
+): Model {
   const random = new Random(seed);
   const fresh = initializeModel(model.config, random);
   const gated = new Map(layers.map((layer) => [layer.path, layer]));

@@ -1134,9 +1134,10 @@ type Flop struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Stored bytes of the chosen matrices afterwards, relative to before: 0 < ratio <= 1.
 	Ratio *float64 `protobuf:"fixed64,1,opt,name=ratio,proto3,oneof" json:"ratio,omitempty"`
-	// What training begins with: "svd" (the singular values of the trained matrices; default) or "random" (factors, and all other weights of the model).
+	// What training begins with: "svd" (the singular vectors of the trained matrices; default), "whitened" (those of what the matrices do to
+	// calibration text, which it needs) or "random" (factors, and all other weights of the model).
 	Start *string `protobuf:"bytes,2,opt,name=start,proto3,oneof" json:"start,omitempty"`
-	// Stored elements of the factors at the start, relative to dense matrices; at least `ratio`. Default: full rank with "svd", 1 with "random".
+	// Stored elements of the factors at the start, relative to dense matrices; at least `ratio`. Default: full rank, with "random" 1.
 	StartRatio *float64 `protobuf:"fixed64,3,opt,name=start_ratio,json=startRatio,proto3,oneof" json:"start_ratio,omitempty"`
 	// How ready gates are to close at the start: 0 < c < 1, a gate begins as log((1-c)/c). Default 0.05.
 	DropTendency *float64 `protobuf:"fixed64,4,opt,name=drop_tendency,json=dropTendency,proto3,oneof" json:"drop_tendency,omitempty"`
@@ -1166,7 +1167,9 @@ type Flop struct {
 	// Patterns of parameter paths to leave as they are; they win over `include`.
 	Exclude []string `protobuf:"bytes,16,rep,name=exclude,proto3" json:"exclude,omitempty"`
 	// Seed of the gates and of random starts. Default: the recipe's.
-	Seed          *uint32 `protobuf:"varint,17,opt,name=seed,proto3,oneof" json:"seed,omitempty"`
+	Seed *uint32 `protobuf:"varint,17,opt,name=seed,proto3,oneof" json:"seed,omitempty"`
+	// How far the gate of a matrix's strongest term is ahead of that of its weakest at the start; published is 0. Default 4, with "random" 0.
+	Spread        *float64 `protobuf:"fixed64,18,opt,name=spread,proto3,oneof" json:"spread,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1316,6 +1319,13 @@ func (x *Flop) GetExclude() []string {
 func (x *Flop) GetSeed() uint32 {
 	if x != nil && x.Seed != nil {
 		return *x.Seed
+	}
+	return 0
+}
+
+func (x *Flop) GetSpread() float64 {
+	if x != nil && x.Spread != nil {
+		return *x.Spread
 	}
 	return 0
 }
@@ -1961,7 +1971,7 @@ const file_athanor_v1_recipe_proto_rawDesc = "" +
 	"\a_layoutB\t\n" +
 	"\a_searchB\a\n" +
 	"\x05_headB\a\n" +
-	"\x05_seed\"\xe3\x06\n" +
+	"\x05_seed\"\x8b\a\n" +
 	"\x04Flop\x12\x19\n" +
 	"\x05ratio\x18\x01 \x01(\x01H\x00R\x05ratio\x88\x01\x01\x12\x19\n" +
 	"\x05start\x18\x02 \x01(\tH\x01R\x05start\x88\x01\x01\x12$\n" +
@@ -1984,7 +1994,8 @@ const file_athanor_v1_recipe_proto_rawDesc = "" +
 	"\btraining\x18\x0e \x01(\v2\x14.athanor.v1.TrainingR\btraining\x12\x18\n" +
 	"\ainclude\x18\x0f \x03(\tR\ainclude\x12\x18\n" +
 	"\aexclude\x18\x10 \x03(\tR\aexclude\x12\x17\n" +
-	"\x04seed\x18\x11 \x01(\rH\fR\x04seed\x88\x01\x01B\b\n" +
+	"\x04seed\x18\x11 \x01(\rH\fR\x04seed\x88\x01\x01\x12\x1b\n" +
+	"\x06spread\x18\x12 \x01(\x01H\rR\x06spread\x88\x01\x01B\b\n" +
 	"\x06_ratioB\b\n" +
 	"\x06_startB\x0e\n" +
 	"\f_start_ratioB\x10\n" +
@@ -1997,7 +2008,8 @@ const file_athanor_v1_recipe_proto_rawDesc = "" +
 	"\x10_recompile_everyB\x0f\n" +
 	"\r_closed_belowB\x0f\n" +
 	"\r_settle_stepsB\a\n" +
-	"\x05_seed\"\xe1\x06\n" +
+	"\x05_seedB\t\n" +
+	"\a_spread\"\xe1\x06\n" +
 	"\aDistill\x12\x19\n" +
 	"\x05steps\x18\x01 \x01(\rH\x00R\x05steps\x88\x01\x01\x12\"\n" +
 	"\n" +

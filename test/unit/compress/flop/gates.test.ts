@@ -5,13 +5,7 @@ import { createReferenceEngine } from '#engine/reference';
 import { GraphBuilder, gradients } from '#graph';
 import { float32, toNumbers } from '#tensor';
 import { gateNoise, openGates } from '../../../../src/compress/flop/flop-scheme.ts';
-import {
-  drawnGate,
-  evaluatedGate,
-  initialGate,
-  keepProbability,
-  logisticNoise,
-} from '../../../../src/compress/flop/hard-concrete.ts';
+import { drawnGate, evaluatedGate, initialGate, keepProbability, logisticNoise } from '../../../../src/compress/flop/hard-concrete.ts';
 import { sizePenalty, targetAt } from '../../../../src/compress/flop/lagrangian.ts';
 import { endOfStage, gateSchedule } from '../../../../src/compress/flop/schedule.ts';
 import { flopSettings } from '../../../../src/compress/flop/settings.ts';
@@ -48,7 +42,16 @@ describe('hard-concrete gates', () => {
   });
 
   it('count as closed for good below the bound, but never all of a matrix', () => {
-    expect(openGates([[2, -9, 0, -7], [-9, -8, -10]], 1, 0.02)).toEqual([[0, 2], [1]]);
+    expect(
+      openGates(
+        [
+          [2, -9, 0, -7],
+          [-9, -8, -10],
+        ],
+        1,
+        0.02,
+      ),
+    ).toEqual([[0, 2], [1]]);
   });
 });
 

@@ -40,7 +40,9 @@ export function runFlop(settings: object, options: FlopRunOptions): ReturnType<t
 }
 
 /** Collects what a run reports. */
-export function recordingContext(signal: AbortSignal = quietContext.signal): OperationContext & { readonly events: Record<string, number>[] } {
+export function recordingContext(
+  signal: AbortSignal = quietContext.signal,
+): OperationContext & { readonly events: Record<string, number>[] } {
   const events: Record<string, number>[] = [];
   return {
     signal,

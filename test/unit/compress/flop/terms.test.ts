@@ -141,8 +141,27 @@ describe('choosing terms', () => {
   });
 
   it('does not see a layer of several pairs as several layers', () => {
-    const clusters = layer('c', [[6, 4], [20, 4]], 104);
-    const kept = chooseTerms([clusters], [[3, 2, 1], [0.5, -1, -2, -3]], { beta: 1, budgetBytes: 70 * 4 });
-    expect(layerBytes(clusters, kept.map(({ length }) => length))).toBe((10 * kept[0]!.length + 24 * kept[1]!.length) * 4);
+    const clusters = layer(
+      'c',
+      [
+        [6, 4],
+        [20, 4],
+      ],
+      104,
+    );
+    const kept = chooseTerms(
+      [clusters],
+      [
+        [3, 2, 1],
+        [0.5, -1, -2, -3],
+      ],
+      { beta: 1, budgetBytes: 70 * 4 },
+    );
+    expect(
+      layerBytes(
+        clusters,
+        kept.map(({ length }) => length),
+      ),
+    ).toBe((10 * kept[0]!.length + 24 * kept[1]!.length) * 4);
   });
 });

@@ -12,11 +12,12 @@ export interface Flop {
    */
   'ratio'?: (number | string);
   /**
-   * What training begins with: "svd" (the singular values of the trained matrices; default) or "random" (factors, and all other weights of the model).
+   * What training begins with: "svd" (the singular vectors of the trained matrices; default), "whitened" (those of what the matrices do to
+   * calibration text, which it needs) or "random" (factors, and all other weights of the model).
    */
   'start'?: (string);
   /**
-   * Stored elements of the factors at the start, relative to dense matrices; at least `ratio`. Default: full rank with "svd", 1 with "random".
+   * Stored elements of the factors at the start, relative to dense matrices; at least `ratio`. Default: full rank, with "random" 1.
    */
   'startRatio'?: (number | string);
   /**
@@ -76,6 +77,10 @@ export interface Flop {
    * Seed of the gates and of random starts. Default: the recipe's.
    */
   'seed'?: (number);
+  /**
+   * How far the gate of a matrix's strongest term is ahead of that of its weakest at the start; published is 0. Default 4, with "random" 0.
+   */
+  'spread'?: (number | string);
   '_ratio'?: "ratio";
   '_start'?: "start";
   '_startRatio'?: "startRatio";
@@ -89,6 +94,7 @@ export interface Flop {
   '_closedBelow'?: "closedBelow";
   '_settleSteps'?: "settleSteps";
   '_seed'?: "seed";
+  '_spread'?: "spread";
 }
 
 /**
@@ -101,11 +107,12 @@ export interface Flop__Output {
    */
   'ratio'?: (number);
   /**
-   * What training begins with: "svd" (the singular values of the trained matrices; default) or "random" (factors, and all other weights of the model).
+   * What training begins with: "svd" (the singular vectors of the trained matrices; default), "whitened" (those of what the matrices do to
+   * calibration text, which it needs) or "random" (factors, and all other weights of the model).
    */
   'start'?: (string);
   /**
-   * Stored elements of the factors at the start, relative to dense matrices; at least `ratio`. Default: full rank with "svd", 1 with "random".
+   * Stored elements of the factors at the start, relative to dense matrices; at least `ratio`. Default: full rank, with "random" 1.
    */
   'startRatio'?: (number);
   /**
@@ -165,6 +172,10 @@ export interface Flop__Output {
    * Seed of the gates and of random starts. Default: the recipe's.
    */
   'seed'?: (number);
+  /**
+   * How far the gate of a matrix's strongest term is ahead of that of its weakest at the start; published is 0. Default 4, with "random" 0.
+   */
+  'spread'?: (number);
   '_ratio'?: "ratio";
   '_start'?: "start";
   '_startRatio'?: "startRatio";
@@ -178,4 +189,5 @@ export interface Flop__Output {
   '_closedBelow'?: "closedBelow";
   '_settleSteps'?: "settleSteps";
   '_seed'?: "seed";
+  '_spread'?: "spread";
 }
