@@ -18,6 +18,6 @@ export interface TrainingStage {
  * Asked when training starts, with the newest checkpoint if there is one, and when a stage has ended before the last step.
  *
  * Invariant: the answer follows from `reached` alone, so that a run that goes on trains in the same stages as one that never stopped. Within a stage
- * `from` is `reached` itself.
+ * `from` is `reached` itself. Where model and scheme are the very objects of the stage before, training goes on with the compiled graph.
  */
 export type TrainingStages = (reached: Checkpoint | undefined, settings: TrainSettings) => TrainingStage | Promise<TrainingStage>;

@@ -81,86 +81,99 @@ export async function trainOnBatches(request: BatchTrainRequest, engine: Engine,
   const started = performance.now();
   let reached = await request.checkpoints?.load();
   const sampler = request.batches(reached?.progress.cursor);
-  for (;;) {
-    const stage = (await stages?.(reached, settings)) ?? { model, scheme, from: reached, until: settings.steps };
-    const outcome = await trainStage(request, stage, sampler, engine, context);
-    if ('model' in outcome) return { ...outcome, seconds: (performance.now() - started) / 1000 };
-    reached = outcome;
+  let held: { readonly trainer: Trainer; readonly stage: TrainingStage } | undefined;
+  try {
+    for (;;) {
+      const stage: TrainingStage = (await stages?.(reached, settings)) ?? { model, scheme, from: reached, until: settings.steps };
+      const step = stage.from?.progress.step ?? 0;
+      invariant(stage.until > step || step >= settings.steps, `a stage of training that begins at step ${step} ends after it`);
+      if (held === undefined || held.stage.model !== stage.model || held.stage.scheme !== stage.scheme) {
+        await held?.trainer.dispose();
+        held = undefined;
+        const options = { trains: request.trains, scheme: stage.scheme };
+        held = { trainer: await Trainer.create(engine, stage.model, request.objective, settings, options), stage };
+        if (stage.from !== undefined) held.trainer.restore(step, stage.from.tensors, stage.from.progress.scheme);
+      }
+      const outcome = await trainStage(request, stage, { trainer: held.trainer, sampler, engine, context });
+      if ('model' in outcome) return { ...outcome, seconds: (performance.now() - started) / 1000 };
+      reached = outcome;
+    }
+  } finally {
+    await held?.trainer.dispose();
   }
+}
+
+interface StageParts {
+  /** Stands where the stage begins. */
+  readonly trainer: Trainer;
+  readonly sampler: BatchSource;
+  readonly engine: Engine;
+  readonly context: OperationContext;
 }
 
 /** The result, or where training stands when the stage ends before it. */
 async function trainStage(
   request: BatchTrainRequest,
-  { model, scheme: ofStage, from: saved, until }: TrainingStage,
-  sampler: BatchSource,
-  engine: Engine,
-  context: OperationContext,
+  { from: saved, until }: TrainingStage,
+  { trainer, sampler, engine, context }: StageParts,
 ): Promise<Omit<TrainResult, 'seconds'> | Checkpoint> {
   const { objective, settings, checkpoints, phase = objective.name } = request;
-  invariant(until > (saved?.progress.step ?? 0) || until === settings.steps, `a stage of training ends after it begins, at step ${until}`);
-  const trainer = await Trainer.create(engine, model, objective, settings, { trains: request.trains, scheme: ofStage });
-  try {
-    if (saved !== undefined) trainer.restore(saved.progress.step, saved.tensors, saved.progress.scheme);
-    let shownLoss = saved?.progress.shownLoss ?? null;
-    const tail = [...(saved?.progress.recentLosses ?? [])];
-    const tailLength = Math.min(50, Math.max(1, Math.floor(settings.steps / 10)));
-    const fullStep = settings.batchSize * settings.sequenceLength * settings.gradientAccumulation;
-    let tokensSeen = saved?.progress.tokensSeen ?? trainer.step * fullStep;
-    const standing = (cursor: SamplerCursor): Checkpoint => {
-      const scheme = trainer.schemeState();
-      const shown = { step: trainer.step, cursor, shownLoss, recentLosses: [...tail], tokensSeen };
-      const progress: TrainingProgress = scheme === undefined ? shown : { ...shown, scheme };
-      return { progress, tensors: trainer.snapshot() };
-    };
-    const save = async (cursor: SamplerCursor): Promise<void> => {
-      await checkpoints?.save(standing(cursor));
-    };
+  let shownLoss = saved?.progress.shownLoss ?? null;
+  const tail = [...(saved?.progress.recentLosses ?? [])];
+  const tailLength = Math.min(50, Math.max(1, Math.floor(settings.steps / 10)));
+  const fullStep = settings.batchSize * settings.sequenceLength * settings.gradientAccumulation;
+  let tokensSeen = saved?.progress.tokensSeen ?? trainer.step * fullStep;
+  const standing = (cursor: SamplerCursor): Checkpoint => {
+    const scheme = trainer.schemeState();
+    const shown = { step: trainer.step, cursor, shownLoss, recentLosses: [...tail], tokensSeen };
+    const progress: TrainingProgress = scheme === undefined ? shown : { ...shown, scheme };
+    return { progress, tensors: trainer.snapshot() };
+  };
+  const save = async (cursor: SamplerCursor): Promise<void> => {
+    await checkpoints?.save(standing(cursor));
+  };
 
-    while (trainer.step < until) {
-      const cursor = sampler.cursor; // before the batches are drawn: a step that is cut off draws them again
-      const stepStarted = performance.now();
-      try {
-        if (context.signal.aborted) throw new AppError('cancelled', `${phase}: cancelled after step ${trainer.step} of ${settings.steps}.`);
-        const batches = Array.from({ length: settings.gradientAccumulation }, () => sampler.next());
-        const report = await trainer.run(batches, context.signal);
-        const stepTokens = batches.reduce((sum, batch) => sum + ('source' in batch ? batch.labels : batch.tokens).data.length, 0);
-        tokensSeen += stepTokens;
-        const loss = report.metrics['loss'] ?? Number.NaN;
-        shownLoss = shownLoss === null ? loss : shownLoss + shownLossShare * (loss - shownLoss);
-        tail.push(loss);
-        if (tail.length > tailLength) tail.shift();
-        context.report({
-          phase,
-          step: report.step,
-          total: settings.steps,
-          metrics: {
-            ...report.metrics,
-            meanLoss: shownLoss,
-            learningRate: report.learningRate,
-            gradientNorm: report.gradientNorm,
-            tokensPerSecond: stepTokens / ((performance.now() - stepStarted) / 1000),
-            deviceBytes: engine.counters().bufferBytes,
-          },
-        });
-      } catch (error) {
-        if (AppError.from(error).code === 'cancelled') await save(cursor);
-        throw error;
-      }
-      await request.afterStep?.(trainer.step, () => trainer.model());
-      if (settings.checkpointEvery > 0 && trainer.step % settings.checkpointEvery === 0 && trainer.step < settings.steps)
-        await save(sampler.cursor);
+  while (trainer.step < until) {
+    const cursor = sampler.cursor; // before the batches are drawn: a step that is cut off draws them again
+    const stepStarted = performance.now();
+    try {
+      if (context.signal.aborted) throw new AppError('cancelled', `${phase}: cancelled after step ${trainer.step} of ${settings.steps}.`);
+      const batches = Array.from({ length: settings.gradientAccumulation }, () => sampler.next());
+      const report = await trainer.run(batches, context.signal);
+      const stepTokens = batches.reduce((sum, batch) => sum + ('source' in batch ? batch.labels : batch.tokens).data.length, 0);
+      tokensSeen += stepTokens;
+      const loss = report.metrics['loss'] ?? Number.NaN;
+      shownLoss = shownLoss === null ? loss : shownLoss + shownLossShare * (loss - shownLoss);
+      tail.push(loss);
+      if (tail.length > tailLength) tail.shift();
+      context.report({
+        phase,
+        step: report.step,
+        total: settings.steps,
+        metrics: {
+          ...report.metrics,
+          meanLoss: shownLoss,
+          learningRate: report.learningRate,
+          gradientNorm: report.gradientNorm,
+          tokensPerSecond: stepTokens / ((performance.now() - stepStarted) / 1000),
+          deviceBytes: engine.counters().bufferBytes,
+        },
+      });
+    } catch (error) {
+      if (AppError.from(error).code === 'cancelled') await save(cursor);
+      throw error;
     }
-    if (trainer.step < settings.steps) return standing(sampler.cursor);
-    return {
-      model: trainer.model(),
-      schemeTensors: trainer.schemeTensors(),
-      steps: trainer.step,
-      finalLoss: tail.reduce((sum, loss) => sum + loss, 0) / Math.max(1, tail.length),
-      tokensSeen,
-      peakBufferBytes: engine.counters().peakBufferBytes,
-    };
-  } finally {
-    await trainer.dispose();
+    await request.afterStep?.(trainer.step, () => trainer.model());
+    if (settings.checkpointEvery > 0 && trainer.step % settings.checkpointEvery === 0 && trainer.step < settings.steps)
+      await save(sampler.cursor);
   }
+  if (trainer.step < settings.steps) return standing(sampler.cursor);
+  return {
+    model: trainer.model(),
+    schemeTensors: trainer.schemeTensors(),
+    steps: trainer.step,
+    finalLoss: tail.reduce((sum, loss) => sum + loss, 0) / Math.max(1, tail.length),
+    tokensSeen,
+    peakBufferBytes: engine.counters().peakBufferBytes,
+  };
 }

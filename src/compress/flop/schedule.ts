@@ -21,7 +21,7 @@ const gateTravel = 40;
 
 /** @throws AppError `bad_recipe` where the target is reached after the gates' last step */
 export function gateSchedule(settings: FlopSettings, { steps, learningRate }: Pick<TrainSettings, 'steps' | 'learningRate'>): GateSchedule {
-  const { settleSteps = Math.floor(steps / 5), recompileEvery = Math.max(1, Math.ceil(steps / 10)) } = settings;
+  const { settleSteps = Math.floor(steps / 5), recompileEvery = Math.ceil(steps / 10) } = settings;
   const gatedSteps = steps - settleSteps;
   const { targetWarmupSteps = Math.floor(gatedSteps / 2) } = settings;
   const late = (field: string, why: string): AppError =>

@@ -34,6 +34,7 @@ export interface StagesOptions {
 /** The stages of one training, as the training loop asks for them. */
 export class FlopStages {
   readonly #options: StagesOptions;
+  #last: TrainingStage | undefined;
 
   constructor(options: StagesOptions) {
     this.#options = options;
@@ -54,6 +55,8 @@ export class FlopStages {
     }
     const isEnd = schedule.recompileEvery > 0 && step % schedule.recompileEvery === 0;
     const smaller = isEnd ? this.#withoutClosed(model, reached) : reached;
+    if (smaller === reached && this.#last !== undefined)
+      return { ...this.#last, from: reached, until: endOfStage(schedule, step, train.steps) };
     return this.#gated(this.#modelOf(smaller), smaller, schedule, train);
   }
 
@@ -82,7 +85,8 @@ export class FlopStages {
       seed,
       target: (step) => targetAt(step, schedule.targetWarmupSteps, start, 1 - ratio),
     });
-    return { model, scheme, from, until: endOfStage(schedule, from?.progress.step ?? 0, train.steps) };
+    this.#last = { model, scheme, from, until: endOfStage(schedule, from?.progress.step ?? 0, train.steps) };
+    return this.#last;
   }
 
   /** The model with the terms of a checkpoint. Its trained numbers are in the checkpoint, so that factors are only shapes here. */

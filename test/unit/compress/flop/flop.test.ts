@@ -113,7 +113,9 @@ describe('flop', () => {
     expect(atStages[3]).toBeLessThan(atStages[0]!);
     expect(atStages[4]).toBeLessThan(atStages[3]!);
     expect(context.events.filter((event) => event['sparsity'] !== undefined)).toHaveLength(80);
-    expect(report.steps[0]!.note).toMatch(/^100 steps on 1,600 tokens, loss \d.*; (29|30)\.\d\d % of the stored bytes stay$/);
+    expect(report.steps[0]!.note).toMatch(
+      /^100 steps on 1,600 tokens, loss \d.*; (29|30)\.\d\d % of the stored bytes stay(, as near .*)?$/,
+    );
   });
 
   it('answers when compiled what the masked model answers', async () => {

@@ -1,6 +1,6 @@
 // A recipe run as a job runs it: with text to train on, and a folder for what is finished.
 import { type OperationContext, quietContext } from '#base';
-import { compressModel, parseRecipe } from '#compress';
+import { type Calibration, compressModel, parseRecipe } from '#compress';
 import type { Engine } from '#engine';
 import type { Model } from '#models';
 import type { TrainingData } from '#train';
@@ -13,6 +13,7 @@ export interface FlopRunOptions {
   readonly engine: Engine;
   readonly model: Model;
   readonly corpus: TrainingData;
+  readonly calibration?: Calibration;
   /** Keeps layers and checkpoints. */
   readonly folder?: string;
   readonly context?: OperationContext;
@@ -20,11 +21,12 @@ export interface FlopRunOptions {
 
 /** Applies `{ flop: settings }`. */
 export function runFlop(settings: object, options: FlopRunOptions): ReturnType<typeof compressModel> {
-  const { engine, model, corpus, folder, context = quietContext } = options;
+  const { engine, model, corpus, calibration, folder, context = quietContext } = options;
   const recipe = parseRecipe({ seed: 3, steps: [{ flop: settings }] }, recipeMethods);
   const layers = folder === undefined ? undefined : new LayerFolder(`${folder}/layers`, 'same');
   const environment = {
     engine,
+    ...(calibration && { calibration }),
     ofStep: (step: number) => ({
       training: new RecipeTraining({
         engine,
