@@ -45,6 +45,21 @@ export function initialGates(ranks: readonly number[], alpha: number, spread: nu
   );
 }
 
+/**
+ * The same by what the loss minds about a term for each byte of it, compared over all matrices: the dearest has half the spread above the middle.
+ *
+ * @param losses - one a gate; undefined where nothing is known, which keeps its place of `plain`
+ */
+export function gatesByLoss(plain: Float32Array, losses: readonly (number | undefined)[], alpha: number, spread: number): Float32Array {
+  const known = Array.from(losses.keys()).filter((gate) => losses[gate] !== undefined);
+  known.sort((first, second) => (losses[second] ?? 0) - (losses[first] ?? 0) || first - second);
+  const gates = Float32Array.from(plain);
+  known.forEach((gate, place) => {
+    gates[gate] = alpha + spread * (0.5 - (known.length > 1 ? place / (known.length - 1) : 0.5));
+  });
+  return gates;
+}
+
 /** s̄: the share of the bytes that is expected to be gone. */
 export function sparsityOf(layers: readonly GatedLayer[], alphas: readonly (readonly number[])[], beta: number): number {
   const expected = termBytes(layers).map(

@@ -11,11 +11,11 @@ import { selectMatrices } from '../patterns.ts';
 import { trainOrRecall } from '../train-or-recall.ts';
 import { teachersNamed } from '../training-fields.ts';
 import { gateTensors } from './flop-scheme.ts';
-import { factorsOf, type GatedLayer, layerBytes, ranksOf, totalBytesBefore } from './gated-model.ts';
+import { factorsOf, type GatedLayer, layerBytes, pairsOf, ranksOf, termBytes, totalBytesBefore } from './gated-model.ts';
 import { type FlopSettings, flopSettings } from './settings.ts';
 import { compiledFactors } from './slice-terms.ts';
-import { FlopStages } from './stages.ts';
-import { GatedStart, gatedLayers, randomStart, startRanks } from './start.ts';
+import { FlopStages, type GatedModel } from './stages.ts';
+import { type Decomposed, GatedStart, gatedLayers, randomStart, startRanks } from './start.ts';
 
 /** How far the stored size may be from what was asked for before the report says so. */
 const sizeTolerance = 0.02;
@@ -88,17 +88,24 @@ async function train(
 ): Promise<{ readonly parameters: readonly Parameter[]; readonly note: string }> {
   const { model, settings, specs, layers, gated, seed, budgetBytes, training } = run;
   const ranks = (layer: GatedLayer): readonly number[] => startRanks(layer, settings);
-  const start = async (): Promise<Model> => {
-    if (settings.start === 'random') return randomStart(model, layers, ranks, seed);
-    if (settings.start === 'whitened' && calibration === undefined)
+  const start = async (): Promise<GatedModel> => {
+    if (settings.start === 'random') return { model: randomStart(model, layers, ranks, seed) };
+    const seen = settings.start === 'whitened' ? calibration : undefined;
+    if (settings.start === 'whitened' && seen === undefined)
       throw new AppError('not_enough_samples', 'flop: start "whitened" looks at what layers read and got no calibration text. Give data.');
-    const parameters: Parameter[] = [];
+    const decomposed: Decomposed[] = [];
     const wanted = layers.map((layer, index) => ({ spec: at(specs, index), layer, ranks: ranks(layer) }));
-    for await (const parameter of gated.decomposed(wanted, settings.start === 'whitened' ? calibration : undefined)) {
-      parameters.push(parameter);
-      context.report({ phase: 'flop: decompose', step: parameters.length, total: layers.length, item: parameter.path });
+    for await (const each of gated.decomposed(wanted, seen)) {
+      decomposed.push(each);
+      context.report({ phase: 'flop: decompose', step: decomposed.length, total: layers.length, item: each.parameter.path });
     }
-    return replaceParameters(model, parameters);
+    const factored = replaceParameters(
+      model,
+      decomposed.map(({ parameter }) => parameter),
+    );
+    if (seen === undefined) return { model: factored };
+    const losses = await gated.termLosses(decomposed, seen);
+    return { model: factored, losses: lossesByGate(layers, layers.flatMap(ranks), losses) };
   };
   const stages = new FlopStages({ settings, layers, model, startRanks: layers.flatMap(ranks), start, seed, budgetBytes });
   const trainingSettings = { ...settings.training, seed: settings.training.seed ?? recipeSeed ?? seed };
@@ -107,6 +114,21 @@ async function train(
     context,
   );
   return { parameters: finalParameters(result, stages, layers), note: noteOf(result) };
+}
+
+/** Losses a byte, gate by gate. */
+function lossesByGate(
+  layers: readonly GatedLayer[],
+  ranks: readonly number[],
+  losses: ReadonlyMap<string, Float64Array>,
+): (number | undefined)[] {
+  const bytes = termBytes(layers);
+  return pairsOf(layers).flatMap(({ path }, pair) =>
+    Array.from({ length: at(ranks, pair) }, (_, term) => {
+      const ofPath = losses.get(path);
+      return ofPath === undefined ? undefined : at(ofPath, term) / at(bytes, pair);
+    }),
+  );
 }
 
 function noteOf({ steps, tokensSeen, finalLoss }: TrainResult): string {

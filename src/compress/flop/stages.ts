@@ -4,7 +4,7 @@ import { declarations, type Model, replaceParameters } from '#models';
 import { float32, type HostTensor, toNumbers } from '#tensor';
 import { type Checkpoint, schemeName, type TrainingStage, type TrainSettings } from '#train';
 import { chooseTerms, type KeptTerms } from './choose-terms.ts';
-import { flopScheme, gateTensors, initialGates, openGates, sparsityOf } from './flop-scheme.ts';
+import { flopScheme, gatesByLoss, gateTensors, initialGates, openGates, sparsityOf } from './flop-scheme.ts';
 import { byPair, type Factors, type GatedLayer, pairNames, pairsOf, ranksOf, termBytes } from './gated-model.ts';
 import { evaluatedGate, initialGate } from './hard-concrete.ts';
 import { targetAt } from './lagrangian.ts';
@@ -25,10 +25,17 @@ export interface StagesOptions {
   readonly model: Model;
   /** Terms of each pair that training begins with. */
   readonly startRanks: readonly number[];
-  /** The model that training begins with; asked for only where there is no checkpoint. */
-  readonly start: () => Promise<Model>;
+  /** What training begins with; asked for only where there is no checkpoint. */
+  readonly start: () => Promise<GatedModel>;
   readonly seed: number;
   readonly budgetBytes: number;
+}
+
+/** A model with factors, and what is known of their terms. */
+export interface GatedModel {
+  readonly model: Model;
+  /** What the loss minds about each term for a byte of it, one a gate; undefined where that is not known. */
+  readonly losses?: readonly (number | undefined)[];
 }
 
 /** The stages of one training, as the training loop asks for them. */
@@ -57,7 +64,7 @@ export class FlopStages {
     const smaller = isEnd ? this.#withoutClosed(model, reached) : reached;
     if (smaller === reached && this.#last !== undefined)
       return { ...this.#last, from: reached, until: endOfStage(schedule, step, train.steps) };
-    return this.#gated(this.#modelOf(smaller), smaller, schedule, train);
+    return this.#gated({ model: this.#modelOf(smaller) }, smaller, schedule, train);
   }
 
   /** What multiplies each term when gates become hard: its value at evaluation, or 0 where it goes; one list a pair. */
@@ -69,15 +76,17 @@ export class FlopStages {
     return alphas.map((ofPair, pair) => ofPair.map((alpha, index) => (at(kept, pair).has(index) ? evaluatedGate(alpha, beta) : 0)));
   }
 
-  #gated(model: Model, from: Checkpoint | undefined, schedule: GateSchedule, train: TrainSettings): TrainingStage {
+  #gated({ model, losses }: GatedModel, from: Checkpoint | undefined, schedule: GateSchedule, train: TrainSettings): TrainingStage {
     const { settings, layers, startRanks, seed } = this.#options;
     const { beta, lagrangian, ratio, dropTendency, spread = settings.start === 'random' ? 0 : defaultSpread } = settings;
-    const atStart = (ranks: readonly number[]): Float32Array => initialGates(ranks, initialGate(dropTendency), spread);
-    const start = sparsityOf(layers, byPair(atStart(startRanks), startRanks), beta);
+    const alpha = initialGate(dropTendency);
+    // The schedule must not depend on what only the first stage knows: the order of the gates changes the sparsity of the start a little.
+    const start = sparsityOf(layers, byPair(initialGates(startRanks, alpha, spread), startRanks), beta);
+    const plain = initialGates(ranksOf(model, layers), alpha, spread);
     const scheme = flopScheme({
       model: declarations(model),
       layers,
-      initialGates: atStart(ranksOf(model, layers)),
+      initialGates: losses === undefined ? plain : gatesByLoss(plain, losses, alpha, spread),
       beta,
       lagrangian,
       gateFactor: schedule.gateFactor,

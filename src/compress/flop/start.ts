@@ -9,15 +9,16 @@ import {
   type ParameterSpec,
   replaceParameters,
 } from '#models';
-import { castTensor, dtypeBytes, type HostTensor, hostTensor, int32, selectAlong } from '#tensor';
+import { castTensor, dtypeBytes, type HostTensor, hostTensor, int32, selectAlong, toNumbers } from '#tensor';
 import type { TrainingData } from '#train';
 import type { Calibration } from '../calibration.ts';
 import { balanceFactors, roundFactors } from '../decomposition/balance.ts';
 import type { EngineMatrices } from '../decomposition/engine-matrices.ts';
-import { type FactorProblem, InputMetric, type Loss, plainProblem, relativeError, weightLoss } from '../decomposition/factor-problem.ts';
+import { InputMetric, type Loss, plainProblem, relativeError, weightLoss } from '../decomposition/factor-problem.ts';
 import { dominantEigen } from '../decomposition/gram-eigen.ts';
+import { outputEnergies } from '../low-rank/component-losses.ts';
 import { describeTarget, type Target, weightOf } from '../low-rank/target.ts';
-import { inputWhitening, outputWhitening } from '../low-rank/whitening.ts';
+import { inputWhitening, outputWhitening, type Whitening } from '../low-rank/whitening.ts';
 import { type Factors, type GatedLayer, type GatedPair, termElements } from './gated-model.ts';
 import type { FlopSettings } from './settings.ts';
 
@@ -152,6 +153,19 @@ export interface StartLayer {
   readonly ranks: readonly number[];
 }
 
+/** The factors of a layer. */
+export interface Decomposed {
+  readonly parameter: Parameter;
+  /** The size of what each term passes on, where its inputs were seen. */
+  readonly inputEnergies?: Float64Array;
+}
+
+function startLayer(layers: ReadonlyMap<string, StartLayer>, path: string): StartLayer {
+  const found = layers.get(path);
+  invariant(found !== undefined, `calibration answered for ${path}, which was not asked for`);
+  return found;
+}
+
 /** Everything that decomposes and measures the layers of one model. */
 export class GatedStart {
   readonly #model: Model;
@@ -172,9 +186,9 @@ export class GatedStart {
    * @param calibration - sample data; absent for plain singular vectors. Embeddings have no inputs and are always decomposed plainly.
    * @throws AppError `bad_weights` | `not_enough_samples` | `cancelled`
    */
-  async *decomposed(layers: readonly StartLayer[], calibration: Calibration | undefined): AsyncGenerator<Parameter> {
+  async *decomposed(layers: readonly StartLayer[], calibration: Calibration | undefined): AsyncGenerator<Decomposed> {
     const isSeen = ({ spec }: StartLayer): boolean => calibration !== undefined && spec.role === 'linear';
-    for (const each of layers) if (!isSeen(each)) yield await this.#decompose(each, (weight) => plainProblem(this.#matrices, weight));
+    for (const each of layers) if (!isSeen(each)) yield await this.#decompose(each, undefined);
     const seen = new Map(layers.filter(isSeen).map((each) => [each.spec.path, each]));
     if (calibration === undefined || seen.size === 0) return;
     const ofOutputs = new Set([...seen.values()].filter(({ spec }) => at(spec.shape, 0) > at(spec.shape, 1)).map(({ spec }) => spec.path));
@@ -183,32 +197,53 @@ export class GatedStart {
         moments.ofOutputs === true
           ? outputWhitening(moments)
           : inputWhitening(new InputMetric(moments.gram, moments.width), moments.tokens);
-      for (const path of moments.paths) {
-        const each = seen.get(path);
-        invariant(each !== undefined, `calibration answered for ${path}, which was not asked for`);
-        yield await this.#decompose(each, (weight) => whitening.problem(this.#matrices, weight));
-      }
+      for (const path of moments.paths) yield await this.#decompose(startLayer(seen, path), whitening);
     }
   }
 
-  async #decompose(
-    { spec, layer, ranks }: StartLayer,
-    problemOf: (weight: HostTensor<'float32'>) => Promise<FactorProblem>,
-  ): Promise<Parameter> {
+  async #decompose({ spec, layer, ranks }: StartLayer, whitening: Whitening | undefined): Promise<Decomposed> {
     const target = describeTarget(this.#model, spec);
     const factors: Factors[] = [];
+    const energies: Float64Array[] = [];
     for (const [index, pair] of layer.pairs.entries()) {
       throwIfCancelled(this.#context.signal);
-      const problem = await problemOf(pairWeight(this.#model, target, pair));
+      const weight = pairWeight(this.#model, target, pair);
+      const problem = await (whitening?.problem(this.#matrices, weight) ?? plainProblem(this.#matrices, weight));
       try {
         const eigen = await dominantEigen(this.#matrices, problem.gram, at(ranks, index), this.#seed);
-        const { left, right } = roundFactors(balanceFactors(await problem.factors(eigen)), 'float32');
+        const balanced = balanceFactors(await problem.factors(eigen));
+        if (whitening !== undefined) energies.push(await whitening.energies(this.#matrices, balanced, eigen.values));
+        const { left, right } = roundFactors(balanced, 'float32');
         factors.push({ left, right });
       } finally {
         problem.release();
       }
     }
-    return layer.withFactors(factors);
+    const [inputEnergies] = energies;
+    return { parameter: layer.withFactors(factors), ...(inputEnergies && { inputEnergies }) };
+  }
+
+  /**
+   * What the model's loss rises by without each term of a layer, to second order, by path; the layers whose inputs were seen.
+   *
+   * @see weighComponents
+   */
+  async termLosses(decomposed: readonly Decomposed[], calibration: Calibration): Promise<ReadonlyMap<string, Float64Array>> {
+    const seen = new Map(decomposed.flatMap((each) => (each.inputEnergies === undefined ? [] : [[each.parameter.path, each] as const])));
+    const losses = new Map<string, Float64Array>();
+    if (seen.size === 0) return losses;
+    for await (const { path, gram } of calibration.outputMoments(this.#model, [...seen.keys()], this.#context)) {
+      const { parameter, inputEnergies } = seen.get(path) ?? {};
+      const { left, right } = parameter?.tensors ?? {};
+      invariant(left !== undefined && right !== undefined && inputEnergies !== undefined, `${path} was decomposed`);
+      const wide = { rank: at(left.shape, 1), left: Float64Array.from(toNumbers(left)), right: Float64Array.from(toNumbers(right)) };
+      const outputs = await outputEnergies(this.#matrices, wide, gram);
+      losses.set(
+        path,
+        inputEnergies.map((energy, term) => Math.max(0, energy * at(outputs, term))),
+      );
+    }
+    return losses;
   }
 
   /** ‖W − W'‖ / ‖W‖ of a dense W'. */
