@@ -17,11 +17,11 @@ export interface GateSchedule {
 /**
  * The way that a gate goes in a training, in units of α: from wide open to shut and some to and fro, which steps of Adam's size must add up to.
  */
-const gateTravel = 40;
+const gateTravel = 80;
 
 /** @throws AppError `bad_recipe` where the target is reached after the gates' last step */
 export function gateSchedule(settings: FlopSettings, { steps, learningRate }: Pick<TrainSettings, 'steps' | 'learningRate'>): GateSchedule {
-  const { settleSteps = Math.floor(steps / 5), recompileEvery = Math.ceil(steps / 10) } = settings;
+  const { settleSteps = Math.floor(steps / 3), recompileEvery = Math.ceil(steps / 10) } = settings;
   const gatedSteps = steps - settleSteps;
   const { targetWarmupSteps = Math.floor(gatedSteps / 2) } = settings;
   const late = (field: string, why: string): AppError =>

@@ -35,7 +35,7 @@ export const flopSettings = z
     recompileEvery: count.optional(),
     /** A gate has closed for good when it stays open with less than this probability. */
     closedBelow: z.number().gt(0).lt(0.5).default(0.02),
-    /** Last steps, in which the terms that stay train without gates; a fifth of the steps when absent. */
+    /** Last steps, in which the terms that stay train without gates; a third of the steps when absent. */
     settleSteps: count.optional(),
     /** Tokens of the clusters of an adaptive embedding, most frequent first; a last cluster has the rest. For the embeddings that patterns match. */
     clusters: z.array(z.int().positive()).min(1).optional(),

@@ -1155,7 +1155,7 @@ type Flop struct {
 	RecompileEvery *uint32 `protobuf:"varint,10,opt,name=recompile_every,json=recompileEvery,proto3,oneof" json:"recompile_every,omitempty"`
 	// A gate has closed for good when it is open with less than this probability: 0 to 0.5. Default 0.02.
 	ClosedBelow *float64 `protobuf:"fixed64,11,opt,name=closed_below,json=closedBelow,proto3,oneof" json:"closed_below,omitempty"`
-	// Last steps, in which the terms that stay train without gates. Default: a fifth of the steps.
+	// Last steps, in which the terms that stay train without gates. Default: a third of the steps.
 	SettleSteps *uint32 `protobuf:"varint,12,opt,name=settle_steps,json=settleSteps,proto3,oneof" json:"settle_steps,omitempty"`
 	// Embeddings that the patterns match are stored in clusters of so many tokens, most frequent first, and a last one with the rest; each has a
 	// width of its own. Empty: one cluster.

@@ -29,7 +29,13 @@ describe('wiki-gpt2-7m', async () => {
   });
   const bits = async (of: Model): Promise<number> =>
     (await evaluateModel(of, { corpus: heldOut, window: 128, stride: 128, latency: false }, engine, quietContext)).bitsPerByte;
-  const settings = { ratio: 0.6, include: ['h.1.*'], recompileEvery: 0, gateLearningRate: 0.01, training: { steps: 4, batchSize: 1, sequenceLength: 32 } };
+  const settings = {
+    ratio: 0.6,
+    include: ['h.1.*'],
+    recompileEvery: 0,
+    gateLearningRate: 0.01,
+    training: { steps: 4, batchSize: 1, sequenceLength: 32 },
+  };
 
   it('stores the share that was asked for, in half precision as before', async () => {
     const { model: small, report } = await runFlop(settings, { engine, model, corpus });

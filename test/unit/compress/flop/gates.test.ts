@@ -4,7 +4,7 @@ import { Random } from '#base';
 import { createReferenceEngine } from '#engine/reference';
 import { GraphBuilder, gradients } from '#graph';
 import { float32, toNumbers } from '#tensor';
-import { gateNoise, openGates } from '../../../../src/compress/flop/flop-scheme.ts';
+import { gateNoise, gatesByLoss, initialGates, openGates } from '../../../../src/compress/flop/flop-scheme.ts';
 import { drawnGate, evaluatedGate, initialGate, keepProbability, logisticNoise } from '../../../../src/compress/flop/hard-concrete.ts';
 import { sizePenalty, targetAt } from '../../../../src/compress/flop/lagrangian.ts';
 import { endOfStage, gateSchedule } from '../../../../src/compress/flop/schedule.ts';
@@ -32,6 +32,16 @@ describe('hard-concrete gates', () => {
   it('are soft multipliers at evaluation', () => {
     expect(evaluatedGate(3, 1)).toBeCloseTo(1 / (1 + Math.exp(-2.4)), 12);
     expect(evaluatedGate(3, 2 / 3)).toBeCloseTo(1 / (1 + Math.exp(-3.6)), 12);
+  });
+
+  it('begin in a straight line from the strongest term of a matrix to the weakest', () => {
+    expect([...initialGates([3, 1], 2, 4)]).toEqual([4, 2, 0, 2]);
+    expect([...initialGates([2, 1], 2, 0)]).toEqual([2, 2, 2]);
+  });
+
+  it('begin in the order of what the loss minds, where that is known', () => {
+    const plain = initialGates([2, 3], 2, 4); // [4, 0, 4, 2, 0]
+    expect([...gatesByLoss(plain, [undefined, undefined, 5, 9, 1], 2, 4)]).toEqual([4, 0, 2, 4, 0]);
   });
 
   it('draw the same for the same seed and step, and other numbers for the next', () => {
@@ -101,10 +111,10 @@ describe('the schedule', () => {
   const settings = (fields: object) => flopSettings.parse({ ratio: 0.5, ...fields });
 
   it('fills in a warm-up of half the gated steps and ten graphs', () => {
-    expect(gateSchedule(settings({}), { steps: 100, learningRate: 1e-3 })).toMatchObject({
-      gatedSteps: 80,
-      targetWarmupSteps: 40,
-      recompileEvery: 10,
+    expect(gateSchedule(settings({}), { steps: 90, learningRate: 1e-3 })).toMatchObject({
+      gatedSteps: 60,
+      targetWarmupSteps: 30,
+      recompileEvery: 9,
     });
   });
 

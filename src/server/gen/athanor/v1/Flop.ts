@@ -53,7 +53,7 @@ export interface Flop {
    */
   'closedBelow'?: (number | string);
   /**
-   * Last steps, in which the terms that stay train without gates. Default: a fifth of the steps.
+   * Last steps, in which the terms that stay train without gates. Default: a third of the steps.
    */
   'settleSteps'?: (number);
   /**
@@ -148,7 +148,7 @@ export interface Flop__Output {
    */
   'closedBelow'?: (number);
   /**
-   * Last steps, in which the terms that stay train without gates. Default: a fifth of the steps.
+   * Last steps, in which the terms that stay train without gates. Default: a third of the steps.
    */
   'settleSteps'?: (number);
   /**
