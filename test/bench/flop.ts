@@ -1,7 +1,8 @@
 // FLOP against pruning at equal size, on the small Wikipedia model: `npx tsx test/bench/flop.ts [steps] [seeds] [ratios] [flop settings as JSON]`. It can be stopped and goes on.
 //
-// All students come from the same teacher and train for as many steps towards it: FLOP while it prunes, the others after it. Magnitude pruning keeps
-// as many stored bytes of the block matrices, structured pruning as many of their parameters; `scratch` has the structured model's sizes and random weights.
+// All students come from the same teacher and train for as many steps towards it: FLOP while it prunes (`flop` from whitened factors, `published`
+// without what was added to the method), the others after it. Magnitude pruning keeps as many stored bytes of the block matrices, structured pruning
+// as many of their parameters; `scratch` has the structured model's sizes and random weights.
 import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -16,7 +17,7 @@ import { RecipeTraining } from '../../src/jobs/recipe-training.ts';
 import { median } from './peer.ts';
 import { openWikiModel } from './wiki-model.ts';
 
-const arms = ['flop', 'magnitude', 'structured', 'scratch'] as const;
+const arms = ['flop', 'published', 'magnitude', 'structured', 'scratch'] as const;
 type Arm = (typeof arms)[number];
 
 interface Measured {
@@ -71,7 +72,9 @@ const training = { steps, batchSize, sequenceLength, checkpointEvery: 0 };
 const distill = (seed: number): object => ({ distill: { ...training, seed } });
 
 function recipeOf(arm: Exclude<Arm, 'scratch'>, ratio: number, seed: number): object[] {
-  if (arm === 'flop') return [{ flop: { ratio, seed, training: { ...training, seed }, ...flopSettings } }];
+  if (arm === 'flop')
+    return [{ flop: { ratio, seed, start: 'whitened', lagrangian: 'absolute', training: { ...training, seed }, ...flopSettings } }];
+  if (arm === 'published') return [{ flop: { ratio, seed, spread: 0, settleSteps: 0, training: { ...training, seed } } }];
   if (arm === 'magnitude') return [{ prune: { method: 'magnitude', scope: 'global', ratio } }, distill(seed)];
   return [...structured(ratio), distill(seed)];
 }

@@ -263,7 +263,10 @@ describe('a run that was killed', () => {
 
   it('goes on to the same weights, from the middle of a stage, at its end, and from the last one', async () => {
     const settings = { ...killed, ...fast };
-    const { model: straight } = await runFlop(settings, { engine, model, corpus });
+    const recorded = recordingContext();
+    const { model: straight } = await runFlop(settings, { engine, model, corpus, context: recorded });
+    const [whole, smaller] = [0, 20].map((index) => recorded.events[index]!['deviceBytes']!);
+    expect(smaller).toBeLessThan(whole!);
     const folder = temporaryFolder();
     for (const step of [7, 12, 13, 24, 26, 29])
       await expect(runFlop(settings, { engine, model, corpus, folder, context: dying(step) })).rejects.toThrow(/killed/);
