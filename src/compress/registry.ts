@@ -9,8 +9,7 @@ import { type RegisteredMethod, register } from './recipe.ts';
 import { share } from './share/share.ts';
 
 export const methods: Readonly<Record<string, RegisteredMethod>> = Object.fromEntries(
-  [register(lowRank), register(kronecker), register(factorizeEmbedding), prune, register(quantize), register(share), register(flop)].map((method) => [
-    method.name,
-    method,
-  ]),
+  [register(lowRank), register(kronecker), register(factorizeEmbedding), prune, register(quantize), register(share), register(flop)].map(
+    (method) => [method.name, method],
+  ),
 );

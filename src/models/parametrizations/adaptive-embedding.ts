@@ -137,7 +137,7 @@ export const adaptiveEmbedding: Parametrization = {
     const ordered = new Float32Array(at(spec.shape, 0) * D);
     for (const cluster of clusters) ordered.set(clusterRows(slot(cluster.table), slot(cluster.projection)), cluster.start * D);
     const result = new Float32Array(ordered.length);
-    toNumbers(slot('places')).forEach((place, token) => result.set(ordered.subarray(place * D, (place + 1) * D), token * D));
+    for (const [token, place] of toNumbers(slot('places')).entries()) result.set(ordered.subarray(place * D, (place + 1) * D), token * D);
     return float32(spec.shape, result);
   },
 };
