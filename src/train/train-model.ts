@@ -48,7 +48,7 @@ export interface TrainResult {
   readonly finalLoss: number;
   /** Places of the batches, padding included; of pairs those of the targets. */
   readonly tokensSeen: number;
-  /** Seconds spent in steps since the last start. */
+  /** Since the last start, with the compiling of graphs. */
   readonly seconds: number;
   /** Largest number of bytes in device buffers. */
   readonly peakBufferBytes: number;

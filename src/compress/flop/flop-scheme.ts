@@ -147,10 +147,7 @@ export function flopScheme(options: FlopSchemeOptions): TrainingScheme {
   }
 }
 
-/** Which gates of each pair stay open with at least `bound`; at least the most open one. */
+/** Which gates of each pair stay open with at least `bound`. */
 export function openGates(alphas: readonly (readonly number[])[], beta: number, bound: number): readonly (readonly number[])[] {
-  return alphas.map((ofPair) => {
-    const open = ofPair.flatMap((alpha, index) => (keepProbability(alpha, beta) >= bound ? [index] : []));
-    return open.length > 0 ? open : [ofPair.indexOf(Math.max(...ofPair))];
-  });
+  return alphas.map((ofPair) => ofPair.flatMap((alpha, index) => (keepProbability(alpha, beta) >= bound ? [index] : [])));
 }

@@ -118,10 +118,15 @@ export class FlopStages {
 
   /** Terms whose gates have closed for good are taken out, with their optimizer state. */
   #withoutClosed(model: Model, reached: Checkpoint): Checkpoint {
-    const { layers, settings } = this.#options;
+    const { layers, settings, budgetBytes } = this.#options;
     const ranks = ranksOf(model, layers);
     const alphas = byPair(numbersOf(reached, gatesKey), ranks);
-    const open = openGates(alphas, settings.beta, settings.closedBelow);
+    const { beta, closedBelow } = settings;
+    // What would stay if training ended now is never taken out: a size that is below its target for a while can come back.
+    const chosen = chooseTerms(layers, alphas, { beta, budgetBytes });
+    const open = openGates(alphas, beta, closedBelow).map((ofPair, pair) =>
+      [...new Set([...ofPair, ...at(chosen, pair)])].sort((first, second) => first - second),
+    );
     const bytes = termBytes(layers);
     const sum = (counts: readonly number[]): number => counts.reduce((total, count, pair) => total + count * at(bytes, pair), 0);
     const left = sum(open.map(({ length }) => length)) / sum(ranks);

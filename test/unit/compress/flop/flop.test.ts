@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { AppError, at, type OperationContext, quietContext } from '#base';
+import { AppError, at, type OperationContext, quietContext, Random } from '#base';
 import type { Engine } from '#engine';
 import { createOnnxEngine, writeOnnxModel } from '#engine/onnx';
 import { GraphBuilder } from '#graph';
@@ -10,6 +10,8 @@ import {
   buildLogitsGraph,
   causalNetwork,
   declarations,
+  type EncoderDecoderConfig,
+  initializeModel,
   type Model,
   materializeParameter,
   modelInputs,
@@ -22,7 +24,7 @@ import {
 import { exportHuggingFace, importHuggingFace, LocalStore } from '#store';
 import { float32, type HostTensor, int64, rawBytes, tensorBytes, toNumbers } from '#tensor';
 import { expectAllClose } from '#test/allclose';
-import { bertConfig, tinyEncoder, tinyTexts, twoLabels } from '#test/encoders';
+import { albertConfig, bertConfig, tinyEncoder, tinyTexts, twoLabels } from '#test/encoders';
 import { temporaryFolder } from '#test/temporary';
 import { compiledFactors } from '../../../../src/compress/flop/slice-terms.ts';
 import { tinyCorpus } from '../../train/tiny-training.ts';
@@ -44,6 +46,35 @@ const steps = 100;
 const training = { steps, batchSize: 2, sequenceLength: 8, learningRate: 0.003, teacher: 'none' };
 const rates = { gateLearningRate: 0.6, multiplierLearningRate: 2 };
 const short = { ...training, steps: 8 };
+
+const encoderDecoder: EncoderDecoderConfig = {
+  architecture: 'encoderDecoder',
+  vocabularySize: 32,
+  width: 16,
+  layers: 1,
+  heads: 2,
+  headWidth: 8,
+  feedForwardWidth: 32,
+  encoder: { layers: 1, heads: 2, headWidth: 8, feedForwardWidth: 32 },
+  maxPositions: 24,
+  tiedHead: true,
+  normEpsilon: 1e-5,
+  norm: 'layer',
+  normPlacement: 'before',
+  embeddingNorm: false,
+  finalNorm: true,
+  positions: { kind: 'sinusoidal', form: 'marian' },
+  biases: true,
+  headBias: true,
+  scaledEmbedding: true,
+  scaledScores: true,
+  scaledHead: false,
+  gated: false,
+  activation: 'relu',
+  startToken: 1,
+  padToken: 0,
+  endTokens: [2],
+};
 
 function bytesOf(of: Model, wanted: (path: string) => boolean): number {
   let bytes = 0;
@@ -231,16 +262,42 @@ describe('flop', () => {
     expectAllClose(await logitsOf(quantized), await logitsOf(small), { absolute: 0.5 });
   });
 
-  it('trains a classifier on texts with labels', async () => {
-    const bert = tinyEncoder(bertConfig(twoLabels));
+  it.each([
+    ['BERT', tinyEncoder(bertConfig(twoLabels))],
+    ['ALBERT, whose layers share one stored layer', tinyEncoder(albertConfig(twoLabels))],
+  ])('trains a classifier on texts with labels: %s', async (_, encoder) => {
     const texts = tinyTexts(40);
-    const { model: small, report } = await runFlop(
-      { ratio: 0.5, training: { ...training, steps: 30, batchSize: 4, sequenceLength: 13 } },
-      { engine, model: bert, corpus: { texts } },
-    );
-    expect(Math.abs(share(small, isBlockMatrix, bert) / 0.5 - 1)).toBeLessThan(0.03);
-    expect(report.steps[0]!.layers.every(({ kindAfter }) => kindAfter === 'lowRank')).toBe(true);
+    const settings = { ratio: 0.5, training: { ...training, steps: 20, batchSize: 4, sequenceLength: 13 } };
+    const { model: small, report } = await runFlop(settings, { engine, model: encoder, corpus: { texts } });
+    const [step] = report.steps;
+    expect(Math.abs(step!.bytesAfter / step!.bytesBefore / 0.5 - 1)).toBeLessThan(0.03);
+    expect(step!.layers.every(({ kindAfter }) => kindAfter === 'lowRank')).toBe(true);
+    expect(bytesOf(small, () => true)).toBe(bytesOf(encoder, () => true) - step!.bytesBefore + step!.bytesAfter);
   });
+
+  it('trains an encoder-decoder on pairs', async () => {
+    const source = Int32Array.of(5, 6, 7, 2);
+    const pairs = { pairs: Array.from({ length: 6 }, () => ({ source, target: Int32Array.of(9, 8, 2) })), numTooLong: 0 };
+    const settings = { ratio: 0.5, training: { ...short, steps: 4 } };
+    const { model: small, report } = await runFlop(settings, {
+      engine,
+      model: initializeModel(encoderDecoder, new Random(4)),
+      corpus: { ...pairs, fingerprint: 'pairs', tokenizerHash: 'pairs' },
+    });
+    const [step] = report.steps;
+    expect(Math.abs(step!.bytesAfter / step!.bytesBefore / 0.5 - 1)).toBeLessThan(0.05);
+    expect([...small.parameters.values()].some(({ path, kind }) => path.includes('cross') && kind === 'lowRank')).toBe(true);
+  });
+});
+
+it('stores the target though gates that closed too early have left the graph', async () => {
+  const wild = { gateLearningRate: 4, multiplierLearningRate: 8, closedBelow: 0.4, recompileEvery: 3 };
+  const context = recordingContext();
+  const settings = { ratio: 0.5, training: { ...training, steps: 40 }, ...wild };
+  const { model: small } = await runFlop(settings, { engine, model, corpus, context });
+  const [whole, smaller] = [0, 25].map((index) => context.events[index]!['deviceBytes']!);
+  expect(smaller).toBeLessThan(0.9 * whole!);
+  expect(Math.abs(share(small) / 0.5 - 1)).toBeLessThan(0.02);
 });
 
 describe('a run that was killed', () => {
