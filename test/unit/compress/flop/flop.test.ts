@@ -291,7 +291,7 @@ describe('flop', () => {
 });
 
 it('stores the target though gates that closed too early have left the graph', async () => {
-  const wild = { gateLearningRate: 4, multiplierLearningRate: 8, closedBelow: 0.4, recompileEvery: 3 };
+  const wild = { gateLearningRate: 4, multiplierLearningRate: 200, closedBelow: 0.4, recompileEvery: 3, targetWarmupSteps: 4 };
   const context = recordingContext();
   const settings = { ratio: 0.5, training: { ...training, steps: 40 }, ...wild };
   const { model: small } = await runFlop(settings, { engine, model, corpus, context });
