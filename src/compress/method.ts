@@ -124,6 +124,8 @@ export interface Method<Settings> {
   models?(settings: Settings): readonly string[];
   /** How these settings train on the job's data, which decides what is read of it. Absent, or undefined: they do not. */
   training?(settings: Settings): TrainingSettings | undefined;
+  /** How large the model gets while it trains, relative to the one that the step is given. Absent: 1. */
+  growth?(settings: Settings): number;
   /**
    * Returns a new model; the old one stays as it is. Reports progress per layer and stops at the signal.
    *

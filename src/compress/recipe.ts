@@ -15,6 +15,8 @@ export interface RecipeStep {
   readonly needsCalibration: boolean;
   /** Settings of the training that the step is, or has; undefined where it does not train. */
   readonly training: TrainingSettings | undefined;
+  /** How large the model gets while it trains, relative to before. */
+  readonly growth: number;
   /** Stored models that the settings name. */
   readonly models: readonly string[];
   apply(model: Model, environment: CompressionEnvironment, context: OperationContext): Promise<MethodResult>;
@@ -46,6 +48,7 @@ export function register<Settings>(method: Method<Settings>): RegisteredMethod {
         settings,
         needsCalibration: method.needsCalibration(settings),
         training: method.training?.(settings),
+        growth: method.growth?.(settings) ?? 1,
         models: method.models?.(settings) ?? [],
         apply: (model, environment, context) => method.apply(model, settings, environment, context),
       };

@@ -95,12 +95,12 @@ function estimate(request: MemoryRequest): MemoryPlan {
   };
 }
 
-function stepBytes({ training }: RecipeStep, model: Model, deviceBytes: number): number {
+function stepBytes({ training, growth }: RecipeStep, model: Model, deviceBytes: number): number {
   if (training === undefined) return largestScratchBytes(model);
   const { batchSize = 8, sequenceLength = 128 } = training;
   const length = Math.min(sequenceLength, model.config.maxPositions);
   // Student, gradient and two moments on the device with the teacher; a checkpoint copies the trained ones and their moments to the host.
-  return 5 * deviceBytes + 3 * deviceBytes + activationBytes(model.config, batchSize, length, true);
+  return (1 + 4 * growth) * deviceBytes + 3 * growth * deviceBytes + activationBytes(model.config, batchSize, length, true);
 }
 
 /** Weights on the device: floats are widened to 32 bits there. */

@@ -32,6 +32,8 @@ export const flop: Method<FlopSettings> = {
   needsCalibration: ({ start }) => start === 'whitened',
   models: ({ training }) => teachersNamed(training),
   training: ({ training }) => training,
+  // A square matrix of full rank is two of its size.
+  growth: ({ start, startRatio = start === 'random' ? 1 : 2 }) => Math.min(2, Math.max(1, startRatio)),
   async apply(model, settings, environment, context) {
     const { training } = environment;
     if (training === undefined) throw new AppError('not_enough_samples', 'flop: trains on text and got none. Give data.');

@@ -25,6 +25,9 @@ describe('the memory of a compression', () => {
     const distill = (batchSize: number): object => ({ distill: { batchSize, sequenceLength: 512 } });
     expect(peak([distill(64)])).toBeGreaterThan(2 * peak([distill(8)]) - 200 * MiB);
     expect(planMemory(request([distill(64)])).phase).toBe('distill');
+    // Factors of full rank are larger than what they stand for.
+    const training = { batchSize: 8, sequenceLength: 16 };
+    expect(peak([{ flop: { ratio: 0.5, training } }])).toBeGreaterThan(peak([{ flop: { ratio: 0.5, startRatio: 1, training } }]));
   });
 
   it('gives calibration less room where there is little, and the largest layer’s at least', () => {
