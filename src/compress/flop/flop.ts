@@ -1,7 +1,7 @@
 // FLOP: matrices as gated factors, of which training finds out how many terms each needs.
 import { AppError, at, type OperationContext } from '#base';
 import { denseParameter, type Model, materializeParameter, type Parameter, type ParameterSpec, replaceParameters } from '#models';
-import { castTensor, tensorBytes } from '#tensor';
+import { castTensor, dtypeBytes, tensorBytes } from '#tensor';
 import type { TrainResult } from '#train';
 import { EngineMatrices } from '../decomposition/engine-matrices.ts';
 import { relativeError } from '../decomposition/factor-problem.ts';
@@ -37,6 +37,8 @@ export const flop: Method<FlopSettings> = {
   async apply(model, settings, environment, context) {
     const { training } = environment;
     if (training === undefined) throw new AppError('not_enough_samples', 'flop: trains on text and got none. Give data.');
+    if (settings.start === 'whitened' && environment.calibration === undefined)
+      throw new AppError('not_enough_samples', 'flop: start "whitened" looks at what layers read and got no calibration text. Give data.');
     const specs = selectMatrices(model, settings);
     const layers = gatedLayers(model, specs, settings, training.corpus);
     const budgetBytes = settings.ratio * totalBytesBefore(layers);
@@ -57,15 +59,7 @@ export const flop: Method<FlopSettings> = {
 
 /** @throws AppError `bad_recipe` where not even one term of each matrix fits */
 function checkBudget(layers: readonly GatedLayer[], budgetBytes: number, { ratio }: FlopSettings): void {
-  const smallest = layers.reduce(
-    (sum, layer) =>
-      sum +
-      layerBytes(
-        layer,
-        layer.pairs.map(() => 1),
-      ),
-    0,
-  );
+  const smallest = layers.reduce((sum, layer) => sum + layerBytes(layer, Array<number>(layer.pairs.length).fill(1)), 0);
   if (smallest <= budgetBytes * (1 + sizeTolerance)) return;
   const least = Math.ceil((smallest / totalBytesBefore(layers)) * 1e4) / 1e4;
   const message = `flop.ratio: ${ratio} cannot be reached: one term of each matrix stores ${least} of the bytes already. Ask for at least ${least}.`;
@@ -90,11 +84,11 @@ async function train(
 ): Promise<{ readonly parameters: readonly Parameter[]; readonly note: string }> {
   const { model, settings, specs, layers, gated, seed, budgetBytes, training } = run;
   const ranks = (layer: GatedLayer): readonly number[] => startRanks(layer, settings);
+  const isRandom = settings.start === 'random';
+  const base = isRandom ? randomStart(model, layers, ranks, seed) : model;
   const start = async (): Promise<GatedModel> => {
-    if (settings.start === 'random') return { model: randomStart(model, layers, ranks, seed) };
+    if (isRandom) return { model: base };
     const seen = settings.start === 'whitened' ? calibration : undefined;
-    if (settings.start === 'whitened' && seen === undefined)
-      throw new AppError('not_enough_samples', 'flop: start "whitened" looks at what layers read and got no calibration text. Give data.');
     const decomposed: Decomposed[] = [];
     const wanted = layers.map((layer, index) => ({ spec: at(specs, index), layer, ranks: ranks(layer) }));
     for await (const each of gated.decomposed(wanted, seen)) {
@@ -109,7 +103,7 @@ async function train(
     const losses = await gated.termLosses(decomposed, seen);
     return { model: factored, losses: lossesByGate(layers, layers.flatMap(ranks), losses) };
   };
-  const stages = new FlopStages({ settings, layers, model, startRanks: layers.flatMap(ranks), start, seed, budgetBytes });
+  const stages = new FlopStages({ settings, layers, model: base, startRanks: layers.flatMap(ranks), start, seed, budgetBytes });
   const trainingSettings = { ...settings.training, seed: settings.training.seed ?? recipeSeed ?? seed };
   const result = await training.train(
     { model, settings: trainingSettings, place: 'flop.training', stages: (reached, full) => stages.stage(reached, full) },
@@ -153,26 +147,12 @@ function finalParameters({ model, schemeTensors }: TrainResult, stages: FlopStag
 }
 
 function storedForm(model: Model, layer: GatedLayer, parameter: Parameter): Parameter {
-  const rounded = layer.withFactors(
-    factorsOf({ config: model.config, parameters: new Map([[layer.path, parameter]]) }, layer).map(({ left, right }) => ({
-      left: castTensor(left, layer.dtype),
-      right: castTensor(right, layer.dtype),
-    })),
-  );
-  if (
-    bytesOf(rounded) <=
-    layerBytes(
-      layer,
-      layer.pairs.map((_, index) => rankOf(rounded, layer, index)),
-    )
-  )
-    return rounded;
-  const dense = materializeParameter(replaceParameters(model, [parameter]), layer.path);
-  return denseParameter(layer.path, castTensor(dense, layer.dtype));
-}
-
-function rankOf({ tensors }: Parameter, { pairs }: GatedLayer, index: number): number {
-  return at(tensors[at(pairs, index).left]?.shape ?? [], 1);
+  const { path, dtype, denseElements } = layer;
+  const whole = replaceParameters(model, [parameter]);
+  const factors = factorsOf(whole, layer).map(({ left, right }) => ({ left: castTensor(left, dtype), right: castTensor(right, dtype) }));
+  const rounded = layer.withFactors(factors);
+  if (bytesOf(rounded) <= denseElements * dtypeBytes[dtype]) return rounded;
+  return denseParameter(path, castTensor(materializeParameter(whole, path), dtype));
 }
 
 function bytesOf({ tensors }: Parameter): number {

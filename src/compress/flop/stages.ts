@@ -5,7 +5,7 @@ import { float32, type HostTensor, toNumbers } from '#tensor';
 import { type Checkpoint, schemeName, type TrainingStage, type TrainSettings } from '#train';
 import { chooseTerms, type KeptTerms } from './choose-terms.ts';
 import { flopScheme, gatesByLoss, gateTensors, initialGates, openGates, sparsityOf } from './flop-scheme.ts';
-import { byPair, type Factors, type GatedLayer, pairNames, pairsOf, ranksOf, termBytes } from './gated-model.ts';
+import { byPair, type GatedLayer, pairNames, pairsOf, ranksOf, termBytes } from './gated-model.ts';
 import { evaluatedGate, initialGate } from './hard-concrete.ts';
 import { targetAt } from './lagrangian.ts';
 import { endOfStage, type GateSchedule, gateSchedule } from './schedule.ts';
@@ -21,7 +21,7 @@ const defaultSpread = 4;
 export interface StagesOptions {
   readonly settings: FlopSettings;
   readonly layers: readonly GatedLayer[];
-  /** The model that the step is given: all but its gated parameters train from here, unless `start` makes them anew. */
+  /** Where all but the gated parameters train from. */
   readonly model: Model;
   /** Terms of each pair that training begins with. */
   readonly startRanks: readonly number[];
@@ -98,18 +98,16 @@ export class FlopStages {
     return this.#last;
   }
 
-  /** The model with the terms of a checkpoint. Its trained numbers are in the checkpoint, so that factors are only shapes here. */
+  /** The model with the terms of a checkpoint; all its trained numbers come from there. */
   #modelOf({ tensors }: Checkpoint): Model {
     const { layers, model } = this.#options;
     const parameters = layers.map((layer) => {
-      const empty = (rank: number): Factors[] =>
-        layer.pairs.map(({ rows, columns }) => ({ left: zeros([rows, rank]), right: zeros([rank, columns]) }));
-      const declared = { config: model.config, parameters: new Map([[layer.path, layer.withFactors(empty(1))]]) };
+      const empty = layer.withFactors(layer.pairs.map(({ rows, columns }) => ({ left: zeros([rows, 1]), right: zeros([1, columns]) })));
+      const declared = { config: model.config, parameters: new Map([[layer.path, empty]]) };
       return layer.withFactors(
         layer.pairs.map((pair) => {
           const names = pairNames(declared, pair);
-          const [left, right] = [tensors.get(names.left), tensors.get(names.right)];
-          return { left: left ?? zeros([pair.rows, 1]), right: right ?? zeros([1, pair.columns]) };
+          return { left: tensorOf(tensors, names.left), right: tensorOf(tensors, names.right) };
         }),
       );
     });
@@ -120,7 +118,7 @@ export class FlopStages {
   #withoutClosed(model: Model, reached: Checkpoint): Checkpoint {
     const { layers, settings, budgetBytes } = this.#options;
     const ranks = ranksOf(model, layers);
-    const alphas = byPair(numbersOf(reached, gatesKey), ranks);
+    const alphas = byPair(toNumbers(tensorOf(reached.tensors, gatesKey)), ranks);
     const { beta, closedBelow } = settings;
     // What would stay if training ended now is never taken out: a size that is below its target for a while can come back.
     const chosen = chooseTerms(layers, alphas, { beta, budgetBytes });
@@ -136,15 +134,11 @@ export class FlopStages {
   /** Gates become hard: the terms that stay have their multipliers in their right factor, and no gates any more. */
   #settled(model: Model, reached: Checkpoint): Checkpoint {
     const { layers } = this.#options;
-    const gates = reached.tensors.get(gatesKey);
-    invariant(gates !== undefined, 'a checkpoint with gates has them');
-    const multipliers = this.multipliers(model, gates);
+    const multipliers = this.multipliers(model, tensorOf(reached.tensors, gatesKey));
     const folded = new Map(reached.tensors);
     for (const [pair, each] of pairsOf(layers).entries()) {
       const { right } = pairNames(model, each);
-      const tensor = reached.tensors.get(right);
-      invariant(tensor !== undefined, `the checkpoint has ${right}`);
-      folded.set(right, foldGates(tensor, at(multipliers, pair)));
+      folded.set(right, foldGates(tensorOf(reached.tensors, right), at(multipliers, pair)));
     }
     const kept = multipliers.map((ofPair) => ofPair.flatMap((multiplier, index) => (multiplier === 0 ? [] : [index])));
     const sliced = this.#sliced(model, folded, kept);
@@ -177,8 +171,8 @@ function zeros(shape: readonly [number, number]): HostTensor<'float32'> {
   return float32(shape, new Float32Array(shape[0] * shape[1]));
 }
 
-function numbersOf({ tensors }: Checkpoint, name: string): ArrayLike<number> {
+function tensorOf(tensors: Checkpoint['tensors'], name: string): HostTensor {
   const tensor = tensors.get(name);
   invariant(tensor !== undefined, `the checkpoint has ${name}`);
-  return toNumbers(tensor);
+  return tensor;
 }
