@@ -2,7 +2,7 @@
 import { AppError, at, type OperationContext } from '#base';
 import { denseParameter, type Model, materializeParameter, type Parameter, type ParameterSpec, replaceParameters } from '#models';
 import { castTensor, dtypeBytes, tensorBytes } from '#tensor';
-import type { TrainResult } from '#train';
+import { defaultTrainSettings, type TrainResult } from '#train';
 import { EngineMatrices } from '../decomposition/engine-matrices.ts';
 import { relativeError } from '../decomposition/factor-problem.ts';
 import type { CompressionEnvironment, LayerReport, Method, MethodResult, TrainingMaterial } from '../method.ts';
@@ -104,7 +104,13 @@ async function train(
     return { model: factored, losses: lossesByGate(layers, layers.flatMap(ranks), losses) };
   };
   const stages = new FlopStages({ settings, layers, model: base, startRanks: layers.flatMap(ranks), start, seed, budgetBytes });
-  const trainingSettings = { ...settings.training, seed: settings.training.seed ?? recipeSeed ?? seed };
+  // Random weights want larger steps than trained ones, whoever teaches them.
+  const { learningRate } = defaultTrainSettings;
+  const trainingSettings = {
+    ...(isRandom ? { learningRate } : {}),
+    ...settings.training,
+    seed: settings.training.seed ?? recipeSeed ?? seed,
+  };
   const result = await training.train(
     { model, settings: trainingSettings, place: 'flop.training', stages: (reached, full) => stages.stage(reached, full) },
     context,
