@@ -4,7 +4,7 @@ import type { z } from 'zod';
 import type { OperationContext } from '#base';
 import type { Engine } from '#engine';
 import type { Model, Parameter } from '#models';
-import type { TrainingData, TrainingScheme, TrainResult, TrainSettings } from '#train';
+import type { TrainingData, TrainingScheme, TrainingStages, TrainResult, TrainSettings } from '#train';
 import type { ActivationStore, ActivationStoreOptions } from './activation-store.ts';
 import type { Calibration } from './calibration.ts';
 import type { MethodTraining, TrainingSettings } from './training-fields.ts';
@@ -52,6 +52,8 @@ export interface MethodTrainRequest {
   readonly place: string;
   /** What the method changes about training. */
   readonly scheme?: TrainingScheme;
+  /** Where model and scheme change on the way; in place of `scheme`. */
+  readonly stages?: TrainingStages;
   /** Which parameters train; all when absent. */
   readonly trains?: (path: string) => boolean;
   /** In place of the job's own data. */
@@ -133,6 +135,8 @@ export interface Method<Settings> {
   readonly adapts?: boolean;
   /** How these settings train on the job's data, which decides what is read of it. Absent, or undefined: they do not. */
   training?(settings: Settings): TrainingSettings | undefined;
+  /** How large the model gets while it trains, relative to the one that the step is given. Absent: 1. */
+  growth?(settings: Settings): number;
   /**
    * Returns a new model; the old one stays as it is. Reports progress per layer and stops at the signal.
    *

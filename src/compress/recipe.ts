@@ -17,6 +17,8 @@ export interface RecipeStep {
   readonly training: TrainingSettings | undefined;
   /** Whether the model's own matrices stay as they are while it trains. */
   readonly adapts: boolean;
+  /** How large the model gets while it trains, relative to before. */
+  readonly growth: number;
   /** Stored models that the settings name. */
   readonly models: readonly string[];
   apply(model: Model, environment: CompressionEnvironment, context: OperationContext): Promise<MethodResult>;
@@ -49,6 +51,7 @@ export function register<Settings>(method: Method<Settings>): RegisteredMethod {
         needsCalibration: method.needsCalibration(settings),
         training: method.training?.(settings),
         adapts: method.adapts ?? false,
+        growth: method.growth?.(settings) ?? 1,
         models: method.models?.(settings) ?? [],
         apply: (model, environment, context) => method.apply(model, settings, environment, context),
       };

@@ -1,5 +1,6 @@
 // The table of compression methods: one row a method.
 import { factorizeEmbedding } from './factorize-embedding/factorize-embedding.ts';
+import { flop } from './flop/flop.ts';
 import { kronecker } from './kronecker/kronecker.ts';
 import { ladder } from './ladder/ladder.ts';
 import { lowRank } from './low-rank/low-rank.ts';
@@ -19,6 +20,7 @@ export const methods: Readonly<Record<string, RegisteredMethod>> = Object.fromEn
     register(quantize),
     register(share),
     register(warmStart),
+    register(flop),
     register(ladder),
     register(lora),
   ].map((method) => [method.name, method]),

@@ -100,7 +100,7 @@ function estimate(request: MemoryRequest): MemoryPlan {
   };
 }
 
-function stepBytes({ method, settings, training, adapts, models }: RecipeStep, model: Model, deviceBytes: number): number {
+function stepBytes({ method, settings, training, adapts, growth, models }: RecipeStep, model: Model, deviceBytes: number): number {
   if (method === 'warmStart') return resultGrowth({ steps: [{ method, settings }] }) * deviceBytes;
   if (training === undefined) return largestScratchBytes(model);
   const { batchSize = 8, sequenceLength = 128 } = training;
@@ -109,7 +109,7 @@ function stepBytes({ method, settings, training, adapts, models }: RecipeStep, m
   // The model on the device, and a teacher if one is named; what trains beside it is small.
   if (adapts) return (1 + models.length) * deviceBytes + activations;
   // Student, gradient and two moments on the device with the teacher; a checkpoint copies the trained ones and their moments to the host.
-  return 5 * deviceBytes + 3 * deviceBytes + activations;
+  return (1 + 4 * growth) * deviceBytes + 3 * growth * deviceBytes + activations;
 }
 
 /** Size of the result relative to the model: one, except for two stacks made of one, of which the decoder's attends to the source as well. */

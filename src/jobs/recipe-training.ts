@@ -39,7 +39,7 @@ export class RecipeTraining implements TrainingMaterial {
   }
 
   async train(request: MethodTrainRequest, context: OperationContext): Promise<TrainResult> {
-    const { model, scheme, trains, afterStep, part = '', corpus = this.corpus } = request;
+    const { model, scheme, stages, trains, afterStep, part = '', corpus = this.corpus } = request;
     const { engine } = this.#parts;
     const teacher = await this.#teacherOf(request);
     const settings = this.#settings(request, teacher);
@@ -50,6 +50,7 @@ export class RecipeTraining implements TrainingMaterial {
       scheme,
       ...(checkpoints && { checkpoints }),
       ...(trains && { trains }),
+      ...(stages && { stages }),
       ...(afterStep && { afterStep }),
     };
     const phase = request.place.split('.')[0] ?? request.place;

@@ -129,6 +129,7 @@ export {
 export { buildPackedEncoderGraph } from './packed-encoder-graphs.ts';
 export { type ParameterCounts, parameterCounts } from './parameter-counts.ts';
 export type { AppliedWeight, Parametrization, SlotSpec, WeightInGraph, WeightOnHost } from './parametrization.ts';
+export { clusterSettings, type EmbeddingCluster, embeddingClusters } from './parametrizations/adaptive-embedding.ts';
 export { multiplicationsPerRow } from './parametrizations/kronecker-products.ts';
 export {
   checkModel,

@@ -6,6 +6,7 @@ import { decodeSlot, encodedSlots, slotEncoding } from './encoded-slots.ts';
 import type { Model, ModelDeclaration, Parameter, ParameterDeclaration, ParameterSpec } from './model.ts';
 import { storedName } from './model.ts';
 import type { Parametrization, SlotSpec } from './parametrization.ts';
+import { adaptiveEmbedding } from './parametrizations/adaptive-embedding.ts';
 import { dense } from './parametrizations/dense.ts';
 import { kronecker } from './parametrizations/kronecker.ts';
 import { lowRank } from './parametrizations/low-rank.ts';
@@ -13,7 +14,9 @@ import { shared } from './parametrizations/shared.ts';
 import { checkSharing } from './sharing.ts';
 import { decodeSparse, keptCount, sparsePieces, sparseSlots } from './sparse-slots.ts';
 
-export const parametrizations = { dense, lowRank, kronecker, shared } satisfies Readonly<Record<string, Parametrization>>;
+export const parametrizations = { dense, lowRank, kronecker, adaptiveEmbedding, shared } satisfies Readonly<
+  Record<string, Parametrization>
+>;
 
 export type ParametrizationKind = keyof typeof parametrizations;
 

@@ -24,6 +24,7 @@ export {
   type TrainSettings,
   trainSettings,
 } from './settings.ts';
+export type { TrainingStage, TrainingStages } from './stages.ts';
 export { type BatchTrainRequest, type TrainRequest, type TrainResult, trainModel, trainOnBatches } from './train-model.ts';
 export { type StepReport, Trainer, type TrainerOptions } from './trainer.ts';
 export {

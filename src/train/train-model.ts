@@ -1,14 +1,15 @@
 // The training loop: batches from a corpus or a source, steps on a device, progress, checkpoints, resume.
-import { AppError, type OperationContext } from '#base';
+import { AppError, invariant, type OperationContext } from '#base';
 import type { Engine } from '#engine';
 import type { Model } from '#models';
 import type { HostTensor } from '#tensor';
 import type { SamplerCursor } from '#text';
 import type { BatchSource } from './batch-source.ts';
-import type { CheckpointKeeper, TrainingProgress } from './checkpoint.ts';
+import type { Checkpoint, CheckpointKeeper, TrainingProgress } from './checkpoint.ts';
 import type { Objective } from './objective.ts';
 import type { TrainingScheme } from './scheme.ts';
 import type { TrainSettings } from './settings.ts';
+import type { TrainingStage, TrainingStages } from './stages.ts';
 import { Trainer } from './trainer.ts';
 import { openBatches, type TrainingData } from './training-data.ts';
 
@@ -22,6 +23,8 @@ export interface BatchTrainRequest {
   readonly trains?: (path: string) => boolean;
   /** What the method changes about training. */
   readonly scheme?: TrainingScheme | undefined;
+  /** Where model and scheme change on the way: what trains in place of `model` and `scheme`. */
+  readonly stages?: TrainingStages;
   /** Where checkpoints go and come from; absent to train without. */
   readonly checkpoints?: CheckpointKeeper;
   /** Shown in progress events; the objective's name when absent. */
@@ -45,7 +48,7 @@ export interface TrainResult {
   readonly finalLoss: number;
   /** Places of the batches, padding included; of pairs those of the targets. */
   readonly tokensSeen: number;
-  /** Seconds spent in steps since the last start. */
+  /** Since the last start, with the compiling of graphs. */
   readonly seconds: number;
   /** Largest number of bytes in device buffers. */
   readonly peakBufferBytes: number;
@@ -74,69 +77,103 @@ export function trainModel(request: TrainRequest, engine: Engine, context: Opera
  * @throws AppError `diverged` | `cancelled` | `resume_mismatch`, and what opening the source throws
  */
 export async function trainOnBatches(request: BatchTrainRequest, engine: Engine, context: OperationContext): Promise<TrainResult> {
-  const { model, objective, settings, checkpoints, phase = objective.name } = request;
-  const saved = await checkpoints?.load();
-  const sampler = request.batches(saved?.progress.cursor);
-  const trainer = await Trainer.create(engine, model, objective, settings, { trains: request.trains, scheme: request.scheme });
+  const { model, scheme, settings, stages } = request;
+  const started = performance.now();
+  let reached = await request.checkpoints?.load();
+  const sampler = request.batches(reached?.progress.cursor);
+  let held: { readonly trainer: Trainer; readonly stage: TrainingStage } | undefined;
   try {
-    if (saved !== undefined) trainer.restore(saved.progress.step, saved.tensors, saved.progress.scheme);
-    let shownLoss = saved?.progress.shownLoss ?? null;
-    const tail = [...(saved?.progress.recentLosses ?? [])];
-    const tailLength = Math.min(50, Math.max(1, Math.floor(settings.steps / 10)));
-    const fullStep = settings.batchSize * settings.sequenceLength * settings.gradientAccumulation;
-    let tokensSeen = saved?.progress.tokensSeen ?? trainer.step * fullStep;
-    const save = async (cursor: SamplerCursor): Promise<void> => {
-      const scheme = trainer.schemeState();
-      const shown = { step: trainer.step, cursor, shownLoss, recentLosses: [...tail], tokensSeen };
-      const progress: TrainingProgress = scheme === undefined ? shown : { ...shown, scheme };
-      await checkpoints?.save({ progress, tensors: trainer.snapshot() });
-    };
-
-    const started = performance.now();
-    while (trainer.step < settings.steps) {
-      const cursor = sampler.cursor; // before the batches are drawn: a step that is cut off draws them again
-      const stepStarted = performance.now();
-      try {
-        if (context.signal.aborted) throw new AppError('cancelled', `${phase}: cancelled after step ${trainer.step} of ${settings.steps}.`);
-        const batches = Array.from({ length: settings.gradientAccumulation }, () => sampler.next());
-        const report = await trainer.run(batches, context.signal);
-        const stepTokens = batches.reduce((sum, batch) => sum + ('source' in batch ? batch.labels : batch.tokens).data.length, 0);
-        tokensSeen += stepTokens;
-        const loss = report.metrics['loss'] ?? Number.NaN;
-        shownLoss = shownLoss === null ? loss : shownLoss + shownLossShare * (loss - shownLoss);
-        tail.push(loss);
-        if (tail.length > tailLength) tail.shift();
-        context.report({
-          phase,
-          step: report.step,
-          total: settings.steps,
-          metrics: {
-            ...report.metrics,
-            meanLoss: shownLoss,
-            learningRate: report.learningRate,
-            gradientNorm: report.gradientNorm,
-            tokensPerSecond: stepTokens / ((performance.now() - stepStarted) / 1000),
-            deviceBytes: engine.counters().bufferBytes,
-          },
-        });
-      } catch (error) {
-        if (AppError.from(error).code === 'cancelled') await save(cursor);
-        throw error;
+    for (;;) {
+      const stage: TrainingStage = (await stages?.(reached, settings)) ?? { model, scheme, from: reached, until: settings.steps };
+      const step = stage.from?.progress.step ?? 0;
+      invariant(stage.until > step || step >= settings.steps, `a stage of training that begins at step ${step} ends after it`);
+      if (held === undefined || held.stage.model !== stage.model || held.stage.scheme !== stage.scheme) {
+        await held?.trainer.dispose();
+        held = undefined;
+        const options = { trains: request.trains, scheme: stage.scheme };
+        held = { trainer: await Trainer.create(engine, stage.model, request.objective, settings, options), stage };
+        if (stage.from !== undefined) held.trainer.restore(step, stage.from.tensors, stage.from.progress.scheme);
       }
-      await request.afterStep?.(trainer.step, () => trainer.model());
-      if (settings.checkpointEvery > 0 && trainer.step % settings.checkpointEvery === 0 && trainer.step < settings.steps)
-        await save(sampler.cursor);
+      const outcome = await trainStage(request, stage, { trainer: held.trainer, sampler, engine, context });
+      if ('model' in outcome) return { ...outcome, seconds: (performance.now() - started) / 1000 };
+      reached = outcome;
     }
-    return {
-      model: trainer.model(),
-      schemeTensors: trainer.schemeTensors(),
-      steps: trainer.step,
-      finalLoss: tail.reduce((sum, loss) => sum + loss, 0) / Math.max(1, tail.length),
-      tokensSeen,
-      seconds: (performance.now() - started) / 1000,
-      peakBufferBytes: engine.counters().peakBufferBytes,
-    };
   } finally {
-    await trainer.dispose();
+    await held?.trainer.dispose();
   }
+}
+
+interface StageParts {
+  /** Stands where the stage begins. */
+  readonly trainer: Trainer;
+  readonly sampler: BatchSource;
+  readonly engine: Engine;
+  readonly context: OperationContext;
+}
+
+/** The result, or where training stands when the stage ends before it. */
+async function trainStage(
+  request: BatchTrainRequest,
+  { from: saved, until }: TrainingStage,
+  { trainer, sampler, engine, context }: StageParts,
+): Promise<Omit<TrainResult, 'seconds'> | Checkpoint> {
+  const { objective, settings, checkpoints, phase = objective.name } = request;
+  let shownLoss = saved?.progress.shownLoss ?? null;
+  const tail = [...(saved?.progress.recentLosses ?? [])];
+  const tailLength = Math.min(50, Math.max(1, Math.floor(settings.steps / 10)));
+  const fullStep = settings.batchSize * settings.sequenceLength * settings.gradientAccumulation;
+  let tokensSeen = saved?.progress.tokensSeen ?? trainer.step * fullStep;
+  const standing = (cursor: SamplerCursor): Checkpoint => {
+    const scheme = trainer.schemeState();
+    const shown = { step: trainer.step, cursor, shownLoss, recentLosses: [...tail], tokensSeen };
+    const progress: TrainingProgress = scheme === undefined ? shown : { ...shown, scheme };
+    return { progress, tensors: trainer.snapshot() };
+  };
+  const save = async (cursor: SamplerCursor): Promise<void> => {
+    await checkpoints?.save(standing(cursor));
+  };
+
+  while (trainer.step < until) {
+    const cursor = sampler.cursor; // before the batches are drawn: a step that is cut off draws them again
+    const stepStarted = performance.now();
+    try {
+      if (context.signal.aborted) throw new AppError('cancelled', `${phase}: cancelled after step ${trainer.step} of ${settings.steps}.`);
+      const batches = Array.from({ length: settings.gradientAccumulation }, () => sampler.next());
+      const report = await trainer.run(batches, context.signal);
+      const stepTokens = batches.reduce((sum, batch) => sum + ('source' in batch ? batch.labels : batch.tokens).data.length, 0);
+      tokensSeen += stepTokens;
+      const loss = report.metrics['loss'] ?? Number.NaN;
+      shownLoss = shownLoss === null ? loss : shownLoss + shownLossShare * (loss - shownLoss);
+      tail.push(loss);
+      if (tail.length > tailLength) tail.shift();
+      context.report({
+        phase,
+        step: report.step,
+        total: settings.steps,
+        metrics: {
+          ...report.metrics,
+          meanLoss: shownLoss,
+          learningRate: report.learningRate,
+          gradientNorm: report.gradientNorm,
+          tokensPerSecond: stepTokens / ((performance.now() - stepStarted) / 1000),
+          deviceBytes: engine.counters().bufferBytes,
+        },
+      });
+    } catch (error) {
+      if (AppError.from(error).code === 'cancelled') await save(cursor);
+      throw error;
+    }
+    await request.afterStep?.(trainer.step, () => trainer.model());
+    if (settings.checkpointEvery > 0 && trainer.step % settings.checkpointEvery === 0 && trainer.step < settings.steps)
+      await save(sampler.cursor);
+  }
+  if (trainer.step < settings.steps) return standing(sampler.cursor);
+  return {
+    model: trainer.model(),
+    schemeTensors: trainer.schemeTensors(),
+    steps: trainer.step,
+    finalLoss: tail.reduce((sum, loss) => sum + loss, 0) / Math.max(1, tail.length),
+    tokensSeen,
+    peakBufferBytes: engine.counters().peakBufferBytes,
+  };
 }

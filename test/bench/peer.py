@@ -52,10 +52,77 @@ def training_step(spec):
     return step
 
 
+class GatedLinear(torch.nn.Module):
+    """W = P diag(z) Q with hard-concrete gates, in place of a Conv1D of the block matrices."""
+
+    def __init__(self, layer, beta):
+        super().__init__()
+        rows, columns = layer.weight.shape
+        rank = min(rows, columns)
+        self.left = torch.nn.Parameter(torch.randn(rows, rank) * 0.02)
+        self.right = torch.nn.Parameter(torch.randn(rank, columns) * 0.02)
+        self.alphas = torch.nn.Parameter(torch.full((rank,), 2.94))
+        self.bias = layer.bias
+        self.beta = beta
+        self.cost = rows + columns
+
+    def forward(self, x):
+        uniform = torch.rand_like(self.alphas).clamp(1e-6, 1 - 1e-6)
+        s = torch.sigmoid((torch.log(uniform) - torch.log(1 - uniform) + self.alphas) / self.beta)
+        z = torch.clamp(s * 1.2 - 0.1, 0, 1)
+        return (x @ self.left * z) @ self.right + self.bias
+
+    def expected_size(self):
+        return self.cost * torch.sigmoid(self.alphas - self.beta * LOG_ODDS).sum()
+
+
+LOG_ODDS = torch.log(torch.tensor(0.1 / 1.1)).item()
+
+
+def flop_step(spec):
+    """FLOP as a person would write it: gates, expected size, augmented Lagrangian, and multipliers that climb."""
+    model = make_model(spec)
+    dense = 0
+    for block in model.transformer.h:
+        for parent, name in ((block.attn, "c_attn"), (block.attn, "c_proj"), (block.mlp, "c_fc"), (block.mlp, "c_proj")):
+            layer = getattr(parent, name)
+            dense += layer.weight.numel()
+            setattr(parent, name, GatedLinear(layer, 1.0))
+    gated = [module for module in model.modules() if isinstance(module, GatedLinear)]
+    gates = [module.alphas for module in gated]
+    own = {id(alphas) for alphas in gates}
+    weights = [parameter for parameter in model.parameters() if id(parameter) not in own]
+    multipliers = [torch.nn.Parameter(torch.zeros(())), torch.nn.Parameter(torch.zeros(()))]
+    options = {"betas": (0.9, 0.95)}
+    optimizers = [
+        torch.optim.AdamW(weights, lr=1e-4, weight_decay=0.01, **options),
+        torch.optim.AdamW(gates, lr=0.1, weight_decay=0.0, **options),
+        torch.optim.AdamW(multipliers, lr=0.1, weight_decay=0.0, maximize=True, **options),
+    ]
+    tokens = torch.randint(0, spec["vocabulary"], (spec["batch"], spec["length"] + 1))
+    inputs, labels = tokens[:, :-1], tokens[:, 1:]
+
+    def step():
+        logits = model(inputs, use_cache=False).logits.reshape(-1, spec["vocabulary"])
+        sparsity = 1 - sum(module.expected_size() for module in gated) / dense
+        distance = sparsity - 0.5
+        penalty = multipliers[0] * distance + multipliers[1] * distance**2
+        loss = torch.nn.functional.cross_entropy(logits, labels.reshape(-1)) + penalty
+        loss.backward()
+        for group in (weights, gates, multipliers):
+            torch.nn.utils.clip_grad_norm_(group, 1.0)
+        for optimizer in optimizers:
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+        return loss.item()
+
+    return step
+
+
 def main():
     kind, spec = sys.argv[1], json.loads(sys.argv[2])
     torch.set_num_threads(spec.get("threads", 2))
-    step = {"training-step": training_step}[kind](spec)
+    step = {"training-step": training_step, "flop-step": flop_step}[kind](spec)
     for _ in sys.stdin:
         started = time.perf_counter()
         value = step()

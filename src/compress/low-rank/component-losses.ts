@@ -9,7 +9,7 @@ import type { LossCurve } from './share-out.ts';
 import type { Solved } from './target.ts';
 
 /** r·Γ·rᵀ of each row of the right factor [R, n], with Γ [n, n]. */
-async function outputEnergies(matrices: EngineMatrices, { rank, right }: Factors, moments: Float64Array): Promise<Float64Array> {
+export async function outputEnergies(matrices: EngineMatrices, { rank, right }: Factors, moments: Float64Array): Promise<Float64Array> {
   const n = right.length / rank;
   const passed = await matrices.runToHost('product', {
     x: hostTensor('float64', [rank, n], right),

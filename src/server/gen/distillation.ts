@@ -22,6 +22,7 @@ import type { ExportSpec as _athanor_v1_ExportSpec, ExportSpec__Output as _athan
 import type { ExportedFile as _athanor_v1_ExportedFile, ExportedFile__Output as _athanor_v1_ExportedFile__Output } from './athanor/v1/ExportedFile.ts';
 import type { FactorizeEmbedding as _athanor_v1_FactorizeEmbedding, FactorizeEmbedding__Output as _athanor_v1_FactorizeEmbedding__Output } from './athanor/v1/FactorizeEmbedding.ts';
 import type { FileChunk as _athanor_v1_FileChunk, FileChunk__Output as _athanor_v1_FileChunk__Output } from './athanor/v1/FileChunk.ts';
+import type { Flop as _athanor_v1_Flop, Flop__Output as _athanor_v1_Flop__Output } from './athanor/v1/Flop.ts';
 import type { Halting as _athanor_v1_Halting, Halting__Output as _athanor_v1_Halting__Output } from './athanor/v1/Halting.ts';
 import type { HiddenTokenReport as _athanor_v1_HiddenTokenReport, HiddenTokenReport__Output as _athanor_v1_HiddenTokenReport__Output } from './athanor/v1/HiddenTokenReport.ts';
 import type { ImportResult as _athanor_v1_ImportResult, ImportResult__Output as _athanor_v1_ImportResult__Output } from './athanor/v1/ImportResult.ts';
@@ -137,6 +138,7 @@ export interface ProtoGrpcType {
       ExportedFile: MessageTypeDefinition<_athanor_v1_ExportedFile, _athanor_v1_ExportedFile__Output>
       FactorizeEmbedding: MessageTypeDefinition<_athanor_v1_FactorizeEmbedding, _athanor_v1_FactorizeEmbedding__Output>
       FileChunk: MessageTypeDefinition<_athanor_v1_FileChunk, _athanor_v1_FileChunk__Output>
+      Flop: MessageTypeDefinition<_athanor_v1_Flop, _athanor_v1_Flop__Output>
       Halting: MessageTypeDefinition<_athanor_v1_Halting, _athanor_v1_Halting__Output>
       HiddenTokenReport: MessageTypeDefinition<_athanor_v1_HiddenTokenReport, _athanor_v1_HiddenTokenReport__Output>
       ImportResult: MessageTypeDefinition<_athanor_v1_ImportResult, _athanor_v1_ImportResult__Output>

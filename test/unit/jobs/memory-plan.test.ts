@@ -30,6 +30,11 @@ describe('the memory of a compression', () => {
     const training = { batchSize: 1, sequenceLength: 16 };
     for (const adapts of [{ lora: { training } }, { ladder: { initial: 'random', training } }])
       expect(peak([adapts], wide)).toBeLessThan(peak([{ distill: training }], wide) - 200 * MiB);
+    // Factors of full rank are larger than what they stand for.
+    const flopTraining = { batchSize: 8, sequenceLength: 16 };
+    expect(peak([{ flop: { ratio: 0.5, training: flopTraining } }])).toBeGreaterThan(
+      peak([{ flop: { ratio: 0.5, startRatio: 1, training: flopTraining } }]),
+    );
   });
 
   it('gives calibration less room where there is little, and the largest layer’s at least', () => {

@@ -99,6 +99,7 @@ type RecipeStep struct {
 	//	*RecipeStep_WarmStart
 	//	*RecipeStep_Ladder
 	//	*RecipeStep_Lora
+	//	*RecipeStep_Flop
 	Method        isRecipeStep_Method `protobuf_oneof:"method"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -231,6 +232,15 @@ func (x *RecipeStep) GetLora() *Lora {
 	return nil
 }
 
+func (x *RecipeStep) GetFlop() *Flop {
+	if x != nil {
+		if x, ok := x.Method.(*RecipeStep_Flop); ok {
+			return x.Flop
+		}
+	}
+	return nil
+}
+
 type isRecipeStep_Method interface {
 	isRecipeStep_Method()
 }
@@ -285,6 +295,11 @@ type RecipeStep_Lora struct {
 	Lora *Lora `protobuf:"bytes,11,opt,name=lora,proto3,oneof"`
 }
 
+type RecipeStep_Flop struct {
+	// Gated factors in place of matrices: training finds out how many terms each needs.
+	Flop *Flop `protobuf:"bytes,8,opt,name=flop,proto3,oneof"`
+}
+
 func (*RecipeStep_LowRank) isRecipeStep_Method() {}
 
 func (*RecipeStep_Kronecker) isRecipeStep_Method() {}
@@ -304,6 +319,8 @@ func (*RecipeStep_WarmStart) isRecipeStep_Method() {}
 func (*RecipeStep_Ladder) isRecipeStep_Method() {}
 
 func (*RecipeStep_Lora) isRecipeStep_Method() {}
+
+func (*RecipeStep_Flop) isRecipeStep_Method() {}
 
 // How a step that works while training trains. Fields that are absent take the default of `Distill`, or of the step.
 type Training struct {
@@ -1410,6 +1427,208 @@ func (x *Kronecker) GetSeed() uint32 {
 	return 0
 }
 
+// Pruning while training: W = P·diag(z)·Q with a random gate for each term, and a Lagrangian that brings the stored size to its target. Afterwards
+// the terms that stay are an ordinary low-rank model.
+type Flop struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Stored bytes of the chosen matrices afterwards, relative to before: 0 < ratio <= 1.
+	Ratio *float64 `protobuf:"fixed64,1,opt,name=ratio,proto3,oneof" json:"ratio,omitempty"`
+	// What training begins with: "svd" (the singular vectors of the trained matrices; default), "whitened" (those of what the matrices do to
+	// calibration text, which it needs) or "random" (factors, and all other weights of the model).
+	Start *string `protobuf:"bytes,2,opt,name=start,proto3,oneof" json:"start,omitempty"`
+	// Stored elements of the factors at the start, relative to dense matrices; at least `ratio`. Default: full rank, with "random" 1.
+	StartRatio *float64 `protobuf:"fixed64,3,opt,name=start_ratio,json=startRatio,proto3,oneof" json:"start_ratio,omitempty"`
+	// How ready gates are to close at the start: 0 < c < 1, a gate begins as log((1-c)/c). Default 0.05.
+	DropTendency *float64 `protobuf:"fixed64,4,opt,name=drop_tendency,json=dropTendency,proto3,oneof" json:"drop_tendency,omitempty"`
+	// Temperature of the gates: above 0, at most 4. Default 1.
+	Beta *float64 `protobuf:"fixed64,5,opt,name=beta,proto3,oneof" json:"beta,omitempty"`
+	// How the distance from the target counts: "signed" (default) or "absolute" (steadier on little data).
+	Lagrangian *string `protobuf:"bytes,6,opt,name=lagrangian,proto3,oneof" json:"lagrangian,omitempty"`
+	// Steps in which the target falls to `ratio`. Default: half of the steps with gates.
+	TargetWarmupSteps *uint32 `protobuf:"varint,7,opt,name=target_warmup_steps,json=targetWarmupSteps,proto3,oneof" json:"target_warmup_steps,omitempty"`
+	// Peak learning rate of the gates. Default: from the number of steps.
+	GateLearningRate *float64 `protobuf:"fixed64,8,opt,name=gate_learning_rate,json=gateLearningRate,proto3,oneof" json:"gate_learning_rate,omitempty"`
+	// Peak learning rate of the Lagrangian's multipliers. Default: from the number of steps.
+	MultiplierLearningRate *float64 `protobuf:"fixed64,9,opt,name=multiplier_learning_rate,json=multiplierLearningRate,proto3,oneof" json:"multiplier_learning_rate,omitempty"`
+	// After so many steps terms whose gates have closed for good leave the graph, which gets faster; 0: never. Default: a tenth of the steps.
+	RecompileEvery *uint32 `protobuf:"varint,10,opt,name=recompile_every,json=recompileEvery,proto3,oneof" json:"recompile_every,omitempty"`
+	// A gate has closed for good when it is open with less than this probability: 0 to 0.5. Default 0.02.
+	ClosedBelow *float64 `protobuf:"fixed64,11,opt,name=closed_below,json=closedBelow,proto3,oneof" json:"closed_below,omitempty"`
+	// Last steps, in which the terms that stay train without gates. Default: a third of the steps.
+	SettleSteps *uint32 `protobuf:"varint,12,opt,name=settle_steps,json=settleSteps,proto3,oneof" json:"settle_steps,omitempty"`
+	// Embeddings that the patterns match are stored in clusters of so many tokens, most frequent first, and a last one with the rest; each has a
+	// width of its own. Empty: one cluster.
+	Clusters []uint32 `protobuf:"varint,13,rep,packed,name=clusters,proto3" json:"clusters,omitempty"`
+	// How it trains.
+	Training *Training `protobuf:"bytes,14,opt,name=training,proto3" json:"training,omitempty"`
+	// Patterns of parameter paths; `*` stands for any characters. Empty: every matrix inside the blocks. Embeddings need a pattern.
+	Include []string `protobuf:"bytes,15,rep,name=include,proto3" json:"include,omitempty"`
+	// Patterns of parameter paths to leave as they are; they win over `include`.
+	Exclude []string `protobuf:"bytes,16,rep,name=exclude,proto3" json:"exclude,omitempty"`
+	// Seed of the gates and of random starts. Default: the recipe's.
+	Seed *uint32 `protobuf:"varint,17,opt,name=seed,proto3,oneof" json:"seed,omitempty"`
+	// How far the gate of a matrix's strongest term is ahead of that of its weakest at the start; published is 0. Default 4, with "random" 0.
+	Spread        *float64 `protobuf:"fixed64,18,opt,name=spread,proto3,oneof" json:"spread,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Flop) Reset() {
+	*x = Flop{}
+	mi := &file_athanor_v1_recipe_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Flop) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Flop) ProtoMessage() {}
+
+func (x *Flop) ProtoReflect() protoreflect.Message {
+	mi := &file_athanor_v1_recipe_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Flop.ProtoReflect.Descriptor instead.
+func (*Flop) Descriptor() ([]byte, []int) {
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *Flop) GetRatio() float64 {
+	if x != nil && x.Ratio != nil {
+		return *x.Ratio
+	}
+	return 0
+}
+
+func (x *Flop) GetStart() string {
+	if x != nil && x.Start != nil {
+		return *x.Start
+	}
+	return ""
+}
+
+func (x *Flop) GetStartRatio() float64 {
+	if x != nil && x.StartRatio != nil {
+		return *x.StartRatio
+	}
+	return 0
+}
+
+func (x *Flop) GetDropTendency() float64 {
+	if x != nil && x.DropTendency != nil {
+		return *x.DropTendency
+	}
+	return 0
+}
+
+func (x *Flop) GetBeta() float64 {
+	if x != nil && x.Beta != nil {
+		return *x.Beta
+	}
+	return 0
+}
+
+func (x *Flop) GetLagrangian() string {
+	if x != nil && x.Lagrangian != nil {
+		return *x.Lagrangian
+	}
+	return ""
+}
+
+func (x *Flop) GetTargetWarmupSteps() uint32 {
+	if x != nil && x.TargetWarmupSteps != nil {
+		return *x.TargetWarmupSteps
+	}
+	return 0
+}
+
+func (x *Flop) GetGateLearningRate() float64 {
+	if x != nil && x.GateLearningRate != nil {
+		return *x.GateLearningRate
+	}
+	return 0
+}
+
+func (x *Flop) GetMultiplierLearningRate() float64 {
+	if x != nil && x.MultiplierLearningRate != nil {
+		return *x.MultiplierLearningRate
+	}
+	return 0
+}
+
+func (x *Flop) GetRecompileEvery() uint32 {
+	if x != nil && x.RecompileEvery != nil {
+		return *x.RecompileEvery
+	}
+	return 0
+}
+
+func (x *Flop) GetClosedBelow() float64 {
+	if x != nil && x.ClosedBelow != nil {
+		return *x.ClosedBelow
+	}
+	return 0
+}
+
+func (x *Flop) GetSettleSteps() uint32 {
+	if x != nil && x.SettleSteps != nil {
+		return *x.SettleSteps
+	}
+	return 0
+}
+
+func (x *Flop) GetClusters() []uint32 {
+	if x != nil {
+		return x.Clusters
+	}
+	return nil
+}
+
+func (x *Flop) GetTraining() *Training {
+	if x != nil {
+		return x.Training
+	}
+	return nil
+}
+
+func (x *Flop) GetInclude() []string {
+	if x != nil {
+		return x.Include
+	}
+	return nil
+}
+
+func (x *Flop) GetExclude() []string {
+	if x != nil {
+		return x.Exclude
+	}
+	return nil
+}
+
+func (x *Flop) GetSeed() uint32 {
+	if x != nil && x.Seed != nil {
+		return *x.Seed
+	}
+	return 0
+}
+
+func (x *Flop) GetSpread() float64 {
+	if x != nil && x.Spread != nil {
+		return *x.Spread
+	}
+	return 0
+}
+
 // Training towards a teacher between two steps, or after the last. Fields that are absent take the default of `DistillSettings`.
 type Distill struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1453,7 +1672,7 @@ type Distill struct {
 
 func (x *Distill) Reset() {
 	*x = Distill{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[10]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1465,7 +1684,7 @@ func (x *Distill) String() string {
 func (*Distill) ProtoMessage() {}
 
 func (x *Distill) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[10]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1478,7 +1697,7 @@ func (x *Distill) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Distill.ProtoReflect.Descriptor instead.
 func (*Distill) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{10}
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Distill) GetSteps() uint32 {
@@ -1635,7 +1854,7 @@ type Share struct {
 
 func (x *Share) Reset() {
 	*x = Share{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[11]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1647,7 +1866,7 @@ func (x *Share) String() string {
 func (*Share) ProtoMessage() {}
 
 func (x *Share) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[11]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1660,7 +1879,7 @@ func (x *Share) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Share.ProtoReflect.Descriptor instead.
 func (*Share) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{11}
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Share) GetScheme() string {
@@ -1760,7 +1979,7 @@ type SafeEmbedding struct {
 
 func (x *SafeEmbedding) Reset() {
 	*x = SafeEmbedding{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[12]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1772,7 +1991,7 @@ func (x *SafeEmbedding) String() string {
 func (*SafeEmbedding) ProtoMessage() {}
 
 func (x *SafeEmbedding) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[12]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1785,7 +2004,7 @@ func (x *SafeEmbedding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SafeEmbedding.ProtoReflect.Descriptor instead.
 func (*SafeEmbedding) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{12}
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *SafeEmbedding) GetWidth() uint32 {
@@ -1819,7 +2038,7 @@ type Halting struct {
 
 func (x *Halting) Reset() {
 	*x = Halting{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[13]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1831,7 +2050,7 @@ func (x *Halting) String() string {
 func (*Halting) ProtoMessage() {}
 
 func (x *Halting) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[13]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1844,7 +2063,7 @@ func (x *Halting) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Halting.ProtoReflect.Descriptor instead.
 func (*Halting) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{13}
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Halting) GetMaxSteps() uint32 {
@@ -1902,7 +2121,7 @@ type WarmStart struct {
 
 func (x *WarmStart) Reset() {
 	*x = WarmStart{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[14]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1914,7 +2133,7 @@ func (x *WarmStart) String() string {
 func (*WarmStart) ProtoMessage() {}
 
 func (x *WarmStart) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[14]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1927,7 +2146,7 @@ func (x *WarmStart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WarmStart.ProtoReflect.Descriptor instead.
 func (*WarmStart) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{14}
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *WarmStart) GetEncoder() string {
@@ -1995,7 +2214,7 @@ const file_athanor_v1_recipe_proto_rawDesc = "" +
 	"\x06Recipe\x12,\n" +
 	"\x05steps\x18\x01 \x03(\v2\x16.athanor.v1.RecipeStepR\x05steps\x12\x17\n" +
 	"\x04seed\x18\x02 \x01(\rH\x00R\x04seed\x88\x01\x01B\a\n" +
-	"\x05_seed\"\x9b\x04\n" +
+	"\x05_seed\"\xc3\x04\n" +
 	"\n" +
 	"RecipeStep\x120\n" +
 	"\blow_rank\x18\x01 \x01(\v2\x13.athanor.v1.LowRankH\x00R\alowRank\x125\n" +
@@ -2009,7 +2228,8 @@ const file_athanor_v1_recipe_proto_rawDesc = "" +
 	"warm_start\x18\x12 \x01(\v2\x15.athanor.v1.WarmStartH\x00R\twarmStart\x12,\n" +
 	"\x06ladder\x18\n" +
 	" \x01(\v2\x12.athanor.v1.LadderH\x00R\x06ladder\x12&\n" +
-	"\x04lora\x18\v \x01(\v2\x10.athanor.v1.LoraH\x00R\x04loraB\b\n" +
+	"\x04lora\x18\v \x01(\v2\x10.athanor.v1.LoraH\x00R\x04lora\x12&\n" +
+	"\x04flop\x18\b \x01(\v2\x10.athanor.v1.FlopH\x00R\x04flopB\b\n" +
 	"\x06method\"\xae\x06\n" +
 	"\bTraining\x12\x19\n" +
 	"\x05steps\x18\x01 \x01(\rH\x00R\x05steps\x88\x01\x01\x12\"\n" +
@@ -2208,7 +2428,45 @@ const file_athanor_v1_recipe_proto_rawDesc = "" +
 	"\a_layoutB\t\n" +
 	"\a_searchB\a\n" +
 	"\x05_headB\a\n" +
-	"\x05_seed\"\xe1\x06\n" +
+	"\x05_seed\"\x8b\a\n" +
+	"\x04Flop\x12\x19\n" +
+	"\x05ratio\x18\x01 \x01(\x01H\x00R\x05ratio\x88\x01\x01\x12\x19\n" +
+	"\x05start\x18\x02 \x01(\tH\x01R\x05start\x88\x01\x01\x12$\n" +
+	"\vstart_ratio\x18\x03 \x01(\x01H\x02R\n" +
+	"startRatio\x88\x01\x01\x12(\n" +
+	"\rdrop_tendency\x18\x04 \x01(\x01H\x03R\fdropTendency\x88\x01\x01\x12\x17\n" +
+	"\x04beta\x18\x05 \x01(\x01H\x04R\x04beta\x88\x01\x01\x12#\n" +
+	"\n" +
+	"lagrangian\x18\x06 \x01(\tH\x05R\n" +
+	"lagrangian\x88\x01\x01\x123\n" +
+	"\x13target_warmup_steps\x18\a \x01(\rH\x06R\x11targetWarmupSteps\x88\x01\x01\x121\n" +
+	"\x12gate_learning_rate\x18\b \x01(\x01H\aR\x10gateLearningRate\x88\x01\x01\x12=\n" +
+	"\x18multiplier_learning_rate\x18\t \x01(\x01H\bR\x16multiplierLearningRate\x88\x01\x01\x12,\n" +
+	"\x0frecompile_every\x18\n" +
+	" \x01(\rH\tR\x0erecompileEvery\x88\x01\x01\x12&\n" +
+	"\fclosed_below\x18\v \x01(\x01H\n" +
+	"R\vclosedBelow\x88\x01\x01\x12&\n" +
+	"\fsettle_steps\x18\f \x01(\rH\vR\vsettleSteps\x88\x01\x01\x12\x1a\n" +
+	"\bclusters\x18\r \x03(\rR\bclusters\x120\n" +
+	"\btraining\x18\x0e \x01(\v2\x14.athanor.v1.TrainingR\btraining\x12\x18\n" +
+	"\ainclude\x18\x0f \x03(\tR\ainclude\x12\x18\n" +
+	"\aexclude\x18\x10 \x03(\tR\aexclude\x12\x17\n" +
+	"\x04seed\x18\x11 \x01(\rH\fR\x04seed\x88\x01\x01\x12\x1b\n" +
+	"\x06spread\x18\x12 \x01(\x01H\rR\x06spread\x88\x01\x01B\b\n" +
+	"\x06_ratioB\b\n" +
+	"\x06_startB\x0e\n" +
+	"\f_start_ratioB\x10\n" +
+	"\x0e_drop_tendencyB\a\n" +
+	"\x05_betaB\r\n" +
+	"\v_lagrangianB\x16\n" +
+	"\x14_target_warmup_stepsB\x15\n" +
+	"\x13_gate_learning_rateB\x1b\n" +
+	"\x19_multiplier_learning_rateB\x12\n" +
+	"\x10_recompile_everyB\x0f\n" +
+	"\r_closed_belowB\x0f\n" +
+	"\r_settle_stepsB\a\n" +
+	"\x05_seedB\t\n" +
+	"\a_spread\"\xe1\x06\n" +
 	"\aDistill\x12\x19\n" +
 	"\x05steps\x18\x01 \x01(\rH\x00R\x05steps\x88\x01\x01\x12\"\n" +
 	"\n" +
@@ -2326,7 +2584,7 @@ func file_athanor_v1_recipe_proto_rawDescGZIP() []byte {
 	return file_athanor_v1_recipe_proto_rawDescData
 }
 
-var file_athanor_v1_recipe_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_athanor_v1_recipe_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_athanor_v1_recipe_proto_goTypes = []any{
 	(*Recipe)(nil),             // 0: athanor.v1.Recipe
 	(*RecipeStep)(nil),         // 1: athanor.v1.RecipeStep
@@ -2338,33 +2596,36 @@ var file_athanor_v1_recipe_proto_goTypes = []any{
 	(*Prune)(nil),              // 7: athanor.v1.Prune
 	(*Quantize)(nil),           // 8: athanor.v1.Quantize
 	(*Kronecker)(nil),          // 9: athanor.v1.Kronecker
-	(*Distill)(nil),            // 10: athanor.v1.Distill
-	(*Share)(nil),              // 11: athanor.v1.Share
-	(*SafeEmbedding)(nil),      // 12: athanor.v1.SafeEmbedding
-	(*Halting)(nil),            // 13: athanor.v1.Halting
-	(*WarmStart)(nil),          // 14: athanor.v1.WarmStart
+	(*Flop)(nil),               // 10: athanor.v1.Flop
+	(*Distill)(nil),            // 11: athanor.v1.Distill
+	(*Share)(nil),              // 12: athanor.v1.Share
+	(*SafeEmbedding)(nil),      // 13: athanor.v1.SafeEmbedding
+	(*Halting)(nil),            // 14: athanor.v1.Halting
+	(*WarmStart)(nil),          // 15: athanor.v1.WarmStart
 }
 var file_athanor_v1_recipe_proto_depIdxs = []int32{
 	1,  // 0: athanor.v1.Recipe.steps:type_name -> athanor.v1.RecipeStep
 	5,  // 1: athanor.v1.RecipeStep.low_rank:type_name -> athanor.v1.LowRank
 	9,  // 2: athanor.v1.RecipeStep.kronecker:type_name -> athanor.v1.Kronecker
 	6,  // 3: athanor.v1.RecipeStep.factorize_embedding:type_name -> athanor.v1.FactorizeEmbedding
-	11, // 4: athanor.v1.RecipeStep.share:type_name -> athanor.v1.Share
+	12, // 4: athanor.v1.RecipeStep.share:type_name -> athanor.v1.Share
 	7,  // 5: athanor.v1.RecipeStep.prune:type_name -> athanor.v1.Prune
 	8,  // 6: athanor.v1.RecipeStep.quantize:type_name -> athanor.v1.Quantize
-	10, // 7: athanor.v1.RecipeStep.distill:type_name -> athanor.v1.Distill
-	14, // 8: athanor.v1.RecipeStep.warm_start:type_name -> athanor.v1.WarmStart
+	11, // 7: athanor.v1.RecipeStep.distill:type_name -> athanor.v1.Distill
+	15, // 8: athanor.v1.RecipeStep.warm_start:type_name -> athanor.v1.WarmStart
 	3,  // 9: athanor.v1.RecipeStep.ladder:type_name -> athanor.v1.Ladder
 	4,  // 10: athanor.v1.RecipeStep.lora:type_name -> athanor.v1.Lora
-	2,  // 11: athanor.v1.Ladder.training:type_name -> athanor.v1.Training
-	2,  // 12: athanor.v1.Lora.training:type_name -> athanor.v1.Training
-	12, // 13: athanor.v1.Share.embedding:type_name -> athanor.v1.SafeEmbedding
-	13, // 14: athanor.v1.Share.halting:type_name -> athanor.v1.Halting
-	15, // [15:15] is the sub-list for method output_type
-	15, // [15:15] is the sub-list for method input_type
-	15, // [15:15] is the sub-list for extension type_name
-	15, // [15:15] is the sub-list for extension extendee
-	0,  // [0:15] is the sub-list for field type_name
+	10, // 11: athanor.v1.RecipeStep.flop:type_name -> athanor.v1.Flop
+	2,  // 12: athanor.v1.Ladder.training:type_name -> athanor.v1.Training
+	2,  // 13: athanor.v1.Lora.training:type_name -> athanor.v1.Training
+	2,  // 14: athanor.v1.Flop.training:type_name -> athanor.v1.Training
+	13, // 15: athanor.v1.Share.embedding:type_name -> athanor.v1.SafeEmbedding
+	14, // 16: athanor.v1.Share.halting:type_name -> athanor.v1.Halting
+	17, // [17:17] is the sub-list for method output_type
+	17, // [17:17] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_athanor_v1_recipe_proto_init() }
@@ -2384,6 +2645,7 @@ func file_athanor_v1_recipe_proto_init() {
 		(*RecipeStep_WarmStart)(nil),
 		(*RecipeStep_Ladder)(nil),
 		(*RecipeStep_Lora)(nil),
+		(*RecipeStep_Flop)(nil),
 	}
 	file_athanor_v1_recipe_proto_msgTypes[2].OneofWrappers = []any{}
 	file_athanor_v1_recipe_proto_msgTypes[3].OneofWrappers = []any{}
@@ -2398,13 +2660,14 @@ func file_athanor_v1_recipe_proto_init() {
 	file_athanor_v1_recipe_proto_msgTypes[12].OneofWrappers = []any{}
 	file_athanor_v1_recipe_proto_msgTypes[13].OneofWrappers = []any{}
 	file_athanor_v1_recipe_proto_msgTypes[14].OneofWrappers = []any{}
+	file_athanor_v1_recipe_proto_msgTypes[15].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_athanor_v1_recipe_proto_rawDesc), len(file_athanor_v1_recipe_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   15,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

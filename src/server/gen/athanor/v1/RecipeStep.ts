@@ -7,6 +7,7 @@ import type { Share as _athanor_v1_Share, Share__Output as _athanor_v1_Share__Ou
 import type { Prune as _athanor_v1_Prune, Prune__Output as _athanor_v1_Prune__Output } from '../../athanor/v1/Prune.ts';
 import type { Quantize as _athanor_v1_Quantize, Quantize__Output as _athanor_v1_Quantize__Output } from '../../athanor/v1/Quantize.ts';
 import type { Distill as _athanor_v1_Distill, Distill__Output as _athanor_v1_Distill__Output } from '../../athanor/v1/Distill.ts';
+import type { Flop as _athanor_v1_Flop, Flop__Output as _athanor_v1_Flop__Output } from '../../athanor/v1/Flop.ts';
 import type { Ladder as _athanor_v1_Ladder, Ladder__Output as _athanor_v1_Ladder__Output } from '../../athanor/v1/Ladder.ts';
 import type { Lora as _athanor_v1_Lora, Lora__Output as _athanor_v1_Lora__Output } from '../../athanor/v1/Lora.ts';
 import type { WarmStart as _athanor_v1_WarmStart, WarmStart__Output as _athanor_v1_WarmStart__Output } from '../../athanor/v1/WarmStart.ts';
@@ -44,6 +45,10 @@ export interface RecipeStep {
    */
   'distill'?: (_athanor_v1_Distill | null);
   /**
+   * Gated factors in place of matrices: training finds out how many terms each needs.
+   */
+  'flop'?: (_athanor_v1_Flop | null);
+  /**
    * A small network beside the frozen model, which learns from the job's data.
    */
   'ladder'?: (_athanor_v1_Ladder | null);
@@ -58,7 +63,7 @@ export interface RecipeStep {
   /**
    * Exactly one.
    */
-  'method'?: "lowRank"|"kronecker"|"factorizeEmbedding"|"share"|"prune"|"quantize"|"distill"|"warmStart"|"ladder"|"lora";
+  'method'?: "lowRank"|"kronecker"|"factorizeEmbedding"|"share"|"prune"|"quantize"|"distill"|"warmStart"|"ladder"|"lora"|"flop";
 }
 
 /**
@@ -94,6 +99,10 @@ export interface RecipeStep__Output {
    */
   'distill'?: (_athanor_v1_Distill__Output | null);
   /**
+   * Gated factors in place of matrices: training finds out how many terms each needs.
+   */
+  'flop'?: (_athanor_v1_Flop__Output | null);
+  /**
    * A small network beside the frozen model, which learns from the job's data.
    */
   'ladder'?: (_athanor_v1_Ladder__Output | null);
@@ -108,5 +117,5 @@ export interface RecipeStep__Output {
   /**
    * Exactly one.
    */
-  'method'?: "lowRank"|"kronecker"|"factorizeEmbedding"|"share"|"prune"|"quantize"|"distill"|"warmStart"|"ladder"|"lora";
+  'method'?: "lowRank"|"kronecker"|"factorizeEmbedding"|"share"|"prune"|"quantize"|"distill"|"warmStart"|"ladder"|"lora"|"flop";
 }

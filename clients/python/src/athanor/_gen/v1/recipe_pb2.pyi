@@ -15,7 +15,7 @@ class Recipe(_message.Message):
     def __init__(self, steps: _Optional[_Iterable[_Union[RecipeStep, _Mapping]]] = ..., seed: _Optional[int] = ...) -> None: ...
 
 class RecipeStep(_message.Message):
-    __slots__ = ("low_rank", "kronecker", "factorize_embedding", "share", "prune", "quantize", "distill", "warm_start", "ladder", "lora")
+    __slots__ = ("low_rank", "kronecker", "factorize_embedding", "share", "prune", "quantize", "distill", "warm_start", "ladder", "lora", "flop")
     LOW_RANK_FIELD_NUMBER: _ClassVar[int]
     KRONECKER_FIELD_NUMBER: _ClassVar[int]
     FACTORIZE_EMBEDDING_FIELD_NUMBER: _ClassVar[int]
@@ -26,6 +26,7 @@ class RecipeStep(_message.Message):
     WARM_START_FIELD_NUMBER: _ClassVar[int]
     LADDER_FIELD_NUMBER: _ClassVar[int]
     LORA_FIELD_NUMBER: _ClassVar[int]
+    FLOP_FIELD_NUMBER: _ClassVar[int]
     low_rank: LowRank
     kronecker: Kronecker
     factorize_embedding: FactorizeEmbedding
@@ -36,7 +37,8 @@ class RecipeStep(_message.Message):
     warm_start: WarmStart
     ladder: Ladder
     lora: Lora
-    def __init__(self, low_rank: _Optional[_Union[LowRank, _Mapping]] = ..., kronecker: _Optional[_Union[Kronecker, _Mapping]] = ..., factorize_embedding: _Optional[_Union[FactorizeEmbedding, _Mapping]] = ..., share: _Optional[_Union[Share, _Mapping]] = ..., prune: _Optional[_Union[Prune, _Mapping]] = ..., quantize: _Optional[_Union[Quantize, _Mapping]] = ..., distill: _Optional[_Union[Distill, _Mapping]] = ..., warm_start: _Optional[_Union[WarmStart, _Mapping]] = ..., ladder: _Optional[_Union[Ladder, _Mapping]] = ..., lora: _Optional[_Union[Lora, _Mapping]] = ...) -> None: ...
+    flop: Flop
+    def __init__(self, low_rank: _Optional[_Union[LowRank, _Mapping]] = ..., kronecker: _Optional[_Union[Kronecker, _Mapping]] = ..., factorize_embedding: _Optional[_Union[FactorizeEmbedding, _Mapping]] = ..., share: _Optional[_Union[Share, _Mapping]] = ..., prune: _Optional[_Union[Prune, _Mapping]] = ..., quantize: _Optional[_Union[Quantize, _Mapping]] = ..., distill: _Optional[_Union[Distill, _Mapping]] = ..., warm_start: _Optional[_Union[WarmStart, _Mapping]] = ..., ladder: _Optional[_Union[Ladder, _Mapping]] = ..., lora: _Optional[_Union[Lora, _Mapping]] = ..., flop: _Optional[_Union[Flop, _Mapping]] = ...) -> None: ...
 
 class Training(_message.Message):
     __slots__ = ("steps", "batch_size", "sequence_length", "gradient_accumulation", "learning_rate", "warmup_steps", "schedule", "weight_decay", "clip_norm", "temperature", "alpha", "seed", "checkpoint_every", "teacher", "source_length")
@@ -245,6 +247,46 @@ class Kronecker(_message.Message):
     exclude: _containers.RepeatedScalarFieldContainer[str]
     seed: int
     def __init__(self, ratio: _Optional[float] = ..., terms: _Optional[int] = ..., shape: _Optional[_Iterable[int]] = ..., permute: _Optional[str] = ..., layout: _Optional[str] = ..., search: _Optional[str] = ..., head: _Optional[str] = ..., include: _Optional[_Iterable[str]] = ..., exclude: _Optional[_Iterable[str]] = ..., seed: _Optional[int] = ...) -> None: ...
+
+class Flop(_message.Message):
+    __slots__ = ("ratio", "start", "start_ratio", "drop_tendency", "beta", "lagrangian", "target_warmup_steps", "gate_learning_rate", "multiplier_learning_rate", "recompile_every", "closed_below", "settle_steps", "clusters", "training", "include", "exclude", "seed", "spread")
+    RATIO_FIELD_NUMBER: _ClassVar[int]
+    START_FIELD_NUMBER: _ClassVar[int]
+    START_RATIO_FIELD_NUMBER: _ClassVar[int]
+    DROP_TENDENCY_FIELD_NUMBER: _ClassVar[int]
+    BETA_FIELD_NUMBER: _ClassVar[int]
+    LAGRANGIAN_FIELD_NUMBER: _ClassVar[int]
+    TARGET_WARMUP_STEPS_FIELD_NUMBER: _ClassVar[int]
+    GATE_LEARNING_RATE_FIELD_NUMBER: _ClassVar[int]
+    MULTIPLIER_LEARNING_RATE_FIELD_NUMBER: _ClassVar[int]
+    RECOMPILE_EVERY_FIELD_NUMBER: _ClassVar[int]
+    CLOSED_BELOW_FIELD_NUMBER: _ClassVar[int]
+    SETTLE_STEPS_FIELD_NUMBER: _ClassVar[int]
+    CLUSTERS_FIELD_NUMBER: _ClassVar[int]
+    TRAINING_FIELD_NUMBER: _ClassVar[int]
+    INCLUDE_FIELD_NUMBER: _ClassVar[int]
+    EXCLUDE_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    SPREAD_FIELD_NUMBER: _ClassVar[int]
+    ratio: float
+    start: str
+    start_ratio: float
+    drop_tendency: float
+    beta: float
+    lagrangian: str
+    target_warmup_steps: int
+    gate_learning_rate: float
+    multiplier_learning_rate: float
+    recompile_every: int
+    closed_below: float
+    settle_steps: int
+    clusters: _containers.RepeatedScalarFieldContainer[int]
+    training: Training
+    include: _containers.RepeatedScalarFieldContainer[str]
+    exclude: _containers.RepeatedScalarFieldContainer[str]
+    seed: int
+    spread: float
+    def __init__(self, ratio: _Optional[float] = ..., start: _Optional[str] = ..., start_ratio: _Optional[float] = ..., drop_tendency: _Optional[float] = ..., beta: _Optional[float] = ..., lagrangian: _Optional[str] = ..., target_warmup_steps: _Optional[int] = ..., gate_learning_rate: _Optional[float] = ..., multiplier_learning_rate: _Optional[float] = ..., recompile_every: _Optional[int] = ..., closed_below: _Optional[float] = ..., settle_steps: _Optional[int] = ..., clusters: _Optional[_Iterable[int]] = ..., training: _Optional[_Union[Training, _Mapping]] = ..., include: _Optional[_Iterable[str]] = ..., exclude: _Optional[_Iterable[str]] = ..., seed: _Optional[int] = ..., spread: _Optional[float] = ...) -> None: ...
 
 class Distill(_message.Message):
     __slots__ = ("steps", "batch_size", "sequence_length", "gradient_accumulation", "learning_rate", "warmup_steps", "schedule", "weight_decay", "clip_norm", "temperature", "alpha", "seed", "checkpoint_every", "teacher", "include", "exclude", "source_length")
