@@ -2,6 +2,7 @@
 import { at } from '#base';
 import type { Architecture } from '../architecture.ts';
 import type { AlbertConfig } from '../config.ts';
+import { runBlocks } from '../depth.ts';
 import { headWidthOf, layerShape } from '../layer-shapes.ts';
 import {
   blockLinearFeed,
@@ -56,10 +57,8 @@ export const albert: Architecture<AlbertConfig> = {
 
   hidden(config, net, tokens) {
     const batch = [at(tokens.shape, 0), at(tokens.shape, 1)];
-    let x = net.at('embed', () => net.linear('embed.project', embedTokens(config, net, tokens, config.embeddingWidth, 0)));
-    for (let layer = 0; layer < config.layers; layer++)
-      x = net.at(`h.${layer}`, () => encoderBlock(config, net, sharedBlock, layer, x, batch));
-    return x;
+    const x = net.at('embed', () => net.linear('embed.project', embedTokens(config, net, tokens, config.embeddingWidth, 0)));
+    return runBlocks(config, net, x, batch, (layer, input) => encoderBlock(config, net, sharedBlock, layer, input, batch));
   },
 
   logits: (config, net, hidden) => maskedLogits(config, net, hidden),

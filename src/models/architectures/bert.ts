@@ -2,6 +2,7 @@
 import { at } from '#base';
 import type { Architecture } from '../architecture.ts';
 import type { BertConfig } from '../config.ts';
+import { runBlocks } from '../depth.ts';
 import { headWidthOf, layerShape, layerShapes } from '../layer-shapes.ts';
 import {
   blockLinearFeed,
@@ -79,12 +80,8 @@ export const bert: Architecture<BertConfig> = {
 
   hidden(config, net, tokens) {
     const batch = [at(tokens.shape, 0), at(tokens.shape, 1)];
-    let x = net.tap(
-      'embed',
-      net.at('embed', () => embedTokens(config, net, tokens, config.width, firstPosition(config))),
-    );
-    for (const block of indices(config.layers)) x = net.at(`h.${block}`, () => encoderBlock(config, net, block, block, x, batch));
-    return x;
+    const x = net.at('embed', () => embedTokens(config, net, tokens, config.width, firstPosition(config)));
+    return runBlocks(config, net, x, batch, (block, input) => encoderBlock(config, net, block, block, input, batch));
   },
 
   logits: (config, net, hidden) => maskedLogits(config, net, hidden, heads[config.family].transform),
