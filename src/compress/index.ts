@@ -26,6 +26,7 @@ export type {
   MethodReport,
   MethodResult,
   MethodTrainRequest,
+  TaughtTask,
   TrainingMaterial,
 } from './method.ts';
 export { nearestNames } from './nearest-name.ts';
@@ -33,7 +34,9 @@ export { matchesPattern, type PathPatterns, selectMatrices } from './patterns.ts
 export type { QuantizeSettings } from './quantize/settings.ts';
 export { givenValue, parseRecipe, type Recipe, type RecipeStep, type RegisteredMethod, register } from './recipe.ts';
 export { methods } from './registry.ts';
+export type { StoppingSettings } from './stopping-fields.ts';
 export { type TrainedStep, trainedStep, trainOrRecall } from './train-or-recall.ts';
+export { trainedPaths } from './trained-paths.ts';
 export {
   type MethodTraining,
   methodTrainingSchema,

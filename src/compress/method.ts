@@ -6,6 +6,7 @@ import type { Engine } from '#engine';
 import type { Model, Parameter } from '#models';
 import type { TrainingData, TrainingScheme, TrainResult } from '#train';
 import type { Calibration } from './calibration.ts';
+import type { StoppingSettings } from './stopping-fields.ts';
 import type { MethodTraining, TrainingSettings } from './training-fields.ts';
 
 /** What a method may use besides the model. */
@@ -27,6 +28,8 @@ export interface CompressionEnvironment {
 export interface TrainingMaterial {
   /** Of the kind that the model's task learns from. */
   readonly corpus: TrainingData;
+  /** Labels of the texts in `corpus`, in the order of their numbers; absent where it has none. */
+  readonly labels?: readonly string[] | undefined;
   /** A stored model by name, or the model that the recipe started from. */
   teacher(name?: string): Promise<Model>;
   /** Trains a model on `corpus` (or the request's data), with checkpoints; errors name the settings below `place`. */
@@ -45,12 +48,21 @@ export interface MethodTrainRequest {
   readonly scheme?: TrainingScheme;
   /** Which parameters train; all when absent. */
   readonly trains?: (path: string) => boolean;
+  /** Ends the training when held-out data says so. */
+  readonly stopping?: StoppingSettings;
   /** In place of the job's own data. */
   readonly corpus?: TrainingData;
   /** Called after each step; `model` copies the weights to the host. */
   readonly afterStep?: (step: number, model: () => Model) => Promise<void>;
   /** Of a method that trains several times: a name for this training's checkpoints, other in each. */
   readonly part?: string;
+}
+
+/** A task that a step gives to a model. */
+export interface TaughtTask {
+  readonly kind: 'classify' | 'masked' | 'causal';
+  /** Of `classify`; those of the data when absent. */
+  readonly labels?: readonly string[];
 }
 
 /** What happened to one parameter. */
@@ -122,6 +134,8 @@ export interface Method<Settings> {
   models?(settings: Settings): readonly string[];
   /** How these settings train on the job's data, which decides what is read of it. Absent, or undefined: they do not. */
   training?(settings: Settings): TrainingSettings | undefined;
+  /** The task that these settings give to the model, which decides what the job's data is read as. Absent, or undefined: it keeps its own. */
+  teaches?(settings: Settings): TaughtTask | undefined;
   /**
    * Returns a new model; the old one stays as it is. Reports progress per layer and stops at the signal.
    *

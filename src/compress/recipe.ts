@@ -3,7 +3,7 @@
 import type { z } from 'zod';
 import { AppError, type OperationContext } from '#base';
 import type { Model } from '#models';
-import type { CompressionEnvironment, Method, MethodResult } from './method.ts';
+import type { CompressionEnvironment, Method, MethodResult, TaughtTask } from './method.ts';
 import { nearestNames } from './nearest-name.ts';
 import type { TrainingSettings } from './training-fields.ts';
 
@@ -15,6 +15,8 @@ export interface RecipeStep {
   readonly needsCalibration: boolean;
   /** Settings of the training that the step is, or has; undefined where it does not train. */
   readonly training: TrainingSettings | undefined;
+  /** The task that the step gives to the model; undefined where it keeps its own. */
+  readonly teaches: TaughtTask | undefined;
   /** Stored models that the settings name. */
   readonly models: readonly string[];
   apply(model: Model, environment: CompressionEnvironment, context: OperationContext): Promise<MethodResult>;
@@ -46,6 +48,7 @@ export function register<Settings>(method: Method<Settings>): RegisteredMethod {
         settings,
         needsCalibration: method.needsCalibration(settings),
         training: method.training?.(settings),
+        teaches: method.teaches?.(settings),
         models: method.models?.(settings) ?? [],
         apply: (model, environment, context) => method.apply(model, settings, environment, context),
       };

@@ -43,6 +43,7 @@ export interface DistillRequest {
   readonly trains?: NonNullable<TrainRequest['trains']>;
   /** What the method changes about training. */
   readonly scheme?: TrainRequest['scheme'];
+  readonly stopping?: TrainRequest['stopping'];
   readonly checkpoints?: CheckpointKeeper;
   readonly phase?: string;
   readonly afterStep?: NonNullable<TrainRequest['afterStep']>;
@@ -55,7 +56,7 @@ export interface DistillRequest {
  * whatever `trainModel` throws
  */
 export async function distillModel(request: DistillRequest, engine: Engine, context: OperationContext): Promise<TrainResult> {
-  const { student, teacher, corpus, settings, trains, scheme, checkpoints, phase, afterStep } = request;
+  const { student, teacher, corpus, settings, trains, scheme, stopping, checkpoints, phase, afterStep } = request;
   checkSameAnswers(student, teacher);
   checkTrainingData(student, corpus);
   const objective = logitObjective(engine, teacher, settings, hiddenTokensOf(corpus, settings));
@@ -68,6 +69,7 @@ export async function distillModel(request: DistillRequest, engine: Engine, cont
         settings,
         ...(trains && { trains }),
         ...(scheme && { scheme }),
+        ...(stopping && { stopping }),
         ...(phase && { phase }),
         ...(checkpoints && { checkpoints }),
         ...(afterStep && { afterStep }),

@@ -4,13 +4,25 @@ import { type MethodTrainRequest, noTeacher, type TrainingMaterial } from '#comp
 import { type DistillSettings, distillModel } from '#distill';
 import type { Engine } from '#engine';
 import { type Model, taskOf } from '#models';
-import { objectiveOf, type TrainingData, type TrainResult, trainModel } from '#train';
+import {
+  type EarlyStoppingOptions,
+  measuredBatches,
+  objectiveOf,
+  splitHeldOut,
+  type TrainingData,
+  type TrainResult,
+  trainModel,
+} from '#train';
 import type { FolderCheckpoints } from './checkpoints.ts';
 import { fullTrainingSettings } from './training-settings.ts';
 
 export interface RecipeTrainingParts {
   readonly engine: Engine;
   readonly corpus: TrainingData;
+  /** What is measured while a step trains, in place of a part of `corpus`. */
+  readonly validation?: TrainingData | undefined;
+  /** Of the texts in `corpus`, where they have labels. */
+  readonly labels?: readonly string[] | undefined;
   /** Seed of the recipe, for trainings that set none. */
   readonly seed: number | undefined;
   /** A stored model by name, or the model that the recipe started from. */
@@ -22,6 +34,7 @@ export interface RecipeTrainingParts {
 /** The material of one step. */
 export class RecipeTraining implements TrainingMaterial {
   readonly corpus: TrainingData;
+  readonly labels: readonly string[] | undefined;
   readonly teacher: TrainingMaterial['teacher'];
   readonly #parts: RecipeTrainingParts;
   readonly #used = new Map<string, FolderCheckpoints>();
@@ -29,19 +42,22 @@ export class RecipeTraining implements TrainingMaterial {
   constructor(parts: RecipeTrainingParts) {
     this.#parts = parts;
     this.corpus = parts.corpus;
+    this.labels = parts.labels;
     this.teacher = parts.teacher;
   }
 
   async train(request: MethodTrainRequest, context: OperationContext): Promise<TrainResult> {
-    const { model, scheme, trains, afterStep, part = '', corpus = this.corpus } = request;
+    const { model, scheme, trains, afterStep, part = '' } = request;
     const { engine } = this.#parts;
     const teacher = request.settings.teacher === noTeacher ? undefined : await this.teacher(request.settings.teacher);
     const settings = this.#settings(request, teacher);
     const checkpoints = this.#checkpoints(part);
+    const { corpus, stopping } = this.#heldOut(request, settings);
     const shared = {
       corpus,
       settings,
       scheme,
+      stopping,
       ...(checkpoints && { checkpoints }),
       ...(trains && { trains }),
       ...(afterStep && { afterStep }),
@@ -55,6 +71,18 @@ export class RecipeTraining implements TrainingMaterial {
   /** The step's result is kept: its checkpoints are of no use any more. */
   async finished(): Promise<void> {
     for (const checkpoints of this.#used.values()) await checkpoints.clear();
+  }
+
+  /** What is trained on, and how the rest is measured. @throws AppError `not_enough_samples` | `unsupported` and as opening batches */
+  #heldOut(
+    { model, stopping, corpus = this.corpus }: MethodTrainRequest,
+    settings: DistillSettings,
+  ): { readonly corpus: TrainingData; readonly stopping: EarlyStoppingOptions | undefined } {
+    const { validation } = this.#parts;
+    if (stopping === undefined || stopping.patience === 0 || (stopping.from ?? 0) >= settings.steps) return { corpus, stopping: undefined };
+    const { trains, heldOut } =
+      validation === undefined ? splitHeldOut(corpus, stopping.heldOut, settings) : { trains: corpus, heldOut: validation };
+    return { corpus: trains, stopping: { ...stopping, batches: measuredBatches(model, heldOut, settings) } };
   }
 
   #checkpoints(part: string): FolderCheckpoints | undefined {

@@ -129,6 +129,7 @@ export {
   parametrizations,
   slotOnHost,
 } from './parametrizations.ts';
+export { randomLike } from './random-like.ts';
 export { type RotaryFrequencies, rotaryFrequencies } from './rotary.ts';
 export {
   checkSharing,

@@ -6,6 +6,7 @@ import type { HostTensor } from '#tensor';
 import type { SamplerCursor } from '#text';
 import type { BatchSource } from './batch-source.ts';
 import type { CheckpointKeeper, TrainingProgress } from './checkpoint.ts';
+import { EarlyStopping, type EarlyStoppingOptions } from './early-stopping.ts';
 import type { Objective } from './objective.ts';
 import type { TrainingScheme } from './scheme.ts';
 import type { TrainSettings } from './settings.ts';
@@ -22,6 +23,8 @@ export interface BatchTrainRequest {
   readonly trains?: (path: string) => boolean;
   /** What the method changes about training. */
   readonly scheme?: TrainingScheme | undefined;
+  /** Ends the training when held-out data says so; the result is then what did best on it. */
+  readonly stopping?: EarlyStoppingOptions | undefined;
   /** Where checkpoints go and come from; absent to train without. */
   readonly checkpoints?: CheckpointKeeper;
   /** Shown in progress events; the objective's name when absent. */
@@ -40,7 +43,10 @@ export interface TrainResult {
   readonly model: Model;
   /** Tensors of the schemes, by name. */
   readonly schemeTensors: ReadonlyMap<string, HostTensor<'float32'>>;
+  /** Steps that were done: fewer than were asked for where held-out data ended the training. */
   readonly steps: number;
+  /** The measurement on held-out data whose weights the model has, where there were any. */
+  readonly best?: { readonly step: number; readonly loss: number };
   /** Mean loss over the last tenth of the steps, at most 50. */
   readonly finalLoss: number;
   /** Places of the batches, padding included; of pairs those of the targets. */
@@ -75,11 +81,16 @@ export function trainModel(request: TrainRequest, engine: Engine, context: Opera
  */
 export async function trainOnBatches(request: BatchTrainRequest, engine: Engine, context: OperationContext): Promise<TrainResult> {
   const { model, objective, settings, checkpoints, phase = objective.name } = request;
+  const stopping = request.stopping && new EarlyStopping(request.stopping);
   const saved = await checkpoints?.load();
   const sampler = request.batches(saved?.progress.cursor);
   const trainer = await Trainer.create(engine, model, objective, settings, { trains: request.trains, scheme: request.scheme });
   try {
-    if (saved !== undefined) trainer.restore(saved.progress.step, saved.tensors, saved.progress.scheme);
+    if (saved !== undefined) {
+      const { step, scheme, stopping: measured } = saved.progress;
+      const tensors = stopping !== undefined && measured !== undefined ? stopping.restore(measured, saved.tensors) : saved.tensors;
+      trainer.restore(step, tensors, scheme);
+    }
     let shownLoss = saved?.progress.shownLoss ?? null;
     const tail = [...(saved?.progress.recentLosses ?? [])];
     const tailLength = Math.min(50, Math.max(1, Math.floor(settings.steps / 10)));
@@ -88,15 +99,29 @@ export async function trainOnBatches(request: BatchTrainRequest, engine: Engine,
     const save = async (cursor: SamplerCursor): Promise<void> => {
       const scheme = trainer.schemeState();
       const shown = { step: trainer.step, cursor, shownLoss, recentLosses: [...tail], tokensSeen };
-      const progress: TrainingProgress = scheme === undefined ? shown : { ...shown, scheme };
-      await checkpoints?.save({ progress, tensors: trainer.snapshot() });
+      const progress: TrainingProgress = {
+        ...shown,
+        ...(scheme === undefined ? {} : { scheme }),
+        ...(stopping && { stopping: stopping.state }),
+      };
+      await checkpoints?.save({ progress, tensors: new Map([...trainer.snapshot(), ...(stopping?.saved() ?? [])]) });
+    };
+    /** Whether the training ends here. A measurement belongs to the step before it, whether or not a checkpoint came between. */
+    const isOver = async (): Promise<boolean> => {
+      if (stopping?.isDue(trainer.step, settings.steps) === true) {
+        const metrics = await trainer.evaluate(stopping.options.batches(), context.signal);
+        stopping.measured(trainer.step, metrics['loss'] ?? Number.NaN, () => trainer.trainedTensors());
+        context.report({ phase, step: trainer.step, total: settings.steps, item: 'validation', metrics });
+      }
+      return trainer.step >= settings.steps || stopping?.isOver === true;
     };
 
     const started = performance.now();
-    while (trainer.step < settings.steps) {
+    for (;;) {
       const cursor = sampler.cursor; // before the batches are drawn: a step that is cut off draws them again
       const stepStarted = performance.now();
       try {
+        if (await isOver()) break;
         if (context.signal.aborted) throw new AppError('cancelled', `${phase}: cancelled after step ${trainer.step} of ${settings.steps}.`);
         const batches = Array.from({ length: settings.gradientAccumulation }, () => sampler.next());
         const report = await trainer.run(batches, context.signal);
@@ -127,7 +152,10 @@ export async function trainOnBatches(request: BatchTrainRequest, engine: Engine,
       if (settings.checkpointEvery > 0 && trainer.step % settings.checkpointEvery === 0 && trainer.step < settings.steps)
         await save(sampler.cursor);
     }
+    const best = stopping?.state.best ?? undefined;
+    if (stopping !== undefined) trainer.setTrainedTensors(stopping.bestTensors);
     return {
+      ...(best && { best }),
       model: trainer.model(),
       schemeTensors: trainer.schemeTensors(),
       steps: trainer.step,

@@ -17,6 +17,10 @@ export function theseusScheme(
     name: 'theseus',
     widestVariants: [all],
     network: ({ variant }) => ({ runBlocks: runModules(stacks, variant) }),
-    step: (step) => ({ inputs: {}, variant: drawModules(modules, schedule.chance(step), seed, step) }),
+    step: (step) => ({
+      inputs: {},
+      variant: drawModules(modules, schedule.chance(step), seed, step),
+      isLast: step > schedule.replacementSteps,
+    }),
   };
 }

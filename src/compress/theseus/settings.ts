@@ -1,5 +1,6 @@
 // Settings of module replacing, as recipes write them.
 import { z } from 'zod';
+import { stoppingFields } from '../stopping-fields.ts';
 import { methodTrainingSchema } from '../training-fields.ts';
 
 const size = z.int().min(1);
@@ -24,12 +25,9 @@ const fields = z.strictObject({
   b: z.number().gte(0).lt(1).optional(),
   /** Steps before all modules are replaced for good; half of all steps when absent. */
   replacementSteps: size.optional(),
-  /** Once all modules are replaced: stop after so many measurements of the held-out loss in a row that were no better than the best. 0 goes on to the end. */
-  patience: z.int().min(0).default(0),
-  /** Steps between two measurements. */
-  evaluateEvery: size.default(50),
-  /** Share of the data that is held out to be measured on, where the job has no validation data. */
-  heldOut: z.number().gt(0).lt(1).default(0.1),
+  ...stoppingFields,
+  /** Of the successor alone, once all modules are replaced. 0 goes on to the end. */
+  patience: stoppingFields.patience.default(3),
   /** On the data alone unless it names a teacher. `steps` counts the replacing and what follows it. */
   training: methodTrainingSchema.default({}),
   /** Of the draws; the recipe's when absent. */

@@ -20,7 +20,7 @@ import {
   storedTensors,
   taskOf,
 } from '#models';
-import { type HostTensor, hostTensor, int64, toNumbers } from '#tensor';
+import { float32, type HostTensor, hostTensor, int64, sizeOf } from '#tensor';
 import { bertConfig, twoLabels } from '#test/encoders';
 import { arrangeBlocks } from '../../../src/compress/arrange-blocks.ts';
 import { isOfSuccessor, joinModel, layersOf, runModules, startLayers, successorOf } from '../../../src/compress/theseus/modules.ts';
@@ -127,7 +127,7 @@ async function logits(model: Model, changes?: NetworkChanges): Promise<number[]>
     given['tokenTypes'] = int64([2, 5], new Array<number>(10).fill(0));
   }
   const results = await evaluateOnHost(b.graph({ hidden }), { ...Object.fromEntries(modelInputs(model)), ...given });
-  return Array.from(toNumbers(results['hidden']!), Number);
+  return Array.from(results['hidden']!.data, Number);
 }
 
 describe('a joined model', () => {
@@ -155,8 +155,8 @@ describe('a joined model', () => {
     const noise = [...joined.model.parameters.values()]
       .filter(({ path }) => /^h\.[0-5]\./.test(path))
       .map((parameter) => {
-        const value = parameter.tensors['value']!;
-        return { ...parameter, tensors: { value: { ...value, data: Float32Array.from(value.data, () => 7) } as HostTensor } };
+        const { shape } = parameter.tensors['value']!;
+        return { ...parameter, tensors: { value: float32(shape, new Float32Array(sizeOf(shape)).fill(7)) } };
       });
     expect(noise.length).toBeGreaterThan(80);
     const changes = { runBlocks: runModules(joined.stacks, '111') };
