@@ -38,7 +38,7 @@ export function splitHeldOut(data: TrainingData, share: number, settings: Pick<T
 }
 
 function splitList<Item>(items: readonly Item[], share: number, seed: number, of: (items: readonly Item[]) => TrainingData): SplitData {
-  if (items.length < 2) throw tooFew(`${items.length} texts`, 'two');
+  if (items.length < 2) throw tooFew(items.length === 1 ? 'one text' : 'no text', 'two');
   const count = Math.min(items.length - 1, Math.max(1, Math.round(share * items.length)));
   const held = new Set(new Random(seed).permutation(items.length).subarray(0, count));
   return { trains: of(items.filter((_, index) => !held.has(index))), heldOut: of(items.filter((_, index) => held.has(index))) };
