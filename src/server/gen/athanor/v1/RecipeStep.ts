@@ -7,6 +7,9 @@ import type { Share as _athanor_v1_Share, Share__Output as _athanor_v1_Share__Ou
 import type { Prune as _athanor_v1_Prune, Prune__Output as _athanor_v1_Prune__Output } from '../../athanor/v1/Prune.ts';
 import type { Quantize as _athanor_v1_Quantize, Quantize__Output as _athanor_v1_Quantize__Output } from '../../athanor/v1/Quantize.ts';
 import type { Distill as _athanor_v1_Distill, Distill__Output as _athanor_v1_Distill__Output } from '../../athanor/v1/Distill.ts';
+import type { Theseus as _athanor_v1_Theseus, Theseus__Output as _athanor_v1_Theseus__Output } from '../../athanor/v1/Theseus.ts';
+import type { Train as _athanor_v1_Train, Train__Output as _athanor_v1_Train__Output } from '../../athanor/v1/Train.ts';
+import type { Finetune as _athanor_v1_Finetune, Finetune__Output as _athanor_v1_Finetune__Output } from '../../athanor/v1/Finetune.ts';
 
 /**
  * One step. Methods that come later are further members.
@@ -41,9 +44,21 @@ export interface RecipeStep {
    */
   'distill'?: (_athanor_v1_Distill | null);
   /**
+   * Layers that are replaced, module by module and at random, by fewer ones that learn to work among them.
+   */
+  'theseus'?: (_athanor_v1_Theseus | null);
+  /**
+   * Training on the job's data alone.
+   */
+  'train'?: (_athanor_v1_Train | null);
+  /**
+   * The head of a task, and training on its data.
+   */
+  'finetune'?: (_athanor_v1_Finetune | null);
+  /**
    * Exactly one.
    */
-  'method'?: "lowRank"|"kronecker"|"factorizeEmbedding"|"share"|"prune"|"quantize"|"distill";
+  'method'?: "lowRank"|"kronecker"|"factorizeEmbedding"|"share"|"prune"|"quantize"|"distill"|"theseus"|"train"|"finetune";
 }
 
 /**
@@ -79,7 +94,19 @@ export interface RecipeStep__Output {
    */
   'distill'?: (_athanor_v1_Distill__Output | null);
   /**
+   * Layers that are replaced, module by module and at random, by fewer ones that learn to work among them.
+   */
+  'theseus'?: (_athanor_v1_Theseus__Output | null);
+  /**
+   * Training on the job's data alone.
+   */
+  'train'?: (_athanor_v1_Train__Output | null);
+  /**
+   * The head of a task, and training on its data.
+   */
+  'finetune'?: (_athanor_v1_Finetune__Output | null);
+  /**
    * Exactly one.
    */
-  'method'?: "lowRank"|"kronecker"|"factorizeEmbedding"|"share"|"prune"|"quantize"|"distill";
+  'method'?: "lowRank"|"kronecker"|"factorizeEmbedding"|"share"|"prune"|"quantize"|"distill"|"theseus"|"train"|"finetune";
 }
