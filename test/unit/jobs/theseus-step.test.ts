@@ -303,6 +303,17 @@ describe('early stopping', () => {
     expect(still.best?.loss).toBeCloseTo(best?.loss ?? Number.NaN, 6);
   });
 
+  it('keeps what did best through a stop that came after it', async () => {
+    const straight = await trainModel(request(3), engine, quietContext);
+    const bestStep = straight.best?.step ?? 0;
+    const checkpoints = new FolderCheckpoints(temporaryFolder(), 'same');
+    const { context } = watched('stopping', bestStep + 3);
+    await expect(trainModel({ ...request(3), checkpoints }, engine, context)).rejects.toMatchObject({ code: 'cancelled' });
+    const resumed = await trainModel({ ...request(3), checkpoints }, engine, quietContext);
+    expect([resumed.steps, resumed.best]).toEqual([straight.steps, straight.best]);
+    expect(bytesOf(resumed.model)).toEqual(bytesOf(straight.model));
+  });
+
   it('holds out what is not trained on', () => {
     if (!('texts' in trains && 'texts' in heldOut && 'texts' in labelled)) throw new Error('texts stay texts');
     expect([trains.texts.length, heldOut.texts.length]).toEqual([48, 16]);
