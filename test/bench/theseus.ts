@@ -104,7 +104,15 @@ function add(record: StudyRecord): void {
 }
 
 const find = (subject: SubjectName, method: string, ofSteps: number, seed: number): StudyRecord | undefined =>
-  records.find((record) => record.subject === subject && record.method === method && record.steps === ofSteps && record.seed === seed);
+  records.find(
+    (record) =>
+      record.subject === subject &&
+      record.method === method &&
+      record.steps === ofSteps &&
+      record.seed === seed &&
+      // What failed is tried again: another version may know the recipe.
+      record.failure === undefined,
+  );
 
 async function cell(subject: Subject, { name, recipe }: StudyMethod, seed: number): Promise<void> {
   const started = performance.now();
@@ -154,8 +162,8 @@ function report(subject: Subject): string {
     )?.failure;
     if (scores.length === 0) return `| ${name} | ${failure ?? '-'} | | | |`;
     const range = scores.length === 1 ? '-' : `${Math.min(...scores).toFixed(4)} to ${Math.max(...scores).toFixed(4)}`;
-    const share = predecessor === undefined ? Number.NaN : (100 * mean(scores)) / predecessor.score;
-    return `| ${name} | ${mean(scores).toFixed(4)} | ${range} | ${share.toFixed(1)} % | ${scores.length} |`;
+    const share = predecessor === undefined || predecessor.score === 0 ? '-' : `${((100 * mean(scores)) / predecessor.score).toFixed(1)} %`;
+    return `| ${name} | ${mean(scores).toFixed(4)} | ${range} | ${share} | ${scores.length} |`;
   });
   return `## ${subject.name}: ${subject.measure}
 
