@@ -8,10 +8,13 @@ import {
   buildTaskGraph,
   causalNetwork,
   checkModel,
+  type EncoderDecoderConfig,
+  encoderDecoderNetwork,
   encoderInputs,
   encoderNetwork,
   type GraphNetwork,
   initializeModel,
+  isEncoderDecoder,
   type Model,
   modelInputs,
   type NetworkChanges,
@@ -105,6 +108,35 @@ const cases: readonly [string, Model][] = [
   ['Llama', llama],
   ['BERT', bert],
 ];
+const bartConfig: EncoderDecoderConfig = {
+  architecture: 'encoderDecoder',
+  vocabularySize: 23,
+  width: 8,
+  layers: 4,
+  heads: 2,
+  feedForwardWidth: 12,
+  encoder: { layers: 4, heads: 2, headWidth: 4, feedForwardWidth: 10 },
+  headWidth: 4,
+  maxPositions: 12,
+  normEpsilon: 1e-5,
+  norm: 'layer',
+  normPlacement: 'after',
+  biases: true,
+  gated: false,
+  activation: 'gelu',
+  embeddingNorm: true,
+  finalNorm: false,
+  positions: { kind: 'learned', offset: 2 },
+  scaledEmbedding: false,
+  scaledScores: true,
+  scaledHead: false,
+  headBias: true,
+  headTransform: false,
+  tiedHead: true,
+  startToken: 2,
+  padToken: 1,
+  endTokens: [2],
+};
 const settings = { modules: 3, layers: undefined, start: 'first' } as const;
 
 /** Logits with the layers run as the changes say. */
@@ -166,6 +198,36 @@ describe('a joined model', () => {
     expect(noise.length).toBeGreaterThan(80);
     const changes = { runBlocks: runModules(joined.stacks, '111') };
     expect(await logits(replaceParameters(joined.model, noise), changes)).toEqual(await logits(joined.model, changes));
+  });
+
+  it('has as many modules in both stacks of an encoder-decoder', async () => {
+    const bart = initializeModel(bartConfig, new Random(3), 0.3);
+    const answers = async (model: Model, changes?: NetworkChanges): Promise<number[]> => {
+      const b = new GraphBuilder();
+      const sources = { source: b.input('source', 'int64', [1, 4]), sourceMask: b.input('sourceMask', 'bool', [1, 4]) };
+      const ids = b.input('tokens', 'int64', [1, 3]);
+      const hidden = encoderDecoderNetwork(b, model, sources, ids, { changes }).hidden(ids);
+      const given = {
+        source: int64([1, 4], [5, 6, 7, 2]),
+        sourceMask: hostTensor('bool', [1, 4], new Uint8Array([1, 1, 1, 1])),
+        tokens: int64([1, 3], [2, 9, 8]),
+      };
+      const results = await evaluateOnHost(b.graph({ hidden }), { ...Object.fromEntries(modelInputs(model)), ...given });
+      return Array.from(results['hidden']!.data, Number);
+    };
+    const joined = joinModel(bart, { modules: 2, layers: undefined, start: 'interleaved' });
+    expect(joined.modules).toBe(4);
+    const drawn = (draw: string): NetworkChanges => ({ runBlocks: runModules(joined.stacks, draw) });
+    expect(await answers(joined.model, drawn('0000'))).toEqual(await answers(bart));
+    const successor = successorOf(joined.model, joined.stacks);
+    expect([successor.config.layers, isEncoderDecoder(successor.config) ? successor.config.encoder.layers : 0]).toEqual([2, 2]);
+    expect(await answers(joined.model, drawn('1111'))).toEqual(await answers(successor));
+    const encoderOnly = arrangeBlocks(bart, [
+      [0, 2],
+      [0, 1, 2, 3],
+    ]);
+    expect(await answers(joined.model, drawn('1100'))).toEqual(await answers(encoderOnly));
+    expect(() => joinModel(bart, { modules: 3, layers: undefined, start: 'first' })).toThrow(/encoder: 4 layers.*3 modules/);
   });
 
   it('starts from the layers that are asked for, at every depth', () => {
