@@ -13,8 +13,8 @@ interface KeptProgram {
 }
 
 /**
- * Programs that are held: the one that was used longest ago goes first. A program holds its graph, not the weights, and is compiled in less time than
- * it runs once, so that even draws that never repeat cost less than a graph that computes all variants and selects.
+ * Programs that are held: the one that was used longest ago goes first. One holds its graph and not the weights: about 5 MiB, and 0.05 to 0.15 seconds of a
+ * processor to compile 6 to 12 layers. So even variants that never repeat cost less than a graph that computes them all and selects.
  */
 const mostPrograms = 48;
 
