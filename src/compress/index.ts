@@ -34,7 +34,6 @@ export { matchesPattern, type PathPatterns, selectMatrices } from './patterns.ts
 export type { QuantizeSettings } from './quantize/settings.ts';
 export { givenValue, parseRecipe, type Recipe, type RecipeStep, type RegisteredMethod, register } from './recipe.ts';
 export { methods } from './registry.ts';
-export type { StoppingSettings } from './stopping-fields.ts';
 export { type TrainedStep, trainedStep, trainOrRecall } from './train-or-recall.ts';
 export { trainedPaths } from './trained-paths.ts';
 export {

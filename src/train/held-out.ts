@@ -8,7 +8,7 @@ import { openBatches, type TrainingData } from './training-data.ts';
 /** What a measurement looks at, at most: more costs more than it tells. */
 const mostExamples = 1024;
 
-export interface SplitData {
+interface SplitData {
   readonly trains: TrainingData;
   readonly heldOut: TrainingData;
 }

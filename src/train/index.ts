@@ -7,7 +7,7 @@ export type { EarlyStoppingOptions } from './early-stopping.ts';
 export { classificationObjective, maskedObjective } from './encoder-objectives.ts';
 export { type FineTuneRequest, fineTuneDefaults, fineTuneModel, type MaskedTrainRequest, trainMaskedModel } from './fine-tune.ts';
 export { buildGradientGraph, type GradientGraph, type GradientGraphOptions } from './gradient-graph.ts';
-export { measuredBatches, type SplitData, splitHeldOut } from './held-out.ts';
+export { measuredBatches, splitHeldOut } from './held-out.ts';
 export { hideTokens, type MaskingOptions } from './hide-tokens.ts';
 export type { Objective } from './objective.ts';
 export type { ObjectiveContext, ObjectiveGraph, SchemeInGraph } from './objective-graph.ts';
