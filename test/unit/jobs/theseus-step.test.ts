@@ -4,7 +4,7 @@ import { type OperationContext, type Progress, quietContext, Random } from '#bas
 import { compressModel, parseRecipe, type RecipeEnvironment } from '#compress';
 import type { Engine } from '#engine';
 import { createOnnxEngine } from '#engine/onnx';
-import { checkModel, initializeModel, type Model, randomLike, storedTensors, taskOf } from '#models';
+import { checkModel, type EncoderDecoderConfig, initializeModel, type Model, randomLike, storedTensors, taskOf } from '#models';
 import { rawBytes, tensorBytes } from '#tensor';
 import { bertConfig, countingTexts, tinyTexts, twoLabels } from '#test/encoders';
 import { temporaryFolder } from '#test/temporary';
@@ -176,6 +176,51 @@ describe('a replaced module', () => {
     const expected = predecessor.reduce((sum, each) => sum + each, 0);
     expect((bytes[3] ?? 0) - (bytes[4] ?? 0)).toBe(expected);
     expect(bytes[7]).toBe(bytes[4]);
+  });
+
+  it('stands in both stacks of an encoder-decoder, which learns from pairs', async () => {
+    const config: EncoderDecoderConfig = {
+      architecture: 'encoderDecoder',
+      vocabularySize: 29,
+      width: 8,
+      layers: 2,
+      heads: 2,
+      feedForwardWidth: 12,
+      encoder: { layers: 2, heads: 2, headWidth: 4, feedForwardWidth: 12 },
+      headWidth: 4,
+      maxPositions: 16,
+      normEpsilon: 1e-5,
+      norm: 'rms',
+      normPlacement: 'before',
+      biases: false,
+      gated: false,
+      activation: 'relu',
+      embeddingNorm: false,
+      finalNorm: true,
+      positions: { kind: 'relative', buckets: 4, maxDistance: 8 },
+      scaledEmbedding: false,
+      scaledScores: true,
+      scaledHead: false,
+      headBias: false,
+      headTransform: false,
+      tiedHead: true,
+      startToken: 1,
+      padToken: 0,
+      endTokens: [2],
+    };
+    const pairs = Array.from({ length: 20 }, (_, index) => {
+      const ids = Int32Array.of(3 + index, 4 + index, 2);
+      return { source: ids, target: ids };
+    });
+    const data: TrainingData = { pairs, numTooLong: 0, fingerprint: 'pairs', tokenizerHash: 'tiny' };
+    const step = { modules: 1, replacementSteps: 3, patience: 1, evaluateEvery: 2, training };
+    const before = initializeModel(config, new Random(2), 0.2);
+    const { model, report } = await run(before, { steps: [{ theseus: step }] }, { data });
+    checkModel(model);
+    expect(model.config).toMatchObject({ layers: 1, encoder: { layers: 1 } });
+    expect(report.steps[0]?.note).toMatch(/^2 layers by 1 and 2 layers by 1 in 1 and 1 modules, all replaced by step 3/);
+    expect(bytesOf(model)['decoder.relative.weight']).toBe(bytesOf(before)['decoder.relative.weight']);
+    expect(bytesOf(model)['encoder.h.0.mlp.fc.weight']).not.toBe(bytesOf(before)['encoder.h.0.mlp.fc.weight']);
   });
 
   it('may be replaced from the first step on', async () => {
