@@ -27,6 +27,7 @@ export type {
   MethodReport,
   MethodResult,
   MethodTrainRequest,
+  TaughtTask,
   TrainingMaterial,
 } from './method.ts';
 export { nearestNames } from './nearest-name.ts';
@@ -35,6 +36,7 @@ export type { QuantizeSettings } from './quantize/settings.ts';
 export { givenValue, parseRecipe, type Recipe, type RecipeStep, type RegisteredMethod, register } from './recipe.ts';
 export { methods } from './registry.ts';
 export { type TrainedStep, trainedStep, trainOrRecall } from './train-or-recall.ts';
+export { trainedPaths } from './trained-paths.ts';
 export {
   type MethodTraining,
   methodTrainingSchema,

@@ -7,6 +7,7 @@ import type { Model, Parameter } from '#models';
 import type { TrainingData, TrainingScheme, TrainingStages, TrainResult, TrainSettings } from '#train';
 import type { ActivationStore, ActivationStoreOptions } from './activation-store.ts';
 import type { Calibration } from './calibration.ts';
+import type { StoppingSettings } from './stopping-fields.ts';
 import type { MethodTraining, TrainingSettings } from './training-fields.ts';
 
 /** What a method may use besides the model. */
@@ -32,6 +33,8 @@ export interface CompressionEnvironment {
 export interface TrainingMaterial {
   /** Of the kind that the model's task learns from. */
   readonly corpus: TrainingData;
+  /** Labels of the texts in `corpus`, in the order of their numbers; absent where it has none. */
+  readonly labels?: readonly string[] | undefined;
   /** A stored model by name, or the model that the recipe started from. */
   teacher(name?: string): Promise<Model>;
   /** Trains a model on `corpus` (or the request's data), with checkpoints; errors name the settings below `place`. */
@@ -56,12 +59,21 @@ export interface MethodTrainRequest {
   readonly stages?: TrainingStages;
   /** Which parameters train; all when absent. */
   readonly trains?: (path: string) => boolean;
+  /** Ends the training when held-out data says so. */
+  readonly stopping?: StoppingSettings;
   /** In place of the job's own data. */
   readonly corpus?: TrainingData;
   /** Called after each step; `model` copies the weights to the host. */
   readonly afterStep?: (step: number, model: () => Model) => Promise<void>;
   /** Of a method that trains several times: a name for this training's checkpoints, other in each. */
   readonly part?: string;
+}
+
+/** A task that a step gives to a model. */
+export interface TaughtTask {
+  readonly kind: 'classify' | 'masked' | 'causal';
+  /** Of `classify`; those of the data when absent. */
+  readonly labels?: readonly string[];
 }
 
 /** What happened to one parameter. */
@@ -137,6 +149,8 @@ export interface Method<Settings> {
   training?(settings: Settings): TrainingSettings | undefined;
   /** How large the model gets while it trains, relative to the one that the step is given. Absent: 1. */
   growth?(settings: Settings): number;
+  /** The task that these settings give to the model, which decides what the job's data is read as. Absent, or undefined: it keeps its own. */
+  teaches?(settings: Settings): TaughtTask | undefined;
   /**
    * Returns a new model; the old one stays as it is. Reports progress per layer and stops at the signal.
    *

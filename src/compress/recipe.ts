@@ -3,7 +3,7 @@
 import type { z } from 'zod';
 import { AppError, type OperationContext } from '#base';
 import type { Model } from '#models';
-import type { CompressionEnvironment, Method, MethodResult } from './method.ts';
+import type { CompressionEnvironment, Method, MethodResult, TaughtTask } from './method.ts';
 import { nearestNames } from './nearest-name.ts';
 import type { TrainingSettings } from './training-fields.ts';
 
@@ -19,6 +19,8 @@ export interface RecipeStep {
   readonly adapts: boolean;
   /** How large the model gets while it trains, relative to before. */
   readonly growth: number;
+  /** The task that the step gives to the model; undefined where it keeps its own. */
+  readonly teaches: TaughtTask | undefined;
   /** Stored models that the settings name. */
   readonly models: readonly string[];
   apply(model: Model, environment: CompressionEnvironment, context: OperationContext): Promise<MethodResult>;
@@ -52,6 +54,7 @@ export function register<Settings>(method: Method<Settings>): RegisteredMethod {
         training: method.training?.(settings),
         adapts: method.adapts ?? false,
         growth: method.growth?.(settings) ?? 1,
+        teaches: method.teaches?.(settings),
         models: method.models?.(settings) ?? [],
         apply: (model, environment, context) => method.apply(model, settings, environment, context),
       };

@@ -1,5 +1,6 @@
 // The table of compression methods: one row a method.
 import { factorizeEmbedding } from './factorize-embedding/factorize-embedding.ts';
+import { finetune } from './finetune/finetune.ts';
 import { flop } from './flop/flop.ts';
 import { kronecker } from './kronecker/kronecker.ts';
 import { ladder } from './ladder/ladder.ts';
@@ -9,6 +10,8 @@ import { prune } from './prune/prune.ts';
 import { quantize } from './quantize/quantize.ts';
 import { type RegisteredMethod, register } from './recipe.ts';
 import { share } from './share/share.ts';
+import { theseus } from './theseus/theseus.ts';
+import { train } from './train/train.ts';
 import { warmStart } from './warm-start/warm-start.ts';
 
 export const methods: Readonly<Record<string, RegisteredMethod>> = Object.fromEntries(
@@ -23,5 +26,8 @@ export const methods: Readonly<Record<string, RegisteredMethod>> = Object.fromEn
     register(flop),
     register(ladder),
     register(lora),
+    register(theseus),
+    register(train),
+    register(finetune),
   ].map((method) => [method.name, method]),
 );

@@ -12,9 +12,10 @@ export interface TrainedStep {
 }
 
 /** What a training leaves of the parameters that trained, all others being those of the model that it began with. */
-export function trainedStep({ model, steps, tokensSeen, finalLoss }: TrainResult, trains: (path: string) => boolean): TrainedStep {
+export function trainedStep({ model, steps, tokensSeen, finalLoss, best }: TrainResult, trains: (path: string) => boolean): TrainedStep {
   const parameters = [...model.parameters.values()].filter(({ path }) => trains(path));
-  return { parameters, note: `${steps} steps on ${tokensSeen.toLocaleString('en-US')} tokens, loss ${finalLoss.toFixed(4)}` };
+  const heldOut = best === undefined ? '' : `, held-out loss ${best.loss.toFixed(4)} at step ${best.step}, which is kept`;
+  return { parameters, note: `${steps} steps on ${tokensSeen.toLocaleString('en-US')} tokens, loss ${finalLoss.toFixed(4)}${heldOut}` };
 }
 
 /**

@@ -44,6 +44,7 @@ export interface DistillRequest {
   /** What the method changes about training. */
   readonly scheme?: TrainRequest['scheme'];
   readonly stages?: NonNullable<TrainRequest['stages']>;
+  readonly stopping?: TrainRequest['stopping'];
   readonly checkpoints?: CheckpointKeeper;
   readonly phase?: string;
   readonly afterStep?: NonNullable<TrainRequest['afterStep']>;
@@ -56,7 +57,7 @@ export interface DistillRequest {
  * whatever `trainModel` throws
  */
 export async function distillModel(request: DistillRequest, engine: Engine, context: OperationContext): Promise<TrainResult> {
-  const { student, teacher, corpus, settings, trains, scheme, stages, checkpoints, phase, afterStep } = request;
+  const { student, teacher, corpus, settings, trains, scheme, stages, stopping, checkpoints, phase, afterStep } = request;
   checkSameAnswers(student, teacher);
   checkTrainingData(student, corpus);
   const objective = logitObjective(engine, teacher, settings, hiddenTokensOf(corpus, settings));
@@ -70,6 +71,7 @@ export async function distillModel(request: DistillRequest, engine: Engine, cont
         ...(trains && { trains }),
         ...(scheme && { scheme }),
         ...(stages && { stages }),
+        ...(stopping && { stopping }),
         ...(phase && { phase }),
         ...(checkpoints && { checkpoints }),
         ...(afterStep && { afterStep }),

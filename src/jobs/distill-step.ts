@@ -3,17 +3,16 @@ import { z } from 'zod';
 import { AppError } from '#base';
 import {
   type Method,
-  matchesPattern,
   methods,
   methodTrainingSchema,
-  nearestNames,
   type RegisteredMethod,
   register,
   teachersNamed,
+  trainedPaths,
   trainedStep,
   trainOrRecall,
 } from '#compress';
-import { type Model, parameterCounts } from '#models';
+import { parameterCounts } from '#models';
 
 const patterns = z.array(z.string().min(1)).min(1).optional();
 
@@ -42,7 +41,7 @@ const distillStep: Method<DistillStepSettings> = {
   models: teachersNamed,
   training: (settings) => settings,
   async apply(model, settings, environment, context) {
-    const trains = trainedPaths(model, settings);
+    const trains = trainedPaths(model, settings, 'distill');
     const { model: distilled, note } = await trainOrRecall(environment, resultKey, model, async () => {
       const { training } = environment;
       if (training === undefined) throw new AppError('not_enough_samples', 'distill: trains on text and got none. Give data.');
@@ -56,20 +55,3 @@ const distillStep: Method<DistillStepSettings> = {
 
 /** Everything that a recipe may name. */
 export const recipeMethods: Readonly<Record<string, RegisteredMethod>> = { ...methods, distill: register(distillStep) };
-
-/** @throws AppError `pattern_matches_nothing` */
-function trainedPaths(model: Model, { include, exclude }: DistillStepSettings): Set<string> {
-  const paths = [...model.parameters.keys()];
-  for (const pattern of [...(include ?? []), ...(exclude ?? [])]) {
-    if (paths.some((path) => matchesPattern(pattern, path))) continue;
-    const near = nearestNames(pattern, paths, 3).join(', ');
-    throw new AppError('pattern_matches_nothing', `distill: pattern "${pattern}" matches no parameter of the model. Near it are ${near}.`, {
-      details: { pattern, near },
-    });
-  }
-  const matches = (list: readonly string[], path: string): boolean => list.some((pattern) => matchesPattern(pattern, path));
-  const trained = paths.filter((path) => matches(include ?? ['*'], path) && !matches(exclude ?? [], path));
-  if (trained.length === 0)
-    throw new AppError('pattern_matches_nothing', 'distill: the include and exclude patterns together leave no parameter. Exclude less.');
-  return new Set(trained);
-}

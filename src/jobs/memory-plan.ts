@@ -147,6 +147,9 @@ function largestScratchBytes(model: Model): number {
   return Math.max(0, ...sizes);
 }
 
+/** Steps that are a training; the others have theirs in the field `training`. */
+const areTrainings: ReadonlySet<string> = new Set(['distill', 'train', 'finetune']);
+
 function remedy(request: MemoryRequest, { neededBytes, phase }: MemoryPlan): string {
   if (phase === 'calibration')
     for (let window = Math.floor(request.window / 2); window >= 16; window = Math.floor(window / 2))
@@ -159,7 +162,7 @@ function remedy(request: MemoryRequest, { neededBytes, phase }: MemoryPlan): str
         step.training === undefined ? step : { ...step, training: { ...step.training, batchSize } },
       );
       if (estimate({ ...request, recipe: { ...request.recipe, steps } }).neededBytes <= request.limitBytes)
-        return `${phase}${phase === 'distill' ? '' : '.training'}.batchSize ${batchSize} with more gradientAccumulation would fit.`;
+        return `${phase}${areTrainings.has(phase) ? '' : '.training'}.batchSize ${batchSize} with more gradientAccumulation would fit.`;
     }
   }
   return `Unload other models, or give the server at least ${print(neededBytes)}.`;

@@ -4,7 +4,15 @@ import { type MethodTrainRequest, noTeacher, type TrainingMaterial } from '#comp
 import { type DistillSettings, distillModel } from '#distill';
 import type { Engine } from '#engine';
 import { type Model, taskOf, textPositions } from '#models';
-import { objectiveOf, type TrainingData, type TrainResult, trainModel } from '#train';
+import {
+  type EarlyStoppingOptions,
+  measuredBatches,
+  objectiveOf,
+  splitHeldOut,
+  type TrainingData,
+  type TrainResult,
+  trainModel,
+} from '#train';
 import type { ActivationFolder } from './activation-folder.ts';
 import type { FolderCheckpoints } from './checkpoints.ts';
 import { fullTrainingSettings } from './training-settings.ts';
@@ -12,6 +20,10 @@ import { fullTrainingSettings } from './training-settings.ts';
 export interface RecipeTrainingParts {
   readonly engine: Engine;
   readonly corpus: TrainingData;
+  /** What is measured while a step trains, in place of a part of `corpus`. */
+  readonly validation?: TrainingData | undefined;
+  /** Of the texts in `corpus`, where they have labels. */
+  readonly labels?: readonly string[] | undefined;
   /** Seed of the recipe, for trainings that set none. */
   readonly seed: number | undefined;
   /** A stored model by name, or the model that the recipe started from. */
@@ -25,6 +37,7 @@ export interface RecipeTrainingParts {
 /** The material of one step. */
 export class RecipeTraining implements TrainingMaterial {
   readonly corpus: TrainingData;
+  readonly labels: readonly string[] | undefined;
   readonly teacher: TrainingMaterial['teacher'];
   readonly activations?: NonNullable<TrainingMaterial['activations']>;
   readonly #parts: RecipeTrainingParts;
@@ -33,21 +46,24 @@ export class RecipeTraining implements TrainingMaterial {
   constructor(parts: RecipeTrainingParts) {
     this.#parts = parts;
     this.corpus = parts.corpus;
+    this.labels = parts.labels;
     this.teacher = parts.teacher;
     const { activations } = parts;
     if (activations !== undefined) this.activations = (options) => activations.open(options);
   }
 
   async train(request: MethodTrainRequest, context: OperationContext): Promise<TrainResult> {
-    const { model, scheme, stages, trains, afterStep, part = '', corpus = this.corpus } = request;
+    const { model, scheme, stages, trains, afterStep, part = '' } = request;
     const { engine } = this.#parts;
     const teacher = await this.#teacherOf(request);
     const settings = this.#settings(request, teacher);
     const checkpoints = this.#checkpoints(part);
+    const { corpus, stopping } = this.#heldOut(request, settings);
     const shared = {
       corpus,
       settings,
       scheme,
+      stopping,
       ...(checkpoints && { checkpoints }),
       ...(trains && { trains }),
       ...(stages && { stages }),
@@ -71,6 +87,18 @@ export class RecipeTraining implements TrainingMaterial {
 
   async #teacherOf({ settings: { teacher } }: MethodTrainRequest): Promise<Model | undefined> {
     return teacher === noTeacher ? undefined : await this.teacher(teacher);
+  }
+
+  /** What is trained on, and how the rest is measured. @throws AppError `not_enough_samples` | `unsupported` and as opening batches */
+  #heldOut(
+    { model, stopping, corpus = this.corpus }: MethodTrainRequest,
+    settings: DistillSettings,
+  ): { readonly corpus: TrainingData; readonly stopping: EarlyStoppingOptions | undefined } {
+    const { validation } = this.#parts;
+    if (stopping === undefined || stopping.patience === 0 || (stopping.from ?? 0) >= settings.steps) return { corpus, stopping: undefined };
+    const { trains, heldOut } =
+      validation === undefined ? splitHeldOut(corpus, stopping.heldOut, settings) : { trains: corpus, heldOut: validation };
+    return { corpus: trains, stopping: { ...stopping, batches: measuredBatches(model, heldOut, settings) } };
   }
 
   #checkpoints(part: string): FolderCheckpoints | undefined {

@@ -53,6 +53,8 @@ export const compressSpecSchema = z.strictObject({
   /** Checked by the methods' own schemas. */
   recipe: z.unknown(),
   data: textDataSchema.optional(),
+  /** For steps that train and measure; they hold a part of the data out when it is absent. */
+  validation: textDataSchema.optional(),
   calibration: z
     .strictObject({
       sequences: positive.default(64),

@@ -43,8 +43,11 @@ export interface Network {
   readonly tokenTypes: Value | undefined;
   /** All positions are below this, so that tables over positions need no more rows. */
   readonly positionLimit: number;
-  /** Where a caller takes a model apart: what stands in place of its blocks. x rows [N, D]; `block` applies one of them. */
-  readonly runBlocks?: ((x: Value, block: (index: number, x: Value) => Value) => Value) | undefined;
+  /**
+   * Where a caller takes a model apart: what stands in place of the blocks of one stack. x rows [N, D]; `block` applies one of them, by its index in the
+   * stack; `stack` is `BlockStack.prefix`.
+   */
+  readonly runBlocks?: ((x: Value, block: (index: number, x: Value) => Value, stack: string) => Value) | undefined;
   /** Names an intermediate value (`embed` is what the first block reads, `h.3` is block 3's result, rows [N, D]) for distillation and statistics; returns it. */
   tap(name: string, value: Value): Value;
   /** What has been named so far. */

@@ -33,10 +33,15 @@ export function haltingParameters({ halting, width: D }: ModelConfig): Parameter
 export function runBlocks(config: ModelConfig, net: Network, x: Value, batch: Shape, block: (index: number, x: Value) => Value): Value {
   const apply = (index: number, input: Value): Value => net.at(`h.${index}`, () => block(index, input));
   net.tap(depthTaps.input, x);
-  if (net.runBlocks !== undefined) return net.runBlocks(x, apply);
-  if (config.halting !== undefined) return runHalting(config, config.halting, net, x, batch, apply);
+  if (net.runBlocks === undefined && config.halting !== undefined) return runHalting(config, config.halting, net, x, batch, apply);
+  return runStack(net, 'h.', config.layers, x, apply);
+}
+
+/** Applies the blocks of one stack one after the other, unless the network's maker says otherwise. `prefix` is `BlockStack.prefix`. */
+export function runStack(net: Network, prefix: string, layers: number, x: Value, apply: (index: number, x: Value) => Value): Value {
+  if (net.runBlocks !== undefined) return net.runBlocks(x, apply, prefix);
   let state = x;
-  for (let index = 0; index < config.layers; index++) state = apply(index, state);
+  for (let index = 0; index < layers; index++) state = apply(index, state);
   return state;
 }
 

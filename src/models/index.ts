@@ -144,6 +144,7 @@ export {
   slotOnHost,
 } from './parametrizations.ts';
 export { promptIds, promptPath, textPositions } from './prompt.ts';
+export { randomLike } from './random-like.ts';
 export { type RotaryFrequencies, rotaryFrequencies } from './rotary.ts';
 export {
   checkSharing,

@@ -53,7 +53,7 @@ export function headWidthOf(config: ModelConfig): number {
 export interface ModelSizes {
   /** One entry a block that stays. */
   readonly layerShapes?: readonly LayerShape[];
-  /** Indices of the blocks that stay; all when absent. */
+  /** The blocks of the new model by their indices in the old one; one may come several times. All, in order, when absent. */
   readonly keptLayers?: readonly number[];
   /** D */
   readonly width?: number;

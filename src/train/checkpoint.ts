@@ -1,6 +1,7 @@
 // What a training run needs to go on exactly where it was.
 import type { HostTensor } from '#tensor';
 import type { SamplerCursor } from '#text';
+import type { EarlyStoppingState } from './early-stopping.ts';
 
 /** Everything that changes from step to step that is not a tensor; plain JSON. */
 export interface TrainingProgress {
@@ -15,11 +16,13 @@ export interface TrainingProgress {
   readonly tokensSeen?: number;
   /** What the scheme remembers (`TrainingScheme.save`). */
   readonly scheme?: unknown;
+  /** Measurements on held-out data, where the training may end early. */
+  readonly stopping?: EarlyStoppingState;
 }
 
 export interface Checkpoint {
   readonly progress: TrainingProgress;
-  /** Trained tensors by stored name, and optimizer state as `slot:name`. */
+  /** Trained tensors by stored name, optimizer state as `slot:name`, and the weights of the best measurement as `best:name`. */
   readonly tensors: ReadonlyMap<string, HostTensor>;
 }
 

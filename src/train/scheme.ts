@@ -25,6 +25,8 @@ export interface SchemeStep {
   readonly inputs: Readonly<Record<string, HostTensor>>;
   /** Which graph runs: one program a variant is compiled, when it first comes. @default '' */
   readonly variant?: string;
+  /** All later steps have this variant too: weights that do not train and programs that only others need are given back. */
+  readonly isLast?: boolean;
 }
 
 /**
@@ -91,6 +93,7 @@ export function combineSchemes(schemes: readonly TrainingScheme[]): TrainingSche
       return {
         inputs: Object.assign({}, ...made.map(({ inputs }) => inputs)) as Record<string, HostTensor>,
         variant: joined(made.map(({ variant = '' }) => variant)),
+        isLast: made.every(({ isLast, variant = '' }, index) => isLast ?? (variant === '' && at(schemes, index).step === undefined)),
       };
     },
     batchInputs: async (...given) => {

@@ -6,6 +6,7 @@ import type { HostTensor } from '#tensor';
 import type { SamplerCursor } from '#text';
 import type { BatchSource } from './batch-source.ts';
 import type { Checkpoint, CheckpointKeeper, TrainingProgress } from './checkpoint.ts';
+import { EarlyStopping, type EarlyStoppingOptions } from './early-stopping.ts';
 import type { Objective } from './objective.ts';
 import type { TrainingScheme } from './scheme.ts';
 import type { TrainSettings } from './settings.ts';
@@ -23,6 +24,8 @@ export interface BatchTrainRequest {
   readonly trains?: (path: string) => boolean;
   /** What the method changes about training. */
   readonly scheme?: TrainingScheme | undefined;
+  /** Ends the training when held-out data says so; the result is then what did best on it. Not for trainings in stages. */
+  readonly stopping?: EarlyStoppingOptions | undefined;
   /** Where model and scheme change on the way: what trains in place of `model` and `scheme`. */
   readonly stages?: TrainingStages;
   /** Where checkpoints go and come from; absent to train without. */
@@ -43,7 +46,10 @@ export interface TrainResult {
   readonly model: Model;
   /** Tensors of the schemes, by name. */
   readonly schemeTensors: ReadonlyMap<string, HostTensor<'float32'>>;
+  /** Steps that were done: fewer than were asked for where held-out data ended the training. */
   readonly steps: number;
+  /** The measurement on held-out data whose weights the model has, where there were any. */
+  readonly best?: { readonly step: number; readonly loss: number };
   /** Mean loss over the last tenth of the steps, at most 50. */
   readonly finalLoss: number;
   /** Places of the batches, padding included; of pairs those of the targets. */
@@ -78,6 +84,8 @@ export function trainModel(request: TrainRequest, engine: Engine, context: Opera
  */
 export async function trainOnBatches(request: BatchTrainRequest, engine: Engine, context: OperationContext): Promise<TrainResult> {
   const { model, scheme, settings, stages } = request;
+  const stopping = request.stopping && new EarlyStopping(request.stopping);
+  invariant(stopping === undefined || stages === undefined, 'a training in stages goes on to its end: what did best had another shape');
   const started = performance.now();
   let reached = await request.checkpoints?.load();
   const sampler = request.batches(reached?.progress.cursor);
@@ -92,9 +100,14 @@ export async function trainOnBatches(request: BatchTrainRequest, engine: Engine,
         held = undefined;
         const options = { trains: request.trains, scheme: stage.scheme };
         held = { trainer: await Trainer.create(engine, stage.model, request.objective, settings, options), stage };
-        if (stage.from !== undefined) held.trainer.restore(step, stage.from.tensors, stage.from.progress.scheme);
+        if (stage.from !== undefined) {
+          const { progress, tensors } = stage.from;
+          const trained =
+            stopping !== undefined && progress.stopping !== undefined ? stopping.restore(progress.stopping, tensors) : tensors;
+          held.trainer.restore(step, trained, progress.scheme);
+        }
       }
-      const outcome = await trainStage(request, stage, { trainer: held.trainer, sampler, engine, context });
+      const outcome = await trainStage(request, stage, { trainer: held.trainer, sampler, stopping, engine, context });
       if ('model' in outcome) return { ...outcome, seconds: (performance.now() - started) / 1000 };
       reached = outcome;
     }
@@ -107,6 +120,7 @@ interface StageParts {
   /** Stands where the stage begins. */
   readonly trainer: Trainer;
   readonly sampler: BatchSource;
+  readonly stopping: EarlyStopping | undefined;
   readonly engine: Engine;
   readonly context: OperationContext;
 }
@@ -115,7 +129,7 @@ interface StageParts {
 async function trainStage(
   request: BatchTrainRequest,
   { from: saved, until }: TrainingStage,
-  { trainer, sampler, engine, context }: StageParts,
+  { trainer, sampler, stopping, engine, context }: StageParts,
 ): Promise<Omit<TrainResult, 'seconds'> | Checkpoint> {
   const { objective, settings, checkpoints, phase = objective.name } = request;
   let shownLoss = saved?.progress.shownLoss ?? null;
@@ -126,17 +140,31 @@ async function trainStage(
   const standing = (cursor: SamplerCursor): Checkpoint => {
     const scheme = trainer.schemeState();
     const shown = { step: trainer.step, cursor, shownLoss, recentLosses: [...tail], tokensSeen };
-    const progress: TrainingProgress = scheme === undefined ? shown : { ...shown, scheme };
-    return { progress, tensors: trainer.snapshot() };
+    const progress: TrainingProgress = {
+      ...shown,
+      ...(scheme === undefined ? {} : { scheme }),
+      ...(stopping && { stopping: stopping.state }),
+    };
+    return { progress, tensors: new Map([...trainer.snapshot(), ...(stopping?.saved() ?? [])]) };
   };
   const save = async (cursor: SamplerCursor): Promise<void> => {
     await checkpoints?.save(standing(cursor));
   };
+  /** Whether the stage ends here. A measurement belongs to the step before it, whether or not a checkpoint came between. */
+  const isOver = async (): Promise<boolean> => {
+    if (stopping?.isDue(trainer.step, settings.steps) === true) {
+      const metrics = await trainer.evaluate(stopping.options.batches(), context.signal);
+      stopping.measured(trainer.step, metrics['loss'] ?? Number.NaN, () => trainer.trainedTensors());
+      context.report({ phase, step: trainer.step, total: settings.steps, item: 'validation', metrics });
+    }
+    return trainer.step >= until || stopping?.isOver === true;
+  };
 
-  while (trainer.step < until) {
+  for (;;) {
     const cursor = sampler.cursor; // before the batches are drawn: a step that is cut off draws them again
     const stepStarted = performance.now();
     try {
+      if (await isOver()) break;
       if (context.signal.aborted) throw new AppError('cancelled', `${phase}: cancelled after step ${trainer.step} of ${settings.steps}.`);
       const batches = Array.from({ length: settings.gradientAccumulation }, () => sampler.next());
       const report = await trainer.run(batches, context.signal);
@@ -167,8 +195,11 @@ async function trainStage(
     if (settings.checkpointEvery > 0 && trainer.step % settings.checkpointEvery === 0 && trainer.step < settings.steps)
       await save(sampler.cursor);
   }
-  if (trainer.step < settings.steps) return standing(sampler.cursor);
+  if (trainer.step < settings.steps && stopping?.isOver !== true) return standing(sampler.cursor);
+  const best = stopping?.state.best ?? undefined;
+  if (stopping !== undefined) trainer.setTrainedTensors(stopping.bestTensors);
   return {
+    ...(best && { best }),
     model: trainer.model(),
     schemeTensors: trainer.schemeTensors(),
     steps: trainer.step,

@@ -38,7 +38,7 @@ interface TrainerParts {
   readonly programs: GradientPrograms;
   readonly metricNames: readonly string[];
   /** All of the student's tensors on the device, trained or not, by stored name. */
-  readonly parameters: Readonly<Record<string, DeviceBuffer>>;
+  readonly parameters: Record<string, DeviceBuffer>;
   /** `mask:NAME` of the sparse ones that train. */
   readonly masks: Readonly<Record<string, DeviceBuffer>>;
   /** Tensors of the scheme, by their names in graphs. */
@@ -60,6 +60,8 @@ export class Trainer {
   readonly #parts: TrainerParts;
   readonly #gradients: Readonly<Record<string, DeviceBuffer>>;
   #step = 0;
+  /** No other variant comes. */
+  #isSettled = false;
 
   private constructor(settings: TrainSettings, parts: TrainerParts) {
     this.#settings = settings;
@@ -161,11 +163,10 @@ export class Trainer {
     const { metricNames, scheme, groups } = this.#parts;
     const step = this.#step + 1;
     const given = scheme?.step?.(step) ?? { inputs: {} };
-    const sums: Record<string, number> = Object.fromEntries(metricNames.map((name) => [name, 0]));
-    for (const [index, batch] of batches.entries()) {
-      const metrics = await this.#accumulate(batch, given, index > 0, signal);
-      for (const name of metricNames) sums[name] = (sums[name] ?? 0) + (metrics[name] ?? Number.NaN) / batches.length;
-    }
+    if (given.isLast === true && !this.#isSettled) await this.#settle(at(batches, 0), given);
+    const made: Record<string, number>[] = [];
+    for (const [index, batch] of batches.entries()) made.push(await this.#accumulate(batch, given, index > 0, signal));
+    const sums = meansOf(metricNames, made);
     if (!Number.isFinite(sums['loss'])) throw diverged(step, `the loss is ${sums['loss']}`);
     const learningRate = learningRateAt(this.#schedule, step);
     const gradientScale = 1 / batches.length;
@@ -181,24 +182,54 @@ export class Trainer {
   }
 
   async #accumulate(batch: TrainingBatch, given: SchemeStep, adds: boolean, signal: AbortSignal): Promise<Record<string, number>> {
-    const { programs, parameters, masks, ofScheme: tensors, objective, scheme, metricNames, groups } = this.#parts;
+    const { programs, metricNames, groups } = this.#parts;
     const program = await programs.program({ ...lengthsOf(batch), variant: given.variant }, adds);
-    const ofScheme = { ...given.inputs, ...(await scheme?.batchInputs?.(batch, parameters, signal)) };
-    const available: Record<string, DeviceBuffer | HostTensor> = {
-      ...parameters,
-      ...masks,
-      ...tensors,
-      ...objective.inputs,
-      ...scheme?.buffers,
-      ...(adds ? this.#gradients : {}),
-      ...batch,
-      ...Object.fromEntries(Object.entries(ofScheme).map(([name, value]) => [schemeName(name), value])),
-    };
+    const available = { ...(await this.#available(batch, given, signal)), ...(adds ? this.#gradients : {}) };
     const written = new Set(program.outputNames);
     const outputs = Object.fromEntries(Object.entries(this.#gradients).filter(([name]) => written.has(name)));
     const results = await program.run(chosen(available, program.inputNames), { signal, outputs });
     for (const group of groups) group.wrote(written, adds);
     return Object.fromEntries(metricNames.map((name) => [name, takeScalar(results, name)]));
+  }
+
+  /** All that a program may read. */
+  async #available(batch: TrainingBatch, given: SchemeStep, signal: AbortSignal): Promise<Record<string, DeviceBuffer | HostTensor>> {
+    const { parameters, masks, ofScheme, objective, scheme } = this.#parts;
+    const fed = { ...given.inputs, ...(await scheme?.batchInputs?.(batch, parameters, signal)) };
+    const inputs = Object.fromEntries(Object.entries(fed).map(([name, value]) => [schemeName(name), value]));
+    return { ...parameters, ...masks, ...ofScheme, ...objective.inputs, ...scheme?.buffers, ...batch, ...inputs };
+  }
+
+  /** Gives back what only other variants need. */
+  async #settle(batch: TrainingBatch, { variant }: SchemeStep): Promise<void> {
+    const { programs, parameters, trained } = this.#parts;
+    await programs.keepOnly(variant);
+    const { inputNames } = await programs.program({ ...lengthsOf(batch), variant }, false);
+    const needed = new Set([...inputNames, ...trained]);
+    for (const [name, buffer] of Object.entries(parameters)) {
+      if (needed.has(name)) continue;
+      delete parameters[name];
+      buffer.release();
+    }
+    this.#isSettled = true;
+  }
+
+  /**
+   * The means of the metrics over batches, without training on them; the network is that of the newest step.
+   *
+   * @throws AppError `cancelled`
+   */
+  async evaluate(batches: readonly TrainingBatch[], signal: AbortSignal): Promise<Readonly<Record<string, number>>> {
+    const { programs, metricNames, scheme } = this.#parts;
+    const given = scheme?.step?.(Math.max(1, this.#step)) ?? { inputs: {} };
+    const made: Record<string, number>[] = [];
+    for (const batch of batches) {
+      const program = await programs.lossProgram({ ...lengthsOf(batch), variant: given.variant });
+      const available = await this.#available(batch, given, signal);
+      const results = await program.run(chosen(available, program.inputNames), { signal });
+      made.push(Object.fromEntries(metricNames.map((name) => [name, takeScalar(results, name)])));
+    }
+    return meansOf(metricNames, made);
   }
 
   #schemeTensor(name: string): HostTensor<'float32'> {
@@ -213,6 +244,18 @@ export class Trainer {
   /** What the scheme remembers besides its tensors. */
   schemeState(): unknown {
     return this.#parts.scheme?.save?.();
+  }
+
+  /** The tensors that train, of the student and of the scheme, on the host. */
+  trainedTensors(): Map<string, HostTensor> {
+    const { parameters, trained, ofScheme } = this.#parts;
+    return new Map(Object.entries({ ...chosen(parameters, trained), ...ofScheme }).map(([name, buffer]) => [name, buffer.read()] as const));
+  }
+
+  /** Puts back what `trainedTensors` read. */
+  setTrainedTensors(tensors: ReadonlyMap<string, HostTensor>): void {
+    const held = this.#held();
+    for (const [name, tensor] of tensors) bufferOf(held, name).write(tensor);
   }
 
   /** The trained tensors and the optimizer's state, on the host. */
@@ -271,6 +314,11 @@ function bufferOf(buffers: Readonly<Record<string, DeviceBuffer>>, name: string)
   const buffer = buffers[name];
   invariant(buffer !== undefined, `${name} is on the device`);
   return buffer;
+}
+
+function meansOf(names: readonly string[], made: readonly Readonly<Record<string, number>>[]): Record<string, number> {
+  const mean = (name: string): number => made.reduce((sum, metrics) => sum + (metrics[name] ?? Number.NaN) / made.length, 0);
+  return Object.fromEntries(names.map((name) => [name, mean(name)]));
 }
 
 function lengthsOf(batch: TrainingBatch): BatchCase {

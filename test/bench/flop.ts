@@ -9,10 +9,10 @@ import { fileURLToPath } from 'node:url';
 import { type OperationContext, quietContext } from '#base';
 import { compressModel, parseRecipe } from '#compress';
 import { distillModel, distillSettings } from '#distill';
-import { buildLogitsGraph, graphNames, type Model, modelInputs, parameterCounts, parameterSpecs } from '#models';
+import { buildLogitsGraph, graphNames, type Model, modelInputs, parameterCounts, parameterSpecs, randomLike } from '#models';
 import { castTensor, int64, isFloat } from '#tensor';
 import { recipeMethods } from '../../src/jobs/distill-step.ts';
-import { randomLike } from '../../src/jobs/handlers/from-scratch.ts';
+
 import { RecipeTraining } from '../../src/jobs/recipe-training.ts';
 import { median } from './peer.ts';
 import { openWikiModel } from './wiki-model.ts';

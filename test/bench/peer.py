@@ -1,5 +1,7 @@
 # The PyTorch side of the benchmarks: waits for lines on standard input and answers each with one line of JSON.
 # Needs: torch, transformers. Usage: peer.py training-step '{"layers": 6, ...}'
+import copy
+import itertools
 import json
 import resource
 import sys
@@ -114,6 +116,37 @@ def flop_step(spec):
         for optimizer in optimizers:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
+
+
+def theseus_step(spec):
+    """A step of module replacing: the drawn modules are the successor's, which alone trains; the others keep a gradient of zero."""
+    model = make_model(spec)
+    predecessor = list(model.transformer.h)
+    modules = spec["modules"]
+    depth = len(predecessor) // modules
+    for parameter in model.parameters():
+        parameter.requires_grad_(False)
+    successor = [copy.deepcopy(layer).requires_grad_(True) for layer in predecessor[:modules]]
+    trained = [parameter for layer in successor for parameter in layer.parameters()]
+    for parameter in trained:
+        parameter.grad = torch.zeros_like(parameter)
+    optimizer = torch.optim.AdamW(trained, lr=1e-4, betas=(0.9, 0.95), weight_decay=0.01)
+    tokens = torch.randint(0, spec["vocabulary"], (spec["batch"], spec["length"] + 1))
+    inputs, labels = tokens[:, :-1], tokens[:, 1:]
+    draws = itertools.cycle(spec["draws"])
+
+    def step():
+        layers = []
+        for module, drawn in enumerate(next(draws)):
+            layers += [successor[module]] if drawn == "1" else predecessor[module * depth : (module + 1) * depth]
+        model.transformer.h = torch.nn.ModuleList(layers)
+        model.config.n_layer = len(layers)
+        logits = model(inputs, use_cache=False).logits.reshape(-1, spec["vocabulary"])
+        loss = torch.nn.functional.cross_entropy(logits, labels.reshape(-1))
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(trained, 1.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=False)
         return loss.item()
 
     return step
@@ -122,7 +155,7 @@ def flop_step(spec):
 def main():
     kind, spec = sys.argv[1], json.loads(sys.argv[2])
     torch.set_num_threads(spec.get("threads", 2))
-    step = {"training-step": training_step, "flop-step": flop_step}[kind](spec)
+    step = {"training-step": training_step, "flop-step": flop_step, "theseus-step": theseus_step}[kind](spec)
     for _ in sys.stdin:
         started = time.perf_counter()
         value = step()

@@ -99,6 +99,39 @@ describe('a killed server', () => {
     expect(await readdir(join(store, 'work'))).toEqual([]);
   });
 
+  it('goes on with module replacing, in the part that draws and in the part that measures', async () => {
+    const store = temporaryFolder();
+    const inlineText = await textOf(8_000);
+    const training = { steps: 8, batchSize: 2, sequenceLength: 16, checkpointEvery: 1 };
+    const theseus = { modules: 3, replacementSteps: 4, patience: 9, evaluateEvery: 1, training };
+    const spec = (name: string): object => ({ model: 'model', name, recipe: { steps: [{ theseus }] }, data: { inlineText } });
+    let [jobId, seen] = ['', 0];
+    const until = async (events: AsyncIterable<{ readonly event: JobEventMessage | null }>, step: number): Promise<void> => {
+      for await (const { event } of events) {
+        jobId = event?.jobId ?? jobId;
+        seen = event?.sequence ?? seen;
+        if (event?.progress?.phase === 'theseus' && event.progress.step >= step) break;
+      }
+    };
+    const watch = (client: AthanorClient) => client.serverStream(client.protocol.job.Watch, { jobId, fromSequence: seen + 1 });
+    await withServer(store, 'SIGKILL', async (client) => {
+      await client.unary(client.protocol.model.Import, { name: 'model', path: fixture('models/wiki-gpt2-7m') });
+      await until(client.serverStream(client.protocol.compression.Compress, { spec: spec('killed') }), 3);
+    });
+    await withServer(store, 'SIGKILL', (client) => until(watch(client), 6));
+    await withServer(store, 'SIGTERM', async (client) => {
+      await until(watch(client), 99);
+      let straight: JobEventMessage | null = null;
+      for await (const { event } of client.serverStream(client.protocol.compression.Compress, { spec: spec('straight') }))
+        if (event?.result) straight = event;
+      const { job } = await client.unary(client.protocol.job.Get, { jobId });
+      expect(job).toMatchObject({ state: 'JOB_STATE_SUCCEEDED', attempts: 3 });
+      const other = (straight as JobEventMessage | null)?.result?.compress;
+      expect(job?.result?.compress?.model?.hash).toBe(other?.model?.hash);
+      expect(job?.result?.compress?.steps).toEqual(other?.steps);
+    });
+  });
+
   it('keeps the layers of a job that is cancelled', async () => {
     const store = temporaryFolder();
     const inlineText = await textOf(20_000);

@@ -130,6 +130,35 @@ describe('a classifier', () => {
     expect(measured.evaluate?.report?.accuracy).toBeGreaterThan(0.8);
   });
 
+  it('is taught, given fewer layers and fewer bits by one recipe, and goes on elsewhere', async () => {
+    const training = { ...short, steps: 80 };
+    const steps = [
+      { finetune: { task: 'classify', ...training } },
+      { theseus: { modules: 1, replacementSteps: 40, evaluateEvery: 10, training } },
+      { quantize: { bits: 8, groupSize: 16 } },
+    ];
+    const data = { data: labelled('train.tsv'), validation: labelled('held.jsonl') };
+    const { result, phases } = await compress({ model: 'reader', name: 'theseus', recipe: { steps }, ...data });
+    expect([...phases]).toEqual(expect.arrayContaining(['finetune', 'theseus', 'quantize']));
+    expect(result.compress?.steps?.[1]?.note).toMatch(/2 layers by 1 in 1 modules, all replaced by step 40; .* held-out loss .* is kept/);
+    const { model } = await client.unary(client.protocol.model.Get, { name: 'theseus' });
+    expect(JSON.parse(model?.configJson ?? '')).toMatchObject({ layers: 1, task: { kind: 'classify', labels: ['high', 'low'] } });
+    const accuracy = async (name: string): Promise<number> =>
+      (await evaluate({ model: name, data: labelled('held.jsonl') })).result.evaluate?.report?.accuracy ?? 0;
+    expect(await accuracy('theseus')).toBeGreaterThan(0.8);
+    const folderOfExport = { model: 'theseus', format: 'EXPORT_FORMAT_HF', path: join(folder, 'elsewhere') } as const;
+    const { job } = await client.unary(client.protocol.job.Submit, { spec: { export: folderOfExport } });
+    await follow(client.serverStream(client.protocol.job.Watch, { jobId: job?.id ?? '', fromSequence: 0 }));
+    await client.unary(client.protocol.model.Import, { name: 'back', path: join(folder, 'elsewhere') });
+    expect(await accuracy('back')).toBe(await accuracy('theseus'));
+    await expect(compress({ model: 'reader', name: 'none', recipe: { steps: [{ theseus: { modules: 3 } }] }, ...data })).rejects.toThrow(
+      /task embed/,
+    );
+    await expect(compress({ model: 'judge', name: 'none', recipe: { steps: [{ theseus: { modules: 3 } }] }, ...data })).rejects.toThrow(
+      /modules_do_not_divide/,
+    );
+  });
+
   it('is cancelled within its training and keeps its name free', async () => {
     const spec = { student: 'judge', name: 'never', data: labelled('train.tsv'), settings: { ...short, steps: 100_000 } };
     const { job } = await client.unary(client.protocol.job.Submit, { spec: { distill: spec } });

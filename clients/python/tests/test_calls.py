@@ -44,9 +44,16 @@ def test_import_sends_the_path_as_it_is_given(client: athanor.Client, server: Fa
 
 def test_compress_sends_recipe_data_and_calibration(client: athanor.Client, server: FakeServer) -> None:
     job = client.compress(
-        "teacher", name="half", recipe=HALF, data=["a.txt", Path("b.jsonl.gz")], field="body", calibration={"sequences": 4, "seed": 7}
+        "teacher",
+        name="half",
+        recipe=HALF,
+        data=["a.txt", Path("b.jsonl.gz")],
+        validation="c.txt",
+        field="body",
+        calibration={"sequences": 4, "seed": 7},
     )
     spec = server.jobs[job.id].spec.compress
+    assert list(spec.validation.paths) == ["c.txt"]
     assert (spec.model, spec.name, list(spec.data.paths), spec.data.jsonl_field) == ("teacher", "half", ["a.txt", "b.jsonl.gz"], "body")
     assert spec.recipe.steps[0].low_rank.ratio == 0.5
     assert (spec.calibration.sequences, spec.calibration.seed) == (4, 7)

@@ -33,6 +33,7 @@ import { withPinnedInputs } from '../pinned-inputs.ts';
 import { RecipeTraining } from '../recipe-training.ts';
 import type { CompressResult, ParameterChange, StepReport } from '../results.ts';
 import { type CompressSpec, compressSpecSchema, type TextData } from '../specs.ts';
+import { type DataReader, dataReader, taughtTask } from '../taught-task.ts';
 import { fullTrainingSettings } from '../training-settings.ts';
 import { checkSameTokens } from './evaluate.ts';
 import { checkReads, checkWrites } from './names.ts';
@@ -50,7 +51,9 @@ export function compressHandler(hub: ModelHub, engine: Engine, options: Compress
     canResume: true,
     parse(input) {
       const spec = checkInput(compressSpecSchema, withRecipe(input), 'compress');
-      const { steps } = parseRecipe(spec.recipe, recipeMethods);
+      const recipe = parseRecipe(spec.recipe, recipeMethods);
+      const { steps } = recipe;
+      taughtTask(recipe);
       checkWarmStart(steps);
       const wanting = steps.find(needsData);
       if (wanting !== undefined && spec.data === undefined)
@@ -60,10 +63,11 @@ export function compressHandler(hub: ModelHub, engine: Engine, options: Compress
       return spec;
     },
     names: ({ model, name }) => ({ source: model, target: name }),
-    async prepare({ model, name, replace, data, recipe }) {
+    async prepare({ model, name, replace, data, validation, recipe }) {
       await checkReads(hub, [model, ...teachersOf(parseRecipe(recipe, recipeMethods))]);
       await checkWrites(hub, name, replace);
       if (data !== undefined) await checkData(data);
+      if (validation !== undefined) await checkData(validation);
     },
     run(spec, context) {
       const recipe = parseRecipe(spec.recipe, recipeMethods);
@@ -105,7 +109,13 @@ function withRecipe(input: unknown): unknown {
   return { ...rest, recipe: parseYaml(text, recipeName === undefined ? 'recipe' : `recipe "${String(recipeName)}"`) };
 }
 
-type DataReader = Pick<ModelLease, 'model' | 'tokenizer'>;
+/** What a recipe runs on. */
+interface RecipeData {
+  readonly reader: DataReader;
+  readonly corpus: JobData | undefined;
+  readonly heldOut: JobData | undefined;
+  readonly calibration: CalibrationData | undefined;
+}
 
 /** One attempt. */
 class CompressRun {
@@ -141,11 +151,16 @@ class CompressRun {
     const peak = new PeakMemory();
     const teachers = new Map<string, ModelLease>();
     try {
-      const reader = await this.#reader(lease, teachers);
-      if (this.#spec.data !== undefined) this.#checkData(reader, this.#spec.data);
+      const { data, validation } = this.#spec;
+      const isWarmStart = this.#recipe.steps[0]?.method === warmStartName;
+      const reader = isWarmStart
+        ? await this.#reader(lease, teachers)
+        : await dataReader(lease, taughtTask(this.#recipe), data, this.#context);
+      if (data !== undefined) this.#checkData(reader, data);
       const corpus = await this.#corpus(reader);
+      const heldOut = await this.#validation(reader, validation);
       const calibration = await this.#calibration(reader, corpus);
-      const environment = this.#environment(lease, corpus, calibration, teachers, plan);
+      const environment = this.#environment(lease, { reader, corpus, heldOut, calibration }, teachers, plan);
       const { model, report } = await compressModel(lease.model, this.#recipe, environment, this.#context);
       const saved = await this.#save(lease, model, corpus, calibration);
       const { estimatedPeakBytes, limitBytes, phase } = plan;
@@ -206,39 +221,50 @@ class CompressRun {
   }
 
   /** What is trained on, and the running text that windows are drawn from. */
-  async #corpus(lease: DataReader): Promise<JobData | undefined> {
+  async #corpus(reader: DataReader): Promise<JobData | undefined> {
     const { data } = this.#spec;
-    const trains = this.#recipe.steps.flatMap(({ training }) => training ?? []);
-    const isText = taskOf(lease.model.config).kind === 'causal' && !isEncoderDecoder(lease.model.config);
-    if (data === undefined || !this.#recipe.steps.some(needsData) || !(isText || trains.length > 0)) return undefined;
-    // Steps may train on different lengths: what the shortest takes, the others take too.
-    const lengths = trains.map((training) => stepLengths(training, lease.model));
-    const smallest = (of: (each: Required<DataLengths>) => number): number =>
-      Math.min(textPositions(lease.model.config), ...lengths.map(of));
-    const wanted = { sequenceLength: smallest((each) => each.sequenceLength), sourceLength: smallest((each) => each.sourceLength) };
-    return await readJobData(data, lease, wanted, this.#context);
+    const { config } = reader.model;
+    const trains = this.#recipe.steps.some(({ training }) => training !== undefined);
+    const isText = taskOf(config).kind === 'causal' && !isEncoderDecoder(config);
+    if (data === undefined || !this.#recipe.steps.some(needsData) || !(isText || trains)) return undefined;
+    return await readJobData(data, reader, this.#lengths(reader), this.#context);
+  }
+
+  /** What steps that train are measured on, where the job has it. */
+  async #validation(reader: DataReader, data: TextData | undefined): Promise<JobData | undefined> {
+    if (data === undefined || !this.#recipe.steps.some(({ training }) => training !== undefined)) return undefined;
+    checkDataKind(reader.model.config, data, 'compress.validation');
+    return await readJobData(data, reader, this.#lengths(reader), this.#context);
+  }
+
+  /** Steps may train on different lengths: what the shortest takes, the others take too. */
+  #lengths({ model }: DataReader): Required<DataLengths> {
+    const lengths = this.#recipe.steps.flatMap(({ training }) => (training === undefined ? [] : [stepLengths(training, model)]));
+    const smallest = (of: (each: Required<DataLengths>) => number): number => Math.min(textPositions(model.config), ...lengths.map(of));
+    return { sequenceLength: smallest((each) => each.sequenceLength), sourceLength: smallest((each) => each.sourceLength) };
   }
 
   /** What the layers see: windows of running text, or rows as an encoder or an encoder-decoder reads them. */
-  async #calibration(lease: DataReader, corpus: JobData | undefined): Promise<CalibrationData | undefined> {
+  async #calibration(reader: DataReader, corpus: JobData | undefined): Promise<CalibrationData | undefined> {
     const { calibration, data } = this.#spec;
     if (data === undefined || !this.#recipe.steps.some(({ needsCalibration }) => needsCalibration)) return undefined;
     const paths = [...data.paths, ...(data.inlineText === '' ? [] : ['inlineText'])];
-    const window = calibrationWindow(calibration, textPositions(lease.model.config));
-    if (corpus !== undefined && 'tokens' in corpus) return calibrationData(corpus, calibration, window, lease.tokenizer, paths);
+    const window = calibrationWindow(calibration, textPositions(reader.model.config));
+    if (corpus !== undefined && 'tokens' in corpus) return calibrationData(corpus, calibration, window, reader.tokenizer, paths);
     const draw = { text: sentenceCalibration, labelled: labelledCalibration, pairs: pairCalibration }[kindOfData(data)];
-    return await draw(data, lease, { ...calibration, window, paths }, this.#context);
+    return await draw(data, reader, { ...calibration, window, paths }, this.#context);
   }
 
   #environment(
     lease: ModelLease,
-    corpus: JobData | undefined,
-    calibration: CalibrationData | undefined,
+    { reader, corpus, heldOut: validation, calibration }: RecipeData,
     teachers: Map<string, ModelLease>,
     { calibrationBytes: memoryBytes }: MemoryPlan,
   ): RecipeEnvironment {
     const { workFolder } = this.#context;
-    const fingerprint = this.#fingerprint(lease, corpus, calibration);
+    const fingerprint = this.#fingerprint(lease, corpus, validation, calibration);
+    const task = taskOf(reader.model.config);
+    const labels = task.kind === 'classify' ? task.labels : undefined;
     const layers = new LayerFolder(join(workFolder, 'layers'), fingerprint);
     const others = this.#otherModels(lease, teachers);
     const teacher: TrainingMaterial['teacher'] = async (name) => {
@@ -255,7 +281,8 @@ class CompressRun {
         new FolderCheckpoints(join(workFolder, `training-${step}${part === '' ? '' : `-${part}`}`), `${fingerprint} ${step} ${part}`);
       const activations = new ActivationFolder(join(workFolder, `activations-${step}`));
       const { seed } = this.#recipe;
-      return { training: new RecipeTraining({ engine: this.#engine, corpus, seed, teacher, activations, checkpoints }) };
+      const parts = { engine: this.#engine, corpus, validation, labels, seed, teacher, activations, checkpoints };
+      return { training: new RecipeTraining(parts) };
     };
     return {
       engine: this.#engine,
@@ -292,12 +319,18 @@ class CompressRun {
   }
 
   /** Of everything that decides what a layer becomes. */
-  #fingerprint({ version, tokenizer }: ModelLease, corpus: JobData | undefined, calibration: CalibrationData | undefined): string {
+  #fingerprint(
+    { version, tokenizer }: ModelLease,
+    corpus: JobData | undefined,
+    validation: JobData | undefined,
+    calibration: CalibrationData | undefined,
+  ): string {
     const parts = [
       version.hash,
       teachersOf(this.#recipe).map(this.#pinnedTo),
       this.#spec.recipe,
       corpus?.fingerprint ?? '',
+      ...(validation === undefined ? [] : [validation.fingerprint]),
       corpus === undefined ? '' : tokenizer.hash,
       calibration?.manifest.rowsHash ?? '',
     ];

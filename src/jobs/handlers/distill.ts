@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { AppError, type OperationContext, Random, throwIfCancelled } from '#base';
 import { type DistillSettings, distillModel } from '#distill';
 import type { Engine } from '#engine';
-import { isEncoderDecoder, type Model, taskOf, textPositions, withTask } from '#models';
+import { isEncoderDecoder, type Model, randomLike, taskOf, textPositions, withTask } from '#models';
 import type { JsonObject } from '#store';
 import { distinctLabels } from '#text';
 import { objectiveOf, type TrainRequest, type TrainResult, trainModel } from '#train';
@@ -18,7 +18,6 @@ import type { DistillResult } from '../results.ts';
 import { type DistillSpec, distillSpecSchema, type TextData } from '../specs.ts';
 import { fullTrainingSettings } from '../training-settings.ts';
 import { checkSameTokens, withTeacher } from './evaluate.ts';
-import { randomLike } from './from-scratch.ts';
 import { checkReads, checkWrites, nameOf } from './names.ts';
 
 export function distillHandler(hub: ModelHub, engine: Engine): JobHandler<DistillSpec, DistillResult> {

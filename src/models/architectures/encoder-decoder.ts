@@ -5,6 +5,7 @@ import { type Dim, int64, multiplyDims } from '#tensor';
 import { activations } from '../activations.ts';
 import type { Architecture, AttentionOptions, LinearFeed, Network, NormFeed } from '../architecture.ts';
 import type { EncoderDecoderConfig, EncoderSizes } from '../config.ts';
+import { runStack } from '../depth.ts';
 import { layerShape, layerShapes, type ModelSizes } from '../layer-shapes.ts';
 import type { ParameterSpec } from '../model.ts';
 import { relativeBias, sinusoidalPositions } from '../positions.ts';
@@ -101,7 +102,7 @@ export const encoderDecoder: Architecture<EncoderDecoderConfig> = {
     return { heads, keyValueHeads, headWidth: config.headWidth };
   },
 
-  hidden: (config, net, tokens) => runStack(config, net, stackOf(config, 'decoder'), tokens),
+  hidden: (config, net, tokens) => readIds(config, net, stackOf(config, 'decoder'), tokens),
 
   logits(config, net, hidden) {
     const { b } = net;
@@ -115,7 +116,7 @@ export const encoderDecoder: Architecture<EncoderDecoderConfig> = {
   },
 
   encoderDecoder: {
-    encode: (config, net, source) => runStack(config, net, stackOf(config, 'encoder'), source),
+    encode: (config, net, source) => readIds(config, net, stackOf(config, 'encoder'), source),
     sourceKeysValues(_config, net, layer, encoded) {
       const path = `decoder.h.${layer}.cross`;
       return net.at(path, () => [net.linear(`${path}.k`, encoded), net.linear(`${path}.v`, encoded)]);
@@ -244,17 +245,18 @@ function stackParameters(config: EncoderDecoderConfig, stack: Stack): ParameterS
 }
 
 /** ids int64 [B, T] -> rows [B*T, D] */
-function runStack(config: EncoderDecoderConfig, net: Network, stack: Stack, ids: Value): Value {
+function readIds(config: EncoderDecoderConfig, net: Network, stack: Stack, ids: Value): Value {
   const { side } = stack;
   return net.at(side, () => {
     const batch = [at(ids.shape, 0), at(ids.shape, 1)] as const;
-    let x = net.tap(
+    const embedded = net.tap(
       `${side}.embed`,
       net.at('embed', () => embed(config, net, side, ids)),
     );
     const options = attentionOptions(config, net, stack);
-    for (const [layer, path] of blockPaths(stack).entries())
-      x = net.at(`h.${layer}`, () => net.tap(path, transformerBlock(config, net, stack, layer, x, batch, options)));
+    const x = runStack(net, `${side}.h.`, stack.layers, embedded, (layer, input) =>
+      net.at(`h.${layer}`, () => net.tap(`${side}.h.${layer}`, transformerBlock(config, net, stack, layer, input, batch, options))),
+    );
     return config.finalNorm ? normalize(config, net, `${side}.norm`, x) : x;
   });
 }

@@ -92,7 +92,7 @@ export const llama: Architecture<LlamaConfig> = {
 
   resized(config, sizes) {
     const { layerShapes: _, slidingWindow, ...rest } = config;
-    const flags = slidingWindow?.layers.filter((_flag, layer) => sizes.keptLayers?.includes(layer) ?? true);
+    const flags = slidingWindow && (sizes.keptLayers?.map((layer) => at(slidingWindow.layers, layer)) ?? slidingWindow.layers);
     const window = slidingWindow === undefined || flags === undefined ? {} : { slidingWindow: { ...slidingWindow, layers: flags } };
     return { ...rest, ...window, ...sizeFields(config, sizes) };
   },

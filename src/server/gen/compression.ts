@@ -22,6 +22,7 @@ import type { ExportSpec as _athanor_v1_ExportSpec, ExportSpec__Output as _athan
 import type { ExportedFile as _athanor_v1_ExportedFile, ExportedFile__Output as _athanor_v1_ExportedFile__Output } from './athanor/v1/ExportedFile.ts';
 import type { FactorizeEmbedding as _athanor_v1_FactorizeEmbedding, FactorizeEmbedding__Output as _athanor_v1_FactorizeEmbedding__Output } from './athanor/v1/FactorizeEmbedding.ts';
 import type { FileChunk as _athanor_v1_FileChunk, FileChunk__Output as _athanor_v1_FileChunk__Output } from './athanor/v1/FileChunk.ts';
+import type { Finetune as _athanor_v1_Finetune, Finetune__Output as _athanor_v1_Finetune__Output } from './athanor/v1/Finetune.ts';
 import type { Flop as _athanor_v1_Flop, Flop__Output as _athanor_v1_Flop__Output } from './athanor/v1/Flop.ts';
 import type { Halting as _athanor_v1_Halting, Halting__Output as _athanor_v1_Halting__Output } from './athanor/v1/Halting.ts';
 import type { HiddenTokenReport as _athanor_v1_HiddenTokenReport, HiddenTokenReport__Output as _athanor_v1_HiddenTokenReport__Output } from './athanor/v1/HiddenTokenReport.ts';
@@ -100,7 +101,9 @@ import type { Share as _athanor_v1_Share, Share__Output as _athanor_v1_Share__Ou
 import type { StepReport as _athanor_v1_StepReport, StepReport__Output as _athanor_v1_StepReport__Output } from './athanor/v1/StepReport.ts';
 import type { StoredTensor as _athanor_v1_StoredTensor, StoredTensor__Output as _athanor_v1_StoredTensor__Output } from './athanor/v1/StoredTensor.ts';
 import type { TextData as _athanor_v1_TextData, TextData__Output as _athanor_v1_TextData__Output } from './athanor/v1/TextData.ts';
+import type { Theseus as _athanor_v1_Theseus, Theseus__Output as _athanor_v1_Theseus__Output } from './athanor/v1/Theseus.ts';
 import type { Thresholds as _athanor_v1_Thresholds, Thresholds__Output as _athanor_v1_Thresholds__Output } from './athanor/v1/Thresholds.ts';
+import type { Train as _athanor_v1_Train, Train__Output as _athanor_v1_Train__Output } from './athanor/v1/Train.ts';
 import type { Training as _athanor_v1_Training, Training__Output as _athanor_v1_Training__Output } from './athanor/v1/Training.ts';
 import type { UploadHeader as _athanor_v1_UploadHeader, UploadHeader__Output as _athanor_v1_UploadHeader__Output } from './athanor/v1/UploadHeader.ts';
 import type { Verification as _athanor_v1_Verification, Verification__Output as _athanor_v1_Verification__Output } from './athanor/v1/Verification.ts';
@@ -138,6 +141,7 @@ export interface ProtoGrpcType {
       ExportedFile: MessageTypeDefinition<_athanor_v1_ExportedFile, _athanor_v1_ExportedFile__Output>
       FactorizeEmbedding: MessageTypeDefinition<_athanor_v1_FactorizeEmbedding, _athanor_v1_FactorizeEmbedding__Output>
       FileChunk: MessageTypeDefinition<_athanor_v1_FileChunk, _athanor_v1_FileChunk__Output>
+      Finetune: MessageTypeDefinition<_athanor_v1_Finetune, _athanor_v1_Finetune__Output>
       Flop: MessageTypeDefinition<_athanor_v1_Flop, _athanor_v1_Flop__Output>
       Halting: MessageTypeDefinition<_athanor_v1_Halting, _athanor_v1_Halting__Output>
       HiddenTokenReport: MessageTypeDefinition<_athanor_v1_HiddenTokenReport, _athanor_v1_HiddenTokenReport__Output>
@@ -223,7 +227,9 @@ export interface ProtoGrpcType {
       StepReport: MessageTypeDefinition<_athanor_v1_StepReport, _athanor_v1_StepReport__Output>
       StoredTensor: MessageTypeDefinition<_athanor_v1_StoredTensor, _athanor_v1_StoredTensor__Output>
       TextData: MessageTypeDefinition<_athanor_v1_TextData, _athanor_v1_TextData__Output>
+      Theseus: MessageTypeDefinition<_athanor_v1_Theseus, _athanor_v1_Theseus__Output>
       Thresholds: MessageTypeDefinition<_athanor_v1_Thresholds, _athanor_v1_Thresholds__Output>
+      Train: MessageTypeDefinition<_athanor_v1_Train, _athanor_v1_Train__Output>
       Training: MessageTypeDefinition<_athanor_v1_Training, _athanor_v1_Training__Output>
       UploadHeader: MessageTypeDefinition<_athanor_v1_UploadHeader, _athanor_v1_UploadHeader__Output>
       Verification: MessageTypeDefinition<_athanor_v1_Verification, _athanor_v1_Verification__Output>

@@ -6,16 +6,21 @@ import { createOnnxEngine } from '#engine/onnx';
 import { evaluateOnHost } from '#engine/reference';
 import { GraphBuilder, gradients, type Value } from '#graph';
 import {
+  architectureOf,
   buildLogitsGraph,
   causalNetwork,
   checkConfig,
   checkModel,
   depthTaps,
+  type EncoderDecoderConfig,
   type Gpt2Config,
   GraphNetwork,
+  initializeModel,
+  isEncoderDecoder,
   type LlamaConfig,
   type Model,
   modelInputs,
+  type Network,
   parameterCounts,
   parameterSpecs,
   replaceParameters,
@@ -25,6 +30,7 @@ import {
 } from '#models';
 import { float32, type HostTensor, hostTensor, sizeOf, toNumbers } from '#tensor';
 import { expectAllClose } from '#test/allclose';
+import { albertConfig, bertConfig } from '#test/encoders';
 import { Sequences } from '#test/sequences';
 import { crossEntropyObjective } from '#train';
 import { buildGradientGraph } from '../../../src/train/gradient-graph.ts';
@@ -336,6 +342,94 @@ describe.each<[string, Config]>([
       await runGraph(buildLogitsGraph(free, sizes), free, { tokens }),
     ];
     expect(largestDifference(toNumbers(a['logits']!), toNumbers(b['logits']!))).toBeLessThan(1e-5);
+  });
+});
+
+describe('the blocks of a stack', () => {
+  const bart: EncoderDecoderConfig = {
+    architecture: 'encoderDecoder',
+    vocabularySize: 23,
+    width: 8,
+    layers: 2,
+    heads: 2,
+    feedForwardWidth: 12,
+    maxPositions: 12,
+    normEpsilon: 1e-5,
+    endTokens: [2],
+    encoder: { layers: 3, heads: 2, headWidth: 4, feedForwardWidth: 10 },
+    headWidth: 4,
+    norm: 'layer',
+    normPlacement: 'after',
+    biases: true,
+    gated: false,
+    activation: 'gelu',
+    embeddingNorm: true,
+    finalNorm: false,
+    positions: { kind: 'learned', offset: 2 },
+    scaledEmbedding: false,
+    scaledScores: true,
+    scaledHead: false,
+    headBias: true,
+    headTransform: false,
+    tiedHead: true,
+    startToken: 2,
+    padToken: 1,
+  };
+  const rowsOf = async (b: GraphBuilder, model: Model, result: Value): Promise<Float64Array> => {
+    const results = await evaluateOnHost(b.graph({ result }), { ...Object.fromEntries(modelInputs(model)), tokens });
+    return Float64Array.from(results['result']!.data, Number);
+  };
+  const encoder = initializeModel(bertConfig({ kind: 'embed', pooling: 'mean', normalize: false }), new Random(2), 0.3);
+  const shared = initializeModel(albertConfig({ kind: 'embed', pooling: 'mean', normalize: false }), new Random(2), 0.3);
+  const cases: readonly [string, Model, readonly string[]][] = [
+    ['GPT-2', tinyModel(tinyGpt2), ['h.']],
+    ['Llama', tinyModel(tinyLlama), ['h.']],
+    ['BERT', encoder, ['h.']],
+    ['ALBERT', shared, ['h.']],
+    ['BART', initializeModel(bart, new Random(2), 0.3), ['encoder.h.', 'decoder.h.']],
+  ];
+
+  it.each(cases)('run as the maker of the network says: %s', async (_, model, stacks) => {
+    const hidden = async (order: ((size: number) => readonly number[]) | undefined): Promise<[Float64Array, string[]]> => {
+      const b = new GraphBuilder();
+      const seen: string[] = [];
+      const ids = b.input('tokens', 'int64', [2, 5]);
+      const mask = b.cast(b.constant(float32([2, 5], new Float32Array(10).fill(1))), 'bool');
+      const sizes = new Map(
+        architectureOf(model.config)
+          .blockStacks(model.config)
+          .map(({ prefix, size }) => [prefix, size]),
+      );
+      const runBlocks: Network['runBlocks'] = (x, block, stack) => {
+        seen.push(stack);
+        return (order?.(sizes.get(stack) ?? model.config.layers) ?? []).reduce((state, index) => block(index, state), x);
+      };
+      const net = new GraphNetwork(b, model, {
+        positions: b.range(5),
+        attention: { kind: 'causal', keyMask: mask },
+        ...(order && { runBlocks }),
+      });
+      if (!isEncoderDecoder(model.config)) return [await rowsOf(b, model, net.hidden(ids)), seen];
+      const rows = net.encode(ids);
+      const decoder = net.beside({
+        positions: b.range(5),
+        attention: { kind: 'causal' },
+        source: { kind: 'encoded', rows, keyMask: mask },
+        ...(order && { runBlocks }),
+      });
+      return [await rowsOf(b, model, decoder.hidden(ids)), seen];
+    };
+    const forwards = (size: number): number[] => Array.from({ length: size }, (__, index) => index);
+    const [[usual], [same, seen], [twice], [none]] = [
+      await hidden(undefined),
+      await hidden(forwards),
+      await hidden((size) => [...forwards(size), 0]),
+      await hidden(() => []),
+    ];
+    expect(seen).toEqual(stacks);
+    expect(same).toEqual(usual);
+    expect(largestDifference(twice, usual)).toBeGreaterThan(1e-3);
+    expect(largestDifference(none, usual)).toBeGreaterThan(1e-3);
   });
 });
 

@@ -315,6 +315,8 @@ type CompressSpec struct {
 	RecipeForm isCompressSpec_RecipeForm `protobuf_oneof:"recipe_form"`
 	// Text, for the steps that calibrate or train.
 	Data *TextData `protobuf:"bytes,5,opt,name=data,proto3" json:"data,omitempty"`
+	// Text of the same kind, for steps that train until it says that they have learnt enough. Without it they hold a part of `data` out.
+	Validation *TextData `protobuf:"bytes,9,opt,name=validation,proto3" json:"validation,omitempty"`
 	// How much of the calibration text is used.
 	Calibration *Calibration `protobuf:"bytes,6,opt,name=calibration,proto3" json:"calibration,omitempty"`
 	// Store a new version when the name exists; otherwise that is the error model_exists.
@@ -404,6 +406,13 @@ func (x *CompressSpec) GetRecipeName() string {
 func (x *CompressSpec) GetData() *TextData {
 	if x != nil {
 		return x.Data
+	}
+	return nil
+}
+
+func (x *CompressSpec) GetValidation() *TextData {
+	if x != nil {
+		return x.Validation
 	}
 	return nil
 }
@@ -3513,7 +3522,7 @@ const file_athanor_v1_job_proto_rawDesc = "" +
 	"ImportSpec\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04path\x18\x02 \x01(\tR\x04path\x12\x18\n" +
-	"\areplace\x18\x03 \x01(\bR\areplace\"\xba\x02\n" +
+	"\areplace\x18\x03 \x01(\bR\areplace\"\xf0\x02\n" +
 	"\fCompressSpec\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12,\n" +
@@ -3522,7 +3531,10 @@ const file_athanor_v1_job_proto_rawDesc = "" +
 	"recipeYaml\x12!\n" +
 	"\vrecipe_name\x18\b \x01(\tH\x00R\n" +
 	"recipeName\x12(\n" +
-	"\x04data\x18\x05 \x01(\v2\x14.athanor.v1.TextDataR\x04data\x129\n" +
+	"\x04data\x18\x05 \x01(\v2\x14.athanor.v1.TextDataR\x04data\x124\n" +
+	"\n" +
+	"validation\x18\t \x01(\v2\x14.athanor.v1.TextDataR\n" +
+	"validation\x129\n" +
 	"\vcalibration\x18\x06 \x01(\v2\x17.athanor.v1.CalibrationR\vcalibration\x12\x18\n" +
 	"\areplace\x18\a \x01(\bR\areplaceB\r\n" +
 	"\vrecipe_form\"\xe1\x01\n" +
@@ -3901,75 +3913,76 @@ var file_athanor_v1_job_proto_depIdxs = []int32{
 	9,  // 4: athanor.v1.JobSpec.export:type_name -> athanor.v1.ExportSpec
 	48, // 5: athanor.v1.CompressSpec.recipe:type_name -> athanor.v1.Recipe
 	49, // 6: athanor.v1.CompressSpec.data:type_name -> athanor.v1.TextData
-	4,  // 7: athanor.v1.CompressSpec.calibration:type_name -> athanor.v1.Calibration
-	49, // 8: athanor.v1.DistillSpec.data:type_name -> athanor.v1.TextData
-	49, // 9: athanor.v1.DistillSpec.validation:type_name -> athanor.v1.TextData
-	6,  // 10: athanor.v1.DistillSpec.settings:type_name -> athanor.v1.DistillSettings
-	49, // 11: athanor.v1.EvaluateSpec.data:type_name -> athanor.v1.TextData
-	8,  // 12: athanor.v1.EvaluateSpec.settings:type_name -> athanor.v1.EvaluateSettings
-	50, // 13: athanor.v1.ExportSpec.format:type_name -> athanor.v1.ExportFormat
-	11, // 14: athanor.v1.JobEvent.state:type_name -> athanor.v1.JobStateChange
-	12, // 15: athanor.v1.JobEvent.progress:type_name -> athanor.v1.JobProgress
-	13, // 16: athanor.v1.JobEvent.result:type_name -> athanor.v1.JobResult
-	25, // 17: athanor.v1.JobEvent.error:type_name -> athanor.v1.JobError
-	0,  // 18: athanor.v1.JobStateChange.state:type_name -> athanor.v1.JobState
-	45, // 19: athanor.v1.JobProgress.metrics:type_name -> athanor.v1.JobProgress.MetricsEntry
-	14, // 20: athanor.v1.JobResult.import_model:type_name -> athanor.v1.ImportResult
-	16, // 21: athanor.v1.JobResult.compress:type_name -> athanor.v1.CompressResult
-	21, // 22: athanor.v1.JobResult.distill:type_name -> athanor.v1.DistillResult
-	22, // 23: athanor.v1.JobResult.evaluate:type_name -> athanor.v1.EvaluateResult
-	23, // 24: athanor.v1.JobResult.export:type_name -> athanor.v1.ExportResult
-	51, // 25: athanor.v1.ImportResult.model:type_name -> athanor.v1.ModelInfo
-	15, // 26: athanor.v1.ImportResult.verification:type_name -> athanor.v1.Verification
-	51, // 27: athanor.v1.CompressResult.model:type_name -> athanor.v1.ModelInfo
-	20, // 28: athanor.v1.CompressResult.changes:type_name -> athanor.v1.ParameterChange
-	17, // 29: athanor.v1.CompressResult.steps:type_name -> athanor.v1.StepReport
-	18, // 30: athanor.v1.CompressResult.calibration:type_name -> athanor.v1.CalibrationManifest
-	19, // 31: athanor.v1.CompressResult.memory:type_name -> athanor.v1.MemoryReport
-	15, // 32: athanor.v1.CompressResult.verification:type_name -> athanor.v1.Verification
-	51, // 33: athanor.v1.DistillResult.model:type_name -> athanor.v1.ModelInfo
-	46, // 34: athanor.v1.DistillResult.validation:type_name -> athanor.v1.DistillResult.ValidationEntry
-	15, // 35: athanor.v1.DistillResult.verification:type_name -> athanor.v1.Verification
-	52, // 36: athanor.v1.EvaluateResult.report:type_name -> athanor.v1.EvaluationReport
-	24, // 37: athanor.v1.ExportResult.files:type_name -> athanor.v1.ExportedFile
-	47, // 38: athanor.v1.JobError.details:type_name -> athanor.v1.JobError.DetailsEntry
-	0,  // 39: athanor.v1.JobInfo.state:type_name -> athanor.v1.JobState
-	12, // 40: athanor.v1.JobInfo.progress:type_name -> athanor.v1.JobProgress
-	13, // 41: athanor.v1.JobInfo.result:type_name -> athanor.v1.JobResult
-	25, // 42: athanor.v1.JobInfo.error:type_name -> athanor.v1.JobError
-	1,  // 43: athanor.v1.JobServiceSubmitRequest.spec:type_name -> athanor.v1.JobSpec
-	26, // 44: athanor.v1.JobServiceSubmitResponse.job:type_name -> athanor.v1.JobInfo
-	26, // 45: athanor.v1.JobServiceGetResponse.job:type_name -> athanor.v1.JobInfo
-	0,  // 46: athanor.v1.JobServiceListRequest.states:type_name -> athanor.v1.JobState
-	26, // 47: athanor.v1.JobServiceListResponse.jobs:type_name -> athanor.v1.JobInfo
-	10, // 48: athanor.v1.JobServiceWatchResponse.event:type_name -> athanor.v1.JobEvent
-	26, // 49: athanor.v1.JobServiceCancelResponse.job:type_name -> athanor.v1.JobInfo
-	26, // 50: athanor.v1.JobServicePauseResponse.job:type_name -> athanor.v1.JobInfo
-	26, // 51: athanor.v1.JobServiceResumeResponse.job:type_name -> athanor.v1.JobInfo
-	26, // 52: athanor.v1.JobServiceRetryResponse.job:type_name -> athanor.v1.JobInfo
-	27, // 53: athanor.v1.JobService.Submit:input_type -> athanor.v1.JobServiceSubmitRequest
-	29, // 54: athanor.v1.JobService.Get:input_type -> athanor.v1.JobServiceGetRequest
-	31, // 55: athanor.v1.JobService.List:input_type -> athanor.v1.JobServiceListRequest
-	33, // 56: athanor.v1.JobService.Watch:input_type -> athanor.v1.JobServiceWatchRequest
-	35, // 57: athanor.v1.JobService.Cancel:input_type -> athanor.v1.JobServiceCancelRequest
-	37, // 58: athanor.v1.JobService.Pause:input_type -> athanor.v1.JobServicePauseRequest
-	39, // 59: athanor.v1.JobService.Resume:input_type -> athanor.v1.JobServiceResumeRequest
-	41, // 60: athanor.v1.JobService.Retry:input_type -> athanor.v1.JobServiceRetryRequest
-	43, // 61: athanor.v1.JobService.Forget:input_type -> athanor.v1.JobServiceForgetRequest
-	28, // 62: athanor.v1.JobService.Submit:output_type -> athanor.v1.JobServiceSubmitResponse
-	30, // 63: athanor.v1.JobService.Get:output_type -> athanor.v1.JobServiceGetResponse
-	32, // 64: athanor.v1.JobService.List:output_type -> athanor.v1.JobServiceListResponse
-	34, // 65: athanor.v1.JobService.Watch:output_type -> athanor.v1.JobServiceWatchResponse
-	36, // 66: athanor.v1.JobService.Cancel:output_type -> athanor.v1.JobServiceCancelResponse
-	38, // 67: athanor.v1.JobService.Pause:output_type -> athanor.v1.JobServicePauseResponse
-	40, // 68: athanor.v1.JobService.Resume:output_type -> athanor.v1.JobServiceResumeResponse
-	42, // 69: athanor.v1.JobService.Retry:output_type -> athanor.v1.JobServiceRetryResponse
-	44, // 70: athanor.v1.JobService.Forget:output_type -> athanor.v1.JobServiceForgetResponse
-	62, // [62:71] is the sub-list for method output_type
-	53, // [53:62] is the sub-list for method input_type
-	53, // [53:53] is the sub-list for extension type_name
-	53, // [53:53] is the sub-list for extension extendee
-	0,  // [0:53] is the sub-list for field type_name
+	49, // 7: athanor.v1.CompressSpec.validation:type_name -> athanor.v1.TextData
+	4,  // 8: athanor.v1.CompressSpec.calibration:type_name -> athanor.v1.Calibration
+	49, // 9: athanor.v1.DistillSpec.data:type_name -> athanor.v1.TextData
+	49, // 10: athanor.v1.DistillSpec.validation:type_name -> athanor.v1.TextData
+	6,  // 11: athanor.v1.DistillSpec.settings:type_name -> athanor.v1.DistillSettings
+	49, // 12: athanor.v1.EvaluateSpec.data:type_name -> athanor.v1.TextData
+	8,  // 13: athanor.v1.EvaluateSpec.settings:type_name -> athanor.v1.EvaluateSettings
+	50, // 14: athanor.v1.ExportSpec.format:type_name -> athanor.v1.ExportFormat
+	11, // 15: athanor.v1.JobEvent.state:type_name -> athanor.v1.JobStateChange
+	12, // 16: athanor.v1.JobEvent.progress:type_name -> athanor.v1.JobProgress
+	13, // 17: athanor.v1.JobEvent.result:type_name -> athanor.v1.JobResult
+	25, // 18: athanor.v1.JobEvent.error:type_name -> athanor.v1.JobError
+	0,  // 19: athanor.v1.JobStateChange.state:type_name -> athanor.v1.JobState
+	45, // 20: athanor.v1.JobProgress.metrics:type_name -> athanor.v1.JobProgress.MetricsEntry
+	14, // 21: athanor.v1.JobResult.import_model:type_name -> athanor.v1.ImportResult
+	16, // 22: athanor.v1.JobResult.compress:type_name -> athanor.v1.CompressResult
+	21, // 23: athanor.v1.JobResult.distill:type_name -> athanor.v1.DistillResult
+	22, // 24: athanor.v1.JobResult.evaluate:type_name -> athanor.v1.EvaluateResult
+	23, // 25: athanor.v1.JobResult.export:type_name -> athanor.v1.ExportResult
+	51, // 26: athanor.v1.ImportResult.model:type_name -> athanor.v1.ModelInfo
+	15, // 27: athanor.v1.ImportResult.verification:type_name -> athanor.v1.Verification
+	51, // 28: athanor.v1.CompressResult.model:type_name -> athanor.v1.ModelInfo
+	20, // 29: athanor.v1.CompressResult.changes:type_name -> athanor.v1.ParameterChange
+	17, // 30: athanor.v1.CompressResult.steps:type_name -> athanor.v1.StepReport
+	18, // 31: athanor.v1.CompressResult.calibration:type_name -> athanor.v1.CalibrationManifest
+	19, // 32: athanor.v1.CompressResult.memory:type_name -> athanor.v1.MemoryReport
+	15, // 33: athanor.v1.CompressResult.verification:type_name -> athanor.v1.Verification
+	51, // 34: athanor.v1.DistillResult.model:type_name -> athanor.v1.ModelInfo
+	46, // 35: athanor.v1.DistillResult.validation:type_name -> athanor.v1.DistillResult.ValidationEntry
+	15, // 36: athanor.v1.DistillResult.verification:type_name -> athanor.v1.Verification
+	52, // 37: athanor.v1.EvaluateResult.report:type_name -> athanor.v1.EvaluationReport
+	24, // 38: athanor.v1.ExportResult.files:type_name -> athanor.v1.ExportedFile
+	47, // 39: athanor.v1.JobError.details:type_name -> athanor.v1.JobError.DetailsEntry
+	0,  // 40: athanor.v1.JobInfo.state:type_name -> athanor.v1.JobState
+	12, // 41: athanor.v1.JobInfo.progress:type_name -> athanor.v1.JobProgress
+	13, // 42: athanor.v1.JobInfo.result:type_name -> athanor.v1.JobResult
+	25, // 43: athanor.v1.JobInfo.error:type_name -> athanor.v1.JobError
+	1,  // 44: athanor.v1.JobServiceSubmitRequest.spec:type_name -> athanor.v1.JobSpec
+	26, // 45: athanor.v1.JobServiceSubmitResponse.job:type_name -> athanor.v1.JobInfo
+	26, // 46: athanor.v1.JobServiceGetResponse.job:type_name -> athanor.v1.JobInfo
+	0,  // 47: athanor.v1.JobServiceListRequest.states:type_name -> athanor.v1.JobState
+	26, // 48: athanor.v1.JobServiceListResponse.jobs:type_name -> athanor.v1.JobInfo
+	10, // 49: athanor.v1.JobServiceWatchResponse.event:type_name -> athanor.v1.JobEvent
+	26, // 50: athanor.v1.JobServiceCancelResponse.job:type_name -> athanor.v1.JobInfo
+	26, // 51: athanor.v1.JobServicePauseResponse.job:type_name -> athanor.v1.JobInfo
+	26, // 52: athanor.v1.JobServiceResumeResponse.job:type_name -> athanor.v1.JobInfo
+	26, // 53: athanor.v1.JobServiceRetryResponse.job:type_name -> athanor.v1.JobInfo
+	27, // 54: athanor.v1.JobService.Submit:input_type -> athanor.v1.JobServiceSubmitRequest
+	29, // 55: athanor.v1.JobService.Get:input_type -> athanor.v1.JobServiceGetRequest
+	31, // 56: athanor.v1.JobService.List:input_type -> athanor.v1.JobServiceListRequest
+	33, // 57: athanor.v1.JobService.Watch:input_type -> athanor.v1.JobServiceWatchRequest
+	35, // 58: athanor.v1.JobService.Cancel:input_type -> athanor.v1.JobServiceCancelRequest
+	37, // 59: athanor.v1.JobService.Pause:input_type -> athanor.v1.JobServicePauseRequest
+	39, // 60: athanor.v1.JobService.Resume:input_type -> athanor.v1.JobServiceResumeRequest
+	41, // 61: athanor.v1.JobService.Retry:input_type -> athanor.v1.JobServiceRetryRequest
+	43, // 62: athanor.v1.JobService.Forget:input_type -> athanor.v1.JobServiceForgetRequest
+	28, // 63: athanor.v1.JobService.Submit:output_type -> athanor.v1.JobServiceSubmitResponse
+	30, // 64: athanor.v1.JobService.Get:output_type -> athanor.v1.JobServiceGetResponse
+	32, // 65: athanor.v1.JobService.List:output_type -> athanor.v1.JobServiceListResponse
+	34, // 66: athanor.v1.JobService.Watch:output_type -> athanor.v1.JobServiceWatchResponse
+	36, // 67: athanor.v1.JobService.Cancel:output_type -> athanor.v1.JobServiceCancelResponse
+	38, // 68: athanor.v1.JobService.Pause:output_type -> athanor.v1.JobServicePauseResponse
+	40, // 69: athanor.v1.JobService.Resume:output_type -> athanor.v1.JobServiceResumeResponse
+	42, // 70: athanor.v1.JobService.Retry:output_type -> athanor.v1.JobServiceRetryResponse
+	44, // 71: athanor.v1.JobService.Forget:output_type -> athanor.v1.JobServiceForgetResponse
+	63, // [63:72] is the sub-list for method output_type
+	54, // [54:63] is the sub-list for method input_type
+	54, // [54:54] is the sub-list for extension type_name
+	54, // [54:54] is the sub-list for extension extendee
+	0,  // [0:54] is the sub-list for field type_name
 }
 
 func init() { file_athanor_v1_job_proto_init() }

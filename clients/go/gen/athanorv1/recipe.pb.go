@@ -100,6 +100,9 @@ type RecipeStep struct {
 	//	*RecipeStep_Ladder
 	//	*RecipeStep_Lora
 	//	*RecipeStep_Flop
+	//	*RecipeStep_Theseus
+	//	*RecipeStep_Train
+	//	*RecipeStep_Finetune
 	Method        isRecipeStep_Method `protobuf_oneof:"method"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -241,6 +244,33 @@ func (x *RecipeStep) GetFlop() *Flop {
 	return nil
 }
 
+func (x *RecipeStep) GetTheseus() *Theseus {
+	if x != nil {
+		if x, ok := x.Method.(*RecipeStep_Theseus); ok {
+			return x.Theseus
+		}
+	}
+	return nil
+}
+
+func (x *RecipeStep) GetTrain() *Train {
+	if x != nil {
+		if x, ok := x.Method.(*RecipeStep_Train); ok {
+			return x.Train
+		}
+	}
+	return nil
+}
+
+func (x *RecipeStep) GetFinetune() *Finetune {
+	if x != nil {
+		if x, ok := x.Method.(*RecipeStep_Finetune); ok {
+			return x.Finetune
+		}
+	}
+	return nil
+}
+
 type isRecipeStep_Method interface {
 	isRecipeStep_Method()
 }
@@ -300,6 +330,21 @@ type RecipeStep_Flop struct {
 	Flop *Flop `protobuf:"bytes,8,opt,name=flop,proto3,oneof"`
 }
 
+type RecipeStep_Theseus struct {
+	// Layers that are replaced, module by module and at random, by fewer ones that learn to work among them.
+	Theseus *Theseus `protobuf:"bytes,9,opt,name=theseus,proto3,oneof"`
+}
+
+type RecipeStep_Train struct {
+	// Training on the job's data alone.
+	Train *Train `protobuf:"bytes,13,opt,name=train,proto3,oneof"`
+}
+
+type RecipeStep_Finetune struct {
+	// The head of a task, and training on its data.
+	Finetune *Finetune `protobuf:"bytes,14,opt,name=finetune,proto3,oneof"`
+}
+
 func (*RecipeStep_LowRank) isRecipeStep_Method() {}
 
 func (*RecipeStep_Kronecker) isRecipeStep_Method() {}
@@ -321,6 +366,12 @@ func (*RecipeStep_Ladder) isRecipeStep_Method() {}
 func (*RecipeStep_Lora) isRecipeStep_Method() {}
 
 func (*RecipeStep_Flop) isRecipeStep_Method() {}
+
+func (*RecipeStep_Theseus) isRecipeStep_Method() {}
+
+func (*RecipeStep_Train) isRecipeStep_Method() {}
+
+func (*RecipeStep_Finetune) isRecipeStep_Method() {}
 
 // How a step that works while training trains. Fields that are absent take the default of `Distill`, or of the step.
 type Training struct {
@@ -2205,6 +2256,569 @@ func (x *WarmStart) GetSeed() uint32 {
 	return 0
 }
 
+// BERT-of-Theseus: the layers are divided into modules, and each module into fewer layers that are trained among the others. Embeddings and head stay.
+type Theseus struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Modules that the layers are divided into; must divide them. Default: `layers`.
+	Modules *uint32 `protobuf:"varint,1,opt,name=modules,proto3,oneof" json:"modules,omitempty"`
+	// Layers of the result, a multiple of `modules`. Default: `modules`.
+	Layers *uint32 `protobuf:"varint,2,opt,name=layers,proto3,oneof" json:"layers,omitempty"`
+	// Which layers the result starts from: "first" (default), "last" or "interleaved".
+	Start *string `protobuf:"bytes,3,opt,name=start,proto3,oneof" json:"start,omitempty"`
+	// How the chance that a module is replaced goes on until all are: "linear" (default; k·t + b), "constant" (p) or "antiCurriculum" (1 - k·t, at
+	// least b).
+	Schedule *string `protobuf:"bytes,4,opt,name=schedule,proto3,oneof" json:"schedule,omitempty"`
+	// The chance of "constant": 0 < p <= 1. Default 0.5.
+	P *float64 `protobuf:"fixed64,5,opt,name=p,proto3,oneof" json:"p,omitempty"`
+	// Change of the chance in a step, above 0; in place of `replacement_steps`.
+	K *float64 `protobuf:"fixed64,6,opt,name=k,proto3,oneof" json:"k,omitempty"`
+	// The chance that "linear" begins with and "antiCurriculum" ends with: 0 <= b < 1. Default 0.3.
+	B *float64 `protobuf:"fixed64,7,opt,name=b,proto3,oneof" json:"b,omitempty"`
+	// Steps after which all modules are replaced. Default: half of all steps.
+	ReplacementSteps *uint32 `protobuf:"varint,8,opt,name=replacement_steps,json=replacementSteps,proto3,oneof" json:"replacement_steps,omitempty"`
+	// Once all are replaced, ends the training after so many measurements in a row that were no better than the best, which is kept. Default 3; 0 goes
+	// on to the end.
+	Patience *uint32 `protobuf:"varint,9,opt,name=patience,proto3,oneof" json:"patience,omitempty"`
+	// Steps between two measurements. Default 50.
+	EvaluateEvery *uint32 `protobuf:"varint,10,opt,name=evaluate_every,json=evaluateEvery,proto3,oneof" json:"evaluate_every,omitempty"`
+	// Share of the data that is held out to be measured on, where the job has no validation data: above 0, below 1. Default 0.1.
+	HeldOut *float64 `protobuf:"fixed64,11,opt,name=held_out,json=heldOut,proto3,oneof" json:"held_out,omitempty"`
+	// Its steps are those of the replacing and of what follows. Without a teacher it trains on the data alone.
+	Training *Training `protobuf:"bytes,12,opt,name=training,proto3" json:"training,omitempty"`
+	// Seed of the draws. Default: the recipe's.
+	Seed          *uint32 `protobuf:"varint,13,opt,name=seed,proto3,oneof" json:"seed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Theseus) Reset() {
+	*x = Theseus{}
+	mi := &file_athanor_v1_recipe_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Theseus) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Theseus) ProtoMessage() {}
+
+func (x *Theseus) ProtoReflect() protoreflect.Message {
+	mi := &file_athanor_v1_recipe_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Theseus.ProtoReflect.Descriptor instead.
+func (*Theseus) Descriptor() ([]byte, []int) {
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *Theseus) GetModules() uint32 {
+	if x != nil && x.Modules != nil {
+		return *x.Modules
+	}
+	return 0
+}
+
+func (x *Theseus) GetLayers() uint32 {
+	if x != nil && x.Layers != nil {
+		return *x.Layers
+	}
+	return 0
+}
+
+func (x *Theseus) GetStart() string {
+	if x != nil && x.Start != nil {
+		return *x.Start
+	}
+	return ""
+}
+
+func (x *Theseus) GetSchedule() string {
+	if x != nil && x.Schedule != nil {
+		return *x.Schedule
+	}
+	return ""
+}
+
+func (x *Theseus) GetP() float64 {
+	if x != nil && x.P != nil {
+		return *x.P
+	}
+	return 0
+}
+
+func (x *Theseus) GetK() float64 {
+	if x != nil && x.K != nil {
+		return *x.K
+	}
+	return 0
+}
+
+func (x *Theseus) GetB() float64 {
+	if x != nil && x.B != nil {
+		return *x.B
+	}
+	return 0
+}
+
+func (x *Theseus) GetReplacementSteps() uint32 {
+	if x != nil && x.ReplacementSteps != nil {
+		return *x.ReplacementSteps
+	}
+	return 0
+}
+
+func (x *Theseus) GetPatience() uint32 {
+	if x != nil && x.Patience != nil {
+		return *x.Patience
+	}
+	return 0
+}
+
+func (x *Theseus) GetEvaluateEvery() uint32 {
+	if x != nil && x.EvaluateEvery != nil {
+		return *x.EvaluateEvery
+	}
+	return 0
+}
+
+func (x *Theseus) GetHeldOut() float64 {
+	if x != nil && x.HeldOut != nil {
+		return *x.HeldOut
+	}
+	return 0
+}
+
+func (x *Theseus) GetTraining() *Training {
+	if x != nil {
+		return x.Training
+	}
+	return nil
+}
+
+func (x *Theseus) GetSeed() uint32 {
+	if x != nil && x.Seed != nil {
+		return *x.Seed
+	}
+	return 0
+}
+
+// Training on the job's data alone, as the model's task asks.
+type Train struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Optimizer steps. Default 300.
+	Steps *uint32 `protobuf:"varint,1,opt,name=steps,proto3,oneof" json:"steps,omitempty"`
+	// Sequences in one forward pass. Default 8, for classifiers 32.
+	BatchSize *uint32 `protobuf:"varint,2,opt,name=batch_size,json=batchSize,proto3,oneof" json:"batch_size,omitempty"`
+	// Tokens of a sequence. Default 128, at most the model's positions.
+	SequenceLength *uint32 `protobuf:"varint,3,opt,name=sequence_length,json=sequenceLength,proto3,oneof" json:"sequence_length,omitempty"`
+	// Forward passes for one optimizer step. Default 1.
+	GradientAccumulation *uint32 `protobuf:"varint,4,opt,name=gradient_accumulation,json=gradientAccumulation,proto3,oneof" json:"gradient_accumulation,omitempty"`
+	// Peak learning rate. Default 0.001, for classifiers 0.00005.
+	LearningRate *float64 `protobuf:"fixed64,5,opt,name=learning_rate,json=learningRate,proto3,oneof" json:"learning_rate,omitempty"`
+	// Steps of linear warm-up. Default 10.
+	WarmupSteps *uint32 `protobuf:"varint,6,opt,name=warmup_steps,json=warmupSteps,proto3,oneof" json:"warmup_steps,omitempty"`
+	// What the learning rate does after the warm-up: "cosine", "linear" or "constant". Default "cosine", for classifiers "linear".
+	Schedule *string `protobuf:"bytes,7,opt,name=schedule,proto3,oneof" json:"schedule,omitempty"`
+	// Decoupled weight decay of matrices. Default 0.01.
+	WeightDecay *float64 `protobuf:"fixed64,8,opt,name=weight_decay,json=weightDecay,proto3,oneof" json:"weight_decay,omitempty"`
+	// Largest global norm of the gradient. Default 1; 0 clips nothing.
+	ClipNorm *float64 `protobuf:"fixed64,9,opt,name=clip_norm,json=clipNorm,proto3,oneof" json:"clip_norm,omitempty"`
+	// Seed of the data order, and of new weights. Default: the recipe's.
+	Seed *uint32 `protobuf:"varint,10,opt,name=seed,proto3,oneof" json:"seed,omitempty"`
+	// Steps between checkpoints. Default 100; 0 writes one only when the job is stopped.
+	CheckpointEvery *uint32 `protobuf:"varint,11,opt,name=checkpoint_every,json=checkpointEvery,proto3,oneof" json:"checkpoint_every,omitempty"`
+	// Longest source of a pair, in tokens. Default: `sequence_length`.
+	SourceLength *uint32 `protobuf:"varint,12,opt,name=source_length,json=sourceLength,proto3,oneof" json:"source_length,omitempty"`
+	// Patterns of the parameters that train, vectors included; `*` stands for any characters. Empty: all.
+	Include []string `protobuf:"bytes,13,rep,name=include,proto3" json:"include,omitempty"`
+	// Patterns of parameters that stay as they are; they win over `include`.
+	Exclude []string `protobuf:"bytes,14,rep,name=exclude,proto3" json:"exclude,omitempty"`
+	// Ends the training after so many measurements in a row that were no better than the best, which is kept. Default 0: it goes on to the end.
+	Patience *uint32 `protobuf:"varint,15,opt,name=patience,proto3,oneof" json:"patience,omitempty"`
+	// Steps between two measurements. Default 50.
+	EvaluateEvery *uint32 `protobuf:"varint,16,opt,name=evaluate_every,json=evaluateEvery,proto3,oneof" json:"evaluate_every,omitempty"`
+	// Share of the data that is held out to be measured on, where the job has no validation data: above 0, below 1. Default 0.1.
+	HeldOut *float64 `protobuf:"fixed64,17,opt,name=held_out,json=heldOut,proto3,oneof" json:"held_out,omitempty"`
+	// Starts at random weights in the shape of the model, however it is stored.
+	FromScratch   *bool `protobuf:"varint,18,opt,name=from_scratch,json=fromScratch,proto3,oneof" json:"from_scratch,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Train) Reset() {
+	*x = Train{}
+	mi := &file_athanor_v1_recipe_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Train) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Train) ProtoMessage() {}
+
+func (x *Train) ProtoReflect() protoreflect.Message {
+	mi := &file_athanor_v1_recipe_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Train.ProtoReflect.Descriptor instead.
+func (*Train) Descriptor() ([]byte, []int) {
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *Train) GetSteps() uint32 {
+	if x != nil && x.Steps != nil {
+		return *x.Steps
+	}
+	return 0
+}
+
+func (x *Train) GetBatchSize() uint32 {
+	if x != nil && x.BatchSize != nil {
+		return *x.BatchSize
+	}
+	return 0
+}
+
+func (x *Train) GetSequenceLength() uint32 {
+	if x != nil && x.SequenceLength != nil {
+		return *x.SequenceLength
+	}
+	return 0
+}
+
+func (x *Train) GetGradientAccumulation() uint32 {
+	if x != nil && x.GradientAccumulation != nil {
+		return *x.GradientAccumulation
+	}
+	return 0
+}
+
+func (x *Train) GetLearningRate() float64 {
+	if x != nil && x.LearningRate != nil {
+		return *x.LearningRate
+	}
+	return 0
+}
+
+func (x *Train) GetWarmupSteps() uint32 {
+	if x != nil && x.WarmupSteps != nil {
+		return *x.WarmupSteps
+	}
+	return 0
+}
+
+func (x *Train) GetSchedule() string {
+	if x != nil && x.Schedule != nil {
+		return *x.Schedule
+	}
+	return ""
+}
+
+func (x *Train) GetWeightDecay() float64 {
+	if x != nil && x.WeightDecay != nil {
+		return *x.WeightDecay
+	}
+	return 0
+}
+
+func (x *Train) GetClipNorm() float64 {
+	if x != nil && x.ClipNorm != nil {
+		return *x.ClipNorm
+	}
+	return 0
+}
+
+func (x *Train) GetSeed() uint32 {
+	if x != nil && x.Seed != nil {
+		return *x.Seed
+	}
+	return 0
+}
+
+func (x *Train) GetCheckpointEvery() uint32 {
+	if x != nil && x.CheckpointEvery != nil {
+		return *x.CheckpointEvery
+	}
+	return 0
+}
+
+func (x *Train) GetSourceLength() uint32 {
+	if x != nil && x.SourceLength != nil {
+		return *x.SourceLength
+	}
+	return 0
+}
+
+func (x *Train) GetInclude() []string {
+	if x != nil {
+		return x.Include
+	}
+	return nil
+}
+
+func (x *Train) GetExclude() []string {
+	if x != nil {
+		return x.Exclude
+	}
+	return nil
+}
+
+func (x *Train) GetPatience() uint32 {
+	if x != nil && x.Patience != nil {
+		return *x.Patience
+	}
+	return 0
+}
+
+func (x *Train) GetEvaluateEvery() uint32 {
+	if x != nil && x.EvaluateEvery != nil {
+		return *x.EvaluateEvery
+	}
+	return 0
+}
+
+func (x *Train) GetHeldOut() float64 {
+	if x != nil && x.HeldOut != nil {
+		return *x.HeldOut
+	}
+	return 0
+}
+
+func (x *Train) GetFromScratch() bool {
+	if x != nil && x.FromScratch != nil {
+		return *x.FromScratch
+	}
+	return false
+}
+
+// A head for a task that the model does not have yet, and training on data of that task.
+type Finetune struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Optimizer steps. Default 300.
+	Steps *uint32 `protobuf:"varint,1,opt,name=steps,proto3,oneof" json:"steps,omitempty"`
+	// Sequences in one forward pass. Default 8, for classifiers 32.
+	BatchSize *uint32 `protobuf:"varint,2,opt,name=batch_size,json=batchSize,proto3,oneof" json:"batch_size,omitempty"`
+	// Tokens of a sequence. Default 128, at most the model's positions.
+	SequenceLength *uint32 `protobuf:"varint,3,opt,name=sequence_length,json=sequenceLength,proto3,oneof" json:"sequence_length,omitempty"`
+	// Forward passes for one optimizer step. Default 1.
+	GradientAccumulation *uint32 `protobuf:"varint,4,opt,name=gradient_accumulation,json=gradientAccumulation,proto3,oneof" json:"gradient_accumulation,omitempty"`
+	// Peak learning rate. Default 0.001, for classifiers 0.00005.
+	LearningRate *float64 `protobuf:"fixed64,5,opt,name=learning_rate,json=learningRate,proto3,oneof" json:"learning_rate,omitempty"`
+	// Steps of linear warm-up. Default 10.
+	WarmupSteps *uint32 `protobuf:"varint,6,opt,name=warmup_steps,json=warmupSteps,proto3,oneof" json:"warmup_steps,omitempty"`
+	// What the learning rate does after the warm-up: "cosine", "linear" or "constant". Default "cosine", for classifiers "linear".
+	Schedule *string `protobuf:"bytes,7,opt,name=schedule,proto3,oneof" json:"schedule,omitempty"`
+	// Decoupled weight decay of matrices. Default 0.01.
+	WeightDecay *float64 `protobuf:"fixed64,8,opt,name=weight_decay,json=weightDecay,proto3,oneof" json:"weight_decay,omitempty"`
+	// Largest global norm of the gradient. Default 1; 0 clips nothing.
+	ClipNorm *float64 `protobuf:"fixed64,9,opt,name=clip_norm,json=clipNorm,proto3,oneof" json:"clip_norm,omitempty"`
+	// Seed of the data order, and of new weights. Default: the recipe's.
+	Seed *uint32 `protobuf:"varint,10,opt,name=seed,proto3,oneof" json:"seed,omitempty"`
+	// Steps between checkpoints. Default 100; 0 writes one only when the job is stopped.
+	CheckpointEvery *uint32 `protobuf:"varint,11,opt,name=checkpoint_every,json=checkpointEvery,proto3,oneof" json:"checkpoint_every,omitempty"`
+	// Longest source of a pair, in tokens. Default: `sequence_length`.
+	SourceLength *uint32 `protobuf:"varint,12,opt,name=source_length,json=sourceLength,proto3,oneof" json:"source_length,omitempty"`
+	// Patterns of the parameters that train, vectors included; `*` stands for any characters. Empty: all.
+	Include []string `protobuf:"bytes,13,rep,name=include,proto3" json:"include,omitempty"`
+	// Patterns of parameters that stay as they are; they win over `include`.
+	Exclude []string `protobuf:"bytes,14,rep,name=exclude,proto3" json:"exclude,omitempty"`
+	// Ends the training after so many measurements in a row that were no better than the best, which is kept. Default 0: it goes on to the end.
+	Patience *uint32 `protobuf:"varint,15,opt,name=patience,proto3,oneof" json:"patience,omitempty"`
+	// Steps between two measurements. Default 50.
+	EvaluateEvery *uint32 `protobuf:"varint,16,opt,name=evaluate_every,json=evaluateEvery,proto3,oneof" json:"evaluate_every,omitempty"`
+	// Share of the data that is held out to be measured on, where the job has no validation data: above 0, below 1. Default 0.1.
+	HeldOut *float64 `protobuf:"fixed64,17,opt,name=held_out,json=heldOut,proto3,oneof" json:"held_out,omitempty"`
+	// "classify" (labels of texts), "masked" (hidden tokens) or "causal" (what comes next; for models that generate).
+	Task *string `protobuf:"bytes,18,opt,name=task,proto3,oneof" json:"task,omitempty"`
+	// Of "classify", in the order of their logits. Default: those of the data.
+	Labels        []string `protobuf:"bytes,19,rep,name=labels,proto3" json:"labels,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Finetune) Reset() {
+	*x = Finetune{}
+	mi := &file_athanor_v1_recipe_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Finetune) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Finetune) ProtoMessage() {}
+
+func (x *Finetune) ProtoReflect() protoreflect.Message {
+	mi := &file_athanor_v1_recipe_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Finetune.ProtoReflect.Descriptor instead.
+func (*Finetune) Descriptor() ([]byte, []int) {
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *Finetune) GetSteps() uint32 {
+	if x != nil && x.Steps != nil {
+		return *x.Steps
+	}
+	return 0
+}
+
+func (x *Finetune) GetBatchSize() uint32 {
+	if x != nil && x.BatchSize != nil {
+		return *x.BatchSize
+	}
+	return 0
+}
+
+func (x *Finetune) GetSequenceLength() uint32 {
+	if x != nil && x.SequenceLength != nil {
+		return *x.SequenceLength
+	}
+	return 0
+}
+
+func (x *Finetune) GetGradientAccumulation() uint32 {
+	if x != nil && x.GradientAccumulation != nil {
+		return *x.GradientAccumulation
+	}
+	return 0
+}
+
+func (x *Finetune) GetLearningRate() float64 {
+	if x != nil && x.LearningRate != nil {
+		return *x.LearningRate
+	}
+	return 0
+}
+
+func (x *Finetune) GetWarmupSteps() uint32 {
+	if x != nil && x.WarmupSteps != nil {
+		return *x.WarmupSteps
+	}
+	return 0
+}
+
+func (x *Finetune) GetSchedule() string {
+	if x != nil && x.Schedule != nil {
+		return *x.Schedule
+	}
+	return ""
+}
+
+func (x *Finetune) GetWeightDecay() float64 {
+	if x != nil && x.WeightDecay != nil {
+		return *x.WeightDecay
+	}
+	return 0
+}
+
+func (x *Finetune) GetClipNorm() float64 {
+	if x != nil && x.ClipNorm != nil {
+		return *x.ClipNorm
+	}
+	return 0
+}
+
+func (x *Finetune) GetSeed() uint32 {
+	if x != nil && x.Seed != nil {
+		return *x.Seed
+	}
+	return 0
+}
+
+func (x *Finetune) GetCheckpointEvery() uint32 {
+	if x != nil && x.CheckpointEvery != nil {
+		return *x.CheckpointEvery
+	}
+	return 0
+}
+
+func (x *Finetune) GetSourceLength() uint32 {
+	if x != nil && x.SourceLength != nil {
+		return *x.SourceLength
+	}
+	return 0
+}
+
+func (x *Finetune) GetInclude() []string {
+	if x != nil {
+		return x.Include
+	}
+	return nil
+}
+
+func (x *Finetune) GetExclude() []string {
+	if x != nil {
+		return x.Exclude
+	}
+	return nil
+}
+
+func (x *Finetune) GetPatience() uint32 {
+	if x != nil && x.Patience != nil {
+		return *x.Patience
+	}
+	return 0
+}
+
+func (x *Finetune) GetEvaluateEvery() uint32 {
+	if x != nil && x.EvaluateEvery != nil {
+		return *x.EvaluateEvery
+	}
+	return 0
+}
+
+func (x *Finetune) GetHeldOut() float64 {
+	if x != nil && x.HeldOut != nil {
+		return *x.HeldOut
+	}
+	return 0
+}
+
+func (x *Finetune) GetTask() string {
+	if x != nil && x.Task != nil {
+		return *x.Task
+	}
+	return ""
+}
+
+func (x *Finetune) GetLabels() []string {
+	if x != nil {
+		return x.Labels
+	}
+	return nil
+}
+
 var File_athanor_v1_recipe_proto protoreflect.FileDescriptor
 
 const file_athanor_v1_recipe_proto_rawDesc = "" +
@@ -2214,7 +2828,7 @@ const file_athanor_v1_recipe_proto_rawDesc = "" +
 	"\x06Recipe\x12,\n" +
 	"\x05steps\x18\x01 \x03(\v2\x16.athanor.v1.RecipeStepR\x05steps\x12\x17\n" +
 	"\x04seed\x18\x02 \x01(\rH\x00R\x04seed\x88\x01\x01B\a\n" +
-	"\x05_seed\"\xc3\x04\n" +
+	"\x05_seed\"\xd3\x05\n" +
 	"\n" +
 	"RecipeStep\x120\n" +
 	"\blow_rank\x18\x01 \x01(\v2\x13.athanor.v1.LowRankH\x00R\alowRank\x125\n" +
@@ -2229,7 +2843,10 @@ const file_athanor_v1_recipe_proto_rawDesc = "" +
 	"\x06ladder\x18\n" +
 	" \x01(\v2\x12.athanor.v1.LadderH\x00R\x06ladder\x12&\n" +
 	"\x04lora\x18\v \x01(\v2\x10.athanor.v1.LoraH\x00R\x04lora\x12&\n" +
-	"\x04flop\x18\b \x01(\v2\x10.athanor.v1.FlopH\x00R\x04flopB\b\n" +
+	"\x04flop\x18\b \x01(\v2\x10.athanor.v1.FlopH\x00R\x04flop\x12/\n" +
+	"\atheseus\x18\t \x01(\v2\x13.athanor.v1.TheseusH\x00R\atheseus\x12)\n" +
+	"\x05train\x18\r \x01(\v2\x11.athanor.v1.TrainH\x00R\x05train\x122\n" +
+	"\bfinetune\x18\x0e \x01(\v2\x14.athanor.v1.FinetuneH\x00R\bfinetuneB\b\n" +
 	"\x06method\"\xae\x06\n" +
 	"\bTraining\x12\x19\n" +
 	"\x05steps\x18\x01 \x01(\rH\x00R\x05steps\x88\x01\x01\x12\"\n" +
@@ -2567,7 +3184,115 @@ const file_athanor_v1_recipe_proto_rawDesc = "" +
 	"\f_start_tokenB\f\n" +
 	"\n" +
 	"_end_tokenB\a\n" +
-	"\x05_seedB\x84\x01\n" +
+	"\x05_seed\"\xb0\x04\n" +
+	"\aTheseus\x12\x1d\n" +
+	"\amodules\x18\x01 \x01(\rH\x00R\amodules\x88\x01\x01\x12\x1b\n" +
+	"\x06layers\x18\x02 \x01(\rH\x01R\x06layers\x88\x01\x01\x12\x19\n" +
+	"\x05start\x18\x03 \x01(\tH\x02R\x05start\x88\x01\x01\x12\x1f\n" +
+	"\bschedule\x18\x04 \x01(\tH\x03R\bschedule\x88\x01\x01\x12\x11\n" +
+	"\x01p\x18\x05 \x01(\x01H\x04R\x01p\x88\x01\x01\x12\x11\n" +
+	"\x01k\x18\x06 \x01(\x01H\x05R\x01k\x88\x01\x01\x12\x11\n" +
+	"\x01b\x18\a \x01(\x01H\x06R\x01b\x88\x01\x01\x120\n" +
+	"\x11replacement_steps\x18\b \x01(\rH\aR\x10replacementSteps\x88\x01\x01\x12\x1f\n" +
+	"\bpatience\x18\t \x01(\rH\bR\bpatience\x88\x01\x01\x12*\n" +
+	"\x0eevaluate_every\x18\n" +
+	" \x01(\rH\tR\revaluateEvery\x88\x01\x01\x12\x1e\n" +
+	"\bheld_out\x18\v \x01(\x01H\n" +
+	"R\aheldOut\x88\x01\x01\x120\n" +
+	"\btraining\x18\f \x01(\v2\x14.athanor.v1.TrainingR\btraining\x12\x17\n" +
+	"\x04seed\x18\r \x01(\rH\vR\x04seed\x88\x01\x01B\n" +
+	"\n" +
+	"\b_modulesB\t\n" +
+	"\a_layersB\b\n" +
+	"\x06_startB\v\n" +
+	"\t_scheduleB\x04\n" +
+	"\x02_pB\x04\n" +
+	"\x02_kB\x04\n" +
+	"\x02_bB\x14\n" +
+	"\x12_replacement_stepsB\v\n" +
+	"\t_patienceB\x11\n" +
+	"\x0f_evaluate_everyB\v\n" +
+	"\t_held_outB\a\n" +
+	"\x05_seed\"\xab\a\n" +
+	"\x05Train\x12\x19\n" +
+	"\x05steps\x18\x01 \x01(\rH\x00R\x05steps\x88\x01\x01\x12\"\n" +
+	"\n" +
+	"batch_size\x18\x02 \x01(\rH\x01R\tbatchSize\x88\x01\x01\x12,\n" +
+	"\x0fsequence_length\x18\x03 \x01(\rH\x02R\x0esequenceLength\x88\x01\x01\x128\n" +
+	"\x15gradient_accumulation\x18\x04 \x01(\rH\x03R\x14gradientAccumulation\x88\x01\x01\x12(\n" +
+	"\rlearning_rate\x18\x05 \x01(\x01H\x04R\flearningRate\x88\x01\x01\x12&\n" +
+	"\fwarmup_steps\x18\x06 \x01(\rH\x05R\vwarmupSteps\x88\x01\x01\x12\x1f\n" +
+	"\bschedule\x18\a \x01(\tH\x06R\bschedule\x88\x01\x01\x12&\n" +
+	"\fweight_decay\x18\b \x01(\x01H\aR\vweightDecay\x88\x01\x01\x12 \n" +
+	"\tclip_norm\x18\t \x01(\x01H\bR\bclipNorm\x88\x01\x01\x12\x17\n" +
+	"\x04seed\x18\n" +
+	" \x01(\rH\tR\x04seed\x88\x01\x01\x12.\n" +
+	"\x10checkpoint_every\x18\v \x01(\rH\n" +
+	"R\x0fcheckpointEvery\x88\x01\x01\x12(\n" +
+	"\rsource_length\x18\f \x01(\rH\vR\fsourceLength\x88\x01\x01\x12\x18\n" +
+	"\ainclude\x18\r \x03(\tR\ainclude\x12\x18\n" +
+	"\aexclude\x18\x0e \x03(\tR\aexclude\x12\x1f\n" +
+	"\bpatience\x18\x0f \x01(\rH\fR\bpatience\x88\x01\x01\x12*\n" +
+	"\x0eevaluate_every\x18\x10 \x01(\rH\rR\revaluateEvery\x88\x01\x01\x12\x1e\n" +
+	"\bheld_out\x18\x11 \x01(\x01H\x0eR\aheldOut\x88\x01\x01\x12&\n" +
+	"\ffrom_scratch\x18\x12 \x01(\bH\x0fR\vfromScratch\x88\x01\x01B\b\n" +
+	"\x06_stepsB\r\n" +
+	"\v_batch_sizeB\x12\n" +
+	"\x10_sequence_lengthB\x18\n" +
+	"\x16_gradient_accumulationB\x10\n" +
+	"\x0e_learning_rateB\x0f\n" +
+	"\r_warmup_stepsB\v\n" +
+	"\t_scheduleB\x0f\n" +
+	"\r_weight_decayB\f\n" +
+	"\n" +
+	"_clip_normB\a\n" +
+	"\x05_seedB\x13\n" +
+	"\x11_checkpoint_everyB\x10\n" +
+	"\x0e_source_lengthB\v\n" +
+	"\t_patienceB\x11\n" +
+	"\x0f_evaluate_everyB\v\n" +
+	"\t_held_outB\x0f\n" +
+	"\r_from_scratch\"\xaf\a\n" +
+	"\bFinetune\x12\x19\n" +
+	"\x05steps\x18\x01 \x01(\rH\x00R\x05steps\x88\x01\x01\x12\"\n" +
+	"\n" +
+	"batch_size\x18\x02 \x01(\rH\x01R\tbatchSize\x88\x01\x01\x12,\n" +
+	"\x0fsequence_length\x18\x03 \x01(\rH\x02R\x0esequenceLength\x88\x01\x01\x128\n" +
+	"\x15gradient_accumulation\x18\x04 \x01(\rH\x03R\x14gradientAccumulation\x88\x01\x01\x12(\n" +
+	"\rlearning_rate\x18\x05 \x01(\x01H\x04R\flearningRate\x88\x01\x01\x12&\n" +
+	"\fwarmup_steps\x18\x06 \x01(\rH\x05R\vwarmupSteps\x88\x01\x01\x12\x1f\n" +
+	"\bschedule\x18\a \x01(\tH\x06R\bschedule\x88\x01\x01\x12&\n" +
+	"\fweight_decay\x18\b \x01(\x01H\aR\vweightDecay\x88\x01\x01\x12 \n" +
+	"\tclip_norm\x18\t \x01(\x01H\bR\bclipNorm\x88\x01\x01\x12\x17\n" +
+	"\x04seed\x18\n" +
+	" \x01(\rH\tR\x04seed\x88\x01\x01\x12.\n" +
+	"\x10checkpoint_every\x18\v \x01(\rH\n" +
+	"R\x0fcheckpointEvery\x88\x01\x01\x12(\n" +
+	"\rsource_length\x18\f \x01(\rH\vR\fsourceLength\x88\x01\x01\x12\x18\n" +
+	"\ainclude\x18\r \x03(\tR\ainclude\x12\x18\n" +
+	"\aexclude\x18\x0e \x03(\tR\aexclude\x12\x1f\n" +
+	"\bpatience\x18\x0f \x01(\rH\fR\bpatience\x88\x01\x01\x12*\n" +
+	"\x0eevaluate_every\x18\x10 \x01(\rH\rR\revaluateEvery\x88\x01\x01\x12\x1e\n" +
+	"\bheld_out\x18\x11 \x01(\x01H\x0eR\aheldOut\x88\x01\x01\x12\x17\n" +
+	"\x04task\x18\x12 \x01(\tH\x0fR\x04task\x88\x01\x01\x12\x16\n" +
+	"\x06labels\x18\x13 \x03(\tR\x06labelsB\b\n" +
+	"\x06_stepsB\r\n" +
+	"\v_batch_sizeB\x12\n" +
+	"\x10_sequence_lengthB\x18\n" +
+	"\x16_gradient_accumulationB\x10\n" +
+	"\x0e_learning_rateB\x0f\n" +
+	"\r_warmup_stepsB\v\n" +
+	"\t_scheduleB\x0f\n" +
+	"\r_weight_decayB\f\n" +
+	"\n" +
+	"_clip_normB\a\n" +
+	"\x05_seedB\x13\n" +
+	"\x11_checkpoint_everyB\x10\n" +
+	"\x0e_source_lengthB\v\n" +
+	"\t_patienceB\x11\n" +
+	"\x0f_evaluate_everyB\v\n" +
+	"\t_held_outB\a\n" +
+	"\x05_taskB\x84\x01\n" +
 	"\x0ecom.athanor.v1B\vRecipeProtoP\x01Z\x1cathanor/client/gen/athanorv1\xa2\x02\x03AXX\xaa\x02\n" +
 	"Athanor.V1\xca\x02\n" +
 	"Athanor\\V1\xe2\x02\x16Athanor\\V1\\GPBMetadata\xea\x02\vAthanor::V1b\x06proto3"
@@ -2584,7 +3309,7 @@ func file_athanor_v1_recipe_proto_rawDescGZIP() []byte {
 	return file_athanor_v1_recipe_proto_rawDescData
 }
 
-var file_athanor_v1_recipe_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_athanor_v1_recipe_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_athanor_v1_recipe_proto_goTypes = []any{
 	(*Recipe)(nil),             // 0: athanor.v1.Recipe
 	(*RecipeStep)(nil),         // 1: athanor.v1.RecipeStep
@@ -2602,6 +3327,9 @@ var file_athanor_v1_recipe_proto_goTypes = []any{
 	(*SafeEmbedding)(nil),      // 13: athanor.v1.SafeEmbedding
 	(*Halting)(nil),            // 14: athanor.v1.Halting
 	(*WarmStart)(nil),          // 15: athanor.v1.WarmStart
+	(*Theseus)(nil),            // 16: athanor.v1.Theseus
+	(*Train)(nil),              // 17: athanor.v1.Train
+	(*Finetune)(nil),           // 18: athanor.v1.Finetune
 }
 var file_athanor_v1_recipe_proto_depIdxs = []int32{
 	1,  // 0: athanor.v1.Recipe.steps:type_name -> athanor.v1.RecipeStep
@@ -2616,16 +3344,20 @@ var file_athanor_v1_recipe_proto_depIdxs = []int32{
 	3,  // 9: athanor.v1.RecipeStep.ladder:type_name -> athanor.v1.Ladder
 	4,  // 10: athanor.v1.RecipeStep.lora:type_name -> athanor.v1.Lora
 	10, // 11: athanor.v1.RecipeStep.flop:type_name -> athanor.v1.Flop
-	2,  // 12: athanor.v1.Ladder.training:type_name -> athanor.v1.Training
-	2,  // 13: athanor.v1.Lora.training:type_name -> athanor.v1.Training
-	2,  // 14: athanor.v1.Flop.training:type_name -> athanor.v1.Training
-	13, // 15: athanor.v1.Share.embedding:type_name -> athanor.v1.SafeEmbedding
-	14, // 16: athanor.v1.Share.halting:type_name -> athanor.v1.Halting
-	17, // [17:17] is the sub-list for method output_type
-	17, // [17:17] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	16, // 12: athanor.v1.RecipeStep.theseus:type_name -> athanor.v1.Theseus
+	17, // 13: athanor.v1.RecipeStep.train:type_name -> athanor.v1.Train
+	18, // 14: athanor.v1.RecipeStep.finetune:type_name -> athanor.v1.Finetune
+	2,  // 15: athanor.v1.Ladder.training:type_name -> athanor.v1.Training
+	2,  // 16: athanor.v1.Lora.training:type_name -> athanor.v1.Training
+	2,  // 17: athanor.v1.Flop.training:type_name -> athanor.v1.Training
+	13, // 18: athanor.v1.Share.embedding:type_name -> athanor.v1.SafeEmbedding
+	14, // 19: athanor.v1.Share.halting:type_name -> athanor.v1.Halting
+	2,  // 20: athanor.v1.Theseus.training:type_name -> athanor.v1.Training
+	21, // [21:21] is the sub-list for method output_type
+	21, // [21:21] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_athanor_v1_recipe_proto_init() }
@@ -2646,6 +3378,9 @@ func file_athanor_v1_recipe_proto_init() {
 		(*RecipeStep_Ladder)(nil),
 		(*RecipeStep_Lora)(nil),
 		(*RecipeStep_Flop)(nil),
+		(*RecipeStep_Theseus)(nil),
+		(*RecipeStep_Train)(nil),
+		(*RecipeStep_Finetune)(nil),
 	}
 	file_athanor_v1_recipe_proto_msgTypes[2].OneofWrappers = []any{}
 	file_athanor_v1_recipe_proto_msgTypes[3].OneofWrappers = []any{}
@@ -2661,13 +3396,16 @@ func file_athanor_v1_recipe_proto_init() {
 	file_athanor_v1_recipe_proto_msgTypes[13].OneofWrappers = []any{}
 	file_athanor_v1_recipe_proto_msgTypes[14].OneofWrappers = []any{}
 	file_athanor_v1_recipe_proto_msgTypes[15].OneofWrappers = []any{}
+	file_athanor_v1_recipe_proto_msgTypes[16].OneofWrappers = []any{}
+	file_athanor_v1_recipe_proto_msgTypes[17].OneofWrappers = []any{}
+	file_athanor_v1_recipe_proto_msgTypes[18].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_athanor_v1_recipe_proto_rawDesc), len(file_athanor_v1_recipe_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   16,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

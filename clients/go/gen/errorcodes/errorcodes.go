@@ -36,6 +36,8 @@ var Status = map[string]codes.Code{
 	"cannot_slice":            codes.InvalidArgument,
 	"already_shared":          codes.InvalidArgument,
 	"does_not_factor":         codes.InvalidArgument,
+	"modules_do_not_divide":   codes.InvalidArgument,
+	"schedule_misses_target":  codes.InvalidArgument,
 	"pattern_matches_nothing": codes.InvalidArgument,
 	"not_enough_samples":      codes.InvalidArgument,
 	"model_not_found":         codes.NotFound,

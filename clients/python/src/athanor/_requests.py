@@ -132,6 +132,7 @@ def compress_spec(
     name: str,
     recipe: RecipeLike,
     data: DataLike | None,
+    validation: DataLike | None,
     field: str,
     calibration: CalibrationOptions | None,
     replace: bool,
@@ -145,6 +146,8 @@ def compress_spec(
         spec.recipe_name = shipped
     if data is not None:
         spec.data.CopyFrom(text_data(data, field))
+    if validation is not None:
+        spec.validation.CopyFrom(text_data(validation, field))
     if calibration:
         spec.calibration.CopyFrom(_settings(Calibration(), calibration, "calibration", []))
     return JobSpec(compress=spec)

@@ -148,6 +148,7 @@ class Client:
         name: str,
         recipe: RecipeLike,
         data: requests.DataLike | None = None,
+        validation: requests.DataLike | None = None,
         field: str = "",
         calibration: requests.CalibrationOptions | None = None,
         replace: bool = False,
@@ -161,6 +162,8 @@ class Client:
                 file on this machine, a `proto.Recipe`, or the name of a recipe that comes with the server ("default", "tqcompressor").
             data: Text for the steps that calibrate or train: one path or several, *on the server* (.txt or .jsonl, either
                 gzipped), or a `proto.TextData`, for example from `inline_text`.
+            validation: Text of the same kind, for steps that train until it says that they have learnt enough; without it they hold a part
+                of `data` out.
             field: Field of a .jsonl row that holds the text; "text" by default.
             calibration: How much of `data` is used.
             replace: Store a new version when `name` exists, which is an error otherwise.
@@ -168,7 +171,7 @@ class Client:
         Raises:
             BadRecipe: The recipe has an unknown step or field; the message names it.
         """
-        spec = requests.compress_spec(model, name, recipe, data, field, calibration, replace)
+        spec = requests.compress_spec(model, name, recipe, data, validation, field, calibration, replace)
         return cast("Job[CompressResult]", self.jobs.submit(spec))
 
     def distill(

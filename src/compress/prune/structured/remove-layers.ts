@@ -1,16 +1,8 @@
 // Taking whole layers out of a model; those that stay keep their weights and move up.
 import { AppError, at, invariant, type OperationContext } from '#base';
-import {
-  architectureOf,
-  type BlockStack,
-  checkModel,
-  layerShapes,
-  type Model,
-  type Parameter,
-  type ParameterSpec,
-  parameterSpecs,
-} from '#models';
+import { type BlockStack, type Model, type ParameterSpec, parameterSpecs } from '#models';
 import { tensorBytes } from '#tensor';
+import { arrangeBlocks } from '../../arrange-blocks.ts';
 import { LayerRun } from '../../layer-run.ts';
 import { type CompressionEnvironment, type FinishedLayer, type MethodResult, methodReport } from '../../method.ts';
 import { chooseUnits } from './choose.ts';
@@ -29,33 +21,16 @@ export async function removeLayers(
   const removed = new Set(settings.remove ?? (await leastImportant(model, stack, blocks, settings, environment, context)));
   checkRemoved(stack, removed);
   const kept = Array.from({ length: stack.size }, (_, block) => block).filter((block) => !removed.has(block));
-  const shapes = layerShapes(model.config);
-  const config = architectureOf(model.config).resized(model.config, {
-    layerShapes: kept.map((block) => at(shapes, block)),
-    keptLayers: kept,
-  });
   const layers = new LayerRun('prune layers', [...parameterSpecs(model).values()].filter(isBlockMatrix).length, environment, context);
   const finished: FinishedLayer[] = [];
   for (const spec of parameterSpecs(model).values())
     if (isBlockMatrix(spec)) finished.push(await layers.layer(spec.path, async () => reportOf(model, spec, newPath(stack, spec, kept))));
-  const moved = new Map<string, Parameter>();
-  for (const spec of parameterSpecs(model).values()) {
-    const path = newPath(stack, spec, kept);
-    if (path !== undefined) moved.set(path, { ...parameterOf(model, spec.path), path });
-  }
-  const parameters = [...parameterSpecs({ config }).keys()].map((path): [string, Parameter] => {
-    const parameter = moved.get(path);
-    invariant(parameter !== undefined, `${path} has its parameter in the larger model`);
-    return [path, parameter];
-  });
-  const pruned = { config, parameters: new Map(parameters) };
-  checkModel(pruned);
   const report = methodReport(
     'prune',
     finished.map(({ layer }) => layer),
   );
   return {
-    model: pruned,
+    model: arrangeBlocks(model, [kept]),
     report: { ...report, note: `removed layers ${[...removed].sort((left, right) => left - right).join(', ')} of ${stack.size}` },
   };
 }
@@ -95,7 +70,7 @@ function newPath({ prefix }: BlockStack, { path, block }: ParameterSpec, kept: r
   return index < 0 ? undefined : `${prefix}${index}${path.slice(`${prefix}${block}`.length)}`;
 }
 
-/** The moved parameter is made anew from the model: the layer's report is all that is kept of it. */
+/** What was moved is made anew from the model: the layer's report is all that is kept of it. */
 function reportOf(model: Model, { path }: ParameterSpec, to: string | undefined): FinishedLayer {
   const { kind, tensors } = parameterOf(model, path);
   const bytes = Object.values(tensors).reduce((sum, tensor) => sum + tensorBytes(tensor), 0);

@@ -41,6 +41,10 @@ export interface CompressSpec {
    */
   'recipeName'?: (string);
   /**
+   * Text of the same kind, for steps that train until it says that they have learnt enough. Without it they hold a part of `data` out.
+   */
+  'validation'?: (_athanor_v1_TextData | null);
+  /**
    * Exactly one.
    */
   'recipeForm'?: "recipe"|"recipeYaml"|"recipeName";
@@ -82,6 +86,10 @@ export interface CompressSpec__Output {
    * Name of a recipe that comes with the server: "default" or "tqcompressor".
    */
   'recipeName'?: (string);
+  /**
+   * Text of the same kind, for steps that train until it says that they have learnt enough. Without it they hold a part of `data` out.
+   */
+  'validation': (_athanor_v1_TextData__Output | null);
   /**
    * Exactly one.
    */

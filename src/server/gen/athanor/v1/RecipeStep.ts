@@ -8,8 +8,11 @@ import type { Prune as _athanor_v1_Prune, Prune__Output as _athanor_v1_Prune__Ou
 import type { Quantize as _athanor_v1_Quantize, Quantize__Output as _athanor_v1_Quantize__Output } from '../../athanor/v1/Quantize.ts';
 import type { Distill as _athanor_v1_Distill, Distill__Output as _athanor_v1_Distill__Output } from '../../athanor/v1/Distill.ts';
 import type { Flop as _athanor_v1_Flop, Flop__Output as _athanor_v1_Flop__Output } from '../../athanor/v1/Flop.ts';
+import type { Theseus as _athanor_v1_Theseus, Theseus__Output as _athanor_v1_Theseus__Output } from '../../athanor/v1/Theseus.ts';
 import type { Ladder as _athanor_v1_Ladder, Ladder__Output as _athanor_v1_Ladder__Output } from '../../athanor/v1/Ladder.ts';
 import type { Lora as _athanor_v1_Lora, Lora__Output as _athanor_v1_Lora__Output } from '../../athanor/v1/Lora.ts';
+import type { Train as _athanor_v1_Train, Train__Output as _athanor_v1_Train__Output } from '../../athanor/v1/Train.ts';
+import type { Finetune as _athanor_v1_Finetune, Finetune__Output as _athanor_v1_Finetune__Output } from '../../athanor/v1/Finetune.ts';
 import type { WarmStart as _athanor_v1_WarmStart, WarmStart__Output as _athanor_v1_WarmStart__Output } from '../../athanor/v1/WarmStart.ts';
 
 /**
@@ -49,6 +52,10 @@ export interface RecipeStep {
    */
   'flop'?: (_athanor_v1_Flop | null);
   /**
+   * Layers that are replaced, module by module and at random, by fewer ones that learn to work among them.
+   */
+  'theseus'?: (_athanor_v1_Theseus | null);
+  /**
    * A small network beside the frozen model, which learns from the job's data.
    */
   'ladder'?: (_athanor_v1_Ladder | null);
@@ -57,13 +64,21 @@ export interface RecipeStep {
    */
   'lora'?: (_athanor_v1_Lora | null);
   /**
+   * Training on the job's data alone.
+   */
+  'train'?: (_athanor_v1_Train | null);
+  /**
+   * The head of a task, and training on its data.
+   */
+  'finetune'?: (_athanor_v1_Finetune | null);
+  /**
    * An encoder-decoder made of one or two encoders.
    */
   'warmStart'?: (_athanor_v1_WarmStart | null);
   /**
    * Exactly one.
    */
-  'method'?: "lowRank"|"kronecker"|"factorizeEmbedding"|"share"|"prune"|"quantize"|"distill"|"warmStart"|"ladder"|"lora"|"flop";
+  'method'?: "lowRank"|"kronecker"|"factorizeEmbedding"|"share"|"prune"|"quantize"|"distill"|"warmStart"|"ladder"|"lora"|"flop"|"theseus"|"train"|"finetune";
 }
 
 /**
@@ -103,6 +118,10 @@ export interface RecipeStep__Output {
    */
   'flop'?: (_athanor_v1_Flop__Output | null);
   /**
+   * Layers that are replaced, module by module and at random, by fewer ones that learn to work among them.
+   */
+  'theseus'?: (_athanor_v1_Theseus__Output | null);
+  /**
    * A small network beside the frozen model, which learns from the job's data.
    */
   'ladder'?: (_athanor_v1_Ladder__Output | null);
@@ -111,11 +130,19 @@ export interface RecipeStep__Output {
    */
   'lora'?: (_athanor_v1_Lora__Output | null);
   /**
+   * Training on the job's data alone.
+   */
+  'train'?: (_athanor_v1_Train__Output | null);
+  /**
+   * The head of a task, and training on its data.
+   */
+  'finetune'?: (_athanor_v1_Finetune__Output | null);
+  /**
    * An encoder-decoder made of one or two encoders.
    */
   'warmStart'?: (_athanor_v1_WarmStart__Output | null);
   /**
    * Exactly one.
    */
-  'method'?: "lowRank"|"kronecker"|"factorizeEmbedding"|"share"|"prune"|"quantize"|"distill"|"warmStart"|"ladder"|"lora"|"flop";
+  'method'?: "lowRank"|"kronecker"|"factorizeEmbedding"|"share"|"prune"|"quantize"|"distill"|"warmStart"|"ladder"|"lora"|"flop"|"theseus"|"train"|"finetune";
 }

@@ -55,13 +55,14 @@ class ImportSpec(_message.Message):
     def __init__(self, name: _Optional[str] = ..., path: _Optional[str] = ..., replace: _Optional[bool] = ...) -> None: ...
 
 class CompressSpec(_message.Message):
-    __slots__ = ("model", "name", "recipe", "recipe_yaml", "recipe_name", "data", "calibration", "replace")
+    __slots__ = ("model", "name", "recipe", "recipe_yaml", "recipe_name", "data", "validation", "calibration", "replace")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     RECIPE_FIELD_NUMBER: _ClassVar[int]
     RECIPE_YAML_FIELD_NUMBER: _ClassVar[int]
     RECIPE_NAME_FIELD_NUMBER: _ClassVar[int]
     DATA_FIELD_NUMBER: _ClassVar[int]
+    VALIDATION_FIELD_NUMBER: _ClassVar[int]
     CALIBRATION_FIELD_NUMBER: _ClassVar[int]
     REPLACE_FIELD_NUMBER: _ClassVar[int]
     model: str
@@ -70,9 +71,10 @@ class CompressSpec(_message.Message):
     recipe_yaml: str
     recipe_name: str
     data: _text_pb2.TextData
+    validation: _text_pb2.TextData
     calibration: Calibration
     replace: bool
-    def __init__(self, model: _Optional[str] = ..., name: _Optional[str] = ..., recipe: _Optional[_Union[_recipe_pb2.Recipe, _Mapping]] = ..., recipe_yaml: _Optional[str] = ..., recipe_name: _Optional[str] = ..., data: _Optional[_Union[_text_pb2.TextData, _Mapping]] = ..., calibration: _Optional[_Union[Calibration, _Mapping]] = ..., replace: _Optional[bool] = ...) -> None: ...
+    def __init__(self, model: _Optional[str] = ..., name: _Optional[str] = ..., recipe: _Optional[_Union[_recipe_pb2.Recipe, _Mapping]] = ..., recipe_yaml: _Optional[str] = ..., recipe_name: _Optional[str] = ..., data: _Optional[_Union[_text_pb2.TextData, _Mapping]] = ..., validation: _Optional[_Union[_text_pb2.TextData, _Mapping]] = ..., calibration: _Optional[_Union[Calibration, _Mapping]] = ..., replace: _Optional[bool] = ...) -> None: ...
 
 class Calibration(_message.Message):
     __slots__ = ("sequences", "sequence_length", "seed", "special_tokens")

@@ -15,7 +15,7 @@ class Recipe(_message.Message):
     def __init__(self, steps: _Optional[_Iterable[_Union[RecipeStep, _Mapping]]] = ..., seed: _Optional[int] = ...) -> None: ...
 
 class RecipeStep(_message.Message):
-    __slots__ = ("low_rank", "kronecker", "factorize_embedding", "share", "prune", "quantize", "distill", "warm_start", "ladder", "lora", "flop")
+    __slots__ = ("low_rank", "kronecker", "factorize_embedding", "share", "prune", "quantize", "distill", "warm_start", "ladder", "lora", "flop", "theseus", "train", "finetune")
     LOW_RANK_FIELD_NUMBER: _ClassVar[int]
     KRONECKER_FIELD_NUMBER: _ClassVar[int]
     FACTORIZE_EMBEDDING_FIELD_NUMBER: _ClassVar[int]
@@ -27,6 +27,9 @@ class RecipeStep(_message.Message):
     LADDER_FIELD_NUMBER: _ClassVar[int]
     LORA_FIELD_NUMBER: _ClassVar[int]
     FLOP_FIELD_NUMBER: _ClassVar[int]
+    THESEUS_FIELD_NUMBER: _ClassVar[int]
+    TRAIN_FIELD_NUMBER: _ClassVar[int]
+    FINETUNE_FIELD_NUMBER: _ClassVar[int]
     low_rank: LowRank
     kronecker: Kronecker
     factorize_embedding: FactorizeEmbedding
@@ -38,7 +41,10 @@ class RecipeStep(_message.Message):
     ladder: Ladder
     lora: Lora
     flop: Flop
-    def __init__(self, low_rank: _Optional[_Union[LowRank, _Mapping]] = ..., kronecker: _Optional[_Union[Kronecker, _Mapping]] = ..., factorize_embedding: _Optional[_Union[FactorizeEmbedding, _Mapping]] = ..., share: _Optional[_Union[Share, _Mapping]] = ..., prune: _Optional[_Union[Prune, _Mapping]] = ..., quantize: _Optional[_Union[Quantize, _Mapping]] = ..., distill: _Optional[_Union[Distill, _Mapping]] = ..., warm_start: _Optional[_Union[WarmStart, _Mapping]] = ..., ladder: _Optional[_Union[Ladder, _Mapping]] = ..., lora: _Optional[_Union[Lora, _Mapping]] = ..., flop: _Optional[_Union[Flop, _Mapping]] = ...) -> None: ...
+    theseus: Theseus
+    train: Train
+    finetune: Finetune
+    def __init__(self, low_rank: _Optional[_Union[LowRank, _Mapping]] = ..., kronecker: _Optional[_Union[Kronecker, _Mapping]] = ..., factorize_embedding: _Optional[_Union[FactorizeEmbedding, _Mapping]] = ..., share: _Optional[_Union[Share, _Mapping]] = ..., prune: _Optional[_Union[Prune, _Mapping]] = ..., quantize: _Optional[_Union[Quantize, _Mapping]] = ..., distill: _Optional[_Union[Distill, _Mapping]] = ..., warm_start: _Optional[_Union[WarmStart, _Mapping]] = ..., ladder: _Optional[_Union[Ladder, _Mapping]] = ..., lora: _Optional[_Union[Lora, _Mapping]] = ..., flop: _Optional[_Union[Flop, _Mapping]] = ..., theseus: _Optional[_Union[Theseus, _Mapping]] = ..., train: _Optional[_Union[Train, _Mapping]] = ..., finetune: _Optional[_Union[Finetune, _Mapping]] = ...) -> None: ...
 
 class Training(_message.Message):
     __slots__ = ("steps", "batch_size", "sequence_length", "gradient_accumulation", "learning_rate", "warmup_steps", "schedule", "weight_decay", "clip_norm", "temperature", "alpha", "seed", "checkpoint_every", "teacher", "source_length")
@@ -392,3 +398,115 @@ class WarmStart(_message.Message):
     end_token: int
     seed: int
     def __init__(self, encoder: _Optional[str] = ..., decoder: _Optional[str] = ..., share: _Optional[bool] = ..., share_embedding: _Optional[bool] = ..., cross_attention: _Optional[str] = ..., start_token: _Optional[int] = ..., end_token: _Optional[int] = ..., seed: _Optional[int] = ...) -> None: ...
+
+class Theseus(_message.Message):
+    __slots__ = ("modules", "layers", "start", "schedule", "p", "k", "b", "replacement_steps", "patience", "evaluate_every", "held_out", "training", "seed")
+    MODULES_FIELD_NUMBER: _ClassVar[int]
+    LAYERS_FIELD_NUMBER: _ClassVar[int]
+    START_FIELD_NUMBER: _ClassVar[int]
+    SCHEDULE_FIELD_NUMBER: _ClassVar[int]
+    P_FIELD_NUMBER: _ClassVar[int]
+    K_FIELD_NUMBER: _ClassVar[int]
+    B_FIELD_NUMBER: _ClassVar[int]
+    REPLACEMENT_STEPS_FIELD_NUMBER: _ClassVar[int]
+    PATIENCE_FIELD_NUMBER: _ClassVar[int]
+    EVALUATE_EVERY_FIELD_NUMBER: _ClassVar[int]
+    HELD_OUT_FIELD_NUMBER: _ClassVar[int]
+    TRAINING_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    modules: int
+    layers: int
+    start: str
+    schedule: str
+    p: float
+    k: float
+    b: float
+    replacement_steps: int
+    patience: int
+    evaluate_every: int
+    held_out: float
+    training: Training
+    seed: int
+    def __init__(self, modules: _Optional[int] = ..., layers: _Optional[int] = ..., start: _Optional[str] = ..., schedule: _Optional[str] = ..., p: _Optional[float] = ..., k: _Optional[float] = ..., b: _Optional[float] = ..., replacement_steps: _Optional[int] = ..., patience: _Optional[int] = ..., evaluate_every: _Optional[int] = ..., held_out: _Optional[float] = ..., training: _Optional[_Union[Training, _Mapping]] = ..., seed: _Optional[int] = ...) -> None: ...
+
+class Train(_message.Message):
+    __slots__ = ("steps", "batch_size", "sequence_length", "gradient_accumulation", "learning_rate", "warmup_steps", "schedule", "weight_decay", "clip_norm", "seed", "checkpoint_every", "source_length", "include", "exclude", "patience", "evaluate_every", "held_out", "from_scratch")
+    STEPS_FIELD_NUMBER: _ClassVar[int]
+    BATCH_SIZE_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_LENGTH_FIELD_NUMBER: _ClassVar[int]
+    GRADIENT_ACCUMULATION_FIELD_NUMBER: _ClassVar[int]
+    LEARNING_RATE_FIELD_NUMBER: _ClassVar[int]
+    WARMUP_STEPS_FIELD_NUMBER: _ClassVar[int]
+    SCHEDULE_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_DECAY_FIELD_NUMBER: _ClassVar[int]
+    CLIP_NORM_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    CHECKPOINT_EVERY_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_LENGTH_FIELD_NUMBER: _ClassVar[int]
+    INCLUDE_FIELD_NUMBER: _ClassVar[int]
+    EXCLUDE_FIELD_NUMBER: _ClassVar[int]
+    PATIENCE_FIELD_NUMBER: _ClassVar[int]
+    EVALUATE_EVERY_FIELD_NUMBER: _ClassVar[int]
+    HELD_OUT_FIELD_NUMBER: _ClassVar[int]
+    FROM_SCRATCH_FIELD_NUMBER: _ClassVar[int]
+    steps: int
+    batch_size: int
+    sequence_length: int
+    gradient_accumulation: int
+    learning_rate: float
+    warmup_steps: int
+    schedule: str
+    weight_decay: float
+    clip_norm: float
+    seed: int
+    checkpoint_every: int
+    source_length: int
+    include: _containers.RepeatedScalarFieldContainer[str]
+    exclude: _containers.RepeatedScalarFieldContainer[str]
+    patience: int
+    evaluate_every: int
+    held_out: float
+    from_scratch: bool
+    def __init__(self, steps: _Optional[int] = ..., batch_size: _Optional[int] = ..., sequence_length: _Optional[int] = ..., gradient_accumulation: _Optional[int] = ..., learning_rate: _Optional[float] = ..., warmup_steps: _Optional[int] = ..., schedule: _Optional[str] = ..., weight_decay: _Optional[float] = ..., clip_norm: _Optional[float] = ..., seed: _Optional[int] = ..., checkpoint_every: _Optional[int] = ..., source_length: _Optional[int] = ..., include: _Optional[_Iterable[str]] = ..., exclude: _Optional[_Iterable[str]] = ..., patience: _Optional[int] = ..., evaluate_every: _Optional[int] = ..., held_out: _Optional[float] = ..., from_scratch: _Optional[bool] = ...) -> None: ...
+
+class Finetune(_message.Message):
+    __slots__ = ("steps", "batch_size", "sequence_length", "gradient_accumulation", "learning_rate", "warmup_steps", "schedule", "weight_decay", "clip_norm", "seed", "checkpoint_every", "source_length", "include", "exclude", "patience", "evaluate_every", "held_out", "task", "labels")
+    STEPS_FIELD_NUMBER: _ClassVar[int]
+    BATCH_SIZE_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_LENGTH_FIELD_NUMBER: _ClassVar[int]
+    GRADIENT_ACCUMULATION_FIELD_NUMBER: _ClassVar[int]
+    LEARNING_RATE_FIELD_NUMBER: _ClassVar[int]
+    WARMUP_STEPS_FIELD_NUMBER: _ClassVar[int]
+    SCHEDULE_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_DECAY_FIELD_NUMBER: _ClassVar[int]
+    CLIP_NORM_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    CHECKPOINT_EVERY_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_LENGTH_FIELD_NUMBER: _ClassVar[int]
+    INCLUDE_FIELD_NUMBER: _ClassVar[int]
+    EXCLUDE_FIELD_NUMBER: _ClassVar[int]
+    PATIENCE_FIELD_NUMBER: _ClassVar[int]
+    EVALUATE_EVERY_FIELD_NUMBER: _ClassVar[int]
+    HELD_OUT_FIELD_NUMBER: _ClassVar[int]
+    TASK_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
+    steps: int
+    batch_size: int
+    sequence_length: int
+    gradient_accumulation: int
+    learning_rate: float
+    warmup_steps: int
+    schedule: str
+    weight_decay: float
+    clip_norm: float
+    seed: int
+    checkpoint_every: int
+    source_length: int
+    include: _containers.RepeatedScalarFieldContainer[str]
+    exclude: _containers.RepeatedScalarFieldContainer[str]
+    patience: int
+    evaluate_every: int
+    held_out: float
+    task: str
+    labels: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, steps: _Optional[int] = ..., batch_size: _Optional[int] = ..., sequence_length: _Optional[int] = ..., gradient_accumulation: _Optional[int] = ..., learning_rate: _Optional[float] = ..., warmup_steps: _Optional[int] = ..., schedule: _Optional[str] = ..., weight_decay: _Optional[float] = ..., clip_norm: _Optional[float] = ..., seed: _Optional[int] = ..., checkpoint_every: _Optional[int] = ..., source_length: _Optional[int] = ..., include: _Optional[_Iterable[str]] = ..., exclude: _Optional[_Iterable[str]] = ..., patience: _Optional[int] = ..., evaluate_every: _Optional[int] = ..., held_out: _Optional[float] = ..., task: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ...) -> None: ...

@@ -1,8 +1,7 @@
 // Random weights in the shape of a stored model: the baseline of a distilled student.
 import { describe, expect, it } from 'vitest';
-import { checkModel, materializeParameter, parameterCounts, replaceParameters, sparseSlot } from '#models';
-import { randomLike } from '../../../src/jobs/handlers/from-scratch.ts';
-import { tinyGpt2, tinyModel } from '../models/tiny-models.ts';
+import { checkModel, materializeParameter, parameterCounts, randomLike, replaceParameters, sparseSlot } from '#models';
+import { tinyGpt2, tinyModel } from './tiny-models.ts';
 
 describe('randomLike', () => {
   it('keeps the zeros of a sparse matrix and draws its other numbers', () => {

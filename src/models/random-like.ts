@@ -1,7 +1,10 @@
 // Random weights in the shape of a model, however its parameters are stored: the baseline that a distilled student is held against.
 import { AppError, Random } from '#base';
-import { initializeModel, type Model, type Parameter, parameterSpecs, replaceParameters, sparsePieces } from '#models';
 import { type HostTensor, hostTensor, isFloat, sizeOf } from '#tensor';
+import { initializeModel } from './initialize.ts';
+import { type Model, type Parameter, replaceParameters } from './model.ts';
+import { parameterSpecs } from './parametrizations.ts';
+import { sparsePieces } from './sparse-slots.ts';
 
 /** Deviation of dense weights, as `initializeModel` draws them. */
 const denseDeviation = 0.02;
