@@ -12,8 +12,11 @@ export interface RecipeStep {
   /** Settings with defaults filled in; plain JSON. */
   readonly settings: unknown;
   readonly needsCalibration: boolean;
+  readonly needsHeldOut: boolean;
   /** Stored models that the settings name. */
   readonly models: readonly string[];
+  /** Steps that this one may run inside, as far as the settings name them. */
+  readonly nested?: readonly RecipeStep[];
   apply(model: Model, environment: CompressionEnvironment, context: OperationContext): Promise<MethodResult>;
 }
 
@@ -42,6 +45,7 @@ export function register<Settings>(method: Method<Settings>): RegisteredMethod {
         method: method.name,
         settings,
         needsCalibration: method.needsCalibration(settings),
+        needsHeldOut: method.needsHeldOut?.(settings) ?? false,
         models: method.models?.(settings) ?? [],
         apply: (model, environment, context) => method.apply(model, settings, environment, context),
       };
@@ -66,7 +70,8 @@ export function parseRecipe(input: unknown, methods: Readonly<Record<string, Reg
   return seed === undefined ? { steps: parsed } : { steps: parsed, seed };
 }
 
-function parseStep(input: unknown, place: string, methods: Readonly<Record<string, RegisteredMethod>>): RecipeStep {
+/** @throws AppError `bad_recipe` naming the field below `place` */
+export function parseStep(input: unknown, place: string, methods: Readonly<Record<string, RegisteredMethod>>): RecipeStep {
   const names = Object.keys(methods);
   const entries = Object.entries(record(input, place));
   const [entry] = entries;

@@ -1,15 +1,23 @@
 // The table of compression methods: one row a method.
 import { factorizeEmbedding } from './factorize-embedding/factorize-embedding.ts';
+import { gate } from './gate/gate.ts';
 import { kronecker } from './kronecker/kronecker.ts';
 import { lowRank } from './low-rank/low-rank.ts';
 import { prune } from './prune/prune.ts';
 import { quantize } from './quantize/quantize.ts';
 import { type RegisteredMethod, register } from './recipe.ts';
+import { registerSearch } from './search/search.ts';
 import { share } from './share/share.ts';
 
 export const methods: Readonly<Record<string, RegisteredMethod>> = Object.fromEntries(
-  [register(lowRank), register(kronecker), register(factorizeEmbedding), prune, register(quantize), register(share)].map((method) => [
-    method.name,
-    method,
-  ]),
+  [
+    register(lowRank),
+    register(kronecker),
+    register(factorizeEmbedding),
+    prune,
+    register(quantize),
+    register(share),
+    register(gate),
+    registerSearch(() => methods),
+  ].map((method) => [method.name, method]),
 );

@@ -209,7 +209,7 @@ BY_CODE: Mapping[str, type[AthanorError]] = {
     **_codes(AlreadyExists, "model_exists name_taken file_exists"),
     **_codes(FailedPrecondition, "provider_missing file_not_allowed wrong_task wrong_state resume_mismatch store_in_use"),
     **_codes(ResourceExhausted, "out_of_memory insufficient_memory disk_full overloaded message_too_large list_too_long"),
-    **_codes(Aborted, "diverged interrupted verification_failed"),
+    **_codes(Aborted, "diverged gate_not_met interrupted target_not_reached verification_failed"),
     **_codes(DataLoss, "bad_artefact"),
     **_codes(Cancelled, "cancelled"),
     **_codes(DeadlineExceeded, "deadline_exceeded"),
