@@ -80,6 +80,7 @@ class RecipeRun {
   readonly #environment: RecipeEnvironment;
   readonly #context: OperationContext;
   readonly #seed: number | undefined;
+  readonly #hasMeasuringSteps: boolean;
   readonly #stages: StageLog | undefined;
   readonly #errorsBefore = new Map<string, number>();
   readonly #steps: StepOutcome[] = [];
@@ -87,12 +88,13 @@ class RecipeRun {
   #passed: Passed | undefined;
   #stop: RecipeStop | undefined;
 
-  constructor(start: Model, { seed }: Recipe, environment: RecipeEnvironment, context: OperationContext) {
+  constructor(start: Model, { seed, steps }: Recipe, environment: RecipeEnvironment, context: OperationContext) {
     this.#start = start;
     this.#current = start;
     this.#environment = environment;
     this.#context = context;
     this.#seed = seed ?? environment.seed;
+    this.#hasMeasuringSteps = steps.some(({ needsHeldOut }) => needsHeldOut);
     this.#stages = environment.heldOut === undefined ? undefined : new StageLog(environment.heldOut, environment.records, context);
   }
 
@@ -100,7 +102,7 @@ class RecipeRun {
   async apply(index: number, step: RecipeStep): Promise<boolean> {
     throwIfCancelled(this.#context.signal);
     // Measured before anything is done: a fault of the data costs no work then.
-    if (index === 0 && this.#measuresStages) await this.#startMeasures();
+    if (index === 0 && (this.#measuresStages || this.#hasMeasuringSteps)) await this.#startMeasures();
     const result = await step.apply(this.#current, this.#ofStep(index), this.#context).catch((thrown: unknown) => {
       const error = ofStepAt(index, thrown);
       if (!(error instanceof AppError) || error.code !== 'diverged' || this.#passed === undefined) throw error;

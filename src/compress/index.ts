@@ -33,14 +33,24 @@ export type {
   Method,
   MethodReport,
   MethodResult,
+  MethodTrainRequest,
   StepPlace,
   TrainingMaterial,
 } from './method.ts';
 export { nearestNames } from './nearest-name.ts';
 export { matchesPattern, type PathPatterns, selectMatrices } from './patterns.ts';
 export type { QuantizeSettings } from './quantize/settings.ts';
-export { givenValue, parseRecipe, type Recipe, type RecipeStep, type RegisteredMethod, register } from './recipe.ts';
+export { everyStep, givenValue, parseRecipe, type Recipe, type RecipeStep, type RegisteredMethod, register } from './recipe.ts';
 export { methods } from './registry.ts';
 export type { SearchReport, SearchTrial } from './search/report.ts';
 export { registerSearch } from './search/search.ts';
 export type { SearchSettings } from './search/settings.ts';
+export { type TrainedStep, trainedStep, trainOrRecall } from './train-or-recall.ts';
+export {
+  type MethodTraining,
+  methodTrainingSchema,
+  noTeacher,
+  type TrainingSettings,
+  teachersNamed,
+  trainingFields,
+} from './training-fields.ts';

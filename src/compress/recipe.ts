@@ -5,6 +5,7 @@ import { AppError, type OperationContext } from '#base';
 import type { Model } from '#models';
 import type { CompressionEnvironment, Method, MethodResult } from './method.ts';
 import { nearestNames } from './nearest-name.ts';
+import type { TrainingSettings } from './training-fields.ts';
 
 /** One checked step, bound to its method. */
 export interface RecipeStep {
@@ -13,6 +14,8 @@ export interface RecipeStep {
   readonly settings: unknown;
   readonly needsCalibration: boolean;
   readonly needsHeldOut: boolean;
+  /** Settings of the training that the step is, or has; undefined where it does not train. */
+  readonly training: TrainingSettings | undefined;
   /** Stored models that the settings name. */
   readonly models: readonly string[];
   /** Steps that this one may run inside, as far as the settings name them. */
@@ -24,6 +27,11 @@ export interface Recipe {
   readonly steps: readonly RecipeStep[];
   /** For steps that set none. */
   readonly seed?: number;
+}
+
+/** All steps, those inside others too. */
+export function everyStep({ steps }: Pick<Recipe, 'steps'>): RecipeStep[] {
+  return steps.flatMap((step) => [step, ...(step.nested ?? [])]);
 }
 
 /** A method as recipes see it: its settings' type is hidden inside. */
@@ -46,6 +54,7 @@ export function register<Settings>(method: Method<Settings>): RegisteredMethod {
         settings,
         needsCalibration: method.needsCalibration(settings),
         needsHeldOut: method.needsHeldOut?.(settings) ?? false,
+        training: method.training?.(settings),
         models: method.models?.(settings) ?? [],
         apply: (model, environment, context) => method.apply(model, settings, environment, context),
       };

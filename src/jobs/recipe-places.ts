@@ -15,7 +15,6 @@ export interface RecipePlacesOptions {
   readonly training?: (checkpoints: (part: string) => FolderCheckpoints) => TrainingMaterial;
 }
 
-
 /** Layers are in `layers/`, checkpoints in `training-N/`, notes in `records/`; what a step N keeps of the recipes inside it is in `within-N-HASH/`. */
 export class RecipePlaces {
   readonly #options: RecipePlacesOptions;

@@ -50,7 +50,13 @@ export class RecordFolder implements RecordMemory {
   }
 
   #path(key: string): string {
-    return join(this.#folder, `${createHash('sha256').update(this.#prefix + key).digest('hex').slice(0, 32)}.json`);
+    return join(
+      this.#folder,
+      `${createHash('sha256')
+        .update(this.#prefix + key)
+        .digest('hex')
+        .slice(0, 32)}.json`,
+    );
   }
 }
 

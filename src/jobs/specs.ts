@@ -1,6 +1,6 @@
 // What the jobs are asked to do, as plain JSON with the field names of the wire.
 import { z } from 'zod';
-import { trainingFields } from './training-settings.ts';
+import { trainingFields } from '#compress';
 
 const count = z.int().nonnegative();
 const positive = z.int().positive();
@@ -53,6 +53,10 @@ export const compressSpecSchema = z.strictObject({
   /** Checked by the methods' own schemas. */
   recipe: z.unknown(),
   data: textDataSchema.optional(),
+  /** What gates, searches and stages are measured on; a share of `data` that no step learns from when absent. */
+  validation: textDataSchema.optional(),
+  /** Measures the model before the first and after every step; by default where there is `validation`. */
+  evaluateStages: z.boolean().optional(),
   calibration: z
     .strictObject({
       sequences: positive.default(64),

@@ -1,15 +1,16 @@
 // Compress: a recipe applied to a stored model, with text where a step wants it; finished layers and trainings survive the process.
 import { createHash } from 'node:crypto';
-import { join } from 'node:path';
-import { AppError } from '#base';
+import { AppError, invariant } from '#base';
 import {
-  type CompressionEnvironment,
   type CompressionReport,
   compressModel,
+  everyStep,
   parseRecipe,
   type Recipe,
   type RecipeEnvironment,
+  type RecipeStep,
   type TrainingMaterial,
+  type TrainingSettings,
   WindowCalibration,
 } from '#compress';
 import type { Engine } from '#engine';
@@ -17,18 +18,20 @@ import { isEncoderDecoder, type Model, taskOf } from '#models';
 import type { JsonObject, JsonValue } from '#store';
 import { type CalibrationData, calibrationData, calibrationWindow, windowsPerRun } from '../calibration-data.ts';
 import { checkInput, parseYaml } from '../check-input.ts';
-import { FolderCheckpoints } from '../checkpoints.ts';
 import { recipeMethods } from '../distill-step.ts';
+import { heldOutOf, splitData } from '../held-out.ts';
 import type { JobContext, JobHandler } from '../job.ts';
 import { checkData, checkDataKind, type DataLengths, type JobData, kindOfData, readJobData } from '../job-data.ts';
-import { LayerFolder } from '../layer-folder.ts';
 import { type MemoryPlan, memoryLimitBytes, PeakMemory, planMemory } from '../memory-plan.ts';
 import type { ModelHub, ModelLease, SavedModel } from '../model-hub.ts';
 import { namedRecipe } from '../named-recipes.ts';
 import { withPinnedInputs } from '../pinned-inputs.ts';
-import type { CompressResult, ParameterChange, StepReport } from '../results.ts';
+import { RecipePlaces } from '../recipe-places.ts';
+import { RecipeTraining } from '../recipe-training.ts';
+import type { CompressResult } from '../results.ts';
 import { type CompressSpec, compressSpecSchema, type TextData } from '../specs.ts';
-import { fullTrainingSettings, type TrainingSettings } from '../training-settings.ts';
+import { fullTrainingSettings } from '../training-settings.ts';
+import { changesOf, decisionsOf, stepsOf } from './compress-result.ts';
 import { checkSameTokens } from './evaluate.ts';
 import { checkReads, checkWrites } from './names.ts';
 import { labelledCalibration, pairCalibration, sentenceCalibration } from './row-calibration.ts';
@@ -45,19 +48,27 @@ export function compressHandler(hub: ModelHub, engine: Engine, options: Compress
     canResume: true,
     parse(input) {
       const spec = checkInput(compressSpecSchema, withRecipe(input), 'compress');
-      const { steps } = parseRecipe(spec.recipe, recipeMethods);
-      const wanting = steps.find(({ needsCalibration }) => needsCalibration);
+      const recipe = parseRecipe(spec.recipe, recipeMethods);
+      const wanting = everyStep(recipe).find(needsData);
       if (wanting !== undefined && spec.data === undefined)
         throw new AppError('invalid_argument', `compress.data: the step ${wanting.method} needs text and got none. Give a text file.`, {
           details: { field: 'compress.data' },
         });
+      if (measures(spec, recipe) && spec.validation === undefined && spec.data === undefined)
+        throw new AppError(
+          'invalid_argument',
+          'compress.validation: the recipe measures its stages and got nothing to measure them on. Give validation or data.',
+          {
+            details: { field: 'compress.validation' },
+          },
+        );
       return spec;
     },
     names: ({ model, name }) => ({ source: model, target: name }),
-    async prepare({ model, name, replace, data, recipe }) {
+    async prepare({ model, name, replace, data, validation, recipe }) {
       await checkReads(hub, [model, ...teachersOf(parseRecipe(recipe, recipeMethods))]);
       await checkWrites(hub, name, replace);
-      if (data !== undefined) await checkData(data);
+      for (const each of [data, validation]) if (each !== undefined) await checkData(each);
     },
     run(spec, context) {
       const recipe = parseRecipe(spec.recipe, recipeMethods);
@@ -68,8 +79,23 @@ export function compressHandler(hub: ModelHub, engine: Engine, options: Compress
   };
 }
 
-function teachersOf({ steps }: Recipe): string[] {
-  return steps.flatMap(({ models }) => models);
+function teachersOf(recipe: Recipe): string[] {
+  return [...new Set(everyStep(recipe).flatMap(({ models }) => models))];
+}
+
+/** Whether the job needs data that nothing learns from. */
+function measures({ evaluateStages, validation }: CompressSpec, { steps }: Recipe): boolean {
+  return measuresStages({ evaluateStages, validation }) || steps.some(({ needsHeldOut }) => needsHeldOut);
+}
+
+function measuresStages({ evaluateStages, validation }: Pick<CompressSpec, 'evaluateStages' | 'validation'>): boolean {
+  return evaluateStages ?? validation !== undefined;
+}
+
+/** What steps learn from, and what the job is measured on. */
+interface RecipeData {
+  readonly corpus: JobData | undefined;
+  readonly heldOut: JobData | undefined;
 }
 
 /** A recipe may come as text or as the name of one that is shipped; it is stored as what it says. */
@@ -118,16 +144,18 @@ class CompressRun {
     const teachers = new Map<string, ModelLease>();
     try {
       if (this.#spec.data !== undefined) this.#checkData(lease, this.#spec.data);
-      const corpus = await this.#corpus(lease);
-      const calibration = await this.#calibration(lease, corpus);
-      const environment = this.#environment(lease, corpus, calibration, teachers, plan);
+      const data = await this.#data(lease);
+      const calibration = await this.#calibration(lease, data.corpus);
+      const environment = this.#environment(lease, data, calibration, teachers, plan);
       const { model, report } = await compressModel(lease.model, this.#recipe, environment, this.#context);
-      const saved = await this.#save(lease, model, corpus, calibration);
+      const saved = await this.#save(lease, { model, report }, data, calibration);
       const { estimatedPeakBytes, limitBytes, phase } = plan;
       return {
         ...saved,
         changes: changesOf(report),
         steps: stepsOf(report),
+        startMetrics: report.measuresBefore ?? {},
+        ...(report.stop === undefined ? {} : { stop: report.stop }),
         memory: { estimatedPeakBytes, peakBytes: peak.peakBytes, limitBytes, phase },
         ...(calibration === undefined ? {} : { calibration: calibration.manifest }),
       };
@@ -155,29 +183,48 @@ class CompressRun {
   /** Any encoder is calibrated on lines of text; training, and what looks at the loss, needs data of the model's kind. */
   #checkData({ model: { config } }: ModelLease, data: TextData): void {
     const isEncoder = taskOf(config).kind !== 'causal';
-    const trains = this.#recipe.steps.some(({ method }) => method === 'distill');
+    const trains = everyStep(this.#recipe).some(({ training }) => training !== undefined) || this.#sharesData;
     if (!(isEncoder && kindOfData(data) === 'text') || trains) checkDataKind(config, data, 'compress.data');
   }
 
-  /** What is trained on, and the running text that windows are drawn from. */
-  async #corpus(lease: ModelLease): Promise<JobData | undefined> {
-    const { data } = this.#spec;
-    const trains = this.#recipe.steps.filter(({ method }) => method === 'distill');
-    const isText = taskOf(lease.model.config).kind === 'causal' && !isEncoderDecoder(lease.model.config);
-    if (data === undefined || !this.#recipe.steps.some(({ needsCalibration }) => needsCalibration) || !(isText || trains.length > 0))
-      return undefined;
+  /** A part of the job's data is held out. */
+  get #sharesData(): boolean {
+    return measures(this.#spec, this.#recipe) && this.#spec.validation === undefined;
+  }
+
+  /** @throws AppError `unsupported` | `empty_data`, and as reading */
+  async #data(lease: ModelLease): Promise<RecipeData> {
+    const { validation } = this.#spec;
+    const steps = everyStep(this.#recipe);
     // Steps may train on different lengths: what the shortest takes, the others take too.
-    const lengths = trains.map(({ settings }) => stepLengths(settings, lease.model));
+    const lengths = steps.flatMap(({ training }) => (training === undefined ? [] : [stepLengths(training, lease.model)]));
     const smallest = (of: (each: Required<DataLengths>) => number): number => Math.min(lease.model.config.maxPositions, ...lengths.map(of));
     const wanted = { sequenceLength: smallest((each) => each.sequenceLength), sourceLength: smallest((each) => each.sourceLength) };
-    return await readJobData(data, lease, wanted, this.#context);
+    const all = await this.#corpus(lease, wanted);
+    if (!measures(this.#spec, this.#recipe)) return { corpus: all, heldOut: undefined };
+    if (validation !== undefined) {
+      checkDataKind(lease.model.config, validation, 'compress.validation');
+      return { corpus: all, heldOut: await readJobData(validation, lease, wanted, this.#context) };
+    }
+    invariant(all !== undefined, 'data that is shared was read');
+    const { rest, heldOut } = splitData(all, lease.tokenizer);
+    return { corpus: rest, heldOut };
+  }
+
+  /** What is trained on, held out, and the running text that windows are drawn from. */
+  async #corpus(lease: ModelLease, lengths: Required<DataLengths>): Promise<JobData | undefined> {
+    const { data } = this.#spec;
+    const steps = everyStep(this.#recipe);
+    const isText = taskOf(lease.model.config).kind === 'causal' && !isEncoderDecoder(lease.model.config);
+    const trains = steps.some(({ training }) => training !== undefined);
+    const isUsed = this.#sharesData || (steps.some(needsData) && (isText || trains));
+    return data === undefined || !isUsed ? undefined : await readJobData(data, lease, lengths, this.#context);
   }
 
   /** What the layers see: windows of running text, or rows as an encoder or an encoder-decoder reads them. */
   async #calibration(lease: ModelLease, corpus: JobData | undefined): Promise<CalibrationData | undefined> {
     const { calibration, data } = this.#spec;
-    if (data === undefined || !this.#recipe.steps.some(({ needsCalibration, method }) => needsCalibration && method !== 'distill'))
-      return undefined;
+    if (data === undefined || !this.#recipe.steps.some(({ needsCalibration }) => needsCalibration)) return undefined;
     const paths = [...data.paths, ...(data.inlineText === '' ? [] : ['inlineText'])];
     const window = calibrationWindow(calibration, lease.model.config.maxPositions);
     if (corpus !== undefined && 'tokens' in corpus) return calibrationData(corpus, calibration, window, lease.tokenizer, paths);
@@ -187,14 +234,13 @@ class CompressRun {
 
   #environment(
     lease: ModelLease,
-    corpus: JobData | undefined,
+    data: RecipeData,
     calibration: CalibrationData | undefined,
     teachers: Map<string, ModelLease>,
     { calibrationBytes: memoryBytes }: MemoryPlan,
   ): RecipeEnvironment {
-    const { workFolder } = this.#context;
-    const fingerprint = this.#fingerprint(lease, corpus, calibration);
-    const layers = new LayerFolder(join(workFolder, 'layers'), fingerprint);
+    const { corpus, heldOut } = data;
+    const engine = this.#engine;
     const teacher: TrainingMaterial['teacher'] = async (name) => {
       if (name === undefined) return lease.model;
       const known = teachers.get(name) ?? (await this.#hub.acquire(this.#pinnedTo(name)));
@@ -202,34 +248,42 @@ class CompressRun {
       checkSameTokens(lease, known);
       return known.model;
     };
-    const training = (step: number): Pick<CompressionEnvironment, 'training'> => {
-      if (corpus === undefined) return {};
-      const checkpoints = new FolderCheckpoints(join(workFolder, `training-${step}`), `${fingerprint} ${step}`);
-      return { training: { corpus, teacher, checkpoints, finished: () => checkpoints.clear() } };
-    };
+    const places = new RecipePlaces({
+      workFolder: this.#context.workFolder,
+      fingerprint: this.#fingerprint(lease, data, calibration),
+      ...(corpus === undefined
+        ? {}
+        : { training: (checkpoints) => new RecipeTraining({ engine, corpus, seed: this.#recipe.seed, teacher, checkpoints }) }),
+    });
     return {
-      engine: this.#engine,
+      engine,
+      records: places.records,
       ...(calibration === undefined
         ? {}
-        : { calibration: new WindowCalibration(this.#engine, calibration.windows, { windows: calibration.runs, memoryBytes }) }),
-      ofStep: (step) => ({ memory: layers.step(step), ...training(step) }),
+        : { calibration: new WindowCalibration(engine, calibration.windows, { windows: calibration.runs, memoryBytes }) }),
+      ...(heldOut === undefined ? {} : { heldOut: heldOutOf(heldOut, engine), measuresStages: measuresStages(this.#spec) }),
+      ofStep: (step) => places.ofStep(step),
     };
   }
 
   async #save(
     lease: ModelLease,
-    model: ModelLease['model'],
-    corpus: JobData | undefined,
+    { model, report }: { readonly model: Model; readonly report: CompressionReport },
+    { corpus, heldOut }: RecipeData,
     calibration: CalibrationData | undefined,
   ): Promise<SavedModel> {
     const settings: JsonObject = {
       operation: 'compress',
       ...(calibration === undefined ? {} : { calibration: calibrationJson(calibration) }),
+      // What is measured to look at decides nothing.
+      ...(heldOut === undefined || !(this.#sharesData || this.#recipe.steps.some(({ needsHeldOut }) => needsHeldOut))
+        ? {}
+        : { heldOut: { fingerprint: heldOut.fingerprint, share: this.#sharesData } }),
+      ...decisionsOf(report),
     };
     const { tokenizerFiles, generation } = lease.artefact;
     const teachers = [];
-    for (const name of new Set(teachersOf(this.#recipe)))
-      teachers.push({ hash: (await this.#hub.get(this.#pinnedTo(name))).hash, role: 'teacher' });
+    for (const name of teachersOf(this.#recipe)) teachers.push({ hash: (await this.#hub.get(this.#pinnedTo(name))).hash, role: 'teacher' });
     const meta = {
       parents: [{ hash: lease.version.hash, role: 'source' }, ...teachers],
       recipe: this.#spec.recipe as JsonValue,
@@ -240,7 +294,7 @@ class CompressRun {
   }
 
   /** Of everything that decides what a layer becomes. */
-  #fingerprint({ version, tokenizer }: ModelLease, corpus: JobData | undefined, calibration: CalibrationData | undefined): string {
+  #fingerprint({ version, tokenizer }: ModelLease, { corpus, heldOut }: RecipeData, calibration: CalibrationData | undefined): string {
     const parts = [
       version.hash,
       teachersOf(this.#recipe).map(this.#pinnedTo),
@@ -248,6 +302,7 @@ class CompressRun {
       corpus?.fingerprint ?? '',
       corpus === undefined ? '' : tokenizer.hash,
       calibration?.manifest.rowsHash ?? '',
+      ...(heldOut === undefined ? [] : [heldOut.fingerprint]),
     ];
     return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
   }
@@ -259,45 +314,16 @@ function calibrationJson({ manifest }: CalibrationData): JsonObject {
   return { rows, rowTokens, rowKind, seed, padding, specialTokens, rowsHash };
 }
 
-/** What a distill step of these settings takes of a text. */
-function stepLengths(settings: unknown, { config }: Model): Required<DataLengths> {
+function needsData({ needsCalibration, training }: RecipeStep): boolean {
+  return needsCalibration || training !== undefined;
+}
+
+/** What a training of these settings takes of a text. */
+function stepLengths(settings: TrainingSettings, { config }: Model): Required<DataLengths> {
   const { maxPositions: positions } = config;
-  const { sequenceLength, sourceLength = sequenceLength } = fullTrainingSettings(settings as TrainingSettings, {
+  const { sequenceLength, sourceLength = sequenceLength } = fullTrainingSettings(settings, {
     positions,
     hasTeacher: true,
   });
   return { sequenceLength, sourceLength };
-}
-
-function changesOf({ steps }: CompressionReport): ParameterChange[] {
-  const errors = new Map<string, number>();
-  return steps.flatMap(({ layers }, step) =>
-    layers.map((layer) => {
-      const { path, weightError, outputError, rank, note = '' } = layer;
-      const errorBefore = errors.get(path) ?? 0;
-      if (weightError > 0) errors.set(path, weightError);
-      return {
-        path,
-        step,
-        parametrization: layer.kindAfter,
-        storedBytesBefore: layer.bytesBefore,
-        storedBytesAfter: layer.bytesAfter,
-        relativeError: outputError ?? weightError,
-        weightError,
-        errorBefore,
-        note,
-        ...(outputError === undefined ? {} : { outputError }),
-        ...(rank === undefined ? {} : { rank }),
-      };
-    }),
-  );
-}
-
-function stepsOf({ steps }: CompressionReport): StepReport[] {
-  return steps.map(({ method, note = '', bytesBefore, bytesAfter }) => ({
-    method,
-    note,
-    storedBytesBefore: bytesBefore,
-    storedBytesAfter: bytesAfter,
-  }));
 }

@@ -22,6 +22,8 @@ import type { ExportSpec as _athanor_v1_ExportSpec, ExportSpec__Output as _athan
 import type { ExportedFile as _athanor_v1_ExportedFile, ExportedFile__Output as _athanor_v1_ExportedFile__Output } from './athanor/v1/ExportedFile.ts';
 import type { FactorizeEmbedding as _athanor_v1_FactorizeEmbedding, FactorizeEmbedding__Output as _athanor_v1_FactorizeEmbedding__Output } from './athanor/v1/FactorizeEmbedding.ts';
 import type { FileChunk as _athanor_v1_FileChunk, FileChunk__Output as _athanor_v1_FileChunk__Output } from './athanor/v1/FileChunk.ts';
+import type { Gate as _athanor_v1_Gate, Gate__Output as _athanor_v1_Gate__Output } from './athanor/v1/Gate.ts';
+import type { GateReport as _athanor_v1_GateReport, GateReport__Output as _athanor_v1_GateReport__Output } from './athanor/v1/GateReport.ts';
 import type { Halting as _athanor_v1_Halting, Halting__Output as _athanor_v1_Halting__Output } from './athanor/v1/Halting.ts';
 import type { ImportResult as _athanor_v1_ImportResult, ImportResult__Output as _athanor_v1_ImportResult__Output } from './athanor/v1/ImportResult.ts';
 import type { ImportSpec as _athanor_v1_ImportSpec, ImportSpec__Output as _athanor_v1_ImportSpec__Output } from './athanor/v1/ImportSpec.ts';
@@ -75,12 +77,20 @@ import type { Prune as _athanor_v1_Prune, Prune__Output as _athanor_v1_Prune__Ou
 import type { Quantize as _athanor_v1_Quantize, Quantize__Output as _athanor_v1_Quantize__Output } from './athanor/v1/Quantize.ts';
 import type { Recipe as _athanor_v1_Recipe, Recipe__Output as _athanor_v1_Recipe__Output } from './athanor/v1/Recipe.ts';
 import type { RecipeStep as _athanor_v1_RecipeStep, RecipeStep__Output as _athanor_v1_RecipeStep__Output } from './athanor/v1/RecipeStep.ts';
+import type { RecipeStop as _athanor_v1_RecipeStop, RecipeStop__Output as _athanor_v1_RecipeStop__Output } from './athanor/v1/RecipeStop.ts';
 import type { SafeEmbedding as _athanor_v1_SafeEmbedding, SafeEmbedding__Output as _athanor_v1_SafeEmbedding__Output } from './athanor/v1/SafeEmbedding.ts';
+import type { Search as _athanor_v1_Search, Search__Output as _athanor_v1_Search__Output } from './athanor/v1/Search.ts';
+import type { SearchBudget as _athanor_v1_SearchBudget, SearchBudget__Output as _athanor_v1_SearchBudget__Output } from './athanor/v1/SearchBudget.ts';
+import type { SearchCandidate as _athanor_v1_SearchCandidate, SearchCandidate__Output as _athanor_v1_SearchCandidate__Output } from './athanor/v1/SearchCandidate.ts';
+import type { SearchReport as _athanor_v1_SearchReport, SearchReport__Output as _athanor_v1_SearchReport__Output } from './athanor/v1/SearchReport.ts';
+import type { SearchTarget as _athanor_v1_SearchTarget, SearchTarget__Output as _athanor_v1_SearchTarget__Output } from './athanor/v1/SearchTarget.ts';
+import type { SearchTrial as _athanor_v1_SearchTrial, SearchTrial__Output as _athanor_v1_SearchTrial__Output } from './athanor/v1/SearchTrial.ts';
 import type { SequenceReport as _athanor_v1_SequenceReport, SequenceReport__Output as _athanor_v1_SequenceReport__Output } from './athanor/v1/SequenceReport.ts';
 import type { Share as _athanor_v1_Share, Share__Output as _athanor_v1_Share__Output } from './athanor/v1/Share.ts';
 import type { StepReport as _athanor_v1_StepReport, StepReport__Output as _athanor_v1_StepReport__Output } from './athanor/v1/StepReport.ts';
 import type { StoredTensor as _athanor_v1_StoredTensor, StoredTensor__Output as _athanor_v1_StoredTensor__Output } from './athanor/v1/StoredTensor.ts';
 import type { TextData as _athanor_v1_TextData, TextData__Output as _athanor_v1_TextData__Output } from './athanor/v1/TextData.ts';
+import type { Training as _athanor_v1_Training, Training__Output as _athanor_v1_Training__Output } from './athanor/v1/Training.ts';
 import type { UploadHeader as _athanor_v1_UploadHeader, UploadHeader__Output as _athanor_v1_UploadHeader__Output } from './athanor/v1/UploadHeader.ts';
 import type { Verification as _athanor_v1_Verification, Verification__Output as _athanor_v1_Verification__Output } from './athanor/v1/Verification.ts';
 
@@ -116,6 +126,8 @@ export interface ProtoGrpcType {
       ExportedFile: MessageTypeDefinition<_athanor_v1_ExportedFile, _athanor_v1_ExportedFile__Output>
       FactorizeEmbedding: MessageTypeDefinition<_athanor_v1_FactorizeEmbedding, _athanor_v1_FactorizeEmbedding__Output>
       FileChunk: MessageTypeDefinition<_athanor_v1_FileChunk, _athanor_v1_FileChunk__Output>
+      Gate: MessageTypeDefinition<_athanor_v1_Gate, _athanor_v1_Gate__Output>
+      GateReport: MessageTypeDefinition<_athanor_v1_GateReport, _athanor_v1_GateReport__Output>
       Halting: MessageTypeDefinition<_athanor_v1_Halting, _athanor_v1_Halting__Output>
       ImportResult: MessageTypeDefinition<_athanor_v1_ImportResult, _athanor_v1_ImportResult__Output>
       ImportSpec: MessageTypeDefinition<_athanor_v1_ImportSpec, _athanor_v1_ImportSpec__Output>
@@ -176,12 +188,20 @@ export interface ProtoGrpcType {
       Quantize: MessageTypeDefinition<_athanor_v1_Quantize, _athanor_v1_Quantize__Output>
       Recipe: MessageTypeDefinition<_athanor_v1_Recipe, _athanor_v1_Recipe__Output>
       RecipeStep: MessageTypeDefinition<_athanor_v1_RecipeStep, _athanor_v1_RecipeStep__Output>
+      RecipeStop: MessageTypeDefinition<_athanor_v1_RecipeStop, _athanor_v1_RecipeStop__Output>
       SafeEmbedding: MessageTypeDefinition<_athanor_v1_SafeEmbedding, _athanor_v1_SafeEmbedding__Output>
+      Search: MessageTypeDefinition<_athanor_v1_Search, _athanor_v1_Search__Output>
+      SearchBudget: MessageTypeDefinition<_athanor_v1_SearchBudget, _athanor_v1_SearchBudget__Output>
+      SearchCandidate: MessageTypeDefinition<_athanor_v1_SearchCandidate, _athanor_v1_SearchCandidate__Output>
+      SearchReport: MessageTypeDefinition<_athanor_v1_SearchReport, _athanor_v1_SearchReport__Output>
+      SearchTarget: MessageTypeDefinition<_athanor_v1_SearchTarget, _athanor_v1_SearchTarget__Output>
+      SearchTrial: MessageTypeDefinition<_athanor_v1_SearchTrial, _athanor_v1_SearchTrial__Output>
       SequenceReport: MessageTypeDefinition<_athanor_v1_SequenceReport, _athanor_v1_SequenceReport__Output>
       Share: MessageTypeDefinition<_athanor_v1_Share, _athanor_v1_Share__Output>
       StepReport: MessageTypeDefinition<_athanor_v1_StepReport, _athanor_v1_StepReport__Output>
       StoredTensor: MessageTypeDefinition<_athanor_v1_StoredTensor, _athanor_v1_StoredTensor__Output>
       TextData: MessageTypeDefinition<_athanor_v1_TextData, _athanor_v1_TextData__Output>
+      Training: MessageTypeDefinition<_athanor_v1_Training, _athanor_v1_Training__Output>
       UploadHeader: MessageTypeDefinition<_athanor_v1_UploadHeader, _athanor_v1_UploadHeader__Output>
       Verification: MessageTypeDefinition<_athanor_v1_Verification, _athanor_v1_Verification__Output>
     }

@@ -76,7 +76,9 @@ describe('a verdict', () => {
   });
 
   it('says which figures there are where its own is missing', () => {
-    expect(() => judge(gateSettings.parse({ metric: 'bitsPerByte', atMost: 1 }), { loss: 1 }, { loss: 1 })).toThrow(/unsupported.*"bitsPerByte".*loss/);
+    expect(() => judge(gateSettings.parse({ metric: 'bitsPerByte', atMost: 1 }), { loss: 1 }, { loss: 1 })).toThrow(
+      /unsupported.*"bitsPerByte".*loss/,
+    );
   });
 });
 
@@ -95,7 +97,14 @@ describe('a recipe with gates', () => {
   });
 
   it('keeps the model of the last gate that held, and drops what came after it', async () => {
-    const steps = [low(0.9), gate({ maxLoss: 0.5 }), low(0.9, ['h.0.*']), low(0.3), gate({ maxLoss: 0.1 }), { quantize: { bits: 8, groupSize: 16 } }];
+    const steps = [
+      low(0.9),
+      gate({ maxLoss: 0.5 }),
+      low(0.9, ['h.0.*']),
+      low(0.3),
+      gate({ maxLoss: 0.1 }),
+      { quantize: { bits: 8, groupSize: 16 } },
+    ];
     const { model, report } = await run(steps);
     const good = await run([low(0.9)], {});
     expect(bytesOf(model)).toEqual(bytesOf(good.model));
@@ -112,7 +121,12 @@ describe('a recipe with gates', () => {
 
   it.each([
     ['no gate held before', [low(0.3), gate({ maxLoss: 0.01 })], 1, /steps\[1\]: gate: loss .*No gate before it held/],
-    ['it says so', [low(0.9), gate({ maxLoss: 0.9 }), low(0.3), gate({ maxLoss: 0.01, otherwise: 'fail' })], 3, /steps\[3\].*"otherwise: keep"/],
+    [
+      'it says so',
+      [low(0.9), gate({ maxLoss: 0.9 }), low(0.3), gate({ maxLoss: 0.01, otherwise: 'fail' })],
+      3,
+      /steps\[3\].*"otherwise: keep"/,
+    ],
   ])('fails where %s', async (_, steps, step, message) => {
     const failure = await run(steps).catch((error: unknown) => error);
     expect(failure).toMatchObject({ code: 'gate_not_met', message: expect.stringMatching(message), details: { step, metric: 'loss' } });
@@ -150,7 +164,10 @@ describe('a recipe with gates', () => {
   });
 
   it('wants data to measure on', async () => {
-    await expect(run([gate({ maxLoss: 0.1 })], {})).rejects.toMatchObject({ code: 'not_enough_samples', message: expect.stringMatching(/validation/) });
+    await expect(run([gate({ maxLoss: 0.1 })], {})).rejects.toMatchObject({
+      code: 'not_enough_samples',
+      message: expect.stringMatching(/validation/),
+    });
   });
 
   it.each([

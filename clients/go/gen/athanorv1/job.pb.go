@@ -318,9 +318,13 @@ type CompressSpec struct {
 	// How much of the calibration text is used.
 	Calibration *Calibration `protobuf:"bytes,6,opt,name=calibration,proto3" json:"calibration,omitempty"`
 	// Store a new version when the name exists; otherwise that is the error model_exists.
-	Replace       bool `protobuf:"varint,7,opt,name=replace,proto3" json:"replace,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Replace bool `protobuf:"varint,7,opt,name=replace,proto3" json:"replace,omitempty"`
+	// Data that gates, searches and stages are measured on. Absent: where one is needed, a tenth of `data` that no step trains on.
+	Validation *TextData `protobuf:"bytes,9,opt,name=validation,proto3" json:"validation,omitempty"`
+	// Measure the model before the first and after every step. Default: where there is `validation`.
+	EvaluateStages *bool `protobuf:"varint,10,opt,name=evaluate_stages,json=evaluateStages,proto3,oneof" json:"evaluate_stages,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *CompressSpec) Reset() {
@@ -422,6 +426,20 @@ func (x *CompressSpec) GetReplace() bool {
 	return false
 }
 
+func (x *CompressSpec) GetValidation() *TextData {
+	if x != nil {
+		return x.Validation
+	}
+	return nil
+}
+
+func (x *CompressSpec) GetEvaluateStages() bool {
+	if x != nil && x.EvaluateStages != nil {
+		return *x.EvaluateStages
+	}
+	return false
+}
+
 type isCompressSpec_RecipeForm interface {
 	isCompressSpec_RecipeForm()
 }
@@ -437,7 +455,7 @@ type CompressSpec_RecipeYaml struct {
 }
 
 type CompressSpec_RecipeName struct {
-	// Name of a recipe that comes with the server: "default" or "tqcompressor".
+	// Name of a recipe that comes with the server, for example "default", "tqcompressor" or "prune-distill-quantize".
 	RecipeName string `protobuf:"bytes,8,opt,name=recipe_name,json=recipeName,proto3,oneof"`
 }
 
@@ -1635,7 +1653,12 @@ type CompressResult struct {
 	// Memory, expected and measured.
 	Memory *MemoryReport `protobuf:"bytes,5,opt,name=memory,proto3" json:"memory,omitempty"`
 	// What a fresh process found; absent where checking is switched off.
-	Verification  *Verification `protobuf:"bytes,6,opt,name=verification,proto3" json:"verification,omitempty"`
+	Verification *Verification `protobuf:"bytes,6,opt,name=verification,proto3" json:"verification,omitempty"`
+	// Of the model that was compressed, on held-out data: loss (nats), and of the kind of data bitsPerByte, perplexity, accuracy, f1, matthews.
+	// Empty where nothing was measured.
+	StartMetrics map[string]float64 `protobuf:"bytes,7,rep,name=start_metrics,json=startMetrics,proto3" json:"start_metrics,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"fixed64,2,opt,name=value"`
+	// Why steps are missing; absent where all of the recipe made the result.
+	Stop          *RecipeStop `protobuf:"bytes,8,opt,name=stop,proto3" json:"stop,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1712,6 +1735,84 @@ func (x *CompressResult) GetVerification() *Verification {
 	return nil
 }
 
+func (x *CompressResult) GetStartMetrics() map[string]float64 {
+	if x != nil {
+		return x.StartMetrics
+	}
+	return nil
+}
+
+func (x *CompressResult) GetStop() *RecipeStop {
+	if x != nil {
+		return x.Stop
+	}
+	return nil
+}
+
+// A recipe ended before its last step: a gate did not hold, or a training diverged.
+type RecipeStop struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Place in the recipe of the step that stopped it, from 0.
+	Step uint32 `protobuf:"varint,1,opt,name=step,proto3" json:"step,omitempty"`
+	// What that step found.
+	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	// The result is the model after so many steps: those up to the last gate that held.
+	KeptSteps     uint32 `protobuf:"varint,3,opt,name=kept_steps,json=keptSteps,proto3" json:"kept_steps,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RecipeStop) Reset() {
+	*x = RecipeStop{}
+	mi := &file_athanor_v1_job_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RecipeStop) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RecipeStop) ProtoMessage() {}
+
+func (x *RecipeStop) ProtoReflect() protoreflect.Message {
+	mi := &file_athanor_v1_job_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RecipeStop.ProtoReflect.Descriptor instead.
+func (*RecipeStop) Descriptor() ([]byte, []int) {
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *RecipeStop) GetStep() uint32 {
+	if x != nil {
+		return x.Step
+	}
+	return 0
+}
+
+func (x *RecipeStop) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *RecipeStop) GetKeptSteps() uint32 {
+	if x != nil {
+		return x.KeptSteps
+	}
+	return 0
+}
+
 // What one step of a recipe did.
 type StepReport struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1722,14 +1823,22 @@ type StepReport struct {
 	// Bytes afterwards.
 	StoredBytesAfter uint64 `protobuf:"varint,3,opt,name=stored_bytes_after,json=storedBytesAfter,proto3" json:"stored_bytes_after,omitempty"`
 	// What a reader should know of the whole step; may be empty.
-	Note          string `protobuf:"bytes,4,opt,name=note,proto3" json:"note,omitempty"`
+	Note string `protobuf:"bytes,4,opt,name=note,proto3" json:"note,omitempty"`
+	// Of the model after the step, as `start_metrics`; empty where stages are not measured.
+	Metrics map[string]float64 `protobuf:"bytes,5,rep,name=metrics,proto3" json:"metrics,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"fixed64,2,opt,name=value"`
+	// The step ran, and the result is the model of a stage before it.
+	Dropped bool `protobuf:"varint,6,opt,name=dropped,proto3" json:"dropped,omitempty"`
+	// Of a gate.
+	Gate *GateReport `protobuf:"bytes,7,opt,name=gate,proto3" json:"gate,omitempty"`
+	// Of a search.
+	Search        *SearchReport `protobuf:"bytes,8,opt,name=search,proto3" json:"search,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *StepReport) Reset() {
 	*x = StepReport{}
-	mi := &file_athanor_v1_job_proto_msgTypes[16]
+	mi := &file_athanor_v1_job_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1741,7 +1850,7 @@ func (x *StepReport) String() string {
 func (*StepReport) ProtoMessage() {}
 
 func (x *StepReport) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[16]
+	mi := &file_athanor_v1_job_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1754,7 +1863,7 @@ func (x *StepReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepReport.ProtoReflect.Descriptor instead.
 func (*StepReport) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{16}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *StepReport) GetMethod() string {
@@ -1781,6 +1890,289 @@ func (x *StepReport) GetStoredBytesAfter() uint64 {
 func (x *StepReport) GetNote() string {
 	if x != nil {
 		return x.Note
+	}
+	return ""
+}
+
+func (x *StepReport) GetMetrics() map[string]float64 {
+	if x != nil {
+		return x.Metrics
+	}
+	return nil
+}
+
+func (x *StepReport) GetDropped() bool {
+	if x != nil {
+		return x.Dropped
+	}
+	return false
+}
+
+func (x *StepReport) GetGate() *GateReport {
+	if x != nil {
+		return x.Gate
+	}
+	return nil
+}
+
+func (x *StepReport) GetSearch() *SearchReport {
+	if x != nil {
+		return x.Search
+	}
+	return nil
+}
+
+// What a gate found.
+type GateReport struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What was measured.
+	Metric string `protobuf:"bytes,1,opt,name=metric,proto3" json:"metric,omitempty"`
+	// Of the model at the gate.
+	Value float64 `protobuf:"fixed64,2,opt,name=value,proto3" json:"value,omitempty"`
+	// Of the model that it was compared with.
+	Reference float64 `protobuf:"fixed64,3,opt,name=reference,proto3" json:"reference,omitempty"`
+	// The worst value that passes.
+	Limit float64 `protobuf:"fixed64,4,opt,name=limit,proto3" json:"limit,omitempty"`
+	// Whether the recipe went on.
+	Held          bool `protobuf:"varint,5,opt,name=held,proto3" json:"held,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GateReport) Reset() {
+	*x = GateReport{}
+	mi := &file_athanor_v1_job_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GateReport) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GateReport) ProtoMessage() {}
+
+func (x *GateReport) ProtoReflect() protoreflect.Message {
+	mi := &file_athanor_v1_job_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GateReport.ProtoReflect.Descriptor instead.
+func (*GateReport) Descriptor() ([]byte, []int) {
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *GateReport) GetMetric() string {
+	if x != nil {
+		return x.Metric
+	}
+	return ""
+}
+
+func (x *GateReport) GetValue() float64 {
+	if x != nil {
+		return x.Value
+	}
+	return 0
+}
+
+func (x *GateReport) GetReference() float64 {
+	if x != nil {
+		return x.Reference
+	}
+	return 0
+}
+
+func (x *GateReport) GetLimit() float64 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+func (x *GateReport) GetHeld() bool {
+	if x != nil {
+		return x.Held
+	}
+	return false
+}
+
+// What a search tried.
+type SearchReport struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// In the order in which they were made.
+	Trials []*SearchTrial `protobuf:"bytes,1,rep,name=trials,proto3" json:"trials,omitempty"`
+	// Index of the trial that is the result; absent where the model was within the target already.
+	Chosen *uint32 `protobuf:"varint,2,opt,name=chosen,proto3,oneof" json:"chosen,omitempty"`
+	// What ended it: "trials", "minutes", or "exhausted" where nothing was left to try.
+	Ended         string `protobuf:"bytes,3,opt,name=ended,proto3" json:"ended,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SearchReport) Reset() {
+	*x = SearchReport{}
+	mi := &file_athanor_v1_job_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SearchReport) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SearchReport) ProtoMessage() {}
+
+func (x *SearchReport) ProtoReflect() protoreflect.Message {
+	mi := &file_athanor_v1_job_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SearchReport.ProtoReflect.Descriptor instead.
+func (*SearchReport) Descriptor() ([]byte, []int) {
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *SearchReport) GetTrials() []*SearchTrial {
+	if x != nil {
+		return x.Trials
+	}
+	return nil
+}
+
+func (x *SearchReport) GetChosen() uint32 {
+	if x != nil && x.Chosen != nil {
+		return *x.Chosen
+	}
+	return 0
+}
+
+func (x *SearchReport) GetEnded() string {
+	if x != nil {
+		return x.Ended
+	}
+	return ""
+}
+
+// One recipe that was tried.
+type SearchTrial struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// For people; unique in the search.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Trials that differ in their size alone have the same.
+	Family string `protobuf:"bytes,2,opt,name=family,proto3" json:"family,omitempty"`
+	// The recipe, as JSON.
+	RecipeJson string `protobuf:"bytes,3,opt,name=recipe_json,json=recipeJson,proto3" json:"recipe_json,omitempty"`
+	// storedBytes, the figures of the held-out data, and latencyMs where the target has it.
+	Metrics map[string]float64 `protobuf:"bytes,4,rep,name=metrics,proto3" json:"metrics,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"fixed64,2,opt,name=value"`
+	// Whether it is within the target.
+	MeetsTarget bool `protobuf:"varint,5,opt,name=meets_target,json=meetsTarget,proto3" json:"meets_target,omitempty"`
+	// Whether no other trial is as good at fewer bytes (in less time, where that is the target), or better at as many.
+	OnFront bool `protobuf:"varint,6,opt,name=on_front,json=onFront,proto3" json:"on_front,omitempty"`
+	// Time that it took, milliseconds.
+	ElapsedMs float64 `protobuf:"fixed64,7,opt,name=elapsed_ms,json=elapsedMs,proto3" json:"elapsed_ms,omitempty"`
+	// Why it could not be made; empty where it was.
+	Failure       string `protobuf:"bytes,8,opt,name=failure,proto3" json:"failure,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SearchTrial) Reset() {
+	*x = SearchTrial{}
+	mi := &file_athanor_v1_job_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SearchTrial) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SearchTrial) ProtoMessage() {}
+
+func (x *SearchTrial) ProtoReflect() protoreflect.Message {
+	mi := &file_athanor_v1_job_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SearchTrial.ProtoReflect.Descriptor instead.
+func (*SearchTrial) Descriptor() ([]byte, []int) {
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *SearchTrial) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *SearchTrial) GetFamily() string {
+	if x != nil {
+		return x.Family
+	}
+	return ""
+}
+
+func (x *SearchTrial) GetRecipeJson() string {
+	if x != nil {
+		return x.RecipeJson
+	}
+	return ""
+}
+
+func (x *SearchTrial) GetMetrics() map[string]float64 {
+	if x != nil {
+		return x.Metrics
+	}
+	return nil
+}
+
+func (x *SearchTrial) GetMeetsTarget() bool {
+	if x != nil {
+		return x.MeetsTarget
+	}
+	return false
+}
+
+func (x *SearchTrial) GetOnFront() bool {
+	if x != nil {
+		return x.OnFront
+	}
+	return false
+}
+
+func (x *SearchTrial) GetElapsedMs() float64 {
+	if x != nil {
+		return x.ElapsedMs
+	}
+	return 0
+}
+
+func (x *SearchTrial) GetFailure() string {
+	if x != nil {
+		return x.Failure
 	}
 	return ""
 }
@@ -1818,7 +2210,7 @@ type CalibrationManifest struct {
 
 func (x *CalibrationManifest) Reset() {
 	*x = CalibrationManifest{}
-	mi := &file_athanor_v1_job_proto_msgTypes[17]
+	mi := &file_athanor_v1_job_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1830,7 +2222,7 @@ func (x *CalibrationManifest) String() string {
 func (*CalibrationManifest) ProtoMessage() {}
 
 func (x *CalibrationManifest) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[17]
+	mi := &file_athanor_v1_job_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1843,7 +2235,7 @@ func (x *CalibrationManifest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CalibrationManifest.ProtoReflect.Descriptor instead.
 func (*CalibrationManifest) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{17}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *CalibrationManifest) GetPaths() []string {
@@ -1947,7 +2339,7 @@ type MemoryReport struct {
 
 func (x *MemoryReport) Reset() {
 	*x = MemoryReport{}
-	mi := &file_athanor_v1_job_proto_msgTypes[18]
+	mi := &file_athanor_v1_job_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1959,7 +2351,7 @@ func (x *MemoryReport) String() string {
 func (*MemoryReport) ProtoMessage() {}
 
 func (x *MemoryReport) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[18]
+	mi := &file_athanor_v1_job_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1972,7 +2364,7 @@ func (x *MemoryReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MemoryReport.ProtoReflect.Descriptor instead.
 func (*MemoryReport) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{18}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *MemoryReport) GetEstimatedPeakBytes() uint64 {
@@ -2034,7 +2426,7 @@ type ParameterChange struct {
 
 func (x *ParameterChange) Reset() {
 	*x = ParameterChange{}
-	mi := &file_athanor_v1_job_proto_msgTypes[19]
+	mi := &file_athanor_v1_job_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2046,7 +2438,7 @@ func (x *ParameterChange) String() string {
 func (*ParameterChange) ProtoMessage() {}
 
 func (x *ParameterChange) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[19]
+	mi := &file_athanor_v1_job_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2059,7 +2451,7 @@ func (x *ParameterChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ParameterChange.ProtoReflect.Descriptor instead.
 func (*ParameterChange) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{19}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ParameterChange) GetPath() string {
@@ -2158,7 +2550,7 @@ type DistillResult struct {
 
 func (x *DistillResult) Reset() {
 	*x = DistillResult{}
-	mi := &file_athanor_v1_job_proto_msgTypes[20]
+	mi := &file_athanor_v1_job_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2170,7 +2562,7 @@ func (x *DistillResult) String() string {
 func (*DistillResult) ProtoMessage() {}
 
 func (x *DistillResult) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[20]
+	mi := &file_athanor_v1_job_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2183,7 +2575,7 @@ func (x *DistillResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DistillResult.ProtoReflect.Descriptor instead.
 func (*DistillResult) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{20}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *DistillResult) GetModel() *ModelInfo {
@@ -2232,7 +2624,7 @@ type EvaluateResult struct {
 
 func (x *EvaluateResult) Reset() {
 	*x = EvaluateResult{}
-	mi := &file_athanor_v1_job_proto_msgTypes[21]
+	mi := &file_athanor_v1_job_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2244,7 +2636,7 @@ func (x *EvaluateResult) String() string {
 func (*EvaluateResult) ProtoMessage() {}
 
 func (x *EvaluateResult) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[21]
+	mi := &file_athanor_v1_job_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2257,7 +2649,7 @@ func (x *EvaluateResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EvaluateResult.ProtoReflect.Descriptor instead.
 func (*EvaluateResult) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{21}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *EvaluateResult) GetReport() *EvaluationReport {
@@ -2282,7 +2674,7 @@ type ExportResult struct {
 
 func (x *ExportResult) Reset() {
 	*x = ExportResult{}
-	mi := &file_athanor_v1_job_proto_msgTypes[22]
+	mi := &file_athanor_v1_job_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2294,7 +2686,7 @@ func (x *ExportResult) String() string {
 func (*ExportResult) ProtoMessage() {}
 
 func (x *ExportResult) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[22]
+	mi := &file_athanor_v1_job_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2307,7 +2699,7 @@ func (x *ExportResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportResult.ProtoReflect.Descriptor instead.
 func (*ExportResult) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{22}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ExportResult) GetPath() string {
@@ -2344,7 +2736,7 @@ type ExportedFile struct {
 
 func (x *ExportedFile) Reset() {
 	*x = ExportedFile{}
-	mi := &file_athanor_v1_job_proto_msgTypes[23]
+	mi := &file_athanor_v1_job_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2356,7 +2748,7 @@ func (x *ExportedFile) String() string {
 func (*ExportedFile) ProtoMessage() {}
 
 func (x *ExportedFile) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[23]
+	mi := &file_athanor_v1_job_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2369,7 +2761,7 @@ func (x *ExportedFile) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportedFile.ProtoReflect.Descriptor instead.
 func (*ExportedFile) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{23}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ExportedFile) GetFileName() string {
@@ -2401,7 +2793,7 @@ type JobError struct {
 
 func (x *JobError) Reset() {
 	*x = JobError{}
-	mi := &file_athanor_v1_job_proto_msgTypes[24]
+	mi := &file_athanor_v1_job_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2413,7 +2805,7 @@ func (x *JobError) String() string {
 func (*JobError) ProtoMessage() {}
 
 func (x *JobError) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[24]
+	mi := &file_athanor_v1_job_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2426,7 +2818,7 @@ func (x *JobError) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobError.ProtoReflect.Descriptor instead.
 func (*JobError) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{24}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *JobError) GetCode() string {
@@ -2485,7 +2877,7 @@ type JobInfo struct {
 
 func (x *JobInfo) Reset() {
 	*x = JobInfo{}
-	mi := &file_athanor_v1_job_proto_msgTypes[25]
+	mi := &file_athanor_v1_job_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2497,7 +2889,7 @@ func (x *JobInfo) String() string {
 func (*JobInfo) ProtoMessage() {}
 
 func (x *JobInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[25]
+	mi := &file_athanor_v1_job_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2510,7 +2902,7 @@ func (x *JobInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobInfo.ProtoReflect.Descriptor instead.
 func (*JobInfo) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{25}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *JobInfo) GetId() string {
@@ -2614,7 +3006,7 @@ type JobServiceSubmitRequest struct {
 
 func (x *JobServiceSubmitRequest) Reset() {
 	*x = JobServiceSubmitRequest{}
-	mi := &file_athanor_v1_job_proto_msgTypes[26]
+	mi := &file_athanor_v1_job_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2626,7 +3018,7 @@ func (x *JobServiceSubmitRequest) String() string {
 func (*JobServiceSubmitRequest) ProtoMessage() {}
 
 func (x *JobServiceSubmitRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[26]
+	mi := &file_athanor_v1_job_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2639,7 +3031,7 @@ func (x *JobServiceSubmitRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServiceSubmitRequest.ProtoReflect.Descriptor instead.
 func (*JobServiceSubmitRequest) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{26}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *JobServiceSubmitRequest) GetSpec() *JobSpec {
@@ -2659,7 +3051,7 @@ type JobServiceSubmitResponse struct {
 
 func (x *JobServiceSubmitResponse) Reset() {
 	*x = JobServiceSubmitResponse{}
-	mi := &file_athanor_v1_job_proto_msgTypes[27]
+	mi := &file_athanor_v1_job_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2671,7 +3063,7 @@ func (x *JobServiceSubmitResponse) String() string {
 func (*JobServiceSubmitResponse) ProtoMessage() {}
 
 func (x *JobServiceSubmitResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[27]
+	mi := &file_athanor_v1_job_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2684,7 +3076,7 @@ func (x *JobServiceSubmitResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServiceSubmitResponse.ProtoReflect.Descriptor instead.
 func (*JobServiceSubmitResponse) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{27}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *JobServiceSubmitResponse) GetJob() *JobInfo {
@@ -2704,7 +3096,7 @@ type JobServiceGetRequest struct {
 
 func (x *JobServiceGetRequest) Reset() {
 	*x = JobServiceGetRequest{}
-	mi := &file_athanor_v1_job_proto_msgTypes[28]
+	mi := &file_athanor_v1_job_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2716,7 +3108,7 @@ func (x *JobServiceGetRequest) String() string {
 func (*JobServiceGetRequest) ProtoMessage() {}
 
 func (x *JobServiceGetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[28]
+	mi := &file_athanor_v1_job_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2729,7 +3121,7 @@ func (x *JobServiceGetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServiceGetRequest.ProtoReflect.Descriptor instead.
 func (*JobServiceGetRequest) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{28}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *JobServiceGetRequest) GetJobId() string {
@@ -2749,7 +3141,7 @@ type JobServiceGetResponse struct {
 
 func (x *JobServiceGetResponse) Reset() {
 	*x = JobServiceGetResponse{}
-	mi := &file_athanor_v1_job_proto_msgTypes[29]
+	mi := &file_athanor_v1_job_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2761,7 +3153,7 @@ func (x *JobServiceGetResponse) String() string {
 func (*JobServiceGetResponse) ProtoMessage() {}
 
 func (x *JobServiceGetResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[29]
+	mi := &file_athanor_v1_job_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2774,7 +3166,7 @@ func (x *JobServiceGetResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServiceGetResponse.ProtoReflect.Descriptor instead.
 func (*JobServiceGetResponse) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{29}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *JobServiceGetResponse) GetJob() *JobInfo {
@@ -2796,7 +3188,7 @@ type JobServiceListRequest struct {
 
 func (x *JobServiceListRequest) Reset() {
 	*x = JobServiceListRequest{}
-	mi := &file_athanor_v1_job_proto_msgTypes[30]
+	mi := &file_athanor_v1_job_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2808,7 +3200,7 @@ func (x *JobServiceListRequest) String() string {
 func (*JobServiceListRequest) ProtoMessage() {}
 
 func (x *JobServiceListRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[30]
+	mi := &file_athanor_v1_job_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2821,7 +3213,7 @@ func (x *JobServiceListRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServiceListRequest.ProtoReflect.Descriptor instead.
 func (*JobServiceListRequest) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{30}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *JobServiceListRequest) GetStates() []JobState {
@@ -2848,7 +3240,7 @@ type JobServiceListResponse struct {
 
 func (x *JobServiceListResponse) Reset() {
 	*x = JobServiceListResponse{}
-	mi := &file_athanor_v1_job_proto_msgTypes[31]
+	mi := &file_athanor_v1_job_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2860,7 +3252,7 @@ func (x *JobServiceListResponse) String() string {
 func (*JobServiceListResponse) ProtoMessage() {}
 
 func (x *JobServiceListResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[31]
+	mi := &file_athanor_v1_job_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2873,7 +3265,7 @@ func (x *JobServiceListResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServiceListResponse.ProtoReflect.Descriptor instead.
 func (*JobServiceListResponse) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{31}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *JobServiceListResponse) GetJobs() []*JobInfo {
@@ -2895,7 +3287,7 @@ type JobServiceWatchRequest struct {
 
 func (x *JobServiceWatchRequest) Reset() {
 	*x = JobServiceWatchRequest{}
-	mi := &file_athanor_v1_job_proto_msgTypes[32]
+	mi := &file_athanor_v1_job_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2907,7 +3299,7 @@ func (x *JobServiceWatchRequest) String() string {
 func (*JobServiceWatchRequest) ProtoMessage() {}
 
 func (x *JobServiceWatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[32]
+	mi := &file_athanor_v1_job_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2920,7 +3312,7 @@ func (x *JobServiceWatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServiceWatchRequest.ProtoReflect.Descriptor instead.
 func (*JobServiceWatchRequest) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{32}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *JobServiceWatchRequest) GetJobId() string {
@@ -2947,7 +3339,7 @@ type JobServiceWatchResponse struct {
 
 func (x *JobServiceWatchResponse) Reset() {
 	*x = JobServiceWatchResponse{}
-	mi := &file_athanor_v1_job_proto_msgTypes[33]
+	mi := &file_athanor_v1_job_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2959,7 +3351,7 @@ func (x *JobServiceWatchResponse) String() string {
 func (*JobServiceWatchResponse) ProtoMessage() {}
 
 func (x *JobServiceWatchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[33]
+	mi := &file_athanor_v1_job_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2972,7 +3364,7 @@ func (x *JobServiceWatchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServiceWatchResponse.ProtoReflect.Descriptor instead.
 func (*JobServiceWatchResponse) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{33}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *JobServiceWatchResponse) GetEvent() *JobEvent {
@@ -2992,7 +3384,7 @@ type JobServiceCancelRequest struct {
 
 func (x *JobServiceCancelRequest) Reset() {
 	*x = JobServiceCancelRequest{}
-	mi := &file_athanor_v1_job_proto_msgTypes[34]
+	mi := &file_athanor_v1_job_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3004,7 +3396,7 @@ func (x *JobServiceCancelRequest) String() string {
 func (*JobServiceCancelRequest) ProtoMessage() {}
 
 func (x *JobServiceCancelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[34]
+	mi := &file_athanor_v1_job_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3017,7 +3409,7 @@ func (x *JobServiceCancelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServiceCancelRequest.ProtoReflect.Descriptor instead.
 func (*JobServiceCancelRequest) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{34}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *JobServiceCancelRequest) GetJobId() string {
@@ -3037,7 +3429,7 @@ type JobServiceCancelResponse struct {
 
 func (x *JobServiceCancelResponse) Reset() {
 	*x = JobServiceCancelResponse{}
-	mi := &file_athanor_v1_job_proto_msgTypes[35]
+	mi := &file_athanor_v1_job_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3049,7 +3441,7 @@ func (x *JobServiceCancelResponse) String() string {
 func (*JobServiceCancelResponse) ProtoMessage() {}
 
 func (x *JobServiceCancelResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[35]
+	mi := &file_athanor_v1_job_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3062,7 +3454,7 @@ func (x *JobServiceCancelResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServiceCancelResponse.ProtoReflect.Descriptor instead.
 func (*JobServiceCancelResponse) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{35}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *JobServiceCancelResponse) GetJob() *JobInfo {
@@ -3089,7 +3481,7 @@ const file_athanor_v1_job_proto_rawDesc = "" +
 	"ImportSpec\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04path\x18\x02 \x01(\tR\x04path\x12\x18\n" +
-	"\areplace\x18\x03 \x01(\bR\areplace\"\xba\x02\n" +
+	"\areplace\x18\x03 \x01(\bR\areplace\"\xb2\x03\n" +
 	"\fCompressSpec\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12,\n" +
@@ -3100,8 +3492,14 @@ const file_athanor_v1_job_proto_rawDesc = "" +
 	"recipeName\x12(\n" +
 	"\x04data\x18\x05 \x01(\v2\x14.athanor.v1.TextDataR\x04data\x129\n" +
 	"\vcalibration\x18\x06 \x01(\v2\x17.athanor.v1.CalibrationR\vcalibration\x12\x18\n" +
-	"\areplace\x18\a \x01(\bR\areplaceB\r\n" +
-	"\vrecipe_form\"\xe1\x01\n" +
+	"\areplace\x18\a \x01(\bR\areplace\x124\n" +
+	"\n" +
+	"validation\x18\t \x01(\v2\x14.athanor.v1.TextDataR\n" +
+	"validation\x12,\n" +
+	"\x0fevaluate_stages\x18\n" +
+	" \x01(\bH\x01R\x0eevaluateStages\x88\x01\x01B\r\n" +
+	"\vrecipe_formB\x12\n" +
+	"\x10_evaluate_stages\"\xe1\x01\n" +
 	"\vCalibration\x12!\n" +
 	"\tsequences\x18\x01 \x01(\rH\x00R\tsequences\x88\x01\x01\x12,\n" +
 	"\x0fsequence_length\x18\x02 \x01(\rH\x01R\x0esequenceLength\x88\x01\x01\x12\x17\n" +
@@ -3226,20 +3624,64 @@ const file_athanor_v1_job_proto_rawDesc = "" +
 	"\x17max_relative_difference\x18\x02 \x01(\x01R\x15maxRelativeDifference\x12\x1c\n" +
 	"\ttolerance\x18\x03 \x01(\x01R\ttolerance\x12\x1d\n" +
 	"\n" +
-	"elapsed_ms\x18\x04 \x01(\x01R\telapsedMs\"\xd5\x02\n" +
+	"elapsed_ms\x18\x04 \x01(\x01R\telapsedMs\"\x95\x04\n" +
 	"\x0eCompressResult\x12+\n" +
 	"\x05model\x18\x01 \x01(\v2\x15.athanor.v1.ModelInfoR\x05model\x125\n" +
 	"\achanges\x18\x02 \x03(\v2\x1b.athanor.v1.ParameterChangeR\achanges\x12,\n" +
 	"\x05steps\x18\x03 \x03(\v2\x16.athanor.v1.StepReportR\x05steps\x12A\n" +
 	"\vcalibration\x18\x04 \x01(\v2\x1f.athanor.v1.CalibrationManifestR\vcalibration\x120\n" +
 	"\x06memory\x18\x05 \x01(\v2\x18.athanor.v1.MemoryReportR\x06memory\x12<\n" +
-	"\fverification\x18\x06 \x01(\v2\x18.athanor.v1.VerificationR\fverification\"\x96\x01\n" +
+	"\fverification\x18\x06 \x01(\v2\x18.athanor.v1.VerificationR\fverification\x12Q\n" +
+	"\rstart_metrics\x18\a \x03(\v2,.athanor.v1.CompressResult.StartMetricsEntryR\fstartMetrics\x12*\n" +
+	"\x04stop\x18\b \x01(\v2\x16.athanor.v1.RecipeStopR\x04stop\x1a?\n" +
+	"\x11StartMetricsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x01R\x05value:\x028\x01\"W\n" +
+	"\n" +
+	"RecipeStop\x12\x12\n" +
+	"\x04step\x18\x01 \x01(\rR\x04step\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x1d\n" +
+	"\n" +
+	"kept_steps\x18\x03 \x01(\rR\tkeptSteps\"\x89\x03\n" +
 	"\n" +
 	"StepReport\x12\x16\n" +
 	"\x06method\x18\x01 \x01(\tR\x06method\x12.\n" +
 	"\x13stored_bytes_before\x18\x02 \x01(\x04R\x11storedBytesBefore\x12,\n" +
 	"\x12stored_bytes_after\x18\x03 \x01(\x04R\x10storedBytesAfter\x12\x12\n" +
-	"\x04note\x18\x04 \x01(\tR\x04note\"\xec\x02\n" +
+	"\x04note\x18\x04 \x01(\tR\x04note\x12=\n" +
+	"\ametrics\x18\x05 \x03(\v2#.athanor.v1.StepReport.MetricsEntryR\ametrics\x12\x18\n" +
+	"\adropped\x18\x06 \x01(\bR\adropped\x12*\n" +
+	"\x04gate\x18\a \x01(\v2\x16.athanor.v1.GateReportR\x04gate\x120\n" +
+	"\x06search\x18\b \x01(\v2\x18.athanor.v1.SearchReportR\x06search\x1a:\n" +
+	"\fMetricsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x01R\x05value:\x028\x01\"\x82\x01\n" +
+	"\n" +
+	"GateReport\x12\x16\n" +
+	"\x06metric\x18\x01 \x01(\tR\x06metric\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x01R\x05value\x12\x1c\n" +
+	"\treference\x18\x03 \x01(\x01R\treference\x12\x14\n" +
+	"\x05limit\x18\x04 \x01(\x01R\x05limit\x12\x12\n" +
+	"\x04held\x18\x05 \x01(\bR\x04held\"}\n" +
+	"\fSearchReport\x12/\n" +
+	"\x06trials\x18\x01 \x03(\v2\x17.athanor.v1.SearchTrialR\x06trials\x12\x1b\n" +
+	"\x06chosen\x18\x02 \x01(\rH\x00R\x06chosen\x88\x01\x01\x12\x14\n" +
+	"\x05ended\x18\x03 \x01(\tR\x05endedB\t\n" +
+	"\a_chosen\"\xcd\x02\n" +
+	"\vSearchTrial\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
+	"\x06family\x18\x02 \x01(\tR\x06family\x12\x1f\n" +
+	"\vrecipe_json\x18\x03 \x01(\tR\n" +
+	"recipeJson\x12>\n" +
+	"\ametrics\x18\x04 \x03(\v2$.athanor.v1.SearchTrial.MetricsEntryR\ametrics\x12!\n" +
+	"\fmeets_target\x18\x05 \x01(\bR\vmeetsTarget\x12\x19\n" +
+	"\bon_front\x18\x06 \x01(\bR\aonFront\x12\x1d\n" +
+	"\n" +
+	"elapsed_ms\x18\a \x01(\x01R\telapsedMs\x12\x18\n" +
+	"\afailure\x18\b \x01(\tR\afailure\x1a:\n" +
+	"\fMetricsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x01R\x05value:\x028\x01\"\xec\x02\n" +
 	"\x13CalibrationManifest\x12\x14\n" +
 	"\x05paths\x18\x01 \x03(\tR\x05paths\x12\x1b\n" +
 	"\ttext_hash\x18\x02 \x01(\tR\btextHash\x12\x1c\n" +
@@ -3381,7 +3823,7 @@ func file_athanor_v1_job_proto_rawDescGZIP() []byte {
 }
 
 var file_athanor_v1_job_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_athanor_v1_job_proto_msgTypes = make([]protoimpl.MessageInfo, 39)
+var file_athanor_v1_job_proto_msgTypes = make([]protoimpl.MessageInfo, 46)
 var file_athanor_v1_job_proto_goTypes = []any{
 	(JobState)(0),                    // 0: athanor.v1.JobState
 	(*JobSpec)(nil),                  // 1: athanor.v1.JobSpec
@@ -3400,34 +3842,41 @@ var file_athanor_v1_job_proto_goTypes = []any{
 	(*ImportResult)(nil),             // 14: athanor.v1.ImportResult
 	(*Verification)(nil),             // 15: athanor.v1.Verification
 	(*CompressResult)(nil),           // 16: athanor.v1.CompressResult
-	(*StepReport)(nil),               // 17: athanor.v1.StepReport
-	(*CalibrationManifest)(nil),      // 18: athanor.v1.CalibrationManifest
-	(*MemoryReport)(nil),             // 19: athanor.v1.MemoryReport
-	(*ParameterChange)(nil),          // 20: athanor.v1.ParameterChange
-	(*DistillResult)(nil),            // 21: athanor.v1.DistillResult
-	(*EvaluateResult)(nil),           // 22: athanor.v1.EvaluateResult
-	(*ExportResult)(nil),             // 23: athanor.v1.ExportResult
-	(*ExportedFile)(nil),             // 24: athanor.v1.ExportedFile
-	(*JobError)(nil),                 // 25: athanor.v1.JobError
-	(*JobInfo)(nil),                  // 26: athanor.v1.JobInfo
-	(*JobServiceSubmitRequest)(nil),  // 27: athanor.v1.JobServiceSubmitRequest
-	(*JobServiceSubmitResponse)(nil), // 28: athanor.v1.JobServiceSubmitResponse
-	(*JobServiceGetRequest)(nil),     // 29: athanor.v1.JobServiceGetRequest
-	(*JobServiceGetResponse)(nil),    // 30: athanor.v1.JobServiceGetResponse
-	(*JobServiceListRequest)(nil),    // 31: athanor.v1.JobServiceListRequest
-	(*JobServiceListResponse)(nil),   // 32: athanor.v1.JobServiceListResponse
-	(*JobServiceWatchRequest)(nil),   // 33: athanor.v1.JobServiceWatchRequest
-	(*JobServiceWatchResponse)(nil),  // 34: athanor.v1.JobServiceWatchResponse
-	(*JobServiceCancelRequest)(nil),  // 35: athanor.v1.JobServiceCancelRequest
-	(*JobServiceCancelResponse)(nil), // 36: athanor.v1.JobServiceCancelResponse
-	nil,                              // 37: athanor.v1.JobProgress.MetricsEntry
-	nil,                              // 38: athanor.v1.DistillResult.ValidationEntry
-	nil,                              // 39: athanor.v1.JobError.DetailsEntry
-	(*Recipe)(nil),                   // 40: athanor.v1.Recipe
-	(*TextData)(nil),                 // 41: athanor.v1.TextData
-	(ExportFormat)(0),                // 42: athanor.v1.ExportFormat
-	(*ModelInfo)(nil),                // 43: athanor.v1.ModelInfo
-	(*EvaluationReport)(nil),         // 44: athanor.v1.EvaluationReport
+	(*RecipeStop)(nil),               // 17: athanor.v1.RecipeStop
+	(*StepReport)(nil),               // 18: athanor.v1.StepReport
+	(*GateReport)(nil),               // 19: athanor.v1.GateReport
+	(*SearchReport)(nil),             // 20: athanor.v1.SearchReport
+	(*SearchTrial)(nil),              // 21: athanor.v1.SearchTrial
+	(*CalibrationManifest)(nil),      // 22: athanor.v1.CalibrationManifest
+	(*MemoryReport)(nil),             // 23: athanor.v1.MemoryReport
+	(*ParameterChange)(nil),          // 24: athanor.v1.ParameterChange
+	(*DistillResult)(nil),            // 25: athanor.v1.DistillResult
+	(*EvaluateResult)(nil),           // 26: athanor.v1.EvaluateResult
+	(*ExportResult)(nil),             // 27: athanor.v1.ExportResult
+	(*ExportedFile)(nil),             // 28: athanor.v1.ExportedFile
+	(*JobError)(nil),                 // 29: athanor.v1.JobError
+	(*JobInfo)(nil),                  // 30: athanor.v1.JobInfo
+	(*JobServiceSubmitRequest)(nil),  // 31: athanor.v1.JobServiceSubmitRequest
+	(*JobServiceSubmitResponse)(nil), // 32: athanor.v1.JobServiceSubmitResponse
+	(*JobServiceGetRequest)(nil),     // 33: athanor.v1.JobServiceGetRequest
+	(*JobServiceGetResponse)(nil),    // 34: athanor.v1.JobServiceGetResponse
+	(*JobServiceListRequest)(nil),    // 35: athanor.v1.JobServiceListRequest
+	(*JobServiceListResponse)(nil),   // 36: athanor.v1.JobServiceListResponse
+	(*JobServiceWatchRequest)(nil),   // 37: athanor.v1.JobServiceWatchRequest
+	(*JobServiceWatchResponse)(nil),  // 38: athanor.v1.JobServiceWatchResponse
+	(*JobServiceCancelRequest)(nil),  // 39: athanor.v1.JobServiceCancelRequest
+	(*JobServiceCancelResponse)(nil), // 40: athanor.v1.JobServiceCancelResponse
+	nil,                              // 41: athanor.v1.JobProgress.MetricsEntry
+	nil,                              // 42: athanor.v1.CompressResult.StartMetricsEntry
+	nil,                              // 43: athanor.v1.StepReport.MetricsEntry
+	nil,                              // 44: athanor.v1.SearchTrial.MetricsEntry
+	nil,                              // 45: athanor.v1.DistillResult.ValidationEntry
+	nil,                              // 46: athanor.v1.JobError.DetailsEntry
+	(*Recipe)(nil),                   // 47: athanor.v1.Recipe
+	(*TextData)(nil),                 // 48: athanor.v1.TextData
+	(ExportFormat)(0),                // 49: athanor.v1.ExportFormat
+	(*ModelInfo)(nil),                // 50: athanor.v1.ModelInfo
+	(*EvaluationReport)(nil),         // 51: athanor.v1.EvaluationReport
 }
 var file_athanor_v1_job_proto_depIdxs = []int32{
 	2,  // 0: athanor.v1.JobSpec.import_model:type_name -> athanor.v1.ImportSpec
@@ -3435,66 +3884,74 @@ var file_athanor_v1_job_proto_depIdxs = []int32{
 	5,  // 2: athanor.v1.JobSpec.distill:type_name -> athanor.v1.DistillSpec
 	7,  // 3: athanor.v1.JobSpec.evaluate:type_name -> athanor.v1.EvaluateSpec
 	9,  // 4: athanor.v1.JobSpec.export:type_name -> athanor.v1.ExportSpec
-	40, // 5: athanor.v1.CompressSpec.recipe:type_name -> athanor.v1.Recipe
-	41, // 6: athanor.v1.CompressSpec.data:type_name -> athanor.v1.TextData
+	47, // 5: athanor.v1.CompressSpec.recipe:type_name -> athanor.v1.Recipe
+	48, // 6: athanor.v1.CompressSpec.data:type_name -> athanor.v1.TextData
 	4,  // 7: athanor.v1.CompressSpec.calibration:type_name -> athanor.v1.Calibration
-	41, // 8: athanor.v1.DistillSpec.data:type_name -> athanor.v1.TextData
-	41, // 9: athanor.v1.DistillSpec.validation:type_name -> athanor.v1.TextData
-	6,  // 10: athanor.v1.DistillSpec.settings:type_name -> athanor.v1.DistillSettings
-	41, // 11: athanor.v1.EvaluateSpec.data:type_name -> athanor.v1.TextData
-	8,  // 12: athanor.v1.EvaluateSpec.settings:type_name -> athanor.v1.EvaluateSettings
-	42, // 13: athanor.v1.ExportSpec.format:type_name -> athanor.v1.ExportFormat
-	11, // 14: athanor.v1.JobEvent.state:type_name -> athanor.v1.JobStateChange
-	12, // 15: athanor.v1.JobEvent.progress:type_name -> athanor.v1.JobProgress
-	13, // 16: athanor.v1.JobEvent.result:type_name -> athanor.v1.JobResult
-	25, // 17: athanor.v1.JobEvent.error:type_name -> athanor.v1.JobError
-	0,  // 18: athanor.v1.JobStateChange.state:type_name -> athanor.v1.JobState
-	37, // 19: athanor.v1.JobProgress.metrics:type_name -> athanor.v1.JobProgress.MetricsEntry
-	14, // 20: athanor.v1.JobResult.import_model:type_name -> athanor.v1.ImportResult
-	16, // 21: athanor.v1.JobResult.compress:type_name -> athanor.v1.CompressResult
-	21, // 22: athanor.v1.JobResult.distill:type_name -> athanor.v1.DistillResult
-	22, // 23: athanor.v1.JobResult.evaluate:type_name -> athanor.v1.EvaluateResult
-	23, // 24: athanor.v1.JobResult.export:type_name -> athanor.v1.ExportResult
-	43, // 25: athanor.v1.ImportResult.model:type_name -> athanor.v1.ModelInfo
-	15, // 26: athanor.v1.ImportResult.verification:type_name -> athanor.v1.Verification
-	43, // 27: athanor.v1.CompressResult.model:type_name -> athanor.v1.ModelInfo
-	20, // 28: athanor.v1.CompressResult.changes:type_name -> athanor.v1.ParameterChange
-	17, // 29: athanor.v1.CompressResult.steps:type_name -> athanor.v1.StepReport
-	18, // 30: athanor.v1.CompressResult.calibration:type_name -> athanor.v1.CalibrationManifest
-	19, // 31: athanor.v1.CompressResult.memory:type_name -> athanor.v1.MemoryReport
-	15, // 32: athanor.v1.CompressResult.verification:type_name -> athanor.v1.Verification
-	43, // 33: athanor.v1.DistillResult.model:type_name -> athanor.v1.ModelInfo
-	38, // 34: athanor.v1.DistillResult.validation:type_name -> athanor.v1.DistillResult.ValidationEntry
-	15, // 35: athanor.v1.DistillResult.verification:type_name -> athanor.v1.Verification
-	44, // 36: athanor.v1.EvaluateResult.report:type_name -> athanor.v1.EvaluationReport
-	24, // 37: athanor.v1.ExportResult.files:type_name -> athanor.v1.ExportedFile
-	39, // 38: athanor.v1.JobError.details:type_name -> athanor.v1.JobError.DetailsEntry
-	0,  // 39: athanor.v1.JobInfo.state:type_name -> athanor.v1.JobState
-	12, // 40: athanor.v1.JobInfo.progress:type_name -> athanor.v1.JobProgress
-	13, // 41: athanor.v1.JobInfo.result:type_name -> athanor.v1.JobResult
-	25, // 42: athanor.v1.JobInfo.error:type_name -> athanor.v1.JobError
-	1,  // 43: athanor.v1.JobServiceSubmitRequest.spec:type_name -> athanor.v1.JobSpec
-	26, // 44: athanor.v1.JobServiceSubmitResponse.job:type_name -> athanor.v1.JobInfo
-	26, // 45: athanor.v1.JobServiceGetResponse.job:type_name -> athanor.v1.JobInfo
-	0,  // 46: athanor.v1.JobServiceListRequest.states:type_name -> athanor.v1.JobState
-	26, // 47: athanor.v1.JobServiceListResponse.jobs:type_name -> athanor.v1.JobInfo
-	10, // 48: athanor.v1.JobServiceWatchResponse.event:type_name -> athanor.v1.JobEvent
-	26, // 49: athanor.v1.JobServiceCancelResponse.job:type_name -> athanor.v1.JobInfo
-	27, // 50: athanor.v1.JobService.Submit:input_type -> athanor.v1.JobServiceSubmitRequest
-	29, // 51: athanor.v1.JobService.Get:input_type -> athanor.v1.JobServiceGetRequest
-	31, // 52: athanor.v1.JobService.List:input_type -> athanor.v1.JobServiceListRequest
-	33, // 53: athanor.v1.JobService.Watch:input_type -> athanor.v1.JobServiceWatchRequest
-	35, // 54: athanor.v1.JobService.Cancel:input_type -> athanor.v1.JobServiceCancelRequest
-	28, // 55: athanor.v1.JobService.Submit:output_type -> athanor.v1.JobServiceSubmitResponse
-	30, // 56: athanor.v1.JobService.Get:output_type -> athanor.v1.JobServiceGetResponse
-	32, // 57: athanor.v1.JobService.List:output_type -> athanor.v1.JobServiceListResponse
-	34, // 58: athanor.v1.JobService.Watch:output_type -> athanor.v1.JobServiceWatchResponse
-	36, // 59: athanor.v1.JobService.Cancel:output_type -> athanor.v1.JobServiceCancelResponse
-	55, // [55:60] is the sub-list for method output_type
-	50, // [50:55] is the sub-list for method input_type
-	50, // [50:50] is the sub-list for extension type_name
-	50, // [50:50] is the sub-list for extension extendee
-	0,  // [0:50] is the sub-list for field type_name
+	48, // 8: athanor.v1.CompressSpec.validation:type_name -> athanor.v1.TextData
+	48, // 9: athanor.v1.DistillSpec.data:type_name -> athanor.v1.TextData
+	48, // 10: athanor.v1.DistillSpec.validation:type_name -> athanor.v1.TextData
+	6,  // 11: athanor.v1.DistillSpec.settings:type_name -> athanor.v1.DistillSettings
+	48, // 12: athanor.v1.EvaluateSpec.data:type_name -> athanor.v1.TextData
+	8,  // 13: athanor.v1.EvaluateSpec.settings:type_name -> athanor.v1.EvaluateSettings
+	49, // 14: athanor.v1.ExportSpec.format:type_name -> athanor.v1.ExportFormat
+	11, // 15: athanor.v1.JobEvent.state:type_name -> athanor.v1.JobStateChange
+	12, // 16: athanor.v1.JobEvent.progress:type_name -> athanor.v1.JobProgress
+	13, // 17: athanor.v1.JobEvent.result:type_name -> athanor.v1.JobResult
+	29, // 18: athanor.v1.JobEvent.error:type_name -> athanor.v1.JobError
+	0,  // 19: athanor.v1.JobStateChange.state:type_name -> athanor.v1.JobState
+	41, // 20: athanor.v1.JobProgress.metrics:type_name -> athanor.v1.JobProgress.MetricsEntry
+	14, // 21: athanor.v1.JobResult.import_model:type_name -> athanor.v1.ImportResult
+	16, // 22: athanor.v1.JobResult.compress:type_name -> athanor.v1.CompressResult
+	25, // 23: athanor.v1.JobResult.distill:type_name -> athanor.v1.DistillResult
+	26, // 24: athanor.v1.JobResult.evaluate:type_name -> athanor.v1.EvaluateResult
+	27, // 25: athanor.v1.JobResult.export:type_name -> athanor.v1.ExportResult
+	50, // 26: athanor.v1.ImportResult.model:type_name -> athanor.v1.ModelInfo
+	15, // 27: athanor.v1.ImportResult.verification:type_name -> athanor.v1.Verification
+	50, // 28: athanor.v1.CompressResult.model:type_name -> athanor.v1.ModelInfo
+	24, // 29: athanor.v1.CompressResult.changes:type_name -> athanor.v1.ParameterChange
+	18, // 30: athanor.v1.CompressResult.steps:type_name -> athanor.v1.StepReport
+	22, // 31: athanor.v1.CompressResult.calibration:type_name -> athanor.v1.CalibrationManifest
+	23, // 32: athanor.v1.CompressResult.memory:type_name -> athanor.v1.MemoryReport
+	15, // 33: athanor.v1.CompressResult.verification:type_name -> athanor.v1.Verification
+	42, // 34: athanor.v1.CompressResult.start_metrics:type_name -> athanor.v1.CompressResult.StartMetricsEntry
+	17, // 35: athanor.v1.CompressResult.stop:type_name -> athanor.v1.RecipeStop
+	43, // 36: athanor.v1.StepReport.metrics:type_name -> athanor.v1.StepReport.MetricsEntry
+	19, // 37: athanor.v1.StepReport.gate:type_name -> athanor.v1.GateReport
+	20, // 38: athanor.v1.StepReport.search:type_name -> athanor.v1.SearchReport
+	21, // 39: athanor.v1.SearchReport.trials:type_name -> athanor.v1.SearchTrial
+	44, // 40: athanor.v1.SearchTrial.metrics:type_name -> athanor.v1.SearchTrial.MetricsEntry
+	50, // 41: athanor.v1.DistillResult.model:type_name -> athanor.v1.ModelInfo
+	45, // 42: athanor.v1.DistillResult.validation:type_name -> athanor.v1.DistillResult.ValidationEntry
+	15, // 43: athanor.v1.DistillResult.verification:type_name -> athanor.v1.Verification
+	51, // 44: athanor.v1.EvaluateResult.report:type_name -> athanor.v1.EvaluationReport
+	28, // 45: athanor.v1.ExportResult.files:type_name -> athanor.v1.ExportedFile
+	46, // 46: athanor.v1.JobError.details:type_name -> athanor.v1.JobError.DetailsEntry
+	0,  // 47: athanor.v1.JobInfo.state:type_name -> athanor.v1.JobState
+	12, // 48: athanor.v1.JobInfo.progress:type_name -> athanor.v1.JobProgress
+	13, // 49: athanor.v1.JobInfo.result:type_name -> athanor.v1.JobResult
+	29, // 50: athanor.v1.JobInfo.error:type_name -> athanor.v1.JobError
+	1,  // 51: athanor.v1.JobServiceSubmitRequest.spec:type_name -> athanor.v1.JobSpec
+	30, // 52: athanor.v1.JobServiceSubmitResponse.job:type_name -> athanor.v1.JobInfo
+	30, // 53: athanor.v1.JobServiceGetResponse.job:type_name -> athanor.v1.JobInfo
+	0,  // 54: athanor.v1.JobServiceListRequest.states:type_name -> athanor.v1.JobState
+	30, // 55: athanor.v1.JobServiceListResponse.jobs:type_name -> athanor.v1.JobInfo
+	10, // 56: athanor.v1.JobServiceWatchResponse.event:type_name -> athanor.v1.JobEvent
+	30, // 57: athanor.v1.JobServiceCancelResponse.job:type_name -> athanor.v1.JobInfo
+	31, // 58: athanor.v1.JobService.Submit:input_type -> athanor.v1.JobServiceSubmitRequest
+	33, // 59: athanor.v1.JobService.Get:input_type -> athanor.v1.JobServiceGetRequest
+	35, // 60: athanor.v1.JobService.List:input_type -> athanor.v1.JobServiceListRequest
+	37, // 61: athanor.v1.JobService.Watch:input_type -> athanor.v1.JobServiceWatchRequest
+	39, // 62: athanor.v1.JobService.Cancel:input_type -> athanor.v1.JobServiceCancelRequest
+	32, // 63: athanor.v1.JobService.Submit:output_type -> athanor.v1.JobServiceSubmitResponse
+	34, // 64: athanor.v1.JobService.Get:output_type -> athanor.v1.JobServiceGetResponse
+	36, // 65: athanor.v1.JobService.List:output_type -> athanor.v1.JobServiceListResponse
+	38, // 66: athanor.v1.JobService.Watch:output_type -> athanor.v1.JobServiceWatchResponse
+	40, // 67: athanor.v1.JobService.Cancel:output_type -> athanor.v1.JobServiceCancelResponse
+	63, // [63:68] is the sub-list for method output_type
+	58, // [58:63] is the sub-list for method input_type
+	58, // [58:58] is the sub-list for extension type_name
+	58, // [58:58] is the sub-list for extension extendee
+	0,  // [0:58] is the sub-list for field type_name
 }
 
 func init() { file_athanor_v1_job_proto_init() }
@@ -3536,14 +3993,15 @@ func file_athanor_v1_job_proto_init() {
 		(*JobResult_Export)(nil),
 	}
 	file_athanor_v1_job_proto_msgTypes[19].OneofWrappers = []any{}
-	file_athanor_v1_job_proto_msgTypes[30].OneofWrappers = []any{}
+	file_athanor_v1_job_proto_msgTypes[23].OneofWrappers = []any{}
+	file_athanor_v1_job_proto_msgTypes[34].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_athanor_v1_job_proto_rawDesc), len(file_athanor_v1_job_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   39,
+			NumMessages:   46,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

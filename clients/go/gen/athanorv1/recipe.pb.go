@@ -96,6 +96,8 @@ type RecipeStep struct {
 	//	*RecipeStep_Prune
 	//	*RecipeStep_Quantize
 	//	*RecipeStep_Distill
+	//	*RecipeStep_Search
+	//	*RecipeStep_Gate
 	Method        isRecipeStep_Method `protobuf_oneof:"method"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -201,6 +203,24 @@ func (x *RecipeStep) GetDistill() *Distill {
 	return nil
 }
 
+func (x *RecipeStep) GetSearch() *Search {
+	if x != nil {
+		if x, ok := x.Method.(*RecipeStep_Search); ok {
+			return x.Search
+		}
+	}
+	return nil
+}
+
+func (x *RecipeStep) GetGate() *Gate {
+	if x != nil {
+		if x, ok := x.Method.(*RecipeStep_Gate); ok {
+			return x.Gate
+		}
+	}
+	return nil
+}
+
 type isRecipeStep_Method interface {
 	isRecipeStep_Method()
 }
@@ -240,6 +260,16 @@ type RecipeStep_Distill struct {
 	Distill *Distill `protobuf:"bytes,7,opt,name=distill,proto3,oneof"`
 }
 
+type RecipeStep_Search struct {
+	// Many recipes tried on held-out data, and the best of them.
+	Search *Search `protobuf:"bytes,15,opt,name=search,proto3,oneof"`
+}
+
+type RecipeStep_Gate struct {
+	// Held-out data decides whether the recipe goes on.
+	Gate *Gate `protobuf:"bytes,16,opt,name=gate,proto3,oneof"`
+}
+
 func (*RecipeStep_LowRank) isRecipeStep_Method() {}
 
 func (*RecipeStep_Kronecker) isRecipeStep_Method() {}
@@ -253,6 +283,182 @@ func (*RecipeStep_Prune) isRecipeStep_Method() {}
 func (*RecipeStep_Quantize) isRecipeStep_Method() {}
 
 func (*RecipeStep_Distill) isRecipeStep_Method() {}
+
+func (*RecipeStep_Search) isRecipeStep_Method() {}
+
+func (*RecipeStep_Gate) isRecipeStep_Method() {}
+
+// How a step that works while training trains. Fields that are absent take the default of `Distill`, or of the step.
+type Training struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Optimizer steps.
+	Steps *uint32 `protobuf:"varint,1,opt,name=steps,proto3,oneof" json:"steps,omitempty"`
+	// Sequences in one forward pass.
+	BatchSize *uint32 `protobuf:"varint,2,opt,name=batch_size,json=batchSize,proto3,oneof" json:"batch_size,omitempty"`
+	// Tokens of a sequence, at most the model's positions.
+	SequenceLength *uint32 `protobuf:"varint,3,opt,name=sequence_length,json=sequenceLength,proto3,oneof" json:"sequence_length,omitempty"`
+	// Forward passes for one optimizer step.
+	GradientAccumulation *uint32 `protobuf:"varint,4,opt,name=gradient_accumulation,json=gradientAccumulation,proto3,oneof" json:"gradient_accumulation,omitempty"`
+	// Peak learning rate.
+	LearningRate *float64 `protobuf:"fixed64,5,opt,name=learning_rate,json=learningRate,proto3,oneof" json:"learning_rate,omitempty"`
+	// Steps of linear warm-up.
+	WarmupSteps *uint32 `protobuf:"varint,6,opt,name=warmup_steps,json=warmupSteps,proto3,oneof" json:"warmup_steps,omitempty"`
+	// What the learning rate does after the warm-up: "cosine", "linear" or "constant".
+	Schedule *string `protobuf:"bytes,7,opt,name=schedule,proto3,oneof" json:"schedule,omitempty"`
+	// Decoupled weight decay of matrices.
+	WeightDecay *float64 `protobuf:"fixed64,8,opt,name=weight_decay,json=weightDecay,proto3,oneof" json:"weight_decay,omitempty"`
+	// Largest global norm of the gradient; 0 clips nothing.
+	ClipNorm *float64 `protobuf:"fixed64,9,opt,name=clip_norm,json=clipNorm,proto3,oneof" json:"clip_norm,omitempty"`
+	// Temperature of both distributions in the teacher term.
+	Temperature *float64 `protobuf:"fixed64,10,opt,name=temperature,proto3,oneof" json:"temperature,omitempty"`
+	// Weight of the teacher term against cross-entropy, 0..1.
+	Alpha *float64 `protobuf:"fixed64,11,opt,name=alpha,proto3,oneof" json:"alpha,omitempty"`
+	// Seed of the data order. Default: the recipe's.
+	Seed *uint32 `protobuf:"varint,12,opt,name=seed,proto3,oneof" json:"seed,omitempty"`
+	// Steps between checkpoints; 0 writes one only when the job is stopped.
+	CheckpointEvery *uint32 `protobuf:"varint,13,opt,name=checkpoint_every,json=checkpointEvery,proto3,oneof" json:"checkpoint_every,omitempty"`
+	// A stored model to learn from, or "none" for the data alone. Default: the model that the recipe started from.
+	Teacher *string `protobuf:"bytes,14,opt,name=teacher,proto3,oneof" json:"teacher,omitempty"`
+	// Longest source of a pair, in tokens. Default: `sequence_length`.
+	SourceLength  *uint32 `protobuf:"varint,15,opt,name=source_length,json=sourceLength,proto3,oneof" json:"source_length,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Training) Reset() {
+	*x = Training{}
+	mi := &file_athanor_v1_recipe_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Training) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Training) ProtoMessage() {}
+
+func (x *Training) ProtoReflect() protoreflect.Message {
+	mi := &file_athanor_v1_recipe_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Training.ProtoReflect.Descriptor instead.
+func (*Training) Descriptor() ([]byte, []int) {
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Training) GetSteps() uint32 {
+	if x != nil && x.Steps != nil {
+		return *x.Steps
+	}
+	return 0
+}
+
+func (x *Training) GetBatchSize() uint32 {
+	if x != nil && x.BatchSize != nil {
+		return *x.BatchSize
+	}
+	return 0
+}
+
+func (x *Training) GetSequenceLength() uint32 {
+	if x != nil && x.SequenceLength != nil {
+		return *x.SequenceLength
+	}
+	return 0
+}
+
+func (x *Training) GetGradientAccumulation() uint32 {
+	if x != nil && x.GradientAccumulation != nil {
+		return *x.GradientAccumulation
+	}
+	return 0
+}
+
+func (x *Training) GetLearningRate() float64 {
+	if x != nil && x.LearningRate != nil {
+		return *x.LearningRate
+	}
+	return 0
+}
+
+func (x *Training) GetWarmupSteps() uint32 {
+	if x != nil && x.WarmupSteps != nil {
+		return *x.WarmupSteps
+	}
+	return 0
+}
+
+func (x *Training) GetSchedule() string {
+	if x != nil && x.Schedule != nil {
+		return *x.Schedule
+	}
+	return ""
+}
+
+func (x *Training) GetWeightDecay() float64 {
+	if x != nil && x.WeightDecay != nil {
+		return *x.WeightDecay
+	}
+	return 0
+}
+
+func (x *Training) GetClipNorm() float64 {
+	if x != nil && x.ClipNorm != nil {
+		return *x.ClipNorm
+	}
+	return 0
+}
+
+func (x *Training) GetTemperature() float64 {
+	if x != nil && x.Temperature != nil {
+		return *x.Temperature
+	}
+	return 0
+}
+
+func (x *Training) GetAlpha() float64 {
+	if x != nil && x.Alpha != nil {
+		return *x.Alpha
+	}
+	return 0
+}
+
+func (x *Training) GetSeed() uint32 {
+	if x != nil && x.Seed != nil {
+		return *x.Seed
+	}
+	return 0
+}
+
+func (x *Training) GetCheckpointEvery() uint32 {
+	if x != nil && x.CheckpointEvery != nil {
+		return *x.CheckpointEvery
+	}
+	return 0
+}
+
+func (x *Training) GetTeacher() string {
+	if x != nil && x.Teacher != nil {
+		return *x.Teacher
+	}
+	return ""
+}
+
+func (x *Training) GetSourceLength() uint32 {
+	if x != nil && x.SourceLength != nil {
+		return *x.SourceLength
+	}
+	return 0
+}
 
 // Low-rank factors W ≈ P·Q. Exactly one of `ratio`, `rank` and `energy` says how much is kept.
 type LowRank struct {
@@ -283,7 +489,7 @@ type LowRank struct {
 
 func (x *LowRank) Reset() {
 	*x = LowRank{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[2]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -295,7 +501,7 @@ func (x *LowRank) String() string {
 func (*LowRank) ProtoMessage() {}
 
 func (x *LowRank) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[2]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -308,7 +514,7 @@ func (x *LowRank) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LowRank.ProtoReflect.Descriptor instead.
 func (*LowRank) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{2}
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *LowRank) GetMethod() string {
@@ -395,7 +601,7 @@ type FactorizeEmbedding struct {
 
 func (x *FactorizeEmbedding) Reset() {
 	*x = FactorizeEmbedding{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[3]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -407,7 +613,7 @@ func (x *FactorizeEmbedding) String() string {
 func (*FactorizeEmbedding) ProtoMessage() {}
 
 func (x *FactorizeEmbedding) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[3]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -420,7 +626,7 @@ func (x *FactorizeEmbedding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FactorizeEmbedding.ProtoReflect.Descriptor instead.
 func (*FactorizeEmbedding) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{3}
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *FactorizeEmbedding) GetWidth() uint32 {
@@ -513,7 +719,7 @@ type Prune struct {
 
 func (x *Prune) Reset() {
 	*x = Prune{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[4]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -525,7 +731,7 @@ func (x *Prune) String() string {
 func (*Prune) ProtoMessage() {}
 
 func (x *Prune) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[4]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -538,7 +744,7 @@ func (x *Prune) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Prune.ProtoReflect.Descriptor instead.
 func (*Prune) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{4}
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Prune) GetMethod() string {
@@ -685,7 +891,7 @@ type Quantize struct {
 
 func (x *Quantize) Reset() {
 	*x = Quantize{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[5]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -697,7 +903,7 @@ func (x *Quantize) String() string {
 func (*Quantize) ProtoMessage() {}
 
 func (x *Quantize) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[5]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -710,7 +916,7 @@ func (x *Quantize) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Quantize.ProtoReflect.Descriptor instead.
 func (*Quantize) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{5}
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Quantize) GetBits() uint32 {
@@ -841,7 +1047,7 @@ type Kronecker struct {
 
 func (x *Kronecker) Reset() {
 	*x = Kronecker{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[6]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -853,7 +1059,7 @@ func (x *Kronecker) String() string {
 func (*Kronecker) ProtoMessage() {}
 
 func (x *Kronecker) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[6]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -866,7 +1072,7 @@ func (x *Kronecker) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Kronecker.ProtoReflect.Descriptor instead.
 func (*Kronecker) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{6}
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Kronecker) GetRatio() float64 {
@@ -982,7 +1188,7 @@ type Distill struct {
 
 func (x *Distill) Reset() {
 	*x = Distill{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[7]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -994,7 +1200,7 @@ func (x *Distill) String() string {
 func (*Distill) ProtoMessage() {}
 
 func (x *Distill) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[7]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1007,7 +1213,7 @@ func (x *Distill) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Distill.ProtoReflect.Descriptor instead.
 func (*Distill) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{7}
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Distill) GetSteps() uint32 {
@@ -1164,7 +1370,7 @@ type Share struct {
 
 func (x *Share) Reset() {
 	*x = Share{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[8]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1176,7 +1382,7 @@ func (x *Share) String() string {
 func (*Share) ProtoMessage() {}
 
 func (x *Share) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[8]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1189,7 +1395,7 @@ func (x *Share) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Share.ProtoReflect.Descriptor instead.
 func (*Share) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{8}
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Share) GetScheme() string {
@@ -1289,7 +1495,7 @@ type SafeEmbedding struct {
 
 func (x *SafeEmbedding) Reset() {
 	*x = SafeEmbedding{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[9]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1301,7 +1507,7 @@ func (x *SafeEmbedding) String() string {
 func (*SafeEmbedding) ProtoMessage() {}
 
 func (x *SafeEmbedding) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[9]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1314,7 +1520,7 @@ func (x *SafeEmbedding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SafeEmbedding.ProtoReflect.Descriptor instead.
 func (*SafeEmbedding) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{9}
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *SafeEmbedding) GetWidth() uint32 {
@@ -1348,7 +1554,7 @@ type Halting struct {
 
 func (x *Halting) Reset() {
 	*x = Halting{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[10]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1360,7 +1566,7 @@ func (x *Halting) String() string {
 func (*Halting) ProtoMessage() {}
 
 func (x *Halting) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[10]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1373,7 +1579,7 @@ func (x *Halting) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Halting.ProtoReflect.Descriptor instead.
 func (*Halting) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{10}
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Halting) GetMaxSteps() uint32 {
@@ -1404,6 +1610,391 @@ func (x *Halting) GetSignals() bool {
 	return false
 }
 
+// Measures the model at this place of the recipe on held-out data. Where it lost too much, the job ends with the model of the last gate that held;
+// where none held before, it fails with gate_not_met and stores nothing. At least one of `max_loss`, `at_most` and `at_least`.
+type Gate struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What is measured: "loss" (nats; default), "bitsPerByte", "perplexity" or "accuracy", as far as the data gives it.
+	Metric *string `protobuf:"bytes,1,opt,name=metric,proto3,oneof" json:"metric,omitempty"`
+	// Largest worsening that passes: a share of the value that is compared with, of accuracy in points of 1.
+	MaxLoss *float64 `protobuf:"fixed64,2,opt,name=max_loss,json=maxLoss,proto3,oneof" json:"max_loss,omitempty"`
+	// Whether `max_loss` is a share. Default: of all metrics but accuracy.
+	Relative *bool `protobuf:"varint,3,opt,name=relative,proto3,oneof" json:"relative,omitempty"`
+	// What is compared with: the model that the recipe started from ("start"; default), or the one that passed the gate before ("previous").
+	Against *string `protobuf:"bytes,4,opt,name=against,proto3,oneof" json:"against,omitempty"`
+	// Largest value that passes, of metrics of which less is better.
+	AtMost *float64 `protobuf:"fixed64,5,opt,name=at_most,json=atMost,proto3,oneof" json:"at_most,omitempty"`
+	// Smallest value that passes, of accuracy.
+	AtLeast *float64 `protobuf:"fixed64,6,opt,name=at_least,json=atLeast,proto3,oneof" json:"at_least,omitempty"`
+	// Where it does not hold: "keep" the last good stage (default), or "fail" in any case.
+	Otherwise *string `protobuf:"bytes,7,opt,name=otherwise,proto3,oneof" json:"otherwise,omitempty"`
+	// Taken as by every step; nothing is random here.
+	Seed          *uint32 `protobuf:"varint,8,opt,name=seed,proto3,oneof" json:"seed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Gate) Reset() {
+	*x = Gate{}
+	mi := &file_athanor_v1_recipe_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Gate) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Gate) ProtoMessage() {}
+
+func (x *Gate) ProtoReflect() protoreflect.Message {
+	mi := &file_athanor_v1_recipe_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Gate.ProtoReflect.Descriptor instead.
+func (*Gate) Descriptor() ([]byte, []int) {
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *Gate) GetMetric() string {
+	if x != nil && x.Metric != nil {
+		return *x.Metric
+	}
+	return ""
+}
+
+func (x *Gate) GetMaxLoss() float64 {
+	if x != nil && x.MaxLoss != nil {
+		return *x.MaxLoss
+	}
+	return 0
+}
+
+func (x *Gate) GetRelative() bool {
+	if x != nil && x.Relative != nil {
+		return *x.Relative
+	}
+	return false
+}
+
+func (x *Gate) GetAgainst() string {
+	if x != nil && x.Against != nil {
+		return *x.Against
+	}
+	return ""
+}
+
+func (x *Gate) GetAtMost() float64 {
+	if x != nil && x.AtMost != nil {
+		return *x.AtMost
+	}
+	return 0
+}
+
+func (x *Gate) GetAtLeast() float64 {
+	if x != nil && x.AtLeast != nil {
+		return *x.AtLeast
+	}
+	return 0
+}
+
+func (x *Gate) GetOtherwise() string {
+	if x != nil && x.Otherwise != nil {
+		return *x.Otherwise
+	}
+	return ""
+}
+
+func (x *Gate) GetSeed() uint32 {
+	if x != nil && x.Seed != nil {
+		return *x.Seed
+	}
+	return 0
+}
+
+// Tries recipes on the model that the step is given, measures each on held-out data, and goes on with the best that is within the target. Every trial
+// is a progress event. Fails with target_not_reached where none is, saying what was reached.
+type Search struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What is wanted.
+	Target *SearchTarget `protobuf:"bytes,1,opt,name=target,proto3" json:"target,omitempty"`
+	// How much may be tried.
+	Budget *SearchBudget `protobuf:"bytes,2,opt,name=budget,proto3" json:"budget,omitempty"`
+	// What quality is: "loss" (default), "bitsPerByte", "perplexity" or "accuracy".
+	Metric *string `protobuf:"bytes,3,opt,name=metric,proto3,oneof" json:"metric,omitempty"`
+	// Recipes to try. Empty: a space of our own, of the methods that need no training, alone and composed.
+	Candidates []*SearchCandidate `protobuf:"bytes,4,rep,name=candidates,proto3" json:"candidates,omitempty"`
+	// Trains the best trials like this before their numbers become codes; a quarter of the budget is kept for it. Absent: nothing is trained.
+	Distill *Distill `protobuf:"bytes,5,opt,name=distill,proto3" json:"distill,omitempty"`
+	// Seed of the trials. Default: the recipe's.
+	Seed          *uint32 `protobuf:"varint,6,opt,name=seed,proto3,oneof" json:"seed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Search) Reset() {
+	*x = Search{}
+	mi := &file_athanor_v1_recipe_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Search) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Search) ProtoMessage() {}
+
+func (x *Search) ProtoReflect() protoreflect.Message {
+	mi := &file_athanor_v1_recipe_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Search.ProtoReflect.Descriptor instead.
+func (*Search) Descriptor() ([]byte, []int) {
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *Search) GetTarget() *SearchTarget {
+	if x != nil {
+		return x.Target
+	}
+	return nil
+}
+
+func (x *Search) GetBudget() *SearchBudget {
+	if x != nil {
+		return x.Budget
+	}
+	return nil
+}
+
+func (x *Search) GetMetric() string {
+	if x != nil && x.Metric != nil {
+		return *x.Metric
+	}
+	return ""
+}
+
+func (x *Search) GetCandidates() []*SearchCandidate {
+	if x != nil {
+		return x.Candidates
+	}
+	return nil
+}
+
+func (x *Search) GetDistill() *Distill {
+	if x != nil {
+		return x.Distill
+	}
+	return nil
+}
+
+func (x *Search) GetSeed() uint32 {
+	if x != nil && x.Seed != nil {
+		return *x.Seed
+	}
+	return 0
+}
+
+// At least one; all that are given must hold. With `max_loss` the smallest model is looked for, else the best one.
+type SearchTarget struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Stored bytes of the whole model, at most.
+	StoredBytes *uint64 `protobuf:"varint,1,opt,name=stored_bytes,json=storedBytes,proto3,oneof" json:"stored_bytes,omitempty"`
+	// The same as a share of the bytes before: 0 < ratio < 1.
+	Ratio *float64 `protobuf:"fixed64,2,opt,name=ratio,proto3,oneof" json:"ratio,omitempty"`
+	// Milliseconds of a decoding step of one sequence, at most; of models that continue text.
+	LatencyMs *float64 `protobuf:"fixed64,3,opt,name=latency_ms,json=latencyMs,proto3,oneof" json:"latency_ms,omitempty"`
+	// Largest worsening of the metric: a share of the value before, of accuracy in points of 1.
+	MaxLoss       *float64 `protobuf:"fixed64,4,opt,name=max_loss,json=maxLoss,proto3,oneof" json:"max_loss,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SearchTarget) Reset() {
+	*x = SearchTarget{}
+	mi := &file_athanor_v1_recipe_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SearchTarget) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SearchTarget) ProtoMessage() {}
+
+func (x *SearchTarget) ProtoReflect() protoreflect.Message {
+	mi := &file_athanor_v1_recipe_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SearchTarget.ProtoReflect.Descriptor instead.
+func (*SearchTarget) Descriptor() ([]byte, []int) {
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *SearchTarget) GetStoredBytes() uint64 {
+	if x != nil && x.StoredBytes != nil {
+		return *x.StoredBytes
+	}
+	return 0
+}
+
+func (x *SearchTarget) GetRatio() float64 {
+	if x != nil && x.Ratio != nil {
+		return *x.Ratio
+	}
+	return 0
+}
+
+func (x *SearchTarget) GetLatencyMs() float64 {
+	if x != nil && x.LatencyMs != nil {
+		return *x.LatencyMs
+	}
+	return 0
+}
+
+func (x *SearchTarget) GetMaxLoss() float64 {
+	if x != nil && x.MaxLoss != nil {
+		return *x.MaxLoss
+	}
+	return 0
+}
+
+// What ends a search early.
+type SearchBudget struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Recipes that are tried, at most. Default 20.
+	Trials *uint32 `protobuf:"varint,1,opt,name=trials,proto3,oneof" json:"trials,omitempty"`
+	// Minutes of all trials together; the one at work is finished. Default: no limit. How many trials fit is not the same in every run.
+	Minutes       *float64 `protobuf:"fixed64,2,opt,name=minutes,proto3,oneof" json:"minutes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SearchBudget) Reset() {
+	*x = SearchBudget{}
+	mi := &file_athanor_v1_recipe_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SearchBudget) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SearchBudget) ProtoMessage() {}
+
+func (x *SearchBudget) ProtoReflect() protoreflect.Message {
+	mi := &file_athanor_v1_recipe_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SearchBudget.ProtoReflect.Descriptor instead.
+func (*SearchBudget) Descriptor() ([]byte, []int) {
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *SearchBudget) GetTrials() uint32 {
+	if x != nil && x.Trials != nil {
+		return *x.Trials
+	}
+	return 0
+}
+
+func (x *SearchBudget) GetMinutes() float64 {
+	if x != nil && x.Minutes != nil {
+		return *x.Minutes
+	}
+	return 0
+}
+
+// One recipe to try.
+type SearchCandidate struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// For people. Default: the names of its steps.
+	Name *string `protobuf:"bytes,1,opt,name=name,proto3,oneof" json:"name,omitempty"`
+	// At least one.
+	Steps         []*RecipeStep `protobuf:"bytes,2,rep,name=steps,proto3" json:"steps,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SearchCandidate) Reset() {
+	*x = SearchCandidate{}
+	mi := &file_athanor_v1_recipe_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SearchCandidate) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SearchCandidate) ProtoMessage() {}
+
+func (x *SearchCandidate) ProtoReflect() protoreflect.Message {
+	mi := &file_athanor_v1_recipe_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SearchCandidate.ProtoReflect.Descriptor instead.
+func (*SearchCandidate) Descriptor() ([]byte, []int) {
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *SearchCandidate) GetName() string {
+	if x != nil && x.Name != nil {
+		return *x.Name
+	}
+	return ""
+}
+
+func (x *SearchCandidate) GetSteps() []*RecipeStep {
+	if x != nil {
+		return x.Steps
+	}
+	return nil
+}
+
 var File_athanor_v1_recipe_proto protoreflect.FileDescriptor
 
 const file_athanor_v1_recipe_proto_rawDesc = "" +
@@ -1413,7 +2004,7 @@ const file_athanor_v1_recipe_proto_rawDesc = "" +
 	"\x06Recipe\x12,\n" +
 	"\x05steps\x18\x01 \x03(\v2\x16.athanor.v1.RecipeStepR\x05steps\x12\x17\n" +
 	"\x04seed\x18\x02 \x01(\rH\x00R\x04seed\x88\x01\x01B\a\n" +
-	"\x05_seed\"\x8d\x03\n" +
+	"\x05_seed\"\xe3\x03\n" +
 	"\n" +
 	"RecipeStep\x120\n" +
 	"\blow_rank\x18\x01 \x01(\v2\x13.athanor.v1.LowRankH\x00R\alowRank\x125\n" +
@@ -1422,8 +2013,46 @@ const file_athanor_v1_recipe_proto_rawDesc = "" +
 	"\x05share\x18\x04 \x01(\v2\x11.athanor.v1.ShareH\x00R\x05share\x12)\n" +
 	"\x05prune\x18\x05 \x01(\v2\x11.athanor.v1.PruneH\x00R\x05prune\x122\n" +
 	"\bquantize\x18\x06 \x01(\v2\x14.athanor.v1.QuantizeH\x00R\bquantize\x12/\n" +
-	"\adistill\x18\a \x01(\v2\x13.athanor.v1.DistillH\x00R\adistillB\b\n" +
-	"\x06method\"\xc9\x02\n" +
+	"\adistill\x18\a \x01(\v2\x13.athanor.v1.DistillH\x00R\adistill\x12,\n" +
+	"\x06search\x18\x0f \x01(\v2\x12.athanor.v1.SearchH\x00R\x06search\x12&\n" +
+	"\x04gate\x18\x10 \x01(\v2\x10.athanor.v1.GateH\x00R\x04gateB\b\n" +
+	"\x06method\"\xae\x06\n" +
+	"\bTraining\x12\x19\n" +
+	"\x05steps\x18\x01 \x01(\rH\x00R\x05steps\x88\x01\x01\x12\"\n" +
+	"\n" +
+	"batch_size\x18\x02 \x01(\rH\x01R\tbatchSize\x88\x01\x01\x12,\n" +
+	"\x0fsequence_length\x18\x03 \x01(\rH\x02R\x0esequenceLength\x88\x01\x01\x128\n" +
+	"\x15gradient_accumulation\x18\x04 \x01(\rH\x03R\x14gradientAccumulation\x88\x01\x01\x12(\n" +
+	"\rlearning_rate\x18\x05 \x01(\x01H\x04R\flearningRate\x88\x01\x01\x12&\n" +
+	"\fwarmup_steps\x18\x06 \x01(\rH\x05R\vwarmupSteps\x88\x01\x01\x12\x1f\n" +
+	"\bschedule\x18\a \x01(\tH\x06R\bschedule\x88\x01\x01\x12&\n" +
+	"\fweight_decay\x18\b \x01(\x01H\aR\vweightDecay\x88\x01\x01\x12 \n" +
+	"\tclip_norm\x18\t \x01(\x01H\bR\bclipNorm\x88\x01\x01\x12%\n" +
+	"\vtemperature\x18\n" +
+	" \x01(\x01H\tR\vtemperature\x88\x01\x01\x12\x19\n" +
+	"\x05alpha\x18\v \x01(\x01H\n" +
+	"R\x05alpha\x88\x01\x01\x12\x17\n" +
+	"\x04seed\x18\f \x01(\rH\vR\x04seed\x88\x01\x01\x12.\n" +
+	"\x10checkpoint_every\x18\r \x01(\rH\fR\x0fcheckpointEvery\x88\x01\x01\x12\x1d\n" +
+	"\ateacher\x18\x0e \x01(\tH\rR\ateacher\x88\x01\x01\x12(\n" +
+	"\rsource_length\x18\x0f \x01(\rH\x0eR\fsourceLength\x88\x01\x01B\b\n" +
+	"\x06_stepsB\r\n" +
+	"\v_batch_sizeB\x12\n" +
+	"\x10_sequence_lengthB\x18\n" +
+	"\x16_gradient_accumulationB\x10\n" +
+	"\x0e_learning_rateB\x0f\n" +
+	"\r_warmup_stepsB\v\n" +
+	"\t_scheduleB\x0f\n" +
+	"\r_weight_decayB\f\n" +
+	"\n" +
+	"_clip_normB\x0e\n" +
+	"\f_temperatureB\b\n" +
+	"\x06_alphaB\a\n" +
+	"\x05_seedB\x13\n" +
+	"\x11_checkpoint_everyB\n" +
+	"\n" +
+	"\b_teacherB\x10\n" +
+	"\x0e_source_length\"\xc9\x02\n" +
 	"\aLowRank\x12\x1b\n" +
 	"\x06method\x18\x01 \x01(\tH\x00R\x06method\x88\x01\x01\x12\x19\n" +
 	"\x05ratio\x18\x02 \x01(\x01H\x01R\x05ratio\x88\x01\x01\x12\x17\n" +
@@ -1623,7 +2252,58 @@ const file_athanor_v1_recipe_proto_rawDesc = "" +
 	"\b_epsilonB\x0e\n" +
 	"\f_ponder_costB\n" +
 	"\n" +
-	"\b_signalsB\x84\x01\n" +
+	"\b_signals\"\xde\x02\n" +
+	"\x04Gate\x12\x1b\n" +
+	"\x06metric\x18\x01 \x01(\tH\x00R\x06metric\x88\x01\x01\x12\x1e\n" +
+	"\bmax_loss\x18\x02 \x01(\x01H\x01R\amaxLoss\x88\x01\x01\x12\x1f\n" +
+	"\brelative\x18\x03 \x01(\bH\x02R\brelative\x88\x01\x01\x12\x1d\n" +
+	"\aagainst\x18\x04 \x01(\tH\x03R\aagainst\x88\x01\x01\x12\x1c\n" +
+	"\aat_most\x18\x05 \x01(\x01H\x04R\x06atMost\x88\x01\x01\x12\x1e\n" +
+	"\bat_least\x18\x06 \x01(\x01H\x05R\aatLeast\x88\x01\x01\x12!\n" +
+	"\totherwise\x18\a \x01(\tH\x06R\totherwise\x88\x01\x01\x12\x17\n" +
+	"\x04seed\x18\b \x01(\rH\aR\x04seed\x88\x01\x01B\t\n" +
+	"\a_metricB\v\n" +
+	"\t_max_lossB\v\n" +
+	"\t_relativeB\n" +
+	"\n" +
+	"\b_againstB\n" +
+	"\n" +
+	"\b_at_mostB\v\n" +
+	"\t_at_leastB\f\n" +
+	"\n" +
+	"_otherwiseB\a\n" +
+	"\x05_seed\"\xa2\x02\n" +
+	"\x06Search\x120\n" +
+	"\x06target\x18\x01 \x01(\v2\x18.athanor.v1.SearchTargetR\x06target\x120\n" +
+	"\x06budget\x18\x02 \x01(\v2\x18.athanor.v1.SearchBudgetR\x06budget\x12\x1b\n" +
+	"\x06metric\x18\x03 \x01(\tH\x00R\x06metric\x88\x01\x01\x12;\n" +
+	"\n" +
+	"candidates\x18\x04 \x03(\v2\x1b.athanor.v1.SearchCandidateR\n" +
+	"candidates\x12-\n" +
+	"\adistill\x18\x05 \x01(\v2\x13.athanor.v1.DistillR\adistill\x12\x17\n" +
+	"\x04seed\x18\x06 \x01(\rH\x01R\x04seed\x88\x01\x01B\t\n" +
+	"\a_metricB\a\n" +
+	"\x05_seed\"\xcc\x01\n" +
+	"\fSearchTarget\x12&\n" +
+	"\fstored_bytes\x18\x01 \x01(\x04H\x00R\vstoredBytes\x88\x01\x01\x12\x19\n" +
+	"\x05ratio\x18\x02 \x01(\x01H\x01R\x05ratio\x88\x01\x01\x12\"\n" +
+	"\n" +
+	"latency_ms\x18\x03 \x01(\x01H\x02R\tlatencyMs\x88\x01\x01\x12\x1e\n" +
+	"\bmax_loss\x18\x04 \x01(\x01H\x03R\amaxLoss\x88\x01\x01B\x0f\n" +
+	"\r_stored_bytesB\b\n" +
+	"\x06_ratioB\r\n" +
+	"\v_latency_msB\v\n" +
+	"\t_max_loss\"a\n" +
+	"\fSearchBudget\x12\x1b\n" +
+	"\x06trials\x18\x01 \x01(\rH\x00R\x06trials\x88\x01\x01\x12\x1d\n" +
+	"\aminutes\x18\x02 \x01(\x01H\x01R\aminutes\x88\x01\x01B\t\n" +
+	"\a_trialsB\n" +
+	"\n" +
+	"\b_minutes\"a\n" +
+	"\x0fSearchCandidate\x12\x17\n" +
+	"\x04name\x18\x01 \x01(\tH\x00R\x04name\x88\x01\x01\x12,\n" +
+	"\x05steps\x18\x02 \x03(\v2\x16.athanor.v1.RecipeStepR\x05stepsB\a\n" +
+	"\x05_nameB\x84\x01\n" +
 	"\x0ecom.athanor.v1B\vRecipeProtoP\x01Z\x1cathanor/client/gen/athanorv1\xa2\x02\x03AXX\xaa\x02\n" +
 	"Athanor.V1\xca\x02\n" +
 	"Athanor\\V1\xe2\x02\x16Athanor\\V1\\GPBMetadata\xea\x02\vAthanor::V1b\x06proto3"
@@ -1640,36 +2320,49 @@ func file_athanor_v1_recipe_proto_rawDescGZIP() []byte {
 	return file_athanor_v1_recipe_proto_rawDescData
 }
 
-var file_athanor_v1_recipe_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_athanor_v1_recipe_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_athanor_v1_recipe_proto_goTypes = []any{
 	(*Recipe)(nil),             // 0: athanor.v1.Recipe
 	(*RecipeStep)(nil),         // 1: athanor.v1.RecipeStep
-	(*LowRank)(nil),            // 2: athanor.v1.LowRank
-	(*FactorizeEmbedding)(nil), // 3: athanor.v1.FactorizeEmbedding
-	(*Prune)(nil),              // 4: athanor.v1.Prune
-	(*Quantize)(nil),           // 5: athanor.v1.Quantize
-	(*Kronecker)(nil),          // 6: athanor.v1.Kronecker
-	(*Distill)(nil),            // 7: athanor.v1.Distill
-	(*Share)(nil),              // 8: athanor.v1.Share
-	(*SafeEmbedding)(nil),      // 9: athanor.v1.SafeEmbedding
-	(*Halting)(nil),            // 10: athanor.v1.Halting
+	(*Training)(nil),           // 2: athanor.v1.Training
+	(*LowRank)(nil),            // 3: athanor.v1.LowRank
+	(*FactorizeEmbedding)(nil), // 4: athanor.v1.FactorizeEmbedding
+	(*Prune)(nil),              // 5: athanor.v1.Prune
+	(*Quantize)(nil),           // 6: athanor.v1.Quantize
+	(*Kronecker)(nil),          // 7: athanor.v1.Kronecker
+	(*Distill)(nil),            // 8: athanor.v1.Distill
+	(*Share)(nil),              // 9: athanor.v1.Share
+	(*SafeEmbedding)(nil),      // 10: athanor.v1.SafeEmbedding
+	(*Halting)(nil),            // 11: athanor.v1.Halting
+	(*Gate)(nil),               // 12: athanor.v1.Gate
+	(*Search)(nil),             // 13: athanor.v1.Search
+	(*SearchTarget)(nil),       // 14: athanor.v1.SearchTarget
+	(*SearchBudget)(nil),       // 15: athanor.v1.SearchBudget
+	(*SearchCandidate)(nil),    // 16: athanor.v1.SearchCandidate
 }
 var file_athanor_v1_recipe_proto_depIdxs = []int32{
 	1,  // 0: athanor.v1.Recipe.steps:type_name -> athanor.v1.RecipeStep
-	2,  // 1: athanor.v1.RecipeStep.low_rank:type_name -> athanor.v1.LowRank
-	6,  // 2: athanor.v1.RecipeStep.kronecker:type_name -> athanor.v1.Kronecker
-	3,  // 3: athanor.v1.RecipeStep.factorize_embedding:type_name -> athanor.v1.FactorizeEmbedding
-	8,  // 4: athanor.v1.RecipeStep.share:type_name -> athanor.v1.Share
-	4,  // 5: athanor.v1.RecipeStep.prune:type_name -> athanor.v1.Prune
-	5,  // 6: athanor.v1.RecipeStep.quantize:type_name -> athanor.v1.Quantize
-	7,  // 7: athanor.v1.RecipeStep.distill:type_name -> athanor.v1.Distill
-	9,  // 8: athanor.v1.Share.embedding:type_name -> athanor.v1.SafeEmbedding
-	10, // 9: athanor.v1.Share.halting:type_name -> athanor.v1.Halting
-	10, // [10:10] is the sub-list for method output_type
-	10, // [10:10] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	3,  // 1: athanor.v1.RecipeStep.low_rank:type_name -> athanor.v1.LowRank
+	7,  // 2: athanor.v1.RecipeStep.kronecker:type_name -> athanor.v1.Kronecker
+	4,  // 3: athanor.v1.RecipeStep.factorize_embedding:type_name -> athanor.v1.FactorizeEmbedding
+	9,  // 4: athanor.v1.RecipeStep.share:type_name -> athanor.v1.Share
+	5,  // 5: athanor.v1.RecipeStep.prune:type_name -> athanor.v1.Prune
+	6,  // 6: athanor.v1.RecipeStep.quantize:type_name -> athanor.v1.Quantize
+	8,  // 7: athanor.v1.RecipeStep.distill:type_name -> athanor.v1.Distill
+	13, // 8: athanor.v1.RecipeStep.search:type_name -> athanor.v1.Search
+	12, // 9: athanor.v1.RecipeStep.gate:type_name -> athanor.v1.Gate
+	10, // 10: athanor.v1.Share.embedding:type_name -> athanor.v1.SafeEmbedding
+	11, // 11: athanor.v1.Share.halting:type_name -> athanor.v1.Halting
+	14, // 12: athanor.v1.Search.target:type_name -> athanor.v1.SearchTarget
+	15, // 13: athanor.v1.Search.budget:type_name -> athanor.v1.SearchBudget
+	16, // 14: athanor.v1.Search.candidates:type_name -> athanor.v1.SearchCandidate
+	8,  // 15: athanor.v1.Search.distill:type_name -> athanor.v1.Distill
+	1,  // 16: athanor.v1.SearchCandidate.steps:type_name -> athanor.v1.RecipeStep
+	17, // [17:17] is the sub-list for method output_type
+	17, // [17:17] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_athanor_v1_recipe_proto_init() }
@@ -1686,6 +2379,8 @@ func file_athanor_v1_recipe_proto_init() {
 		(*RecipeStep_Prune)(nil),
 		(*RecipeStep_Quantize)(nil),
 		(*RecipeStep_Distill)(nil),
+		(*RecipeStep_Search)(nil),
+		(*RecipeStep_Gate)(nil),
 	}
 	file_athanor_v1_recipe_proto_msgTypes[2].OneofWrappers = []any{}
 	file_athanor_v1_recipe_proto_msgTypes[3].OneofWrappers = []any{}
@@ -1696,13 +2391,19 @@ func file_athanor_v1_recipe_proto_init() {
 	file_athanor_v1_recipe_proto_msgTypes[8].OneofWrappers = []any{}
 	file_athanor_v1_recipe_proto_msgTypes[9].OneofWrappers = []any{}
 	file_athanor_v1_recipe_proto_msgTypes[10].OneofWrappers = []any{}
+	file_athanor_v1_recipe_proto_msgTypes[11].OneofWrappers = []any{}
+	file_athanor_v1_recipe_proto_msgTypes[12].OneofWrappers = []any{}
+	file_athanor_v1_recipe_proto_msgTypes[13].OneofWrappers = []any{}
+	file_athanor_v1_recipe_proto_msgTypes[14].OneofWrappers = []any{}
+	file_athanor_v1_recipe_proto_msgTypes[15].OneofWrappers = []any{}
+	file_athanor_v1_recipe_proto_msgTypes[16].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_athanor_v1_recipe_proto_rawDesc), len(file_athanor_v1_recipe_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   11,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -56,6 +56,8 @@ var Status = map[string]codes.Code{
 	"verification_failed":     codes.Aborted,
 	"insufficient_memory":     codes.ResourceExhausted,
 	"diverged":                codes.Aborted,
+	"gate_not_met":            codes.Aborted,
+	"target_not_reached":      codes.Aborted,
 	"resume_mismatch":         codes.FailedPrecondition,
 	"interrupted":             codes.Aborted,
 	"cancelled":               codes.Canceled,

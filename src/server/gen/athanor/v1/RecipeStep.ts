@@ -7,6 +7,8 @@ import type { Share as _athanor_v1_Share, Share__Output as _athanor_v1_Share__Ou
 import type { Prune as _athanor_v1_Prune, Prune__Output as _athanor_v1_Prune__Output } from '../../athanor/v1/Prune.ts';
 import type { Quantize as _athanor_v1_Quantize, Quantize__Output as _athanor_v1_Quantize__Output } from '../../athanor/v1/Quantize.ts';
 import type { Distill as _athanor_v1_Distill, Distill__Output as _athanor_v1_Distill__Output } from '../../athanor/v1/Distill.ts';
+import type { Search as _athanor_v1_Search, Search__Output as _athanor_v1_Search__Output } from '../../athanor/v1/Search.ts';
+import type { Gate as _athanor_v1_Gate, Gate__Output as _athanor_v1_Gate__Output } from '../../athanor/v1/Gate.ts';
 
 /**
  * One step. Methods that come later are further members.
@@ -41,9 +43,17 @@ export interface RecipeStep {
    */
   'distill'?: (_athanor_v1_Distill | null);
   /**
+   * Many recipes tried on held-out data, and the best of them.
+   */
+  'search'?: (_athanor_v1_Search | null);
+  /**
+   * Held-out data decides whether the recipe goes on.
+   */
+  'gate'?: (_athanor_v1_Gate | null);
+  /**
    * Exactly one.
    */
-  'method'?: "lowRank"|"kronecker"|"factorizeEmbedding"|"share"|"prune"|"quantize"|"distill";
+  'method'?: "lowRank"|"kronecker"|"factorizeEmbedding"|"share"|"prune"|"quantize"|"distill"|"search"|"gate";
 }
 
 /**
@@ -79,7 +89,15 @@ export interface RecipeStep__Output {
    */
   'distill'?: (_athanor_v1_Distill__Output | null);
   /**
+   * Many recipes tried on held-out data, and the best of them.
+   */
+  'search'?: (_athanor_v1_Search__Output | null);
+  /**
+   * Held-out data decides whether the recipe goes on.
+   */
+  'gate'?: (_athanor_v1_Gate__Output | null);
+  /**
    * Exactly one.
    */
-  'method'?: "lowRank"|"kronecker"|"factorizeEmbedding"|"share"|"prune"|"quantize"|"distill";
+  'method'?: "lowRank"|"kronecker"|"factorizeEmbedding"|"share"|"prune"|"quantize"|"distill"|"search"|"gate";
 }

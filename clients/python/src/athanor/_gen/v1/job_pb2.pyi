@@ -55,7 +55,7 @@ class ImportSpec(_message.Message):
     def __init__(self, name: _Optional[str] = ..., path: _Optional[str] = ..., replace: _Optional[bool] = ...) -> None: ...
 
 class CompressSpec(_message.Message):
-    __slots__ = ("model", "name", "recipe", "recipe_yaml", "recipe_name", "data", "calibration", "replace")
+    __slots__ = ("model", "name", "recipe", "recipe_yaml", "recipe_name", "data", "calibration", "replace", "validation", "evaluate_stages")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     RECIPE_FIELD_NUMBER: _ClassVar[int]
@@ -64,6 +64,8 @@ class CompressSpec(_message.Message):
     DATA_FIELD_NUMBER: _ClassVar[int]
     CALIBRATION_FIELD_NUMBER: _ClassVar[int]
     REPLACE_FIELD_NUMBER: _ClassVar[int]
+    VALIDATION_FIELD_NUMBER: _ClassVar[int]
+    EVALUATE_STAGES_FIELD_NUMBER: _ClassVar[int]
     model: str
     name: str
     recipe: _recipe_pb2.Recipe
@@ -72,7 +74,9 @@ class CompressSpec(_message.Message):
     data: _text_pb2.TextData
     calibration: Calibration
     replace: bool
-    def __init__(self, model: _Optional[str] = ..., name: _Optional[str] = ..., recipe: _Optional[_Union[_recipe_pb2.Recipe, _Mapping]] = ..., recipe_yaml: _Optional[str] = ..., recipe_name: _Optional[str] = ..., data: _Optional[_Union[_text_pb2.TextData, _Mapping]] = ..., calibration: _Optional[_Union[Calibration, _Mapping]] = ..., replace: _Optional[bool] = ...) -> None: ...
+    validation: _text_pb2.TextData
+    evaluate_stages: bool
+    def __init__(self, model: _Optional[str] = ..., name: _Optional[str] = ..., recipe: _Optional[_Union[_recipe_pb2.Recipe, _Mapping]] = ..., recipe_yaml: _Optional[str] = ..., recipe_name: _Optional[str] = ..., data: _Optional[_Union[_text_pb2.TextData, _Mapping]] = ..., calibration: _Optional[_Union[Calibration, _Mapping]] = ..., replace: _Optional[bool] = ..., validation: _Optional[_Union[_text_pb2.TextData, _Mapping]] = ..., evaluate_stages: _Optional[bool] = ...) -> None: ...
 
 class Calibration(_message.Message):
     __slots__ = ("sequences", "sequence_length", "seed", "special_tokens")
@@ -268,32 +272,119 @@ class Verification(_message.Message):
     def __init__(self, tokens: _Optional[int] = ..., max_relative_difference: _Optional[float] = ..., tolerance: _Optional[float] = ..., elapsed_ms: _Optional[float] = ...) -> None: ...
 
 class CompressResult(_message.Message):
-    __slots__ = ("model", "changes", "steps", "calibration", "memory", "verification")
+    __slots__ = ("model", "changes", "steps", "calibration", "memory", "verification", "start_metrics", "stop")
+    class StartMetricsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
     MODEL_FIELD_NUMBER: _ClassVar[int]
     CHANGES_FIELD_NUMBER: _ClassVar[int]
     STEPS_FIELD_NUMBER: _ClassVar[int]
     CALIBRATION_FIELD_NUMBER: _ClassVar[int]
     MEMORY_FIELD_NUMBER: _ClassVar[int]
     VERIFICATION_FIELD_NUMBER: _ClassVar[int]
+    START_METRICS_FIELD_NUMBER: _ClassVar[int]
+    STOP_FIELD_NUMBER: _ClassVar[int]
     model: _model_pb2.ModelInfo
     changes: _containers.RepeatedCompositeFieldContainer[ParameterChange]
     steps: _containers.RepeatedCompositeFieldContainer[StepReport]
     calibration: CalibrationManifest
     memory: MemoryReport
     verification: Verification
-    def __init__(self, model: _Optional[_Union[_model_pb2.ModelInfo, _Mapping]] = ..., changes: _Optional[_Iterable[_Union[ParameterChange, _Mapping]]] = ..., steps: _Optional[_Iterable[_Union[StepReport, _Mapping]]] = ..., calibration: _Optional[_Union[CalibrationManifest, _Mapping]] = ..., memory: _Optional[_Union[MemoryReport, _Mapping]] = ..., verification: _Optional[_Union[Verification, _Mapping]] = ...) -> None: ...
+    start_metrics: _containers.ScalarMap[str, float]
+    stop: RecipeStop
+    def __init__(self, model: _Optional[_Union[_model_pb2.ModelInfo, _Mapping]] = ..., changes: _Optional[_Iterable[_Union[ParameterChange, _Mapping]]] = ..., steps: _Optional[_Iterable[_Union[StepReport, _Mapping]]] = ..., calibration: _Optional[_Union[CalibrationManifest, _Mapping]] = ..., memory: _Optional[_Union[MemoryReport, _Mapping]] = ..., verification: _Optional[_Union[Verification, _Mapping]] = ..., start_metrics: _Optional[_Mapping[str, float]] = ..., stop: _Optional[_Union[RecipeStop, _Mapping]] = ...) -> None: ...
+
+class RecipeStop(_message.Message):
+    __slots__ = ("step", "reason", "kept_steps")
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    KEPT_STEPS_FIELD_NUMBER: _ClassVar[int]
+    step: int
+    reason: str
+    kept_steps: int
+    def __init__(self, step: _Optional[int] = ..., reason: _Optional[str] = ..., kept_steps: _Optional[int] = ...) -> None: ...
 
 class StepReport(_message.Message):
-    __slots__ = ("method", "stored_bytes_before", "stored_bytes_after", "note")
+    __slots__ = ("method", "stored_bytes_before", "stored_bytes_after", "note", "metrics", "dropped", "gate", "search")
+    class MetricsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
     METHOD_FIELD_NUMBER: _ClassVar[int]
     STORED_BYTES_BEFORE_FIELD_NUMBER: _ClassVar[int]
     STORED_BYTES_AFTER_FIELD_NUMBER: _ClassVar[int]
     NOTE_FIELD_NUMBER: _ClassVar[int]
+    METRICS_FIELD_NUMBER: _ClassVar[int]
+    DROPPED_FIELD_NUMBER: _ClassVar[int]
+    GATE_FIELD_NUMBER: _ClassVar[int]
+    SEARCH_FIELD_NUMBER: _ClassVar[int]
     method: str
     stored_bytes_before: int
     stored_bytes_after: int
     note: str
-    def __init__(self, method: _Optional[str] = ..., stored_bytes_before: _Optional[int] = ..., stored_bytes_after: _Optional[int] = ..., note: _Optional[str] = ...) -> None: ...
+    metrics: _containers.ScalarMap[str, float]
+    dropped: bool
+    gate: GateReport
+    search: SearchReport
+    def __init__(self, method: _Optional[str] = ..., stored_bytes_before: _Optional[int] = ..., stored_bytes_after: _Optional[int] = ..., note: _Optional[str] = ..., metrics: _Optional[_Mapping[str, float]] = ..., dropped: _Optional[bool] = ..., gate: _Optional[_Union[GateReport, _Mapping]] = ..., search: _Optional[_Union[SearchReport, _Mapping]] = ...) -> None: ...
+
+class GateReport(_message.Message):
+    __slots__ = ("metric", "value", "reference", "limit", "held")
+    METRIC_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    REFERENCE_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    HELD_FIELD_NUMBER: _ClassVar[int]
+    metric: str
+    value: float
+    reference: float
+    limit: float
+    held: bool
+    def __init__(self, metric: _Optional[str] = ..., value: _Optional[float] = ..., reference: _Optional[float] = ..., limit: _Optional[float] = ..., held: _Optional[bool] = ...) -> None: ...
+
+class SearchReport(_message.Message):
+    __slots__ = ("trials", "chosen", "ended")
+    TRIALS_FIELD_NUMBER: _ClassVar[int]
+    CHOSEN_FIELD_NUMBER: _ClassVar[int]
+    ENDED_FIELD_NUMBER: _ClassVar[int]
+    trials: _containers.RepeatedCompositeFieldContainer[SearchTrial]
+    chosen: int
+    ended: str
+    def __init__(self, trials: _Optional[_Iterable[_Union[SearchTrial, _Mapping]]] = ..., chosen: _Optional[int] = ..., ended: _Optional[str] = ...) -> None: ...
+
+class SearchTrial(_message.Message):
+    __slots__ = ("name", "family", "recipe_json", "metrics", "meets_target", "on_front", "elapsed_ms", "failure")
+    class MetricsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    FAMILY_FIELD_NUMBER: _ClassVar[int]
+    RECIPE_JSON_FIELD_NUMBER: _ClassVar[int]
+    METRICS_FIELD_NUMBER: _ClassVar[int]
+    MEETS_TARGET_FIELD_NUMBER: _ClassVar[int]
+    ON_FRONT_FIELD_NUMBER: _ClassVar[int]
+    ELAPSED_MS_FIELD_NUMBER: _ClassVar[int]
+    FAILURE_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    family: str
+    recipe_json: str
+    metrics: _containers.ScalarMap[str, float]
+    meets_target: bool
+    on_front: bool
+    elapsed_ms: float
+    failure: str
+    def __init__(self, name: _Optional[str] = ..., family: _Optional[str] = ..., recipe_json: _Optional[str] = ..., metrics: _Optional[_Mapping[str, float]] = ..., meets_target: _Optional[bool] = ..., on_front: _Optional[bool] = ..., elapsed_ms: _Optional[float] = ..., failure: _Optional[str] = ...) -> None: ...
 
 class CalibrationManifest(_message.Message):
     __slots__ = ("paths", "text_hash", "documents", "rows", "rows_available", "row_tokens", "seed", "padding", "special_tokens", "rows_hash", "row_hashes", "row_kind")
