@@ -32,6 +32,8 @@ interface CompressOptions extends CommonOptions, DataOptions {
   readonly method?: string;
   readonly ratio?: number;
   readonly set?: readonly string[];
+  readonly validation?: readonly string[];
+  readonly evaluateStages?: boolean;
   readonly replace?: boolean;
 }
 
@@ -85,6 +87,8 @@ export function addWorkCommands(program: Command): void {
     .option('--method <method>', `one of ${methodNames.join(', ')}`)
     .option('--ratio <share>', 'share of the bytes to keep, for example 0.5', decimalNumber)
     .option('--set <name=value...>', 'further settings of the method, for example bits=4 method=gptq')
+    .option('--validation <file...>', 'text that gates, searches and stages are measured on (default: a tenth of --data, where needed)')
+    .option('--evaluate-stages', 'measure the model before the first and after every step (default: with --validation)')
     .option('--replace', 'store a new version when the name exists')
     .action((model: string, options: CompressOptions) => runCommand(options, (client, output) => compress(client, output, model, options)));
 
@@ -174,7 +178,16 @@ async function compress(client: AthanorClient, output: Output, model: string, op
     ...(ratio === undefined ? {} : { ratio }),
     ...(options.set === undefined ? {} : { set: options.set }),
   });
-  const spec = { model, name, replace, ...form, ...(data === undefined ? {} : { data }) };
+  const validation = textData({ ...options, data: options.validation ?? [] });
+  const spec = {
+    model,
+    name,
+    replace,
+    ...form,
+    ...(data === undefined ? {} : { data }),
+    ...(validation === undefined ? {} : { validation }),
+    ...given(options, ['evaluateStages']),
+  };
   const { jobId, result } = await followJob(client.serverStream(client.protocol.compression.Compress, { spec }), output);
   output.result({ jobId, ...result.compress }, () => resultText(result));
 }

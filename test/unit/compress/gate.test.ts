@@ -1,4 +1,5 @@
 // Gates: what passes, what a recipe does when one does not hold, and that nothing is measured twice.
+import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { AppError, type OperationContext, quietContext } from '#base';
 import { compressModel, type HeldOut, type Measures, methods, parseRecipe, type RecipeEnvironment, type RecordMemory } from '#compress';
@@ -47,7 +48,7 @@ function run(
 }
 
 function bytesOf(model: Model): string[] {
-  return [...storedTensors(model)].map(([name, tensor]) => `${name} ${Buffer.from(rawBytes(tensor)).toString('hex')}`);
+  return [...storedTensors(model)].map(([name, tensor]) => `${name} ${createHash('sha256').update(rawBytes(tensor)).digest('hex')}`);
 }
 
 const low = (ratio: number, include?: string[]): object => ({ lowRank: { ratio, ...(include === undefined ? {} : { include }) } });
