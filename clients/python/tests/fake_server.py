@@ -249,7 +249,18 @@ class FakeServer(model_pb2_grpc.ModelServiceServicer, job_pb2_grpc.JobServiceSer
                 compressed = job.CompressResult(
                     model=model_info(spec.compress.name),
                     changes=[change],
-                    steps=[job.StepReport(method="lowRank", note="all of it")],
+                    steps=[
+                        job.StepReport(
+                            method="lowRank",
+                            note="all of it",
+                            metrics={"loss": 2.5},
+                            dropped=True,
+                            gate=job.GateReport(metric="loss", value=2.5, reference=2.0, limit=2.25),
+                            search=job.SearchReport(trials=[job.SearchTrial(name="eight", metrics={"storedBytes": 7})], chosen=0),
+                        )
+                    ],
+                    start_metrics={"loss": 2.0},
+                    stop=job.RecipeStop(step=3, reason="lost too much"),
                     calibration=job.CalibrationManifest(rows=2, row_hashes=["ab", "cd"]),
                     memory=job.MemoryReport(peak_bytes=3),
                     verification=job.Verification(tokens=32),

@@ -114,6 +114,8 @@ def compress_spec(
     data: DataLike | None,
     field: str,
     calibration: CalibrationOptions | None,
+    validation: DataLike | None,
+    evaluate_stages: bool | None,
     replace: bool,
 ) -> JobSpec:
     """The job of `compress`."""
@@ -127,6 +129,10 @@ def compress_spec(
         spec.data.CopyFrom(text_data(data, field))
     if calibration:
         spec.calibration.CopyFrom(_settings(Calibration(), calibration, "calibration", []))
+    if validation is not None:
+        spec.validation.CopyFrom(text_data(validation, field))
+    if evaluate_stages is not None:
+        spec.evaluate_stages = evaluate_stages
     return JobSpec(compress=spec)
 
 

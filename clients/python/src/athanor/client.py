@@ -157,6 +157,8 @@ class Client:
         data: requests.DataLike | None = None,
         field: str = "",
         calibration: requests.CalibrationOptions | None = None,
+        validation: requests.DataLike | None = None,
+        evaluate_stages: bool | None = None,
         replace: bool = False,
     ) -> Job[CompressResult]:
         """Starts a job that applies `recipe` to `model` and stores the result under `name`; `model` stays as it is.
@@ -170,12 +172,15 @@ class Client:
                 gzipped), or a `proto.TextData`, for example from `inline_text`.
             field: Field of a .jsonl row that holds the text; "text" by default.
             calibration: How much of `data` is used.
+            validation: Data that gates, searches and stages are measured on, in the same forms as `data`; where one is needed and
+                none is given, a tenth of `data` that no step trains on.
+            evaluate_stages: Measure the model before the first and after every step; by default where there is `validation`.
             replace: Store a new version when `name` exists, which is an error otherwise.
 
         Raises:
             BadRecipe: The recipe has an unknown step or field; the message names it.
         """
-        spec = requests.compress_spec(model, name, recipe, data, field, calibration, replace)
+        spec = requests.compress_spec(model, name, recipe, data, field, calibration, validation, evaluate_stages, replace)
         return cast("Job[CompressResult]", self.jobs.submit(spec))
 
     def distill(

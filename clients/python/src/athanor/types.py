@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -179,13 +179,87 @@ class ParameterChange:
 
 
 @dataclass(frozen=True)
+class GateReport:
+    """What a gate found: `value` against the `limit` that follows from the `reference` model's value."""
+
+    metric: str
+    value: float
+    reference: float
+    limit: float
+    held: bool
+
+    @classmethod
+    def from_proto(cls, message: job_pb2.GateReport) -> GateReport:
+        """Reads the wire message."""
+        return cls(message.metric, message.value, message.reference, message.limit, message.held)
+
+
+@dataclass(frozen=True)
+class SearchTrial:
+    """One recipe that a search tried; `failure` says why it could not be made, and is empty where it was."""
+
+    name: str
+    family: str
+    recipe_json: str
+    metrics: Mapping[str, float]
+    meets_target: bool
+    on_front: bool
+    elapsed_ms: float
+    failure: str
+
+
+@dataclass(frozen=True)
+class SearchReport:
+    """What a search tried; `chosen` is the index of the trial that is the result, None where nothing was tried."""
+
+    trials: tuple[SearchTrial, ...]
+    chosen: int | None
+    ended: str
+
+    @classmethod
+    def from_proto(cls, message: job_pb2.SearchReport) -> SearchReport:
+        """Reads the wire message."""
+        trials = (
+            SearchTrial(
+                trial.name,
+                trial.family,
+                trial.recipe_json,
+                dict(trial.metrics),
+                trial.meets_target,
+                trial.on_front,
+                trial.elapsed_ms,
+                trial.failure,
+            )
+            for trial in message.trials
+        )
+        return cls(tuple(trials), message.chosen if message.HasField("chosen") else None, message.ended)
+
+
+@dataclass(frozen=True)
+class RecipeStop:
+    """Why a recipe ended before its last step; the result is the model after `kept_steps` steps."""
+
+    step: int
+    reason: str
+    kept_steps: int
+
+
+@dataclass(frozen=True)
 class StepReport:
-    """What one step of a recipe did to the parameters that it touched; `note` may be empty."""
+    """What one step of a recipe did to the parameters that it touched; `note` may be empty.
+
+    `metrics` are those of the model after the step, on held-out data; empty where stages are not measured. The result does not have
+    what a `dropped` step did.
+    """
 
     method: str
     stored_bytes_before: int
     stored_bytes_after: int
     note: str
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    dropped: bool = False
+    gate: GateReport | None = None
+    search: SearchReport | None = None
 
 
 @dataclass(frozen=True)
@@ -244,6 +318,9 @@ class CompressResult:
     calibration: CalibrationManifest | None
     memory: MemoryReport | None
     verification: Verification | None
+    start_metrics: Mapping[str, float] = field(default_factory=dict)
+    """Of the model that was compressed, on held-out data; empty where nothing was measured."""
+    stop: RecipeStop | None = None
 
 
 @dataclass(frozen=True)
@@ -318,7 +395,19 @@ def _compress_result(message: job_pb2.CompressResult) -> CompressResult:
         )
         for change in message.changes
     )
-    steps = (StepReport(step.method, step.stored_bytes_before, step.stored_bytes_after, step.note) for step in message.steps)
+    steps = (
+        StepReport(
+            step.method,
+            step.stored_bytes_before,
+            step.stored_bytes_after,
+            step.note,
+            dict(step.metrics),
+            step.dropped,
+            GateReport.from_proto(step.gate) if step.HasField("gate") else None,
+            SearchReport.from_proto(step.search) if step.HasField("search") else None,
+        )
+        for step in message.steps
+    )
     memory, calibration = message.memory, message.calibration
     return CompressResult(
         model=Model.from_proto(message.model),
@@ -344,6 +433,8 @@ def _compress_result(message: job_pb2.CompressResult) -> CompressResult:
         if message.HasField("memory")
         else None,
         verification=_verification(message),
+        start_metrics=dict(message.start_metrics),
+        stop=RecipeStop(message.stop.step, message.stop.reason, message.stop.kept_steps) if message.HasField("stop") else None,
     )
 
 
