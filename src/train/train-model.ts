@@ -80,6 +80,7 @@ export async function trainOnBatches(request: BatchTrainRequest, engine: Engine,
   const trainer = await Trainer.create(engine, model, objective, settings, { trains: request.trains, scheme: request.scheme });
   try {
     if (saved !== undefined) trainer.restore(saved.progress.step, saved.tensors, saved.progress.scheme);
+    let savedStep = saved?.progress.step ?? 0;
     let shownLoss = saved?.progress.shownLoss ?? null;
     const tail = [...(saved?.progress.recentLosses ?? [])];
     const tailLength = Math.min(50, Math.max(1, Math.floor(settings.steps / 10)));
@@ -90,6 +91,7 @@ export async function trainOnBatches(request: BatchTrainRequest, engine: Engine,
       const shown = { step: trainer.step, cursor, shownLoss, recentLosses: [...tail], tokensSeen };
       const progress: TrainingProgress = scheme === undefined ? shown : { ...shown, scheme };
       await checkpoints?.save({ progress, tensors: trainer.snapshot() });
+      savedStep = checkpoints === undefined ? 0 : trainer.step;
     };
 
     const started = performance.now();
@@ -120,8 +122,9 @@ export async function trainOnBatches(request: BatchTrainRequest, engine: Engine,
           },
         });
       } catch (error) {
-        if (AppError.from(error).code === 'cancelled') await save(cursor);
-        throw error;
+        const known = AppError.from(error);
+        if (known.code === 'cancelled') await save(cursor);
+        throw known.code === 'diverged' && savedStep > 0 ? withCheckpoint(known, savedStep) : error;
       }
       await request.afterStep?.(trainer.step, () => trainer.model());
       if (settings.checkpointEvery > 0 && trainer.step % settings.checkpointEvery === 0 && trainer.step < settings.steps)
@@ -139,4 +142,10 @@ export async function trainOnBatches(request: BatchTrainRequest, engine: Engine,
   } finally {
     await trainer.dispose();
   }
+}
+
+/** Says which checkpoint stays. */
+function withCheckpoint(error: AppError, checkpointStep: number): AppError {
+  const message = `${error.message.slice(`[${error.code}] `.length)} The checkpoint of step ${checkpointStep} was kept.`;
+  return new AppError(error.code, message, { details: { ...error.details, checkpointStep }, cause: error });
 }

@@ -98,7 +98,7 @@ async function study(axis: Axis, size: Size): Promise<void> {
   });
   for (const sparsity of sparsities) {
     if (widths.every((bits) => records.find(keyOf(axis, size.name, sparsity, bits), 0, seed) !== undefined)) continue;
-    const pruned = sparsity === 0 ? model : await prunedModel(model, sparsity);
+    const pruned = await prunedModel(model, sparsity);
     for (const bits of widths) {
       if (records.find(keyOf(axis, size.name, sparsity, bits), 0, seed) !== undefined) continue;
       const coded = bits === undefined ? pruned : await applied(pruned, { quantize: { bits } });
@@ -118,11 +118,12 @@ async function planOf(axis: Axis, size: Size): Promise<TrainingPlan> {
   return plan;
 }
 
-/** A third of the zeros at a time, each third with a recovery on the text; what is zero stays zero. */
+/** A third of the zeros at a time, each third with a recovery on the text, which the model without zeros gets too; what is zero stays zero. */
 async function prunedModel(model: Model, sparsity: number): Promise<Model> {
   let current = model;
   for (let round = 1; round <= rounds; round++) {
-    current = await applied(current, { prune: { method: 'magnitude', scope: 'global', sparsity: (sparsity * round) / rounds } });
+    if (sparsity > 0)
+      current = await applied(current, { prune: { method: 'magnitude', scope: 'global', sparsity: (sparsity * round) / rounds } });
     if (recoverySteps === 0) continue;
     const settings = trainSettings({
       steps: recoverySteps,

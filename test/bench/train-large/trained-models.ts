@@ -92,7 +92,7 @@ export async function trainedModel(size: Size, plan: TrainingPlan, bed: Training
   const folder = join(bed.folder, `${axis}-${size.name}-${steps}`);
   const finished = join(folder, 'model');
   if (existsSync(finished)) return (await importHuggingFace(finished)).model;
-  const every = Math.max(1, Math.floor(steps / 10));
+  const every = Math.max(1, Math.ceil(steps / 10));
   const request = {
     model: randomModel(size, bed),
     corpus: bed.corpus,
