@@ -1,5 +1,5 @@
 // Data that a compression is measured on: what the job was given for it, or a share of its data that nothing is trained or calibrated on.
-import { AppError, type OperationContext } from '#base';
+import { AppError, type OperationContext, Random } from '#base';
 import type { HeldOut, Measures } from '#compress';
 import type { Engine } from '#engine';
 import { evaluateClassifier, evaluateModel, evaluatePairs, measureLatency } from '#evaluate';
@@ -12,6 +12,7 @@ const heldOutEvery = 10;
 /** More would cost time and tell little. */
 const mostTokens = 32_768;
 const mostRows = 1_000;
+const drawSeed = 1;
 
 export interface SplitData {
   /** What steps learn from; its fingerprint says that a part is missing. */
@@ -20,7 +21,7 @@ export interface SplitData {
 }
 
 /**
- * Sets a share of a job's data aside: a tenth, at most 32,768 tokens at the end of a text, or 1,000 rows spread over all.
+ * Sets a share of a job's data aside: a tenth, at most 32,768 tokens at the end of a text, or 1,000 rows from all over.
  *
  * @throws AppError `empty_data` for data that is too short to be shared
  */
@@ -44,13 +45,12 @@ function named(rest: JobData, { fingerprint }: JobData): JobData {
   return { ...rest, fingerprint: `${fingerprint} without its held-out share` };
 }
 
-/** Every tenth row; more seldom where that would be more than enough. */
+/** A tenth of the rows, drawn at random and the same each time: rows may come in the order of their labels, or take turns. */
 function spread<Row>(rows: readonly Row[]): { readonly rest: readonly Row[]; readonly heldOut: readonly Row[] } {
-  const every = Math.max(heldOutEvery, Math.ceil(rows.length / mostRows));
-  const isHeldOut = (index: number): boolean => index % every === every - 1;
-  const heldOut = rows.filter((_, index) => isHeldOut(index));
-  if (heldOut.length === 0) throw tooShort(`${rows.length} rows`);
-  return { rest: rows.filter((_, index) => !isHeldOut(index)), heldOut };
+  const count = Math.min(mostRows, Math.floor(rows.length / heldOutEvery));
+  if (count === 0) throw tooShort(`${rows.length} rows`);
+  const drawn = new Set(new Random(drawSeed).permutation(rows.length).slice(0, count));
+  return { rest: rows.filter((_, index) => !drawn.has(index)), heldOut: rows.filter((_, index) => drawn.has(index)) };
 }
 
 function splitTokens(corpus: TokenCorpus, tokenizer: Pick<Tokenizer, 'decode'>): SplitData {

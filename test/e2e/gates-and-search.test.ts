@@ -133,6 +133,30 @@ describe('a recipe with gates', () => {
   });
 });
 
+describe('a training that diverges', () => {
+  it('fails with its step and keeps a checkpoint, from which the job goes on when it is tried again', async () => {
+    const settings = { steps: 30, batchSize: 2, sequenceLength: 32, learningRate: 1e30, warmupSteps: 0, clipNorm: 0, checkpointEvery: 1 };
+    const spec = { student: 'model', teacher: 'model', name: 'never', data, settings };
+    const events: JobEventMessage[] = [];
+    for await (const { event } of client.serverStream(client.protocol.distillation.Distill, { spec })) if (event) events.push(event);
+    const error = events.find((event) => event.error)?.error;
+    const step = Number(error?.details['step']);
+    expect(error).toMatchObject({
+      code: 'diverged',
+      message: expect.stringMatching(
+        new RegExp(`step ${step}: the (loss|gradient's norm) is .* The checkpoint of step ${step - 1} was kept`),
+      ),
+      details: { checkpointStep: String(step - 1) },
+    });
+    await expect(client.unary(client.protocol.model.Get, { name: 'never' })).rejects.toMatchObject({ code: 'model_not_found' });
+    const { job } = await client.unary(client.protocol.job.Retry, { jobId: events[0]?.jobId ?? '' });
+    const again: JobEventMessage[] = [];
+    for await (const { event } of client.serverStream(client.protocol.job.Watch, { jobId: job?.id ?? '' })) if (event) again.push(event);
+    expect(again.filter(({ progress }) => progress?.phase === 'distill' && Number(progress.step) < step)).toEqual([]);
+    expect(again.find((event) => event.error)?.error?.details['step']).toBe(String(step));
+  });
+});
+
 describe('a search', () => {
   const candidates = [
     { name: 'eight', steps: [codes(8)] },

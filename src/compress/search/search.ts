@@ -174,11 +174,14 @@ class Search {
   }
 
   async #make({ name, steps }: Pick<Proposal, 'name' | 'steps'>, index: number, place: StepPlace | undefined): Promise<BestModel> {
-    const { engine, calibration, training, seed = 0 } = this.#environment;
+    const { engine, calibration, heldOut, training, seed = 0 } = this.#environment;
     const recipe = parseRecipe({ steps, seed: this.#settings.seed ?? seed }, this.#methods);
     const environment = {
       engine,
       ...(calibration === undefined ? {} : { calibration }),
+      // For gates in candidates.
+      ...(heldOut === undefined ? {} : { heldOut }),
+      ...(place?.records === undefined ? {} : { records: place.records }),
       ofStep: (step: number): StepPlace => place?.within?.(`step ${step}`) ?? (training === undefined ? {} : { training }),
     };
     const { model, report } = await compressModel(this.#model, recipe, environment, this.#inTrial(index, name));

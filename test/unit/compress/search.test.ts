@@ -114,6 +114,12 @@ describe('a search among candidates', () => {
     expect(reports.every(({ phase }) => phase === 'search' || phase === 'measure')).toBe(true);
   });
 
+  it('gives up a candidate whose own gate does not hold', async () => {
+    const gated = { name: 'gated', steps: [{ lowRank: { ratio: 0.3 } }, { gate: { maxLoss: 0.001 } }] };
+    const { report } = await run({ target: { ratio: 0.85 }, candidates: [gated, ...candidates] });
+    expect(report.steps[0]?.search?.trials[0]).toMatchObject({ name: 'gated', failure: expect.stringMatching(/gate_not_met.*steps\[1\]/) });
+  });
+
   it('ends with its budget of trials, or of minutes', async () => {
     const some = await run({ target: { ratio: 0.95 }, candidates, budget: { trials: 1 } });
     expect(some.report.steps[0]?.search).toMatchObject({ ended: 'trials', trials: [{ name: 'large' }] });

@@ -38,17 +38,21 @@ describe('a held-out share', () => {
     ]);
   });
 
-  it('is every tenth row, of many rows a thousand', () => {
+  it('is a tenth of the rows from all over, of many rows a thousand, and the same each time', () => {
     const rows = (count: number): JobData => ({
       texts: Array.from({ length: count }, (_, index) => ({ ids: Int32Array.of(index), types: Uint8Array.of(0), label: index % 2 })),
       fingerprint: 'rows',
     });
-    const split = splitData(rows(40), nobody);
-    if (!('texts' in split.rest && 'texts' in split.heldOut)) throw new Error('is rows');
-    expect(split.heldOut.texts.map(({ ids }) => ids[0])).toEqual([9, 19, 29, 39]);
-    expect(split.rest.texts).toHaveLength(36);
-    const large = splitData(rows(25_000), nobody).heldOut;
-    expect('texts' in large && large.texts.length).toBe(1000);
+    const idsOf = (data: JobData): (number | undefined)[] => ('texts' in data ? data.texts.map(({ ids }) => ids[0]) : []);
+    const [split, again] = [splitData(rows(200), nobody), splitData(rows(200), nobody)];
+    expect([...idsOf(split.rest), ...idsOf(split.heldOut)].sort((a, b) => (a ?? 0) - (b ?? 0))).toEqual(
+      Array.from({ length: 200 }, (_, index) => index),
+    );
+    expect(idsOf(split.heldOut)).toHaveLength(20);
+    expect(idsOf(again.heldOut)).toEqual(idsOf(split.heldOut));
+    // Rows that take turns with their labels give both.
+    expect(new Set(idsOf(split.heldOut).map((id) => (id ?? 0) % 2)).size).toBe(2);
+    expect(idsOf(splitData(rows(25_000), nobody).heldOut)).toHaveLength(1000);
     expect(() => splitData(rows(9), nobody)).toThrow(/empty_data.*9 rows.*"validation"/);
   });
 
