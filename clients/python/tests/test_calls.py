@@ -14,7 +14,7 @@ import pytest
 
 import athanor
 from athanor import errors, proto, types
-from athanor._gen.v1 import evaluation_report_pb2, inference_pb2, job_pb2, model_pb2
+from athanor._gen.v1 import compression_report_pb2, evaluation_report_pb2, inference_pb2, job_pb2, model_pb2
 from athanor.types import CompressResult, DistillResult, EvaluationReport, ExportResult, FinishReason, HealthStatus, JobState
 from fake_server import CREATED_MS
 
@@ -156,14 +156,14 @@ def test_no_field_of_the_protos_is_lost_on_the_way() -> None:
         (types.JobStatus, job_pb2.JobInfo),
         (types.Progress, job_pb2.JobProgress),
         (types.CompressResult, job_pb2.CompressResult),
-        (types.ParameterChange, job_pb2.ParameterChange),
-        (types.StepReport, job_pb2.StepReport),
-        (types.GateReport, job_pb2.GateReport),
-        (types.SearchReport, job_pb2.SearchReport),
-        (types.SearchTrial, job_pb2.SearchTrial),
-        (types.RecipeStop, job_pb2.RecipeStop),
-        (types.CalibrationManifest, job_pb2.CalibrationManifest),
-        (types.MemoryReport, job_pb2.MemoryReport),
+        (types.ParameterChange, compression_report_pb2.ParameterChange),
+        (types.StepReport, compression_report_pb2.StepReport),
+        (types.GateReport, compression_report_pb2.GateReport),
+        (types.SearchReport, compression_report_pb2.SearchReport),
+        (types.SearchTrial, compression_report_pb2.SearchTrial),
+        (types.RecipeStop, compression_report_pb2.RecipeStop),
+        (types.CalibrationManifest, compression_report_pb2.CalibrationManifest),
+        (types.MemoryReport, compression_report_pb2.MemoryReport),
         (types.Verification, job_pb2.Verification),
         (types.DistillResult, job_pb2.DistillResult),
         (types.ImportResult, job_pb2.ImportResult),

@@ -1749,788 +1749,6 @@ func (x *CompressResult) GetStop() *RecipeStop {
 	return nil
 }
 
-// A recipe ended before its last step: a gate did not hold, or a training diverged.
-type RecipeStop struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Place in the recipe of the step that stopped it, from 0.
-	Step uint32 `protobuf:"varint,1,opt,name=step,proto3" json:"step,omitempty"`
-	// What that step found.
-	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
-	// The result is the model after so many steps: those up to the last gate that held.
-	KeptSteps     uint32 `protobuf:"varint,3,opt,name=kept_steps,json=keptSteps,proto3" json:"kept_steps,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *RecipeStop) Reset() {
-	*x = RecipeStop{}
-	mi := &file_athanor_v1_job_proto_msgTypes[16]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *RecipeStop) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*RecipeStop) ProtoMessage() {}
-
-func (x *RecipeStop) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[16]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use RecipeStop.ProtoReflect.Descriptor instead.
-func (*RecipeStop) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{16}
-}
-
-func (x *RecipeStop) GetStep() uint32 {
-	if x != nil {
-		return x.Step
-	}
-	return 0
-}
-
-func (x *RecipeStop) GetReason() string {
-	if x != nil {
-		return x.Reason
-	}
-	return ""
-}
-
-func (x *RecipeStop) GetKeptSteps() uint32 {
-	if x != nil {
-		return x.KeptSteps
-	}
-	return 0
-}
-
-// What one step of a recipe did.
-type StepReport struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Its method.
-	Method string `protobuf:"bytes,1,opt,name=method,proto3" json:"method,omitempty"`
-	// Bytes of the parameters that it touched, before.
-	StoredBytesBefore uint64 `protobuf:"varint,2,opt,name=stored_bytes_before,json=storedBytesBefore,proto3" json:"stored_bytes_before,omitempty"`
-	// Bytes afterwards.
-	StoredBytesAfter uint64 `protobuf:"varint,3,opt,name=stored_bytes_after,json=storedBytesAfter,proto3" json:"stored_bytes_after,omitempty"`
-	// What a reader should know of the whole step; may be empty.
-	Note string `protobuf:"bytes,4,opt,name=note,proto3" json:"note,omitempty"`
-	// Of the model after the step, as `start_metrics`; empty where stages are not measured.
-	Metrics map[string]float64 `protobuf:"bytes,5,rep,name=metrics,proto3" json:"metrics,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"fixed64,2,opt,name=value"`
-	// The step ran, and the result is the model of a stage before it.
-	Dropped bool `protobuf:"varint,6,opt,name=dropped,proto3" json:"dropped,omitempty"`
-	// Of a gate.
-	Gate *GateReport `protobuf:"bytes,7,opt,name=gate,proto3" json:"gate,omitempty"`
-	// Of a search.
-	Search        *SearchReport `protobuf:"bytes,8,opt,name=search,proto3" json:"search,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *StepReport) Reset() {
-	*x = StepReport{}
-	mi := &file_athanor_v1_job_proto_msgTypes[17]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *StepReport) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*StepReport) ProtoMessage() {}
-
-func (x *StepReport) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[17]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use StepReport.ProtoReflect.Descriptor instead.
-func (*StepReport) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{17}
-}
-
-func (x *StepReport) GetMethod() string {
-	if x != nil {
-		return x.Method
-	}
-	return ""
-}
-
-func (x *StepReport) GetStoredBytesBefore() uint64 {
-	if x != nil {
-		return x.StoredBytesBefore
-	}
-	return 0
-}
-
-func (x *StepReport) GetStoredBytesAfter() uint64 {
-	if x != nil {
-		return x.StoredBytesAfter
-	}
-	return 0
-}
-
-func (x *StepReport) GetNote() string {
-	if x != nil {
-		return x.Note
-	}
-	return ""
-}
-
-func (x *StepReport) GetMetrics() map[string]float64 {
-	if x != nil {
-		return x.Metrics
-	}
-	return nil
-}
-
-func (x *StepReport) GetDropped() bool {
-	if x != nil {
-		return x.Dropped
-	}
-	return false
-}
-
-func (x *StepReport) GetGate() *GateReport {
-	if x != nil {
-		return x.Gate
-	}
-	return nil
-}
-
-func (x *StepReport) GetSearch() *SearchReport {
-	if x != nil {
-		return x.Search
-	}
-	return nil
-}
-
-// What a gate found.
-type GateReport struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// What was measured.
-	Metric string `protobuf:"bytes,1,opt,name=metric,proto3" json:"metric,omitempty"`
-	// Of the model at the gate.
-	Value float64 `protobuf:"fixed64,2,opt,name=value,proto3" json:"value,omitempty"`
-	// Of the model that it was compared with.
-	Reference float64 `protobuf:"fixed64,3,opt,name=reference,proto3" json:"reference,omitempty"`
-	// The worst value that passes.
-	Limit float64 `protobuf:"fixed64,4,opt,name=limit,proto3" json:"limit,omitempty"`
-	// Whether the recipe went on.
-	Held          bool `protobuf:"varint,5,opt,name=held,proto3" json:"held,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *GateReport) Reset() {
-	*x = GateReport{}
-	mi := &file_athanor_v1_job_proto_msgTypes[18]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *GateReport) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*GateReport) ProtoMessage() {}
-
-func (x *GateReport) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[18]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use GateReport.ProtoReflect.Descriptor instead.
-func (*GateReport) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{18}
-}
-
-func (x *GateReport) GetMetric() string {
-	if x != nil {
-		return x.Metric
-	}
-	return ""
-}
-
-func (x *GateReport) GetValue() float64 {
-	if x != nil {
-		return x.Value
-	}
-	return 0
-}
-
-func (x *GateReport) GetReference() float64 {
-	if x != nil {
-		return x.Reference
-	}
-	return 0
-}
-
-func (x *GateReport) GetLimit() float64 {
-	if x != nil {
-		return x.Limit
-	}
-	return 0
-}
-
-func (x *GateReport) GetHeld() bool {
-	if x != nil {
-		return x.Held
-	}
-	return false
-}
-
-// What a search tried.
-type SearchReport struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// In the order in which they were made.
-	Trials []*SearchTrial `protobuf:"bytes,1,rep,name=trials,proto3" json:"trials,omitempty"`
-	// Index of the trial that is the result; absent where the model was within the target already.
-	Chosen *uint32 `protobuf:"varint,2,opt,name=chosen,proto3,oneof" json:"chosen,omitempty"`
-	// What ended it: "trials", "minutes", or "exhausted" where nothing was left to try.
-	Ended         string `protobuf:"bytes,3,opt,name=ended,proto3" json:"ended,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *SearchReport) Reset() {
-	*x = SearchReport{}
-	mi := &file_athanor_v1_job_proto_msgTypes[19]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *SearchReport) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*SearchReport) ProtoMessage() {}
-
-func (x *SearchReport) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[19]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use SearchReport.ProtoReflect.Descriptor instead.
-func (*SearchReport) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{19}
-}
-
-func (x *SearchReport) GetTrials() []*SearchTrial {
-	if x != nil {
-		return x.Trials
-	}
-	return nil
-}
-
-func (x *SearchReport) GetChosen() uint32 {
-	if x != nil && x.Chosen != nil {
-		return *x.Chosen
-	}
-	return 0
-}
-
-func (x *SearchReport) GetEnded() string {
-	if x != nil {
-		return x.Ended
-	}
-	return ""
-}
-
-// One recipe that was tried.
-type SearchTrial struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// For people; unique in the search.
-	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// Trials that differ in their size alone have the same.
-	Family string `protobuf:"bytes,2,opt,name=family,proto3" json:"family,omitempty"`
-	// The recipe, as JSON.
-	RecipeJson string `protobuf:"bytes,3,opt,name=recipe_json,json=recipeJson,proto3" json:"recipe_json,omitempty"`
-	// storedBytes, the figures of the held-out data, and latencyMs where the target has it.
-	Metrics map[string]float64 `protobuf:"bytes,4,rep,name=metrics,proto3" json:"metrics,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"fixed64,2,opt,name=value"`
-	// Whether it is within the target.
-	MeetsTarget bool `protobuf:"varint,5,opt,name=meets_target,json=meetsTarget,proto3" json:"meets_target,omitempty"`
-	// Whether no other trial is as good at fewer bytes (in less time, where that is the target), or better at as many.
-	OnFront bool `protobuf:"varint,6,opt,name=on_front,json=onFront,proto3" json:"on_front,omitempty"`
-	// Time that it took, milliseconds.
-	ElapsedMs float64 `protobuf:"fixed64,7,opt,name=elapsed_ms,json=elapsedMs,proto3" json:"elapsed_ms,omitempty"`
-	// Why it could not be made; empty where it was.
-	Failure       string `protobuf:"bytes,8,opt,name=failure,proto3" json:"failure,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *SearchTrial) Reset() {
-	*x = SearchTrial{}
-	mi := &file_athanor_v1_job_proto_msgTypes[20]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *SearchTrial) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*SearchTrial) ProtoMessage() {}
-
-func (x *SearchTrial) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[20]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use SearchTrial.ProtoReflect.Descriptor instead.
-func (*SearchTrial) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{20}
-}
-
-func (x *SearchTrial) GetName() string {
-	if x != nil {
-		return x.Name
-	}
-	return ""
-}
-
-func (x *SearchTrial) GetFamily() string {
-	if x != nil {
-		return x.Family
-	}
-	return ""
-}
-
-func (x *SearchTrial) GetRecipeJson() string {
-	if x != nil {
-		return x.RecipeJson
-	}
-	return ""
-}
-
-func (x *SearchTrial) GetMetrics() map[string]float64 {
-	if x != nil {
-		return x.Metrics
-	}
-	return nil
-}
-
-func (x *SearchTrial) GetMeetsTarget() bool {
-	if x != nil {
-		return x.MeetsTarget
-	}
-	return false
-}
-
-func (x *SearchTrial) GetOnFront() bool {
-	if x != nil {
-		return x.OnFront
-	}
-	return false
-}
-
-func (x *SearchTrial) GetElapsedMs() float64 {
-	if x != nil {
-		return x.ElapsedMs
-	}
-	return 0
-}
-
-func (x *SearchTrial) GetFailure() string {
-	if x != nil {
-		return x.Failure
-	}
-	return ""
-}
-
-// Which calibration text was used, so that another run can be held against it.
-type CalibrationManifest struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Files on the server, in order; "inlineText" stands for text of the request.
-	Paths []string `protobuf:"bytes,1,rep,name=paths,proto3" json:"paths,omitempty"`
-	// SHA-256 of the text, independent of the tokenizer.
-	TextHash string `protobuf:"bytes,2,opt,name=text_hash,json=textHash,proto3" json:"text_hash,omitempty"`
-	// Documents in the text.
-	Documents uint32 `protobuf:"varint,3,opt,name=documents,proto3" json:"documents,omitempty"`
-	// Windows of tokens that were run.
-	Rows uint32 `protobuf:"varint,4,opt,name=rows,proto3" json:"rows,omitempty"`
-	// Windows that the text holds.
-	RowsAvailable uint32 `protobuf:"varint,5,opt,name=rows_available,json=rowsAvailable,proto3" json:"rows_available,omitempty"`
-	// Tokens of each row: the length cap.
-	RowTokens uint32 `protobuf:"varint,6,opt,name=row_tokens,json=rowTokens,proto3" json:"row_tokens,omitempty"`
-	// Seed of the draw.
-	Seed uint32 `protobuf:"varint,7,opt,name=seed,proto3" json:"seed,omitempty"`
-	// How short rows are filled up.
-	Padding string `protobuf:"bytes,8,opt,name=padding,proto3" json:"padding,omitempty"`
-	// Tokens that do not come from the text.
-	SpecialTokens string `protobuf:"bytes,9,opt,name=special_tokens,json=specialTokens,proto3" json:"special_tokens,omitempty"`
-	// SHA-256 over the token ids of all rows, as 64-bit little-endian numbers.
-	RowsHash string `protobuf:"bytes,10,opt,name=rows_hash,json=rowsHash,proto3" json:"rows_hash,omitempty"`
-	// The first 16 digits of the like for each row, of the first 64 rows.
-	RowHashes []string `protobuf:"bytes,11,rep,name=row_hashes,json=rowHashes,proto3" json:"row_hashes,omitempty"`
-	// What a row is: "window of running text", "line", "labelled text" or "pair".
-	RowKind       string `protobuf:"bytes,12,opt,name=row_kind,json=rowKind,proto3" json:"row_kind,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *CalibrationManifest) Reset() {
-	*x = CalibrationManifest{}
-	mi := &file_athanor_v1_job_proto_msgTypes[21]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *CalibrationManifest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*CalibrationManifest) ProtoMessage() {}
-
-func (x *CalibrationManifest) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[21]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use CalibrationManifest.ProtoReflect.Descriptor instead.
-func (*CalibrationManifest) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{21}
-}
-
-func (x *CalibrationManifest) GetPaths() []string {
-	if x != nil {
-		return x.Paths
-	}
-	return nil
-}
-
-func (x *CalibrationManifest) GetTextHash() string {
-	if x != nil {
-		return x.TextHash
-	}
-	return ""
-}
-
-func (x *CalibrationManifest) GetDocuments() uint32 {
-	if x != nil {
-		return x.Documents
-	}
-	return 0
-}
-
-func (x *CalibrationManifest) GetRows() uint32 {
-	if x != nil {
-		return x.Rows
-	}
-	return 0
-}
-
-func (x *CalibrationManifest) GetRowsAvailable() uint32 {
-	if x != nil {
-		return x.RowsAvailable
-	}
-	return 0
-}
-
-func (x *CalibrationManifest) GetRowTokens() uint32 {
-	if x != nil {
-		return x.RowTokens
-	}
-	return 0
-}
-
-func (x *CalibrationManifest) GetSeed() uint32 {
-	if x != nil {
-		return x.Seed
-	}
-	return 0
-}
-
-func (x *CalibrationManifest) GetPadding() string {
-	if x != nil {
-		return x.Padding
-	}
-	return ""
-}
-
-func (x *CalibrationManifest) GetSpecialTokens() string {
-	if x != nil {
-		return x.SpecialTokens
-	}
-	return ""
-}
-
-func (x *CalibrationManifest) GetRowsHash() string {
-	if x != nil {
-		return x.RowsHash
-	}
-	return ""
-}
-
-func (x *CalibrationManifest) GetRowHashes() []string {
-	if x != nil {
-		return x.RowHashes
-	}
-	return nil
-}
-
-func (x *CalibrationManifest) GetRowKind() string {
-	if x != nil {
-		return x.RowKind
-	}
-	return ""
-}
-
-// Memory of the server's process over a job.
-type MemoryReport struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// What was expected before the start, what the process held already included.
-	EstimatedPeakBytes uint64 `protobuf:"varint,1,opt,name=estimated_peak_bytes,json=estimatedPeakBytes,proto3" json:"estimated_peak_bytes,omitempty"`
-	// What was measured.
-	PeakBytes uint64 `protobuf:"varint,2,opt,name=peak_bytes,json=peakBytes,proto3" json:"peak_bytes,omitempty"`
-	// What the process may hold; a job that needs more is refused with insufficient_memory.
-	LimitBytes uint64 `protobuf:"varint,3,opt,name=limit_bytes,json=limitBytes,proto3" json:"limit_bytes,omitempty"`
-	// The part of the work that was expected to need most.
-	Phase         string `protobuf:"bytes,4,opt,name=phase,proto3" json:"phase,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *MemoryReport) Reset() {
-	*x = MemoryReport{}
-	mi := &file_athanor_v1_job_proto_msgTypes[22]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *MemoryReport) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*MemoryReport) ProtoMessage() {}
-
-func (x *MemoryReport) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[22]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use MemoryReport.ProtoReflect.Descriptor instead.
-func (*MemoryReport) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{22}
-}
-
-func (x *MemoryReport) GetEstimatedPeakBytes() uint64 {
-	if x != nil {
-		return x.EstimatedPeakBytes
-	}
-	return 0
-}
-
-func (x *MemoryReport) GetPeakBytes() uint64 {
-	if x != nil {
-		return x.PeakBytes
-	}
-	return 0
-}
-
-func (x *MemoryReport) GetLimitBytes() uint64 {
-	if x != nil {
-		return x.LimitBytes
-	}
-	return 0
-}
-
-func (x *MemoryReport) GetPhase() string {
-	if x != nil {
-		return x.Phase
-	}
-	return ""
-}
-
-// What a compression did to one parameter.
-type ParameterChange struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Path of the parameter.
-	Path string `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
-	// Parametrization afterwards.
-	Parametrization string `protobuf:"bytes,2,opt,name=parametrization,proto3" json:"parametrization,omitempty"`
-	// Bytes before.
-	StoredBytesBefore uint64 `protobuf:"varint,3,opt,name=stored_bytes_before,json=storedBytesBefore,proto3" json:"stored_bytes_before,omitempty"`
-	// Bytes afterwards.
-	StoredBytesAfter uint64 `protobuf:"varint,4,opt,name=stored_bytes_after,json=storedBytesAfter,proto3" json:"stored_bytes_after,omitempty"`
-	// Error in what the step minimizes, relative to the norm of the original.
-	RelativeError float64 `protobuf:"fixed64,5,opt,name=relative_error,json=relativeError,proto3" json:"relative_error,omitempty"`
-	// Rank that was kept; absent for methods without one.
-	Rank *uint32 `protobuf:"varint,6,opt,name=rank,proto3,oneof" json:"rank,omitempty"`
-	// Place of the step in the recipe, from 0.
-	Step uint32 `protobuf:"varint,7,opt,name=step,proto3" json:"step,omitempty"`
-	// Error of the weights, relative to the norm of those before the step.
-	WeightError float64 `protobuf:"fixed64,8,opt,name=weight_error,json=weightError,proto3" json:"weight_error,omitempty"`
-	// Error of the layer's outputs on the calibration text; absent where the method did not look at any.
-	OutputError *float64 `protobuf:"fixed64,9,opt,name=output_error,json=outputError,proto3,oneof" json:"output_error,omitempty"`
-	// Weight error of the step before that touched the parameter; 0 for the first.
-	ErrorBefore float64 `protobuf:"fixed64,10,opt,name=error_before,json=errorBefore,proto3" json:"error_before,omitempty"`
-	// Why a parameter was left as it is, or what else a reader should know; may be empty.
-	Note          string `protobuf:"bytes,11,opt,name=note,proto3" json:"note,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *ParameterChange) Reset() {
-	*x = ParameterChange{}
-	mi := &file_athanor_v1_job_proto_msgTypes[23]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *ParameterChange) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*ParameterChange) ProtoMessage() {}
-
-func (x *ParameterChange) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[23]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use ParameterChange.ProtoReflect.Descriptor instead.
-func (*ParameterChange) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{23}
-}
-
-func (x *ParameterChange) GetPath() string {
-	if x != nil {
-		return x.Path
-	}
-	return ""
-}
-
-func (x *ParameterChange) GetParametrization() string {
-	if x != nil {
-		return x.Parametrization
-	}
-	return ""
-}
-
-func (x *ParameterChange) GetStoredBytesBefore() uint64 {
-	if x != nil {
-		return x.StoredBytesBefore
-	}
-	return 0
-}
-
-func (x *ParameterChange) GetStoredBytesAfter() uint64 {
-	if x != nil {
-		return x.StoredBytesAfter
-	}
-	return 0
-}
-
-func (x *ParameterChange) GetRelativeError() float64 {
-	if x != nil {
-		return x.RelativeError
-	}
-	return 0
-}
-
-func (x *ParameterChange) GetRank() uint32 {
-	if x != nil && x.Rank != nil {
-		return *x.Rank
-	}
-	return 0
-}
-
-func (x *ParameterChange) GetStep() uint32 {
-	if x != nil {
-		return x.Step
-	}
-	return 0
-}
-
-func (x *ParameterChange) GetWeightError() float64 {
-	if x != nil {
-		return x.WeightError
-	}
-	return 0
-}
-
-func (x *ParameterChange) GetOutputError() float64 {
-	if x != nil && x.OutputError != nil {
-		return *x.OutputError
-	}
-	return 0
-}
-
-func (x *ParameterChange) GetErrorBefore() float64 {
-	if x != nil {
-		return x.ErrorBefore
-	}
-	return 0
-}
-
-func (x *ParameterChange) GetNote() string {
-	if x != nil {
-		return x.Note
-	}
-	return ""
-}
-
 // Result of a training.
 type DistillResult struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2550,7 +1768,7 @@ type DistillResult struct {
 
 func (x *DistillResult) Reset() {
 	*x = DistillResult{}
-	mi := &file_athanor_v1_job_proto_msgTypes[24]
+	mi := &file_athanor_v1_job_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2562,7 +1780,7 @@ func (x *DistillResult) String() string {
 func (*DistillResult) ProtoMessage() {}
 
 func (x *DistillResult) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[24]
+	mi := &file_athanor_v1_job_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2575,7 +1793,7 @@ func (x *DistillResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DistillResult.ProtoReflect.Descriptor instead.
 func (*DistillResult) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{24}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *DistillResult) GetModel() *ModelInfo {
@@ -2624,7 +1842,7 @@ type EvaluateResult struct {
 
 func (x *EvaluateResult) Reset() {
 	*x = EvaluateResult{}
-	mi := &file_athanor_v1_job_proto_msgTypes[25]
+	mi := &file_athanor_v1_job_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2636,7 +1854,7 @@ func (x *EvaluateResult) String() string {
 func (*EvaluateResult) ProtoMessage() {}
 
 func (x *EvaluateResult) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[25]
+	mi := &file_athanor_v1_job_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2649,7 +1867,7 @@ func (x *EvaluateResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EvaluateResult.ProtoReflect.Descriptor instead.
 func (*EvaluateResult) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{25}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *EvaluateResult) GetReport() *EvaluationReport {
@@ -2674,7 +1892,7 @@ type ExportResult struct {
 
 func (x *ExportResult) Reset() {
 	*x = ExportResult{}
-	mi := &file_athanor_v1_job_proto_msgTypes[26]
+	mi := &file_athanor_v1_job_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2686,7 +1904,7 @@ func (x *ExportResult) String() string {
 func (*ExportResult) ProtoMessage() {}
 
 func (x *ExportResult) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[26]
+	mi := &file_athanor_v1_job_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2699,7 +1917,7 @@ func (x *ExportResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportResult.ProtoReflect.Descriptor instead.
 func (*ExportResult) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{26}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ExportResult) GetPath() string {
@@ -2736,7 +1954,7 @@ type ExportedFile struct {
 
 func (x *ExportedFile) Reset() {
 	*x = ExportedFile{}
-	mi := &file_athanor_v1_job_proto_msgTypes[27]
+	mi := &file_athanor_v1_job_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2748,7 +1966,7 @@ func (x *ExportedFile) String() string {
 func (*ExportedFile) ProtoMessage() {}
 
 func (x *ExportedFile) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[27]
+	mi := &file_athanor_v1_job_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2761,7 +1979,7 @@ func (x *ExportedFile) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportedFile.ProtoReflect.Descriptor instead.
 func (*ExportedFile) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{27}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ExportedFile) GetFileName() string {
@@ -2793,7 +2011,7 @@ type JobError struct {
 
 func (x *JobError) Reset() {
 	*x = JobError{}
-	mi := &file_athanor_v1_job_proto_msgTypes[28]
+	mi := &file_athanor_v1_job_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2805,7 +2023,7 @@ func (x *JobError) String() string {
 func (*JobError) ProtoMessage() {}
 
 func (x *JobError) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[28]
+	mi := &file_athanor_v1_job_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2818,7 +2036,7 @@ func (x *JobError) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobError.ProtoReflect.Descriptor instead.
 func (*JobError) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{28}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *JobError) GetCode() string {
@@ -2885,7 +2103,7 @@ type JobInfo struct {
 
 func (x *JobInfo) Reset() {
 	*x = JobInfo{}
-	mi := &file_athanor_v1_job_proto_msgTypes[29]
+	mi := &file_athanor_v1_job_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2897,7 +2115,7 @@ func (x *JobInfo) String() string {
 func (*JobInfo) ProtoMessage() {}
 
 func (x *JobInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[29]
+	mi := &file_athanor_v1_job_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2910,7 +2128,7 @@ func (x *JobInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobInfo.ProtoReflect.Descriptor instead.
 func (*JobInfo) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{29}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *JobInfo) GetId() string {
@@ -3044,7 +2262,7 @@ type JobServiceSubmitRequest struct {
 
 func (x *JobServiceSubmitRequest) Reset() {
 	*x = JobServiceSubmitRequest{}
-	mi := &file_athanor_v1_job_proto_msgTypes[30]
+	mi := &file_athanor_v1_job_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3056,7 +2274,7 @@ func (x *JobServiceSubmitRequest) String() string {
 func (*JobServiceSubmitRequest) ProtoMessage() {}
 
 func (x *JobServiceSubmitRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[30]
+	mi := &file_athanor_v1_job_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3069,7 +2287,7 @@ func (x *JobServiceSubmitRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServiceSubmitRequest.ProtoReflect.Descriptor instead.
 func (*JobServiceSubmitRequest) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{30}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *JobServiceSubmitRequest) GetSpec() *JobSpec {
@@ -3096,7 +2314,7 @@ type JobServiceSubmitResponse struct {
 
 func (x *JobServiceSubmitResponse) Reset() {
 	*x = JobServiceSubmitResponse{}
-	mi := &file_athanor_v1_job_proto_msgTypes[31]
+	mi := &file_athanor_v1_job_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3108,7 +2326,7 @@ func (x *JobServiceSubmitResponse) String() string {
 func (*JobServiceSubmitResponse) ProtoMessage() {}
 
 func (x *JobServiceSubmitResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[31]
+	mi := &file_athanor_v1_job_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3121,7 +2339,7 @@ func (x *JobServiceSubmitResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServiceSubmitResponse.ProtoReflect.Descriptor instead.
 func (*JobServiceSubmitResponse) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{31}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *JobServiceSubmitResponse) GetJob() *JobInfo {
@@ -3141,7 +2359,7 @@ type JobServiceGetRequest struct {
 
 func (x *JobServiceGetRequest) Reset() {
 	*x = JobServiceGetRequest{}
-	mi := &file_athanor_v1_job_proto_msgTypes[32]
+	mi := &file_athanor_v1_job_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3153,7 +2371,7 @@ func (x *JobServiceGetRequest) String() string {
 func (*JobServiceGetRequest) ProtoMessage() {}
 
 func (x *JobServiceGetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[32]
+	mi := &file_athanor_v1_job_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3166,7 +2384,7 @@ func (x *JobServiceGetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServiceGetRequest.ProtoReflect.Descriptor instead.
 func (*JobServiceGetRequest) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{32}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *JobServiceGetRequest) GetJobId() string {
@@ -3186,7 +2404,7 @@ type JobServiceGetResponse struct {
 
 func (x *JobServiceGetResponse) Reset() {
 	*x = JobServiceGetResponse{}
-	mi := &file_athanor_v1_job_proto_msgTypes[33]
+	mi := &file_athanor_v1_job_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3198,7 +2416,7 @@ func (x *JobServiceGetResponse) String() string {
 func (*JobServiceGetResponse) ProtoMessage() {}
 
 func (x *JobServiceGetResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[33]
+	mi := &file_athanor_v1_job_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3211,7 +2429,7 @@ func (x *JobServiceGetResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServiceGetResponse.ProtoReflect.Descriptor instead.
 func (*JobServiceGetResponse) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{33}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *JobServiceGetResponse) GetJob() *JobInfo {
@@ -3233,7 +2451,7 @@ type JobServiceListRequest struct {
 
 func (x *JobServiceListRequest) Reset() {
 	*x = JobServiceListRequest{}
-	mi := &file_athanor_v1_job_proto_msgTypes[34]
+	mi := &file_athanor_v1_job_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3245,7 +2463,7 @@ func (x *JobServiceListRequest) String() string {
 func (*JobServiceListRequest) ProtoMessage() {}
 
 func (x *JobServiceListRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[34]
+	mi := &file_athanor_v1_job_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3258,7 +2476,7 @@ func (x *JobServiceListRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServiceListRequest.ProtoReflect.Descriptor instead.
 func (*JobServiceListRequest) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{34}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *JobServiceListRequest) GetStates() []JobState {
@@ -3285,7 +2503,7 @@ type JobServiceListResponse struct {
 
 func (x *JobServiceListResponse) Reset() {
 	*x = JobServiceListResponse{}
-	mi := &file_athanor_v1_job_proto_msgTypes[35]
+	mi := &file_athanor_v1_job_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3297,7 +2515,7 @@ func (x *JobServiceListResponse) String() string {
 func (*JobServiceListResponse) ProtoMessage() {}
 
 func (x *JobServiceListResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[35]
+	mi := &file_athanor_v1_job_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3310,7 +2528,7 @@ func (x *JobServiceListResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServiceListResponse.ProtoReflect.Descriptor instead.
 func (*JobServiceListResponse) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{35}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *JobServiceListResponse) GetJobs() []*JobInfo {
@@ -3332,7 +2550,7 @@ type JobServiceWatchRequest struct {
 
 func (x *JobServiceWatchRequest) Reset() {
 	*x = JobServiceWatchRequest{}
-	mi := &file_athanor_v1_job_proto_msgTypes[36]
+	mi := &file_athanor_v1_job_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3344,7 +2562,7 @@ func (x *JobServiceWatchRequest) String() string {
 func (*JobServiceWatchRequest) ProtoMessage() {}
 
 func (x *JobServiceWatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[36]
+	mi := &file_athanor_v1_job_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3357,7 +2575,7 @@ func (x *JobServiceWatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServiceWatchRequest.ProtoReflect.Descriptor instead.
 func (*JobServiceWatchRequest) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{36}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *JobServiceWatchRequest) GetJobId() string {
@@ -3384,7 +2602,7 @@ type JobServiceWatchResponse struct {
 
 func (x *JobServiceWatchResponse) Reset() {
 	*x = JobServiceWatchResponse{}
-	mi := &file_athanor_v1_job_proto_msgTypes[37]
+	mi := &file_athanor_v1_job_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3396,7 +2614,7 @@ func (x *JobServiceWatchResponse) String() string {
 func (*JobServiceWatchResponse) ProtoMessage() {}
 
 func (x *JobServiceWatchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[37]
+	mi := &file_athanor_v1_job_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3409,7 +2627,7 @@ func (x *JobServiceWatchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServiceWatchResponse.ProtoReflect.Descriptor instead.
 func (*JobServiceWatchResponse) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{37}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *JobServiceWatchResponse) GetEvent() *JobEvent {
@@ -3429,7 +2647,7 @@ type JobServiceCancelRequest struct {
 
 func (x *JobServiceCancelRequest) Reset() {
 	*x = JobServiceCancelRequest{}
-	mi := &file_athanor_v1_job_proto_msgTypes[38]
+	mi := &file_athanor_v1_job_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3441,7 +2659,7 @@ func (x *JobServiceCancelRequest) String() string {
 func (*JobServiceCancelRequest) ProtoMessage() {}
 
 func (x *JobServiceCancelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[38]
+	mi := &file_athanor_v1_job_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3454,7 +2672,7 @@ func (x *JobServiceCancelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServiceCancelRequest.ProtoReflect.Descriptor instead.
 func (*JobServiceCancelRequest) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{38}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *JobServiceCancelRequest) GetJobId() string {
@@ -3474,7 +2692,7 @@ type JobServiceCancelResponse struct {
 
 func (x *JobServiceCancelResponse) Reset() {
 	*x = JobServiceCancelResponse{}
-	mi := &file_athanor_v1_job_proto_msgTypes[39]
+	mi := &file_athanor_v1_job_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3486,7 +2704,7 @@ func (x *JobServiceCancelResponse) String() string {
 func (*JobServiceCancelResponse) ProtoMessage() {}
 
 func (x *JobServiceCancelResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[39]
+	mi := &file_athanor_v1_job_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3499,7 +2717,7 @@ func (x *JobServiceCancelResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServiceCancelResponse.ProtoReflect.Descriptor instead.
 func (*JobServiceCancelResponse) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{39}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *JobServiceCancelResponse) GetJob() *JobInfo {
@@ -3519,7 +2737,7 @@ type JobServicePauseRequest struct {
 
 func (x *JobServicePauseRequest) Reset() {
 	*x = JobServicePauseRequest{}
-	mi := &file_athanor_v1_job_proto_msgTypes[40]
+	mi := &file_athanor_v1_job_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3531,7 +2749,7 @@ func (x *JobServicePauseRequest) String() string {
 func (*JobServicePauseRequest) ProtoMessage() {}
 
 func (x *JobServicePauseRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[40]
+	mi := &file_athanor_v1_job_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3544,7 +2762,7 @@ func (x *JobServicePauseRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServicePauseRequest.ProtoReflect.Descriptor instead.
 func (*JobServicePauseRequest) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{40}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *JobServicePauseRequest) GetJobId() string {
@@ -3564,7 +2782,7 @@ type JobServicePauseResponse struct {
 
 func (x *JobServicePauseResponse) Reset() {
 	*x = JobServicePauseResponse{}
-	mi := &file_athanor_v1_job_proto_msgTypes[41]
+	mi := &file_athanor_v1_job_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3576,7 +2794,7 @@ func (x *JobServicePauseResponse) String() string {
 func (*JobServicePauseResponse) ProtoMessage() {}
 
 func (x *JobServicePauseResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[41]
+	mi := &file_athanor_v1_job_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3589,7 +2807,7 @@ func (x *JobServicePauseResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServicePauseResponse.ProtoReflect.Descriptor instead.
 func (*JobServicePauseResponse) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{41}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *JobServicePauseResponse) GetJob() *JobInfo {
@@ -3609,7 +2827,7 @@ type JobServiceResumeRequest struct {
 
 func (x *JobServiceResumeRequest) Reset() {
 	*x = JobServiceResumeRequest{}
-	mi := &file_athanor_v1_job_proto_msgTypes[42]
+	mi := &file_athanor_v1_job_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3621,7 +2839,7 @@ func (x *JobServiceResumeRequest) String() string {
 func (*JobServiceResumeRequest) ProtoMessage() {}
 
 func (x *JobServiceResumeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[42]
+	mi := &file_athanor_v1_job_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3634,7 +2852,7 @@ func (x *JobServiceResumeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServiceResumeRequest.ProtoReflect.Descriptor instead.
 func (*JobServiceResumeRequest) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{42}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *JobServiceResumeRequest) GetJobId() string {
@@ -3654,7 +2872,7 @@ type JobServiceResumeResponse struct {
 
 func (x *JobServiceResumeResponse) Reset() {
 	*x = JobServiceResumeResponse{}
-	mi := &file_athanor_v1_job_proto_msgTypes[43]
+	mi := &file_athanor_v1_job_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3666,7 +2884,7 @@ func (x *JobServiceResumeResponse) String() string {
 func (*JobServiceResumeResponse) ProtoMessage() {}
 
 func (x *JobServiceResumeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[43]
+	mi := &file_athanor_v1_job_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3679,7 +2897,7 @@ func (x *JobServiceResumeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServiceResumeResponse.ProtoReflect.Descriptor instead.
 func (*JobServiceResumeResponse) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{43}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *JobServiceResumeResponse) GetJob() *JobInfo {
@@ -3701,7 +2919,7 @@ type JobServiceRetryRequest struct {
 
 func (x *JobServiceRetryRequest) Reset() {
 	*x = JobServiceRetryRequest{}
-	mi := &file_athanor_v1_job_proto_msgTypes[44]
+	mi := &file_athanor_v1_job_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3713,7 +2931,7 @@ func (x *JobServiceRetryRequest) String() string {
 func (*JobServiceRetryRequest) ProtoMessage() {}
 
 func (x *JobServiceRetryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[44]
+	mi := &file_athanor_v1_job_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3726,7 +2944,7 @@ func (x *JobServiceRetryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServiceRetryRequest.ProtoReflect.Descriptor instead.
 func (*JobServiceRetryRequest) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{44}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *JobServiceRetryRequest) GetJobId() string {
@@ -3753,7 +2971,7 @@ type JobServiceRetryResponse struct {
 
 func (x *JobServiceRetryResponse) Reset() {
 	*x = JobServiceRetryResponse{}
-	mi := &file_athanor_v1_job_proto_msgTypes[45]
+	mi := &file_athanor_v1_job_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3765,7 +2983,7 @@ func (x *JobServiceRetryResponse) String() string {
 func (*JobServiceRetryResponse) ProtoMessage() {}
 
 func (x *JobServiceRetryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[45]
+	mi := &file_athanor_v1_job_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3778,7 +2996,7 @@ func (x *JobServiceRetryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServiceRetryResponse.ProtoReflect.Descriptor instead.
 func (*JobServiceRetryResponse) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{45}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *JobServiceRetryResponse) GetJob() *JobInfo {
@@ -3798,7 +3016,7 @@ type JobServiceDeleteRequest struct {
 
 func (x *JobServiceDeleteRequest) Reset() {
 	*x = JobServiceDeleteRequest{}
-	mi := &file_athanor_v1_job_proto_msgTypes[46]
+	mi := &file_athanor_v1_job_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3810,7 +3028,7 @@ func (x *JobServiceDeleteRequest) String() string {
 func (*JobServiceDeleteRequest) ProtoMessage() {}
 
 func (x *JobServiceDeleteRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[46]
+	mi := &file_athanor_v1_job_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3823,7 +3041,7 @@ func (x *JobServiceDeleteRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServiceDeleteRequest.ProtoReflect.Descriptor instead.
 func (*JobServiceDeleteRequest) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{46}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *JobServiceDeleteRequest) GetJobId() string {
@@ -3841,7 +3059,7 @@ type JobServiceDeleteResponse struct {
 
 func (x *JobServiceDeleteResponse) Reset() {
 	*x = JobServiceDeleteResponse{}
-	mi := &file_athanor_v1_job_proto_msgTypes[47]
+	mi := &file_athanor_v1_job_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3853,7 +3071,7 @@ func (x *JobServiceDeleteResponse) String() string {
 func (*JobServiceDeleteResponse) ProtoMessage() {}
 
 func (x *JobServiceDeleteResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[47]
+	mi := &file_athanor_v1_job_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3866,7 +3084,7 @@ func (x *JobServiceDeleteResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServiceDeleteResponse.ProtoReflect.Descriptor instead.
 func (*JobServiceDeleteResponse) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{47}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{39}
 }
 
 var File_athanor_v1_job_proto protoreflect.FileDescriptor
@@ -3874,7 +3092,7 @@ var File_athanor_v1_job_proto protoreflect.FileDescriptor
 const file_athanor_v1_job_proto_rawDesc = "" +
 	"\n" +
 	"\x14athanor/v1/job.proto\x12\n" +
-	"athanor.v1\x1a\"athanor/v1/evaluation_report.proto\x1a\x16athanor/v1/model.proto\x1a\x17athanor/v1/recipe.proto\x1a\x15athanor/v1/text.proto\"\xa5\x02\n" +
+	"athanor.v1\x1a#athanor/v1/compression_report.proto\x1a\"athanor/v1/evaluation_report.proto\x1a\x16athanor/v1/model.proto\x1a\x17athanor/v1/recipe.proto\x1a\x15athanor/v1/text.proto\"\xa5\x02\n" +
 	"\aJobSpec\x12;\n" +
 	"\fimport_model\x18\x01 \x01(\v2\x16.athanor.v1.ImportSpecH\x00R\vimportModel\x126\n" +
 	"\bcompress\x18\x02 \x01(\v2\x18.athanor.v1.CompressSpecH\x00R\bcompress\x123\n" +
@@ -4041,90 +3259,7 @@ const file_athanor_v1_job_proto_rawDesc = "" +
 	"\x04stop\x18\b \x01(\v2\x16.athanor.v1.RecipeStopR\x04stop\x1a?\n" +
 	"\x11StartMetricsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x01R\x05value:\x028\x01\"W\n" +
-	"\n" +
-	"RecipeStop\x12\x12\n" +
-	"\x04step\x18\x01 \x01(\rR\x04step\x12\x16\n" +
-	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x1d\n" +
-	"\n" +
-	"kept_steps\x18\x03 \x01(\rR\tkeptSteps\"\x89\x03\n" +
-	"\n" +
-	"StepReport\x12\x16\n" +
-	"\x06method\x18\x01 \x01(\tR\x06method\x12.\n" +
-	"\x13stored_bytes_before\x18\x02 \x01(\x04R\x11storedBytesBefore\x12,\n" +
-	"\x12stored_bytes_after\x18\x03 \x01(\x04R\x10storedBytesAfter\x12\x12\n" +
-	"\x04note\x18\x04 \x01(\tR\x04note\x12=\n" +
-	"\ametrics\x18\x05 \x03(\v2#.athanor.v1.StepReport.MetricsEntryR\ametrics\x12\x18\n" +
-	"\adropped\x18\x06 \x01(\bR\adropped\x12*\n" +
-	"\x04gate\x18\a \x01(\v2\x16.athanor.v1.GateReportR\x04gate\x120\n" +
-	"\x06search\x18\b \x01(\v2\x18.athanor.v1.SearchReportR\x06search\x1a:\n" +
-	"\fMetricsEntry\x12\x10\n" +
-	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x01R\x05value:\x028\x01\"\x82\x01\n" +
-	"\n" +
-	"GateReport\x12\x16\n" +
-	"\x06metric\x18\x01 \x01(\tR\x06metric\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x01R\x05value\x12\x1c\n" +
-	"\treference\x18\x03 \x01(\x01R\treference\x12\x14\n" +
-	"\x05limit\x18\x04 \x01(\x01R\x05limit\x12\x12\n" +
-	"\x04held\x18\x05 \x01(\bR\x04held\"}\n" +
-	"\fSearchReport\x12/\n" +
-	"\x06trials\x18\x01 \x03(\v2\x17.athanor.v1.SearchTrialR\x06trials\x12\x1b\n" +
-	"\x06chosen\x18\x02 \x01(\rH\x00R\x06chosen\x88\x01\x01\x12\x14\n" +
-	"\x05ended\x18\x03 \x01(\tR\x05endedB\t\n" +
-	"\a_chosen\"\xcd\x02\n" +
-	"\vSearchTrial\x12\x12\n" +
-	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
-	"\x06family\x18\x02 \x01(\tR\x06family\x12\x1f\n" +
-	"\vrecipe_json\x18\x03 \x01(\tR\n" +
-	"recipeJson\x12>\n" +
-	"\ametrics\x18\x04 \x03(\v2$.athanor.v1.SearchTrial.MetricsEntryR\ametrics\x12!\n" +
-	"\fmeets_target\x18\x05 \x01(\bR\vmeetsTarget\x12\x19\n" +
-	"\bon_front\x18\x06 \x01(\bR\aonFront\x12\x1d\n" +
-	"\n" +
-	"elapsed_ms\x18\a \x01(\x01R\telapsedMs\x12\x18\n" +
-	"\afailure\x18\b \x01(\tR\afailure\x1a:\n" +
-	"\fMetricsEntry\x12\x10\n" +
-	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x01R\x05value:\x028\x01\"\xec\x02\n" +
-	"\x13CalibrationManifest\x12\x14\n" +
-	"\x05paths\x18\x01 \x03(\tR\x05paths\x12\x1b\n" +
-	"\ttext_hash\x18\x02 \x01(\tR\btextHash\x12\x1c\n" +
-	"\tdocuments\x18\x03 \x01(\rR\tdocuments\x12\x12\n" +
-	"\x04rows\x18\x04 \x01(\rR\x04rows\x12%\n" +
-	"\x0erows_available\x18\x05 \x01(\rR\rrowsAvailable\x12\x1d\n" +
-	"\n" +
-	"row_tokens\x18\x06 \x01(\rR\trowTokens\x12\x12\n" +
-	"\x04seed\x18\a \x01(\rR\x04seed\x12\x18\n" +
-	"\apadding\x18\b \x01(\tR\apadding\x12%\n" +
-	"\x0especial_tokens\x18\t \x01(\tR\rspecialTokens\x12\x1b\n" +
-	"\trows_hash\x18\n" +
-	" \x01(\tR\browsHash\x12\x1d\n" +
-	"\n" +
-	"row_hashes\x18\v \x03(\tR\trowHashes\x12\x19\n" +
-	"\brow_kind\x18\f \x01(\tR\arowKind\"\x96\x01\n" +
-	"\fMemoryReport\x120\n" +
-	"\x14estimated_peak_bytes\x18\x01 \x01(\x04R\x12estimatedPeakBytes\x12\x1d\n" +
-	"\n" +
-	"peak_bytes\x18\x02 \x01(\x04R\tpeakBytes\x12\x1f\n" +
-	"\vlimit_bytes\x18\x03 \x01(\x04R\n" +
-	"limitBytes\x12\x14\n" +
-	"\x05phase\x18\x04 \x01(\tR\x05phase\"\x9d\x03\n" +
-	"\x0fParameterChange\x12\x12\n" +
-	"\x04path\x18\x01 \x01(\tR\x04path\x12(\n" +
-	"\x0fparametrization\x18\x02 \x01(\tR\x0fparametrization\x12.\n" +
-	"\x13stored_bytes_before\x18\x03 \x01(\x04R\x11storedBytesBefore\x12,\n" +
-	"\x12stored_bytes_after\x18\x04 \x01(\x04R\x10storedBytesAfter\x12%\n" +
-	"\x0erelative_error\x18\x05 \x01(\x01R\rrelativeError\x12\x17\n" +
-	"\x04rank\x18\x06 \x01(\rH\x00R\x04rank\x88\x01\x01\x12\x12\n" +
-	"\x04step\x18\a \x01(\rR\x04step\x12!\n" +
-	"\fweight_error\x18\b \x01(\x01R\vweightError\x12&\n" +
-	"\foutput_error\x18\t \x01(\x01H\x01R\voutputError\x88\x01\x01\x12!\n" +
-	"\ferror_before\x18\n" +
-	" \x01(\x01R\verrorBefore\x12\x12\n" +
-	"\x04note\x18\v \x01(\tR\x04noteB\a\n" +
-	"\x05_rankB\x0f\n" +
-	"\r_output_error\"\xb9\x02\n" +
+	"\x05value\x18\x02 \x01(\x01R\x05value:\x028\x01\"\xb9\x02\n" +
 	"\rDistillResult\x12+\n" +
 	"\x05model\x18\x01 \x01(\v2\x15.athanor.v1.ModelInfoR\x05model\x12\x14\n" +
 	"\x05steps\x18\x02 \x01(\x04R\x05steps\x12\x1d\n" +
@@ -4254,7 +3389,7 @@ func file_athanor_v1_job_proto_rawDescGZIP() []byte {
 }
 
 var file_athanor_v1_job_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_athanor_v1_job_proto_msgTypes = make([]protoimpl.MessageInfo, 54)
+var file_athanor_v1_job_proto_msgTypes = make([]protoimpl.MessageInfo, 44)
 var file_athanor_v1_job_proto_goTypes = []any{
 	(JobState)(0),                    // 0: athanor.v1.JobState
 	(*JobSpec)(nil),                  // 1: athanor.v1.JobSpec
@@ -4273,49 +3408,44 @@ var file_athanor_v1_job_proto_goTypes = []any{
 	(*ImportResult)(nil),             // 14: athanor.v1.ImportResult
 	(*Verification)(nil),             // 15: athanor.v1.Verification
 	(*CompressResult)(nil),           // 16: athanor.v1.CompressResult
-	(*RecipeStop)(nil),               // 17: athanor.v1.RecipeStop
-	(*StepReport)(nil),               // 18: athanor.v1.StepReport
-	(*GateReport)(nil),               // 19: athanor.v1.GateReport
-	(*SearchReport)(nil),             // 20: athanor.v1.SearchReport
-	(*SearchTrial)(nil),              // 21: athanor.v1.SearchTrial
-	(*CalibrationManifest)(nil),      // 22: athanor.v1.CalibrationManifest
-	(*MemoryReport)(nil),             // 23: athanor.v1.MemoryReport
-	(*ParameterChange)(nil),          // 24: athanor.v1.ParameterChange
-	(*DistillResult)(nil),            // 25: athanor.v1.DistillResult
-	(*EvaluateResult)(nil),           // 26: athanor.v1.EvaluateResult
-	(*ExportResult)(nil),             // 27: athanor.v1.ExportResult
-	(*ExportedFile)(nil),             // 28: athanor.v1.ExportedFile
-	(*JobError)(nil),                 // 29: athanor.v1.JobError
-	(*JobInfo)(nil),                  // 30: athanor.v1.JobInfo
-	(*JobServiceSubmitRequest)(nil),  // 31: athanor.v1.JobServiceSubmitRequest
-	(*JobServiceSubmitResponse)(nil), // 32: athanor.v1.JobServiceSubmitResponse
-	(*JobServiceGetRequest)(nil),     // 33: athanor.v1.JobServiceGetRequest
-	(*JobServiceGetResponse)(nil),    // 34: athanor.v1.JobServiceGetResponse
-	(*JobServiceListRequest)(nil),    // 35: athanor.v1.JobServiceListRequest
-	(*JobServiceListResponse)(nil),   // 36: athanor.v1.JobServiceListResponse
-	(*JobServiceWatchRequest)(nil),   // 37: athanor.v1.JobServiceWatchRequest
-	(*JobServiceWatchResponse)(nil),  // 38: athanor.v1.JobServiceWatchResponse
-	(*JobServiceCancelRequest)(nil),  // 39: athanor.v1.JobServiceCancelRequest
-	(*JobServiceCancelResponse)(nil), // 40: athanor.v1.JobServiceCancelResponse
-	(*JobServicePauseRequest)(nil),   // 41: athanor.v1.JobServicePauseRequest
-	(*JobServicePauseResponse)(nil),  // 42: athanor.v1.JobServicePauseResponse
-	(*JobServiceResumeRequest)(nil),  // 43: athanor.v1.JobServiceResumeRequest
-	(*JobServiceResumeResponse)(nil), // 44: athanor.v1.JobServiceResumeResponse
-	(*JobServiceRetryRequest)(nil),   // 45: athanor.v1.JobServiceRetryRequest
-	(*JobServiceRetryResponse)(nil),  // 46: athanor.v1.JobServiceRetryResponse
-	(*JobServiceDeleteRequest)(nil),  // 47: athanor.v1.JobServiceDeleteRequest
-	(*JobServiceDeleteResponse)(nil), // 48: athanor.v1.JobServiceDeleteResponse
-	nil,                              // 49: athanor.v1.JobProgress.MetricsEntry
-	nil,                              // 50: athanor.v1.CompressResult.StartMetricsEntry
-	nil,                              // 51: athanor.v1.StepReport.MetricsEntry
-	nil,                              // 52: athanor.v1.SearchTrial.MetricsEntry
-	nil,                              // 53: athanor.v1.DistillResult.ValidationEntry
-	nil,                              // 54: athanor.v1.JobError.DetailsEntry
-	(*Recipe)(nil),                   // 55: athanor.v1.Recipe
-	(*TextData)(nil),                 // 56: athanor.v1.TextData
-	(ExportFormat)(0),                // 57: athanor.v1.ExportFormat
-	(*ModelInfo)(nil),                // 58: athanor.v1.ModelInfo
-	(*EvaluationReport)(nil),         // 59: athanor.v1.EvaluationReport
+	(*DistillResult)(nil),            // 17: athanor.v1.DistillResult
+	(*EvaluateResult)(nil),           // 18: athanor.v1.EvaluateResult
+	(*ExportResult)(nil),             // 19: athanor.v1.ExportResult
+	(*ExportedFile)(nil),             // 20: athanor.v1.ExportedFile
+	(*JobError)(nil),                 // 21: athanor.v1.JobError
+	(*JobInfo)(nil),                  // 22: athanor.v1.JobInfo
+	(*JobServiceSubmitRequest)(nil),  // 23: athanor.v1.JobServiceSubmitRequest
+	(*JobServiceSubmitResponse)(nil), // 24: athanor.v1.JobServiceSubmitResponse
+	(*JobServiceGetRequest)(nil),     // 25: athanor.v1.JobServiceGetRequest
+	(*JobServiceGetResponse)(nil),    // 26: athanor.v1.JobServiceGetResponse
+	(*JobServiceListRequest)(nil),    // 27: athanor.v1.JobServiceListRequest
+	(*JobServiceListResponse)(nil),   // 28: athanor.v1.JobServiceListResponse
+	(*JobServiceWatchRequest)(nil),   // 29: athanor.v1.JobServiceWatchRequest
+	(*JobServiceWatchResponse)(nil),  // 30: athanor.v1.JobServiceWatchResponse
+	(*JobServiceCancelRequest)(nil),  // 31: athanor.v1.JobServiceCancelRequest
+	(*JobServiceCancelResponse)(nil), // 32: athanor.v1.JobServiceCancelResponse
+	(*JobServicePauseRequest)(nil),   // 33: athanor.v1.JobServicePauseRequest
+	(*JobServicePauseResponse)(nil),  // 34: athanor.v1.JobServicePauseResponse
+	(*JobServiceResumeRequest)(nil),  // 35: athanor.v1.JobServiceResumeRequest
+	(*JobServiceResumeResponse)(nil), // 36: athanor.v1.JobServiceResumeResponse
+	(*JobServiceRetryRequest)(nil),   // 37: athanor.v1.JobServiceRetryRequest
+	(*JobServiceRetryResponse)(nil),  // 38: athanor.v1.JobServiceRetryResponse
+	(*JobServiceDeleteRequest)(nil),  // 39: athanor.v1.JobServiceDeleteRequest
+	(*JobServiceDeleteResponse)(nil), // 40: athanor.v1.JobServiceDeleteResponse
+	nil,                              // 41: athanor.v1.JobProgress.MetricsEntry
+	nil,                              // 42: athanor.v1.CompressResult.StartMetricsEntry
+	nil,                              // 43: athanor.v1.DistillResult.ValidationEntry
+	nil,                              // 44: athanor.v1.JobError.DetailsEntry
+	(*Recipe)(nil),                   // 45: athanor.v1.Recipe
+	(*TextData)(nil),                 // 46: athanor.v1.TextData
+	(ExportFormat)(0),                // 47: athanor.v1.ExportFormat
+	(*ModelInfo)(nil),                // 48: athanor.v1.ModelInfo
+	(*ParameterChange)(nil),          // 49: athanor.v1.ParameterChange
+	(*StepReport)(nil),               // 50: athanor.v1.StepReport
+	(*CalibrationManifest)(nil),      // 51: athanor.v1.CalibrationManifest
+	(*MemoryReport)(nil),             // 52: athanor.v1.MemoryReport
+	(*RecipeStop)(nil),               // 53: athanor.v1.RecipeStop
+	(*EvaluationReport)(nil),         // 54: athanor.v1.EvaluationReport
 }
 var file_athanor_v1_job_proto_depIdxs = []int32{
 	2,  // 0: athanor.v1.JobSpec.import_model:type_name -> athanor.v1.ImportSpec
@@ -4323,85 +3453,80 @@ var file_athanor_v1_job_proto_depIdxs = []int32{
 	5,  // 2: athanor.v1.JobSpec.distill:type_name -> athanor.v1.DistillSpec
 	7,  // 3: athanor.v1.JobSpec.evaluate:type_name -> athanor.v1.EvaluateSpec
 	9,  // 4: athanor.v1.JobSpec.export:type_name -> athanor.v1.ExportSpec
-	55, // 5: athanor.v1.CompressSpec.recipe:type_name -> athanor.v1.Recipe
-	56, // 6: athanor.v1.CompressSpec.data:type_name -> athanor.v1.TextData
+	45, // 5: athanor.v1.CompressSpec.recipe:type_name -> athanor.v1.Recipe
+	46, // 6: athanor.v1.CompressSpec.data:type_name -> athanor.v1.TextData
 	4,  // 7: athanor.v1.CompressSpec.calibration:type_name -> athanor.v1.Calibration
-	56, // 8: athanor.v1.CompressSpec.validation:type_name -> athanor.v1.TextData
-	56, // 9: athanor.v1.DistillSpec.data:type_name -> athanor.v1.TextData
-	56, // 10: athanor.v1.DistillSpec.validation:type_name -> athanor.v1.TextData
+	46, // 8: athanor.v1.CompressSpec.validation:type_name -> athanor.v1.TextData
+	46, // 9: athanor.v1.DistillSpec.data:type_name -> athanor.v1.TextData
+	46, // 10: athanor.v1.DistillSpec.validation:type_name -> athanor.v1.TextData
 	6,  // 11: athanor.v1.DistillSpec.settings:type_name -> athanor.v1.DistillSettings
-	56, // 12: athanor.v1.EvaluateSpec.data:type_name -> athanor.v1.TextData
+	46, // 12: athanor.v1.EvaluateSpec.data:type_name -> athanor.v1.TextData
 	8,  // 13: athanor.v1.EvaluateSpec.settings:type_name -> athanor.v1.EvaluateSettings
-	57, // 14: athanor.v1.ExportSpec.format:type_name -> athanor.v1.ExportFormat
+	47, // 14: athanor.v1.ExportSpec.format:type_name -> athanor.v1.ExportFormat
 	11, // 15: athanor.v1.JobEvent.state:type_name -> athanor.v1.JobStateChange
 	12, // 16: athanor.v1.JobEvent.progress:type_name -> athanor.v1.JobProgress
 	13, // 17: athanor.v1.JobEvent.result:type_name -> athanor.v1.JobResult
-	29, // 18: athanor.v1.JobEvent.error:type_name -> athanor.v1.JobError
+	21, // 18: athanor.v1.JobEvent.error:type_name -> athanor.v1.JobError
 	0,  // 19: athanor.v1.JobStateChange.state:type_name -> athanor.v1.JobState
-	49, // 20: athanor.v1.JobProgress.metrics:type_name -> athanor.v1.JobProgress.MetricsEntry
+	41, // 20: athanor.v1.JobProgress.metrics:type_name -> athanor.v1.JobProgress.MetricsEntry
 	14, // 21: athanor.v1.JobResult.import_model:type_name -> athanor.v1.ImportResult
 	16, // 22: athanor.v1.JobResult.compress:type_name -> athanor.v1.CompressResult
-	25, // 23: athanor.v1.JobResult.distill:type_name -> athanor.v1.DistillResult
-	26, // 24: athanor.v1.JobResult.evaluate:type_name -> athanor.v1.EvaluateResult
-	27, // 25: athanor.v1.JobResult.export:type_name -> athanor.v1.ExportResult
-	58, // 26: athanor.v1.ImportResult.model:type_name -> athanor.v1.ModelInfo
+	17, // 23: athanor.v1.JobResult.distill:type_name -> athanor.v1.DistillResult
+	18, // 24: athanor.v1.JobResult.evaluate:type_name -> athanor.v1.EvaluateResult
+	19, // 25: athanor.v1.JobResult.export:type_name -> athanor.v1.ExportResult
+	48, // 26: athanor.v1.ImportResult.model:type_name -> athanor.v1.ModelInfo
 	15, // 27: athanor.v1.ImportResult.verification:type_name -> athanor.v1.Verification
-	58, // 28: athanor.v1.CompressResult.model:type_name -> athanor.v1.ModelInfo
-	24, // 29: athanor.v1.CompressResult.changes:type_name -> athanor.v1.ParameterChange
-	18, // 30: athanor.v1.CompressResult.steps:type_name -> athanor.v1.StepReport
-	22, // 31: athanor.v1.CompressResult.calibration:type_name -> athanor.v1.CalibrationManifest
-	23, // 32: athanor.v1.CompressResult.memory:type_name -> athanor.v1.MemoryReport
+	48, // 28: athanor.v1.CompressResult.model:type_name -> athanor.v1.ModelInfo
+	49, // 29: athanor.v1.CompressResult.changes:type_name -> athanor.v1.ParameterChange
+	50, // 30: athanor.v1.CompressResult.steps:type_name -> athanor.v1.StepReport
+	51, // 31: athanor.v1.CompressResult.calibration:type_name -> athanor.v1.CalibrationManifest
+	52, // 32: athanor.v1.CompressResult.memory:type_name -> athanor.v1.MemoryReport
 	15, // 33: athanor.v1.CompressResult.verification:type_name -> athanor.v1.Verification
-	50, // 34: athanor.v1.CompressResult.start_metrics:type_name -> athanor.v1.CompressResult.StartMetricsEntry
-	17, // 35: athanor.v1.CompressResult.stop:type_name -> athanor.v1.RecipeStop
-	51, // 36: athanor.v1.StepReport.metrics:type_name -> athanor.v1.StepReport.MetricsEntry
-	19, // 37: athanor.v1.StepReport.gate:type_name -> athanor.v1.GateReport
-	20, // 38: athanor.v1.StepReport.search:type_name -> athanor.v1.SearchReport
-	21, // 39: athanor.v1.SearchReport.trials:type_name -> athanor.v1.SearchTrial
-	52, // 40: athanor.v1.SearchTrial.metrics:type_name -> athanor.v1.SearchTrial.MetricsEntry
-	58, // 41: athanor.v1.DistillResult.model:type_name -> athanor.v1.ModelInfo
-	53, // 42: athanor.v1.DistillResult.validation:type_name -> athanor.v1.DistillResult.ValidationEntry
-	15, // 43: athanor.v1.DistillResult.verification:type_name -> athanor.v1.Verification
-	59, // 44: athanor.v1.EvaluateResult.report:type_name -> athanor.v1.EvaluationReport
-	28, // 45: athanor.v1.ExportResult.files:type_name -> athanor.v1.ExportedFile
-	54, // 46: athanor.v1.JobError.details:type_name -> athanor.v1.JobError.DetailsEntry
-	0,  // 47: athanor.v1.JobInfo.state:type_name -> athanor.v1.JobState
-	12, // 48: athanor.v1.JobInfo.progress:type_name -> athanor.v1.JobProgress
-	13, // 49: athanor.v1.JobInfo.result:type_name -> athanor.v1.JobResult
-	29, // 50: athanor.v1.JobInfo.error:type_name -> athanor.v1.JobError
-	1,  // 51: athanor.v1.JobServiceSubmitRequest.spec:type_name -> athanor.v1.JobSpec
-	30, // 52: athanor.v1.JobServiceSubmitResponse.job:type_name -> athanor.v1.JobInfo
-	30, // 53: athanor.v1.JobServiceGetResponse.job:type_name -> athanor.v1.JobInfo
-	0,  // 54: athanor.v1.JobServiceListRequest.states:type_name -> athanor.v1.JobState
-	30, // 55: athanor.v1.JobServiceListResponse.jobs:type_name -> athanor.v1.JobInfo
-	10, // 56: athanor.v1.JobServiceWatchResponse.event:type_name -> athanor.v1.JobEvent
-	30, // 57: athanor.v1.JobServiceCancelResponse.job:type_name -> athanor.v1.JobInfo
-	30, // 58: athanor.v1.JobServicePauseResponse.job:type_name -> athanor.v1.JobInfo
-	30, // 59: athanor.v1.JobServiceResumeResponse.job:type_name -> athanor.v1.JobInfo
-	30, // 60: athanor.v1.JobServiceRetryResponse.job:type_name -> athanor.v1.JobInfo
-	31, // 61: athanor.v1.JobService.Submit:input_type -> athanor.v1.JobServiceSubmitRequest
-	33, // 62: athanor.v1.JobService.Get:input_type -> athanor.v1.JobServiceGetRequest
-	35, // 63: athanor.v1.JobService.List:input_type -> athanor.v1.JobServiceListRequest
-	37, // 64: athanor.v1.JobService.Watch:input_type -> athanor.v1.JobServiceWatchRequest
-	39, // 65: athanor.v1.JobService.Cancel:input_type -> athanor.v1.JobServiceCancelRequest
-	41, // 66: athanor.v1.JobService.Pause:input_type -> athanor.v1.JobServicePauseRequest
-	43, // 67: athanor.v1.JobService.Resume:input_type -> athanor.v1.JobServiceResumeRequest
-	45, // 68: athanor.v1.JobService.Retry:input_type -> athanor.v1.JobServiceRetryRequest
-	47, // 69: athanor.v1.JobService.Delete:input_type -> athanor.v1.JobServiceDeleteRequest
-	32, // 70: athanor.v1.JobService.Submit:output_type -> athanor.v1.JobServiceSubmitResponse
-	34, // 71: athanor.v1.JobService.Get:output_type -> athanor.v1.JobServiceGetResponse
-	36, // 72: athanor.v1.JobService.List:output_type -> athanor.v1.JobServiceListResponse
-	38, // 73: athanor.v1.JobService.Watch:output_type -> athanor.v1.JobServiceWatchResponse
-	40, // 74: athanor.v1.JobService.Cancel:output_type -> athanor.v1.JobServiceCancelResponse
-	42, // 75: athanor.v1.JobService.Pause:output_type -> athanor.v1.JobServicePauseResponse
-	44, // 76: athanor.v1.JobService.Resume:output_type -> athanor.v1.JobServiceResumeResponse
-	46, // 77: athanor.v1.JobService.Retry:output_type -> athanor.v1.JobServiceRetryResponse
-	48, // 78: athanor.v1.JobService.Delete:output_type -> athanor.v1.JobServiceDeleteResponse
-	70, // [70:79] is the sub-list for method output_type
-	61, // [61:70] is the sub-list for method input_type
-	61, // [61:61] is the sub-list for extension type_name
-	61, // [61:61] is the sub-list for extension extendee
-	0,  // [0:61] is the sub-list for field type_name
+	42, // 34: athanor.v1.CompressResult.start_metrics:type_name -> athanor.v1.CompressResult.StartMetricsEntry
+	53, // 35: athanor.v1.CompressResult.stop:type_name -> athanor.v1.RecipeStop
+	48, // 36: athanor.v1.DistillResult.model:type_name -> athanor.v1.ModelInfo
+	43, // 37: athanor.v1.DistillResult.validation:type_name -> athanor.v1.DistillResult.ValidationEntry
+	15, // 38: athanor.v1.DistillResult.verification:type_name -> athanor.v1.Verification
+	54, // 39: athanor.v1.EvaluateResult.report:type_name -> athanor.v1.EvaluationReport
+	20, // 40: athanor.v1.ExportResult.files:type_name -> athanor.v1.ExportedFile
+	44, // 41: athanor.v1.JobError.details:type_name -> athanor.v1.JobError.DetailsEntry
+	0,  // 42: athanor.v1.JobInfo.state:type_name -> athanor.v1.JobState
+	12, // 43: athanor.v1.JobInfo.progress:type_name -> athanor.v1.JobProgress
+	13, // 44: athanor.v1.JobInfo.result:type_name -> athanor.v1.JobResult
+	21, // 45: athanor.v1.JobInfo.error:type_name -> athanor.v1.JobError
+	1,  // 46: athanor.v1.JobServiceSubmitRequest.spec:type_name -> athanor.v1.JobSpec
+	22, // 47: athanor.v1.JobServiceSubmitResponse.job:type_name -> athanor.v1.JobInfo
+	22, // 48: athanor.v1.JobServiceGetResponse.job:type_name -> athanor.v1.JobInfo
+	0,  // 49: athanor.v1.JobServiceListRequest.states:type_name -> athanor.v1.JobState
+	22, // 50: athanor.v1.JobServiceListResponse.jobs:type_name -> athanor.v1.JobInfo
+	10, // 51: athanor.v1.JobServiceWatchResponse.event:type_name -> athanor.v1.JobEvent
+	22, // 52: athanor.v1.JobServiceCancelResponse.job:type_name -> athanor.v1.JobInfo
+	22, // 53: athanor.v1.JobServicePauseResponse.job:type_name -> athanor.v1.JobInfo
+	22, // 54: athanor.v1.JobServiceResumeResponse.job:type_name -> athanor.v1.JobInfo
+	22, // 55: athanor.v1.JobServiceRetryResponse.job:type_name -> athanor.v1.JobInfo
+	23, // 56: athanor.v1.JobService.Submit:input_type -> athanor.v1.JobServiceSubmitRequest
+	25, // 57: athanor.v1.JobService.Get:input_type -> athanor.v1.JobServiceGetRequest
+	27, // 58: athanor.v1.JobService.List:input_type -> athanor.v1.JobServiceListRequest
+	29, // 59: athanor.v1.JobService.Watch:input_type -> athanor.v1.JobServiceWatchRequest
+	31, // 60: athanor.v1.JobService.Cancel:input_type -> athanor.v1.JobServiceCancelRequest
+	33, // 61: athanor.v1.JobService.Pause:input_type -> athanor.v1.JobServicePauseRequest
+	35, // 62: athanor.v1.JobService.Resume:input_type -> athanor.v1.JobServiceResumeRequest
+	37, // 63: athanor.v1.JobService.Retry:input_type -> athanor.v1.JobServiceRetryRequest
+	39, // 64: athanor.v1.JobService.Delete:input_type -> athanor.v1.JobServiceDeleteRequest
+	24, // 65: athanor.v1.JobService.Submit:output_type -> athanor.v1.JobServiceSubmitResponse
+	26, // 66: athanor.v1.JobService.Get:output_type -> athanor.v1.JobServiceGetResponse
+	28, // 67: athanor.v1.JobService.List:output_type -> athanor.v1.JobServiceListResponse
+	30, // 68: athanor.v1.JobService.Watch:output_type -> athanor.v1.JobServiceWatchResponse
+	32, // 69: athanor.v1.JobService.Cancel:output_type -> athanor.v1.JobServiceCancelResponse
+	34, // 70: athanor.v1.JobService.Pause:output_type -> athanor.v1.JobServicePauseResponse
+	36, // 71: athanor.v1.JobService.Resume:output_type -> athanor.v1.JobServiceResumeResponse
+	38, // 72: athanor.v1.JobService.Retry:output_type -> athanor.v1.JobServiceRetryResponse
+	40, // 73: athanor.v1.JobService.Delete:output_type -> athanor.v1.JobServiceDeleteResponse
+	65, // [65:74] is the sub-list for method output_type
+	56, // [56:65] is the sub-list for method input_type
+	56, // [56:56] is the sub-list for extension type_name
+	56, // [56:56] is the sub-list for extension extendee
+	0,  // [0:56] is the sub-list for field type_name
 }
 
 func init() { file_athanor_v1_job_proto_init() }
@@ -4409,6 +3534,7 @@ func file_athanor_v1_job_proto_init() {
 	if File_athanor_v1_job_proto != nil {
 		return
 	}
+	file_athanor_v1_compression_report_proto_init()
 	file_athanor_v1_evaluation_report_proto_init()
 	file_athanor_v1_model_proto_init()
 	file_athanor_v1_recipe_proto_init()
@@ -4442,16 +3568,14 @@ func file_athanor_v1_job_proto_init() {
 		(*JobResult_Evaluate)(nil),
 		(*JobResult_Export)(nil),
 	}
-	file_athanor_v1_job_proto_msgTypes[19].OneofWrappers = []any{}
-	file_athanor_v1_job_proto_msgTypes[23].OneofWrappers = []any{}
-	file_athanor_v1_job_proto_msgTypes[34].OneofWrappers = []any{}
+	file_athanor_v1_job_proto_msgTypes[26].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_athanor_v1_job_proto_rawDesc), len(file_athanor_v1_job_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   54,
+			NumMessages:   44,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -21,7 +21,10 @@ from ._answers import Usage as Usage
 from ._gen.v1 import job_pb2
 from ._reports import ClassificationReport as ClassificationReport
 from ._reports import EvaluationReport as EvaluationReport
+from ._reports import GateReport as GateReport
 from ._reports import Latency as Latency
+from ._reports import SearchReport as SearchReport
+from ._reports import SearchTrial as SearchTrial
 from ._reports import SequenceReport as SequenceReport
 from .errors import AthanorError, Cancelled, Internal, make_error
 
@@ -176,63 +179,6 @@ class ParameterChange:
     output_error: float | None
     error_before: float
     note: str
-
-
-@dataclass(frozen=True)
-class GateReport:
-    """What a gate found: `value` against the `limit` that follows from the `reference` model's value."""
-
-    metric: str
-    value: float
-    reference: float
-    limit: float
-    held: bool
-
-    @classmethod
-    def from_proto(cls, message: job_pb2.GateReport) -> GateReport:
-        """Reads the wire message."""
-        return cls(message.metric, message.value, message.reference, message.limit, message.held)
-
-
-@dataclass(frozen=True)
-class SearchTrial:
-    """One recipe that a search tried; `failure` says why it could not be made, and is empty where it was."""
-
-    name: str
-    family: str
-    recipe_json: str
-    metrics: Mapping[str, float]
-    meets_target: bool
-    on_front: bool
-    elapsed_ms: float
-    failure: str
-
-
-@dataclass(frozen=True)
-class SearchReport:
-    """What a search tried; `chosen` is the index of the trial that is the result, None where nothing was tried."""
-
-    trials: tuple[SearchTrial, ...]
-    chosen: int | None
-    ended: str
-
-    @classmethod
-    def from_proto(cls, message: job_pb2.SearchReport) -> SearchReport:
-        """Reads the wire message."""
-        trials = (
-            SearchTrial(
-                trial.name,
-                trial.family,
-                trial.recipe_json,
-                dict(trial.metrics),
-                trial.meets_target,
-                trial.on_front,
-                trial.elapsed_ms,
-                trial.failure,
-            )
-            for trial in message.trials
-        )
-        return cls(tuple(trials), message.chosen if message.HasField("chosen") else None, message.ended)
 
 
 @dataclass(frozen=True)

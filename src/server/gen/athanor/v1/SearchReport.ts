@@ -1,4 +1,4 @@
-// Original file: proto/athanor/v1/job.proto
+// Original file: proto/athanor/v1/compression_report.proto
 
 import type { SearchTrial as _athanor_v1_SearchTrial, SearchTrial__Output as _athanor_v1_SearchTrial__Output } from '../../athanor/v1/SearchTrial.ts';
 

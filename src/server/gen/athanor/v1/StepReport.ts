@@ -1,4 +1,4 @@
-// Original file: proto/athanor/v1/job.proto
+// Original file: proto/athanor/v1/compression_report.proto
 
 import type { GateReport as _athanor_v1_GateReport, GateReport__Output as _athanor_v1_GateReport__Output } from '../../athanor/v1/GateReport.ts';
 import type { SearchReport as _athanor_v1_SearchReport, SearchReport__Output as _athanor_v1_SearchReport__Output } from '../../athanor/v1/SearchReport.ts';
