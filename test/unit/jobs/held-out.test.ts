@@ -1,7 +1,9 @@
 // The share of a job's data that nothing is trained on.
 import { describe, expect, it } from 'vitest';
 import { quietContext } from '#base';
+import { createOnnxEngine } from '#engine/onnx';
 import { createReferenceEngine } from '#engine/reference';
+import { bertConfig, tinyEncoder } from '#test/encoders';
 import { fixtureTokenizer } from '#test/fixture-tokenizers';
 import { textFromStrings, tokenizeCorpus } from '#text';
 import { heldOutOf, splitData } from '../../../src/jobs/held-out.ts';
@@ -65,5 +67,27 @@ describe('a held-out share', () => {
     const figures = await heldOut.measure(tinyModel(gpt2), quietContext);
     expect(Object.keys(figures)).toEqual(['loss', 'bitsPerByte', 'perplexity', 'accuracy']);
     expect(figures['perplexity']).toBeCloseTo(Math.exp(figures['loss'] ?? 0), 5);
+  });
+
+  it('has the latency of models that continue text alone', async () => {
+    const engine = await createOnnxEngine({ threads: 1 });
+    try {
+      const heldOut = heldOutOf(tinyCorpus(60), engine);
+      expect(await heldOut.latencyMs(tinyModel(gpt2), quietContext)).toBeGreaterThan(0);
+      const classifier = tinyEncoder(bertConfig({ kind: 'classify', labels: ['a', 'b'] }));
+      await expect(heldOut.latencyMs(classifier, quietContext)).rejects.toMatchObject({
+        code: 'unsupported',
+        message: expect.stringMatching(/the bert model does not continue text\. Give a target in bytes/),
+      });
+    } finally {
+      await engine.dispose();
+    }
+  });
+
+  it('says nothing of models of hidden tokens', async () => {
+    const masked: JobData = { lines: [], masking: { maskToken: 1, specialTokens: new Set() }, fingerprint: 'lines' };
+    await expect(heldOutOf(masked, createReferenceEngine()).measure(tinyModel(gpt2), quietContext)).rejects.toMatchObject({
+      code: 'unsupported',
+    });
   });
 });
