@@ -95,8 +95,10 @@ function estimate(request: MemoryRequest): MemoryPlan {
   };
 }
 
-function stepBytes({ training }: RecipeStep, model: Model, deviceBytes: number): number {
-  if (training === undefined) return largestScratchBytes(model);
+function stepBytes({ training, nested }: RecipeStep, model: Model, deviceBytes: number): number {
+  // A search holds the best model beside the one that it tries, and has it on the device to measure it.
+  const tried = nested === undefined ? 0 : parameterCounts(model).storedBytes + deviceBytes;
+  if (training === undefined) return largestScratchBytes(model) + tried;
   const { batchSize = 8, sequenceLength = 128 } = training;
   const length = Math.min(sequenceLength, model.config.maxPositions);
   // Student, gradient and two moments on the device with the teacher; a checkpoint copies the trained ones and their moments to the host.

@@ -104,6 +104,20 @@ describe('a search for the smallest model', () => {
     expect(bestOf({ maxLoss: 0.003 }, play({ maxLoss: 0.003 }, 30))).toBe('A0');
   });
 
+  it('finds the edge of a long family in few trials', () => {
+    const long: Family = { name: 'long', levels: Array.from({ length: 200 }, (_, level) => ({ name: `${level}`, steps: [{ level }] })) };
+    const target = { maxLoss: 0.5 };
+    const goal = new Goal({ target, metric: 'loss' }, start);
+    const made: SearchTrial[] = [];
+    for (let next = nextTrial({ families: [long], goal, trials: 99 }, made); next !== undefined; ) {
+      const measures = { storedBytes: 1000 - next.level, loss: 2 + next.level / 170 };
+      made.push({ ...next, measures, meets: goal.meets(measures), elapsedMs: 1 });
+      next = nextTrial({ families: [long], goal, trials: 99 }, made);
+    }
+    expect(goal.best(made)?.level).toBe(170);
+    expect(made.length).toBeLessThan(15);
+  });
+
   it('trains what is smaller and loses a little too much', () => {
     const trials = play({ maxLoss: 0.1 }, 20, {}, { distill: {} });
     expect(trials.filter(({ trained }) => trained)[0]?.name).toBe('A5, distilled');
