@@ -29,6 +29,10 @@ type CompressOptions struct {
 	Data *athanorv1.TextData
 	// Calibration says how much of Data is used; nil takes the defaults.
 	Calibration *athanorv1.Calibration
+	// Validation is what gates, searches and stages are measured on; nil takes, where one is needed, a tenth of Data that no step trains on.
+	Validation *athanorv1.TextData
+	// EvaluateStages measures the model before the first and after every step; nil does where there is Validation.
+	EvaluateStages *bool
 	// Replace stores a new version when Name exists, which is the error model_exists otherwise.
 	Replace bool
 }
@@ -37,6 +41,7 @@ type CompressOptions struct {
 func (c *Client) Compress(ctx context.Context, model string, options CompressOptions) (*Job[*athanorv1.CompressResult], error) {
 	spec := &athanorv1.CompressSpec{
 		Model: model, Name: options.Name, Data: options.Data, Calibration: options.Calibration, Replace: options.Replace,
+		Validation: options.Validation, EvaluateStages: options.EvaluateStages,
 	}
 	if options.Recipe != nil {
 		if err := options.Recipe(spec); err != nil {

@@ -91,6 +91,8 @@ export const errorCatalogue = {
   insufficient_memory: entry('RESOURCE_EXHAUSTED', 'Follow the message: less calibration, shorter or fewer sequences, or more memory.'),
   cache_too_small: entry('INVALID_ARGUMENT', 'Allow the cache more bytes, or train without it.'),
   diverged: entry('ABORTED', 'Lower the learning rate; the last good checkpoint was kept.'),
+  gate_not_met: entry('ABORTED', 'Nothing was stored; compress less, train longer, or let the gate pass more.'),
+  target_not_reached: entry('ABORTED', 'Nothing was stored; the message says what was reached. Ask for less, or give more trials.'),
   resume_mismatch: entry('FAILED_PRECONDITION', 'Resume with the same model, data and settings, or start anew.'),
   interrupted: entry('ABORTED', 'The server ended while the job ran; submit it again.'),
   cancelled: entry('CANCELLED', 'The operation was cancelled on request.'),

@@ -17,6 +17,8 @@ const shownMetrics: readonly (readonly [string, (value: number) => string])[] = 
   ['outputError', (value) => `output error ${value.toFixed(3)}`],
   ['relativeError', (value) => `error ${value.toFixed(3)}`],
   ['weightError', (value) => `weight error ${value.toFixed(3)}`],
+  ['storedBytes', (value) => `${bytesText(value)} stored`],
+  ['onFront', (value) => (value === 1 ? 'on the front' : 'beaten')],
   ['bytesSaved', (value) => `${bytesText(value)} saved`],
   ['tokensPerSecond', (value) => `${Math.round(value)} tokens/s`],
   ['residentBytes', (value) => `${bytesText(value)} memory`],
@@ -45,7 +47,8 @@ class ProgressView {
     const eta = etaMs === undefined ? '' : `${Math.ceil(etaMs / 1000)} s left`;
     if (!this.#isTerminal) {
       const nowMs = performance.now();
-      if (this.#output.json || (nowMs - this.#lastLineMs < lineEveryMs && phase === this.#phase)) return;
+      const isTrial = 'onFront' in metrics;
+      if (this.#output.json || (nowMs - this.#lastLineMs < lineEveryMs && phase === this.#phase && !isTrial)) return;
       this.#lastLineMs = nowMs;
       this.#phase = phase;
       this.#output.note([phase, total > 0 ? `${step}/${total}` : '', eta, figures].filter((part) => part !== '').join('  '));

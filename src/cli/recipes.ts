@@ -17,11 +17,14 @@ const shortcuts: Readonly<Record<string, (ratio: number, hasData: boolean) => ob
   svd: (ratio) => ({ lowRank: { method: 'plain', ratio } }),
   'whitened-svd': (ratio) => ({ lowRank: { method: 'whitened', ratio } }),
   'low-rank': (ratio, hasData) => ({ lowRank: { method: hasData ? 'whitened' : 'plain', ratio } }),
+  search: (ratio) => ({ search: { target: { ratio } } }),
 };
 
-/** Every step that a recipe may have, as options are written: `factorize-embedding`. */
+/** Every step that a recipe may have and that makes sense alone, as options are written: `factorize-embedding`. */
 const stepNames: ReadonlyMap<string, string> = new Map(
-  Object.keys(methods).map((name) => [name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`), name]),
+  Object.keys(methods)
+    .filter((name) => name !== 'gate')
+    .map((name) => [name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`), name]),
 );
 
 /** What `--method` understands. */

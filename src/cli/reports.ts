@@ -1,6 +1,7 @@
 // Models, jobs and evaluations as text for people.
 import type { JobInfoMessage, JobResultMessage, ModelMessage, ReportMessage } from '#server';
 import { bytesText, countText, table, timeText } from './output.ts';
+import { searchText, stagesText, stopText } from './stage-reports.ts';
 
 export function modelsText(models: readonly ModelMessage[]): string {
   if (models.length === 0) return 'no models; import one with: athanor import PATH --name NAME';
@@ -122,9 +123,10 @@ function reportText(report: ReportMessage): string {
 type CompressMessage = NonNullable<JobResultMessage['compress']>;
 
 /** Step by step what became of each parameter, then what the whole was worth knowing for. */
-function compressText({ changes, steps, calibration, memory, verification }: CompressMessage, model: ModelMessage): string {
+function compressText(compress: CompressMessage, model: ModelMessage): string {
+  const { changes, steps, stop, calibration, memory, verification } = compress;
   const heads = ['parameter', 'stored as', 'rank', 'bytes before', 'bytes after', 'lost before', 'weight error', 'output error', 'note'];
-  const lines = steps.flatMap(({ method, note }, index) => {
+  const lines = steps.flatMap(({ method, note, dropped, search }, index) => {
     const rows = changes
       .filter(({ step }) => step === index)
       .map((change) => [
@@ -138,11 +140,13 @@ function compressText({ changes, steps, calibration, memory, verification }: Com
         change.outputError === undefined ? '-' : change.outputError.toFixed(4),
         change.note,
       ]);
-    const title = `step ${index + 1}, ${method}${note === '' ? '' : `: ${note}`}`;
-    return [title, ...(rows.length === 0 ? [] : [table([heads, ...rows])]), ''];
+    const title = `step ${index + 1}, ${method}${dropped ? ' (dropped)' : ''}${note === '' ? '' : `: ${note}`}`;
+    return [title, ...(search ? searchText(search) : []), ...(rows.length === 0 ? [] : [table([heads, ...rows])]), ''];
   });
   return [
     ...lines,
+    ...stagesText(compress),
+    ...stopText(stop),
     ...(calibration
       ? [
           `calibrated on ${calibration.rows} of ${calibration.rowsAvailable} rows of ${calibration.rowTokens} tokens, hash ${calibration.rowsHash.slice(0, 16)}`,

@@ -7,6 +7,9 @@ import type { Model, Parameter } from '#models';
 import type { TrainingData, TrainingScheme, TrainingStages, TrainResult, TrainSettings } from '#train';
 import type { ActivationStore, ActivationStoreOptions } from './activation-store.ts';
 import type { Calibration } from './calibration.ts';
+import type { GateReport } from './gate/verdict.ts';
+import type { HeldOut, Measures, RecordMemory } from './measures.ts';
+import type { SearchReport } from './search/report.ts';
 import type { StoppingSettings } from './stopping-fields.ts';
 import type { MethodTraining, TrainingSettings } from './training-fields.ts';
 
@@ -27,6 +30,30 @@ export interface CompressionEnvironment {
   readonly boundaryTokens?: { readonly startToken?: number; readonly endToken?: number };
   /** Another stored model with the same tokenizer. */
   storedModel?(name: string): Promise<Model>;
+  /** Data that no step trains on, for steps that measure. */
+  readonly heldOut?: HeldOut;
+  /** Figures of the recipe's stages, where there is held-out data. */
+  readonly stages?: StageMeasures;
+  /** What this step noted in an earlier attempt. */
+  readonly records?: RecordMemory;
+  /** A place of its own inside this step, for a step that runs recipes. Equal keys are the same place in every attempt. */
+  within?(key: string): StepPlace;
+}
+
+/** What a step, or a recipe inside one, keeps for an attempt that goes on. */
+export interface StepPlace extends Pick<CompressionEnvironment, 'memory' | 'training' | 'records' | 'within'> {
+  /** Called when nothing in it is of use any more. */
+  forget?(): Promise<void>;
+}
+
+/** Figures of models at places of a recipe; each is measured once. */
+export interface StageMeasures {
+  /** Of the model that the recipe started from. */
+  start(): Promise<Measures>;
+  /** Of the model that the step is given. */
+  current(): Promise<Measures>;
+  /** Of the model that passed the gate before; absent before the first gate that held. */
+  readonly passed?: Measures;
 }
 
 /** What a step that trains needs beside the model. */
@@ -119,6 +146,10 @@ export interface MethodReport {
   /** Over the touched parameters. */
   readonly bytesBefore: number;
   readonly bytesAfter: number;
+  /** Of a step that decides whether the recipe goes on. */
+  readonly gate?: GateReport & { readonly otherwise: 'keep' | 'fail' };
+  /** Of a step that tried several recipes. */
+  readonly search?: SearchReport;
 }
 
 export interface MethodResult {
@@ -141,6 +172,8 @@ export interface Method<Settings> {
   readonly settings: z.ZodType<Settings> & { readonly shape: Readonly<Record<string, unknown>> };
   /** Whether these settings need `CompressionEnvironment.calibration`. */
   needsCalibration(settings: Settings): boolean;
+  /** Whether these settings need `CompressionEnvironment.heldOut`. Absent: they do not. */
+  needsHeldOut?(settings: Settings): boolean;
   /** Stored models that these settings name. Absent: none. */
   models?(settings: Settings): readonly string[];
   /** Whether training leaves the model's own matrices as they are, so that it holds no gradients and moments of them. @default false */

@@ -13,6 +13,7 @@ export interface RecipeStep {
   /** Settings with defaults filled in; plain JSON. */
   readonly settings: unknown;
   readonly needsCalibration: boolean;
+  readonly needsHeldOut: boolean;
   /** Settings of the training that the step is, or has; undefined where it does not train. */
   readonly training: TrainingSettings | undefined;
   /** Whether the model's own matrices stay as they are while it trains. */
@@ -23,6 +24,8 @@ export interface RecipeStep {
   readonly teaches: TaughtTask | undefined;
   /** Stored models that the settings name. */
   readonly models: readonly string[];
+  /** Steps that this one may run inside, as far as the settings name them. */
+  readonly nested?: readonly RecipeStep[];
   apply(model: Model, environment: CompressionEnvironment, context: OperationContext): Promise<MethodResult>;
 }
 
@@ -30,6 +33,11 @@ export interface Recipe {
   readonly steps: readonly RecipeStep[];
   /** For steps that set none. */
   readonly seed?: number;
+}
+
+/** All steps, those inside others too. */
+export function everyStep({ steps }: Pick<Recipe, 'steps'>): RecipeStep[] {
+  return steps.flatMap((step) => [step, ...(step.nested ?? [])]);
 }
 
 /** A method as recipes see it: its settings' type is hidden inside. */
@@ -51,6 +59,7 @@ export function register<Settings>(method: Method<Settings>): RegisteredMethod {
         method: method.name,
         settings,
         needsCalibration: method.needsCalibration(settings),
+        needsHeldOut: method.needsHeldOut?.(settings) ?? false,
         training: method.training?.(settings),
         adapts: method.adapts ?? false,
         growth: method.growth?.(settings) ?? 1,
@@ -79,7 +88,8 @@ export function parseRecipe(input: unknown, methods: Readonly<Record<string, Reg
   return seed === undefined ? { steps: parsed } : { steps: parsed, seed };
 }
 
-function parseStep(input: unknown, place: string, methods: Readonly<Record<string, RegisteredMethod>>): RecipeStep {
+/** @throws AppError `bad_recipe` naming the field below `place` */
+export function parseStep(input: unknown, place: string, methods: Readonly<Record<string, RegisteredMethod>>): RecipeStep {
   const names = Object.keys(methods);
   const entries = Object.entries(record(input, place));
   const [entry] = entries;

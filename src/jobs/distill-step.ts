@@ -7,6 +7,7 @@ import {
   methodTrainingSchema,
   type RegisteredMethod,
   register,
+  registerSearch,
   teachersNamed,
   trainedPaths,
   trainedStep,
@@ -54,4 +55,8 @@ const distillStep: Method<DistillStepSettings> = {
 };
 
 /** Everything that a recipe may name. */
-export const recipeMethods: Readonly<Record<string, RegisteredMethod>> = { ...methods, distill: register(distillStep) };
+export const recipeMethods: Readonly<Record<string, RegisteredMethod>> = {
+  ...methods,
+  distill: register(distillStep),
+  search: registerSearch(() => recipeMethods),
+};

@@ -1,7 +1,7 @@
 // How much memory a compression will need, worked out before it starts, and what would fit where it does not.
 import { totalmem } from 'node:os';
 import { AppError, at } from '#base';
-import { largestCalibrationBytes, type Recipe, type RecipeStep, sumsBytes } from '#compress';
+import { everyStep, largestCalibrationBytes, type Recipe, type RecipeStep, sumsBytes } from '#compress';
 import { graphType, type Model, type ModelConfig, parameterCounts, parameterSpecs, storedTensors } from '#models';
 import { dtypeBytes, sizeOf } from '#tensor';
 
@@ -83,7 +83,7 @@ function estimate(request: MemoryRequest): MemoryPlan {
       bytes: growth * deviceBytes,
       besideBytes: growth * (deviceBytes + storedBytes) + freshProcessBytes,
     },
-    ...recipe.steps.map((step) => ({ name: step.method, bytes: stepBytes(step, model, deviceBytes) })),
+    ...everyStep(recipe).map((step) => ({ name: step.method, bytes: stepBytes(step, model, deviceBytes) })),
     ...(calibrates ? [{ name: 'calibration', bytes: fixed + calibrationBytes + scratch }] : []),
   ];
   const needed = ({ bytes, besideBytes = 0 }: Phase): number => held + bytes + besideBytes;
@@ -100,9 +100,11 @@ function estimate(request: MemoryRequest): MemoryPlan {
   };
 }
 
-function stepBytes({ method, settings, training, adapts, growth, models }: RecipeStep, model: Model, deviceBytes: number): number {
+function stepBytes({ method, settings, training, adapts, growth, models, nested }: RecipeStep, model: Model, deviceBytes: number): number {
   if (method === 'warmStart') return resultGrowth({ steps: [{ method, settings }] }) * deviceBytes;
-  if (training === undefined) return largestScratchBytes(model);
+  // A search holds the best model beside the one that it tries, and has it on the device to measure it.
+  const tried = nested === undefined ? 0 : parameterCounts(model).storedBytes + deviceBytes;
+  if (training === undefined) return largestScratchBytes(model) + tried;
   const { batchSize = 8, sequenceLength = 128 } = training;
   const length = Math.min(sequenceLength, model.config.maxPositions);
   const activations = activationBytes(model.config, batchSize, length, true);
@@ -154,11 +156,11 @@ function remedy(request: MemoryRequest, { neededBytes, phase }: MemoryPlan): str
   if (phase === 'calibration')
     for (let window = Math.floor(request.window / 2); window >= 16; window = Math.floor(window / 2))
       if (estimate({ ...request, window }).neededBytes <= request.limitBytes) return `calibration.sequenceLength ${window} would fit.`;
-  const trains = request.recipe.steps.filter(({ training }) => training !== undefined);
+  const trains = everyStep(request.recipe).filter(({ training }) => training !== undefined);
   if (trains.some(({ method }) => method === phase)) {
     const given = Math.max(...trains.map(({ training }) => training?.batchSize ?? 8));
     for (let batchSize = Math.floor(given / 2); batchSize >= 1; batchSize = Math.floor(batchSize / 2)) {
-      const steps = request.recipe.steps.map((step) =>
+      const steps = everyStep(request.recipe).map(({ nested: _, ...step }) =>
         step.training === undefined ? step : { ...step, training: { ...step.training, batchSize } },
       );
       if (estimate({ ...request, recipe: { ...request.recipe, steps } }).neededBytes <= request.limitBytes)

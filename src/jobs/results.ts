@@ -159,6 +159,51 @@ export interface StepReport {
   readonly storedBytesBefore: number;
   readonly storedBytesAfter: number;
   readonly note: string;
+  /** Of the model after the step; empty where stages are not measured. */
+  readonly metrics: Readonly<Record<string, number>>;
+  /** The result is the model of a stage before it. */
+  readonly dropped: boolean;
+  readonly gate?: GateRecord;
+  readonly search?: SearchRecord;
+}
+
+/** What a gate found. */
+export interface GateRecord {
+  readonly metric: string;
+  readonly value: number;
+  /** Of the model that it was compared with. */
+  readonly reference: number;
+  /** The worst value that passes. */
+  readonly limit: number;
+  readonly held: boolean;
+}
+
+/** What a search tried. */
+export interface SearchRecord {
+  readonly trials: readonly SearchTrialRecord[];
+  /** Index of the trial that is the result; absent where nothing was tried. */
+  readonly chosen?: number;
+  readonly ended: string;
+}
+
+export interface SearchTrialRecord {
+  readonly name: string;
+  readonly family: string;
+  /** `{"steps": [...]}` */
+  readonly recipeJson: string;
+  readonly metrics: Readonly<Record<string, number>>;
+  readonly meetsTarget: boolean;
+  readonly onFront: boolean;
+  readonly elapsedMs: number;
+  /** Why it could not be made; empty where it was. */
+  readonly failure: string;
+}
+
+/** Why a recipe ended before its last step. */
+export interface RecipeStopRecord {
+  readonly step: number;
+  readonly reason: string;
+  readonly keptSteps: number;
 }
 
 /** Which calibration text was used, so that another run can be held against it. */
@@ -196,6 +241,10 @@ export interface CompressResult {
   readonly model: ModelRecord;
   readonly changes: readonly ParameterChange[];
   readonly steps: readonly StepReport[];
+  /** Of the model that was compressed; empty where nothing was measured. */
+  readonly startMetrics: Readonly<Record<string, number>>;
+  /** Absent where all steps ran. */
+  readonly stop?: RecipeStopRecord;
   readonly memory: MemoryReport;
   /** Absent where no step looked at text. */
   readonly calibration?: CalibrationManifest;

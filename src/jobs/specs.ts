@@ -53,8 +53,10 @@ export const compressSpecSchema = z.strictObject({
   /** Checked by the methods' own schemas. */
   recipe: z.unknown(),
   data: textDataSchema.optional(),
-  /** For steps that train and measure; they hold a part of the data out when it is absent. */
+  /** What gates, searches, stages and trainings are measured on; a share of `data` that no step learns from when absent. */
   validation: textDataSchema.optional(),
+  /** Measures the model before the first and after every step; by default where there is `validation`. */
+  evaluateStages: z.boolean().optional(),
   calibration: z
     .strictObject({
       sequences: positive.default(64),

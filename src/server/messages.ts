@@ -11,6 +11,7 @@ import type { JobProgress } from './gen/athanor/v1/JobProgress.ts';
 import type { JobResult } from './gen/athanor/v1/JobResult.ts';
 import type { JobSpec__Output } from './gen/athanor/v1/JobSpec.ts';
 import type { Recipe__Output } from './gen/athanor/v1/Recipe.ts';
+import type { RecipeStep__Output } from './gen/athanor/v1/RecipeStep.ts';
 import type { TextData__Output } from './gen/athanor/v1/TextData.ts';
 
 /** What a call asks a job to do: a kind and its spec in plain JSON. */
@@ -69,8 +70,16 @@ function missing(field: string): AppError {
 }
 
 function plainRecipe({ steps, seed }: Recipe__Output): Readonly<Record<string, unknown>> {
-  const plainSteps = steps.map((step) => (step.method === undefined ? {} : { [step.method]: plain(step[step.method]) }));
-  return { steps: plainSteps, ...(seed === undefined ? {} : { seed }) };
+  return { steps: steps.map(plainStep), ...(seed === undefined ? {} : { seed }) };
+}
+
+/** A step may hold recipes. */
+function plainStep(step: RecipeStep__Output): Readonly<Record<string, unknown>> {
+  if (step.method === undefined) return {};
+  const settings = plain(step[step.method]);
+  const candidates = step.search?.candidates ?? [];
+  const recipes = candidates.map(({ steps, ...candidate }) => ({ ...plain(candidate), steps: steps.map(plainStep) }));
+  return { [step.method]: { ...settings, ...(recipes.length === 0 ? {} : { candidates: recipes }) } };
 }
 
 const textFields = ['data', 'validation'] as const;

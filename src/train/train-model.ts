@@ -147,8 +147,10 @@ async function trainStage(
     };
     return { progress, tensors: new Map([...trainer.snapshot(), ...(stopping?.saved() ?? [])]) };
   };
+  let savedStep = saved?.progress.step ?? 0;
   const save = async (cursor: SamplerCursor): Promise<void> => {
     await checkpoints?.save(standing(cursor));
+    savedStep = checkpoints === undefined ? 0 : trainer.step;
   };
   /** Whether the stage ends here. A measurement belongs to the step before it, whether or not a checkpoint came between. */
   const isOver = async (): Promise<boolean> => {
@@ -188,8 +190,9 @@ async function trainStage(
         },
       });
     } catch (error) {
-      if (AppError.from(error).code === 'cancelled') await save(cursor);
-      throw error;
+      const known = AppError.from(error);
+      if (known.code === 'cancelled') await save(cursor);
+      throw known.code === 'diverged' && savedStep > 0 ? withCheckpoint(known, savedStep) : error;
     }
     await request.afterStep?.(trainer.step, () => trainer.model());
     if (settings.checkpointEvery > 0 && trainer.step % settings.checkpointEvery === 0 && trainer.step < settings.steps)
@@ -207,4 +210,10 @@ async function trainStage(
     tokensSeen,
     peakBufferBytes: engine.counters().peakBufferBytes,
   };
+}
+
+/** Says which checkpoint stays. */
+function withCheckpoint(error: AppError, checkpointStep: number): AppError {
+  const message = `${error.message.slice(`[${error.code}] `.length)} The checkpoint of step ${checkpointStep} was kept.`;
+  return new AppError(error.code, message, { details: { ...error.details, checkpointStep }, cause: error });
 }

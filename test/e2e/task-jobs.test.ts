@@ -119,11 +119,18 @@ describe('a classifier', () => {
   });
 
   it('is compressed by its loss on labelled texts, taught by the larger one, and compared with it', async () => {
-    const steps = [{ lowRank: { method: 'fwsvd', ratio: 0.5 } }, { distill: { ...short, steps: 4, learningRate: 0.003 } }];
+    const gate = { gate: { metric: 'accuracy', maxLoss: 0.3 } };
+    const steps = [{ lowRank: { method: 'fwsvd', ratio: 0.5 } }, { distill: { ...short, steps: 4, learningRate: 0.003 } }, gate];
     const spec = { model: 'judge', name: 'small', recipe: { steps }, data: labelled('train.tsv'), calibration: { sequences: 24 } };
     const { result, phases } = await compress(spec);
     expect(phases).toContain('distill');
     expect(result.compress?.calibration).toMatchObject({ rows: 24, rowKind: 'labelled text' });
+    // Measured on a tenth of the rows that the training did not see: 16.
+    expect(result.compress?.steps[2]?.gate).toMatchObject({ metric: 'accuracy', held: true });
+    expect(Number(result.compress?.steps[2]?.gate?.value) * 16).toBeCloseTo(
+      Math.round(Number(result.compress?.steps[2]?.gate?.value) * 16),
+      6,
+    );
     await distill({ student: 'small', teacher: 'judge', data: labelled('train.tsv'), settings: { ...short, steps: 20 } });
     const { result: measured } = await evaluate({ model: 'small', teacher: 'judge', data: labelled('held.jsonl') });
     expect(measured.evaluate?.report?.teacherAccuracy).toBeGreaterThan(0.9);
@@ -204,7 +211,10 @@ describe('an encoder-decoder', () => {
     expect(report?.sequences).toMatchObject({ sources: 6, sourcesCut: 0 });
     expect(report?.sequences?.exactMatch).toBeGreaterThan(0.5);
     const recipe = { steps: [{ lowRank: { method: 'whitened', ratio: 0.6, allocate: 'loss' } }, { distill: { ...settings, steps: 3 } }] };
-    const { result: smaller } = await compress({ model: 'doubler', name: 'half', recipe, data: pairs(), calibration: { sequences: 5 } });
+    const spec = { model: 'doubler', name: 'half', recipe, data: pairs(), validation: pairs(), calibration: { sequences: 5 } };
+    const { result: smaller } = await compress(spec);
+    expect(Object.keys(smaller.compress?.steps[1]?.metrics ?? {}).sort()).toEqual(['accuracy', 'loss', 'perplexity']);
+    expect(smaller.compress?.startMetrics['loss']).toBeCloseTo(result.distill?.validation['lossNats'] ?? 0, 4);
     expect(smaller.compress?.calibration).toMatchObject({ rows: 5, rowsAvailable: 6, rowKind: 'pair' });
     await distill({ student: 'half', teacher: 'doubler', data: pairs(), settings: { ...settings, steps: 5 } });
   });

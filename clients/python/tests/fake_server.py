@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Never
 import grpc
 
 from athanor import _wire
+from athanor._gen.v1 import compression_report_pb2 as compression
 from athanor._gen.v1 import inference_pb2 as inference
 from athanor._gen.v1 import inference_pb2_grpc, job_pb2_grpc, model_pb2_grpc
 from athanor._gen.v1 import job_pb2 as job
@@ -257,15 +258,28 @@ class FakeServer(model_pb2_grpc.ModelServiceServicer, job_pb2_grpc.JobServiceSer
         spec = made.spec
         match spec.WhichOneof("spec"):
             case "compress":
-                change = job.ParameterChange(
+                change = compression.ParameterChange(
                     path="h.0.mlp.fc.weight", parametrization="lowRank", relative_error=0.125, output_error=0.125, rank=4, note="kept"
                 )
                 compressed = job.CompressResult(
                     model=model_info(spec.compress.name),
                     changes=[change],
-                    steps=[job.StepReport(method="lowRank", note="all of it")],
-                    calibration=job.CalibrationManifest(rows=2, row_hashes=["ab", "cd"]),
-                    memory=job.MemoryReport(peak_bytes=3),
+                    steps=[
+                        compression.StepReport(
+                            method="lowRank",
+                            note="all of it",
+                            metrics={"loss": 2.5},
+                            dropped=True,
+                            gate=compression.GateReport(metric="loss", value=2.5, reference=2.0, limit=2.25),
+                            search=compression.SearchReport(
+                                trials=[compression.SearchTrial(name="eight", metrics={"storedBytes": 7})], chosen=0
+                            ),
+                        )
+                    ],
+                    start_metrics={"loss": 2.0},
+                    stop=compression.RecipeStop(step=3, reason="lost too much"),
+                    calibration=compression.CalibrationManifest(rows=2, row_hashes=["ab", "cd"]),
+                    memory=compression.MemoryReport(peak_bytes=3),
                     verification=job.Verification(tokens=32),
                 )
                 return job.JobResult(compress=compressed)

@@ -14,7 +14,7 @@ import pytest
 
 import athanor
 from athanor import errors, proto, types
-from athanor._gen.v1 import evaluation_report_pb2, inference_pb2, job_pb2, model_pb2
+from athanor._gen.v1 import compression_report_pb2, evaluation_report_pb2, inference_pb2, job_pb2, model_pb2
 from athanor.types import CompressResult, DistillResult, EvaluationReport, ExportResult, FinishReason, HealthStatus, JobState
 from fake_server import CREATED_MS
 
@@ -71,6 +71,27 @@ def test_compress_sends_recipe_data_and_calibration(client: athanor.Client, serv
     assert result.verification.tokens == 32
 
 
+def test_compress_measures_stages_gates_and_searches(client: athanor.Client, server: FakeServer) -> None:
+    candidate = {"name": "eight", "steps": [{"quantize": {"bits": 8}}]}
+    search = {"target": {"ratio": 0.5}, "budget": {"trials": 3}, "candidates": [candidate]}
+    recipe = {"steps": [{"search": search}, {"gate": {"metric": "loss", "maxLoss": 0.1}}]}
+    job = client.compress("teacher", name="half", recipe=recipe, data="a.txt", validation="b.txt", evaluate_stages=False)
+    spec = server.jobs[job.id].spec.compress
+    assert (list(spec.validation.paths), spec.HasField("evaluate_stages"), spec.evaluate_stages) == (["b.txt"], True, False)
+    assert spec.recipe.steps[0].search.candidates[0].steps[0].quantize.bits == 8
+    assert spec.recipe.steps[1].gate.max_loss == 0.1
+    result = job.wait(progress=False)
+    assert isinstance(result, CompressResult)
+    step = result.steps[0]
+    assert (step.metrics, step.dropped, result.start_metrics) == ({"loss": 2.5}, True, {"loss": 2.0})
+    assert step.gate is not None
+    assert (step.gate.held, step.gate.limit) == (False, 2.25)
+    assert step.search is not None
+    assert (step.search.chosen, step.search.trials[0].metrics) == (0, {"storedBytes": 7.0})
+    assert result.stop is not None
+    assert (result.stop.step, result.stop.reason) == (3, "lost too much")
+
+
 def test_compress_sends_the_name_of_a_shipped_recipe(client: athanor.Client, server: FakeServer) -> None:
     job = client.compress("teacher", name="half", recipe="tqcompressor", data="a.txt")
     assert server.jobs[job.id].spec.compress.recipe_name == "tqcompressor"
@@ -79,6 +100,7 @@ def test_compress_sends_the_name_of_a_shipped_recipe(client: athanor.Client, ser
 def test_compress_without_data_sends_none(client: athanor.Client, server: FakeServer) -> None:
     job = client.compress("teacher", name="half", recipe=HALF)
     assert not server.jobs[job.id].spec.compress.HasField("data")
+    assert not server.jobs[job.id].spec.compress.HasField("evaluate_stages")
 
 
 def test_distill_sends_its_settings_and_leaves_the_others_to_the_server(client: athanor.Client, server: FakeServer) -> None:
@@ -142,10 +164,14 @@ def test_no_field_of_the_protos_is_lost_on_the_way() -> None:
         (types.JobStatus, job_pb2.JobInfo),
         (types.Progress, job_pb2.JobProgress),
         (types.CompressResult, job_pb2.CompressResult),
-        (types.ParameterChange, job_pb2.ParameterChange),
-        (types.StepReport, job_pb2.StepReport),
-        (types.CalibrationManifest, job_pb2.CalibrationManifest),
-        (types.MemoryReport, job_pb2.MemoryReport),
+        (types.ParameterChange, compression_report_pb2.ParameterChange),
+        (types.StepReport, compression_report_pb2.StepReport),
+        (types.GateReport, compression_report_pb2.GateReport),
+        (types.SearchReport, compression_report_pb2.SearchReport),
+        (types.SearchTrial, compression_report_pb2.SearchTrial),
+        (types.RecipeStop, compression_report_pb2.RecipeStop),
+        (types.CalibrationManifest, compression_report_pb2.CalibrationManifest),
+        (types.MemoryReport, compression_report_pb2.MemoryReport),
         (types.Verification, job_pb2.Verification),
         (types.DistillResult, job_pb2.DistillResult),
         (types.ImportResult, job_pb2.ImportResult),

@@ -33,6 +33,7 @@ interface CompressOptions extends CommonOptions, DataOptions {
   readonly ratio?: number;
   readonly set?: readonly string[];
   readonly validation?: readonly string[];
+  readonly evaluateStages?: boolean;
   readonly replace?: boolean;
 }
 
@@ -88,7 +89,11 @@ export function addWorkCommands(program: Command): void {
     .option('--method <method>', `one of ${methodNames.join(', ')}`)
     .option('--ratio <share>', 'share of the bytes to keep, for example 0.5', decimalNumber)
     .option('--set <name=value...>', 'further settings of the method, for example bits=4 method=gptq')
-    .option('--validation <file...>', 'text that ends trainings inside the recipe when they have learnt enough')
+    .option(
+      '--validation <file...>',
+      'text that gates, searches and stages are measured on, and that ends trainings early (default: a tenth of --data, where needed)',
+    )
+    .option('--evaluate-stages', 'measure the model before the first and after every step (default: with --validation)')
     .option('--replace', 'store a new version when the name exists')
     .action((model: string, options: CompressOptions) => runCommand(options, (client, output) => compress(client, output, model, options)));
 
@@ -185,7 +190,15 @@ async function compress(client: AthanorClient, output: Output, model: string, op
     ...(options.set === undefined ? {} : { set: options.set }),
   });
   const validation = textData({ ...options, data: options.validation ?? [] });
-  const spec = { model, name, replace, ...form, ...(data && { data }), ...(validation && { validation }) };
+  const spec = {
+    model,
+    name,
+    replace,
+    ...form,
+    ...(data === undefined ? {} : { data }),
+    ...(validation === undefined ? {} : { validation }),
+    ...given(options, ['evaluateStages']),
+  };
   const { jobId, result } = await followJob(client.serverStream(client.protocol.compression.Compress, { spec }), output);
   output.result({ jobId, ...result.compress }, () => resultText(result));
 }

@@ -1,11 +1,11 @@
 // Compress: a recipe applied to a stored model, with text where a step wants it; finished layers and trainings survive the process.
 import { createHash } from 'node:crypto';
-import { join } from 'node:path';
-import { AppError } from '#base';
+import { AppError, invariant } from '#base';
 import {
   type CompressionEnvironment,
   type CompressionReport,
   compressModel,
+  everyStep,
   parseRecipe,
   type Recipe,
   type RecipeEnvironment,
@@ -18,23 +18,23 @@ import type { Engine } from '#engine';
 import { isEncoderDecoder, type Model, taskOf, textPositions } from '#models';
 import type { JsonObject, JsonValue } from '#store';
 import type { Tokenizer } from '#text';
-import { ActivationFolder } from '../activation-folder.ts';
 import { type CalibrationData, calibrationData, calibrationWindow, windowsPerRun } from '../calibration-data.ts';
 import { checkInput, parseYaml } from '../check-input.ts';
-import { FolderCheckpoints } from '../checkpoints.ts';
 import { recipeMethods } from '../distill-step.ts';
+import { heldOutOf, splitData } from '../held-out.ts';
 import type { JobContext, JobHandler } from '../job.ts';
 import { checkData, checkDataKind, type DataLengths, type JobData, kindOfData, readJobData } from '../job-data.ts';
-import { LayerFolder } from '../layer-folder.ts';
 import { type MemoryPlan, memoryLimitBytes, PeakMemory, planMemory } from '../memory-plan.ts';
 import type { ModelHub, ModelLease, SavedModel } from '../model-hub.ts';
 import { namedRecipe } from '../named-recipes.ts';
 import { withPinnedInputs } from '../pinned-inputs.ts';
+import { RecipePlaces } from '../recipe-places.ts';
 import { RecipeTraining } from '../recipe-training.ts';
-import type { CompressResult, ParameterChange, StepReport } from '../results.ts';
+import type { CompressResult } from '../results.ts';
 import { type CompressSpec, compressSpecSchema, type TextData } from '../specs.ts';
 import { type DataReader, dataReader, taughtTask } from '../taught-task.ts';
 import { fullTrainingSettings } from '../training-settings.ts';
+import { changesOf, decisionsOf, stepsOf } from './compress-result.ts';
 import { checkSameTokens } from './evaluate.ts';
 import { checkReads, checkWrites } from './names.ts';
 import { labelledCalibration, pairCalibration, sentenceCalibration } from './row-calibration.ts';
@@ -52,22 +52,28 @@ export function compressHandler(hub: ModelHub, engine: Engine, options: Compress
     parse(input) {
       const spec = checkInput(compressSpecSchema, withRecipe(input), 'compress');
       const recipe = parseRecipe(spec.recipe, recipeMethods);
-      const { steps } = recipe;
       taughtTask(recipe);
-      checkWarmStart(steps);
-      const wanting = steps.find(needsData);
+      checkWarmStart(recipe.steps);
+      const wanting = everyStep(recipe).find(needsData);
       if (wanting !== undefined && spec.data === undefined)
         throw new AppError('invalid_argument', `compress.data: the step ${wanting.method} needs text and got none. Give a text file.`, {
           details: { field: 'compress.data' },
         });
+      if (measures(spec, recipe) && spec.validation === undefined && spec.data === undefined)
+        throw new AppError(
+          'invalid_argument',
+          'compress.validation: the recipe measures its stages and got nothing to measure them on. Give validation or data.',
+          {
+            details: { field: 'compress.validation' },
+          },
+        );
       return spec;
     },
     names: ({ model, name }) => ({ source: model, target: name }),
     async prepare({ model, name, replace, data, validation, recipe }) {
       await checkReads(hub, [model, ...teachersOf(parseRecipe(recipe, recipeMethods))]);
       await checkWrites(hub, name, replace);
-      if (data !== undefined) await checkData(data);
-      if (validation !== undefined) await checkData(validation);
+      for (const each of [data, validation]) if (each !== undefined) await checkData(each);
     },
     run(spec, context) {
       const recipe = parseRecipe(spec.recipe, recipeMethods);
@@ -94,8 +100,25 @@ function checkWarmStart(steps: Recipe['steps']): void {
   );
 }
 
-function teachersOf({ steps }: Recipe): string[] {
-  return steps.flatMap(({ models }) => models);
+function teachersOf(recipe: Recipe): string[] {
+  return [...new Set(everyStep(recipe).flatMap(({ models }) => models))];
+}
+
+/** Whether the job needs data that nothing learns from. */
+function measures({ evaluateStages, validation }: CompressSpec, { steps }: Recipe): boolean {
+  return measuresStages({ evaluateStages, validation }) || steps.some(({ needsHeldOut }) => needsHeldOut);
+}
+
+function measuresStages({ evaluateStages, validation }: Pick<CompressSpec, 'evaluateStages' | 'validation'>): boolean {
+  return evaluateStages ?? validation !== undefined;
+}
+
+/** What steps learn from, and what the job is measured on. */
+interface RecipeData {
+  readonly reader: DataReader;
+  readonly corpus: JobData | undefined;
+  /** Of the job's own validation data, or the share of its data that nothing learns from. */
+  readonly heldOut: JobData | undefined;
 }
 
 /** A recipe may come as text or as the name of one that is shipped; it is stored as what it says. */
@@ -107,14 +130,6 @@ function withRecipe(input: unknown): unknown {
     throw new AppError('invalid_argument', 'compress.recipe: give one of a recipe, its YAML and a name.');
   const text = recipeName === undefined ? String(recipeYaml) : namedRecipe(String(recipeName));
   return { ...rest, recipe: parseYaml(text, recipeName === undefined ? 'recipe' : `recipe "${String(recipeName)}"`) };
-}
-
-/** What a recipe runs on. */
-interface RecipeData {
-  readonly reader: DataReader;
-  readonly corpus: JobData | undefined;
-  readonly heldOut: JobData | undefined;
-  readonly calibration: CalibrationData | undefined;
 }
 
 /** One attempt. */
@@ -151,23 +166,20 @@ class CompressRun {
     const peak = new PeakMemory();
     const teachers = new Map<string, ModelLease>();
     try {
-      const { data, validation } = this.#spec;
-      const isWarmStart = this.#recipe.steps[0]?.method === warmStartName;
-      const reader = isWarmStart
-        ? await this.#reader(lease, teachers)
-        : await dataReader(lease, taughtTask(this.#recipe), data, this.#context);
-      if (data !== undefined) this.#checkData(reader, data);
-      const corpus = await this.#corpus(reader);
-      const heldOut = await this.#validation(reader, validation);
-      const calibration = await this.#calibration(reader, corpus);
-      const environment = this.#environment(lease, { reader, corpus, heldOut, calibration }, teachers, plan);
+      const reader = await this.#reader(lease, teachers);
+      if (this.#spec.data !== undefined) this.#checkData(reader, this.#spec.data);
+      const data = await this.#data(reader);
+      const calibration = await this.#calibration(data);
+      const environment = this.#environment(lease, data, calibration, teachers, plan);
       const { model, report } = await compressModel(lease.model, this.#recipe, environment, this.#context);
-      const saved = await this.#save(lease, model, corpus, calibration);
+      const saved = await this.#save(lease, { model, report }, data, calibration);
       const { estimatedPeakBytes, limitBytes, phase } = plan;
       return {
         ...saved,
         changes: changesOf(report),
         steps: stepsOf(report),
+        startMetrics: report.measuresBefore ?? {},
+        ...(report.stop === undefined ? {} : { stop: report.stop }),
         memory: { estimatedPeakBytes, peakBytes: peak.peakBytes, limitBytes, phase },
         ...(calibration === undefined ? {} : { calibration: calibration.manifest }),
       };
@@ -192,10 +204,15 @@ class CompressRun {
     return plan;
   }
 
-  /** For whom the data are read: the encoder-decoder where the recipe begins by making one, which it then makes again. */
+  /**
+   * For whom the data are read: the model with the task that the recipe teaches, or the encoder-decoder where the recipe begins by making one, which it
+   * then makes again.
+   */
   async #reader(lease: ModelLease, teachers: Map<string, ModelLease>): Promise<DataReader> {
     const [first] = this.#recipe.steps;
-    if (first === undefined || first.method !== warmStartName || this.#spec.data === undefined) return lease;
+    const { data } = this.#spec;
+    if (first?.method !== warmStartName) return await dataReader(lease, taughtTask(this.#recipe), data, this.#context);
+    if (data === undefined) return lease;
     const environment = { engine: this.#engine, ...this.#otherModels(lease, teachers) };
     const quiet = { signal: this.#context.signal, report: () => {} };
     const { model } = await compressModel(lease.model, { ...this.#recipe, steps: [first] }, environment, quiet);
@@ -216,36 +233,50 @@ class CompressRun {
   /** Any encoder is calibrated on lines of text; training, and what looks at the loss, needs data of the model's kind. */
   #checkData({ model: { config } }: DataReader, data: TextData): void {
     const isEncoder = taskOf(config).kind !== 'causal';
-    const trains = this.#recipe.steps.some(({ training }) => training !== undefined);
+    const trains = everyStep(this.#recipe).some(({ training }) => training !== undefined) || this.#sharesData;
     if (!(isEncoder && kindOfData(data) === 'text') || trains) checkDataKind(config, data, 'compress.data');
   }
 
-  /** What is trained on, and the running text that windows are drawn from. */
-  async #corpus(reader: DataReader): Promise<JobData | undefined> {
+  /** A part of the job's data is held out. */
+  get #sharesData(): boolean {
+    return measures(this.#spec, this.#recipe) && this.#spec.validation === undefined;
+  }
+
+  /** @throws AppError `unsupported` | `empty_data`, and as reading */
+  async #data(reader: DataReader): Promise<RecipeData> {
+    const { validation } = this.#spec;
+    const { model, tokenizer } = reader;
+    const steps = everyStep(this.#recipe);
+    // Steps may train on different lengths: what the shortest takes, the others take too.
+    const lengths = steps.flatMap(({ training }) => (training === undefined ? [] : [stepLengths(training, model)]));
+    const smallest = (of: (each: Required<DataLengths>) => number): number => Math.min(textPositions(model.config), ...lengths.map(of));
+    const wanted = { sequenceLength: smallest((each) => each.sequenceLength), sourceLength: smallest((each) => each.sourceLength) };
+    const all = await this.#corpus(reader, wanted);
+    const isMeasured = measures(this.#spec, this.#recipe);
+    // Trainings that end early measure too.
+    if (validation !== undefined && (isMeasured || lengths.length > 0)) {
+      checkDataKind(model.config, validation, 'compress.validation');
+      return { reader, corpus: all, heldOut: await readJobData(validation, reader, wanted, this.#context) };
+    }
+    if (!isMeasured) return { reader, corpus: all, heldOut: undefined };
+    invariant(all !== undefined, 'data that is shared was read');
+    const { rest, heldOut } = splitData(all, tokenizer);
+    return { reader, corpus: rest, heldOut };
+  }
+
+  /** What is trained on, held out, and the running text that windows are drawn from. */
+  async #corpus(reader: DataReader, lengths: Required<DataLengths>): Promise<JobData | undefined> {
     const { data } = this.#spec;
     const { config } = reader.model;
-    const trains = this.#recipe.steps.some(({ training }) => training !== undefined);
+    const steps = everyStep(this.#recipe);
     const isText = taskOf(config).kind === 'causal' && !isEncoderDecoder(config);
-    if (data === undefined || !this.#recipe.steps.some(needsData) || !(isText || trains)) return undefined;
-    return await readJobData(data, reader, this.#lengths(reader), this.#context);
-  }
-
-  /** What steps that train are measured on, where the job has it. */
-  async #validation(reader: DataReader, data: TextData | undefined): Promise<JobData | undefined> {
-    if (data === undefined || !this.#recipe.steps.some(({ training }) => training !== undefined)) return undefined;
-    checkDataKind(reader.model.config, data, 'compress.validation');
-    return await readJobData(data, reader, this.#lengths(reader), this.#context);
-  }
-
-  /** Steps may train on different lengths: what the shortest takes, the others take too. */
-  #lengths({ model }: DataReader): Required<DataLengths> {
-    const lengths = this.#recipe.steps.flatMap(({ training }) => (training === undefined ? [] : [stepLengths(training, model)]));
-    const smallest = (of: (each: Required<DataLengths>) => number): number => Math.min(textPositions(model.config), ...lengths.map(of));
-    return { sequenceLength: smallest((each) => each.sequenceLength), sourceLength: smallest((each) => each.sourceLength) };
+    const trains = steps.some(({ training }) => training !== undefined);
+    const isUsed = this.#sharesData || (steps.some(needsData) && (isText || trains));
+    return data === undefined || !isUsed ? undefined : await readJobData(data, reader, lengths, this.#context);
   }
 
   /** What the layers see: windows of running text, or rows as an encoder or an encoder-decoder reads them. */
-  async #calibration(reader: DataReader, corpus: JobData | undefined): Promise<CalibrationData | undefined> {
+  async #calibration({ reader, corpus }: RecipeData): Promise<CalibrationData | undefined> {
     const { calibration, data } = this.#spec;
     if (data === undefined || !this.#recipe.steps.some(({ needsCalibration }) => needsCalibration)) return undefined;
     const paths = [...data.paths, ...(data.inlineText === '' ? [] : ['inlineText'])];
@@ -257,15 +288,14 @@ class CompressRun {
 
   #environment(
     lease: ModelLease,
-    { reader, corpus, heldOut: validation, calibration }: RecipeData,
+    data: RecipeData,
+    calibration: CalibrationData | undefined,
     teachers: Map<string, ModelLease>,
     { calibrationBytes: memoryBytes }: MemoryPlan,
   ): RecipeEnvironment {
-    const { workFolder } = this.#context;
-    const fingerprint = this.#fingerprint(lease, corpus, validation, calibration);
-    const task = taskOf(reader.model.config);
-    const labels = task.kind === 'classify' ? task.labels : undefined;
-    const layers = new LayerFolder(join(workFolder, 'layers'), fingerprint);
+    const { reader, corpus, heldOut } = data;
+    const engine = this.#engine;
+    const { seed } = this.#recipe;
     const others = this.#otherModels(lease, teachers);
     const teacher: TrainingMaterial['teacher'] = async (name) => {
       if (name !== undefined) return await others.storedModel(name);
@@ -275,38 +305,46 @@ class CompressRun {
         `teacher: the model that the recipe started from reads no pairs and cannot teach one that ${warmStartName} made. Set teacher to "none" or to a stored encoder-decoder.`,
       );
     };
-    const training = (step: number): Pick<CompressionEnvironment, 'training'> => {
-      if (corpus === undefined) return {};
-      const checkpoints = (part: string): FolderCheckpoints =>
-        new FolderCheckpoints(join(workFolder, `training-${step}${part === '' ? '' : `-${part}`}`), `${fingerprint} ${step} ${part}`);
-      const activations = new ActivationFolder(join(workFolder, `activations-${step}`));
-      const { seed } = this.#recipe;
-      const parts = { engine: this.#engine, corpus, validation, labels, seed, teacher, activations, checkpoints };
-      return { training: new RecipeTraining(parts) };
-    };
+    const task = taskOf(reader.model.config);
+    const labels = task.kind === 'classify' ? task.labels : undefined;
+    const validation = this.#spec.validation === undefined ? undefined : heldOut;
+    const places = new RecipePlaces({
+      workFolder: this.#context.workFolder,
+      fingerprint: this.#fingerprint(lease, data, calibration),
+      ...(corpus === undefined
+        ? {}
+        : { training: (kept) => new RecipeTraining({ engine, corpus, validation, labels, seed, teacher, ...kept }) }),
+    });
     return {
-      engine: this.#engine,
+      engine,
+      records: places.records,
       ...(calibration === undefined
         ? {}
-        : { calibration: new WindowCalibration(this.#engine, calibration.windows, { windows: calibration.runs, memoryBytes }) }),
+        : { calibration: new WindowCalibration(engine, calibration.windows, { windows: calibration.runs, memoryBytes }) }),
+      ...(heldOut === undefined ? {} : { heldOut: heldOutOf(heldOut, engine), measuresStages: measuresStages(this.#spec) }),
       ...others,
-      ofStep: (step) => ({ memory: layers.step(step), ...training(step) }),
+      ofStep: (step) => places.ofStep(step),
     };
   }
 
   async #save(
     lease: ModelLease,
-    model: ModelLease['model'],
-    corpus: JobData | undefined,
+    { model, report }: { readonly model: Model; readonly report: CompressionReport },
+    { corpus, heldOut }: RecipeData,
     calibration: CalibrationData | undefined,
   ): Promise<SavedModel> {
     const settings: JsonObject = {
       operation: 'compress',
       ...(calibration === undefined ? {} : { calibration: calibrationJson(calibration) }),
+      // What is measured to look at decides nothing.
+      ...(heldOut === undefined || !(this.#sharesData || this.#recipe.steps.some(({ needsHeldOut }) => needsHeldOut))
+        ? {}
+        : { heldOut: { fingerprint: heldOut.fingerprint, share: this.#sharesData } }),
+      ...decisionsOf(report),
     };
     const { tokenizerFiles, generation } = lease.artefact;
     const others = [];
-    for (const { method, models } of this.#recipe.steps)
+    for (const { method, models } of everyStep(this.#recipe))
       for (const name of models)
         others.push({ hash: (await this.#hub.get(this.#pinnedTo(name))).hash, role: method === warmStartName ? 'source' : 'teacher' });
     const meta = {
@@ -319,20 +357,15 @@ class CompressRun {
   }
 
   /** Of everything that decides what a layer becomes. */
-  #fingerprint(
-    { version, tokenizer }: ModelLease,
-    corpus: JobData | undefined,
-    validation: JobData | undefined,
-    calibration: CalibrationData | undefined,
-  ): string {
+  #fingerprint({ version, tokenizer }: ModelLease, { corpus, heldOut }: RecipeData, calibration: CalibrationData | undefined): string {
     const parts = [
       version.hash,
       teachersOf(this.#recipe).map(this.#pinnedTo),
       this.#spec.recipe,
       corpus?.fingerprint ?? '',
-      ...(validation === undefined ? [] : [validation.fingerprint]),
       corpus === undefined ? '' : tokenizer.hash,
       calibration?.manifest.rowsHash ?? '',
+      ...(heldOut === undefined ? [] : [heldOut.fingerprint]),
     ];
     return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
   }
@@ -369,37 +402,4 @@ function stepLengths(settings: TrainingSettings, { config }: Model): Required<Da
     hasTeacher: true,
   });
   return { sequenceLength, sourceLength };
-}
-
-function changesOf({ steps }: CompressionReport): ParameterChange[] {
-  const errors = new Map<string, number>();
-  return steps.flatMap(({ layers }, step) =>
-    layers.map((layer) => {
-      const { path, weightError, outputError, rank, note = '' } = layer;
-      const errorBefore = errors.get(path) ?? 0;
-      if (weightError > 0) errors.set(path, weightError);
-      return {
-        path,
-        step,
-        parametrization: layer.kindAfter,
-        storedBytesBefore: layer.bytesBefore,
-        storedBytesAfter: layer.bytesAfter,
-        relativeError: outputError ?? weightError,
-        weightError,
-        errorBefore,
-        note,
-        ...(outputError === undefined ? {} : { outputError }),
-        ...(rank === undefined ? {} : { rank }),
-      };
-    }),
-  );
-}
-
-function stepsOf({ steps }: CompressionReport): StepReport[] {
-  return steps.map(({ method, note = '', bytesBefore, bytesAfter }) => ({
-    method,
-    note,
-    storedBytesBefore: bytesBefore,
-    storedBytesAfter: bytesAfter,
-  }));
 }

@@ -24,6 +24,8 @@ import type { FactorizeEmbedding as _athanor_v1_FactorizeEmbedding, FactorizeEmb
 import type { FileChunk as _athanor_v1_FileChunk, FileChunk__Output as _athanor_v1_FileChunk__Output } from './athanor/v1/FileChunk.ts';
 import type { Finetune as _athanor_v1_Finetune, Finetune__Output as _athanor_v1_Finetune__Output } from './athanor/v1/Finetune.ts';
 import type { Flop as _athanor_v1_Flop, Flop__Output as _athanor_v1_Flop__Output } from './athanor/v1/Flop.ts';
+import type { Gate as _athanor_v1_Gate, Gate__Output as _athanor_v1_Gate__Output } from './athanor/v1/Gate.ts';
+import type { GateReport as _athanor_v1_GateReport, GateReport__Output as _athanor_v1_GateReport__Output } from './athanor/v1/GateReport.ts';
 import type { Halting as _athanor_v1_Halting, Halting__Output as _athanor_v1_Halting__Output } from './athanor/v1/Halting.ts';
 import type { HiddenTokenReport as _athanor_v1_HiddenTokenReport, HiddenTokenReport__Output as _athanor_v1_HiddenTokenReport__Output } from './athanor/v1/HiddenTokenReport.ts';
 import type { ImportResult as _athanor_v1_ImportResult, ImportResult__Output as _athanor_v1_ImportResult__Output } from './athanor/v1/ImportResult.ts';
@@ -95,7 +97,14 @@ import type { Prune as _athanor_v1_Prune, Prune__Output as _athanor_v1_Prune__Ou
 import type { Quantize as _athanor_v1_Quantize, Quantize__Output as _athanor_v1_Quantize__Output } from './athanor/v1/Quantize.ts';
 import type { Recipe as _athanor_v1_Recipe, Recipe__Output as _athanor_v1_Recipe__Output } from './athanor/v1/Recipe.ts';
 import type { RecipeStep as _athanor_v1_RecipeStep, RecipeStep__Output as _athanor_v1_RecipeStep__Output } from './athanor/v1/RecipeStep.ts';
+import type { RecipeStop as _athanor_v1_RecipeStop, RecipeStop__Output as _athanor_v1_RecipeStop__Output } from './athanor/v1/RecipeStop.ts';
 import type { SafeEmbedding as _athanor_v1_SafeEmbedding, SafeEmbedding__Output as _athanor_v1_SafeEmbedding__Output } from './athanor/v1/SafeEmbedding.ts';
+import type { Search as _athanor_v1_Search, Search__Output as _athanor_v1_Search__Output } from './athanor/v1/Search.ts';
+import type { SearchBudget as _athanor_v1_SearchBudget, SearchBudget__Output as _athanor_v1_SearchBudget__Output } from './athanor/v1/SearchBudget.ts';
+import type { SearchCandidate as _athanor_v1_SearchCandidate, SearchCandidate__Output as _athanor_v1_SearchCandidate__Output } from './athanor/v1/SearchCandidate.ts';
+import type { SearchReport as _athanor_v1_SearchReport, SearchReport__Output as _athanor_v1_SearchReport__Output } from './athanor/v1/SearchReport.ts';
+import type { SearchTarget as _athanor_v1_SearchTarget, SearchTarget__Output as _athanor_v1_SearchTarget__Output } from './athanor/v1/SearchTarget.ts';
+import type { SearchTrial as _athanor_v1_SearchTrial, SearchTrial__Output as _athanor_v1_SearchTrial__Output } from './athanor/v1/SearchTrial.ts';
 import type { SequenceReport as _athanor_v1_SequenceReport, SequenceReport__Output as _athanor_v1_SequenceReport__Output } from './athanor/v1/SequenceReport.ts';
 import type { Share as _athanor_v1_Share, Share__Output as _athanor_v1_Share__Output } from './athanor/v1/Share.ts';
 import type { StepReport as _athanor_v1_StepReport, StepReport__Output as _athanor_v1_StepReport__Output } from './athanor/v1/StepReport.ts';
@@ -143,6 +152,8 @@ export interface ProtoGrpcType {
       FileChunk: MessageTypeDefinition<_athanor_v1_FileChunk, _athanor_v1_FileChunk__Output>
       Finetune: MessageTypeDefinition<_athanor_v1_Finetune, _athanor_v1_Finetune__Output>
       Flop: MessageTypeDefinition<_athanor_v1_Flop, _athanor_v1_Flop__Output>
+      Gate: MessageTypeDefinition<_athanor_v1_Gate, _athanor_v1_Gate__Output>
+      GateReport: MessageTypeDefinition<_athanor_v1_GateReport, _athanor_v1_GateReport__Output>
       Halting: MessageTypeDefinition<_athanor_v1_Halting, _athanor_v1_Halting__Output>
       HiddenTokenReport: MessageTypeDefinition<_athanor_v1_HiddenTokenReport, _athanor_v1_HiddenTokenReport__Output>
       ImportResult: MessageTypeDefinition<_athanor_v1_ImportResult, _athanor_v1_ImportResult__Output>
@@ -221,7 +232,14 @@ export interface ProtoGrpcType {
       Quantize: MessageTypeDefinition<_athanor_v1_Quantize, _athanor_v1_Quantize__Output>
       Recipe: MessageTypeDefinition<_athanor_v1_Recipe, _athanor_v1_Recipe__Output>
       RecipeStep: MessageTypeDefinition<_athanor_v1_RecipeStep, _athanor_v1_RecipeStep__Output>
+      RecipeStop: MessageTypeDefinition<_athanor_v1_RecipeStop, _athanor_v1_RecipeStop__Output>
       SafeEmbedding: MessageTypeDefinition<_athanor_v1_SafeEmbedding, _athanor_v1_SafeEmbedding__Output>
+      Search: MessageTypeDefinition<_athanor_v1_Search, _athanor_v1_Search__Output>
+      SearchBudget: MessageTypeDefinition<_athanor_v1_SearchBudget, _athanor_v1_SearchBudget__Output>
+      SearchCandidate: MessageTypeDefinition<_athanor_v1_SearchCandidate, _athanor_v1_SearchCandidate__Output>
+      SearchReport: MessageTypeDefinition<_athanor_v1_SearchReport, _athanor_v1_SearchReport__Output>
+      SearchTarget: MessageTypeDefinition<_athanor_v1_SearchTarget, _athanor_v1_SearchTarget__Output>
+      SearchTrial: MessageTypeDefinition<_athanor_v1_SearchTrial, _athanor_v1_SearchTrial__Output>
       SequenceReport: MessageTypeDefinition<_athanor_v1_SequenceReport, _athanor_v1_SequenceReport__Output>
       Share: MessageTypeDefinition<_athanor_v1_Share, _athanor_v1_Share__Output>
       StepReport: MessageTypeDefinition<_athanor_v1_StepReport, _athanor_v1_StepReport__Output>

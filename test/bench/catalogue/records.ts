@@ -21,26 +21,26 @@ export interface StudyRecord {
 }
 
 /** An append-only file of records. */
-export class Records {
+export class Records<Each extends StudyRecord = StudyRecord> {
   readonly #path: string;
-  readonly #records: StudyRecord[];
+  readonly #records: Each[];
 
   constructor(path: string) {
     this.#path = path;
     mkdirSync(dirname(path), { recursive: true });
     const lines = existsSync(path) ? readFileSync(path, 'utf8').split('\n') : [];
-    this.#records = lines.filter((line) => line !== '').map((line) => JSON.parse(line) as StudyRecord);
+    this.#records = lines.filter((line) => line !== '').map((line) => JSON.parse(line) as Each);
   }
 
-  get all(): readonly StudyRecord[] {
+  get all(): readonly Each[] {
     return this.#records;
   }
 
-  find(key: string, steps: number, seed: number): StudyRecord | undefined {
+  find(key: string, steps: number, seed: number): Each | undefined {
     return this.#records.find((record) => record.key === key && record.steps === steps && record.seed === seed);
   }
 
-  add(record: StudyRecord): void {
+  add(record: Each): void {
     this.#records.push(record);
     appendFileSync(this.#path, `${JSON.stringify(record)}\n`);
   }

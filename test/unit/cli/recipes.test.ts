@@ -33,6 +33,9 @@ describe('a recipe on the command line', () => {
       /--set: must be name=value, got "structure"/,
     );
     await expect(recipeForm({ method: 'squeeze', hasData: true })).rejects.toThrow(/--method: must be one of .*quantize.*got squeeze/);
+    const search = await recipeForm({ method: 'search', ratio: 0.5, hasData: true });
+    expect(search).toEqual({ recipeYaml: JSON.stringify({ steps: [{ search: { target: { ratio: 0.5 } } }] }) });
+    await expect(recipeForm({ method: 'gate', hasData: true })).rejects.toThrow(/got gate/);
     await expect(recipeForm({ method: 'svd', set: ['rank=4'], hasData: true })).rejects.toThrow(/svd takes a ratio alone/);
   });
 });

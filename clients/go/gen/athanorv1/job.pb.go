@@ -315,14 +315,17 @@ type CompressSpec struct {
 	RecipeForm isCompressSpec_RecipeForm `protobuf_oneof:"recipe_form"`
 	// Text, for the steps that calibrate or train.
 	Data *TextData `protobuf:"bytes,5,opt,name=data,proto3" json:"data,omitempty"`
-	// Text of the same kind, for steps that train until it says that they have learnt enough. Without it they hold a part of `data` out.
-	Validation *TextData `protobuf:"bytes,9,opt,name=validation,proto3" json:"validation,omitempty"`
 	// How much of the calibration text is used.
 	Calibration *Calibration `protobuf:"bytes,6,opt,name=calibration,proto3" json:"calibration,omitempty"`
 	// Store a new version when the name exists; otherwise that is the error model_exists.
-	Replace       bool `protobuf:"varint,7,opt,name=replace,proto3" json:"replace,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Replace bool `protobuf:"varint,7,opt,name=replace,proto3" json:"replace,omitempty"`
+	// Data that gates, searches and stages are measured on, and trainings that end early. Absent: where one is needed, a tenth of `data` that no step
+	// trains on.
+	Validation *TextData `protobuf:"bytes,9,opt,name=validation,proto3" json:"validation,omitempty"`
+	// Measure the model before the first and after every step. Default: where there is `validation`.
+	EvaluateStages *bool `protobuf:"varint,10,opt,name=evaluate_stages,json=evaluateStages,proto3,oneof" json:"evaluate_stages,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *CompressSpec) Reset() {
@@ -410,13 +413,6 @@ func (x *CompressSpec) GetData() *TextData {
 	return nil
 }
 
-func (x *CompressSpec) GetValidation() *TextData {
-	if x != nil {
-		return x.Validation
-	}
-	return nil
-}
-
 func (x *CompressSpec) GetCalibration() *Calibration {
 	if x != nil {
 		return x.Calibration
@@ -427,6 +423,20 @@ func (x *CompressSpec) GetCalibration() *Calibration {
 func (x *CompressSpec) GetReplace() bool {
 	if x != nil {
 		return x.Replace
+	}
+	return false
+}
+
+func (x *CompressSpec) GetValidation() *TextData {
+	if x != nil {
+		return x.Validation
+	}
+	return nil
+}
+
+func (x *CompressSpec) GetEvaluateStages() bool {
+	if x != nil && x.EvaluateStages != nil {
+		return *x.EvaluateStages
 	}
 	return false
 }
@@ -446,7 +456,7 @@ type CompressSpec_RecipeYaml struct {
 }
 
 type CompressSpec_RecipeName struct {
-	// Name of a recipe that comes with the server: "default" or "tqcompressor".
+	// Name of a recipe that comes with the server, for example "default", "tqcompressor" or "prune-distill-quantize".
 	RecipeName string `protobuf:"bytes,8,opt,name=recipe_name,json=recipeName,proto3,oneof"`
 }
 
@@ -1663,7 +1673,12 @@ type CompressResult struct {
 	// Memory, expected and measured.
 	Memory *MemoryReport `protobuf:"bytes,5,opt,name=memory,proto3" json:"memory,omitempty"`
 	// What a fresh process found; absent where checking is switched off.
-	Verification  *Verification `protobuf:"bytes,6,opt,name=verification,proto3" json:"verification,omitempty"`
+	Verification *Verification `protobuf:"bytes,6,opt,name=verification,proto3" json:"verification,omitempty"`
+	// Of the model that was compressed, on held-out data: loss (nats), and of the kind of data bitsPerByte, perplexity, accuracy, f1, matthews.
+	// Empty where nothing was measured.
+	StartMetrics map[string]float64 `protobuf:"bytes,7,rep,name=start_metrics,json=startMetrics,proto3" json:"start_metrics,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"fixed64,2,opt,name=value"`
+	// Why steps are missing; absent where all of the recipe made the result.
+	Stop          *RecipeStop `protobuf:"bytes,8,opt,name=stop,proto3" json:"stop,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1740,431 +1755,18 @@ func (x *CompressResult) GetVerification() *Verification {
 	return nil
 }
 
-// What one step of a recipe did.
-type StepReport struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Its method.
-	Method string `protobuf:"bytes,1,opt,name=method,proto3" json:"method,omitempty"`
-	// Bytes of the parameters that it touched, before.
-	StoredBytesBefore uint64 `protobuf:"varint,2,opt,name=stored_bytes_before,json=storedBytesBefore,proto3" json:"stored_bytes_before,omitempty"`
-	// Bytes afterwards.
-	StoredBytesAfter uint64 `protobuf:"varint,3,opt,name=stored_bytes_after,json=storedBytesAfter,proto3" json:"stored_bytes_after,omitempty"`
-	// What a reader should know of the whole step; may be empty.
-	Note          string `protobuf:"bytes,4,opt,name=note,proto3" json:"note,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *StepReport) Reset() {
-	*x = StepReport{}
-	mi := &file_athanor_v1_job_proto_msgTypes[16]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *StepReport) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*StepReport) ProtoMessage() {}
-
-func (x *StepReport) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[16]
+func (x *CompressResult) GetStartMetrics() map[string]float64 {
 	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use StepReport.ProtoReflect.Descriptor instead.
-func (*StepReport) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{16}
-}
-
-func (x *StepReport) GetMethod() string {
-	if x != nil {
-		return x.Method
-	}
-	return ""
-}
-
-func (x *StepReport) GetStoredBytesBefore() uint64 {
-	if x != nil {
-		return x.StoredBytesBefore
-	}
-	return 0
-}
-
-func (x *StepReport) GetStoredBytesAfter() uint64 {
-	if x != nil {
-		return x.StoredBytesAfter
-	}
-	return 0
-}
-
-func (x *StepReport) GetNote() string {
-	if x != nil {
-		return x.Note
-	}
-	return ""
-}
-
-// Which calibration text was used, so that another run can be held against it.
-type CalibrationManifest struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Files on the server, in order; "inlineText" stands for text of the request.
-	Paths []string `protobuf:"bytes,1,rep,name=paths,proto3" json:"paths,omitempty"`
-	// SHA-256 of the text, independent of the tokenizer.
-	TextHash string `protobuf:"bytes,2,opt,name=text_hash,json=textHash,proto3" json:"text_hash,omitempty"`
-	// Documents in the text.
-	Documents uint32 `protobuf:"varint,3,opt,name=documents,proto3" json:"documents,omitempty"`
-	// Windows of tokens that were run.
-	Rows uint32 `protobuf:"varint,4,opt,name=rows,proto3" json:"rows,omitempty"`
-	// Windows that the text holds.
-	RowsAvailable uint32 `protobuf:"varint,5,opt,name=rows_available,json=rowsAvailable,proto3" json:"rows_available,omitempty"`
-	// Tokens of each row: the length cap.
-	RowTokens uint32 `protobuf:"varint,6,opt,name=row_tokens,json=rowTokens,proto3" json:"row_tokens,omitempty"`
-	// Seed of the draw.
-	Seed uint32 `protobuf:"varint,7,opt,name=seed,proto3" json:"seed,omitempty"`
-	// How short rows are filled up.
-	Padding string `protobuf:"bytes,8,opt,name=padding,proto3" json:"padding,omitempty"`
-	// Tokens that do not come from the text.
-	SpecialTokens string `protobuf:"bytes,9,opt,name=special_tokens,json=specialTokens,proto3" json:"special_tokens,omitempty"`
-	// SHA-256 over the token ids of all rows, as 64-bit little-endian numbers.
-	RowsHash string `protobuf:"bytes,10,opt,name=rows_hash,json=rowsHash,proto3" json:"rows_hash,omitempty"`
-	// The first 16 digits of the like for each row, of the first 64 rows.
-	RowHashes []string `protobuf:"bytes,11,rep,name=row_hashes,json=rowHashes,proto3" json:"row_hashes,omitempty"`
-	// What a row is: "window of running text", "line", "labelled text" or "pair".
-	RowKind       string `protobuf:"bytes,12,opt,name=row_kind,json=rowKind,proto3" json:"row_kind,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *CalibrationManifest) Reset() {
-	*x = CalibrationManifest{}
-	mi := &file_athanor_v1_job_proto_msgTypes[17]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *CalibrationManifest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*CalibrationManifest) ProtoMessage() {}
-
-func (x *CalibrationManifest) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[17]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use CalibrationManifest.ProtoReflect.Descriptor instead.
-func (*CalibrationManifest) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{17}
-}
-
-func (x *CalibrationManifest) GetPaths() []string {
-	if x != nil {
-		return x.Paths
+		return x.StartMetrics
 	}
 	return nil
 }
 
-func (x *CalibrationManifest) GetTextHash() string {
+func (x *CompressResult) GetStop() *RecipeStop {
 	if x != nil {
-		return x.TextHash
-	}
-	return ""
-}
-
-func (x *CalibrationManifest) GetDocuments() uint32 {
-	if x != nil {
-		return x.Documents
-	}
-	return 0
-}
-
-func (x *CalibrationManifest) GetRows() uint32 {
-	if x != nil {
-		return x.Rows
-	}
-	return 0
-}
-
-func (x *CalibrationManifest) GetRowsAvailable() uint32 {
-	if x != nil {
-		return x.RowsAvailable
-	}
-	return 0
-}
-
-func (x *CalibrationManifest) GetRowTokens() uint32 {
-	if x != nil {
-		return x.RowTokens
-	}
-	return 0
-}
-
-func (x *CalibrationManifest) GetSeed() uint32 {
-	if x != nil {
-		return x.Seed
-	}
-	return 0
-}
-
-func (x *CalibrationManifest) GetPadding() string {
-	if x != nil {
-		return x.Padding
-	}
-	return ""
-}
-
-func (x *CalibrationManifest) GetSpecialTokens() string {
-	if x != nil {
-		return x.SpecialTokens
-	}
-	return ""
-}
-
-func (x *CalibrationManifest) GetRowsHash() string {
-	if x != nil {
-		return x.RowsHash
-	}
-	return ""
-}
-
-func (x *CalibrationManifest) GetRowHashes() []string {
-	if x != nil {
-		return x.RowHashes
+		return x.Stop
 	}
 	return nil
-}
-
-func (x *CalibrationManifest) GetRowKind() string {
-	if x != nil {
-		return x.RowKind
-	}
-	return ""
-}
-
-// Memory of the server's process over a job.
-type MemoryReport struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// What was expected before the start, what the process held already included.
-	EstimatedPeakBytes uint64 `protobuf:"varint,1,opt,name=estimated_peak_bytes,json=estimatedPeakBytes,proto3" json:"estimated_peak_bytes,omitempty"`
-	// What was measured.
-	PeakBytes uint64 `protobuf:"varint,2,opt,name=peak_bytes,json=peakBytes,proto3" json:"peak_bytes,omitempty"`
-	// What the process may hold; a job that needs more is refused with insufficient_memory.
-	LimitBytes uint64 `protobuf:"varint,3,opt,name=limit_bytes,json=limitBytes,proto3" json:"limit_bytes,omitempty"`
-	// The part of the work that was expected to need most.
-	Phase         string `protobuf:"bytes,4,opt,name=phase,proto3" json:"phase,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *MemoryReport) Reset() {
-	*x = MemoryReport{}
-	mi := &file_athanor_v1_job_proto_msgTypes[18]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *MemoryReport) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*MemoryReport) ProtoMessage() {}
-
-func (x *MemoryReport) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[18]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use MemoryReport.ProtoReflect.Descriptor instead.
-func (*MemoryReport) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{18}
-}
-
-func (x *MemoryReport) GetEstimatedPeakBytes() uint64 {
-	if x != nil {
-		return x.EstimatedPeakBytes
-	}
-	return 0
-}
-
-func (x *MemoryReport) GetPeakBytes() uint64 {
-	if x != nil {
-		return x.PeakBytes
-	}
-	return 0
-}
-
-func (x *MemoryReport) GetLimitBytes() uint64 {
-	if x != nil {
-		return x.LimitBytes
-	}
-	return 0
-}
-
-func (x *MemoryReport) GetPhase() string {
-	if x != nil {
-		return x.Phase
-	}
-	return ""
-}
-
-// What a compression did to one parameter.
-type ParameterChange struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Path of the parameter.
-	Path string `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
-	// Parametrization afterwards.
-	Parametrization string `protobuf:"bytes,2,opt,name=parametrization,proto3" json:"parametrization,omitempty"`
-	// Bytes before.
-	StoredBytesBefore uint64 `protobuf:"varint,3,opt,name=stored_bytes_before,json=storedBytesBefore,proto3" json:"stored_bytes_before,omitempty"`
-	// Bytes afterwards.
-	StoredBytesAfter uint64 `protobuf:"varint,4,opt,name=stored_bytes_after,json=storedBytesAfter,proto3" json:"stored_bytes_after,omitempty"`
-	// Error in what the step minimizes, relative to the norm of the original.
-	RelativeError float64 `protobuf:"fixed64,5,opt,name=relative_error,json=relativeError,proto3" json:"relative_error,omitempty"`
-	// Rank that was kept; absent for methods without one.
-	Rank *uint32 `protobuf:"varint,6,opt,name=rank,proto3,oneof" json:"rank,omitempty"`
-	// Place of the step in the recipe, from 0.
-	Step uint32 `protobuf:"varint,7,opt,name=step,proto3" json:"step,omitempty"`
-	// Error of the weights, relative to the norm of those before the step.
-	WeightError float64 `protobuf:"fixed64,8,opt,name=weight_error,json=weightError,proto3" json:"weight_error,omitempty"`
-	// Error of the layer's outputs on the calibration text; absent where the method did not look at any.
-	OutputError *float64 `protobuf:"fixed64,9,opt,name=output_error,json=outputError,proto3,oneof" json:"output_error,omitempty"`
-	// Weight error of the step before that touched the parameter; 0 for the first.
-	ErrorBefore float64 `protobuf:"fixed64,10,opt,name=error_before,json=errorBefore,proto3" json:"error_before,omitempty"`
-	// Why a parameter was left as it is, or what else a reader should know; may be empty.
-	Note          string `protobuf:"bytes,11,opt,name=note,proto3" json:"note,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *ParameterChange) Reset() {
-	*x = ParameterChange{}
-	mi := &file_athanor_v1_job_proto_msgTypes[19]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *ParameterChange) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*ParameterChange) ProtoMessage() {}
-
-func (x *ParameterChange) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[19]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use ParameterChange.ProtoReflect.Descriptor instead.
-func (*ParameterChange) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{19}
-}
-
-func (x *ParameterChange) GetPath() string {
-	if x != nil {
-		return x.Path
-	}
-	return ""
-}
-
-func (x *ParameterChange) GetParametrization() string {
-	if x != nil {
-		return x.Parametrization
-	}
-	return ""
-}
-
-func (x *ParameterChange) GetStoredBytesBefore() uint64 {
-	if x != nil {
-		return x.StoredBytesBefore
-	}
-	return 0
-}
-
-func (x *ParameterChange) GetStoredBytesAfter() uint64 {
-	if x != nil {
-		return x.StoredBytesAfter
-	}
-	return 0
-}
-
-func (x *ParameterChange) GetRelativeError() float64 {
-	if x != nil {
-		return x.RelativeError
-	}
-	return 0
-}
-
-func (x *ParameterChange) GetRank() uint32 {
-	if x != nil && x.Rank != nil {
-		return *x.Rank
-	}
-	return 0
-}
-
-func (x *ParameterChange) GetStep() uint32 {
-	if x != nil {
-		return x.Step
-	}
-	return 0
-}
-
-func (x *ParameterChange) GetWeightError() float64 {
-	if x != nil {
-		return x.WeightError
-	}
-	return 0
-}
-
-func (x *ParameterChange) GetOutputError() float64 {
-	if x != nil && x.OutputError != nil {
-		return *x.OutputError
-	}
-	return 0
-}
-
-func (x *ParameterChange) GetErrorBefore() float64 {
-	if x != nil {
-		return x.ErrorBefore
-	}
-	return 0
-}
-
-func (x *ParameterChange) GetNote() string {
-	if x != nil {
-		return x.Note
-	}
-	return ""
 }
 
 // Result of a training.
@@ -2186,7 +1788,7 @@ type DistillResult struct {
 
 func (x *DistillResult) Reset() {
 	*x = DistillResult{}
-	mi := &file_athanor_v1_job_proto_msgTypes[20]
+	mi := &file_athanor_v1_job_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2198,7 +1800,7 @@ func (x *DistillResult) String() string {
 func (*DistillResult) ProtoMessage() {}
 
 func (x *DistillResult) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[20]
+	mi := &file_athanor_v1_job_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2211,7 +1813,7 @@ func (x *DistillResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DistillResult.ProtoReflect.Descriptor instead.
 func (*DistillResult) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{20}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *DistillResult) GetModel() *ModelInfo {
@@ -2260,7 +1862,7 @@ type EvaluateResult struct {
 
 func (x *EvaluateResult) Reset() {
 	*x = EvaluateResult{}
-	mi := &file_athanor_v1_job_proto_msgTypes[21]
+	mi := &file_athanor_v1_job_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2272,7 +1874,7 @@ func (x *EvaluateResult) String() string {
 func (*EvaluateResult) ProtoMessage() {}
 
 func (x *EvaluateResult) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[21]
+	mi := &file_athanor_v1_job_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2285,7 +1887,7 @@ func (x *EvaluateResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EvaluateResult.ProtoReflect.Descriptor instead.
 func (*EvaluateResult) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{21}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *EvaluateResult) GetReport() *EvaluationReport {
@@ -2310,7 +1912,7 @@ type ExportResult struct {
 
 func (x *ExportResult) Reset() {
 	*x = ExportResult{}
-	mi := &file_athanor_v1_job_proto_msgTypes[22]
+	mi := &file_athanor_v1_job_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2322,7 +1924,7 @@ func (x *ExportResult) String() string {
 func (*ExportResult) ProtoMessage() {}
 
 func (x *ExportResult) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[22]
+	mi := &file_athanor_v1_job_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2335,7 +1937,7 @@ func (x *ExportResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportResult.ProtoReflect.Descriptor instead.
 func (*ExportResult) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{22}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ExportResult) GetPath() string {
@@ -2372,7 +1974,7 @@ type ExportedFile struct {
 
 func (x *ExportedFile) Reset() {
 	*x = ExportedFile{}
-	mi := &file_athanor_v1_job_proto_msgTypes[23]
+	mi := &file_athanor_v1_job_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2384,7 +1986,7 @@ func (x *ExportedFile) String() string {
 func (*ExportedFile) ProtoMessage() {}
 
 func (x *ExportedFile) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[23]
+	mi := &file_athanor_v1_job_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2397,7 +1999,7 @@ func (x *ExportedFile) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportedFile.ProtoReflect.Descriptor instead.
 func (*ExportedFile) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{23}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ExportedFile) GetFileName() string {
@@ -2429,7 +2031,7 @@ type JobError struct {
 
 func (x *JobError) Reset() {
 	*x = JobError{}
-	mi := &file_athanor_v1_job_proto_msgTypes[24]
+	mi := &file_athanor_v1_job_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2441,7 +2043,7 @@ func (x *JobError) String() string {
 func (*JobError) ProtoMessage() {}
 
 func (x *JobError) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[24]
+	mi := &file_athanor_v1_job_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2454,7 +2056,7 @@ func (x *JobError) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobError.ProtoReflect.Descriptor instead.
 func (*JobError) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{24}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *JobError) GetCode() string {
@@ -2521,7 +2123,7 @@ type JobInfo struct {
 
 func (x *JobInfo) Reset() {
 	*x = JobInfo{}
-	mi := &file_athanor_v1_job_proto_msgTypes[25]
+	mi := &file_athanor_v1_job_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2533,7 +2135,7 @@ func (x *JobInfo) String() string {
 func (*JobInfo) ProtoMessage() {}
 
 func (x *JobInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[25]
+	mi := &file_athanor_v1_job_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2546,7 +2148,7 @@ func (x *JobInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobInfo.ProtoReflect.Descriptor instead.
 func (*JobInfo) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{25}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *JobInfo) GetId() string {
@@ -2680,7 +2282,7 @@ type JobServiceSubmitRequest struct {
 
 func (x *JobServiceSubmitRequest) Reset() {
 	*x = JobServiceSubmitRequest{}
-	mi := &file_athanor_v1_job_proto_msgTypes[26]
+	mi := &file_athanor_v1_job_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2692,7 +2294,7 @@ func (x *JobServiceSubmitRequest) String() string {
 func (*JobServiceSubmitRequest) ProtoMessage() {}
 
 func (x *JobServiceSubmitRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[26]
+	mi := &file_athanor_v1_job_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2705,7 +2307,7 @@ func (x *JobServiceSubmitRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServiceSubmitRequest.ProtoReflect.Descriptor instead.
 func (*JobServiceSubmitRequest) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{26}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *JobServiceSubmitRequest) GetSpec() *JobSpec {
@@ -2732,7 +2334,7 @@ type JobServiceSubmitResponse struct {
 
 func (x *JobServiceSubmitResponse) Reset() {
 	*x = JobServiceSubmitResponse{}
-	mi := &file_athanor_v1_job_proto_msgTypes[27]
+	mi := &file_athanor_v1_job_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2744,7 +2346,7 @@ func (x *JobServiceSubmitResponse) String() string {
 func (*JobServiceSubmitResponse) ProtoMessage() {}
 
 func (x *JobServiceSubmitResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[27]
+	mi := &file_athanor_v1_job_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2757,7 +2359,7 @@ func (x *JobServiceSubmitResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServiceSubmitResponse.ProtoReflect.Descriptor instead.
 func (*JobServiceSubmitResponse) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{27}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *JobServiceSubmitResponse) GetJob() *JobInfo {
@@ -2777,7 +2379,7 @@ type JobServiceGetRequest struct {
 
 func (x *JobServiceGetRequest) Reset() {
 	*x = JobServiceGetRequest{}
-	mi := &file_athanor_v1_job_proto_msgTypes[28]
+	mi := &file_athanor_v1_job_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2789,7 +2391,7 @@ func (x *JobServiceGetRequest) String() string {
 func (*JobServiceGetRequest) ProtoMessage() {}
 
 func (x *JobServiceGetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[28]
+	mi := &file_athanor_v1_job_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2802,7 +2404,7 @@ func (x *JobServiceGetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServiceGetRequest.ProtoReflect.Descriptor instead.
 func (*JobServiceGetRequest) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{28}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *JobServiceGetRequest) GetJobId() string {
@@ -2822,7 +2424,7 @@ type JobServiceGetResponse struct {
 
 func (x *JobServiceGetResponse) Reset() {
 	*x = JobServiceGetResponse{}
-	mi := &file_athanor_v1_job_proto_msgTypes[29]
+	mi := &file_athanor_v1_job_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2834,7 +2436,7 @@ func (x *JobServiceGetResponse) String() string {
 func (*JobServiceGetResponse) ProtoMessage() {}
 
 func (x *JobServiceGetResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[29]
+	mi := &file_athanor_v1_job_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2847,7 +2449,7 @@ func (x *JobServiceGetResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServiceGetResponse.ProtoReflect.Descriptor instead.
 func (*JobServiceGetResponse) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{29}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *JobServiceGetResponse) GetJob() *JobInfo {
@@ -2869,7 +2471,7 @@ type JobServiceListRequest struct {
 
 func (x *JobServiceListRequest) Reset() {
 	*x = JobServiceListRequest{}
-	mi := &file_athanor_v1_job_proto_msgTypes[30]
+	mi := &file_athanor_v1_job_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2881,7 +2483,7 @@ func (x *JobServiceListRequest) String() string {
 func (*JobServiceListRequest) ProtoMessage() {}
 
 func (x *JobServiceListRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[30]
+	mi := &file_athanor_v1_job_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2894,7 +2496,7 @@ func (x *JobServiceListRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServiceListRequest.ProtoReflect.Descriptor instead.
 func (*JobServiceListRequest) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{30}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *JobServiceListRequest) GetStates() []JobState {
@@ -2921,7 +2523,7 @@ type JobServiceListResponse struct {
 
 func (x *JobServiceListResponse) Reset() {
 	*x = JobServiceListResponse{}
-	mi := &file_athanor_v1_job_proto_msgTypes[31]
+	mi := &file_athanor_v1_job_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2933,7 +2535,7 @@ func (x *JobServiceListResponse) String() string {
 func (*JobServiceListResponse) ProtoMessage() {}
 
 func (x *JobServiceListResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[31]
+	mi := &file_athanor_v1_job_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2946,7 +2548,7 @@ func (x *JobServiceListResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServiceListResponse.ProtoReflect.Descriptor instead.
 func (*JobServiceListResponse) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{31}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *JobServiceListResponse) GetJobs() []*JobInfo {
@@ -2968,7 +2570,7 @@ type JobServiceWatchRequest struct {
 
 func (x *JobServiceWatchRequest) Reset() {
 	*x = JobServiceWatchRequest{}
-	mi := &file_athanor_v1_job_proto_msgTypes[32]
+	mi := &file_athanor_v1_job_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2980,7 +2582,7 @@ func (x *JobServiceWatchRequest) String() string {
 func (*JobServiceWatchRequest) ProtoMessage() {}
 
 func (x *JobServiceWatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[32]
+	mi := &file_athanor_v1_job_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2993,7 +2595,7 @@ func (x *JobServiceWatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServiceWatchRequest.ProtoReflect.Descriptor instead.
 func (*JobServiceWatchRequest) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{32}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *JobServiceWatchRequest) GetJobId() string {
@@ -3020,7 +2622,7 @@ type JobServiceWatchResponse struct {
 
 func (x *JobServiceWatchResponse) Reset() {
 	*x = JobServiceWatchResponse{}
-	mi := &file_athanor_v1_job_proto_msgTypes[33]
+	mi := &file_athanor_v1_job_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3032,7 +2634,7 @@ func (x *JobServiceWatchResponse) String() string {
 func (*JobServiceWatchResponse) ProtoMessage() {}
 
 func (x *JobServiceWatchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[33]
+	mi := &file_athanor_v1_job_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3045,7 +2647,7 @@ func (x *JobServiceWatchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServiceWatchResponse.ProtoReflect.Descriptor instead.
 func (*JobServiceWatchResponse) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{33}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *JobServiceWatchResponse) GetEvent() *JobEvent {
@@ -3065,7 +2667,7 @@ type JobServiceCancelRequest struct {
 
 func (x *JobServiceCancelRequest) Reset() {
 	*x = JobServiceCancelRequest{}
-	mi := &file_athanor_v1_job_proto_msgTypes[34]
+	mi := &file_athanor_v1_job_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3077,7 +2679,7 @@ func (x *JobServiceCancelRequest) String() string {
 func (*JobServiceCancelRequest) ProtoMessage() {}
 
 func (x *JobServiceCancelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[34]
+	mi := &file_athanor_v1_job_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3090,7 +2692,7 @@ func (x *JobServiceCancelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServiceCancelRequest.ProtoReflect.Descriptor instead.
 func (*JobServiceCancelRequest) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{34}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *JobServiceCancelRequest) GetJobId() string {
@@ -3110,7 +2712,7 @@ type JobServiceCancelResponse struct {
 
 func (x *JobServiceCancelResponse) Reset() {
 	*x = JobServiceCancelResponse{}
-	mi := &file_athanor_v1_job_proto_msgTypes[35]
+	mi := &file_athanor_v1_job_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3122,7 +2724,7 @@ func (x *JobServiceCancelResponse) String() string {
 func (*JobServiceCancelResponse) ProtoMessage() {}
 
 func (x *JobServiceCancelResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[35]
+	mi := &file_athanor_v1_job_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3135,7 +2737,7 @@ func (x *JobServiceCancelResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServiceCancelResponse.ProtoReflect.Descriptor instead.
 func (*JobServiceCancelResponse) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{35}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *JobServiceCancelResponse) GetJob() *JobInfo {
@@ -3155,7 +2757,7 @@ type JobServicePauseRequest struct {
 
 func (x *JobServicePauseRequest) Reset() {
 	*x = JobServicePauseRequest{}
-	mi := &file_athanor_v1_job_proto_msgTypes[36]
+	mi := &file_athanor_v1_job_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3167,7 +2769,7 @@ func (x *JobServicePauseRequest) String() string {
 func (*JobServicePauseRequest) ProtoMessage() {}
 
 func (x *JobServicePauseRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[36]
+	mi := &file_athanor_v1_job_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3180,7 +2782,7 @@ func (x *JobServicePauseRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServicePauseRequest.ProtoReflect.Descriptor instead.
 func (*JobServicePauseRequest) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{36}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *JobServicePauseRequest) GetJobId() string {
@@ -3200,7 +2802,7 @@ type JobServicePauseResponse struct {
 
 func (x *JobServicePauseResponse) Reset() {
 	*x = JobServicePauseResponse{}
-	mi := &file_athanor_v1_job_proto_msgTypes[37]
+	mi := &file_athanor_v1_job_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3212,7 +2814,7 @@ func (x *JobServicePauseResponse) String() string {
 func (*JobServicePauseResponse) ProtoMessage() {}
 
 func (x *JobServicePauseResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[37]
+	mi := &file_athanor_v1_job_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3225,7 +2827,7 @@ func (x *JobServicePauseResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServicePauseResponse.ProtoReflect.Descriptor instead.
 func (*JobServicePauseResponse) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{37}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *JobServicePauseResponse) GetJob() *JobInfo {
@@ -3245,7 +2847,7 @@ type JobServiceResumeRequest struct {
 
 func (x *JobServiceResumeRequest) Reset() {
 	*x = JobServiceResumeRequest{}
-	mi := &file_athanor_v1_job_proto_msgTypes[38]
+	mi := &file_athanor_v1_job_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3257,7 +2859,7 @@ func (x *JobServiceResumeRequest) String() string {
 func (*JobServiceResumeRequest) ProtoMessage() {}
 
 func (x *JobServiceResumeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[38]
+	mi := &file_athanor_v1_job_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3270,7 +2872,7 @@ func (x *JobServiceResumeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServiceResumeRequest.ProtoReflect.Descriptor instead.
 func (*JobServiceResumeRequest) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{38}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *JobServiceResumeRequest) GetJobId() string {
@@ -3290,7 +2892,7 @@ type JobServiceResumeResponse struct {
 
 func (x *JobServiceResumeResponse) Reset() {
 	*x = JobServiceResumeResponse{}
-	mi := &file_athanor_v1_job_proto_msgTypes[39]
+	mi := &file_athanor_v1_job_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3302,7 +2904,7 @@ func (x *JobServiceResumeResponse) String() string {
 func (*JobServiceResumeResponse) ProtoMessage() {}
 
 func (x *JobServiceResumeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[39]
+	mi := &file_athanor_v1_job_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3315,7 +2917,7 @@ func (x *JobServiceResumeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServiceResumeResponse.ProtoReflect.Descriptor instead.
 func (*JobServiceResumeResponse) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{39}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *JobServiceResumeResponse) GetJob() *JobInfo {
@@ -3337,7 +2939,7 @@ type JobServiceRetryRequest struct {
 
 func (x *JobServiceRetryRequest) Reset() {
 	*x = JobServiceRetryRequest{}
-	mi := &file_athanor_v1_job_proto_msgTypes[40]
+	mi := &file_athanor_v1_job_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3349,7 +2951,7 @@ func (x *JobServiceRetryRequest) String() string {
 func (*JobServiceRetryRequest) ProtoMessage() {}
 
 func (x *JobServiceRetryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[40]
+	mi := &file_athanor_v1_job_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3362,7 +2964,7 @@ func (x *JobServiceRetryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServiceRetryRequest.ProtoReflect.Descriptor instead.
 func (*JobServiceRetryRequest) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{40}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *JobServiceRetryRequest) GetJobId() string {
@@ -3389,7 +2991,7 @@ type JobServiceRetryResponse struct {
 
 func (x *JobServiceRetryResponse) Reset() {
 	*x = JobServiceRetryResponse{}
-	mi := &file_athanor_v1_job_proto_msgTypes[41]
+	mi := &file_athanor_v1_job_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3401,7 +3003,7 @@ func (x *JobServiceRetryResponse) String() string {
 func (*JobServiceRetryResponse) ProtoMessage() {}
 
 func (x *JobServiceRetryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[41]
+	mi := &file_athanor_v1_job_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3414,7 +3016,7 @@ func (x *JobServiceRetryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServiceRetryResponse.ProtoReflect.Descriptor instead.
 func (*JobServiceRetryResponse) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{41}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *JobServiceRetryResponse) GetJob() *JobInfo {
@@ -3434,7 +3036,7 @@ type JobServiceForgetRequest struct {
 
 func (x *JobServiceForgetRequest) Reset() {
 	*x = JobServiceForgetRequest{}
-	mi := &file_athanor_v1_job_proto_msgTypes[42]
+	mi := &file_athanor_v1_job_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3446,7 +3048,7 @@ func (x *JobServiceForgetRequest) String() string {
 func (*JobServiceForgetRequest) ProtoMessage() {}
 
 func (x *JobServiceForgetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[42]
+	mi := &file_athanor_v1_job_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3459,7 +3061,7 @@ func (x *JobServiceForgetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServiceForgetRequest.ProtoReflect.Descriptor instead.
 func (*JobServiceForgetRequest) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{42}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *JobServiceForgetRequest) GetJobId() string {
@@ -3477,7 +3079,7 @@ type JobServiceForgetResponse struct {
 
 func (x *JobServiceForgetResponse) Reset() {
 	*x = JobServiceForgetResponse{}
-	mi := &file_athanor_v1_job_proto_msgTypes[43]
+	mi := &file_athanor_v1_job_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3489,7 +3091,7 @@ func (x *JobServiceForgetResponse) String() string {
 func (*JobServiceForgetResponse) ProtoMessage() {}
 
 func (x *JobServiceForgetResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[43]
+	mi := &file_athanor_v1_job_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3502,7 +3104,7 @@ func (x *JobServiceForgetResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServiceForgetResponse.ProtoReflect.Descriptor instead.
 func (*JobServiceForgetResponse) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{43}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{39}
 }
 
 var File_athanor_v1_job_proto protoreflect.FileDescriptor
@@ -3510,7 +3112,7 @@ var File_athanor_v1_job_proto protoreflect.FileDescriptor
 const file_athanor_v1_job_proto_rawDesc = "" +
 	"\n" +
 	"\x14athanor/v1/job.proto\x12\n" +
-	"athanor.v1\x1a\"athanor/v1/evaluation_report.proto\x1a\x16athanor/v1/model.proto\x1a\x17athanor/v1/recipe.proto\x1a\x15athanor/v1/text.proto\"\xa5\x02\n" +
+	"athanor.v1\x1a#athanor/v1/compression_report.proto\x1a\"athanor/v1/evaluation_report.proto\x1a\x16athanor/v1/model.proto\x1a\x17athanor/v1/recipe.proto\x1a\x15athanor/v1/text.proto\"\xa5\x02\n" +
 	"\aJobSpec\x12;\n" +
 	"\fimport_model\x18\x01 \x01(\v2\x16.athanor.v1.ImportSpecH\x00R\vimportModel\x126\n" +
 	"\bcompress\x18\x02 \x01(\v2\x18.athanor.v1.CompressSpecH\x00R\bcompress\x123\n" +
@@ -3522,7 +3124,7 @@ const file_athanor_v1_job_proto_rawDesc = "" +
 	"ImportSpec\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04path\x18\x02 \x01(\tR\x04path\x12\x18\n" +
-	"\areplace\x18\x03 \x01(\bR\areplace\"\xf0\x02\n" +
+	"\areplace\x18\x03 \x01(\bR\areplace\"\xb2\x03\n" +
 	"\fCompressSpec\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12,\n" +
@@ -3531,13 +3133,16 @@ const file_athanor_v1_job_proto_rawDesc = "" +
 	"recipeYaml\x12!\n" +
 	"\vrecipe_name\x18\b \x01(\tH\x00R\n" +
 	"recipeName\x12(\n" +
-	"\x04data\x18\x05 \x01(\v2\x14.athanor.v1.TextDataR\x04data\x124\n" +
+	"\x04data\x18\x05 \x01(\v2\x14.athanor.v1.TextDataR\x04data\x129\n" +
+	"\vcalibration\x18\x06 \x01(\v2\x17.athanor.v1.CalibrationR\vcalibration\x12\x18\n" +
+	"\areplace\x18\a \x01(\bR\areplace\x124\n" +
 	"\n" +
 	"validation\x18\t \x01(\v2\x14.athanor.v1.TextDataR\n" +
-	"validation\x129\n" +
-	"\vcalibration\x18\x06 \x01(\v2\x17.athanor.v1.CalibrationR\vcalibration\x12\x18\n" +
-	"\areplace\x18\a \x01(\bR\areplaceB\r\n" +
-	"\vrecipe_form\"\xe1\x01\n" +
+	"validation\x12,\n" +
+	"\x0fevaluate_stages\x18\n" +
+	" \x01(\bH\x01R\x0eevaluateStages\x88\x01\x01B\r\n" +
+	"\vrecipe_formB\x12\n" +
+	"\x10_evaluate_stages\"\xe1\x01\n" +
 	"\vCalibration\x12!\n" +
 	"\tsequences\x18\x01 \x01(\rH\x00R\tsequences\x88\x01\x01\x12,\n" +
 	"\x0fsequence_length\x18\x02 \x01(\rH\x01R\x0esequenceLength\x88\x01\x01\x12\x17\n" +
@@ -3668,58 +3273,19 @@ const file_athanor_v1_job_proto_rawDesc = "" +
 	"\x17max_relative_difference\x18\x02 \x01(\x01R\x15maxRelativeDifference\x12\x1c\n" +
 	"\ttolerance\x18\x03 \x01(\x01R\ttolerance\x12\x1d\n" +
 	"\n" +
-	"elapsed_ms\x18\x04 \x01(\x01R\telapsedMs\"\xd5\x02\n" +
+	"elapsed_ms\x18\x04 \x01(\x01R\telapsedMs\"\x95\x04\n" +
 	"\x0eCompressResult\x12+\n" +
 	"\x05model\x18\x01 \x01(\v2\x15.athanor.v1.ModelInfoR\x05model\x125\n" +
 	"\achanges\x18\x02 \x03(\v2\x1b.athanor.v1.ParameterChangeR\achanges\x12,\n" +
 	"\x05steps\x18\x03 \x03(\v2\x16.athanor.v1.StepReportR\x05steps\x12A\n" +
 	"\vcalibration\x18\x04 \x01(\v2\x1f.athanor.v1.CalibrationManifestR\vcalibration\x120\n" +
 	"\x06memory\x18\x05 \x01(\v2\x18.athanor.v1.MemoryReportR\x06memory\x12<\n" +
-	"\fverification\x18\x06 \x01(\v2\x18.athanor.v1.VerificationR\fverification\"\x96\x01\n" +
-	"\n" +
-	"StepReport\x12\x16\n" +
-	"\x06method\x18\x01 \x01(\tR\x06method\x12.\n" +
-	"\x13stored_bytes_before\x18\x02 \x01(\x04R\x11storedBytesBefore\x12,\n" +
-	"\x12stored_bytes_after\x18\x03 \x01(\x04R\x10storedBytesAfter\x12\x12\n" +
-	"\x04note\x18\x04 \x01(\tR\x04note\"\xec\x02\n" +
-	"\x13CalibrationManifest\x12\x14\n" +
-	"\x05paths\x18\x01 \x03(\tR\x05paths\x12\x1b\n" +
-	"\ttext_hash\x18\x02 \x01(\tR\btextHash\x12\x1c\n" +
-	"\tdocuments\x18\x03 \x01(\rR\tdocuments\x12\x12\n" +
-	"\x04rows\x18\x04 \x01(\rR\x04rows\x12%\n" +
-	"\x0erows_available\x18\x05 \x01(\rR\rrowsAvailable\x12\x1d\n" +
-	"\n" +
-	"row_tokens\x18\x06 \x01(\rR\trowTokens\x12\x12\n" +
-	"\x04seed\x18\a \x01(\rR\x04seed\x12\x18\n" +
-	"\apadding\x18\b \x01(\tR\apadding\x12%\n" +
-	"\x0especial_tokens\x18\t \x01(\tR\rspecialTokens\x12\x1b\n" +
-	"\trows_hash\x18\n" +
-	" \x01(\tR\browsHash\x12\x1d\n" +
-	"\n" +
-	"row_hashes\x18\v \x03(\tR\trowHashes\x12\x19\n" +
-	"\brow_kind\x18\f \x01(\tR\arowKind\"\x96\x01\n" +
-	"\fMemoryReport\x120\n" +
-	"\x14estimated_peak_bytes\x18\x01 \x01(\x04R\x12estimatedPeakBytes\x12\x1d\n" +
-	"\n" +
-	"peak_bytes\x18\x02 \x01(\x04R\tpeakBytes\x12\x1f\n" +
-	"\vlimit_bytes\x18\x03 \x01(\x04R\n" +
-	"limitBytes\x12\x14\n" +
-	"\x05phase\x18\x04 \x01(\tR\x05phase\"\x9d\x03\n" +
-	"\x0fParameterChange\x12\x12\n" +
-	"\x04path\x18\x01 \x01(\tR\x04path\x12(\n" +
-	"\x0fparametrization\x18\x02 \x01(\tR\x0fparametrization\x12.\n" +
-	"\x13stored_bytes_before\x18\x03 \x01(\x04R\x11storedBytesBefore\x12,\n" +
-	"\x12stored_bytes_after\x18\x04 \x01(\x04R\x10storedBytesAfter\x12%\n" +
-	"\x0erelative_error\x18\x05 \x01(\x01R\rrelativeError\x12\x17\n" +
-	"\x04rank\x18\x06 \x01(\rH\x00R\x04rank\x88\x01\x01\x12\x12\n" +
-	"\x04step\x18\a \x01(\rR\x04step\x12!\n" +
-	"\fweight_error\x18\b \x01(\x01R\vweightError\x12&\n" +
-	"\foutput_error\x18\t \x01(\x01H\x01R\voutputError\x88\x01\x01\x12!\n" +
-	"\ferror_before\x18\n" +
-	" \x01(\x01R\verrorBefore\x12\x12\n" +
-	"\x04note\x18\v \x01(\tR\x04noteB\a\n" +
-	"\x05_rankB\x0f\n" +
-	"\r_output_error\"\xb9\x02\n" +
+	"\fverification\x18\x06 \x01(\v2\x18.athanor.v1.VerificationR\fverification\x12Q\n" +
+	"\rstart_metrics\x18\a \x03(\v2,.athanor.v1.CompressResult.StartMetricsEntryR\fstartMetrics\x12*\n" +
+	"\x04stop\x18\b \x01(\v2\x16.athanor.v1.RecipeStopR\x04stop\x1a?\n" +
+	"\x11StartMetricsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x01R\x05value:\x028\x01\"\xb9\x02\n" +
 	"\rDistillResult\x12+\n" +
 	"\x05model\x18\x01 \x01(\v2\x15.athanor.v1.ModelInfoR\x05model\x12\x14\n" +
 	"\x05steps\x18\x02 \x01(\x04R\x05steps\x12\x1d\n" +
@@ -3849,7 +3415,7 @@ func file_athanor_v1_job_proto_rawDescGZIP() []byte {
 }
 
 var file_athanor_v1_job_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_athanor_v1_job_proto_msgTypes = make([]protoimpl.MessageInfo, 47)
+var file_athanor_v1_job_proto_msgTypes = make([]protoimpl.MessageInfo, 44)
 var file_athanor_v1_job_proto_goTypes = []any{
 	(JobState)(0),                    // 0: athanor.v1.JobState
 	(*JobSpec)(nil),                  // 1: athanor.v1.JobSpec
@@ -3868,42 +3434,44 @@ var file_athanor_v1_job_proto_goTypes = []any{
 	(*ImportResult)(nil),             // 14: athanor.v1.ImportResult
 	(*Verification)(nil),             // 15: athanor.v1.Verification
 	(*CompressResult)(nil),           // 16: athanor.v1.CompressResult
-	(*StepReport)(nil),               // 17: athanor.v1.StepReport
-	(*CalibrationManifest)(nil),      // 18: athanor.v1.CalibrationManifest
-	(*MemoryReport)(nil),             // 19: athanor.v1.MemoryReport
-	(*ParameterChange)(nil),          // 20: athanor.v1.ParameterChange
-	(*DistillResult)(nil),            // 21: athanor.v1.DistillResult
-	(*EvaluateResult)(nil),           // 22: athanor.v1.EvaluateResult
-	(*ExportResult)(nil),             // 23: athanor.v1.ExportResult
-	(*ExportedFile)(nil),             // 24: athanor.v1.ExportedFile
-	(*JobError)(nil),                 // 25: athanor.v1.JobError
-	(*JobInfo)(nil),                  // 26: athanor.v1.JobInfo
-	(*JobServiceSubmitRequest)(nil),  // 27: athanor.v1.JobServiceSubmitRequest
-	(*JobServiceSubmitResponse)(nil), // 28: athanor.v1.JobServiceSubmitResponse
-	(*JobServiceGetRequest)(nil),     // 29: athanor.v1.JobServiceGetRequest
-	(*JobServiceGetResponse)(nil),    // 30: athanor.v1.JobServiceGetResponse
-	(*JobServiceListRequest)(nil),    // 31: athanor.v1.JobServiceListRequest
-	(*JobServiceListResponse)(nil),   // 32: athanor.v1.JobServiceListResponse
-	(*JobServiceWatchRequest)(nil),   // 33: athanor.v1.JobServiceWatchRequest
-	(*JobServiceWatchResponse)(nil),  // 34: athanor.v1.JobServiceWatchResponse
-	(*JobServiceCancelRequest)(nil),  // 35: athanor.v1.JobServiceCancelRequest
-	(*JobServiceCancelResponse)(nil), // 36: athanor.v1.JobServiceCancelResponse
-	(*JobServicePauseRequest)(nil),   // 37: athanor.v1.JobServicePauseRequest
-	(*JobServicePauseResponse)(nil),  // 38: athanor.v1.JobServicePauseResponse
-	(*JobServiceResumeRequest)(nil),  // 39: athanor.v1.JobServiceResumeRequest
-	(*JobServiceResumeResponse)(nil), // 40: athanor.v1.JobServiceResumeResponse
-	(*JobServiceRetryRequest)(nil),   // 41: athanor.v1.JobServiceRetryRequest
-	(*JobServiceRetryResponse)(nil),  // 42: athanor.v1.JobServiceRetryResponse
-	(*JobServiceForgetRequest)(nil),  // 43: athanor.v1.JobServiceForgetRequest
-	(*JobServiceForgetResponse)(nil), // 44: athanor.v1.JobServiceForgetResponse
-	nil,                              // 45: athanor.v1.JobProgress.MetricsEntry
-	nil,                              // 46: athanor.v1.DistillResult.ValidationEntry
-	nil,                              // 47: athanor.v1.JobError.DetailsEntry
-	(*Recipe)(nil),                   // 48: athanor.v1.Recipe
-	(*TextData)(nil),                 // 49: athanor.v1.TextData
-	(ExportFormat)(0),                // 50: athanor.v1.ExportFormat
-	(*ModelInfo)(nil),                // 51: athanor.v1.ModelInfo
-	(*EvaluationReport)(nil),         // 52: athanor.v1.EvaluationReport
+	(*DistillResult)(nil),            // 17: athanor.v1.DistillResult
+	(*EvaluateResult)(nil),           // 18: athanor.v1.EvaluateResult
+	(*ExportResult)(nil),             // 19: athanor.v1.ExportResult
+	(*ExportedFile)(nil),             // 20: athanor.v1.ExportedFile
+	(*JobError)(nil),                 // 21: athanor.v1.JobError
+	(*JobInfo)(nil),                  // 22: athanor.v1.JobInfo
+	(*JobServiceSubmitRequest)(nil),  // 23: athanor.v1.JobServiceSubmitRequest
+	(*JobServiceSubmitResponse)(nil), // 24: athanor.v1.JobServiceSubmitResponse
+	(*JobServiceGetRequest)(nil),     // 25: athanor.v1.JobServiceGetRequest
+	(*JobServiceGetResponse)(nil),    // 26: athanor.v1.JobServiceGetResponse
+	(*JobServiceListRequest)(nil),    // 27: athanor.v1.JobServiceListRequest
+	(*JobServiceListResponse)(nil),   // 28: athanor.v1.JobServiceListResponse
+	(*JobServiceWatchRequest)(nil),   // 29: athanor.v1.JobServiceWatchRequest
+	(*JobServiceWatchResponse)(nil),  // 30: athanor.v1.JobServiceWatchResponse
+	(*JobServiceCancelRequest)(nil),  // 31: athanor.v1.JobServiceCancelRequest
+	(*JobServiceCancelResponse)(nil), // 32: athanor.v1.JobServiceCancelResponse
+	(*JobServicePauseRequest)(nil),   // 33: athanor.v1.JobServicePauseRequest
+	(*JobServicePauseResponse)(nil),  // 34: athanor.v1.JobServicePauseResponse
+	(*JobServiceResumeRequest)(nil),  // 35: athanor.v1.JobServiceResumeRequest
+	(*JobServiceResumeResponse)(nil), // 36: athanor.v1.JobServiceResumeResponse
+	(*JobServiceRetryRequest)(nil),   // 37: athanor.v1.JobServiceRetryRequest
+	(*JobServiceRetryResponse)(nil),  // 38: athanor.v1.JobServiceRetryResponse
+	(*JobServiceForgetRequest)(nil),  // 39: athanor.v1.JobServiceForgetRequest
+	(*JobServiceForgetResponse)(nil), // 40: athanor.v1.JobServiceForgetResponse
+	nil,                              // 41: athanor.v1.JobProgress.MetricsEntry
+	nil,                              // 42: athanor.v1.CompressResult.StartMetricsEntry
+	nil,                              // 43: athanor.v1.DistillResult.ValidationEntry
+	nil,                              // 44: athanor.v1.JobError.DetailsEntry
+	(*Recipe)(nil),                   // 45: athanor.v1.Recipe
+	(*TextData)(nil),                 // 46: athanor.v1.TextData
+	(ExportFormat)(0),                // 47: athanor.v1.ExportFormat
+	(*ModelInfo)(nil),                // 48: athanor.v1.ModelInfo
+	(*ParameterChange)(nil),          // 49: athanor.v1.ParameterChange
+	(*StepReport)(nil),               // 50: athanor.v1.StepReport
+	(*CalibrationManifest)(nil),      // 51: athanor.v1.CalibrationManifest
+	(*MemoryReport)(nil),             // 52: athanor.v1.MemoryReport
+	(*RecipeStop)(nil),               // 53: athanor.v1.RecipeStop
+	(*EvaluationReport)(nil),         // 54: athanor.v1.EvaluationReport
 }
 var file_athanor_v1_job_proto_depIdxs = []int32{
 	2,  // 0: athanor.v1.JobSpec.import_model:type_name -> athanor.v1.ImportSpec
@@ -3911,78 +3479,80 @@ var file_athanor_v1_job_proto_depIdxs = []int32{
 	5,  // 2: athanor.v1.JobSpec.distill:type_name -> athanor.v1.DistillSpec
 	7,  // 3: athanor.v1.JobSpec.evaluate:type_name -> athanor.v1.EvaluateSpec
 	9,  // 4: athanor.v1.JobSpec.export:type_name -> athanor.v1.ExportSpec
-	48, // 5: athanor.v1.CompressSpec.recipe:type_name -> athanor.v1.Recipe
-	49, // 6: athanor.v1.CompressSpec.data:type_name -> athanor.v1.TextData
-	49, // 7: athanor.v1.CompressSpec.validation:type_name -> athanor.v1.TextData
-	4,  // 8: athanor.v1.CompressSpec.calibration:type_name -> athanor.v1.Calibration
-	49, // 9: athanor.v1.DistillSpec.data:type_name -> athanor.v1.TextData
-	49, // 10: athanor.v1.DistillSpec.validation:type_name -> athanor.v1.TextData
+	45, // 5: athanor.v1.CompressSpec.recipe:type_name -> athanor.v1.Recipe
+	46, // 6: athanor.v1.CompressSpec.data:type_name -> athanor.v1.TextData
+	4,  // 7: athanor.v1.CompressSpec.calibration:type_name -> athanor.v1.Calibration
+	46, // 8: athanor.v1.CompressSpec.validation:type_name -> athanor.v1.TextData
+	46, // 9: athanor.v1.DistillSpec.data:type_name -> athanor.v1.TextData
+	46, // 10: athanor.v1.DistillSpec.validation:type_name -> athanor.v1.TextData
 	6,  // 11: athanor.v1.DistillSpec.settings:type_name -> athanor.v1.DistillSettings
-	49, // 12: athanor.v1.EvaluateSpec.data:type_name -> athanor.v1.TextData
+	46, // 12: athanor.v1.EvaluateSpec.data:type_name -> athanor.v1.TextData
 	8,  // 13: athanor.v1.EvaluateSpec.settings:type_name -> athanor.v1.EvaluateSettings
-	50, // 14: athanor.v1.ExportSpec.format:type_name -> athanor.v1.ExportFormat
+	47, // 14: athanor.v1.ExportSpec.format:type_name -> athanor.v1.ExportFormat
 	11, // 15: athanor.v1.JobEvent.state:type_name -> athanor.v1.JobStateChange
 	12, // 16: athanor.v1.JobEvent.progress:type_name -> athanor.v1.JobProgress
 	13, // 17: athanor.v1.JobEvent.result:type_name -> athanor.v1.JobResult
-	25, // 18: athanor.v1.JobEvent.error:type_name -> athanor.v1.JobError
+	21, // 18: athanor.v1.JobEvent.error:type_name -> athanor.v1.JobError
 	0,  // 19: athanor.v1.JobStateChange.state:type_name -> athanor.v1.JobState
-	45, // 20: athanor.v1.JobProgress.metrics:type_name -> athanor.v1.JobProgress.MetricsEntry
+	41, // 20: athanor.v1.JobProgress.metrics:type_name -> athanor.v1.JobProgress.MetricsEntry
 	14, // 21: athanor.v1.JobResult.import_model:type_name -> athanor.v1.ImportResult
 	16, // 22: athanor.v1.JobResult.compress:type_name -> athanor.v1.CompressResult
-	21, // 23: athanor.v1.JobResult.distill:type_name -> athanor.v1.DistillResult
-	22, // 24: athanor.v1.JobResult.evaluate:type_name -> athanor.v1.EvaluateResult
-	23, // 25: athanor.v1.JobResult.export:type_name -> athanor.v1.ExportResult
-	51, // 26: athanor.v1.ImportResult.model:type_name -> athanor.v1.ModelInfo
+	17, // 23: athanor.v1.JobResult.distill:type_name -> athanor.v1.DistillResult
+	18, // 24: athanor.v1.JobResult.evaluate:type_name -> athanor.v1.EvaluateResult
+	19, // 25: athanor.v1.JobResult.export:type_name -> athanor.v1.ExportResult
+	48, // 26: athanor.v1.ImportResult.model:type_name -> athanor.v1.ModelInfo
 	15, // 27: athanor.v1.ImportResult.verification:type_name -> athanor.v1.Verification
-	51, // 28: athanor.v1.CompressResult.model:type_name -> athanor.v1.ModelInfo
-	20, // 29: athanor.v1.CompressResult.changes:type_name -> athanor.v1.ParameterChange
-	17, // 30: athanor.v1.CompressResult.steps:type_name -> athanor.v1.StepReport
-	18, // 31: athanor.v1.CompressResult.calibration:type_name -> athanor.v1.CalibrationManifest
-	19, // 32: athanor.v1.CompressResult.memory:type_name -> athanor.v1.MemoryReport
+	48, // 28: athanor.v1.CompressResult.model:type_name -> athanor.v1.ModelInfo
+	49, // 29: athanor.v1.CompressResult.changes:type_name -> athanor.v1.ParameterChange
+	50, // 30: athanor.v1.CompressResult.steps:type_name -> athanor.v1.StepReport
+	51, // 31: athanor.v1.CompressResult.calibration:type_name -> athanor.v1.CalibrationManifest
+	52, // 32: athanor.v1.CompressResult.memory:type_name -> athanor.v1.MemoryReport
 	15, // 33: athanor.v1.CompressResult.verification:type_name -> athanor.v1.Verification
-	51, // 34: athanor.v1.DistillResult.model:type_name -> athanor.v1.ModelInfo
-	46, // 35: athanor.v1.DistillResult.validation:type_name -> athanor.v1.DistillResult.ValidationEntry
-	15, // 36: athanor.v1.DistillResult.verification:type_name -> athanor.v1.Verification
-	52, // 37: athanor.v1.EvaluateResult.report:type_name -> athanor.v1.EvaluationReport
-	24, // 38: athanor.v1.ExportResult.files:type_name -> athanor.v1.ExportedFile
-	47, // 39: athanor.v1.JobError.details:type_name -> athanor.v1.JobError.DetailsEntry
-	0,  // 40: athanor.v1.JobInfo.state:type_name -> athanor.v1.JobState
-	12, // 41: athanor.v1.JobInfo.progress:type_name -> athanor.v1.JobProgress
-	13, // 42: athanor.v1.JobInfo.result:type_name -> athanor.v1.JobResult
-	25, // 43: athanor.v1.JobInfo.error:type_name -> athanor.v1.JobError
-	1,  // 44: athanor.v1.JobServiceSubmitRequest.spec:type_name -> athanor.v1.JobSpec
-	26, // 45: athanor.v1.JobServiceSubmitResponse.job:type_name -> athanor.v1.JobInfo
-	26, // 46: athanor.v1.JobServiceGetResponse.job:type_name -> athanor.v1.JobInfo
-	0,  // 47: athanor.v1.JobServiceListRequest.states:type_name -> athanor.v1.JobState
-	26, // 48: athanor.v1.JobServiceListResponse.jobs:type_name -> athanor.v1.JobInfo
-	10, // 49: athanor.v1.JobServiceWatchResponse.event:type_name -> athanor.v1.JobEvent
-	26, // 50: athanor.v1.JobServiceCancelResponse.job:type_name -> athanor.v1.JobInfo
-	26, // 51: athanor.v1.JobServicePauseResponse.job:type_name -> athanor.v1.JobInfo
-	26, // 52: athanor.v1.JobServiceResumeResponse.job:type_name -> athanor.v1.JobInfo
-	26, // 53: athanor.v1.JobServiceRetryResponse.job:type_name -> athanor.v1.JobInfo
-	27, // 54: athanor.v1.JobService.Submit:input_type -> athanor.v1.JobServiceSubmitRequest
-	29, // 55: athanor.v1.JobService.Get:input_type -> athanor.v1.JobServiceGetRequest
-	31, // 56: athanor.v1.JobService.List:input_type -> athanor.v1.JobServiceListRequest
-	33, // 57: athanor.v1.JobService.Watch:input_type -> athanor.v1.JobServiceWatchRequest
-	35, // 58: athanor.v1.JobService.Cancel:input_type -> athanor.v1.JobServiceCancelRequest
-	37, // 59: athanor.v1.JobService.Pause:input_type -> athanor.v1.JobServicePauseRequest
-	39, // 60: athanor.v1.JobService.Resume:input_type -> athanor.v1.JobServiceResumeRequest
-	41, // 61: athanor.v1.JobService.Retry:input_type -> athanor.v1.JobServiceRetryRequest
-	43, // 62: athanor.v1.JobService.Forget:input_type -> athanor.v1.JobServiceForgetRequest
-	28, // 63: athanor.v1.JobService.Submit:output_type -> athanor.v1.JobServiceSubmitResponse
-	30, // 64: athanor.v1.JobService.Get:output_type -> athanor.v1.JobServiceGetResponse
-	32, // 65: athanor.v1.JobService.List:output_type -> athanor.v1.JobServiceListResponse
-	34, // 66: athanor.v1.JobService.Watch:output_type -> athanor.v1.JobServiceWatchResponse
-	36, // 67: athanor.v1.JobService.Cancel:output_type -> athanor.v1.JobServiceCancelResponse
-	38, // 68: athanor.v1.JobService.Pause:output_type -> athanor.v1.JobServicePauseResponse
-	40, // 69: athanor.v1.JobService.Resume:output_type -> athanor.v1.JobServiceResumeResponse
-	42, // 70: athanor.v1.JobService.Retry:output_type -> athanor.v1.JobServiceRetryResponse
-	44, // 71: athanor.v1.JobService.Forget:output_type -> athanor.v1.JobServiceForgetResponse
-	63, // [63:72] is the sub-list for method output_type
-	54, // [54:63] is the sub-list for method input_type
-	54, // [54:54] is the sub-list for extension type_name
-	54, // [54:54] is the sub-list for extension extendee
-	0,  // [0:54] is the sub-list for field type_name
+	42, // 34: athanor.v1.CompressResult.start_metrics:type_name -> athanor.v1.CompressResult.StartMetricsEntry
+	53, // 35: athanor.v1.CompressResult.stop:type_name -> athanor.v1.RecipeStop
+	48, // 36: athanor.v1.DistillResult.model:type_name -> athanor.v1.ModelInfo
+	43, // 37: athanor.v1.DistillResult.validation:type_name -> athanor.v1.DistillResult.ValidationEntry
+	15, // 38: athanor.v1.DistillResult.verification:type_name -> athanor.v1.Verification
+	54, // 39: athanor.v1.EvaluateResult.report:type_name -> athanor.v1.EvaluationReport
+	20, // 40: athanor.v1.ExportResult.files:type_name -> athanor.v1.ExportedFile
+	44, // 41: athanor.v1.JobError.details:type_name -> athanor.v1.JobError.DetailsEntry
+	0,  // 42: athanor.v1.JobInfo.state:type_name -> athanor.v1.JobState
+	12, // 43: athanor.v1.JobInfo.progress:type_name -> athanor.v1.JobProgress
+	13, // 44: athanor.v1.JobInfo.result:type_name -> athanor.v1.JobResult
+	21, // 45: athanor.v1.JobInfo.error:type_name -> athanor.v1.JobError
+	1,  // 46: athanor.v1.JobServiceSubmitRequest.spec:type_name -> athanor.v1.JobSpec
+	22, // 47: athanor.v1.JobServiceSubmitResponse.job:type_name -> athanor.v1.JobInfo
+	22, // 48: athanor.v1.JobServiceGetResponse.job:type_name -> athanor.v1.JobInfo
+	0,  // 49: athanor.v1.JobServiceListRequest.states:type_name -> athanor.v1.JobState
+	22, // 50: athanor.v1.JobServiceListResponse.jobs:type_name -> athanor.v1.JobInfo
+	10, // 51: athanor.v1.JobServiceWatchResponse.event:type_name -> athanor.v1.JobEvent
+	22, // 52: athanor.v1.JobServiceCancelResponse.job:type_name -> athanor.v1.JobInfo
+	22, // 53: athanor.v1.JobServicePauseResponse.job:type_name -> athanor.v1.JobInfo
+	22, // 54: athanor.v1.JobServiceResumeResponse.job:type_name -> athanor.v1.JobInfo
+	22, // 55: athanor.v1.JobServiceRetryResponse.job:type_name -> athanor.v1.JobInfo
+	23, // 56: athanor.v1.JobService.Submit:input_type -> athanor.v1.JobServiceSubmitRequest
+	25, // 57: athanor.v1.JobService.Get:input_type -> athanor.v1.JobServiceGetRequest
+	27, // 58: athanor.v1.JobService.List:input_type -> athanor.v1.JobServiceListRequest
+	29, // 59: athanor.v1.JobService.Watch:input_type -> athanor.v1.JobServiceWatchRequest
+	31, // 60: athanor.v1.JobService.Cancel:input_type -> athanor.v1.JobServiceCancelRequest
+	33, // 61: athanor.v1.JobService.Pause:input_type -> athanor.v1.JobServicePauseRequest
+	35, // 62: athanor.v1.JobService.Resume:input_type -> athanor.v1.JobServiceResumeRequest
+	37, // 63: athanor.v1.JobService.Retry:input_type -> athanor.v1.JobServiceRetryRequest
+	39, // 64: athanor.v1.JobService.Forget:input_type -> athanor.v1.JobServiceForgetRequest
+	24, // 65: athanor.v1.JobService.Submit:output_type -> athanor.v1.JobServiceSubmitResponse
+	26, // 66: athanor.v1.JobService.Get:output_type -> athanor.v1.JobServiceGetResponse
+	28, // 67: athanor.v1.JobService.List:output_type -> athanor.v1.JobServiceListResponse
+	30, // 68: athanor.v1.JobService.Watch:output_type -> athanor.v1.JobServiceWatchResponse
+	32, // 69: athanor.v1.JobService.Cancel:output_type -> athanor.v1.JobServiceCancelResponse
+	34, // 70: athanor.v1.JobService.Pause:output_type -> athanor.v1.JobServicePauseResponse
+	36, // 71: athanor.v1.JobService.Resume:output_type -> athanor.v1.JobServiceResumeResponse
+	38, // 72: athanor.v1.JobService.Retry:output_type -> athanor.v1.JobServiceRetryResponse
+	40, // 73: athanor.v1.JobService.Forget:output_type -> athanor.v1.JobServiceForgetResponse
+	65, // [65:74] is the sub-list for method output_type
+	56, // [56:65] is the sub-list for method input_type
+	56, // [56:56] is the sub-list for extension type_name
+	56, // [56:56] is the sub-list for extension extendee
+	0,  // [0:56] is the sub-list for field type_name
 }
 
 func init() { file_athanor_v1_job_proto_init() }
@@ -3990,6 +3560,7 @@ func file_athanor_v1_job_proto_init() {
 	if File_athanor_v1_job_proto != nil {
 		return
 	}
+	file_athanor_v1_compression_report_proto_init()
 	file_athanor_v1_evaluation_report_proto_init()
 	file_athanor_v1_model_proto_init()
 	file_athanor_v1_recipe_proto_init()
@@ -4023,15 +3594,14 @@ func file_athanor_v1_job_proto_init() {
 		(*JobResult_Evaluate)(nil),
 		(*JobResult_Export)(nil),
 	}
-	file_athanor_v1_job_proto_msgTypes[19].OneofWrappers = []any{}
-	file_athanor_v1_job_proto_msgTypes[30].OneofWrappers = []any{}
+	file_athanor_v1_job_proto_msgTypes[26].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_athanor_v1_job_proto_rawDesc), len(file_athanor_v1_job_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   47,
+			NumMessages:   44,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -103,6 +103,8 @@ type RecipeStep struct {
 	//	*RecipeStep_Theseus
 	//	*RecipeStep_Train
 	//	*RecipeStep_Finetune
+	//	*RecipeStep_Search
+	//	*RecipeStep_Gate
 	Method        isRecipeStep_Method `protobuf_oneof:"method"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -271,6 +273,24 @@ func (x *RecipeStep) GetFinetune() *Finetune {
 	return nil
 }
 
+func (x *RecipeStep) GetSearch() *Search {
+	if x != nil {
+		if x, ok := x.Method.(*RecipeStep_Search); ok {
+			return x.Search
+		}
+	}
+	return nil
+}
+
+func (x *RecipeStep) GetGate() *Gate {
+	if x != nil {
+		if x, ok := x.Method.(*RecipeStep_Gate); ok {
+			return x.Gate
+		}
+	}
+	return nil
+}
+
 type isRecipeStep_Method interface {
 	isRecipeStep_Method()
 }
@@ -345,6 +365,16 @@ type RecipeStep_Finetune struct {
 	Finetune *Finetune `protobuf:"bytes,14,opt,name=finetune,proto3,oneof"`
 }
 
+type RecipeStep_Search struct {
+	// Many recipes tried on held-out data, and the best of them.
+	Search *Search `protobuf:"bytes,15,opt,name=search,proto3,oneof"`
+}
+
+type RecipeStep_Gate struct {
+	// Held-out data decides whether the recipe goes on.
+	Gate *Gate `protobuf:"bytes,16,opt,name=gate,proto3,oneof"`
+}
+
 func (*RecipeStep_LowRank) isRecipeStep_Method() {}
 
 func (*RecipeStep_Kronecker) isRecipeStep_Method() {}
@@ -372,6 +402,10 @@ func (*RecipeStep_Theseus) isRecipeStep_Method() {}
 func (*RecipeStep_Train) isRecipeStep_Method() {}
 
 func (*RecipeStep_Finetune) isRecipeStep_Method() {}
+
+func (*RecipeStep_Search) isRecipeStep_Method() {}
+
+func (*RecipeStep_Gate) isRecipeStep_Method() {}
 
 // How a step that works while training trains. Fields that are absent take the default of `Distill`, or of the step.
 type Training struct {
@@ -2819,6 +2853,391 @@ func (x *Finetune) GetLabels() []string {
 	return nil
 }
 
+// Measures the model at this place of the recipe on held-out data. Where it lost too much, the job ends with the model of the last gate that held;
+// where none held before, it fails with gate_not_met and stores nothing. At least one of `max_loss`, `at_most` and `at_least`.
+type Gate struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What is measured: "loss" (nats; default), "bitsPerByte", "perplexity" or "accuracy", as far as the data gives it.
+	Metric *string `protobuf:"bytes,1,opt,name=metric,proto3,oneof" json:"metric,omitempty"`
+	// Largest worsening that passes: a share of the value that is compared with, of accuracy in points of 1.
+	MaxLoss *float64 `protobuf:"fixed64,2,opt,name=max_loss,json=maxLoss,proto3,oneof" json:"max_loss,omitempty"`
+	// Whether `max_loss` is a share. Default: of all metrics but accuracy.
+	Relative *bool `protobuf:"varint,3,opt,name=relative,proto3,oneof" json:"relative,omitempty"`
+	// What is compared with: the model that the recipe started from ("start"; default), or the one that passed the gate before ("previous").
+	Against *string `protobuf:"bytes,4,opt,name=against,proto3,oneof" json:"against,omitempty"`
+	// Largest value that passes, of metrics of which less is better.
+	AtMost *float64 `protobuf:"fixed64,5,opt,name=at_most,json=atMost,proto3,oneof" json:"at_most,omitempty"`
+	// Smallest value that passes, of accuracy.
+	AtLeast *float64 `protobuf:"fixed64,6,opt,name=at_least,json=atLeast,proto3,oneof" json:"at_least,omitempty"`
+	// Where it does not hold: "keep" the last good stage (default), or "fail" in any case.
+	Otherwise *string `protobuf:"bytes,7,opt,name=otherwise,proto3,oneof" json:"otherwise,omitempty"`
+	// Taken as by every step; nothing is random here.
+	Seed          *uint32 `protobuf:"varint,8,opt,name=seed,proto3,oneof" json:"seed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Gate) Reset() {
+	*x = Gate{}
+	mi := &file_athanor_v1_recipe_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Gate) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Gate) ProtoMessage() {}
+
+func (x *Gate) ProtoReflect() protoreflect.Message {
+	mi := &file_athanor_v1_recipe_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Gate.ProtoReflect.Descriptor instead.
+func (*Gate) Descriptor() ([]byte, []int) {
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *Gate) GetMetric() string {
+	if x != nil && x.Metric != nil {
+		return *x.Metric
+	}
+	return ""
+}
+
+func (x *Gate) GetMaxLoss() float64 {
+	if x != nil && x.MaxLoss != nil {
+		return *x.MaxLoss
+	}
+	return 0
+}
+
+func (x *Gate) GetRelative() bool {
+	if x != nil && x.Relative != nil {
+		return *x.Relative
+	}
+	return false
+}
+
+func (x *Gate) GetAgainst() string {
+	if x != nil && x.Against != nil {
+		return *x.Against
+	}
+	return ""
+}
+
+func (x *Gate) GetAtMost() float64 {
+	if x != nil && x.AtMost != nil {
+		return *x.AtMost
+	}
+	return 0
+}
+
+func (x *Gate) GetAtLeast() float64 {
+	if x != nil && x.AtLeast != nil {
+		return *x.AtLeast
+	}
+	return 0
+}
+
+func (x *Gate) GetOtherwise() string {
+	if x != nil && x.Otherwise != nil {
+		return *x.Otherwise
+	}
+	return ""
+}
+
+func (x *Gate) GetSeed() uint32 {
+	if x != nil && x.Seed != nil {
+		return *x.Seed
+	}
+	return 0
+}
+
+// Tries recipes on the model that the step is given, measures each on held-out data, and goes on with the best that is within the target. Every trial
+// is a progress event. Fails with target_not_reached where none is, saying what was reached.
+type Search struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What is wanted.
+	Target *SearchTarget `protobuf:"bytes,1,opt,name=target,proto3" json:"target,omitempty"`
+	// How much may be tried.
+	Budget *SearchBudget `protobuf:"bytes,2,opt,name=budget,proto3" json:"budget,omitempty"`
+	// What quality is: "loss" (default), "bitsPerByte", "perplexity" or "accuracy".
+	Metric *string `protobuf:"bytes,3,opt,name=metric,proto3,oneof" json:"metric,omitempty"`
+	// Recipes to try. Empty: a space of our own, of the methods that need no training, alone and composed.
+	Candidates []*SearchCandidate `protobuf:"bytes,4,rep,name=candidates,proto3" json:"candidates,omitempty"`
+	// Trains the best trials like this before their numbers become codes; a quarter of the budget is kept for it. Absent: nothing is trained.
+	Distill *Distill `protobuf:"bytes,5,opt,name=distill,proto3" json:"distill,omitempty"`
+	// Seed of the trials. Default: the recipe's.
+	Seed          *uint32 `protobuf:"varint,6,opt,name=seed,proto3,oneof" json:"seed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Search) Reset() {
+	*x = Search{}
+	mi := &file_athanor_v1_recipe_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Search) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Search) ProtoMessage() {}
+
+func (x *Search) ProtoReflect() protoreflect.Message {
+	mi := &file_athanor_v1_recipe_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Search.ProtoReflect.Descriptor instead.
+func (*Search) Descriptor() ([]byte, []int) {
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *Search) GetTarget() *SearchTarget {
+	if x != nil {
+		return x.Target
+	}
+	return nil
+}
+
+func (x *Search) GetBudget() *SearchBudget {
+	if x != nil {
+		return x.Budget
+	}
+	return nil
+}
+
+func (x *Search) GetMetric() string {
+	if x != nil && x.Metric != nil {
+		return *x.Metric
+	}
+	return ""
+}
+
+func (x *Search) GetCandidates() []*SearchCandidate {
+	if x != nil {
+		return x.Candidates
+	}
+	return nil
+}
+
+func (x *Search) GetDistill() *Distill {
+	if x != nil {
+		return x.Distill
+	}
+	return nil
+}
+
+func (x *Search) GetSeed() uint32 {
+	if x != nil && x.Seed != nil {
+		return *x.Seed
+	}
+	return 0
+}
+
+// At least one; all that are given must hold. With `max_loss` the smallest model is looked for, else the best one.
+type SearchTarget struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Stored bytes of the whole model, at most.
+	StoredBytes *uint64 `protobuf:"varint,1,opt,name=stored_bytes,json=storedBytes,proto3,oneof" json:"stored_bytes,omitempty"`
+	// The same as a share of the bytes before: 0 < ratio < 1.
+	Ratio *float64 `protobuf:"fixed64,2,opt,name=ratio,proto3,oneof" json:"ratio,omitempty"`
+	// Milliseconds of a decoding step of one sequence, at most; of models that continue text.
+	LatencyMs *float64 `protobuf:"fixed64,3,opt,name=latency_ms,json=latencyMs,proto3,oneof" json:"latency_ms,omitempty"`
+	// Largest worsening of the metric: a share of the value before, of accuracy in points of 1.
+	MaxLoss       *float64 `protobuf:"fixed64,4,opt,name=max_loss,json=maxLoss,proto3,oneof" json:"max_loss,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SearchTarget) Reset() {
+	*x = SearchTarget{}
+	mi := &file_athanor_v1_recipe_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SearchTarget) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SearchTarget) ProtoMessage() {}
+
+func (x *SearchTarget) ProtoReflect() protoreflect.Message {
+	mi := &file_athanor_v1_recipe_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SearchTarget.ProtoReflect.Descriptor instead.
+func (*SearchTarget) Descriptor() ([]byte, []int) {
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *SearchTarget) GetStoredBytes() uint64 {
+	if x != nil && x.StoredBytes != nil {
+		return *x.StoredBytes
+	}
+	return 0
+}
+
+func (x *SearchTarget) GetRatio() float64 {
+	if x != nil && x.Ratio != nil {
+		return *x.Ratio
+	}
+	return 0
+}
+
+func (x *SearchTarget) GetLatencyMs() float64 {
+	if x != nil && x.LatencyMs != nil {
+		return *x.LatencyMs
+	}
+	return 0
+}
+
+func (x *SearchTarget) GetMaxLoss() float64 {
+	if x != nil && x.MaxLoss != nil {
+		return *x.MaxLoss
+	}
+	return 0
+}
+
+// What ends a search early.
+type SearchBudget struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Recipes that are tried, at most. Default 20.
+	Trials *uint32 `protobuf:"varint,1,opt,name=trials,proto3,oneof" json:"trials,omitempty"`
+	// Minutes of all trials together; the one at work is finished. Default: no limit. How many trials fit is not the same in every run.
+	Minutes       *float64 `protobuf:"fixed64,2,opt,name=minutes,proto3,oneof" json:"minutes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SearchBudget) Reset() {
+	*x = SearchBudget{}
+	mi := &file_athanor_v1_recipe_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SearchBudget) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SearchBudget) ProtoMessage() {}
+
+func (x *SearchBudget) ProtoReflect() protoreflect.Message {
+	mi := &file_athanor_v1_recipe_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SearchBudget.ProtoReflect.Descriptor instead.
+func (*SearchBudget) Descriptor() ([]byte, []int) {
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *SearchBudget) GetTrials() uint32 {
+	if x != nil && x.Trials != nil {
+		return *x.Trials
+	}
+	return 0
+}
+
+func (x *SearchBudget) GetMinutes() float64 {
+	if x != nil && x.Minutes != nil {
+		return *x.Minutes
+	}
+	return 0
+}
+
+// One recipe to try.
+type SearchCandidate struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// For people. Default: the names of its steps.
+	Name *string `protobuf:"bytes,1,opt,name=name,proto3,oneof" json:"name,omitempty"`
+	// At least one.
+	Steps         []*RecipeStep `protobuf:"bytes,2,rep,name=steps,proto3" json:"steps,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SearchCandidate) Reset() {
+	*x = SearchCandidate{}
+	mi := &file_athanor_v1_recipe_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SearchCandidate) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SearchCandidate) ProtoMessage() {}
+
+func (x *SearchCandidate) ProtoReflect() protoreflect.Message {
+	mi := &file_athanor_v1_recipe_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SearchCandidate.ProtoReflect.Descriptor instead.
+func (*SearchCandidate) Descriptor() ([]byte, []int) {
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *SearchCandidate) GetName() string {
+	if x != nil && x.Name != nil {
+		return *x.Name
+	}
+	return ""
+}
+
+func (x *SearchCandidate) GetSteps() []*RecipeStep {
+	if x != nil {
+		return x.Steps
+	}
+	return nil
+}
+
 var File_athanor_v1_recipe_proto protoreflect.FileDescriptor
 
 const file_athanor_v1_recipe_proto_rawDesc = "" +
@@ -2828,7 +3247,7 @@ const file_athanor_v1_recipe_proto_rawDesc = "" +
 	"\x06Recipe\x12,\n" +
 	"\x05steps\x18\x01 \x03(\v2\x16.athanor.v1.RecipeStepR\x05steps\x12\x17\n" +
 	"\x04seed\x18\x02 \x01(\rH\x00R\x04seed\x88\x01\x01B\a\n" +
-	"\x05_seed\"\xd3\x05\n" +
+	"\x05_seed\"\xa9\x06\n" +
 	"\n" +
 	"RecipeStep\x120\n" +
 	"\blow_rank\x18\x01 \x01(\v2\x13.athanor.v1.LowRankH\x00R\alowRank\x125\n" +
@@ -2846,7 +3265,9 @@ const file_athanor_v1_recipe_proto_rawDesc = "" +
 	"\x04flop\x18\b \x01(\v2\x10.athanor.v1.FlopH\x00R\x04flop\x12/\n" +
 	"\atheseus\x18\t \x01(\v2\x13.athanor.v1.TheseusH\x00R\atheseus\x12)\n" +
 	"\x05train\x18\r \x01(\v2\x11.athanor.v1.TrainH\x00R\x05train\x122\n" +
-	"\bfinetune\x18\x0e \x01(\v2\x14.athanor.v1.FinetuneH\x00R\bfinetuneB\b\n" +
+	"\bfinetune\x18\x0e \x01(\v2\x14.athanor.v1.FinetuneH\x00R\bfinetune\x12,\n" +
+	"\x06search\x18\x0f \x01(\v2\x12.athanor.v1.SearchH\x00R\x06search\x12&\n" +
+	"\x04gate\x18\x10 \x01(\v2\x10.athanor.v1.GateH\x00R\x04gateB\b\n" +
 	"\x06method\"\xae\x06\n" +
 	"\bTraining\x12\x19\n" +
 	"\x05steps\x18\x01 \x01(\rH\x00R\x05steps\x88\x01\x01\x12\"\n" +
@@ -3292,7 +3713,58 @@ const file_athanor_v1_recipe_proto_rawDesc = "" +
 	"\t_patienceB\x11\n" +
 	"\x0f_evaluate_everyB\v\n" +
 	"\t_held_outB\a\n" +
-	"\x05_taskB\x84\x01\n" +
+	"\x05_task\"\xde\x02\n" +
+	"\x04Gate\x12\x1b\n" +
+	"\x06metric\x18\x01 \x01(\tH\x00R\x06metric\x88\x01\x01\x12\x1e\n" +
+	"\bmax_loss\x18\x02 \x01(\x01H\x01R\amaxLoss\x88\x01\x01\x12\x1f\n" +
+	"\brelative\x18\x03 \x01(\bH\x02R\brelative\x88\x01\x01\x12\x1d\n" +
+	"\aagainst\x18\x04 \x01(\tH\x03R\aagainst\x88\x01\x01\x12\x1c\n" +
+	"\aat_most\x18\x05 \x01(\x01H\x04R\x06atMost\x88\x01\x01\x12\x1e\n" +
+	"\bat_least\x18\x06 \x01(\x01H\x05R\aatLeast\x88\x01\x01\x12!\n" +
+	"\totherwise\x18\a \x01(\tH\x06R\totherwise\x88\x01\x01\x12\x17\n" +
+	"\x04seed\x18\b \x01(\rH\aR\x04seed\x88\x01\x01B\t\n" +
+	"\a_metricB\v\n" +
+	"\t_max_lossB\v\n" +
+	"\t_relativeB\n" +
+	"\n" +
+	"\b_againstB\n" +
+	"\n" +
+	"\b_at_mostB\v\n" +
+	"\t_at_leastB\f\n" +
+	"\n" +
+	"_otherwiseB\a\n" +
+	"\x05_seed\"\xa2\x02\n" +
+	"\x06Search\x120\n" +
+	"\x06target\x18\x01 \x01(\v2\x18.athanor.v1.SearchTargetR\x06target\x120\n" +
+	"\x06budget\x18\x02 \x01(\v2\x18.athanor.v1.SearchBudgetR\x06budget\x12\x1b\n" +
+	"\x06metric\x18\x03 \x01(\tH\x00R\x06metric\x88\x01\x01\x12;\n" +
+	"\n" +
+	"candidates\x18\x04 \x03(\v2\x1b.athanor.v1.SearchCandidateR\n" +
+	"candidates\x12-\n" +
+	"\adistill\x18\x05 \x01(\v2\x13.athanor.v1.DistillR\adistill\x12\x17\n" +
+	"\x04seed\x18\x06 \x01(\rH\x01R\x04seed\x88\x01\x01B\t\n" +
+	"\a_metricB\a\n" +
+	"\x05_seed\"\xcc\x01\n" +
+	"\fSearchTarget\x12&\n" +
+	"\fstored_bytes\x18\x01 \x01(\x04H\x00R\vstoredBytes\x88\x01\x01\x12\x19\n" +
+	"\x05ratio\x18\x02 \x01(\x01H\x01R\x05ratio\x88\x01\x01\x12\"\n" +
+	"\n" +
+	"latency_ms\x18\x03 \x01(\x01H\x02R\tlatencyMs\x88\x01\x01\x12\x1e\n" +
+	"\bmax_loss\x18\x04 \x01(\x01H\x03R\amaxLoss\x88\x01\x01B\x0f\n" +
+	"\r_stored_bytesB\b\n" +
+	"\x06_ratioB\r\n" +
+	"\v_latency_msB\v\n" +
+	"\t_max_loss\"a\n" +
+	"\fSearchBudget\x12\x1b\n" +
+	"\x06trials\x18\x01 \x01(\rH\x00R\x06trials\x88\x01\x01\x12\x1d\n" +
+	"\aminutes\x18\x02 \x01(\x01H\x01R\aminutes\x88\x01\x01B\t\n" +
+	"\a_trialsB\n" +
+	"\n" +
+	"\b_minutes\"a\n" +
+	"\x0fSearchCandidate\x12\x17\n" +
+	"\x04name\x18\x01 \x01(\tH\x00R\x04name\x88\x01\x01\x12,\n" +
+	"\x05steps\x18\x02 \x03(\v2\x16.athanor.v1.RecipeStepR\x05stepsB\a\n" +
+	"\x05_nameB\x84\x01\n" +
 	"\x0ecom.athanor.v1B\vRecipeProtoP\x01Z\x1cathanor/client/gen/athanorv1\xa2\x02\x03AXX\xaa\x02\n" +
 	"Athanor.V1\xca\x02\n" +
 	"Athanor\\V1\xe2\x02\x16Athanor\\V1\\GPBMetadata\xea\x02\vAthanor::V1b\x06proto3"
@@ -3309,7 +3781,7 @@ func file_athanor_v1_recipe_proto_rawDescGZIP() []byte {
 	return file_athanor_v1_recipe_proto_rawDescData
 }
 
-var file_athanor_v1_recipe_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
+var file_athanor_v1_recipe_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
 var file_athanor_v1_recipe_proto_goTypes = []any{
 	(*Recipe)(nil),             // 0: athanor.v1.Recipe
 	(*RecipeStep)(nil),         // 1: athanor.v1.RecipeStep
@@ -3330,6 +3802,11 @@ var file_athanor_v1_recipe_proto_goTypes = []any{
 	(*Theseus)(nil),            // 16: athanor.v1.Theseus
 	(*Train)(nil),              // 17: athanor.v1.Train
 	(*Finetune)(nil),           // 18: athanor.v1.Finetune
+	(*Gate)(nil),               // 19: athanor.v1.Gate
+	(*Search)(nil),             // 20: athanor.v1.Search
+	(*SearchTarget)(nil),       // 21: athanor.v1.SearchTarget
+	(*SearchBudget)(nil),       // 22: athanor.v1.SearchBudget
+	(*SearchCandidate)(nil),    // 23: athanor.v1.SearchCandidate
 }
 var file_athanor_v1_recipe_proto_depIdxs = []int32{
 	1,  // 0: athanor.v1.Recipe.steps:type_name -> athanor.v1.RecipeStep
@@ -3347,17 +3824,24 @@ var file_athanor_v1_recipe_proto_depIdxs = []int32{
 	16, // 12: athanor.v1.RecipeStep.theseus:type_name -> athanor.v1.Theseus
 	17, // 13: athanor.v1.RecipeStep.train:type_name -> athanor.v1.Train
 	18, // 14: athanor.v1.RecipeStep.finetune:type_name -> athanor.v1.Finetune
-	2,  // 15: athanor.v1.Ladder.training:type_name -> athanor.v1.Training
-	2,  // 16: athanor.v1.Lora.training:type_name -> athanor.v1.Training
-	2,  // 17: athanor.v1.Flop.training:type_name -> athanor.v1.Training
-	13, // 18: athanor.v1.Share.embedding:type_name -> athanor.v1.SafeEmbedding
-	14, // 19: athanor.v1.Share.halting:type_name -> athanor.v1.Halting
-	2,  // 20: athanor.v1.Theseus.training:type_name -> athanor.v1.Training
-	21, // [21:21] is the sub-list for method output_type
-	21, // [21:21] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	20, // 15: athanor.v1.RecipeStep.search:type_name -> athanor.v1.Search
+	19, // 16: athanor.v1.RecipeStep.gate:type_name -> athanor.v1.Gate
+	2,  // 17: athanor.v1.Ladder.training:type_name -> athanor.v1.Training
+	2,  // 18: athanor.v1.Lora.training:type_name -> athanor.v1.Training
+	2,  // 19: athanor.v1.Flop.training:type_name -> athanor.v1.Training
+	13, // 20: athanor.v1.Share.embedding:type_name -> athanor.v1.SafeEmbedding
+	14, // 21: athanor.v1.Share.halting:type_name -> athanor.v1.Halting
+	2,  // 22: athanor.v1.Theseus.training:type_name -> athanor.v1.Training
+	21, // 23: athanor.v1.Search.target:type_name -> athanor.v1.SearchTarget
+	22, // 24: athanor.v1.Search.budget:type_name -> athanor.v1.SearchBudget
+	23, // 25: athanor.v1.Search.candidates:type_name -> athanor.v1.SearchCandidate
+	11, // 26: athanor.v1.Search.distill:type_name -> athanor.v1.Distill
+	1,  // 27: athanor.v1.SearchCandidate.steps:type_name -> athanor.v1.RecipeStep
+	28, // [28:28] is the sub-list for method output_type
+	28, // [28:28] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_athanor_v1_recipe_proto_init() }
@@ -3381,6 +3865,8 @@ func file_athanor_v1_recipe_proto_init() {
 		(*RecipeStep_Theseus)(nil),
 		(*RecipeStep_Train)(nil),
 		(*RecipeStep_Finetune)(nil),
+		(*RecipeStep_Search)(nil),
+		(*RecipeStep_Gate)(nil),
 	}
 	file_athanor_v1_recipe_proto_msgTypes[2].OneofWrappers = []any{}
 	file_athanor_v1_recipe_proto_msgTypes[3].OneofWrappers = []any{}
@@ -3399,13 +3885,18 @@ func file_athanor_v1_recipe_proto_init() {
 	file_athanor_v1_recipe_proto_msgTypes[16].OneofWrappers = []any{}
 	file_athanor_v1_recipe_proto_msgTypes[17].OneofWrappers = []any{}
 	file_athanor_v1_recipe_proto_msgTypes[18].OneofWrappers = []any{}
+	file_athanor_v1_recipe_proto_msgTypes[19].OneofWrappers = []any{}
+	file_athanor_v1_recipe_proto_msgTypes[20].OneofWrappers = []any{}
+	file_athanor_v1_recipe_proto_msgTypes[21].OneofWrappers = []any{}
+	file_athanor_v1_recipe_proto_msgTypes[22].OneofWrappers = []any{}
+	file_athanor_v1_recipe_proto_msgTypes[23].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_athanor_v1_recipe_proto_rawDesc), len(file_athanor_v1_recipe_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   19,
+			NumMessages:   24,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

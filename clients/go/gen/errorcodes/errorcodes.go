@@ -65,6 +65,8 @@ var Status = map[string]codes.Code{
 	"insufficient_memory":     codes.ResourceExhausted,
 	"cache_too_small":         codes.InvalidArgument,
 	"diverged":                codes.Aborted,
+	"gate_not_met":            codes.Aborted,
+	"target_not_reached":      codes.Aborted,
 	"resume_mismatch":         codes.FailedPrecondition,
 	"interrupted":             codes.Aborted,
 	"cancelled":               codes.Canceled,

@@ -1,11 +1,13 @@
-# What evaluations measured: immutable values, each read from one wire message.
+# What evaluations measured, and what gates and searches of compressions found: immutable values, each read from one wire message.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ._gen.v1 import evaluation_report_pb2
+    from collections.abc import Mapping
+
+    from ._gen.v1 import compression_report_pb2, evaluation_report_pb2
 
 
 @dataclass(frozen=True)
@@ -137,3 +139,60 @@ class EvaluationReport:
             teacher_accuracy=message.teacher_accuracy if message.HasField("teacher_accuracy") else None,
             hidden_tokens=HiddenTokenReport.from_proto(message.hidden_tokens) if message.HasField("hidden_tokens") else None,
         )
+
+
+@dataclass(frozen=True)
+class GateReport:
+    """What a gate found: `value` against the `limit` that follows from the `reference` model's value."""
+
+    metric: str
+    value: float
+    reference: float
+    limit: float
+    held: bool
+
+    @classmethod
+    def from_proto(cls, message: compression_report_pb2.GateReport) -> GateReport:
+        """Reads the wire message."""
+        return cls(message.metric, message.value, message.reference, message.limit, message.held)
+
+
+@dataclass(frozen=True)
+class SearchTrial:
+    """One recipe that a search tried; `failure` says why it could not be made, and is empty where it was."""
+
+    name: str
+    family: str
+    recipe_json: str
+    metrics: Mapping[str, float]
+    meets_target: bool
+    on_front: bool
+    elapsed_ms: float
+    failure: str
+
+
+@dataclass(frozen=True)
+class SearchReport:
+    """What a search tried; `chosen` is the index of the trial that is the result, None where nothing was tried."""
+
+    trials: tuple[SearchTrial, ...]
+    chosen: int | None
+    ended: str
+
+    @classmethod
+    def from_proto(cls, message: compression_report_pb2.SearchReport) -> SearchReport:
+        """Reads the wire message."""
+        trials = (
+            SearchTrial(
+                trial.name,
+                trial.family,
+                trial.recipe_json,
+                dict(trial.metrics),
+                trial.meets_target,
+                trial.on_front,
+                trial.elapsed_ms,
+                trial.failure,
+            )
+            for trial in message.trials
+        )
+        return cls(tuple(trials), message.chosen if message.HasField("chosen") else None, message.ended)

@@ -132,9 +132,10 @@ def compress_spec(
     name: str,
     recipe: RecipeLike,
     data: DataLike | None,
-    validation: DataLike | None,
     field: str,
     calibration: CalibrationOptions | None,
+    validation: DataLike | None,
+    evaluate_stages: bool | None,
     replace: bool,
 ) -> JobSpec:
     """The job of `compress`."""
@@ -146,10 +147,12 @@ def compress_spec(
         spec.recipe_name = shipped
     if data is not None:
         spec.data.CopyFrom(text_data(data, field))
-    if validation is not None:
-        spec.validation.CopyFrom(text_data(validation, field))
     if calibration:
         spec.calibration.CopyFrom(_settings(Calibration(), calibration, "calibration", []))
+    if validation is not None:
+        spec.validation.CopyFrom(text_data(validation, field))
+    if evaluate_stages is not None:
+        spec.evaluate_stages = evaluate_stages
     return JobSpec(compress=spec)
 
 

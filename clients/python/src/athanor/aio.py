@@ -150,13 +150,14 @@ class AsyncClient:
         name: str,
         recipe: RecipeLike,
         data: requests.DataLike | None = None,
-        validation: requests.DataLike | None = None,
         field: str = "",
         calibration: requests.CalibrationOptions | None = None,
+        validation: requests.DataLike | None = None,
+        evaluate_stages: bool | None = None,
         replace: bool = False,
     ) -> AsyncJob[CompressResult]:
         """Starts a job that applies `recipe` to `model`; see :meth:`athanor.Client.compress`."""
-        spec = requests.compress_spec(model, name, recipe, data, validation, field, calibration, replace)
+        spec = requests.compress_spec(model, name, recipe, data, field, calibration, validation, evaluate_stages, replace)
         return cast("AsyncJob[CompressResult]", await self.jobs.submit(spec))
 
     async def distill(

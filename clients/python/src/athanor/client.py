@@ -148,9 +148,10 @@ class Client:
         name: str,
         recipe: RecipeLike,
         data: requests.DataLike | None = None,
-        validation: requests.DataLike | None = None,
         field: str = "",
         calibration: requests.CalibrationOptions | None = None,
+        validation: requests.DataLike | None = None,
+        evaluate_stages: bool | None = None,
         replace: bool = False,
     ) -> Job[CompressResult]:
         """Starts a job that applies `recipe` to `model` and stores the result under `name`; `model` stays as it is.
@@ -162,16 +163,17 @@ class Client:
                 file on this machine, a `proto.Recipe`, or the name of a recipe that comes with the server ("default", "tqcompressor").
             data: Text for the steps that calibrate or train: one path or several, *on the server* (.txt or .jsonl, either
                 gzipped), or a `proto.TextData`, for example from `inline_text`.
-            validation: Text of the same kind, for steps that train until it says that they have learnt enough; without it they hold a part
-                of `data` out.
             field: Field of a .jsonl row that holds the text; "text" by default.
             calibration: How much of `data` is used.
+            validation: Data that gates, searches, stages and trainings are measured on, in the same forms as `data`; where one is needed and
+                none is given, a tenth of `data` that no step trains on.
+            evaluate_stages: Measure the model before the first and after every step; by default where there is `validation`.
             replace: Store a new version when `name` exists, which is an error otherwise.
 
         Raises:
             BadRecipe: The recipe has an unknown step or field; the message names it.
         """
-        spec = requests.compress_spec(model, name, recipe, data, validation, field, calibration, replace)
+        spec = requests.compress_spec(model, name, recipe, data, field, calibration, validation, evaluate_stages, replace)
         return cast("Job[CompressResult]", self.jobs.submit(spec))
 
     def distill(

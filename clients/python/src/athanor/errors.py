@@ -231,7 +231,7 @@ BY_CODE: Mapping[str, type[AthanorError]] = {
     ),
     **_codes(Unauthenticated, "unauthenticated"),
     **_codes(PermissionDenied, "permission_denied"),
-    **_codes(Aborted, "diverged interrupted verification_failed crash_loop"),
+    **_codes(Aborted, "diverged gate_not_met target_not_reached interrupted verification_failed crash_loop"),
     **_codes(DataLoss, "bad_artefact"),
     **_codes(Cancelled, "cancelled"),
     **_codes(DeadlineExceeded, "deadline_exceeded"),

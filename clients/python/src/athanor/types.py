@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -21,8 +21,11 @@ from ._answers import Usage as Usage
 from ._gen.v1 import job_pb2
 from ._reports import ClassificationReport as ClassificationReport
 from ._reports import EvaluationReport as EvaluationReport
+from ._reports import GateReport as GateReport
 from ._reports import HiddenTokenReport as HiddenTokenReport
 from ._reports import Latency as Latency
+from ._reports import SearchReport as SearchReport
+from ._reports import SearchTrial as SearchTrial
 from ._reports import SequenceReport as SequenceReport
 from .errors import AthanorError, Cancelled, Internal, make_error
 
@@ -180,13 +183,30 @@ class ParameterChange:
 
 
 @dataclass(frozen=True)
+class RecipeStop:
+    """Why a recipe ended before its last step; the result is the model after `kept_steps` steps."""
+
+    step: int
+    reason: str
+    kept_steps: int
+
+
+@dataclass(frozen=True)
 class StepReport:
-    """What one step of a recipe did to the parameters that it touched; `note` may be empty."""
+    """What one step of a recipe did to the parameters that it touched; `note` may be empty.
+
+    `metrics` are those of the model after the step, on held-out data; empty where stages are not measured. The result does not have
+    what a `dropped` step did.
+    """
 
     method: str
     stored_bytes_before: int
     stored_bytes_after: int
     note: str
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    dropped: bool = False
+    gate: GateReport | None = None
+    search: SearchReport | None = None
 
 
 @dataclass(frozen=True)
@@ -245,6 +265,9 @@ class CompressResult:
     calibration: CalibrationManifest | None
     memory: MemoryReport | None
     verification: Verification | None
+    start_metrics: Mapping[str, float] = field(default_factory=dict)
+    """Of the model that was compressed, on held-out data; empty where nothing was measured."""
+    stop: RecipeStop | None = None
 
 
 @dataclass(frozen=True)
@@ -319,7 +342,19 @@ def _compress_result(message: job_pb2.CompressResult) -> CompressResult:
         )
         for change in message.changes
     )
-    steps = (StepReport(step.method, step.stored_bytes_before, step.stored_bytes_after, step.note) for step in message.steps)
+    steps = (
+        StepReport(
+            step.method,
+            step.stored_bytes_before,
+            step.stored_bytes_after,
+            step.note,
+            dict(step.metrics),
+            step.dropped,
+            GateReport.from_proto(step.gate) if step.HasField("gate") else None,
+            SearchReport.from_proto(step.search) if step.HasField("search") else None,
+        )
+        for step in message.steps
+    )
     memory, calibration = message.memory, message.calibration
     return CompressResult(
         model=Model.from_proto(message.model),
@@ -345,6 +380,8 @@ def _compress_result(message: job_pb2.CompressResult) -> CompressResult:
         if message.HasField("memory")
         else None,
         verification=_verification(message),
+        start_metrics=dict(message.start_metrics),
+        stop=RecipeStop(message.stop.step, message.stop.reason, message.stop.kept_steps) if message.HasField("stop") else None,
     )
 
 

@@ -6,6 +6,7 @@ import type { StepReport as _athanor_v1_StepReport, StepReport__Output as _athan
 import type { CalibrationManifest as _athanor_v1_CalibrationManifest, CalibrationManifest__Output as _athanor_v1_CalibrationManifest__Output } from '../../athanor/v1/CalibrationManifest.ts';
 import type { MemoryReport as _athanor_v1_MemoryReport, MemoryReport__Output as _athanor_v1_MemoryReport__Output } from '../../athanor/v1/MemoryReport.ts';
 import type { Verification as _athanor_v1_Verification, Verification__Output as _athanor_v1_Verification__Output } from '../../athanor/v1/Verification.ts';
+import type { RecipeStop as _athanor_v1_RecipeStop, RecipeStop__Output as _athanor_v1_RecipeStop__Output } from '../../athanor/v1/RecipeStop.ts';
 
 /**
  * Result of a compression.
@@ -35,6 +36,15 @@ export interface CompressResult {
    * What a fresh process found; absent where checking is switched off.
    */
   'verification'?: (_athanor_v1_Verification | null);
+  /**
+   * Of the model that was compressed, on held-out data: loss (nats), and of the kind of data bitsPerByte, perplexity, accuracy, f1, matthews.
+   * Empty where nothing was measured.
+   */
+  'startMetrics'?: ({[key: string]: number | string});
+  /**
+   * Why steps are missing; absent where all of the recipe made the result.
+   */
+  'stop'?: (_athanor_v1_RecipeStop | null);
 }
 
 /**
@@ -65,4 +75,13 @@ export interface CompressResult__Output {
    * What a fresh process found; absent where checking is switched off.
    */
   'verification': (_athanor_v1_Verification__Output | null);
+  /**
+   * Of the model that was compressed, on held-out data: loss (nats), and of the kind of data bitsPerByte, perplexity, accuracy, f1, matthews.
+   * Empty where nothing was measured.
+   */
+  'startMetrics': ({[key: string]: number});
+  /**
+   * Why steps are missing; absent where all of the recipe made the result.
+   */
+  'stop': (_athanor_v1_RecipeStop__Output | null);
 }

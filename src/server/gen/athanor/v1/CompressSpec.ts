@@ -37,17 +37,23 @@ export interface CompressSpec {
    */
   'replace'?: (boolean);
   /**
-   * Name of a recipe that comes with the server: "default" or "tqcompressor".
+   * Name of a recipe that comes with the server, for example "default", "tqcompressor" or "prune-distill-quantize".
    */
   'recipeName'?: (string);
   /**
-   * Text of the same kind, for steps that train until it says that they have learnt enough. Without it they hold a part of `data` out.
+   * Data that gates, searches and stages are measured on, and trainings that end early. Absent: where one is needed, a tenth of `data` that no step
+   * trains on.
    */
   'validation'?: (_athanor_v1_TextData | null);
+  /**
+   * Measure the model before the first and after every step. Default: where there is `validation`.
+   */
+  'evaluateStages'?: (boolean);
   /**
    * Exactly one.
    */
   'recipeForm'?: "recipe"|"recipeYaml"|"recipeName";
+  '_evaluateStages'?: "evaluateStages";
 }
 
 /**
@@ -83,15 +89,21 @@ export interface CompressSpec__Output {
    */
   'replace': (boolean);
   /**
-   * Name of a recipe that comes with the server: "default" or "tqcompressor".
+   * Name of a recipe that comes with the server, for example "default", "tqcompressor" or "prune-distill-quantize".
    */
   'recipeName'?: (string);
   /**
-   * Text of the same kind, for steps that train until it says that they have learnt enough. Without it they hold a part of `data` out.
+   * Data that gates, searches and stages are measured on, and trainings that end early. Absent: where one is needed, a tenth of `data` that no step
+   * trains on.
    */
   'validation': (_athanor_v1_TextData__Output | null);
+  /**
+   * Measure the model before the first and after every step. Default: where there is `validation`.
+   */
+  'evaluateStages'?: (boolean);
   /**
    * Exactly one.
    */
   'recipeForm'?: "recipe"|"recipeYaml"|"recipeName";
+  '_evaluateStages'?: "evaluateStages";
 }

@@ -13,6 +13,8 @@ import type { Ladder as _athanor_v1_Ladder, Ladder__Output as _athanor_v1_Ladder
 import type { Lora as _athanor_v1_Lora, Lora__Output as _athanor_v1_Lora__Output } from '../../athanor/v1/Lora.ts';
 import type { Train as _athanor_v1_Train, Train__Output as _athanor_v1_Train__Output } from '../../athanor/v1/Train.ts';
 import type { Finetune as _athanor_v1_Finetune, Finetune__Output as _athanor_v1_Finetune__Output } from '../../athanor/v1/Finetune.ts';
+import type { Search as _athanor_v1_Search, Search__Output as _athanor_v1_Search__Output } from '../../athanor/v1/Search.ts';
+import type { Gate as _athanor_v1_Gate, Gate__Output as _athanor_v1_Gate__Output } from '../../athanor/v1/Gate.ts';
 import type { WarmStart as _athanor_v1_WarmStart, WarmStart__Output as _athanor_v1_WarmStart__Output } from '../../athanor/v1/WarmStart.ts';
 
 /**
@@ -72,13 +74,21 @@ export interface RecipeStep {
    */
   'finetune'?: (_athanor_v1_Finetune | null);
   /**
+   * Many recipes tried on held-out data, and the best of them.
+   */
+  'search'?: (_athanor_v1_Search | null);
+  /**
+   * Held-out data decides whether the recipe goes on.
+   */
+  'gate'?: (_athanor_v1_Gate | null);
+  /**
    * An encoder-decoder made of one or two encoders.
    */
   'warmStart'?: (_athanor_v1_WarmStart | null);
   /**
    * Exactly one.
    */
-  'method'?: "lowRank"|"kronecker"|"factorizeEmbedding"|"share"|"prune"|"quantize"|"distill"|"warmStart"|"ladder"|"lora"|"flop"|"theseus"|"train"|"finetune";
+  'method'?: "lowRank"|"kronecker"|"factorizeEmbedding"|"share"|"prune"|"quantize"|"distill"|"warmStart"|"ladder"|"lora"|"flop"|"theseus"|"train"|"finetune"|"search"|"gate";
 }
 
 /**
@@ -138,11 +148,19 @@ export interface RecipeStep__Output {
    */
   'finetune'?: (_athanor_v1_Finetune__Output | null);
   /**
+   * Many recipes tried on held-out data, and the best of them.
+   */
+  'search'?: (_athanor_v1_Search__Output | null);
+  /**
+   * Held-out data decides whether the recipe goes on.
+   */
+  'gate'?: (_athanor_v1_Gate__Output | null);
+  /**
    * An encoder-decoder made of one or two encoders.
    */
   'warmStart'?: (_athanor_v1_WarmStart__Output | null);
   /**
    * Exactly one.
    */
-  'method'?: "lowRank"|"kronecker"|"factorizeEmbedding"|"share"|"prune"|"quantize"|"distill"|"warmStart"|"ladder"|"lora"|"flop"|"theseus"|"train"|"finetune";
+  'method'?: "lowRank"|"kronecker"|"factorizeEmbedding"|"share"|"prune"|"quantize"|"distill"|"warmStart"|"ladder"|"lora"|"flop"|"theseus"|"train"|"finetune"|"search"|"gate";
 }

@@ -1,5 +1,7 @@
-// Original file: proto/athanor/v1/job.proto
+// Original file: proto/athanor/v1/compression_report.proto
 
+import type { GateReport as _athanor_v1_GateReport, GateReport__Output as _athanor_v1_GateReport__Output } from '../../athanor/v1/GateReport.ts';
+import type { SearchReport as _athanor_v1_SearchReport, SearchReport__Output as _athanor_v1_SearchReport__Output } from '../../athanor/v1/SearchReport.ts';
 import type { Long } from '@grpc/proto-loader';
 
 /**
@@ -22,6 +24,22 @@ export interface StepReport {
    * What a reader should know of the whole step; may be empty.
    */
   'note'?: (string);
+  /**
+   * Of the model after the step, as `start_metrics`; empty where stages are not measured.
+   */
+  'metrics'?: ({[key: string]: number | string});
+  /**
+   * The step ran, and the result is the model of a stage before it.
+   */
+  'dropped'?: (boolean);
+  /**
+   * Of a gate.
+   */
+  'gate'?: (_athanor_v1_GateReport | null);
+  /**
+   * Of a search.
+   */
+  'search'?: (_athanor_v1_SearchReport | null);
 }
 
 /**
@@ -44,4 +62,20 @@ export interface StepReport__Output {
    * What a reader should know of the whole step; may be empty.
    */
   'note': (string);
+  /**
+   * Of the model after the step, as `start_metrics`; empty where stages are not measured.
+   */
+  'metrics': ({[key: string]: number});
+  /**
+   * The step ran, and the result is the model of a stage before it.
+   */
+  'dropped': (boolean);
+  /**
+   * Of a gate.
+   */
+  'gate': (_athanor_v1_GateReport__Output | null);
+  /**
+   * Of a search.
+   */
+  'search': (_athanor_v1_SearchReport__Output | null);
 }

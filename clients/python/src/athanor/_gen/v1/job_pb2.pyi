@@ -1,3 +1,4 @@
+from athanor._gen.v1 import compression_report_pb2 as _compression_report_pb2
 from athanor._gen.v1 import evaluation_report_pb2 as _evaluation_report_pb2
 from athanor._gen.v1 import model_pb2 as _model_pb2
 from athanor._gen.v1 import recipe_pb2 as _recipe_pb2
@@ -55,26 +56,28 @@ class ImportSpec(_message.Message):
     def __init__(self, name: _Optional[str] = ..., path: _Optional[str] = ..., replace: _Optional[bool] = ...) -> None: ...
 
 class CompressSpec(_message.Message):
-    __slots__ = ("model", "name", "recipe", "recipe_yaml", "recipe_name", "data", "validation", "calibration", "replace")
+    __slots__ = ("model", "name", "recipe", "recipe_yaml", "recipe_name", "data", "calibration", "replace", "validation", "evaluate_stages")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     RECIPE_FIELD_NUMBER: _ClassVar[int]
     RECIPE_YAML_FIELD_NUMBER: _ClassVar[int]
     RECIPE_NAME_FIELD_NUMBER: _ClassVar[int]
     DATA_FIELD_NUMBER: _ClassVar[int]
-    VALIDATION_FIELD_NUMBER: _ClassVar[int]
     CALIBRATION_FIELD_NUMBER: _ClassVar[int]
     REPLACE_FIELD_NUMBER: _ClassVar[int]
+    VALIDATION_FIELD_NUMBER: _ClassVar[int]
+    EVALUATE_STAGES_FIELD_NUMBER: _ClassVar[int]
     model: str
     name: str
     recipe: _recipe_pb2.Recipe
     recipe_yaml: str
     recipe_name: str
     data: _text_pb2.TextData
-    validation: _text_pb2.TextData
     calibration: Calibration
     replace: bool
-    def __init__(self, model: _Optional[str] = ..., name: _Optional[str] = ..., recipe: _Optional[_Union[_recipe_pb2.Recipe, _Mapping]] = ..., recipe_yaml: _Optional[str] = ..., recipe_name: _Optional[str] = ..., data: _Optional[_Union[_text_pb2.TextData, _Mapping]] = ..., validation: _Optional[_Union[_text_pb2.TextData, _Mapping]] = ..., calibration: _Optional[_Union[Calibration, _Mapping]] = ..., replace: _Optional[bool] = ...) -> None: ...
+    validation: _text_pb2.TextData
+    evaluate_stages: bool
+    def __init__(self, model: _Optional[str] = ..., name: _Optional[str] = ..., recipe: _Optional[_Union[_recipe_pb2.Recipe, _Mapping]] = ..., recipe_yaml: _Optional[str] = ..., recipe_name: _Optional[str] = ..., data: _Optional[_Union[_text_pb2.TextData, _Mapping]] = ..., calibration: _Optional[_Union[Calibration, _Mapping]] = ..., replace: _Optional[bool] = ..., validation: _Optional[_Union[_text_pb2.TextData, _Mapping]] = ..., evaluate_stages: _Optional[bool] = ...) -> None: ...
 
 class Calibration(_message.Message):
     __slots__ = ("sequences", "sequence_length", "seed", "special_tokens")
@@ -274,98 +277,31 @@ class Verification(_message.Message):
     def __init__(self, tokens: _Optional[int] = ..., max_relative_difference: _Optional[float] = ..., tolerance: _Optional[float] = ..., elapsed_ms: _Optional[float] = ...) -> None: ...
 
 class CompressResult(_message.Message):
-    __slots__ = ("model", "changes", "steps", "calibration", "memory", "verification")
+    __slots__ = ("model", "changes", "steps", "calibration", "memory", "verification", "start_metrics", "stop")
+    class StartMetricsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
     MODEL_FIELD_NUMBER: _ClassVar[int]
     CHANGES_FIELD_NUMBER: _ClassVar[int]
     STEPS_FIELD_NUMBER: _ClassVar[int]
     CALIBRATION_FIELD_NUMBER: _ClassVar[int]
     MEMORY_FIELD_NUMBER: _ClassVar[int]
     VERIFICATION_FIELD_NUMBER: _ClassVar[int]
+    START_METRICS_FIELD_NUMBER: _ClassVar[int]
+    STOP_FIELD_NUMBER: _ClassVar[int]
     model: _model_pb2.ModelInfo
-    changes: _containers.RepeatedCompositeFieldContainer[ParameterChange]
-    steps: _containers.RepeatedCompositeFieldContainer[StepReport]
-    calibration: CalibrationManifest
-    memory: MemoryReport
+    changes: _containers.RepeatedCompositeFieldContainer[_compression_report_pb2.ParameterChange]
+    steps: _containers.RepeatedCompositeFieldContainer[_compression_report_pb2.StepReport]
+    calibration: _compression_report_pb2.CalibrationManifest
+    memory: _compression_report_pb2.MemoryReport
     verification: Verification
-    def __init__(self, model: _Optional[_Union[_model_pb2.ModelInfo, _Mapping]] = ..., changes: _Optional[_Iterable[_Union[ParameterChange, _Mapping]]] = ..., steps: _Optional[_Iterable[_Union[StepReport, _Mapping]]] = ..., calibration: _Optional[_Union[CalibrationManifest, _Mapping]] = ..., memory: _Optional[_Union[MemoryReport, _Mapping]] = ..., verification: _Optional[_Union[Verification, _Mapping]] = ...) -> None: ...
-
-class StepReport(_message.Message):
-    __slots__ = ("method", "stored_bytes_before", "stored_bytes_after", "note")
-    METHOD_FIELD_NUMBER: _ClassVar[int]
-    STORED_BYTES_BEFORE_FIELD_NUMBER: _ClassVar[int]
-    STORED_BYTES_AFTER_FIELD_NUMBER: _ClassVar[int]
-    NOTE_FIELD_NUMBER: _ClassVar[int]
-    method: str
-    stored_bytes_before: int
-    stored_bytes_after: int
-    note: str
-    def __init__(self, method: _Optional[str] = ..., stored_bytes_before: _Optional[int] = ..., stored_bytes_after: _Optional[int] = ..., note: _Optional[str] = ...) -> None: ...
-
-class CalibrationManifest(_message.Message):
-    __slots__ = ("paths", "text_hash", "documents", "rows", "rows_available", "row_tokens", "seed", "padding", "special_tokens", "rows_hash", "row_hashes", "row_kind")
-    PATHS_FIELD_NUMBER: _ClassVar[int]
-    TEXT_HASH_FIELD_NUMBER: _ClassVar[int]
-    DOCUMENTS_FIELD_NUMBER: _ClassVar[int]
-    ROWS_FIELD_NUMBER: _ClassVar[int]
-    ROWS_AVAILABLE_FIELD_NUMBER: _ClassVar[int]
-    ROW_TOKENS_FIELD_NUMBER: _ClassVar[int]
-    SEED_FIELD_NUMBER: _ClassVar[int]
-    PADDING_FIELD_NUMBER: _ClassVar[int]
-    SPECIAL_TOKENS_FIELD_NUMBER: _ClassVar[int]
-    ROWS_HASH_FIELD_NUMBER: _ClassVar[int]
-    ROW_HASHES_FIELD_NUMBER: _ClassVar[int]
-    ROW_KIND_FIELD_NUMBER: _ClassVar[int]
-    paths: _containers.RepeatedScalarFieldContainer[str]
-    text_hash: str
-    documents: int
-    rows: int
-    rows_available: int
-    row_tokens: int
-    seed: int
-    padding: str
-    special_tokens: str
-    rows_hash: str
-    row_hashes: _containers.RepeatedScalarFieldContainer[str]
-    row_kind: str
-    def __init__(self, paths: _Optional[_Iterable[str]] = ..., text_hash: _Optional[str] = ..., documents: _Optional[int] = ..., rows: _Optional[int] = ..., rows_available: _Optional[int] = ..., row_tokens: _Optional[int] = ..., seed: _Optional[int] = ..., padding: _Optional[str] = ..., special_tokens: _Optional[str] = ..., rows_hash: _Optional[str] = ..., row_hashes: _Optional[_Iterable[str]] = ..., row_kind: _Optional[str] = ...) -> None: ...
-
-class MemoryReport(_message.Message):
-    __slots__ = ("estimated_peak_bytes", "peak_bytes", "limit_bytes", "phase")
-    ESTIMATED_PEAK_BYTES_FIELD_NUMBER: _ClassVar[int]
-    PEAK_BYTES_FIELD_NUMBER: _ClassVar[int]
-    LIMIT_BYTES_FIELD_NUMBER: _ClassVar[int]
-    PHASE_FIELD_NUMBER: _ClassVar[int]
-    estimated_peak_bytes: int
-    peak_bytes: int
-    limit_bytes: int
-    phase: str
-    def __init__(self, estimated_peak_bytes: _Optional[int] = ..., peak_bytes: _Optional[int] = ..., limit_bytes: _Optional[int] = ..., phase: _Optional[str] = ...) -> None: ...
-
-class ParameterChange(_message.Message):
-    __slots__ = ("path", "parametrization", "stored_bytes_before", "stored_bytes_after", "relative_error", "rank", "step", "weight_error", "output_error", "error_before", "note")
-    PATH_FIELD_NUMBER: _ClassVar[int]
-    PARAMETRIZATION_FIELD_NUMBER: _ClassVar[int]
-    STORED_BYTES_BEFORE_FIELD_NUMBER: _ClassVar[int]
-    STORED_BYTES_AFTER_FIELD_NUMBER: _ClassVar[int]
-    RELATIVE_ERROR_FIELD_NUMBER: _ClassVar[int]
-    RANK_FIELD_NUMBER: _ClassVar[int]
-    STEP_FIELD_NUMBER: _ClassVar[int]
-    WEIGHT_ERROR_FIELD_NUMBER: _ClassVar[int]
-    OUTPUT_ERROR_FIELD_NUMBER: _ClassVar[int]
-    ERROR_BEFORE_FIELD_NUMBER: _ClassVar[int]
-    NOTE_FIELD_NUMBER: _ClassVar[int]
-    path: str
-    parametrization: str
-    stored_bytes_before: int
-    stored_bytes_after: int
-    relative_error: float
-    rank: int
-    step: int
-    weight_error: float
-    output_error: float
-    error_before: float
-    note: str
-    def __init__(self, path: _Optional[str] = ..., parametrization: _Optional[str] = ..., stored_bytes_before: _Optional[int] = ..., stored_bytes_after: _Optional[int] = ..., relative_error: _Optional[float] = ..., rank: _Optional[int] = ..., step: _Optional[int] = ..., weight_error: _Optional[float] = ..., output_error: _Optional[float] = ..., error_before: _Optional[float] = ..., note: _Optional[str] = ...) -> None: ...
+    start_metrics: _containers.ScalarMap[str, float]
+    stop: _compression_report_pb2.RecipeStop
+    def __init__(self, model: _Optional[_Union[_model_pb2.ModelInfo, _Mapping]] = ..., changes: _Optional[_Iterable[_Union[_compression_report_pb2.ParameterChange, _Mapping]]] = ..., steps: _Optional[_Iterable[_Union[_compression_report_pb2.StepReport, _Mapping]]] = ..., calibration: _Optional[_Union[_compression_report_pb2.CalibrationManifest, _Mapping]] = ..., memory: _Optional[_Union[_compression_report_pb2.MemoryReport, _Mapping]] = ..., verification: _Optional[_Union[Verification, _Mapping]] = ..., start_metrics: _Optional[_Mapping[str, float]] = ..., stop: _Optional[_Union[_compression_report_pb2.RecipeStop, _Mapping]] = ...) -> None: ...
 
 class DistillResult(_message.Message):
     __slots__ = ("model", "steps", "final_loss", "validation", "verification")

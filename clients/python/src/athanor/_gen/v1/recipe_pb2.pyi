@@ -15,7 +15,7 @@ class Recipe(_message.Message):
     def __init__(self, steps: _Optional[_Iterable[_Union[RecipeStep, _Mapping]]] = ..., seed: _Optional[int] = ...) -> None: ...
 
 class RecipeStep(_message.Message):
-    __slots__ = ("low_rank", "kronecker", "factorize_embedding", "share", "prune", "quantize", "distill", "warm_start", "ladder", "lora", "flop", "theseus", "train", "finetune")
+    __slots__ = ("low_rank", "kronecker", "factorize_embedding", "share", "prune", "quantize", "distill", "warm_start", "ladder", "lora", "flop", "theseus", "train", "finetune", "search", "gate")
     LOW_RANK_FIELD_NUMBER: _ClassVar[int]
     KRONECKER_FIELD_NUMBER: _ClassVar[int]
     FACTORIZE_EMBEDDING_FIELD_NUMBER: _ClassVar[int]
@@ -30,6 +30,8 @@ class RecipeStep(_message.Message):
     THESEUS_FIELD_NUMBER: _ClassVar[int]
     TRAIN_FIELD_NUMBER: _ClassVar[int]
     FINETUNE_FIELD_NUMBER: _ClassVar[int]
+    SEARCH_FIELD_NUMBER: _ClassVar[int]
+    GATE_FIELD_NUMBER: _ClassVar[int]
     low_rank: LowRank
     kronecker: Kronecker
     factorize_embedding: FactorizeEmbedding
@@ -44,7 +46,9 @@ class RecipeStep(_message.Message):
     theseus: Theseus
     train: Train
     finetune: Finetune
-    def __init__(self, low_rank: _Optional[_Union[LowRank, _Mapping]] = ..., kronecker: _Optional[_Union[Kronecker, _Mapping]] = ..., factorize_embedding: _Optional[_Union[FactorizeEmbedding, _Mapping]] = ..., share: _Optional[_Union[Share, _Mapping]] = ..., prune: _Optional[_Union[Prune, _Mapping]] = ..., quantize: _Optional[_Union[Quantize, _Mapping]] = ..., distill: _Optional[_Union[Distill, _Mapping]] = ..., warm_start: _Optional[_Union[WarmStart, _Mapping]] = ..., ladder: _Optional[_Union[Ladder, _Mapping]] = ..., lora: _Optional[_Union[Lora, _Mapping]] = ..., flop: _Optional[_Union[Flop, _Mapping]] = ..., theseus: _Optional[_Union[Theseus, _Mapping]] = ..., train: _Optional[_Union[Train, _Mapping]] = ..., finetune: _Optional[_Union[Finetune, _Mapping]] = ...) -> None: ...
+    search: Search
+    gate: Gate
+    def __init__(self, low_rank: _Optional[_Union[LowRank, _Mapping]] = ..., kronecker: _Optional[_Union[Kronecker, _Mapping]] = ..., factorize_embedding: _Optional[_Union[FactorizeEmbedding, _Mapping]] = ..., share: _Optional[_Union[Share, _Mapping]] = ..., prune: _Optional[_Union[Prune, _Mapping]] = ..., quantize: _Optional[_Union[Quantize, _Mapping]] = ..., distill: _Optional[_Union[Distill, _Mapping]] = ..., warm_start: _Optional[_Union[WarmStart, _Mapping]] = ..., ladder: _Optional[_Union[Ladder, _Mapping]] = ..., lora: _Optional[_Union[Lora, _Mapping]] = ..., flop: _Optional[_Union[Flop, _Mapping]] = ..., theseus: _Optional[_Union[Theseus, _Mapping]] = ..., train: _Optional[_Union[Train, _Mapping]] = ..., finetune: _Optional[_Union[Finetune, _Mapping]] = ..., search: _Optional[_Union[Search, _Mapping]] = ..., gate: _Optional[_Union[Gate, _Mapping]] = ...) -> None: ...
 
 class Training(_message.Message):
     __slots__ = ("steps", "batch_size", "sequence_length", "gradient_accumulation", "learning_rate", "warmup_steps", "schedule", "weight_decay", "clip_norm", "temperature", "alpha", "seed", "checkpoint_every", "teacher", "source_length")
@@ -510,3 +514,67 @@ class Finetune(_message.Message):
     task: str
     labels: _containers.RepeatedScalarFieldContainer[str]
     def __init__(self, steps: _Optional[int] = ..., batch_size: _Optional[int] = ..., sequence_length: _Optional[int] = ..., gradient_accumulation: _Optional[int] = ..., learning_rate: _Optional[float] = ..., warmup_steps: _Optional[int] = ..., schedule: _Optional[str] = ..., weight_decay: _Optional[float] = ..., clip_norm: _Optional[float] = ..., seed: _Optional[int] = ..., checkpoint_every: _Optional[int] = ..., source_length: _Optional[int] = ..., include: _Optional[_Iterable[str]] = ..., exclude: _Optional[_Iterable[str]] = ..., patience: _Optional[int] = ..., evaluate_every: _Optional[int] = ..., held_out: _Optional[float] = ..., task: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class Gate(_message.Message):
+    __slots__ = ("metric", "max_loss", "relative", "against", "at_most", "at_least", "otherwise", "seed")
+    METRIC_FIELD_NUMBER: _ClassVar[int]
+    MAX_LOSS_FIELD_NUMBER: _ClassVar[int]
+    RELATIVE_FIELD_NUMBER: _ClassVar[int]
+    AGAINST_FIELD_NUMBER: _ClassVar[int]
+    AT_MOST_FIELD_NUMBER: _ClassVar[int]
+    AT_LEAST_FIELD_NUMBER: _ClassVar[int]
+    OTHERWISE_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    metric: str
+    max_loss: float
+    relative: bool
+    against: str
+    at_most: float
+    at_least: float
+    otherwise: str
+    seed: int
+    def __init__(self, metric: _Optional[str] = ..., max_loss: _Optional[float] = ..., relative: _Optional[bool] = ..., against: _Optional[str] = ..., at_most: _Optional[float] = ..., at_least: _Optional[float] = ..., otherwise: _Optional[str] = ..., seed: _Optional[int] = ...) -> None: ...
+
+class Search(_message.Message):
+    __slots__ = ("target", "budget", "metric", "candidates", "distill", "seed")
+    TARGET_FIELD_NUMBER: _ClassVar[int]
+    BUDGET_FIELD_NUMBER: _ClassVar[int]
+    METRIC_FIELD_NUMBER: _ClassVar[int]
+    CANDIDATES_FIELD_NUMBER: _ClassVar[int]
+    DISTILL_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    target: SearchTarget
+    budget: SearchBudget
+    metric: str
+    candidates: _containers.RepeatedCompositeFieldContainer[SearchCandidate]
+    distill: Distill
+    seed: int
+    def __init__(self, target: _Optional[_Union[SearchTarget, _Mapping]] = ..., budget: _Optional[_Union[SearchBudget, _Mapping]] = ..., metric: _Optional[str] = ..., candidates: _Optional[_Iterable[_Union[SearchCandidate, _Mapping]]] = ..., distill: _Optional[_Union[Distill, _Mapping]] = ..., seed: _Optional[int] = ...) -> None: ...
+
+class SearchTarget(_message.Message):
+    __slots__ = ("stored_bytes", "ratio", "latency_ms", "max_loss")
+    STORED_BYTES_FIELD_NUMBER: _ClassVar[int]
+    RATIO_FIELD_NUMBER: _ClassVar[int]
+    LATENCY_MS_FIELD_NUMBER: _ClassVar[int]
+    MAX_LOSS_FIELD_NUMBER: _ClassVar[int]
+    stored_bytes: int
+    ratio: float
+    latency_ms: float
+    max_loss: float
+    def __init__(self, stored_bytes: _Optional[int] = ..., ratio: _Optional[float] = ..., latency_ms: _Optional[float] = ..., max_loss: _Optional[float] = ...) -> None: ...
+
+class SearchBudget(_message.Message):
+    __slots__ = ("trials", "minutes")
+    TRIALS_FIELD_NUMBER: _ClassVar[int]
+    MINUTES_FIELD_NUMBER: _ClassVar[int]
+    trials: int
+    minutes: float
+    def __init__(self, trials: _Optional[int] = ..., minutes: _Optional[float] = ...) -> None: ...
+
+class SearchCandidate(_message.Message):
+    __slots__ = ("name", "steps")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    STEPS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    steps: _containers.RepeatedCompositeFieldContainer[RecipeStep]
+    def __init__(self, name: _Optional[str] = ..., steps: _Optional[_Iterable[_Union[RecipeStep, _Mapping]]] = ...) -> None: ...
