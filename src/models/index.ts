@@ -1,6 +1,7 @@
 // models: architectures written against a network, parameters in any parametrization, and the graphs of language models.
 export type { Architecture, AttentionOptions, EncoderDecoderParts, HeadLayout, LinearFeed, Network, NormFeed } from './architecture.ts';
 export { architectureOf } from './architectures.ts';
+export { type AttentionValues, hidesBelow } from './attention.ts';
 export { checkConfig } from './check-config.ts';
 export {
   type AlbertConfig,
@@ -22,6 +23,7 @@ export {
   taskOf,
 } from './config.ts';
 export { depthTaps } from './depth.ts';
+export { type LayerTaps, layerTaps } from './layer-taps.ts';
 export {
   type CodeLayout,
   codeLayout,

@@ -4,7 +4,7 @@ import type { Emitter, Value } from '#graph';
 import { type Dim, type DType, multiplyDims, type Shape, staticDim } from '#tensor';
 import type { AttentionOptions, EncoderDecoderParts, Network } from './architecture.ts';
 import { architectureOf } from './architectures.ts';
-import { attention, byHead, causalBias, keyBias } from './attention.ts';
+import { type AttentionValues, attention, byHead, causalBias, keyBias } from './attention.ts';
 import { taskOf } from './config.ts';
 import { type CodeLayout, codeLayout, slotEncoding } from './encoded-slots.ts';
 import { EncodedValue } from './encoded-value.ts';
@@ -66,6 +66,9 @@ export function cacheName(kind: 'cache' | 'present' | 'source', layer: number, p
   return `${kind}.${layer}.${part}`;
 }
 
+/** Taps of what comes behind the last norm, rows [N, D]: what `hidden` and `encode` answered. */
+export const resultTaps = { hidden: 'hidden', encoded: 'encoded' } as const;
+
 /** Name of a slot of a parameter among `GraphNetwork.productInputs`. */
 export function slotName(path: string, slot: string): string {
   return `${path}:${slot}`;
@@ -92,6 +95,8 @@ class NetworkRecords {
   /** What each linear layer answered before its bias, rows [N, out], in the same way: gradients flow back to it. */
   readonly linearOutputs = new Map<string, Value[]>();
   readonly taps = new Map<string, Value>();
+  /** What the attentions over whole sequences were made of, by the path of their block (`h.3`); not those to a source. */
+  readonly attentions = new Map<string, AttentionValues>();
 }
 
 /** A `Network` over a graph builder. It knows how parameters are stored, not what they hold. */
@@ -107,6 +112,7 @@ export class GraphNetwork implements Network {
   readonly productInputs: NetworkRecords['productInputs'];
   readonly linearOutputs: NetworkRecords['linearOutputs'];
   readonly taps: NetworkRecords['taps'];
+  readonly attentions: NetworkRecords['attentions'];
   readonly #model: ModelDeclaration;
   readonly #specs: ReadonlyMap<string, ParameterSpec>;
   readonly #attention: AttentionMode;
@@ -123,6 +129,7 @@ export class GraphNetwork implements Network {
     this.productInputs = records.productInputs;
     this.linearOutputs = records.linearOutputs;
     this.taps = records.taps;
+    this.attentions = records.attentions;
     this.b = b;
     this.positions = options.positions;
     this.#model = model;
@@ -138,7 +145,9 @@ export class GraphNetwork implements Network {
   /** tokens int64 [B, T] -> rows [B*T, D] after the last norm. */
   hidden(tokens: Value): Value {
     const { config } = this.#model;
-    return architectureOf(config).hidden(config, this, tokens);
+    const rows = architectureOf(config).hidden(config, this, tokens);
+    this.taps.set(resultTaps.hidden, rows);
+    return rows;
   }
 
   /** hidden [..., D] -> logits [..., V]. @throws AppError `unsupported` for a task without logits of tokens */
@@ -161,7 +170,9 @@ export class GraphNetwork implements Network {
 
   /** source int64 [B, S] -> encoded rows [B*S, D]. @throws AppError `unsupported` for a model without an encoder */
   encode(source: Value): Value {
-    return this.#parts().encode(this.#model.config, this, source);
+    const rows = this.#parts().encode(this.#model.config, this, source);
+    this.taps.set(resultTaps.encoded, rows);
+    return rows;
   }
 
   /** encoded rows [B*S, D] -> keys and values [B, H, S, K] of one decoder layer, for B sources. */
@@ -223,7 +234,10 @@ export class GraphNetwork implements Network {
     if (this.#attention.kind === 'packed') return this.#attendPacked(this.#attention, q, k, v, options);
     const hidden = this.#hidingBias(options, this.#attention.keyMask, at(q.shape, 1));
     const bias = options.bias === undefined || hidden === undefined ? (options.bias ?? hidden) : b.add(options.bias, hidden);
-    return attention(b, q, byHead(b, k), byHead(b, v), bias, options);
+    return attention(b, q, byHead(b, k), byHead(b, v), bias, options, (products, probabilities) => {
+      const scores = options.bias === undefined ? products : b.add(products, options.bias);
+      this.attentions.set(options.block ?? `h.${layer}`, { q, k, v, scores, hiding: hidden, probabilities });
+    });
   }
 
   attendTo(layer: number, q: Value, options: Pick<AttentionOptions, 'scale'> = {}): Value {

@@ -56,7 +56,10 @@ export const albert: Architecture<AlbertConfig> = {
 
   hidden(config, net, tokens) {
     const batch = [at(tokens.shape, 0), at(tokens.shape, 1)];
-    let x = net.at('embed', () => net.linear('embed.project', embedTokens(config, net, tokens, config.embeddingWidth, 0)));
+    let x = net.tap(
+      'embed',
+      net.at('embed', () => net.linear('embed.project', embedTokens(config, net, tokens, config.embeddingWidth, 0))),
+    );
     for (let layer = 0; layer < config.layers; layer++)
       x = net.at(`h.${layer}`, () => encoderBlock(config, net, sharedBlock, layer, x, batch));
     return x;
