@@ -109,7 +109,9 @@ export {
   cacheWidth,
   GraphNetwork,
   type NetworkBuilder,
+  type NetworkChanges,
   type NetworkOptions,
+  type NetworkPlace,
   type Source,
   slotName,
 } from './network.ts';

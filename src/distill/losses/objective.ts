@@ -3,7 +3,7 @@ import { at, invariant } from '#base';
 import type { DeviceBuffer, Engine } from '#engine';
 import { type GraphBuilder, gradients, type Value } from '#graph';
 import { borrowModel, declarations, type GraphNetwork, inPieces, layerTaps, type Model, type ModelConfig } from '#models';
-import { askedRows, meanOfRows, type Objective, type ObjectiveContext, type ObjectiveGraph, type TrainingScheme } from '#train';
+import { askedRows, meanOfRows, type Objective, type ObjectiveContext, type ObjectiveGraph } from '#train';
 import { divergenceRows, teachersAsOne } from './divergence.ts';
 import { gradientMetric, lossScheme, measures, normsIn, projectionName, weightMetric, weightsIn } from './loss-scheme.ts';
 import { type LossPlan, lastSharedState, planLosses } from './plan.ts';
@@ -43,14 +43,6 @@ export interface ObjectiveRequest {
   readonly hiddenTokens?: ((length: number) => number) | undefined;
   /** Of the projections' start. @default 0 */
   readonly seed?: number;
-  /** What a method changes about the same training. */
-  readonly scheme?: TrainingScheme | undefined;
-}
-
-export interface DistillationObjective {
-  readonly objective: TeacherObjective;
-  /** To be trained with; undefined where there are no projections and no moving weights, and the request brought none. */
-  readonly scheme: TrainingScheme | undefined;
 }
 
 /** Scalars of a graph by the name under which they are reported. */
@@ -65,7 +57,7 @@ type Metrics = Record<string, Value>;
  *
  * @throws AppError `invalid_argument` as `planLosses`; nothing is uploaded then
  */
-export function distillationObjective(engine: Engine, request: ObjectiveRequest): DistillationObjective {
+export function distillationObjective(engine: Engine, request: ObjectiveRequest): TeacherObjective {
   const { student, teachers, losses, balanceEvery, average = 'probabilities', batch, hiddenTokens, seed = 0 } = request;
   const configs = { student: student.config, teachers: teachers.map(({ model }) => model.config), ...(batch === undefined ? {} : { batch }) };
   const plans = planLosses(losses, configs);
@@ -79,9 +71,11 @@ export function distillationObjective(engine: Engine, request: ObjectiveRequest)
     {},
     ...teachers.map(({ model }, index) => borrowModel(engine, model, teacherPrefix(index))),
   );
-  const objective: TeacherObjective = {
+  const scheme = lossScheme(plans, weights, seed);
+  return {
     name: 'distill',
     inputs,
+    ...(scheme && { scheme }),
     release: () => {
       for (const buffer of Object.values(inputs)) buffer.release();
     },
@@ -96,7 +90,6 @@ export function distillationObjective(engine: Engine, request: ObjectiveRequest)
       return weightedSum(context, student.config, plans, weights, terms, answers.metrics);
     },
   };
-  return { objective, scheme: lossScheme(plans, weights, seed, request.scheme) };
 }
 
 interface Teachers {
