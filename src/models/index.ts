@@ -1,7 +1,7 @@
 // models: architectures written against a network, parameters in any parametrization, and the graphs of language models.
 export type { Architecture, AttentionOptions, EncoderDecoderParts, HeadLayout, LinearFeed, Network, NormFeed } from './architecture.ts';
 export { architectureOf } from './architectures.ts';
-export { type AttentionValues, hidesBelow } from './attention.ts';
+export { type AttentionValues, byHead, hidesBelow } from './attention.ts';
 export { checkConfig } from './check-config.ts';
 export {
   type AlbertConfig,
@@ -23,7 +23,6 @@ export {
   taskOf,
 } from './config.ts';
 export { depthTaps } from './depth.ts';
-export { type LayerTaps, layerTaps } from './layer-taps.ts';
 export {
   type CodeLayout,
   codeLayout,
@@ -89,6 +88,7 @@ export {
   requireGenerating,
 } from './language-model-graphs.ts';
 export { headWidthOf, layerShape, layerShapes, type ModelSizes, stackSizes } from './layer-shapes.ts';
+export { type LayerTaps, layerTaps } from './layer-taps.ts';
 export {
   declarations,
   type Model,

@@ -59,7 +59,11 @@ type Metrics = Record<string, Value>;
  */
 export function distillationObjective(engine: Engine, request: ObjectiveRequest): TeacherObjective {
   const { student, teachers, losses, balanceEvery, average = 'probabilities', batch, hiddenTokens, seed = 0 } = request;
-  const configs = { student: student.config, teachers: teachers.map(({ model }) => model.config), ...(batch === undefined ? {} : { batch }) };
+  const configs = {
+    student: student.config,
+    teachers: teachers.map(({ model }) => model.config),
+    ...(batch === undefined ? {} : { batch }),
+  };
   const plans = planLosses(losses, configs);
   const weights = new LossWeights(
     losses.map(({ weight }) => weight),
@@ -67,29 +71,38 @@ export function distillationObjective(engine: Engine, request: ObjectiveRequest)
   );
   // Only what the graph needs to know is kept: the weights of the teachers are on the device.
   const taught = teachers.map(({ model, weight }) => ({ declaration: declarations(model), weight }));
-  const inputs: Readonly<Record<string, DeviceBuffer>> = Object.assign(
-    {},
-    ...teachers.map(({ model }, index) => borrowModel(engine, model, teacherPrefix(index))),
-  );
+  const inputs = borrowTeachers(engine, teachers);
   const scheme = lossScheme(plans, weights, seed);
   return {
     name: 'distill',
     inputs,
     ...(scheme && { scheme }),
-    release: () => {
-      for (const buffer of Object.values(inputs)) buffer.release();
-    },
+    release: () => releaseAll(inputs),
     build: (context) => {
       const { b } = context;
-      const networks = taught.map(({ declaration }, index) =>
-        b.at('teacher', () => context.networkOf(declaration, teacherPrefix(index))),
-      );
+      const networks = taught.map(({ declaration }, index) => b.at('teacher', () => context.networkOf(declaration, teacherPrefix(index))));
       const shares = taught.map(({ weight }) => weight);
       const answers = answerTerms(context, plans, { networks, shares, average, hiddenTokens });
       const terms = plans.map((plan, index) => answers.terms.get(plan) ?? insideTerm(context, plan, index, networks));
       return weightedSum(context, student.config, plans, weights, terms, answers.metrics);
     },
   };
+}
+
+/** Leaves nothing on the device when one of them does not fit. */
+function borrowTeachers(engine: Engine, teachers: readonly WeightedTeacher[]): Readonly<Record<string, DeviceBuffer>> {
+  const inputs: Record<string, DeviceBuffer> = {};
+  try {
+    for (const [index, { model }] of teachers.entries()) Object.assign(inputs, borrowModel(engine, model, teacherPrefix(index)));
+  } catch (error) {
+    releaseAll(inputs);
+    throw error;
+  }
+  return inputs;
+}
+
+function releaseAll(buffers: Readonly<Record<string, DeviceBuffer>>): void {
+  for (const buffer of Object.values(buffers)) buffer.release();
 }
 
 interface Teachers {

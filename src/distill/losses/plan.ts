@@ -39,7 +39,7 @@ export type LossPlan =
   | (PlanOf<'hidden'> & Projected & { readonly states: StatesPlan })
   | (PlanOf<'embeddings'> & Projected & { readonly states: StatesPlan })
   | (PlanOf<'attention'> & { readonly states: StatesPlan; readonly distance: 'mse' | 'kl' })
-  | (PlanOf<'relation'> & { readonly states: StatesPlan; /** Of each pair, for minilmv2. */ readonly heads: readonly number[] });
+  | (PlanOf<'relation'> & { readonly states: StatesPlan /** Of each pair, for minilmv2. */; readonly heads: readonly number[] });
 
 const metricNames: { readonly [Kind in LossKind]: string } = {
   labels: 'crossEntropy',
@@ -111,7 +111,14 @@ class LossPlanner {
       }
       case 'hidden': {
         const states = this.#states(loss, loss.layers ?? defaultLayers.hidden());
-        return { kind: loss.kind, loss, name, states, reach: this.#reach(loss.stack, deepest(states) + 1), projection: this.#projection(loss) };
+        return {
+          kind: loss.kind,
+          loss,
+          name,
+          states,
+          reach: this.#reach(loss.stack, deepest(states) + 1),
+          projection: this.#projection(loss),
+        };
       }
       case 'attention': {
         const { of, distance = of === 'scores' ? 'mse' : 'kl' } = loss;
@@ -178,8 +185,7 @@ class LossPlanner {
   ): StatesPlan {
     const { student, teachers } = this.#models;
     const taught = teachers[teacher];
-    if (taught === undefined)
-      throw this.#fail('teacher', `there is no teacher ${teacher}: there are ${teachers.length}, counted from 0.`);
+    if (taught === undefined) throw this.#fail('teacher', `there is no teacher ${teacher}: there are ${teachers.length}, counted from 0.`);
     const tapsOf = (config: ModelConfig): LayerTaps => {
       try {
         return layerTaps(config, stack);

@@ -96,7 +96,9 @@ function oneForm(given: Readonly<Record<string, unknown>>): Record<string, unkno
   return {
     ...rest,
     ...(weightSchedule === undefined ? {} : { weight: weightSchedule }),
-    ...(Array.isArray(layerPairs) ? { layers: layerPairs.map((pair) => (isPair(pair) ? [pair.student ?? 0, pair.teacher ?? 0] : pair)) } : {}),
+    ...(Array.isArray(layerPairs)
+      ? { layers: layerPairs.map((pair) => (isPair(pair) ? [pair.student ?? 0, pair.teacher ?? 0] : pair)) }
+      : {}),
   };
 }
 
@@ -112,7 +114,10 @@ const lossSchema = z
     };
     const { kind } = given;
     if (!isKind(kind)) {
-      const near = typeof kind === 'string' ? `there is no kind "${kind}". Did you mean "${nearestNames(kind, lossKinds).join()}"? There` : 'must be one of the kinds that there';
+      const near =
+        typeof kind === 'string'
+          ? `there is no kind "${kind}". Did you mean "${nearestNames(kind, lossKinds).join()}"? There`
+          : 'must be one of the kinds that there';
       fail(`${near} are ${lossKinds.join(', ')}`, ['kind'], kind);
       return z.NEVER;
     }

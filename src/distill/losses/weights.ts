@@ -1,6 +1,7 @@
 // What each loss counts, step by step: fixed weights, weights that move with the steps, and weights that keep shares of the gradient.
-import { AppError, at } from '#base';
+
 import { z } from 'zod';
+import { AppError, at } from '#base';
 import type { LossWeight } from './settings.ts';
 
 /** The weight of one term in a step, which counts from 1. */
@@ -85,7 +86,10 @@ export class LossWeights {
   restore(saved: unknown): void {
     const { success, data } = savedSchema.safeParse(saved);
     if (!success || ![0, this.#weights.length].includes(data.norms.length))
-      throw new AppError('resume_mismatch', `checkpoint: it is of a training with other losses than the ${this.#weights.length} of this one.`);
+      throw new AppError(
+        'resume_mismatch',
+        `checkpoint: it is of a training with other losses than the ${this.#weights.length} of this one.`,
+      );
     this.#norms = data.norms;
   }
 }
