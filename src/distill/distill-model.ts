@@ -46,10 +46,6 @@ export function distillSettings(given: Partial<DistillSettings>): DistillSetting
     });
   if (!(settings.alpha >= 0 && settings.alpha <= 1))
     throw new AppError('invalid_argument', `alpha: must be between 0 and 1, got ${settings.alpha}.`, { details: { field: 'alpha' } });
-  if (settings.balanceEvery !== undefined && settings.balance === undefined)
-    throw new AppError('invalid_argument', 'balanceEvery: goes with balance: gradientNorm, which is not asked for.', {
-      details: { field: 'balanceEvery' },
-    });
   return settings;
 }
 

@@ -17,4 +17,4 @@ export {
   teacherPrefix,
   type WeightedTeacher,
 } from './losses/objective.ts';
-export { type DistillationLoss, type LossKind, type LossOf, lossFields, lossKinds } from './losses/settings.ts';
+export { type DistillationLoss, type LossFields, lossFields, teacherSchema } from './losses/settings.ts';

@@ -1,9 +1,9 @@
 // How steps of a recipe train: on the job's data, towards their teacher or alone, with checkpoints of their own.
 import { AppError, type OperationContext } from '#base';
-import { type MethodTrainRequest, noTeacher, type TrainingMaterial } from '#compress';
-import { type DistillSettings, distillModel } from '#distill';
+import { type MethodTraining, type MethodTrainRequest, noTeacher, type TrainingMaterial } from '#compress';
+import { type DistillSettings, distillModel, type WeightedTeacher } from '#distill';
 import type { Engine } from '#engine';
-import { type Model, taskOf } from '#models';
+import { taskOf } from '#models';
 import { objectiveOf, type TrainingData, type TrainResult, trainModel } from '#train';
 import type { FolderCheckpoints } from './checkpoints.ts';
 import { fullTrainingSettings } from './training-settings.ts';
@@ -17,6 +17,11 @@ export interface RecipeTrainingParts {
   readonly teacher: TrainingMaterial['teacher'];
   /** Of one training of the step; absent to train without. */
   readonly checkpoints?: (part: string) => FolderCheckpoints;
+}
+
+/** What the settings of the step `distill` have beside those of every method that trains. */
+interface Teachers {
+  readonly teachers?: readonly { readonly model: string; readonly weight: number }[] | undefined;
 }
 
 /** The material of one step. */
@@ -35,8 +40,8 @@ export class RecipeTraining implements TrainingMaterial {
   async train(request: MethodTrainRequest, context: OperationContext): Promise<TrainResult> {
     const { model, scheme, trains, afterStep, part = '', corpus = this.corpus } = request;
     const { engine } = this.#parts;
-    const teacher = request.settings.teacher === noTeacher ? undefined : await this.teacher(request.settings.teacher);
-    const settings = this.#settings(request, teacher);
+    const teachers = await this.#teachers(request.settings);
+    const settings = this.#settings(request, teachers);
     const checkpoints = this.#checkpoints(part);
     const shared = {
       corpus,
@@ -47,14 +52,22 @@ export class RecipeTraining implements TrainingMaterial {
       ...(afterStep && { afterStep }),
     };
     const phase = request.place.split('.')[0] ?? request.place;
-    return teacher === undefined
+    return teachers.length === 0
       ? trainModel({ ...shared, model, objective: objectiveOf(corpus, settings), phase }, engine, context)
-      : distillModel({ ...shared, student: model, teacher, phase }, engine, context);
+      : distillModel({ ...shared, student: model, teacher: teachers, phase }, engine, context);
   }
 
   /** The step's result is kept: its checkpoints are of no use any more. */
   async finished(): Promise<void> {
     for (const checkpoints of this.#used.values()) await checkpoints.clear();
+  }
+
+  async #teachers({ teacher, teachers }: MethodTraining & Teachers): Promise<readonly WeightedTeacher[]> {
+    if (teacher === noTeacher) return [];
+    if (teachers === undefined) return [{ model: await this.teacher(teacher), weight: 1 }];
+    const taught: WeightedTeacher[] = [];
+    for (const { model, weight } of teachers) taught.push({ model: await this.teacher(model), weight });
+    return taught;
   }
 
   #checkpoints(part: string): FolderCheckpoints | undefined {
@@ -64,11 +77,11 @@ export class RecipeTraining implements TrainingMaterial {
   }
 
   /** @throws AppError `invalid_argument` | `context_too_long` naming the setting */
-  #settings({ model, settings, place }: MethodTrainRequest, teacher: Model | undefined): DistillSettings {
-    const positions = Math.min(model.config.maxPositions, teacher?.config.maxPositions ?? Number.POSITIVE_INFINITY);
+  #settings({ model, settings, place }: MethodTrainRequest, teachers: readonly WeightedTeacher[]): DistillSettings {
+    const positions = Math.min(model.config.maxPositions, ...teachers.map((teacher) => teacher.model.config.maxPositions));
     const classifies = taskOf(model.config).kind === 'classify';
     const wanted = { ...settings, seed: settings.seed ?? this.#parts.seed ?? 0 };
-    const full = fullTrainingSettings(wanted, { positions, hasTeacher: teacher !== undefined, classifies });
+    const full = fullTrainingSettings(wanted, { positions, hasTeacher: teachers.length > 0, classifies });
     for (const name of ['sequenceLength', 'sourceLength'] as const) {
       const length = full[name] ?? 0;
       if (length > positions)

@@ -13,14 +13,30 @@ const movingWeight = z.strictObject({
   shape: z.enum(['linear', 'cosine']).default('linear'),
 });
 
-const lossWeight = z.union([weight, movingWeight]).default(1);
+/** A value of one of two forms, with the faults of the form that was meant. */
+function either<First, Second>(
+  isFirst: (given: unknown) => boolean,
+  first: z.ZodType<First>,
+  second: z.ZodType<Second>,
+): z.ZodType<First | Second> {
+  return z.unknown().transform((given, context): First | Second => {
+    const parsed = (isFirst(given) ? first : second).safeParse(given, { reportInput: true });
+    if (parsed.success) return parsed.data;
+    for (const { message, path, input } of parsed.error.issues) context.issues.push({ code: 'custom', message, path: [...path], input });
+    return z.NEVER;
+  });
+}
 
-const layer = z.int();
-const layerMap = z
-  .union([z.enum(['uniform', 'last', 'first']), z.array(z.tuple([layer, layer])).min(1)], {
-    error: 'must be "uniform", "last", "first" or a list of [student layer, teacher layer]',
-  })
-  .optional();
+const isObject = (given: unknown): boolean => typeof given === 'object' && given !== null;
+
+const lossWeight = either(isObject, movingWeight, weight).default(1);
+
+const layer = z.int('must be a whole number');
+const layerMap = either(
+  Array.isArray,
+  z.array(z.tuple([layer, layer], 'must be [student layer, teacher layer]')).min(1, 'must name a pair of layers'),
+  z.enum(['uniform', 'last', 'first'], 'must be "uniform", "last", "first" or a list of [student layer, teacher layer]'),
+).optional();
 
 /** Of losses that compare insides: whose, and which layers. */
 const ofStates = {
@@ -148,7 +164,15 @@ export const lossesSchema = z
   .min(1, 'must hold at least one loss')
   .refine((losses) => losses.length === 0 || losses.some(counts), 'all weights are zero: nothing would be learnt');
 
-/** Fields beside the list of losses. */
+/** One of several teachers. */
+export const teacherSchema = z.strictObject({
+  /** A stored model. */
+  model: z.string('must name a model').min(1, 'must name a model'),
+  /** Only its share in the sum of the weights matters. */
+  weight: z.number('must be a number').positive('must be above 0').default(1),
+});
+
+/** How a distillation is told what to learn, besides the settings of its training. */
 export const lossFields = {
   /** In place of `temperature` and `alpha`. */
   losses: lossesSchema.optional(),
@@ -159,6 +183,9 @@ export const lossFields = {
   /** What is averaged of several teachers. */
   average: z.enum(['probabilities', 'logits']).optional(),
 };
+
+const optionsSchema = z.object(lossFields);
+export type LossFields = z.infer<typeof optionsSchema>;
 
 /** Says what the short form says: (1-α) of the labels and α of the teacher's logits. */
 export function shortForm({ temperature, alpha }: { readonly temperature: number; readonly alpha: number }): readonly DistillationLoss[] {

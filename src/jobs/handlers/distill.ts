@@ -17,7 +17,7 @@ import { withPinnedInputs } from '../pinned-inputs.ts';
 import type { DistillResult } from '../results.ts';
 import { type DistillSpec, distillSpecSchema, type TextData } from '../specs.ts';
 import { fullTrainingSettings } from '../training-settings.ts';
-import { checkSameTokens, withTeacher } from './evaluate.ts';
+import { checkSameTokens } from './evaluate.ts';
 import { randomLike } from './from-scratch.ts';
 import { checkReads, checkWrites, nameOf } from './names.ts';
 
@@ -28,23 +28,55 @@ export function distillHandler(hub: ModelHub, engine: Engine): JobHandler<Distil
     canResume: true,
     parse(input) {
       const spec = checkInput(distillSpecSchema, input, 'distill');
-      settingsOf(spec, Number.POSITIVE_INFINITY);
-      return spec;
+      const { teacher, teachers } = spec;
+      const [first] = teachers;
+      if (first !== undefined && teacher !== '' && teacher !== first.model)
+        throw new AppError('invalid_argument', 'distill.teachers: cannot stand beside distill.teacher. Name all teachers in "teachers".', {
+          details: { field: 'distill.teachers' },
+        });
+      const whole = first === undefined ? spec : { ...spec, teacher: first.model };
+      settingsOf(whole, Number.POSITIVE_INFINITY);
+      return whole;
     },
     names: ({ student, name }) => ({ source: student, target: targetOf({ student, name }) }),
-    async prepare({ student, teacher, name, replace, data, validation }) {
-      await checkReads(hub, [student, teacher]);
+    async prepare(spec) {
+      const { student, name, replace, data, validation } = spec;
+      await checkReads(hub, [student, ...teachersOf(spec).map(({ model }) => model)]);
       await checkWrites(hub, targetOf({ student, name }), replace || name === '');
       await checkData(data);
       if (validation !== undefined) await checkData(validation);
     },
     run: (spec, context) =>
-      withPinnedInputs(hub, [spec.student, spec.teacher], context.workFolder, (pinnedTo) =>
-        hub.using(pinnedTo(spec.student), (student) =>
-          withTeacher(hub, pinnedTo(spec.teacher), (teacher) => new DistillRun(hub, engine, spec, student, teacher, context).run()),
-        ),
+      withPinnedInputs(hub, [spec.student, ...teachersOf(spec).map(({ model }) => model)], context.workFolder, (pinnedTo) =>
+        hub.using(pinnedTo(spec.student), (student) => {
+          const teachers = teachersOf(spec).map(({ model, weight }) => ({ model: pinnedTo(model), weight }));
+          return withTeachers(hub, teachers, (lent) => new DistillRun(hub, engine, spec, student, lent, context).run());
+        }),
       ),
   };
+}
+
+/** None where the student trains alone. */
+function teachersOf({ teacher, teachers }: DistillSpec): DistillSpec['teachers'] {
+  if (teachers.length > 0) return teachers;
+  return teacher === '' ? [] : [{ model: teacher, weight: 1 }];
+}
+
+interface LentTeacher {
+  readonly lease: ModelLease;
+  readonly weight: number;
+}
+
+/** Lends all teachers for the time of `work`. */
+function withTeachers<Result>(
+  hub: ModelHub,
+  wanted: DistillSpec['teachers'],
+  work: (teachers: readonly LentTeacher[]) => Promise<Result>,
+  lent: readonly LentTeacher[] = [],
+): Promise<Result> {
+  const [next, ...rest] = wanted;
+  if (next === undefined) return work(lent);
+  return hub.using(next.model, (lease) => withTeachers(hub, rest, work, [...lent, { lease, weight: next.weight }]));
 }
 
 function targetOf({ student, name }: Pick<DistillSpec, 'student' | 'name'>): string {
@@ -64,22 +96,32 @@ class DistillRun {
   readonly #engine: Engine;
   readonly #spec: DistillSpec;
   readonly #student: ModelLease;
+  readonly #teachers: readonly LentTeacher[];
+  /** The first of them, which the student is measured against. */
   readonly #teacher: ModelLease | undefined;
   readonly #context: JobContext;
 
-  constructor(hub: ModelHub, engine: Engine, spec: DistillSpec, student: ModelLease, teacher: ModelLease | undefined, context: JobContext) {
+  constructor(
+    hub: ModelHub,
+    engine: Engine,
+    spec: DistillSpec,
+    student: ModelLease,
+    teachers: readonly LentTeacher[],
+    context: JobContext,
+  ) {
     this.#hub = hub;
     this.#engine = engine;
     this.#spec = spec;
     this.#student = student;
-    this.#teacher = teacher;
+    this.#teachers = teachers;
+    this.#teacher = teachers[0]?.lease;
     this.#context = context;
   }
 
   async run(): Promise<DistillResult> {
-    const [student, teacher] = [this.#student, this.#teacher];
-    if (teacher !== undefined) checkSameTokens(student, teacher);
-    const positions = Math.min(student.model.config.maxPositions, teacher?.model.config.maxPositions ?? Number.POSITIVE_INFINITY);
+    const [student, teachers] = [this.#student, this.#teachers];
+    for (const { lease } of teachers) checkSameTokens(student, lease);
+    const positions = Math.min(student.model.config.maxPositions, ...teachers.map(({ lease }) => lease.model.config.maxPositions));
     const settings = settingsOf(this.#spec, positions);
     checkLength('sequenceLength', settings.sequenceLength, positions);
     checkLength('sourceLength', settings.sourceLength ?? 0, positions);
@@ -139,7 +181,8 @@ class DistillRun {
     const request = { corpus, settings, checkpoints, afterStep };
     if (this.#teacher === undefined)
       return trainModel({ ...request, model, objective: objectiveOf(corpus, settings), phase: 'train' }, this.#engine, this.#context);
-    return distillModel({ ...request, student: model, teacher: this.#teacher.model }, this.#engine, this.#context);
+    const teacher = this.#teachers.map(({ lease, weight }) => ({ model: lease.model, weight }));
+    return distillModel({ ...request, student: model, teacher }, this.#engine, this.#context);
   }
 
   #measure(model: Model, data: JobData, context: OperationContext): Promise<Record<string, number>> {
@@ -149,7 +192,7 @@ class DistillRun {
   #save({ model }: TrainResult, settings: DistillSettings, corpus: JobData): ReturnType<ModelHub['save']> {
     const { tokenizerFiles, generation } = this.#student.artefact;
     const parents = [{ hash: this.#student.version.hash, role: 'source' }];
-    if (this.#teacher !== undefined) parents.push({ hash: this.#teacher.version.hash, role: 'teacher' });
+    for (const { lease } of this.#teachers) parents.push({ hash: lease.version.hash, role: 'teacher' });
     const plain: JsonObject = { operation: 'distill', fromScratch: this.#spec.fromScratch, ...jsonOf(settings) };
     const meta = { parents, settings: plain, data: corpus.fingerprint };
     return this.#hub.save(targetOf(this.#spec), { model, tokenizerFiles, generation, meta }, this.#context.jobId, this.#context);
@@ -157,8 +200,8 @@ class DistillRun {
 
   /** Of everything that decides the result. */
   #fingerprint(corpus: JobData, settings: DistillSettings, { config }: Model): string {
-    const models = [this.#student.version.hash, this.#teacher?.version.hash ?? ''];
-    const parts = [...models, corpus.fingerprint, this.#spec.fromScratch, settings, config.task];
+    const teachers = this.#teachers.map(({ lease, weight }) => [lease.version.hash, weight]);
+    const parts = [this.#student.version.hash, teachers, corpus.fingerprint, this.#spec.fromScratch, settings, config.task];
     return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
   }
 }

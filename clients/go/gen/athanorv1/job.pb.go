@@ -542,7 +542,9 @@ type DistillSpec struct {
 	Replace bool `protobuf:"varint,8,opt,name=replace,proto3" json:"replace,omitempty"`
 	// Labels of the classifier that the student is to be, in their order; a new head begins at random. Empty keeps the labels that it has, and gives
 	// an encoder without any those of the teacher, else those of the data.
-	Labels        []string `protobuf:"bytes,9,rep,name=labels,proto3" json:"labels,omitempty"`
+	Labels []string `protobuf:"bytes,9,rep,name=labels,proto3" json:"labels,omitempty"`
+	// Several teachers with the student's tokenizer, in place of `teacher`. Measurements compare with the first.
+	Teachers      []*DistillTeacher `protobuf:"bytes,10,rep,name=teachers,proto3" json:"teachers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -640,6 +642,13 @@ func (x *DistillSpec) GetLabels() []string {
 	return nil
 }
 
+func (x *DistillSpec) GetTeachers() []*DistillTeacher {
+	if x != nil {
+		return x.Teachers
+	}
+	return nil
+}
+
 // How to train. Fields that are absent take the default in the comment.
 type DistillSettings struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -673,7 +682,15 @@ type DistillSettings struct {
 	// Steps between measurements on `validation`. Default 0: only at the end.
 	EvaluateEvery *uint32 `protobuf:"varint,14,opt,name=evaluate_every,json=evaluateEvery,proto3,oneof" json:"evaluate_every,omitempty"`
 	// Longest source of a pair, in tokens. Default: `sequence_length`.
-	SourceLength  *uint32 `protobuf:"varint,15,opt,name=source_length,json=sourceLength,proto3,oneof" json:"source_length,omitempty"`
+	SourceLength *uint32 `protobuf:"varint,15,opt,name=source_length,json=sourceLength,proto3,oneof" json:"source_length,omitempty"`
+	// What is learnt, in place of `temperature` and `alpha`: the sum of these losses. Empty: the short form.
+	Losses []*DistillLoss `protobuf:"bytes,18,rep,name=losses,proto3" json:"losses,omitempty"`
+	// "gradientNorm": weights of the losses are their shares in the gradient. Default: weights are factors.
+	Balance *string `protobuf:"bytes,19,opt,name=balance,proto3,oneof" json:"balance,omitempty"`
+	// With `balance`, steps between two measurements of the gradients. Default 10.
+	BalanceEvery *uint32 `protobuf:"varint,20,opt,name=balance_every,json=balanceEvery,proto3,oneof" json:"balance_every,omitempty"`
+	// Of several teachers, the mean of their "probabilities" (default) or of their "logits".
+	Average       *string `protobuf:"bytes,21,opt,name=average,proto3,oneof" json:"average,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -811,6 +828,34 @@ func (x *DistillSettings) GetSourceLength() uint32 {
 		return *x.SourceLength
 	}
 	return 0
+}
+
+func (x *DistillSettings) GetLosses() []*DistillLoss {
+	if x != nil {
+		return x.Losses
+	}
+	return nil
+}
+
+func (x *DistillSettings) GetBalance() string {
+	if x != nil && x.Balance != nil {
+		return *x.Balance
+	}
+	return ""
+}
+
+func (x *DistillSettings) GetBalanceEvery() uint32 {
+	if x != nil && x.BalanceEvery != nil {
+		return *x.BalanceEvery
+	}
+	return 0
+}
+
+func (x *DistillSettings) GetAverage() string {
+	if x != nil && x.Average != nil {
+		return *x.Average
+	}
+	return ""
 }
 
 // Measures a model.
@@ -3111,7 +3156,7 @@ const file_athanor_v1_job_proto_rawDesc = "" +
 	"_sequencesB\x12\n" +
 	"\x10_sequence_lengthB\a\n" +
 	"\x05_seedB\x11\n" +
-	"\x0f_special_tokens\"\xc3\x02\n" +
+	"\x0f_special_tokens\"\xfb\x02\n" +
 	"\vDistillSpec\x12\x18\n" +
 	"\astudent\x18\x01 \x01(\tR\astudent\x12\x18\n" +
 	"\ateacher\x18\x02 \x01(\tR\ateacher\x12\x12\n" +
@@ -3123,7 +3168,9 @@ const file_athanor_v1_job_proto_rawDesc = "" +
 	"\bsettings\x18\x06 \x01(\v2\x1b.athanor.v1.DistillSettingsR\bsettings\x12!\n" +
 	"\ffrom_scratch\x18\a \x01(\bR\vfromScratch\x12\x18\n" +
 	"\areplace\x18\b \x01(\bR\areplace\x12\x16\n" +
-	"\x06labels\x18\t \x03(\tR\x06labels\"\xc9\x06\n" +
+	"\x06labels\x18\t \x03(\tR\x06labels\x126\n" +
+	"\bteachers\x18\n" +
+	" \x03(\v2\x1a.athanor.v1.DistillTeacherR\bteachers\"\x8c\b\n" +
 	"\x0fDistillSettings\x12\x19\n" +
 	"\x05steps\x18\x01 \x01(\rH\x00R\x05steps\x88\x01\x01\x12\"\n" +
 	"\n" +
@@ -3142,7 +3189,11 @@ const file_athanor_v1_job_proto_rawDesc = "" +
 	"\x04seed\x18\f \x01(\rH\vR\x04seed\x88\x01\x01\x12.\n" +
 	"\x10checkpoint_every\x18\r \x01(\rH\fR\x0fcheckpointEvery\x88\x01\x01\x12*\n" +
 	"\x0eevaluate_every\x18\x0e \x01(\rH\rR\revaluateEvery\x88\x01\x01\x12(\n" +
-	"\rsource_length\x18\x0f \x01(\rH\x0eR\fsourceLength\x88\x01\x01B\b\n" +
+	"\rsource_length\x18\x0f \x01(\rH\x0eR\fsourceLength\x88\x01\x01\x12/\n" +
+	"\x06losses\x18\x12 \x03(\v2\x17.athanor.v1.DistillLossR\x06losses\x12\x1d\n" +
+	"\abalance\x18\x13 \x01(\tH\x0fR\abalance\x88\x01\x01\x12(\n" +
+	"\rbalance_every\x18\x14 \x01(\rH\x10R\fbalanceEvery\x88\x01\x01\x12\x1d\n" +
+	"\aaverage\x18\x15 \x01(\tH\x11R\aaverage\x88\x01\x01B\b\n" +
 	"\x06_stepsB\r\n" +
 	"\v_batch_sizeB\x12\n" +
 	"\x10_sequence_lengthB\x18\n" +
@@ -3158,7 +3209,12 @@ const file_athanor_v1_job_proto_rawDesc = "" +
 	"\x05_seedB\x13\n" +
 	"\x11_checkpoint_everyB\x11\n" +
 	"\x0f_evaluate_everyB\x10\n" +
-	"\x0e_source_length\"\xa2\x01\n" +
+	"\x0e_source_lengthB\n" +
+	"\n" +
+	"\b_balanceB\x10\n" +
+	"\x0e_balance_everyB\n" +
+	"\n" +
+	"\b_average\"\xa2\x01\n" +
 	"\fEvaluateSpec\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x18\n" +
 	"\ateacher\x18\x02 \x01(\tR\ateacher\x12(\n" +
@@ -3425,9 +3481,11 @@ var file_athanor_v1_job_proto_goTypes = []any{
 	nil,                              // 39: athanor.v1.JobError.DetailsEntry
 	(*Recipe)(nil),                   // 40: athanor.v1.Recipe
 	(*TextData)(nil),                 // 41: athanor.v1.TextData
-	(ExportFormat)(0),                // 42: athanor.v1.ExportFormat
-	(*ModelInfo)(nil),                // 43: athanor.v1.ModelInfo
-	(*EvaluationReport)(nil),         // 44: athanor.v1.EvaluationReport
+	(*DistillTeacher)(nil),           // 42: athanor.v1.DistillTeacher
+	(*DistillLoss)(nil),              // 43: athanor.v1.DistillLoss
+	(ExportFormat)(0),                // 44: athanor.v1.ExportFormat
+	(*ModelInfo)(nil),                // 45: athanor.v1.ModelInfo
+	(*EvaluationReport)(nil),         // 46: athanor.v1.EvaluationReport
 }
 var file_athanor_v1_job_proto_depIdxs = []int32{
 	2,  // 0: athanor.v1.JobSpec.import_model:type_name -> athanor.v1.ImportSpec
@@ -3441,60 +3499,62 @@ var file_athanor_v1_job_proto_depIdxs = []int32{
 	41, // 8: athanor.v1.DistillSpec.data:type_name -> athanor.v1.TextData
 	41, // 9: athanor.v1.DistillSpec.validation:type_name -> athanor.v1.TextData
 	6,  // 10: athanor.v1.DistillSpec.settings:type_name -> athanor.v1.DistillSettings
-	41, // 11: athanor.v1.EvaluateSpec.data:type_name -> athanor.v1.TextData
-	8,  // 12: athanor.v1.EvaluateSpec.settings:type_name -> athanor.v1.EvaluateSettings
-	42, // 13: athanor.v1.ExportSpec.format:type_name -> athanor.v1.ExportFormat
-	11, // 14: athanor.v1.JobEvent.state:type_name -> athanor.v1.JobStateChange
-	12, // 15: athanor.v1.JobEvent.progress:type_name -> athanor.v1.JobProgress
-	13, // 16: athanor.v1.JobEvent.result:type_name -> athanor.v1.JobResult
-	25, // 17: athanor.v1.JobEvent.error:type_name -> athanor.v1.JobError
-	0,  // 18: athanor.v1.JobStateChange.state:type_name -> athanor.v1.JobState
-	37, // 19: athanor.v1.JobProgress.metrics:type_name -> athanor.v1.JobProgress.MetricsEntry
-	14, // 20: athanor.v1.JobResult.import_model:type_name -> athanor.v1.ImportResult
-	16, // 21: athanor.v1.JobResult.compress:type_name -> athanor.v1.CompressResult
-	21, // 22: athanor.v1.JobResult.distill:type_name -> athanor.v1.DistillResult
-	22, // 23: athanor.v1.JobResult.evaluate:type_name -> athanor.v1.EvaluateResult
-	23, // 24: athanor.v1.JobResult.export:type_name -> athanor.v1.ExportResult
-	43, // 25: athanor.v1.ImportResult.model:type_name -> athanor.v1.ModelInfo
-	15, // 26: athanor.v1.ImportResult.verification:type_name -> athanor.v1.Verification
-	43, // 27: athanor.v1.CompressResult.model:type_name -> athanor.v1.ModelInfo
-	20, // 28: athanor.v1.CompressResult.changes:type_name -> athanor.v1.ParameterChange
-	17, // 29: athanor.v1.CompressResult.steps:type_name -> athanor.v1.StepReport
-	18, // 30: athanor.v1.CompressResult.calibration:type_name -> athanor.v1.CalibrationManifest
-	19, // 31: athanor.v1.CompressResult.memory:type_name -> athanor.v1.MemoryReport
-	15, // 32: athanor.v1.CompressResult.verification:type_name -> athanor.v1.Verification
-	43, // 33: athanor.v1.DistillResult.model:type_name -> athanor.v1.ModelInfo
-	38, // 34: athanor.v1.DistillResult.validation:type_name -> athanor.v1.DistillResult.ValidationEntry
-	15, // 35: athanor.v1.DistillResult.verification:type_name -> athanor.v1.Verification
-	44, // 36: athanor.v1.EvaluateResult.report:type_name -> athanor.v1.EvaluationReport
-	24, // 37: athanor.v1.ExportResult.files:type_name -> athanor.v1.ExportedFile
-	39, // 38: athanor.v1.JobError.details:type_name -> athanor.v1.JobError.DetailsEntry
-	0,  // 39: athanor.v1.JobInfo.state:type_name -> athanor.v1.JobState
-	12, // 40: athanor.v1.JobInfo.progress:type_name -> athanor.v1.JobProgress
-	13, // 41: athanor.v1.JobInfo.result:type_name -> athanor.v1.JobResult
-	25, // 42: athanor.v1.JobInfo.error:type_name -> athanor.v1.JobError
-	1,  // 43: athanor.v1.JobServiceSubmitRequest.spec:type_name -> athanor.v1.JobSpec
-	26, // 44: athanor.v1.JobServiceSubmitResponse.job:type_name -> athanor.v1.JobInfo
-	26, // 45: athanor.v1.JobServiceGetResponse.job:type_name -> athanor.v1.JobInfo
-	0,  // 46: athanor.v1.JobServiceListRequest.states:type_name -> athanor.v1.JobState
-	26, // 47: athanor.v1.JobServiceListResponse.jobs:type_name -> athanor.v1.JobInfo
-	10, // 48: athanor.v1.JobServiceWatchResponse.event:type_name -> athanor.v1.JobEvent
-	26, // 49: athanor.v1.JobServiceCancelResponse.job:type_name -> athanor.v1.JobInfo
-	27, // 50: athanor.v1.JobService.Submit:input_type -> athanor.v1.JobServiceSubmitRequest
-	29, // 51: athanor.v1.JobService.Get:input_type -> athanor.v1.JobServiceGetRequest
-	31, // 52: athanor.v1.JobService.List:input_type -> athanor.v1.JobServiceListRequest
-	33, // 53: athanor.v1.JobService.Watch:input_type -> athanor.v1.JobServiceWatchRequest
-	35, // 54: athanor.v1.JobService.Cancel:input_type -> athanor.v1.JobServiceCancelRequest
-	28, // 55: athanor.v1.JobService.Submit:output_type -> athanor.v1.JobServiceSubmitResponse
-	30, // 56: athanor.v1.JobService.Get:output_type -> athanor.v1.JobServiceGetResponse
-	32, // 57: athanor.v1.JobService.List:output_type -> athanor.v1.JobServiceListResponse
-	34, // 58: athanor.v1.JobService.Watch:output_type -> athanor.v1.JobServiceWatchResponse
-	36, // 59: athanor.v1.JobService.Cancel:output_type -> athanor.v1.JobServiceCancelResponse
-	55, // [55:60] is the sub-list for method output_type
-	50, // [50:55] is the sub-list for method input_type
-	50, // [50:50] is the sub-list for extension type_name
-	50, // [50:50] is the sub-list for extension extendee
-	0,  // [0:50] is the sub-list for field type_name
+	42, // 11: athanor.v1.DistillSpec.teachers:type_name -> athanor.v1.DistillTeacher
+	43, // 12: athanor.v1.DistillSettings.losses:type_name -> athanor.v1.DistillLoss
+	41, // 13: athanor.v1.EvaluateSpec.data:type_name -> athanor.v1.TextData
+	8,  // 14: athanor.v1.EvaluateSpec.settings:type_name -> athanor.v1.EvaluateSettings
+	44, // 15: athanor.v1.ExportSpec.format:type_name -> athanor.v1.ExportFormat
+	11, // 16: athanor.v1.JobEvent.state:type_name -> athanor.v1.JobStateChange
+	12, // 17: athanor.v1.JobEvent.progress:type_name -> athanor.v1.JobProgress
+	13, // 18: athanor.v1.JobEvent.result:type_name -> athanor.v1.JobResult
+	25, // 19: athanor.v1.JobEvent.error:type_name -> athanor.v1.JobError
+	0,  // 20: athanor.v1.JobStateChange.state:type_name -> athanor.v1.JobState
+	37, // 21: athanor.v1.JobProgress.metrics:type_name -> athanor.v1.JobProgress.MetricsEntry
+	14, // 22: athanor.v1.JobResult.import_model:type_name -> athanor.v1.ImportResult
+	16, // 23: athanor.v1.JobResult.compress:type_name -> athanor.v1.CompressResult
+	21, // 24: athanor.v1.JobResult.distill:type_name -> athanor.v1.DistillResult
+	22, // 25: athanor.v1.JobResult.evaluate:type_name -> athanor.v1.EvaluateResult
+	23, // 26: athanor.v1.JobResult.export:type_name -> athanor.v1.ExportResult
+	45, // 27: athanor.v1.ImportResult.model:type_name -> athanor.v1.ModelInfo
+	15, // 28: athanor.v1.ImportResult.verification:type_name -> athanor.v1.Verification
+	45, // 29: athanor.v1.CompressResult.model:type_name -> athanor.v1.ModelInfo
+	20, // 30: athanor.v1.CompressResult.changes:type_name -> athanor.v1.ParameterChange
+	17, // 31: athanor.v1.CompressResult.steps:type_name -> athanor.v1.StepReport
+	18, // 32: athanor.v1.CompressResult.calibration:type_name -> athanor.v1.CalibrationManifest
+	19, // 33: athanor.v1.CompressResult.memory:type_name -> athanor.v1.MemoryReport
+	15, // 34: athanor.v1.CompressResult.verification:type_name -> athanor.v1.Verification
+	45, // 35: athanor.v1.DistillResult.model:type_name -> athanor.v1.ModelInfo
+	38, // 36: athanor.v1.DistillResult.validation:type_name -> athanor.v1.DistillResult.ValidationEntry
+	15, // 37: athanor.v1.DistillResult.verification:type_name -> athanor.v1.Verification
+	46, // 38: athanor.v1.EvaluateResult.report:type_name -> athanor.v1.EvaluationReport
+	24, // 39: athanor.v1.ExportResult.files:type_name -> athanor.v1.ExportedFile
+	39, // 40: athanor.v1.JobError.details:type_name -> athanor.v1.JobError.DetailsEntry
+	0,  // 41: athanor.v1.JobInfo.state:type_name -> athanor.v1.JobState
+	12, // 42: athanor.v1.JobInfo.progress:type_name -> athanor.v1.JobProgress
+	13, // 43: athanor.v1.JobInfo.result:type_name -> athanor.v1.JobResult
+	25, // 44: athanor.v1.JobInfo.error:type_name -> athanor.v1.JobError
+	1,  // 45: athanor.v1.JobServiceSubmitRequest.spec:type_name -> athanor.v1.JobSpec
+	26, // 46: athanor.v1.JobServiceSubmitResponse.job:type_name -> athanor.v1.JobInfo
+	26, // 47: athanor.v1.JobServiceGetResponse.job:type_name -> athanor.v1.JobInfo
+	0,  // 48: athanor.v1.JobServiceListRequest.states:type_name -> athanor.v1.JobState
+	26, // 49: athanor.v1.JobServiceListResponse.jobs:type_name -> athanor.v1.JobInfo
+	10, // 50: athanor.v1.JobServiceWatchResponse.event:type_name -> athanor.v1.JobEvent
+	26, // 51: athanor.v1.JobServiceCancelResponse.job:type_name -> athanor.v1.JobInfo
+	27, // 52: athanor.v1.JobService.Submit:input_type -> athanor.v1.JobServiceSubmitRequest
+	29, // 53: athanor.v1.JobService.Get:input_type -> athanor.v1.JobServiceGetRequest
+	31, // 54: athanor.v1.JobService.List:input_type -> athanor.v1.JobServiceListRequest
+	33, // 55: athanor.v1.JobService.Watch:input_type -> athanor.v1.JobServiceWatchRequest
+	35, // 56: athanor.v1.JobService.Cancel:input_type -> athanor.v1.JobServiceCancelRequest
+	28, // 57: athanor.v1.JobService.Submit:output_type -> athanor.v1.JobServiceSubmitResponse
+	30, // 58: athanor.v1.JobService.Get:output_type -> athanor.v1.JobServiceGetResponse
+	32, // 59: athanor.v1.JobService.List:output_type -> athanor.v1.JobServiceListResponse
+	34, // 60: athanor.v1.JobService.Watch:output_type -> athanor.v1.JobServiceWatchResponse
+	36, // 61: athanor.v1.JobService.Cancel:output_type -> athanor.v1.JobServiceCancelResponse
+	57, // [57:62] is the sub-list for method output_type
+	52, // [52:57] is the sub-list for method input_type
+	52, // [52:52] is the sub-list for extension type_name
+	52, // [52:52] is the sub-list for extension extendee
+	0,  // [0:52] is the sub-list for field type_name
 }
 
 func init() { file_athanor_v1_job_proto_init() }

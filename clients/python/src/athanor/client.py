@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
@@ -183,7 +183,7 @@ class Client:
         student: str,
         *,
         data: requests.DataLike,
-        teacher: str | None = None,
+        teacher: str | Mapping[str, float] | None = None,
         name: str | None = None,
         validation: requests.DataLike | None = None,
         field: str = "",
@@ -197,7 +197,7 @@ class Client:
         Args:
             student: Model to train; the stored version stays as it is.
             data: Training text, as in `compress`; `labelled_data` for classifiers, `pair_data` for encoder-decoders.
-            teacher: Teacher with the same vocabulary.
+            teacher: Teacher with the same tokenizer, or several with what each counts: `{"large": 2, "tuned": 1}`.
             name: Name to store the result under; without it a new version of the student is stored.
             validation: Text that is measured while training.
             field: Field of a .jsonl row that holds the text; "text" by default.
