@@ -5,8 +5,8 @@ import { compressModel, parseRecipe, type RecipeEnvironment, type TrainingMateri
 import { distillModel, distillSettings } from '#distill';
 import type { Engine } from '#engine';
 import { createOnnxEngine } from '#engine/onnx';
-import { type Model, parameterCounts, storedTensors } from '#models';
-import { rawBytes } from '#tensor';
+import { type Model, parameterCounts, parameterSpecs, storedTensors } from '#models';
+import { elementCount, rawBytes } from '#tensor';
 import { temporaryFolder } from '#test/temporary';
 import { parseYaml } from '../../../src/jobs/check-input.ts';
 import { FolderCheckpoints } from '../../../src/jobs/checkpoints.ts';
@@ -14,7 +14,7 @@ import { recipeMethods } from '../../../src/jobs/distill-step.ts';
 import { LayerFolder } from '../../../src/jobs/layer-folder.ts';
 import { namedRecipe, recipeNames } from '../../../src/jobs/named-recipes.ts';
 import { RecipeTraining } from '../../../src/jobs/recipe-training.ts';
-import { tinyModel, tinyWindows } from '../compress/tiny-model.ts';
+import { gpt2Config, tinyModel, tinyWindows } from '../compress/tiny-model.ts';
 import { tinyCorpus } from '../train/tiny-training.ts';
 
 let engine: Engine;
@@ -143,7 +143,7 @@ describe('recipes by name', () => {
   }
 
   it('names what there is', () => {
-    expect(recipeNames()).toEqual(['default', 'tqcompressor']);
+    expect(recipeNames()).toEqual(['default', 'distilbert', 'distilgpt2', 'minilm', 'tinybert', 'tqcompressor']);
     expect(() => namedRecipe('tqcompresor')).toThrow(/bad_recipe.*"tqcompressor"/s);
     expect(() => namedRecipe('../tqcompressor')).toThrow(/bad_recipe/);
   });
@@ -153,6 +153,46 @@ describe('recipes by name', () => {
     const { report } = await run(recipe);
     expect(report.steps.map(({ method }) => method)).toEqual(recipe.steps.map((step) => Object.keys(step)[0]));
     expect(report.bytesAfter).toBeLessThan(report.bytesBefore * (name === 'default' ? 0.7 : 1.2));
+  });
+
+  it('begins distilgpt2 with the published layers of its teacher, byte for byte, and leaves positions as they are', async () => {
+    const deep = tinyModel({ ...gpt2Config, layers: 12 });
+    const parsed = parseRecipe(shortened('distilgpt2'), recipeMethods);
+    const [prune] = parsed.steps;
+    const begun = await compressModel(deep, { steps: [prune!] }, environment(deep, 1), quietContext);
+    const kept = [0, 2, 4, 7, 9, 11];
+    for (const [path, { tensors }] of begun.model.parameters) {
+      const source = path.replace(/^h\.(\d+)\./, (_, layer) => `h.${kept[Number(layer)]}.`);
+      expect(tensors['value'], path).toBe(deep.parameters.get(source)!.tensors['value']);
+    }
+    const { model } = await compressModel(deep, parsed, environment(deep, 1), quietContext);
+    const name = 'embed.position.weight';
+    expect(bytesOf(model)[name]).toBe(bytesOf(deep)[name]);
+    expect(bytesOf(model)['embed.token.weight']).not.toBe(bytesOf(deep)['embed.token.weight']);
+  });
+
+  it('has the parameters of the published DistilGPT-2 at its sizes', () => {
+    const gpt2 = { ...gpt2Config, vocabularySize: 50_257, width: 768, layers: 12, heads: 12, feedForwardWidth: 3072, maxPositions: 1024 };
+    const counted = (layers: number): number =>
+      [...parameterSpecs({ config: { ...gpt2, layers } }).values()].reduce((sum, { shape }) => sum + elementCount(shape), 0);
+    expect([counted(12), counted(6)]).toEqual([124_439_808, 81_912_576]);
+  });
+
+  it('learns from several teachers that a step names', async () => {
+    const losses = [{ kind: 'logits' }, { kind: 'hidden', weight: 0.5, teacher: 1 }];
+    const of = (names: readonly string[]) => {
+      const distill = { ...settings, losses, teachers: names.map((model) => ({ model, weight: 2 })) };
+      return run({ steps: [half, { distill }] });
+    };
+    expect(bytesOf((await of(['other', 'this'])).model)).not.toEqual(bytesOf((await of(['this', 'other'])).model));
+    const [, step] = parseRecipe(
+      { steps: [half, { distill: { teachers: [{ model: 'other' }, { model: 'this' }] } }] },
+      recipeMethods,
+    ).steps;
+    expect(step?.models).toEqual(['other', 'this']);
+    await expect(run({ steps: [{ distill: { ...settings, losses: [{ kind: 'hidden', teacher: 1 }] } }] })).rejects.toThrow(
+      /steps\[0\]: losses\[0\].teacher: there is no teacher 1/,
+    );
   });
 
   it('comes by stages to the sizes of the published layout', async () => {
