@@ -46,7 +46,7 @@ func RecipeYAML(text string) Recipe {
 	}
 }
 
-// RecipeName is a recipe that comes with the server: "default" or "tqcompressor".
+// RecipeName is a recipe that comes with the server: "default", "distilbert", "distilgpt2", "minilm", "tinybert" or "tqcompressor".
 func RecipeName(name string) Recipe {
 	return func(spec *athanorv1.CompressSpec) error {
 		spec.RecipeForm = &athanorv1.CompressSpec_RecipeName{RecipeName: name}

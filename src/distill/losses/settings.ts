@@ -100,7 +100,7 @@ export const lossKinds = Object.keys(kinds) as readonly LossKind[];
 
 export type LossWeight = z.infer<typeof lossWeight>;
 /** Pairs count layers from 0, or from the last as -1, -2, … */
-export type LayerMap = NonNullable<z.infer<typeof layerMap>>;
+export type LayerMap = 'uniform' | 'last' | 'first' | readonly (readonly [number, number])[];
 export type LossOf<Kind extends LossKind> = z.infer<(typeof kinds)[Kind]>;
 /** One term of the sum, with its defaults filled in. */
 export type DistillationLoss = { readonly [Kind in LossKind]: LossOf<Kind> }[LossKind];

@@ -174,7 +174,7 @@ describe('recipes by name', () => {
   it('has the parameters of the published DistilGPT-2 at its sizes', () => {
     const gpt2 = { ...gpt2Config, vocabularySize: 50_257, width: 768, layers: 12, heads: 12, feedForwardWidth: 3072, maxPositions: 1024 };
     const counted = (layers: number): number =>
-      [...parameterSpecs({ config: { ...gpt2, layers } }).values()].reduce((sum, { shape }) => sum + elementCount(shape), 0);
+      [...parameterSpecs({ config: { ...gpt2, layers } }).values()].reduce((sum, { shape }) => sum + Number(elementCount(shape)), 0);
     expect([counted(12), counted(6)]).toEqual([124_439_808, 81_912_576]);
   });
 

@@ -437,7 +437,7 @@ type CompressSpec_RecipeYaml struct {
 }
 
 type CompressSpec_RecipeName struct {
-	// Name of a recipe that comes with the server: "default" or "tqcompressor".
+	// Name of a recipe that comes with the server: "default", "distilbert", "distilgpt2", "minilm", "tinybert" or "tqcompressor".
 	RecipeName string `protobuf:"bytes,8,opt,name=recipe_name,json=recipeName,proto3,oneof"`
 }
 

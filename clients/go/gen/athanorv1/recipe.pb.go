@@ -670,7 +670,7 @@ type Prune struct {
 	// Layers to take out, by index from 0, in place of `ratio`; only with structure "layers".
 	Remove []uint32 `protobuf:"varint,11,rep,packed,name=remove,proto3" json:"remove,omitempty"`
 	// What says which units go: "magnitude" (norms of weights; needs no text), "firstOrder" (change of the loss, from gradients), "output" (what the
-	// next matrix loses after its refit; heads and ffn) or "similarity" (how little a layer changes its input; layers). Default: "firstOrder" for heads
+	// next matrix loses after its refit; heads and ffn) "similarity" (how little a layer changes its input; layers) or "spacing" (evenly spaced layers stay; layers). Default: "firstOrder" for heads
 	// and width, "output" for ffn, "similarity" for layers.
 	Importance *string `protobuf:"bytes,12,opt,name=importance,proto3,oneof" json:"importance,omitempty"`
 	// "uniform" (default) removes the same number from every block, "global" the least important of all blocks: heads and ffn.

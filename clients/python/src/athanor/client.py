@@ -165,7 +165,8 @@ class Client:
             model: Model to start from, "name" or "name@version" for an older version.
             name: Name to store the result under.
             recipe: A dict such as `{"steps": [{"lowRank": {"ratio": 0.5}}]}` (camelCase or snake_case), the path of a YAML
-                file on this machine, a `proto.Recipe`, or the name of a recipe that comes with the server ("default", "tqcompressor").
+                file on this machine, a `proto.Recipe`, or the name of a recipe that comes with the server ("default",
+                "distilbert", "distilgpt2", "minilm", "tinybert", "tqcompressor").
             data: Text for the steps that calibrate or train: one path or several, *on the server* (.txt or .jsonl, either
                 gzipped), or a `proto.TextData`, for example from `inline_text`.
             field: Field of a .jsonl row that holds the text; "text" by default.

@@ -37,7 +37,7 @@ export interface CompressSpec {
    */
   'replace'?: (boolean);
   /**
-   * Name of a recipe that comes with the server: "default" or "tqcompressor".
+   * Name of a recipe that comes with the server: "default", "distilbert", "distilgpt2", "minilm", "tinybert" or "tqcompressor".
    */
   'recipeName'?: (string);
   /**
@@ -79,7 +79,7 @@ export interface CompressSpec__Output {
    */
   'replace': (boolean);
   /**
-   * Name of a recipe that comes with the server: "default" or "tqcompressor".
+   * Name of a recipe that comes with the server: "default", "distilbert", "distilgpt2", "minilm", "tinybert" or "tqcompressor".
    */
   'recipeName'?: (string);
   /**
