@@ -48,6 +48,10 @@ export interface ComposeOptions {
   readonly modelMemoryBytes?: number;
   /** Also serve, over the Open Inference Protocol and under this name, a model that gives back what it is sent. */
   readonly identityModel?: string;
+  /** Unfinished jobs that one client may have. Default: no limit but that of all jobs. */
+  readonly jobsPerClient?: number;
+  /** Jobs are forgotten so long after their end. Default: 30. */
+  readonly keepJobsDays?: number;
 }
 
 export interface RunningServer {
@@ -80,7 +84,7 @@ export async function startServer(options: ComposeOptions): Promise<RunningServe
 
 interface Parts {
   readonly root: string;
-  readonly options: Pick<ComposeOptions, 'address' | 'httpAddress' | 'httpModel' | 'identityModel'>;
+  readonly options: Pick<ComposeOptions, 'address' | 'httpAddress' | 'httpModel' | 'identityModel' | 'jobsPerClient' | 'keepJobsDays'>;
   readonly logger: Logger;
   readonly telemetry: Telemetry;
   readonly jobStore: JobStore;
@@ -92,12 +96,15 @@ interface Parts {
   readonly compute: ComputeMode;
 }
 
+/** Unfinished jobs of all clients, and ended ones that are kept. */
+const [largestQueue, largestHistory] = [1000, 10_000];
+
 /** Part of the models' memory that the keys and values of one of them may take. */
 const cacheShare = 0.25;
 
 async function serve({
   root,
-  options: { address, httpAddress, httpModel, identityModel },
+  options: { address, httpAddress, httpModel, identityModel, jobsPerClient, keepJobsDays = 30 },
   logger,
   telemetry,
   jobStore,
@@ -119,6 +126,8 @@ async function serve({
     store: jobStore,
     handlers: allHandlers(hub, engine, jobStore.models, memoryLimitBytes === undefined ? {} : { memoryLimitBytes }),
     workFolder: join(root, 'work'),
+    quota: { inAll: largestQueue, ...(jobsPerClient === undefined ? {} : { perOwner: jobsPerClient }) },
+    retention: { maxAgeMs: keepJobsDays * 24 * 3600 * 1000, maxJobs: largestHistory },
     logger,
     telemetry,
   });
