@@ -21,7 +21,7 @@ export function klDivergence(b: Emitter, logP: Value, logQ: Value): Value {
  * @param logs - log probabilities, all of one shape
  * @param weights - above 0, summing to 1
  */
-export function logMixture(b: Emitter, logs: readonly Value[], weights: readonly number[]): Value {
+function logMixture(b: Emitter, logs: readonly Value[], weights: readonly number[]): Value {
   invariant(logs.length > 0 && logs.length === weights.length, 'a mixture has one weight a distribution');
   if (logs.length === 1) return at(logs, 0);
   const shifted = logs.map((log, index) => b.add(log, Math.log(at(weights, index))));

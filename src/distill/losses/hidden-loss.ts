@@ -17,7 +17,7 @@ export function normalized(b: Emitter, x: Value): Value {
  *
  * @see mse: Jiao et al., "TinyBERT", eq. 8; cosine: Sanh et al., "DistilBERT", 2019, §3; pkd: Sun et al., "Patient Knowledge Distillation", eq. 7
  */
-export function stateDistances(b: Emitter, student: Value, teacher: Value, distance: StateDistance): Value {
+function stateDistances(b: Emitter, student: Value, teacher: Value, distance: StateDistance): Value {
   if (distance === 'cosine') return b.sub(1, b.reduceSum(b.mul(normalized(b, student), normalized(b, teacher)), [1]));
   const [s, t] = distance === 'mse' ? [student, teacher] : [normalized(b, student), normalized(b, teacher)];
   const difference = b.sub(s, t);

@@ -96,7 +96,7 @@ const kinds = {
 } as const;
 
 export type LossKind = keyof typeof kinds;
-export const lossKinds = Object.keys(kinds) as readonly LossKind[];
+const lossKinds = Object.keys(kinds) as readonly LossKind[];
 
 export type LossWeight = z.infer<typeof lossWeight>;
 /** Pairs count layers from 0, or from the last as -1, -2, … */
@@ -159,7 +159,7 @@ const lossSchema = z
 /** Whether a term ever counts. */
 const counts = ({ weight: given }: DistillationLoss): boolean => (typeof given === 'number' ? given > 0 : given.from > 0 || given.to > 0);
 
-export const lossesSchema = z
+const lossesSchema = z
   .array(lossSchema)
   .min(1, 'must hold at least one loss')
   .refine((losses) => losses.length === 0 || losses.some(counts), 'all weights are zero: nothing would be learnt');
