@@ -7,7 +7,7 @@ import { createOnnxEngine } from '#engine/onnx';
 import type { Model } from '#models';
 import { int64 } from '#tensor';
 import { albertConfig, bertConfig, tinyEncoder, tinyTexts, twoLabels } from '#test/encoders';
-import type { TrainingData } from '#train';
+import type { TrainingData, TrainingScheme } from '#train';
 import { fingerprint, gpt2, llama, MemoryKeeper, tinyCorpus, tinyModel, tinySettings, watch } from '../../train/tiny-training.ts';
 import { lossesOf, measureLosses } from './measured-losses.ts';
 
@@ -165,6 +165,26 @@ describe('weights that move', () => {
     );
     // d mean((s-t)²)/ds = 2(s-t)/BTD, whose norm follows from the loss.
     expect(metrics['hiddenGradient']).toBeCloseTo(2 * Math.sqrt(metrics['hidden']! / (B * T * D)), 5);
+  });
+});
+
+describe('a method with variants of its own', () => {
+  it('trains beside balanced losses, each with the variant that it asked for', async () => {
+    const built: string[] = [];
+    const scheme: TrainingScheme = {
+      name: 'method',
+      step: (step) => ({ inputs: {}, variant: step % 2 === 0 ? 'even' : 'odd' }),
+      network: ({ variant }) => {
+        built.push(variant);
+        return {};
+      },
+    };
+    const [student, teacher] = [tinyModel(gpt2, 1), tinyModel(gpt2, 2)];
+    const settings = settingsOf([{ kind: 'logits' }, { kind: 'hidden' }], { steps: 5, balance: 'gradientNorm', balanceEvery: 2 });
+    const { reports, ...context } = watch();
+    await distillModel({ student, teacher, corpus, settings, scheme }, engine, context);
+    expect(new Set(built)).toEqual(new Set(['', 'even', 'odd']));
+    for (const { metrics = {} } of reports) expect(metrics['hiddenGradient']).toBeGreaterThan(0);
   });
 });
 
