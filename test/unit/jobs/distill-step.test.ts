@@ -7,7 +7,9 @@ import type { Engine } from '#engine';
 import { createOnnxEngine } from '#engine/onnx';
 import { type Model, parameterCounts, parameterSpecs, storedTensors } from '#models';
 import { elementCount, rawBytes } from '#tensor';
+import { bertConfig, tinyEncoder, tinyTexts, twoLabels } from '#test/encoders';
 import { temporaryFolder } from '#test/temporary';
+import type { TrainingData } from '#train';
 import { parseYaml } from '../../../src/jobs/check-input.ts';
 import { FolderCheckpoints } from '../../../src/jobs/checkpoints.ts';
 import { recipeMethods } from '../../../src/jobs/distill-step.ts';
@@ -23,12 +25,12 @@ beforeAll(async () => {
 });
 afterAll(() => engine.dispose());
 
-const corpus = tinyCorpus();
+const text = tinyCorpus();
 const source = tinyModel();
 const stored: Readonly<Record<string, Model>> = { other: tinyModel(undefined, 5) };
 
 /** What a job gives to a recipe; `folder` keeps layers and checkpoints. */
-function environment(model: Model, seed: number | undefined, folder?: string): RecipeEnvironment {
+function environment(model: Model, seed: number | undefined, folder?: string, corpus: TrainingData = text): RecipeEnvironment {
   const teacher: TrainingMaterial['teacher'] = async (name) => (name === undefined ? model : (stored[name] ?? model));
   const layers = folder === undefined ? undefined : new LayerFolder(folder, 'same');
   return {
@@ -69,7 +71,7 @@ describe('a distill step', () => {
       const step = { distill: { ...settings, ...(name === undefined ? {} : { teacher: name }) } };
       const { model, report } = await run({ steps: [half, step] });
       const alone = await distillModel(
-        { student, teacher, corpus, settings: distillSettings({ ...settings, seed: 0 }) },
+        { student, teacher, corpus: text, settings: distillSettings({ ...settings, seed: 0 }) },
         engine,
         quietContext,
       );
@@ -137,9 +139,9 @@ describe('a distill step', () => {
 
 describe('recipes by name', () => {
   /** With few steps of training. */
-  function shortened(name: string): { steps: Record<string, object>[] } {
+  function shortened(name: string, sequenceLength = 8): { steps: Record<string, object>[] } {
     const { steps } = parseYaml(namedRecipe(name), name) as { steps: Record<string, object>[] };
-    return { steps: steps.map((step) => ('distill' in step ? { distill: { ...step['distill'], steps: 2, sequenceLength: 8 } } : step)) };
+    return { steps: steps.map((step) => ('distill' in step ? { distill: { ...step['distill'], steps: 2, sequenceLength } } : step)) };
   }
 
   it('names what there is', () => {
@@ -169,6 +171,21 @@ describe('recipes by name', () => {
     const name = 'embed.position.weight';
     expect(bytesOf(model)[name]).toBe(bytesOf(deep)[name]);
     expect(bytesOf(model)['embed.token.weight']).not.toBe(bytesOf(deep)['embed.token.weight']);
+  });
+
+  it.each(['distilbert', 'tinybert', 'minilm'])('makes a classifier of half the layers by %s', async (name) => {
+    const teacher = tinyEncoder({ ...bertConfig(twoLabels), layers: 4 }, 3);
+    const parsed = parseRecipe(shortened(name, 13), recipeMethods);
+    const { model, report } = await compressModel(
+      teacher,
+      parsed,
+      environment(teacher, 1, undefined, { texts: tinyTexts(48) }),
+      quietContext,
+    );
+    expect(model.config).toEqual({ ...teacher.config, layers: 2 });
+    for (const { method, note } of report.steps.slice(1))
+      expect([method, note]).toEqual(['distill', expect.stringMatching(/^2 steps on /)]);
+    expect(report.bytesAfter).toBeLessThan(report.bytesBefore);
   });
 
   it('has the parameters of the published DistilGPT-2 at its sizes', () => {
