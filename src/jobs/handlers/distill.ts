@@ -17,7 +17,7 @@ import { withPinnedInputs } from '../pinned-inputs.ts';
 import type { DistillResult } from '../results.ts';
 import { type DistillSpec, distillSpecSchema, type TextData } from '../specs.ts';
 import { fullTrainingSettings } from '../training-settings.ts';
-import { checkSameTokens } from './evaluate.ts';
+import { checkSameTokens, withTeacher } from './evaluate.ts';
 import { randomLike } from './from-scratch.ts';
 import { checkReads, checkWrites, nameOf } from './names.ts';
 
@@ -40,50 +40,44 @@ export function distillHandler(hub: ModelHub, engine: Engine): JobHandler<Distil
     },
     names: ({ student, name }) => ({ source: student, target: targetOf({ student, name }) }),
     async prepare(spec) {
-      const { student, name, replace, data, validation } = spec;
-      await checkReads(hub, [student, ...teachersOf(spec).map(({ model }) => model)]);
+      const { student, teacher, name, replace, data, validation } = spec;
+      await checkReads(hub, [student, teacher, ...furtherTeachers(spec)]);
       await checkWrites(hub, targetOf({ student, name }), replace || name === '');
       await checkData(data);
       if (validation !== undefined) await checkData(validation);
     },
     run: (spec, context) =>
-      withPinnedInputs(hub, [spec.student, ...teachersOf(spec).map(({ model }) => model)], context.workFolder, (pinnedTo) =>
-        hub.using(pinnedTo(spec.student), (student) => {
-          const teachers = teachersOf(spec).map(({ model, weight }) => ({ model: pinnedTo(model), weight }));
-          return withTeachers(hub, teachers, (lent) => new DistillRun(hub, engine, spec, student, lent, context).run());
-        }),
+      withPinnedInputs(hub, [spec.student, spec.teacher, ...furtherTeachers(spec)], context.workFolder, (pinnedTo) =>
+        hub.using(pinnedTo(spec.student), (student) =>
+          withTeacher(hub, pinnedTo(spec.teacher), (teacher) =>
+            withTeachers(hub, furtherTeachers(spec).map(pinnedTo), (further) =>
+              new DistillRun(hub, engine, spec, student, teacher, further, context).run(),
+            ),
+          ),
+        ),
       ),
   };
 }
 
-/** None where the student trains alone. */
-function teachersOf({ teacher, teachers }: DistillSpec): DistillSpec['teachers'] {
-  if (teachers.length > 0) return teachers;
-  return teacher === '' ? [] : [{ model: teacher, weight: 1 }];
+/** Those behind the first of several. */
+function furtherTeachers({ teachers }: DistillSpec): readonly string[] {
+  return teachers.slice(1).map(({ model }) => model);
 }
 
-interface LentTeacher {
-  readonly lease: ModelLease;
-  readonly weight: number;
-}
-
-/** Lends all teachers for the time of `work`. */
+/** Lends all of them for the time of `work`. */
 function withTeachers<Result>(
   hub: ModelHub,
-  wanted: DistillSpec['teachers'],
-  work: (teachers: readonly LentTeacher[]) => Promise<Result>,
-  lent: readonly LentTeacher[] = [],
+  [next, ...rest]: readonly string[],
+  work: (teachers: readonly ModelLease[]) => Promise<Result>,
+  lent: readonly ModelLease[] = [],
 ): Promise<Result> {
-  const [next, ...rest] = wanted;
-  if (next === undefined) return work(lent);
-  return hub.using(next.model, (lease) => withTeachers(hub, rest, work, [...lent, { lease, weight: next.weight }]));
+  return next === undefined ? work(lent) : hub.using(next, (lease) => withTeachers(hub, rest, work, [...lent, lease]));
 }
 
 function targetOf({ student, name }: Pick<DistillSpec, 'student' | 'name'>): string {
   return name === '' ? nameOf(student) : name;
 }
 
-/** @throws AppError `invalid_argument` naming the setting */
 /** @throws AppError `invalid_argument` naming the setting */
 function settingsOf({ settings, teacher, fromScratch, data }: DistillSpec, positions: number): DistillSettings {
   const classifies = kindOfData(data) === 'labelled';
@@ -96,9 +90,9 @@ class DistillRun {
   readonly #engine: Engine;
   readonly #spec: DistillSpec;
   readonly #student: ModelLease;
-  readonly #teachers: readonly LentTeacher[];
-  /** The first of them, which the student is measured against. */
+  /** The first of several. */
   readonly #teacher: ModelLease | undefined;
+  readonly #further: readonly ModelLease[];
   readonly #context: JobContext;
 
   constructor(
@@ -106,16 +100,24 @@ class DistillRun {
     engine: Engine,
     spec: DistillSpec,
     student: ModelLease,
-    teachers: readonly LentTeacher[],
+    teacher: ModelLease | undefined,
+    further: readonly ModelLease[],
     context: JobContext,
   ) {
     this.#hub = hub;
     this.#engine = engine;
     this.#spec = spec;
     this.#student = student;
-    this.#teachers = teachers;
-    this.#teacher = teachers[0]?.lease;
+    this.#teacher = teacher;
+    this.#further = further;
     this.#context = context;
+  }
+
+  /** All that there are, with what each counts. */
+  get #teachers(): readonly { readonly lease: ModelLease; readonly weight: number }[] {
+    if (this.#teacher === undefined) return [];
+    const { teachers } = this.#spec;
+    return [this.#teacher, ...this.#further].map((lease, index) => ({ lease, weight: teachers[index]?.weight ?? 1 }));
   }
 
   async run(): Promise<DistillResult> {

@@ -87,7 +87,7 @@ export function checkSameTokens(student: ModelLease, teacher: ModelLease): void 
 }
 
 /** Lends the teacher for the time of `work`; an empty name is none. */
-async function withTeacher<Result>(
+export async function withTeacher<Result>(
   hub: ModelHub,
   name: string,
   work: (teacher: ModelLease | undefined) => Promise<Result>,
