@@ -6,7 +6,7 @@ import type { Engine } from '#engine';
 import { createOnnxEngine } from '#engine/onnx';
 import type { Model } from '#models';
 import { int64 } from '#tensor';
-import { albertConfig, bertConfig, tinyEncoder, tinyTexts, twoLabels } from '#test/encoders';
+import { albertConfig, bertConfig, countingTexts, tinyEncoder, tinyTexts, twoLabels } from '#test/encoders';
 import type { TrainingData, TrainingScheme } from '#train';
 import { fingerprint, gpt2, llama, MemoryKeeper, tinyCorpus, tinyModel, tinySettings, watch } from '../../train/tiny-training.ts';
 import { lossesOf, measureLosses } from './measured-losses.ts';
@@ -58,13 +58,24 @@ const cases: Readonly<Record<string, Case>> = {
       { kind: 'relation', of: 'minilm' },
     ],
   },
+  'a narrow BERT that guesses hidden tokens from a RoBERTa': {
+    student: tinyEncoder({ ...bertConfig({ kind: 'masked' }), width: 8, heads: 2, layers: 1 }, 1),
+    teacher: tinyEncoder({ ...bertConfig({ kind: 'masked' }), family: 'roberta', tokenTypes: 0, padToken: 1 }, 2),
+    data: { lines: countingTexts(48), masking: { maskToken: 39, specialTokens: new Set([0, 1, 39]), share: 0.3 } },
+    losses: [
+      { kind: 'labels', weight: 0.5 },
+      { kind: 'logits', divergence: 'reverse' },
+      { kind: 'hidden', distance: 'cosine', layers: 'last' },
+      { kind: 'relation', heads: 2 },
+    ],
+  },
 };
 
 describe.each(Object.entries(cases))('%s', (_, { student, teacher, data, losses }) => {
   it('comes to its teacher in every term, and goes on from a checkpoint bit for bit', async () => {
     const { reports, ...context } = watch();
     const checkpoints = new MemoryKeeper();
-    const settings = settingsOf(losses, { checkpointEvery: 27, sequenceLength: 12 });
+    const settings = settingsOf(losses, { checkpointEvery: 27, sequenceLength: 13 });
     const straight = await distillModel({ student, teacher, corpus: data, settings, checkpoints }, engine, context);
     const [first, last] = [reports[0]!.metrics!, reports.at(-1)!.metrics!];
     expect(last['loss']).toBeLessThan(0.9 * first['loss']!);
