@@ -1,5 +1,5 @@
 // Which losses teach most in equal steps: students of half the layers, from their teacher's layers and from random weights. It can be stopped and goes on.
-// Usage: npx tsx test/bench/distill-losses.ts [wiki|FOLDER of MiniLM fine-tuned on SST-2] [steps] [seeds] [part of a key]
+// Usage: npx tsx test/bench/distill-losses.ts [wiki|FOLDER of MiniLM fine-tuned on SST-2] [steps] [seeds] [part of a key] [held-out characters of wiki]
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -29,8 +29,16 @@ interface Subject {
   score(model: Model): Promise<number>;
 }
 
-async function openWiki(): Promise<Subject> {
-  const { engine, model: teacher, corpus, bitsPerByte } = await openWikiModel({ windows: 8 });
+async function openWiki(heldOutCharacters: number | undefined): Promise<Subject> {
+  const {
+    engine,
+    model: teacher,
+    corpus,
+    bitsPerByte,
+  } = await openWikiModel({
+    windows: 8,
+    ...(heldOutCharacters === undefined ? {} : { heldOutCharacters }),
+  });
   const settings = { batchSize: 8, sequenceLength: 128, learningRate: 5e-4, warmupSteps: 30 };
   return { engine, teacher, corpus, measure: 'bits per byte', settings, learningRateFromRandom: 1e-3, score: bitsPerByte };
 }
@@ -89,10 +97,11 @@ const orderings = [
   ['logits + relations', 'logits'],
 ] as const;
 
-const [where = 'wiki', stepsText = '500', seedsText = '3', only = ''] = process.argv.slice(2);
+const [where = 'wiki', stepsText = '500', seedsText = '3', only = '', charactersText] = process.argv.slice(2);
 const [steps, numSeeds] = [Number(stepsText), Number(seedsText)];
-const subjectName = where === 'wiki' ? 'wiki' : 'sst2';
-const subject = await (where === 'wiki' ? openWiki() : openSst2(where));
+// Scores of another text are not compared with those of the whole: they have files of their own.
+const subjectName = where === 'wiki' ? `wiki${charactersText === undefined ? '' : `-${charactersText}`}` : 'sst2';
+const subject = await (where === 'wiki' ? openWiki(charactersText === undefined ? undefined : Number(charactersText)) : openSst2(where));
 const { engine, teacher, corpus } = subject;
 const results = (ending: string): string => fileURLToPath(new URL(`results/distill-losses-${subjectName}.${ending}`, import.meta.url));
 const records = new Records(results('jsonl'));
@@ -136,7 +145,7 @@ const lines = [
   `# Losses of a distillation: ${subjectName}`,
   '',
   `${subject.measure}, less is better; ${steps} steps. The teacher has ${before('teacher')}, half of its layers without training ${before('student')}.`,
-  `\`npx tsx test/bench/distill-losses.ts ${subjectName === 'wiki' ? 'wiki' : 'FOLDER'} ${steps} ${numSeeds}\``,
+  `\`npx tsx test/bench/distill-losses.ts ${where === 'wiki' ? 'wiki' : 'FOLDER'} ${steps} ${numSeeds}\``,
   '',
   `| learnt | ${starts.join(' | ')} |`,
   `| --- | ${starts.map(() => '---').join(' | ')} |`,
