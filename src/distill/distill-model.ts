@@ -1,4 +1,4 @@
-// Distillation of a student from a resident teacher.
+// Distillation of a student from resident teachers.
 import { AppError, type OperationContext } from '#base';
 import type { Engine } from '#engine';
 import { isEncoderDecoder, type Model, taskOf } from '#models';
@@ -13,9 +13,25 @@ import {
   trainModel,
   trainSettings,
 } from '#train';
-import { type LogitDistillation, logitObjective } from './logit-objective.ts';
+import type { LogitDistillation } from './logit-objective.ts';
+import { distillationObjective, type TeacherObjective, type WeightedTeacher } from './losses/objective.ts';
+import { type DistillationLoss, shortForm } from './losses/settings.ts';
 
-export type DistillSettings = TrainSettings & LogitDistillation;
+/** A sum of losses in place of `temperature` and `alpha`, which are its short form. */
+export interface LossOptions {
+  /** Absent: (1-α) of the labels and α of the teacher's logits at the temperature. */
+  readonly losses?: readonly DistillationLoss[];
+  /** Weights are the shares of the losses in the gradient with respect to the last state that all have in common. */
+  readonly balance?: 'gradientNorm';
+  /** Steps between two measurements of the gradients' norms. @default 10 */
+  readonly balanceEvery?: number;
+  /** What is averaged of several teachers. @default 'probabilities' */
+  readonly average?: 'probabilities' | 'logits';
+}
+
+export type DistillSettings = TrainSettings & LogitDistillation & LossOptions;
+
+const defaultBalanceEvery = 10;
 
 /** Where they differ from those of training. A student that starts near its teacher wants smaller steps than random weights do. */
 export const defaultDistillation = { temperature: 1, alpha: 0.9, learningRate: 3e-4 } as const satisfies Partial<DistillSettings>;
@@ -35,7 +51,8 @@ export function distillSettings(given: Partial<DistillSettings>): DistillSetting
 
 export interface DistillRequest {
   readonly student: Model;
-  readonly teacher: Model;
+  /** One, or several with what each counts. */
+  readonly teacher: Model | readonly WeightedTeacher[];
   /** Of the kind that the student's task learns from. */
   readonly corpus: TrainingData;
   readonly settings: DistillSettings;
@@ -51,16 +68,13 @@ export interface DistillRequest {
 }
 
 /**
- * Trains the student against the teacher's logits.
+ * Trains the student against its teachers.
  *
- * @throws AppError `tokenizer_mismatch` when the vocabularies differ in size | `unsupported` when the models have other tasks or labels, and
- * whatever `trainModel` throws
+ * @throws AppError as `teachingObjective` and `trainModel`
  */
 export async function distillModel(request: DistillRequest, engine: Engine, context: OperationContext): Promise<TrainResult> {
-  const { student, teacher, corpus, settings, trains, scheme, stages, stopping, checkpoints, phase, afterStep } = request;
-  checkSameAnswers(student, teacher);
-  checkTrainingData(student, corpus);
-  const objective = logitObjective(engine, teacher, settings, hiddenTokensOf(corpus, settings));
+  const { student, corpus, settings, trains, scheme, stages, stopping, checkpoints, phase, afterStep } = request;
+  const objective = teachingObjective(engine, request);
   try {
     return await trainModel(
       {
@@ -84,24 +98,67 @@ export async function distillModel(request: DistillRequest, engine: Engine, cont
   }
 }
 
-/** Logits are compared one by one: both models must answer the same question with the same choices. */
-function checkSameAnswers({ config: student }: Model, { config: teacher }: Model): void {
+/**
+ * The objective of a distillation, its teachers on the device until it is released; checked before anything is uploaded.
+ *
+ * @throws AppError `tokenizer_mismatch` when the vocabularies differ in size | `unsupported` when the models cannot read the same batches, or where
+ * logits are compared have other tasks or labels | `invalid_argument` naming a field of the losses
+ */
+export function teachingObjective(
+  engine: Engine,
+  { student, teacher, corpus, settings }: Pick<DistillRequest, 'student' | 'teacher' | 'corpus' | 'settings'>,
+): TeacherObjective {
+  const teachers = 'config' in teacher ? [{ model: teacher, weight: 1 }] : teacher;
+  const { losses = shortForm(settings), balance, balanceEvery = defaultBalanceEvery, average, seed, batchSize } = settings;
+  const comparesAnswers = losses.some(({ kind }) => kind === 'logits');
+  for (const { model, weight } of teachers) {
+    if (!(Number.isFinite(weight) && weight > 0))
+      throw new AppError('invalid_argument', `teachers: weights must be above 0, got ${weight}.`, { details: { field: 'teachers' } });
+    (comparesAnswers ? checkSameAnswers : checkSameBatches)(student, model);
+  }
+  checkTrainingData(student, corpus);
+  return distillationObjective(engine, {
+    student,
+    teachers,
+    losses,
+    balanceEvery: balance === undefined ? undefined : balanceEvery,
+    average,
+    batch: batchSize,
+    hiddenTokens: hiddenTokensOf(corpus, settings),
+    seed,
+  });
+}
+
+/** Students and teachers stand in one graph and read the same tokens. */
+function checkSameBatches({ config: student }: Pick<Model, 'config'>, { config: teacher }: Pick<Model, 'config'>): void {
   if (student.vocabularySize !== teacher.vocabularySize)
     throw new AppError(
       'tokenizer_mismatch',
-      `distill: the student has ${student.vocabularySize} tokens and the teacher ${teacher.vocabularySize}. Their logits cannot be compared; use a teacher with the student's tokenizer.`,
+      `distill: the student has ${student.vocabularySize} tokens and the teacher ${teacher.vocabularySize}. They cannot read the same tokens; use a teacher with the student's tokenizer.`,
     );
-  const [asked, known] = [taskOf(student), taskOf(teacher)];
-  if (asked.kind !== known.kind || isEncoderDecoder(student) !== isEncoderDecoder(teacher))
-    throw new AppError(
-      'unsupported',
-      `distill: the student (${student.architecture}, task ${asked.kind}) and the teacher (${teacher.architecture}, task ${known.kind}) answer other questions. Use a teacher of the student's task.`,
-    );
+  const generates = (config: Model['config']): boolean => taskOf(config).kind === 'causal';
+  if (generates(student) !== generates(teacher) || isEncoderDecoder(student) !== isEncoderDecoder(teacher))
+    throw otherQuestions(student, teacher);
   if (isEncoderDecoder(student) && isEncoderDecoder(teacher) && student.startToken !== teacher.startToken)
     throw new AppError(
       'unsupported',
       `distill: targets begin with token ${student.startToken} for the student and ${teacher.startToken} for the teacher. Use a teacher with the student's start token.`,
     );
+}
+
+function otherQuestions(student: Model['config'], teacher: Model['config']): AppError {
+  return new AppError(
+    'unsupported',
+    `distill: the student (${student.architecture}, task ${taskOf(student).kind}) and the teacher (${teacher.architecture}, task ${taskOf(teacher).kind}) answer other questions. Use a teacher of the student's task.`,
+  );
+}
+
+/** Logits are compared one by one: both models must answer the same question with the same choices. */
+function checkSameAnswers(studentModel: Pick<Model, 'config'>, teacherModel: Pick<Model, 'config'>): void {
+  checkSameBatches(studentModel, teacherModel);
+  const [student, teacher] = [studentModel.config, teacherModel.config];
+  const [asked, known] = [taskOf(student), taskOf(teacher)];
+  if (asked.kind !== known.kind) throw otherQuestions(student, teacher);
   if (asked.kind === 'classify' && known.kind === 'classify' && asked.labels.join('\n') !== known.labels.join('\n'))
     throw new AppError(
       'unsupported',

@@ -5,6 +5,7 @@ import {
   type Method,
   methods,
   methodTrainingSchema,
+  noTeacher,
   type RegisteredMethod,
   register,
   registerSearch,
@@ -13,16 +14,31 @@ import {
   trainedStep,
   trainOrRecall,
 } from '#compress';
+import { lossFields, teacherSchema } from '#distill';
 import { parameterCounts } from '#models';
+import { lossFault } from './training-settings.ts';
 
 const patterns = z.array(z.string().min(1)).min(1).optional();
 
-const settingsSchema = z.strictObject({
-  ...methodTrainingSchema.shape,
-  /** Which parameters train, vectors included; all when absent. */
-  include: patterns,
-  exclude: patterns,
-});
+const settingsSchema = z
+  .strictObject({
+    ...methodTrainingSchema.shape,
+    ...lossFields,
+    /** In place of one teacher. */
+    teachers: z.array(teacherSchema).min(1, 'must name a teacher').optional(),
+    /** Which parameters train, vectors included; all when absent. */
+    include: patterns,
+    exclude: patterns,
+  })
+  .check(({ value, issues }) => {
+    const fail = (field: string, message: string): void => {
+      const path = field.split('.').map((part) => (/^\d+$/.test(part) ? Number(part) : part));
+      issues.push({ code: 'custom', message, path, input: value });
+    };
+    if (value.teacher !== undefined && value.teachers !== undefined) fail('teachers', 'cannot stand beside "teacher": one of the two');
+    const fault = lossFault(value, value.teacher !== noTeacher);
+    if (fault !== undefined) fail(fault.field, fault.message);
+  });
 
 export type DistillStepSettings = z.infer<typeof settingsSchema>;
 
@@ -39,7 +55,7 @@ const distillStep: Method<DistillStepSettings> = {
   name: 'distill',
   settings: settingsSchema,
   needsCalibration: () => false,
-  models: teachersNamed,
+  models: ({ teachers = [], ...settings }) => [...teachersNamed(settings), ...teachers.map(({ model }) => model)],
   training: (settings) => settings,
   async apply(model, settings, environment, context) {
     const trains = trainedPaths(model, settings, 'distill');

@@ -1,9 +1,9 @@
 // How steps of a recipe train: on the job's data, towards their teacher or alone, with checkpoints of their own.
 import { AppError, type OperationContext } from '#base';
-import { type MethodTrainRequest, noTeacher, type TrainingMaterial } from '#compress';
-import { type DistillSettings, distillModel } from '#distill';
+import { type MethodTraining, type MethodTrainRequest, noTeacher, type TrainingMaterial } from '#compress';
+import { type DistillSettings, distillModel, type WeightedTeacher } from '#distill';
 import type { Engine } from '#engine';
-import { type Model, taskOf, textPositions } from '#models';
+import { taskOf, textPositions } from '#models';
 import {
   type EarlyStoppingOptions,
   measuredBatches,
@@ -34,6 +34,11 @@ export interface RecipeTrainingParts {
   readonly checkpoints?: (part: string) => FolderCheckpoints;
 }
 
+/** What the settings of the step `distill` have beside those of every method that trains. */
+interface Teachers {
+  readonly teachers?: readonly { readonly model: string; readonly weight: number }[] | undefined;
+}
+
 /** The material of one step. */
 export class RecipeTraining implements TrainingMaterial {
   readonly corpus: TrainingData;
@@ -55,8 +60,8 @@ export class RecipeTraining implements TrainingMaterial {
   async train(request: MethodTrainRequest, context: OperationContext): Promise<TrainResult> {
     const { model, scheme, stages, trains, afterStep, part = '' } = request;
     const { engine } = this.#parts;
-    const teacher = await this.#teacherOf(request);
-    const settings = this.#settings(request, teacher);
+    const teachers = await this.#teachers(request.settings);
+    const settings = this.#settings(request, teachers);
     const checkpoints = this.#checkpoints(part);
     const { corpus, stopping } = this.#heldOut(request, settings);
     const shared = {
@@ -70,23 +75,19 @@ export class RecipeTraining implements TrainingMaterial {
       ...(afterStep && { afterStep }),
     };
     const phase = request.place.split('.')[0] ?? request.place;
-    return teacher === undefined
+    return teachers.length === 0
       ? trainModel({ ...shared, model, objective: objectiveOf(corpus, settings), phase }, engine, context)
-      : distillModel({ ...shared, student: model, teacher, phase }, engine, context);
+      : distillModel({ ...shared, student: model, teacher: teachers, phase }, engine, context);
   }
 
   async settings(request: MethodTrainRequest): Promise<DistillSettings> {
-    return this.#settings(request, await this.#teacherOf(request));
+    return this.#settings(request, await this.#teachers(request.settings));
   }
 
   /** The step's result is kept: its checkpoints are of no use any more. */
   async finished(): Promise<void> {
     for (const checkpoints of this.#used.values()) await checkpoints.clear();
     await this.#parts.activations?.clear();
-  }
-
-  async #teacherOf({ settings: { teacher } }: MethodTrainRequest): Promise<Model | undefined> {
-    return teacher === noTeacher ? undefined : await this.teacher(teacher);
   }
 
   /** What is trained on, and how the rest is measured. @throws AppError `not_enough_samples` | `unsupported` and as opening batches */
@@ -101,6 +102,14 @@ export class RecipeTraining implements TrainingMaterial {
     return { corpus: trains, stopping: { ...stopping, batches: measuredBatches(model, heldOut, settings) } };
   }
 
+  async #teachers({ teacher, teachers }: MethodTraining & Teachers): Promise<readonly WeightedTeacher[]> {
+    if (teacher === noTeacher) return [];
+    if (teachers === undefined) return [{ model: await this.teacher(teacher), weight: 1 }];
+    const taught: WeightedTeacher[] = [];
+    for (const { model, weight } of teachers) taught.push({ model: await this.teacher(model), weight });
+    return taught;
+  }
+
   #checkpoints(part: string): FolderCheckpoints | undefined {
     const known = this.#used.get(part) ?? this.#parts.checkpoints?.(part);
     if (known !== undefined) this.#used.set(part, known);
@@ -108,11 +117,11 @@ export class RecipeTraining implements TrainingMaterial {
   }
 
   /** @throws AppError `invalid_argument` | `context_too_long` naming the setting */
-  #settings({ model, settings, place }: MethodTrainRequest, teacher: Model | undefined): DistillSettings {
-    const positions = Math.min(...[model, ...(teacher === undefined ? [] : [teacher])].map(({ config }) => textPositions(config)));
+  #settings({ model, settings, place }: MethodTrainRequest, teachers: readonly WeightedTeacher[]): DistillSettings {
+    const positions = Math.min(...[model, ...teachers.map((teacher) => teacher.model)].map(({ config }) => textPositions(config)));
     const classifies = taskOf(model.config).kind === 'classify';
     const wanted = { ...settings, seed: settings.seed ?? this.#parts.seed ?? 0 };
-    const full = fullTrainingSettings(wanted, { positions, hasTeacher: teacher !== undefined, classifies });
+    const full = fullTrainingSettings(wanted, { positions, hasTeacher: teachers.length > 0, classifies });
     for (const name of ['sequenceLength', 'sourceLength'] as const) {
       const length = full[name] ?? 0;
       if (length > positions)

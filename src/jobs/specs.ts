@@ -1,6 +1,7 @@
 // What the jobs are asked to do, as plain JSON with the field names of the wire.
 import { z } from 'zod';
 import { trainingFields } from '#compress';
+import { lossFields, teacherSchema } from '#distill';
 
 const count = z.int().nonnegative();
 const positive = z.int().positive();
@@ -72,12 +73,15 @@ export type CompressSpec = z.infer<typeof compressSpecSchema>;
 export const distillSpecSchema = z.strictObject({
   student: modelName,
   teacher: z.string().default(''),
+  /** Several in place of one; `teacher` is then the first of them. */
+  teachers: z.array(teacherSchema).default([]),
   name: z.string().default(''),
   data: textDataSchema,
   validation: textDataSchema.optional(),
   settings: z
     .strictObject({
       ...trainingFields,
+      ...lossFields,
       evaluateEvery: count.optional(),
     })
     .default({}),

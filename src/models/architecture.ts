@@ -74,6 +74,8 @@ export interface AttentionOptions {
   readonly softCap?: number;
   /** Added to the scores, broadcast to [B, H, T, S]. */
   readonly bias?: Value;
+  /** Path of the block, under which the attention's parts are known (`GraphNetwork.attentions`). @default `h.{layer}` */
+  readonly block?: string;
 }
 
 /** A norm whose result goes into linear layers and nowhere else: its gain and bias may be divided by what their rows are multiplied by. */

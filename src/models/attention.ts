@@ -50,6 +50,24 @@ export function byHead(b: Emitter, x: Value): Value {
   return b.transpose(x, [0, 2, 1, 3]);
 }
 
+/** What one attention was made of. Nothing of it is computed because it is here: a graph holds what its outputs ask for. */
+export interface AttentionValues {
+  /** [B, T, H, K], rotated where the architecture rotates. */
+  readonly q: Value;
+  /** [B, S, G, K] */
+  readonly k: Value;
+  readonly v: Value;
+  /** [B, H, T, S]: scale·q·kᵀ, with what depends on relative positions, before anything is hidden. */
+  readonly scores: Value;
+  /** Added to the scores before softmax: 0 where a query sees a key, else a very negative number; broadcast to [B, H, T, S]. Absent where all is seen. */
+  readonly hiding: Value | undefined;
+  /** [B, H, T, S]: what is left of the scores after softmax; rows sum to 1. */
+  readonly probabilities: Value;
+}
+
+/** Below this, what is added to a score hides it. */
+export const hidesBelow = -100;
+
 /**
  * softmax(cap(scale·q·kᵀ) + bias)·v. q [B, T, H, K]; k and v [B, G, S, K], by head -> rows [B*T, H*K].
  *
@@ -57,6 +75,7 @@ export function byHead(b: Emitter, x: Value): Value {
  * of keys and values, and their gradients need no sum over copies.
  *
  * @param bias - broadcast to [B, H, T, S]; absent where every query sees every key
+ * @param seen - is told the scores without the bias and the weights of the values, both [B, H, T, S]
  */
 export function attention(
   b: Emitter,
@@ -65,6 +84,7 @@ export function attention(
   v: Value,
   bias: Value | undefined,
   { scale, softCap }: Pick<AttentionOptions, 'scale' | 'softCap'> = {},
+  seen?: (scores: Value, weights: Value) => void,
 ): Value {
   const [B, T] = [at(q.shape, 0), at(q.shape, 1)];
   const [G, S] = [staticDim(k.shape[1], 'heads of keys'), at(k.shape, 2)];
@@ -76,6 +96,7 @@ export function attention(
   const scores = softCap === undefined ? products : softCapped(b, products, softCap);
   const byQuery = b.reshape(scores, [B, H, T, S]);
   const weights = b.softmax(bias === undefined ? byQuery : b.add(byQuery, bias)); // [B, H, T, S]
+  seen?.(byQuery, weights);
   const mixed = b.matmul(b.reshape(weights, [B, G, stacked, S]), v); // [B, G, H/G*T, K]
   return b.reshape(byHead(b, b.reshape(mixed, [B, H, T, K])), [multiplyDims(B, T), H * K]);
 }

@@ -69,7 +69,7 @@ export function encoderNetwork(
 }
 
 /** Rows [B*T, D] -> the first token's of each text, [B, D]. */
-export function firstRows(b: Emitter, hidden: Value, tokens: Value): Value {
+export function firstRows(b: Emitter, hidden: Value, tokens: Pick<Value, 'shape'>): Value {
   const [B, T] = [at(tokens.shape, 0), at(tokens.shape, 1)];
   const D = at(hidden.shape, 1);
   return b.reshape(b.slice(b.reshape(hidden, [B, T, D]), 1, 0, 1), [B, D]);

@@ -12,6 +12,7 @@ export type {
   NormFeed,
 } from './architecture.ts';
 export { architectureOf } from './architectures.ts';
+export { type AttentionValues, byHead, hidesBelow } from './attention.ts';
 export { checkConfig, mostLayers, mostSize } from './check-config.ts';
 export {
   type AlbertConfig,
@@ -100,6 +101,7 @@ export {
   requireGenerating,
 } from './language-model-graphs.ts';
 export { headWidthOf, layerShape, layerShapes, type ModelSizes, stackSizes } from './layer-shapes.ts';
+export { type LayerTaps, layerTaps } from './layer-taps.ts';
 export {
   declarations,
   type Model,

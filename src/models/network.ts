@@ -5,7 +5,7 @@ import { type Dim, type DType, multiplyDims, type Shape, staticDim } from '#tens
 import { adapted, adapterPath } from './adapters.ts';
 import type { AttentionOptions, EncoderDecoderParts, Network } from './architecture.ts';
 import { architectureOf } from './architectures.ts';
-import { attention, byHead, causalBias, keyBias } from './attention.ts';
+import { type AttentionValues, attention, byHead, causalBias, keyBias } from './attention.ts';
 import { taskOf } from './config.ts';
 import { type CodeLayout, codeLayout, slotEncoding } from './encoded-slots.ts';
 import { EncodedValue } from './encoded-value.ts';
@@ -84,6 +84,9 @@ export function cacheName(kind: 'cache' | 'present' | 'source', layer: number, p
   return `${kind}.${layer}.${part}`;
 }
 
+/** Taps of what comes behind the last norm, rows [N, D]: what `hidden` and `encode` answered. */
+export const resultTaps = { hidden: 'hidden', encoded: 'encoded' } as const;
+
 /** Name of a slot of a parameter among `GraphNetwork.productInputs`. */
 export function slotName(path: string, slot: string): string {
   return `${path}:${slot}`;
@@ -110,6 +113,8 @@ class NetworkRecords {
   /** What each linear layer answered before its bias, rows [N, out], in the same way: gradients flow back to it. */
   readonly linearOutputs = new Map<string, Value[]>();
   readonly taps = new Map<string, Value>();
+  /** What the attentions over whole sequences were made of, by the path of their block (`h.3`); not those to a source. */
+  readonly attentions = new Map<string, AttentionValues>();
   /** Stored tensors as the network sees them, where `NetworkChanges.stored` changed them. */
   readonly changedInputs = new Map<string, Value>();
 }
@@ -127,6 +132,7 @@ export class GraphNetwork implements Network {
   readonly productInputs: NetworkRecords['productInputs'];
   readonly linearOutputs: NetworkRecords['linearOutputs'];
   readonly taps: NetworkRecords['taps'];
+  readonly attentions: NetworkRecords['attentions'];
   readonly changedInputs: NetworkRecords['changedInputs'];
   readonly #changes: NetworkChanges;
   readonly #model: ModelDeclaration;
@@ -145,6 +151,7 @@ export class GraphNetwork implements Network {
     this.productInputs = records.productInputs;
     this.linearOutputs = records.linearOutputs;
     this.taps = records.taps;
+    this.attentions = records.attentions;
     this.changedInputs = records.changedInputs;
     this.#changes = options.changes ?? {};
     this.b = b;
@@ -165,6 +172,12 @@ export class GraphNetwork implements Network {
    * The rows of a trained prompt are put in front of whole texts here; with a cache, and where texts are packed, its ids (`promptIds`) are among the tokens.
    */
   hidden(tokens: Value): Value {
+    const rows = this.#hidden(tokens);
+    this.taps.set(resultTaps.hidden, rows);
+    return rows;
+  }
+
+  #hidden(tokens: Value): Value {
     const { config } = this.#model;
     const architecture = architectureOf(config);
     if (config.prompt === undefined || this.#attention.kind !== 'causal') return architecture.hidden(config, this, tokens);
@@ -199,7 +212,9 @@ export class GraphNetwork implements Network {
 
   /** source int64 [B, S] -> encoded rows [B*S, D]. @throws AppError `unsupported` for a model without an encoder */
   encode(source: Value): Value {
-    return this.#parts().encode(this.#model.config, this, source);
+    const rows = this.#parts().encode(this.#model.config, this, source);
+    this.taps.set(resultTaps.encoded, rows);
+    return rows;
   }
 
   /** encoded rows [B*S, D] -> keys and values [B, H, S, K] of one decoder layer, for B sources. */
@@ -272,7 +287,10 @@ export class GraphNetwork implements Network {
     if (this.#attention.kind === 'packed') return this.#attendPacked(this.#attention, q, k, v, options);
     const hidden = this.#hidingBias(options, this.#attention.keyMask, at(q.shape, 1));
     const bias = options.bias === undefined || hidden === undefined ? (options.bias ?? hidden) : b.add(options.bias, hidden);
-    return attention(b, q, byHead(b, k), byHead(b, v), bias, options);
+    return attention(b, q, byHead(b, k), byHead(b, v), bias, options, (products, probabilities) => {
+      const scores = options.bias === undefined ? products : b.add(products, options.bias);
+      this.attentions.set(options.block ?? `h.${layer}`, { q, k, v, scores, hiding: hidden, probabilities });
+    });
   }
 
   attendTo(layer: number, q: Value, options: Pick<AttentionOptions, 'scale'> = {}): Value {

@@ -102,15 +102,17 @@ function decodeText(bytes: Uint8Array, field: string): string {
   }
 }
 
-/** A message without what was not set: virtual oneof fields, absent messages and empty lists. */
+/** A message without what was not set: virtual oneof fields, absent messages and empty lists; in lists of messages too. */
 function plain(message: object | null | undefined): Record<string, unknown> {
+  const isMessage = (value: unknown): value is object =>
+    typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array);
   const kept = Object.entries(message ?? {}).filter(
     ([key, value]) => !key.startsWith('_') && value !== null && value !== undefined && !(Array.isArray(value) && value.length === 0),
   );
   return Object.fromEntries(
     kept.map(([key, value]: [string, unknown]) => {
-      const isMessage = typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array);
-      return [key, isMessage ? plain(value) : value];
+      if (Array.isArray(value)) return [key, value.map((item: unknown) => (isMessage(item) ? plain(item) : item))];
+      return [key, isMessage(value) ? plain(value) : value];
     }),
   );
 }

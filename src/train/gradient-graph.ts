@@ -119,7 +119,7 @@ function studentOver(b: GraphBuilder, student: ModelDeclaration, options: Studen
   const { config } = student;
   if (isEncoderDecoder(config)) return readerOfPairs(b, student, config, options);
   const { batch, length, inGraph, changes } = options;
-  const { tokens, networkOf } = networksOver(b, student, batch, length);
+  const { tokens, mask, networkOf } = networksOver(b, student, batch, length);
   const network = networkOf(student, '', changes);
   let labels: Value | undefined;
   return {
@@ -132,6 +132,7 @@ function studentOver(b: GraphBuilder, student: ModelDeclaration, options: Studen
       vocabularySize: config.vocabularySize,
       scheme: inGraph,
       tokens,
+      ...(mask && { mask }),
       get labels() {
         labels ??= b.input(graphNames.labels, 'int64', [batch, length]);
         return labels;
@@ -165,6 +166,7 @@ function readerOfPairs(
       tokens,
       labels: b.maximum(labels, 0),
       counts: b.cast(b.not(b.less(labels, 0)), 'float32'),
+      sourceMask: sources.sourceMask,
     },
   };
 }
@@ -175,7 +177,7 @@ function networksOver(
   student: ModelDeclaration,
   batch: number,
   length: number,
-): { readonly tokens: Value; readonly networkOf: ObjectiveContext['networkOf'] } {
+): Pick<ObjectiveContext, 'tokens' | 'mask' | 'networkOf'> {
   if (taskOf(student.config).kind === 'causal') {
     const tokens = b.input(graphNames.tokens, 'int64', [batch, length]);
     return { tokens, networkOf: (model, prefix = '', changes) => causalNetwork(b, model, tokens, { prefix, changes }) };
@@ -187,7 +189,7 @@ function networksOver(
     types ??= b.input(graphNames.tokenTypes, 'int64', [batch, length]);
     return encoderNetwork(b, model, { ...inputs, tokenTypes: types }, { prefix, changes });
   };
-  return { tokens: inputs.tokens, networkOf };
+  return { tokens: inputs.tokens, mask: inputs.mask, networkOf };
 }
 
 /** A model that decides how often its blocks are applied pays for every application. */

@@ -30,6 +30,10 @@ export interface ObjectiveContext {
   readonly scheme: SchemeInGraph;
   /** float32 [B, T], 1 where a label counts and 0 where it is padding; absent where all count. */
   readonly counts?: Value;
+  /** bool [B, T], true for real tokens; absent where all are. */
+  readonly mask?: Value;
+  /** bool [B, S], the same of the source that a decoder reads. */
+  readonly sourceMask?: Value;
 }
 
 export interface ObjectiveGraph {

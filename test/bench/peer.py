@@ -118,6 +118,35 @@ def flop_step(spec):
             optimizer.zero_grad(set_to_none=True)
 
 
+def distill_step(spec):
+    """A student of half the layers learns the states of every second layer (mse), the logits (KL at T 2) and the labels, as a person would write it."""
+    T = 2.0
+    student = make_model({**spec, "layers": spec["layers"] // 2})
+    teacher = make_model(spec).eval()
+    optimizer = torch.optim.AdamW(student.parameters(), lr=1e-4, betas=(0.9, 0.95), weight_decay=0.01)
+    tokens = torch.randint(0, spec["vocabulary"], (spec["batch"], spec["length"] + 1))
+    inputs, labels = tokens[:, :-1], tokens[:, 1:]
+
+    def step():
+        output = student(inputs, use_cache=False, output_hidden_states=True)
+        with torch.no_grad():
+            target = teacher(inputs, use_cache=False, output_hidden_states=True)
+        logits = output.logits.reshape(-1, spec["vocabulary"])
+        taught = target.logits.reshape(-1, spec["vocabulary"])
+        loss = 0.1 * torch.nn.functional.cross_entropy(logits, labels.reshape(-1))
+        divergence = torch.nn.functional.kl_div((logits / T).log_softmax(-1), (taught / T).log_softmax(-1), reduction="batchmean", log_target=True)
+        loss = loss + 0.9 * T**2 * divergence
+        for ours, theirs in zip(output.hidden_states[1:], target.hidden_states[2::2]):
+            loss = loss + torch.nn.functional.mse_loss(ours, theirs)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(student.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        return loss.item()
+
+    return step
+
+
 def theseus_step(spec):
     """A step of module replacing: the drawn modules are the successor's, which alone trains; the others keep a gradient of zero."""
     model = make_model(spec)
@@ -155,7 +184,7 @@ def theseus_step(spec):
 def main():
     kind, spec = sys.argv[1], json.loads(sys.argv[2])
     torch.set_num_threads(spec.get("threads", 2))
-    step = {"training-step": training_step, "flop-step": flop_step, "theseus-step": theseus_step}[kind](spec)
+    step = {"training-step": training_step, "distill-step": distill_step, "flop-step": flop_step, "theseus-step": theseus_step}[kind](spec)
     for _ in sys.stdin:
         started = time.perf_counter()
         value = step()

@@ -107,3 +107,28 @@ def test_a_missing_file_and_a_wrong_type_are_said_to_be_so(tmp_path: Path) -> No
         to_recipe(tmp_path / "none.yaml")
     with pytest.raises(TypeError, match="not list"):
         to_recipe([])  # type: ignore[arg-type]
+
+
+def test_a_loss_takes_its_weight_and_its_layers_in_either_form() -> None:
+    losses = [
+        {"kind": "hidden", "weight": {"from": 1, "to": 0, "steps": 50, "shape": "cosine"}, "layers": [[0, 1], [-1, -1]]},
+        {"kind": "attention", "weight": 0.5, "layers": "uniform"},
+    ]
+    recipe = to_recipe({"steps": [{"distill": {"losses": losses, "balance": "gradientNorm", "teachers": [{"model": "a", "weight": 2}]}}]})
+    distill = recipe.steps[0].distill
+    first, second = distill.losses
+    assert (getattr(first.weight_schedule, "from"), first.weight_schedule.steps, first.HasField("weight")) == (1, 50, False)
+    assert [(pair.student, pair.teacher) for pair in first.layer_pairs] == [(0, 1), (-1, -1)]
+    assert (second.weight, second.layers, distill.balance, distill.teachers[0].model) == (0.5, "uniform", "gradientNorm", "a")
+
+
+@pytest.mark.parametrize(
+    ("loss", "place"),
+    [
+        ({"kind": "hidden", "weihgt": 1}, r'"steps\[0\].distill.losses\[0\].weihgt" .* did you mean "weight"'),
+        ({"kind": "hidden", "layers": [0, 1]}, r"layer_pairs\[0\]"),
+    ],
+)
+def test_a_loss_that_is_written_wrongly_is_named(loss: dict[str, object], place: str) -> None:
+    with pytest.raises(BadRecipe, match=place):
+        to_recipe({"steps": [{"distill": {"losses": [loss]}}]})

@@ -27,30 +27,56 @@ export function distillHandler(hub: ModelHub, engine: Engine): JobHandler<Distil
     canResume: true,
     parse(input) {
       const spec = checkInput(distillSpecSchema, input, 'distill');
-      settingsOf(spec, Number.POSITIVE_INFINITY);
-      return spec;
+      const { teacher, teachers } = spec;
+      const [first] = teachers;
+      if (first !== undefined && teacher !== '' && teacher !== first.model)
+        throw new AppError('invalid_argument', 'distill.teachers: cannot stand beside distill.teacher. Name all teachers in "teachers".', {
+          details: { field: 'distill.teachers' },
+        });
+      const whole = first === undefined ? spec : { ...spec, teacher: first.model };
+      settingsOf(whole, Number.POSITIVE_INFINITY);
+      return whole;
     },
     names: ({ student, name }) => ({ source: student, target: targetOf({ student, name }) }),
-    async prepare({ student, teacher, name, replace, data, validation }) {
-      await checkReads(hub, [student, teacher]);
+    async prepare(spec) {
+      const { student, teacher, name, replace, data, validation } = spec;
+      await checkReads(hub, [student, teacher, ...furtherTeachers(spec)]);
       await checkWrites(hub, targetOf({ student, name }), replace || name === '');
       await checkData(data);
       if (validation !== undefined) await checkData(validation);
     },
     run: (spec, context) =>
-      withPinnedInputs(hub, [spec.student, spec.teacher], context.workFolder, (pinnedTo) =>
+      withPinnedInputs(hub, [spec.student, spec.teacher, ...furtherTeachers(spec)], context.workFolder, (pinnedTo) =>
         hub.using(pinnedTo(spec.student), (student) =>
-          withTeacher(hub, pinnedTo(spec.teacher), (teacher) => new DistillRun(hub, engine, spec, student, teacher, context).run()),
+          withTeacher(hub, pinnedTo(spec.teacher), (teacher) =>
+            withTeachers(hub, furtherTeachers(spec).map(pinnedTo), (further) =>
+              new DistillRun(hub, engine, spec, student, teacher, further, context).run(),
+            ),
+          ),
         ),
       ),
   };
+}
+
+/** Those behind the first of several. */
+function furtherTeachers({ teachers }: DistillSpec): readonly string[] {
+  return teachers.slice(1).map(({ model }) => model);
+}
+
+/** Lends all of them for the time of `work`. */
+function withTeachers<Result>(
+  hub: ModelHub,
+  [next, ...rest]: readonly string[],
+  work: (teachers: readonly ModelLease[]) => Promise<Result>,
+  lent: readonly ModelLease[] = [],
+): Promise<Result> {
+  return next === undefined ? work(lent) : hub.using(next, (lease) => withTeachers(hub, rest, work, [...lent, lease]));
 }
 
 function targetOf({ student, name }: Pick<DistillSpec, 'student' | 'name'>): string {
   return name === '' ? nameOf(student) : name;
 }
 
-/** @throws AppError `invalid_argument` naming the setting */
 /** @throws AppError `invalid_argument` naming the setting */
 function settingsOf({ settings, teacher, fromScratch, data }: DistillSpec, positions: number): DistillSettings {
   const classifies = kindOfData(data) === 'labelled';
@@ -63,22 +89,40 @@ class DistillRun {
   readonly #engine: Engine;
   readonly #spec: DistillSpec;
   readonly #student: ModelLease;
+  /** The first of several. */
   readonly #teacher: ModelLease | undefined;
+  readonly #further: readonly ModelLease[];
   readonly #context: JobContext;
 
-  constructor(hub: ModelHub, engine: Engine, spec: DistillSpec, student: ModelLease, teacher: ModelLease | undefined, context: JobContext) {
+  constructor(
+    hub: ModelHub,
+    engine: Engine,
+    spec: DistillSpec,
+    student: ModelLease,
+    teacher: ModelLease | undefined,
+    further: readonly ModelLease[],
+    context: JobContext,
+  ) {
     this.#hub = hub;
     this.#engine = engine;
     this.#spec = spec;
     this.#student = student;
     this.#teacher = teacher;
+    this.#further = further;
     this.#context = context;
   }
 
+  /** All that there are, with what each counts. */
+  get #teachers(): readonly { readonly lease: ModelLease; readonly weight: number }[] {
+    if (this.#teacher === undefined) return [];
+    const { teachers } = this.#spec;
+    return [this.#teacher, ...this.#further].map((lease, index) => ({ lease, weight: teachers[index]?.weight ?? 1 }));
+  }
+
   async run(): Promise<DistillResult> {
-    const [student, teacher] = [this.#student, this.#teacher];
-    if (teacher !== undefined) checkSameTokens(student, teacher);
-    const positions = Math.min(...[student, ...(teacher === undefined ? [] : [teacher])].map(({ model }) => textPositions(model.config)));
+    const [student, teachers] = [this.#student, this.#teachers];
+    for (const { lease } of teachers) checkSameTokens(student, lease);
+    const positions = Math.min(...[student, ...teachers.map(({ lease }) => lease)].map(({ model }) => textPositions(model.config)));
     const settings = settingsOf(this.#spec, positions);
     checkLength('sequenceLength', settings.sequenceLength, positions);
     checkLength('sourceLength', settings.sourceLength ?? 0, positions);
@@ -138,7 +182,8 @@ class DistillRun {
     const request = { corpus, settings, checkpoints, afterStep };
     if (this.#teacher === undefined)
       return trainModel({ ...request, model, objective: objectiveOf(corpus, settings), phase: 'train' }, this.#engine, this.#context);
-    return distillModel({ ...request, student: model, teacher: this.#teacher.model }, this.#engine, this.#context);
+    const teacher = this.#teachers.map(({ lease, weight }) => ({ model: lease.model, weight }));
+    return distillModel({ ...request, student: model, teacher }, this.#engine, this.#context);
   }
 
   #measure(model: Model, data: JobData, context: OperationContext): Promise<Record<string, number>> {
@@ -148,7 +193,7 @@ class DistillRun {
   #save({ model }: TrainResult, settings: DistillSettings, corpus: JobData): ReturnType<ModelHub['save']> {
     const { tokenizerFiles, generation } = this.#student.artefact;
     const parents = [{ hash: this.#student.version.hash, role: 'source' }];
-    if (this.#teacher !== undefined) parents.push({ hash: this.#teacher.version.hash, role: 'teacher' });
+    for (const { lease } of this.#teachers) parents.push({ hash: lease.version.hash, role: 'teacher' });
     const plain: JsonObject = { operation: 'distill', fromScratch: this.#spec.fromScratch, ...jsonOf(settings) };
     const meta = { parents, settings: plain, data: corpus.fingerprint };
     return this.#hub.save(targetOf(this.#spec), { model, tokenizerFiles, generation, meta }, this.#context.jobId, this.#context);
@@ -156,8 +201,8 @@ class DistillRun {
 
   /** Of everything that decides the result. */
   #fingerprint(corpus: JobData, settings: DistillSettings, { config }: Model): string {
-    const models = [this.#student.version.hash, this.#teacher?.version.hash ?? ''];
-    const parts = [...models, corpus.fingerprint, this.#spec.fromScratch, settings, config.task];
+    const teachers = this.#teachers.map(({ lease, weight }) => [lease.version.hash, weight]);
+    const parts = [this.#student.version.hash, teachers, corpus.fingerprint, this.#spec.fromScratch, settings, config.task];
     return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
   }
 }

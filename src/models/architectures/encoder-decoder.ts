@@ -311,7 +311,7 @@ function transformerBlock(
 
   let stream = part('attn', x, (input) => {
     const [q, k, v] = ['q', 'k', 'v'].map((name) => byHead(net.linear(`${path}.attn.${name}`, input), heads)) as [Value, Value, Value];
-    return net.linear(`${path}.attn.out`, net.attend(layer, q, k, v, options));
+    return net.linear(`${path}.attn.out`, net.attend(layer, q, k, v, { ...options, block: path }));
   });
   if (side === 'decoder')
     stream = part('cross', stream, (input) => {

@@ -7,9 +7,11 @@ import type { ClassificationReport as _athanor_v1_ClassificationReport, Classifi
 import type { CompressResult as _athanor_v1_CompressResult, CompressResult__Output as _athanor_v1_CompressResult__Output } from './athanor/v1/CompressResult.ts';
 import type { CompressSpec as _athanor_v1_CompressSpec, CompressSpec__Output as _athanor_v1_CompressSpec__Output } from './athanor/v1/CompressSpec.ts';
 import type { Distill as _athanor_v1_Distill, Distill__Output as _athanor_v1_Distill__Output } from './athanor/v1/Distill.ts';
+import type { DistillLoss as _athanor_v1_DistillLoss, DistillLoss__Output as _athanor_v1_DistillLoss__Output } from './athanor/v1/DistillLoss.ts';
 import type { DistillResult as _athanor_v1_DistillResult, DistillResult__Output as _athanor_v1_DistillResult__Output } from './athanor/v1/DistillResult.ts';
 import type { DistillSettings as _athanor_v1_DistillSettings, DistillSettings__Output as _athanor_v1_DistillSettings__Output } from './athanor/v1/DistillSettings.ts';
 import type { DistillSpec as _athanor_v1_DistillSpec, DistillSpec__Output as _athanor_v1_DistillSpec__Output } from './athanor/v1/DistillSpec.ts';
+import type { DistillTeacher as _athanor_v1_DistillTeacher, DistillTeacher__Output as _athanor_v1_DistillTeacher__Output } from './athanor/v1/DistillTeacher.ts';
 import type { EvaluateRequest as _athanor_v1_EvaluateRequest, EvaluateRequest__Output as _athanor_v1_EvaluateRequest__Output } from './athanor/v1/EvaluateRequest.ts';
 import type { EvaluateResponse as _athanor_v1_EvaluateResponse, EvaluateResponse__Output as _athanor_v1_EvaluateResponse__Output } from './athanor/v1/EvaluateResponse.ts';
 import type { EvaluateResult as _athanor_v1_EvaluateResult, EvaluateResult__Output as _athanor_v1_EvaluateResult__Output } from './athanor/v1/EvaluateResult.ts';
@@ -60,6 +62,7 @@ import type { Kronecker as _athanor_v1_Kronecker, Kronecker__Output as _athanor_
 import type { LabelledRows as _athanor_v1_LabelledRows, LabelledRows__Output as _athanor_v1_LabelledRows__Output } from './athanor/v1/LabelledRows.ts';
 import type { Ladder as _athanor_v1_Ladder, Ladder__Output as _athanor_v1_Ladder__Output } from './athanor/v1/Ladder.ts';
 import type { Latency as _athanor_v1_Latency, Latency__Output as _athanor_v1_Latency__Output } from './athanor/v1/Latency.ts';
+import type { LayerPair as _athanor_v1_LayerPair, LayerPair__Output as _athanor_v1_LayerPair__Output } from './athanor/v1/LayerPair.ts';
 import type { Lineage as _athanor_v1_Lineage, Lineage__Output as _athanor_v1_Lineage__Output } from './athanor/v1/Lineage.ts';
 import type { Lora as _athanor_v1_Lora, Lora__Output as _athanor_v1_Lora__Output } from './athanor/v1/Lora.ts';
 import type { LowRank as _athanor_v1_LowRank, LowRank__Output as _athanor_v1_LowRank__Output } from './athanor/v1/LowRank.ts';
@@ -117,6 +120,7 @@ import type { Training as _athanor_v1_Training, Training__Output as _athanor_v1_
 import type { UploadHeader as _athanor_v1_UploadHeader, UploadHeader__Output as _athanor_v1_UploadHeader__Output } from './athanor/v1/UploadHeader.ts';
 import type { Verification as _athanor_v1_Verification, Verification__Output as _athanor_v1_Verification__Output } from './athanor/v1/Verification.ts';
 import type { WarmStart as _athanor_v1_WarmStart, WarmStart__Output as _athanor_v1_WarmStart__Output } from './athanor/v1/WarmStart.ts';
+import type { WeightSchedule as _athanor_v1_WeightSchedule, WeightSchedule__Output as _athanor_v1_WeightSchedule__Output } from './athanor/v1/WeightSchedule.ts';
 
 type SubtypeConstructor<Constructor extends new (...args: any) => any, Subtype> = {
   new(...args: ConstructorParameters<Constructor>): Subtype;
@@ -131,9 +135,11 @@ export interface ProtoGrpcType {
       CompressResult: MessageTypeDefinition<_athanor_v1_CompressResult, _athanor_v1_CompressResult__Output>
       CompressSpec: MessageTypeDefinition<_athanor_v1_CompressSpec, _athanor_v1_CompressSpec__Output>
       Distill: MessageTypeDefinition<_athanor_v1_Distill, _athanor_v1_Distill__Output>
+      DistillLoss: MessageTypeDefinition<_athanor_v1_DistillLoss, _athanor_v1_DistillLoss__Output>
       DistillResult: MessageTypeDefinition<_athanor_v1_DistillResult, _athanor_v1_DistillResult__Output>
       DistillSettings: MessageTypeDefinition<_athanor_v1_DistillSettings, _athanor_v1_DistillSettings__Output>
       DistillSpec: MessageTypeDefinition<_athanor_v1_DistillSpec, _athanor_v1_DistillSpec__Output>
+      DistillTeacher: MessageTypeDefinition<_athanor_v1_DistillTeacher, _athanor_v1_DistillTeacher__Output>
       EvaluateRequest: MessageTypeDefinition<_athanor_v1_EvaluateRequest, _athanor_v1_EvaluateRequest__Output>
       EvaluateResponse: MessageTypeDefinition<_athanor_v1_EvaluateResponse, _athanor_v1_EvaluateResponse__Output>
       EvaluateResult: MessageTypeDefinition<_athanor_v1_EvaluateResult, _athanor_v1_EvaluateResult__Output>
@@ -192,6 +198,7 @@ export interface ProtoGrpcType {
       LabelledRows: MessageTypeDefinition<_athanor_v1_LabelledRows, _athanor_v1_LabelledRows__Output>
       Ladder: MessageTypeDefinition<_athanor_v1_Ladder, _athanor_v1_Ladder__Output>
       Latency: MessageTypeDefinition<_athanor_v1_Latency, _athanor_v1_Latency__Output>
+      LayerPair: MessageTypeDefinition<_athanor_v1_LayerPair, _athanor_v1_LayerPair__Output>
       Lineage: MessageTypeDefinition<_athanor_v1_Lineage, _athanor_v1_Lineage__Output>
       Lora: MessageTypeDefinition<_athanor_v1_Lora, _athanor_v1_Lora__Output>
       LowRank: MessageTypeDefinition<_athanor_v1_LowRank, _athanor_v1_LowRank__Output>
@@ -252,6 +259,7 @@ export interface ProtoGrpcType {
       UploadHeader: MessageTypeDefinition<_athanor_v1_UploadHeader, _athanor_v1_UploadHeader__Output>
       Verification: MessageTypeDefinition<_athanor_v1_Verification, _athanor_v1_Verification__Output>
       WarmStart: MessageTypeDefinition<_athanor_v1_WarmStart, _athanor_v1_WarmStart__Output>
+      WeightSchedule: MessageTypeDefinition<_athanor_v1_WeightSchedule, _athanor_v1_WeightSchedule__Output>
     }
   }
 }

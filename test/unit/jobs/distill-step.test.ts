@@ -5,16 +5,18 @@ import { compressModel, parseRecipe, type RecipeEnvironment, type TrainingMateri
 import { distillModel, distillSettings } from '#distill';
 import type { Engine } from '#engine';
 import { createOnnxEngine } from '#engine/onnx';
-import { type Model, parameterCounts, storedTensors } from '#models';
-import { rawBytes } from '#tensor';
+import { type Model, parameterCounts, parameterSpecs, storedTensors } from '#models';
+import { elementCount, rawBytes } from '#tensor';
+import { bertConfig, tinyEncoder, tinyTexts, twoLabels } from '#test/encoders';
 import { temporaryFolder } from '#test/temporary';
+import type { TrainingData } from '#train';
 import { parseYaml } from '../../../src/jobs/check-input.ts';
 import { FolderCheckpoints } from '../../../src/jobs/checkpoints.ts';
 import { recipeMethods } from '../../../src/jobs/distill-step.ts';
 import { LayerFolder } from '../../../src/jobs/layer-folder.ts';
 import { namedRecipe, recipeNames } from '../../../src/jobs/named-recipes.ts';
 import { RecipeTraining } from '../../../src/jobs/recipe-training.ts';
-import { tinyModel, tinyWindows } from '../compress/tiny-model.ts';
+import { gpt2Config, tinyModel, tinyWindows } from '../compress/tiny-model.ts';
 import { tinyCorpus } from '../train/tiny-training.ts';
 
 let engine: Engine;
@@ -23,12 +25,12 @@ beforeAll(async () => {
 });
 afterAll(() => engine.dispose());
 
-const corpus = tinyCorpus();
+const text = tinyCorpus();
 const source = tinyModel();
 const stored: Readonly<Record<string, Model>> = { other: tinyModel(undefined, 5) };
 
 /** What a job gives to a recipe; `folder` keeps layers and checkpoints. */
-function environment(model: Model, seed: number | undefined, folder?: string): RecipeEnvironment {
+function environment(model: Model, seed: number | undefined, folder?: string, corpus: TrainingData = text): RecipeEnvironment {
   const teacher: TrainingMaterial['teacher'] = async (name) => (name === undefined ? model : (stored[name] ?? model));
   const layers = folder === undefined ? undefined : new LayerFolder(folder, 'same');
   return {
@@ -70,7 +72,7 @@ describe('a distill step', () => {
       const step = { distill: { ...settings, ...(name === undefined ? {} : { teacher: name }) } };
       const { model, report } = await run({ steps: [half, step] });
       const alone = await distillModel(
-        { student, teacher, corpus, settings: distillSettings({ ...settings, seed: 0 }) },
+        { student, teacher, corpus: text, settings: distillSettings({ ...settings, seed: 0 }) },
         engine,
         quietContext,
       );
@@ -138,9 +140,9 @@ describe('a distill step', () => {
 
 describe('recipes by name', () => {
   /** With few steps of training, and few trials. */
-  function shortened(name: string): { steps: Record<string, object>[] } {
+  function shortened(name: string, sequenceLength = 8): { steps: Record<string, object>[] } {
     const { steps } = parseYaml(namedRecipe(name), name) as { steps: Record<string, object>[] };
-    const few = { steps: 2, sequenceLength: 8 };
+    const few = { steps: 2, sequenceLength };
     return {
       steps: steps.map((step) => {
         if ('distill' in step) return { distill: { ...step['distill'], ...few } };
@@ -150,7 +152,17 @@ describe('recipes by name', () => {
   }
 
   it('names what there is', () => {
-    expect(recipeNames()).toEqual(['default', 'prune-distill-quantize', 'search-half', 'tqcompressor', 'tqcompressor-gated']);
+    expect(recipeNames()).toEqual([
+      'default',
+      'distilbert',
+      'distilgpt2',
+      'minilm',
+      'prune-distill-quantize',
+      'search-half',
+      'tinybert',
+      'tqcompressor',
+      'tqcompressor-gated',
+    ]);
     expect(() => namedRecipe('tqcompresor')).toThrow(/bad_recipe.*"tqcompressor"/s);
     expect(() => namedRecipe('../tqcompressor')).toThrow(/bad_recipe/);
   });
@@ -161,6 +173,61 @@ describe('recipes by name', () => {
     expect(report.stop).toBeUndefined();
     expect(report.steps.map(({ method }) => method)).toEqual(recipe.steps.map((step) => Object.keys(step)[0]));
     expect(report.bytesAfter).toBeLessThan(report.bytesBefore * (name.startsWith('tqcompressor') ? 1.2 : 0.7));
+  });
+
+  it('begins distilgpt2 with the published layers of its teacher, byte for byte, and leaves positions as they are', async () => {
+    const deep = tinyModel({ ...gpt2Config, layers: 12 });
+    const parsed = parseRecipe(shortened('distilgpt2'), recipeMethods);
+    const [prune] = parsed.steps;
+    const begun = await compressModel(deep, { steps: [prune!] }, environment(deep, 1), quietContext);
+    const kept = [0, 2, 4, 7, 9, 11];
+    for (const [path, { tensors }] of begun.model.parameters) {
+      const source = path.replace(/^h\.(\d+)\./, (_, layer) => `h.${kept[Number(layer)]}.`);
+      expect(tensors['value'], path).toBe(deep.parameters.get(source)!.tensors['value']);
+    }
+    const { model } = await compressModel(deep, parsed, environment(deep, 1), quietContext);
+    const name = 'embed.position.weight';
+    expect(bytesOf(model)[name]).toBe(bytesOf(deep)[name]);
+    expect(bytesOf(model)['embed.token.weight']).not.toBe(bytesOf(deep)['embed.token.weight']);
+  });
+
+  it.each(['distilbert', 'tinybert', 'minilm'])('makes a classifier of half the layers by %s', async (name) => {
+    const teacher = tinyEncoder({ ...bertConfig(twoLabels), layers: 4 }, 3);
+    const parsed = parseRecipe(shortened(name, 13), recipeMethods);
+    const { model, report } = await compressModel(
+      teacher,
+      parsed,
+      environment(teacher, 1, undefined, { texts: tinyTexts(48) }),
+      quietContext,
+    );
+    expect(model.config).toEqual({ ...teacher.config, layers: 2 });
+    for (const { method, note } of report.steps.slice(1))
+      expect([method, note]).toEqual(['distill', expect.stringMatching(/^2 steps on /)]);
+    expect(report.bytesAfter).toBeLessThan(report.bytesBefore);
+  });
+
+  it('has the parameters of the published DistilGPT-2 at its sizes', () => {
+    const gpt2 = { ...gpt2Config, vocabularySize: 50_257, width: 768, layers: 12, heads: 12, feedForwardWidth: 3072, maxPositions: 1024 };
+    const counted = (layers: number): number =>
+      [...parameterSpecs({ config: { ...gpt2, layers } }).values()].reduce((sum, { shape }) => sum + Number(elementCount(shape)), 0);
+    expect([counted(12), counted(6)]).toEqual([124_439_808, 81_912_576]);
+  });
+
+  it('learns from several teachers that a step names', async () => {
+    const losses = [{ kind: 'logits' }, { kind: 'hidden', weight: 0.5, teacher: 1 }];
+    const of = (names: readonly string[]) => {
+      const distill = { ...settings, losses, teachers: names.map((model) => ({ model, weight: 2 })) };
+      return run({ steps: [half, { distill }] });
+    };
+    expect(bytesOf((await of(['other', 'this'])).model)).not.toEqual(bytesOf((await of(['this', 'other'])).model));
+    const [, step] = parseRecipe(
+      { steps: [half, { distill: { teachers: [{ model: 'other' }, { model: 'this' }] } }] },
+      recipeMethods,
+    ).steps;
+    expect(step?.models).toEqual(['other', 'this']);
+    await expect(run({ steps: [{ distill: { ...settings, losses: [{ kind: 'hidden', teacher: 1 }] } }] })).rejects.toThrow(
+      /steps\[0\]: losses\[0\].teacher: there is no teacher 1/,
+    );
   });
 
   it('comes by stages to the sizes of the published layout', async () => {

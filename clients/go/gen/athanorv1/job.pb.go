@@ -561,7 +561,9 @@ type DistillSpec struct {
 	Replace bool `protobuf:"varint,8,opt,name=replace,proto3" json:"replace,omitempty"`
 	// Labels of the classifier that the student is to be, in their order; a new head begins at random. Empty keeps the labels that it has, and gives
 	// an encoder without any those of the teacher, else those of the data.
-	Labels        []string `protobuf:"bytes,9,rep,name=labels,proto3" json:"labels,omitempty"`
+	Labels []string `protobuf:"bytes,9,rep,name=labels,proto3" json:"labels,omitempty"`
+	// Several teachers with the student's tokenizer, in place of `teacher`. Measurements compare with the first.
+	Teachers      []*DistillTeacher `protobuf:"bytes,10,rep,name=teachers,proto3" json:"teachers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -659,6 +661,13 @@ func (x *DistillSpec) GetLabels() []string {
 	return nil
 }
 
+func (x *DistillSpec) GetTeachers() []*DistillTeacher {
+	if x != nil {
+		return x.Teachers
+	}
+	return nil
+}
+
 // How to train. Fields that are absent take the default in the comment.
 type DistillSettings struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -692,7 +701,15 @@ type DistillSettings struct {
 	// Steps between measurements on `validation`. Default 0: only at the end.
 	EvaluateEvery *uint32 `protobuf:"varint,14,opt,name=evaluate_every,json=evaluateEvery,proto3,oneof" json:"evaluate_every,omitempty"`
 	// Longest source of a pair, in tokens. Default: `sequence_length`.
-	SourceLength  *uint32 `protobuf:"varint,15,opt,name=source_length,json=sourceLength,proto3,oneof" json:"source_length,omitempty"`
+	SourceLength *uint32 `protobuf:"varint,15,opt,name=source_length,json=sourceLength,proto3,oneof" json:"source_length,omitempty"`
+	// What is learnt, in place of `temperature` and `alpha`: the sum of these losses. Empty: the short form.
+	Losses []*DistillLoss `protobuf:"bytes,18,rep,name=losses,proto3" json:"losses,omitempty"`
+	// "gradientNorm": weights of the losses are their shares in the gradient. Default: weights are factors.
+	Balance *string `protobuf:"bytes,19,opt,name=balance,proto3,oneof" json:"balance,omitempty"`
+	// With `balance`, steps between two measurements of the gradients. Default 10.
+	BalanceEvery *uint32 `protobuf:"varint,20,opt,name=balance_every,json=balanceEvery,proto3,oneof" json:"balance_every,omitempty"`
+	// Of several teachers, the mean of their "probabilities" (default) or of their "logits".
+	Average       *string `protobuf:"bytes,21,opt,name=average,proto3,oneof" json:"average,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -830,6 +847,34 @@ func (x *DistillSettings) GetSourceLength() uint32 {
 		return *x.SourceLength
 	}
 	return 0
+}
+
+func (x *DistillSettings) GetLosses() []*DistillLoss {
+	if x != nil {
+		return x.Losses
+	}
+	return nil
+}
+
+func (x *DistillSettings) GetBalance() string {
+	if x != nil && x.Balance != nil {
+		return *x.Balance
+	}
+	return ""
+}
+
+func (x *DistillSettings) GetBalanceEvery() uint32 {
+	if x != nil && x.BalanceEvery != nil {
+		return *x.BalanceEvery
+	}
+	return 0
+}
+
+func (x *DistillSettings) GetAverage() string {
+	if x != nil && x.Average != nil {
+		return *x.Average
+	}
+	return ""
 }
 
 // Measures a model.
@@ -3152,7 +3197,7 @@ const file_athanor_v1_job_proto_rawDesc = "" +
 	"_sequencesB\x12\n" +
 	"\x10_sequence_lengthB\a\n" +
 	"\x05_seedB\x11\n" +
-	"\x0f_special_tokens\"\xc3\x02\n" +
+	"\x0f_special_tokens\"\xfb\x02\n" +
 	"\vDistillSpec\x12\x18\n" +
 	"\astudent\x18\x01 \x01(\tR\astudent\x12\x18\n" +
 	"\ateacher\x18\x02 \x01(\tR\ateacher\x12\x12\n" +
@@ -3164,7 +3209,9 @@ const file_athanor_v1_job_proto_rawDesc = "" +
 	"\bsettings\x18\x06 \x01(\v2\x1b.athanor.v1.DistillSettingsR\bsettings\x12!\n" +
 	"\ffrom_scratch\x18\a \x01(\bR\vfromScratch\x12\x18\n" +
 	"\areplace\x18\b \x01(\bR\areplace\x12\x16\n" +
-	"\x06labels\x18\t \x03(\tR\x06labels\"\xc9\x06\n" +
+	"\x06labels\x18\t \x03(\tR\x06labels\x126\n" +
+	"\bteachers\x18\n" +
+	" \x03(\v2\x1a.athanor.v1.DistillTeacherR\bteachers\"\x8c\b\n" +
 	"\x0fDistillSettings\x12\x19\n" +
 	"\x05steps\x18\x01 \x01(\rH\x00R\x05steps\x88\x01\x01\x12\"\n" +
 	"\n" +
@@ -3183,7 +3230,11 @@ const file_athanor_v1_job_proto_rawDesc = "" +
 	"\x04seed\x18\f \x01(\rH\vR\x04seed\x88\x01\x01\x12.\n" +
 	"\x10checkpoint_every\x18\r \x01(\rH\fR\x0fcheckpointEvery\x88\x01\x01\x12*\n" +
 	"\x0eevaluate_every\x18\x0e \x01(\rH\rR\revaluateEvery\x88\x01\x01\x12(\n" +
-	"\rsource_length\x18\x0f \x01(\rH\x0eR\fsourceLength\x88\x01\x01B\b\n" +
+	"\rsource_length\x18\x0f \x01(\rH\x0eR\fsourceLength\x88\x01\x01\x12/\n" +
+	"\x06losses\x18\x12 \x03(\v2\x17.athanor.v1.DistillLossR\x06losses\x12\x1d\n" +
+	"\abalance\x18\x13 \x01(\tH\x0fR\abalance\x88\x01\x01\x12(\n" +
+	"\rbalance_every\x18\x14 \x01(\rH\x10R\fbalanceEvery\x88\x01\x01\x12\x1d\n" +
+	"\aaverage\x18\x15 \x01(\tH\x11R\aaverage\x88\x01\x01B\b\n" +
 	"\x06_stepsB\r\n" +
 	"\v_batch_sizeB\x12\n" +
 	"\x10_sequence_lengthB\x18\n" +
@@ -3199,7 +3250,12 @@ const file_athanor_v1_job_proto_rawDesc = "" +
 	"\x05_seedB\x13\n" +
 	"\x11_checkpoint_everyB\x11\n" +
 	"\x0f_evaluate_everyB\x10\n" +
-	"\x0e_source_length\"\xa2\x01\n" +
+	"\x0e_source_lengthB\n" +
+	"\n" +
+	"\b_balanceB\x10\n" +
+	"\x0e_balance_everyB\n" +
+	"\n" +
+	"\b_average\"\xa2\x01\n" +
 	"\fEvaluateSpec\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x18\n" +
 	"\ateacher\x18\x02 \x01(\tR\ateacher\x12(\n" +
@@ -3464,14 +3520,16 @@ var file_athanor_v1_job_proto_goTypes = []any{
 	nil,                              // 44: athanor.v1.JobError.DetailsEntry
 	(*Recipe)(nil),                   // 45: athanor.v1.Recipe
 	(*TextData)(nil),                 // 46: athanor.v1.TextData
-	(ExportFormat)(0),                // 47: athanor.v1.ExportFormat
-	(*ModelInfo)(nil),                // 48: athanor.v1.ModelInfo
-	(*ParameterChange)(nil),          // 49: athanor.v1.ParameterChange
-	(*StepReport)(nil),               // 50: athanor.v1.StepReport
-	(*CalibrationManifest)(nil),      // 51: athanor.v1.CalibrationManifest
-	(*MemoryReport)(nil),             // 52: athanor.v1.MemoryReport
-	(*RecipeStop)(nil),               // 53: athanor.v1.RecipeStop
-	(*EvaluationReport)(nil),         // 54: athanor.v1.EvaluationReport
+	(*DistillTeacher)(nil),           // 47: athanor.v1.DistillTeacher
+	(*DistillLoss)(nil),              // 48: athanor.v1.DistillLoss
+	(ExportFormat)(0),                // 49: athanor.v1.ExportFormat
+	(*ModelInfo)(nil),                // 50: athanor.v1.ModelInfo
+	(*ParameterChange)(nil),          // 51: athanor.v1.ParameterChange
+	(*StepReport)(nil),               // 52: athanor.v1.StepReport
+	(*CalibrationManifest)(nil),      // 53: athanor.v1.CalibrationManifest
+	(*MemoryReport)(nil),             // 54: athanor.v1.MemoryReport
+	(*RecipeStop)(nil),               // 55: athanor.v1.RecipeStop
+	(*EvaluationReport)(nil),         // 56: athanor.v1.EvaluationReport
 }
 var file_athanor_v1_job_proto_depIdxs = []int32{
 	2,  // 0: athanor.v1.JobSpec.import_model:type_name -> athanor.v1.ImportSpec
@@ -3486,73 +3544,75 @@ var file_athanor_v1_job_proto_depIdxs = []int32{
 	46, // 9: athanor.v1.DistillSpec.data:type_name -> athanor.v1.TextData
 	46, // 10: athanor.v1.DistillSpec.validation:type_name -> athanor.v1.TextData
 	6,  // 11: athanor.v1.DistillSpec.settings:type_name -> athanor.v1.DistillSettings
-	46, // 12: athanor.v1.EvaluateSpec.data:type_name -> athanor.v1.TextData
-	8,  // 13: athanor.v1.EvaluateSpec.settings:type_name -> athanor.v1.EvaluateSettings
-	47, // 14: athanor.v1.ExportSpec.format:type_name -> athanor.v1.ExportFormat
-	11, // 15: athanor.v1.JobEvent.state:type_name -> athanor.v1.JobStateChange
-	12, // 16: athanor.v1.JobEvent.progress:type_name -> athanor.v1.JobProgress
-	13, // 17: athanor.v1.JobEvent.result:type_name -> athanor.v1.JobResult
-	21, // 18: athanor.v1.JobEvent.error:type_name -> athanor.v1.JobError
-	0,  // 19: athanor.v1.JobStateChange.state:type_name -> athanor.v1.JobState
-	41, // 20: athanor.v1.JobProgress.metrics:type_name -> athanor.v1.JobProgress.MetricsEntry
-	14, // 21: athanor.v1.JobResult.import_model:type_name -> athanor.v1.ImportResult
-	16, // 22: athanor.v1.JobResult.compress:type_name -> athanor.v1.CompressResult
-	17, // 23: athanor.v1.JobResult.distill:type_name -> athanor.v1.DistillResult
-	18, // 24: athanor.v1.JobResult.evaluate:type_name -> athanor.v1.EvaluateResult
-	19, // 25: athanor.v1.JobResult.export:type_name -> athanor.v1.ExportResult
-	48, // 26: athanor.v1.ImportResult.model:type_name -> athanor.v1.ModelInfo
-	15, // 27: athanor.v1.ImportResult.verification:type_name -> athanor.v1.Verification
-	48, // 28: athanor.v1.CompressResult.model:type_name -> athanor.v1.ModelInfo
-	49, // 29: athanor.v1.CompressResult.changes:type_name -> athanor.v1.ParameterChange
-	50, // 30: athanor.v1.CompressResult.steps:type_name -> athanor.v1.StepReport
-	51, // 31: athanor.v1.CompressResult.calibration:type_name -> athanor.v1.CalibrationManifest
-	52, // 32: athanor.v1.CompressResult.memory:type_name -> athanor.v1.MemoryReport
-	15, // 33: athanor.v1.CompressResult.verification:type_name -> athanor.v1.Verification
-	42, // 34: athanor.v1.CompressResult.start_metrics:type_name -> athanor.v1.CompressResult.StartMetricsEntry
-	53, // 35: athanor.v1.CompressResult.stop:type_name -> athanor.v1.RecipeStop
-	48, // 36: athanor.v1.DistillResult.model:type_name -> athanor.v1.ModelInfo
-	43, // 37: athanor.v1.DistillResult.validation:type_name -> athanor.v1.DistillResult.ValidationEntry
-	15, // 38: athanor.v1.DistillResult.verification:type_name -> athanor.v1.Verification
-	54, // 39: athanor.v1.EvaluateResult.report:type_name -> athanor.v1.EvaluationReport
-	20, // 40: athanor.v1.ExportResult.files:type_name -> athanor.v1.ExportedFile
-	44, // 41: athanor.v1.JobError.details:type_name -> athanor.v1.JobError.DetailsEntry
-	0,  // 42: athanor.v1.JobInfo.state:type_name -> athanor.v1.JobState
-	12, // 43: athanor.v1.JobInfo.progress:type_name -> athanor.v1.JobProgress
-	13, // 44: athanor.v1.JobInfo.result:type_name -> athanor.v1.JobResult
-	21, // 45: athanor.v1.JobInfo.error:type_name -> athanor.v1.JobError
-	1,  // 46: athanor.v1.JobServiceSubmitRequest.spec:type_name -> athanor.v1.JobSpec
-	22, // 47: athanor.v1.JobServiceSubmitResponse.job:type_name -> athanor.v1.JobInfo
-	22, // 48: athanor.v1.JobServiceGetResponse.job:type_name -> athanor.v1.JobInfo
-	0,  // 49: athanor.v1.JobServiceListRequest.states:type_name -> athanor.v1.JobState
-	22, // 50: athanor.v1.JobServiceListResponse.jobs:type_name -> athanor.v1.JobInfo
-	10, // 51: athanor.v1.JobServiceWatchResponse.event:type_name -> athanor.v1.JobEvent
-	22, // 52: athanor.v1.JobServiceCancelResponse.job:type_name -> athanor.v1.JobInfo
-	22, // 53: athanor.v1.JobServicePauseResponse.job:type_name -> athanor.v1.JobInfo
-	22, // 54: athanor.v1.JobServiceResumeResponse.job:type_name -> athanor.v1.JobInfo
-	22, // 55: athanor.v1.JobServiceRetryResponse.job:type_name -> athanor.v1.JobInfo
-	23, // 56: athanor.v1.JobService.Submit:input_type -> athanor.v1.JobServiceSubmitRequest
-	25, // 57: athanor.v1.JobService.Get:input_type -> athanor.v1.JobServiceGetRequest
-	27, // 58: athanor.v1.JobService.List:input_type -> athanor.v1.JobServiceListRequest
-	29, // 59: athanor.v1.JobService.Watch:input_type -> athanor.v1.JobServiceWatchRequest
-	31, // 60: athanor.v1.JobService.Cancel:input_type -> athanor.v1.JobServiceCancelRequest
-	33, // 61: athanor.v1.JobService.Pause:input_type -> athanor.v1.JobServicePauseRequest
-	35, // 62: athanor.v1.JobService.Resume:input_type -> athanor.v1.JobServiceResumeRequest
-	37, // 63: athanor.v1.JobService.Retry:input_type -> athanor.v1.JobServiceRetryRequest
-	39, // 64: athanor.v1.JobService.Forget:input_type -> athanor.v1.JobServiceForgetRequest
-	24, // 65: athanor.v1.JobService.Submit:output_type -> athanor.v1.JobServiceSubmitResponse
-	26, // 66: athanor.v1.JobService.Get:output_type -> athanor.v1.JobServiceGetResponse
-	28, // 67: athanor.v1.JobService.List:output_type -> athanor.v1.JobServiceListResponse
-	30, // 68: athanor.v1.JobService.Watch:output_type -> athanor.v1.JobServiceWatchResponse
-	32, // 69: athanor.v1.JobService.Cancel:output_type -> athanor.v1.JobServiceCancelResponse
-	34, // 70: athanor.v1.JobService.Pause:output_type -> athanor.v1.JobServicePauseResponse
-	36, // 71: athanor.v1.JobService.Resume:output_type -> athanor.v1.JobServiceResumeResponse
-	38, // 72: athanor.v1.JobService.Retry:output_type -> athanor.v1.JobServiceRetryResponse
-	40, // 73: athanor.v1.JobService.Forget:output_type -> athanor.v1.JobServiceForgetResponse
-	65, // [65:74] is the sub-list for method output_type
-	56, // [56:65] is the sub-list for method input_type
-	56, // [56:56] is the sub-list for extension type_name
-	56, // [56:56] is the sub-list for extension extendee
-	0,  // [0:56] is the sub-list for field type_name
+	47, // 12: athanor.v1.DistillSpec.teachers:type_name -> athanor.v1.DistillTeacher
+	48, // 13: athanor.v1.DistillSettings.losses:type_name -> athanor.v1.DistillLoss
+	46, // 14: athanor.v1.EvaluateSpec.data:type_name -> athanor.v1.TextData
+	8,  // 15: athanor.v1.EvaluateSpec.settings:type_name -> athanor.v1.EvaluateSettings
+	49, // 16: athanor.v1.ExportSpec.format:type_name -> athanor.v1.ExportFormat
+	11, // 17: athanor.v1.JobEvent.state:type_name -> athanor.v1.JobStateChange
+	12, // 18: athanor.v1.JobEvent.progress:type_name -> athanor.v1.JobProgress
+	13, // 19: athanor.v1.JobEvent.result:type_name -> athanor.v1.JobResult
+	21, // 20: athanor.v1.JobEvent.error:type_name -> athanor.v1.JobError
+	0,  // 21: athanor.v1.JobStateChange.state:type_name -> athanor.v1.JobState
+	41, // 22: athanor.v1.JobProgress.metrics:type_name -> athanor.v1.JobProgress.MetricsEntry
+	14, // 23: athanor.v1.JobResult.import_model:type_name -> athanor.v1.ImportResult
+	16, // 24: athanor.v1.JobResult.compress:type_name -> athanor.v1.CompressResult
+	17, // 25: athanor.v1.JobResult.distill:type_name -> athanor.v1.DistillResult
+	18, // 26: athanor.v1.JobResult.evaluate:type_name -> athanor.v1.EvaluateResult
+	19, // 27: athanor.v1.JobResult.export:type_name -> athanor.v1.ExportResult
+	50, // 28: athanor.v1.ImportResult.model:type_name -> athanor.v1.ModelInfo
+	15, // 29: athanor.v1.ImportResult.verification:type_name -> athanor.v1.Verification
+	50, // 30: athanor.v1.CompressResult.model:type_name -> athanor.v1.ModelInfo
+	51, // 31: athanor.v1.CompressResult.changes:type_name -> athanor.v1.ParameterChange
+	52, // 32: athanor.v1.CompressResult.steps:type_name -> athanor.v1.StepReport
+	53, // 33: athanor.v1.CompressResult.calibration:type_name -> athanor.v1.CalibrationManifest
+	54, // 34: athanor.v1.CompressResult.memory:type_name -> athanor.v1.MemoryReport
+	15, // 35: athanor.v1.CompressResult.verification:type_name -> athanor.v1.Verification
+	42, // 36: athanor.v1.CompressResult.start_metrics:type_name -> athanor.v1.CompressResult.StartMetricsEntry
+	55, // 37: athanor.v1.CompressResult.stop:type_name -> athanor.v1.RecipeStop
+	50, // 38: athanor.v1.DistillResult.model:type_name -> athanor.v1.ModelInfo
+	43, // 39: athanor.v1.DistillResult.validation:type_name -> athanor.v1.DistillResult.ValidationEntry
+	15, // 40: athanor.v1.DistillResult.verification:type_name -> athanor.v1.Verification
+	56, // 41: athanor.v1.EvaluateResult.report:type_name -> athanor.v1.EvaluationReport
+	20, // 42: athanor.v1.ExportResult.files:type_name -> athanor.v1.ExportedFile
+	44, // 43: athanor.v1.JobError.details:type_name -> athanor.v1.JobError.DetailsEntry
+	0,  // 44: athanor.v1.JobInfo.state:type_name -> athanor.v1.JobState
+	12, // 45: athanor.v1.JobInfo.progress:type_name -> athanor.v1.JobProgress
+	13, // 46: athanor.v1.JobInfo.result:type_name -> athanor.v1.JobResult
+	21, // 47: athanor.v1.JobInfo.error:type_name -> athanor.v1.JobError
+	1,  // 48: athanor.v1.JobServiceSubmitRequest.spec:type_name -> athanor.v1.JobSpec
+	22, // 49: athanor.v1.JobServiceSubmitResponse.job:type_name -> athanor.v1.JobInfo
+	22, // 50: athanor.v1.JobServiceGetResponse.job:type_name -> athanor.v1.JobInfo
+	0,  // 51: athanor.v1.JobServiceListRequest.states:type_name -> athanor.v1.JobState
+	22, // 52: athanor.v1.JobServiceListResponse.jobs:type_name -> athanor.v1.JobInfo
+	10, // 53: athanor.v1.JobServiceWatchResponse.event:type_name -> athanor.v1.JobEvent
+	22, // 54: athanor.v1.JobServiceCancelResponse.job:type_name -> athanor.v1.JobInfo
+	22, // 55: athanor.v1.JobServicePauseResponse.job:type_name -> athanor.v1.JobInfo
+	22, // 56: athanor.v1.JobServiceResumeResponse.job:type_name -> athanor.v1.JobInfo
+	22, // 57: athanor.v1.JobServiceRetryResponse.job:type_name -> athanor.v1.JobInfo
+	23, // 58: athanor.v1.JobService.Submit:input_type -> athanor.v1.JobServiceSubmitRequest
+	25, // 59: athanor.v1.JobService.Get:input_type -> athanor.v1.JobServiceGetRequest
+	27, // 60: athanor.v1.JobService.List:input_type -> athanor.v1.JobServiceListRequest
+	29, // 61: athanor.v1.JobService.Watch:input_type -> athanor.v1.JobServiceWatchRequest
+	31, // 62: athanor.v1.JobService.Cancel:input_type -> athanor.v1.JobServiceCancelRequest
+	33, // 63: athanor.v1.JobService.Pause:input_type -> athanor.v1.JobServicePauseRequest
+	35, // 64: athanor.v1.JobService.Resume:input_type -> athanor.v1.JobServiceResumeRequest
+	37, // 65: athanor.v1.JobService.Retry:input_type -> athanor.v1.JobServiceRetryRequest
+	39, // 66: athanor.v1.JobService.Forget:input_type -> athanor.v1.JobServiceForgetRequest
+	24, // 67: athanor.v1.JobService.Submit:output_type -> athanor.v1.JobServiceSubmitResponse
+	26, // 68: athanor.v1.JobService.Get:output_type -> athanor.v1.JobServiceGetResponse
+	28, // 69: athanor.v1.JobService.List:output_type -> athanor.v1.JobServiceListResponse
+	30, // 70: athanor.v1.JobService.Watch:output_type -> athanor.v1.JobServiceWatchResponse
+	32, // 71: athanor.v1.JobService.Cancel:output_type -> athanor.v1.JobServiceCancelResponse
+	34, // 72: athanor.v1.JobService.Pause:output_type -> athanor.v1.JobServicePauseResponse
+	36, // 73: athanor.v1.JobService.Resume:output_type -> athanor.v1.JobServiceResumeResponse
+	38, // 74: athanor.v1.JobService.Retry:output_type -> athanor.v1.JobServiceRetryResponse
+	40, // 75: athanor.v1.JobService.Forget:output_type -> athanor.v1.JobServiceForgetResponse
+	67, // [67:76] is the sub-list for method output_type
+	58, // [58:67] is the sub-list for method input_type
+	58, // [58:58] is the sub-list for extension type_name
+	58, // [58:58] is the sub-list for extension extendee
+	0,  // [0:58] is the sub-list for field type_name
 }
 
 func init() { file_athanor_v1_job_proto_init() }

@@ -1071,7 +1071,7 @@ type Prune struct {
 	// Layers to take out, by index from 0, in place of `ratio`; only with structure "layers".
 	Remove []uint32 `protobuf:"varint,11,rep,packed,name=remove,proto3" json:"remove,omitempty"`
 	// What says which units go: "magnitude" (norms of weights; needs no text), "firstOrder" (change of the loss, from gradients), "output" (what the
-	// next matrix loses after its refit; heads and ffn) or "similarity" (how little a layer changes its input; layers). Default: "firstOrder" for heads
+	// next matrix loses after its refit; heads and ffn) "similarity" (how little a layer changes its input; layers) or "spacing" (evenly spaced layers stay; layers). Default: "firstOrder" for heads
 	// and width, "output" for ffn, "similarity" for layers.
 	Importance *string `protobuf:"bytes,12,opt,name=importance,proto3,oneof" json:"importance,omitempty"`
 	// "uniform" (default) removes the same number from every block, "global" the least important of all blocks: heads and ffn.
@@ -1750,7 +1750,17 @@ type Distill struct {
 	// Patterns of parameters that stay as they are; they win over `include`.
 	Exclude []string `protobuf:"bytes,16,rep,name=exclude,proto3" json:"exclude,omitempty"`
 	// Longest source of a pair, in tokens. Default: `sequence_length`.
-	SourceLength  *uint32 `protobuf:"varint,17,opt,name=source_length,json=sourceLength,proto3,oneof" json:"source_length,omitempty"`
+	SourceLength *uint32 `protobuf:"varint,17,opt,name=source_length,json=sourceLength,proto3,oneof" json:"source_length,omitempty"`
+	// What is learnt, in place of `temperature` and `alpha`: the sum of these losses. Empty: the short form.
+	Losses []*DistillLoss `protobuf:"bytes,18,rep,name=losses,proto3" json:"losses,omitempty"`
+	// "gradientNorm": weights of the losses are their shares in the gradient. Default: weights are factors.
+	Balance *string `protobuf:"bytes,19,opt,name=balance,proto3,oneof" json:"balance,omitempty"`
+	// With `balance`, steps between two measurements of the gradients. Default 10.
+	BalanceEvery *uint32 `protobuf:"varint,20,opt,name=balance_every,json=balanceEvery,proto3,oneof" json:"balance_every,omitempty"`
+	// Of several teachers, the mean of their "probabilities" (default) or of their "logits".
+	Average *string `protobuf:"bytes,21,opt,name=average,proto3,oneof" json:"average,omitempty"`
+	// Several teachers with the student's tokenizer, in place of `teacher`.
+	Teachers      []*DistillTeacher `protobuf:"bytes,22,rep,name=teachers,proto3" json:"teachers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1904,6 +1914,416 @@ func (x *Distill) GetSourceLength() uint32 {
 	return 0
 }
 
+func (x *Distill) GetLosses() []*DistillLoss {
+	if x != nil {
+		return x.Losses
+	}
+	return nil
+}
+
+func (x *Distill) GetBalance() string {
+	if x != nil && x.Balance != nil {
+		return *x.Balance
+	}
+	return ""
+}
+
+func (x *Distill) GetBalanceEvery() uint32 {
+	if x != nil && x.BalanceEvery != nil {
+		return *x.BalanceEvery
+	}
+	return 0
+}
+
+func (x *Distill) GetAverage() string {
+	if x != nil && x.Average != nil {
+		return *x.Average
+	}
+	return ""
+}
+
+func (x *Distill) GetTeachers() []*DistillTeacher {
+	if x != nil {
+		return x.Teachers
+	}
+	return nil
+}
+
+// One of several teachers.
+type DistillTeacher struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A stored model.
+	Model *string `protobuf:"bytes,1,opt,name=model,proto3,oneof" json:"model,omitempty"`
+	// Only its share in the sum of the weights matters. Default 1.
+	Weight        *float64 `protobuf:"fixed64,2,opt,name=weight,proto3,oneof" json:"weight,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DistillTeacher) Reset() {
+	*x = DistillTeacher{}
+	mi := &file_athanor_v1_recipe_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DistillTeacher) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DistillTeacher) ProtoMessage() {}
+
+func (x *DistillTeacher) ProtoReflect() protoreflect.Message {
+	mi := &file_athanor_v1_recipe_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DistillTeacher.ProtoReflect.Descriptor instead.
+func (*DistillTeacher) Descriptor() ([]byte, []int) {
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *DistillTeacher) GetModel() string {
+	if x != nil && x.Model != nil {
+		return *x.Model
+	}
+	return ""
+}
+
+func (x *DistillTeacher) GetWeight() float64 {
+	if x != nil && x.Weight != nil {
+		return *x.Weight
+	}
+	return 0
+}
+
+// One term of what a student learns. Fields that do not go with the kind are errors.
+type DistillLoss struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "labels" (cross-entropy with the data), "logits" (divergence from the teachers' distributions), "hidden" (states of layers), "attention" (scores or
+	// probabilities of attention), "relation" (relations between tokens) or "embeddings" (what the first layer reads).
+	Kind *string `protobuf:"bytes,1,opt,name=kind,proto3,oneof" json:"kind,omitempty"`
+	// Factor of the term, or its share in the gradient with `balance`: at least 0. Default 1.
+	Weight *float64 `protobuf:"fixed64,2,opt,name=weight,proto3,oneof" json:"weight,omitempty"`
+	// A weight that moves with the steps, in place of `weight`. In YAML: weight: {from: 1, to: 0, steps: 500}.
+	WeightSchedule *WeightSchedule `protobuf:"bytes,3,opt,name=weight_schedule,json=weightSchedule,proto3" json:"weight_schedule,omitempty"`
+	// Of "logits": "forward" (KL of teacher against student; default), "reverse" or "jsd" (generalized Jensen-Shannon).
+	Divergence *string `protobuf:"bytes,4,opt,name=divergence,proto3,oneof" json:"divergence,omitempty"`
+	// Of "jsd": the teacher's share of the mixture, 0..1; 0 and 1 are forward and reverse KL. Default 0.5.
+	Beta *float64 `protobuf:"fixed64,5,opt,name=beta,proto3,oneof" json:"beta,omitempty"`
+	// Of "jsd": divide by beta * (1 - beta), so that it keeps the size of a KL. Default false.
+	Scaled *bool `protobuf:"varint,6,opt,name=scaled,proto3,oneof" json:"scaled,omitempty"`
+	// Of "logits": temperature of both distributions; the loss is multiplied by its square. Default 1.
+	Temperature *float64 `protobuf:"fixed64,7,opt,name=temperature,proto3,oneof" json:"temperature,omitempty"`
+	// Of "hidden" and "embeddings": "mse" (default), "cosine" or "pkd" (mse of vectors of length 1). Of "attention": "mse" or "kl"; default mse of
+	// scores and kl of probabilities.
+	Distance *string `protobuf:"bytes,8,opt,name=distance,proto3,oneof" json:"distance,omitempty"`
+	// Of "hidden" and "embeddings": "none", or "learned" for a trained matrix from the student's width to the teacher's. Default: where widths differ.
+	Projection *string `protobuf:"bytes,9,opt,name=projection,proto3,oneof" json:"projection,omitempty"`
+	// Of "hidden": "all" tokens (default), or the "first" of each text.
+	Tokens *string `protobuf:"bytes,10,opt,name=tokens,proto3,oneof" json:"tokens,omitempty"`
+	// Of "attention": "scores" (default) or "probabilities". Of "relation": "minilm", "minilmv2" (default) or "gram".
+	Of *string `protobuf:"bytes,11,opt,name=of,proto3,oneof" json:"of,omitempty"`
+	// Of "minilmv2": number of relation heads. Default: the heads of the student's layer.
+	Heads *uint32 `protobuf:"varint,12,opt,name=heads,proto3,oneof" json:"heads,omitempty"`
+	// Of "gram": between the "tokens" of each text (default), or between the texts of the "batch".
+	Over *string `protobuf:"bytes,13,opt,name=over,proto3,oneof" json:"over,omitempty"`
+	// Which layers learn from which: "uniform", "last" or "first". Default "uniform", of "relation" the last from the last.
+	Layers *string `protobuf:"bytes,14,opt,name=layers,proto3,oneof" json:"layers,omitempty"`
+	// Layers by pairs, in place of `layers`. In YAML: layers: [[0, 1], [-1, -1]].
+	LayerPairs []*LayerPair `protobuf:"bytes,15,rep,name=layer_pairs,json=layerPairs,proto3" json:"layer_pairs,omitempty"`
+	// Which of the teachers, from 0, where insides are compared. Default 0.
+	Teacher *uint32 `protobuf:"varint,16,opt,name=teacher,proto3,oneof" json:"teacher,omitempty"`
+	// Of encoder-decoders: "decoder" (default) or "encoder".
+	Stack         *string `protobuf:"bytes,17,opt,name=stack,proto3,oneof" json:"stack,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DistillLoss) Reset() {
+	*x = DistillLoss{}
+	mi := &file_athanor_v1_recipe_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DistillLoss) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DistillLoss) ProtoMessage() {}
+
+func (x *DistillLoss) ProtoReflect() protoreflect.Message {
+	mi := &file_athanor_v1_recipe_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DistillLoss.ProtoReflect.Descriptor instead.
+func (*DistillLoss) Descriptor() ([]byte, []int) {
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *DistillLoss) GetKind() string {
+	if x != nil && x.Kind != nil {
+		return *x.Kind
+	}
+	return ""
+}
+
+func (x *DistillLoss) GetWeight() float64 {
+	if x != nil && x.Weight != nil {
+		return *x.Weight
+	}
+	return 0
+}
+
+func (x *DistillLoss) GetWeightSchedule() *WeightSchedule {
+	if x != nil {
+		return x.WeightSchedule
+	}
+	return nil
+}
+
+func (x *DistillLoss) GetDivergence() string {
+	if x != nil && x.Divergence != nil {
+		return *x.Divergence
+	}
+	return ""
+}
+
+func (x *DistillLoss) GetBeta() float64 {
+	if x != nil && x.Beta != nil {
+		return *x.Beta
+	}
+	return 0
+}
+
+func (x *DistillLoss) GetScaled() bool {
+	if x != nil && x.Scaled != nil {
+		return *x.Scaled
+	}
+	return false
+}
+
+func (x *DistillLoss) GetTemperature() float64 {
+	if x != nil && x.Temperature != nil {
+		return *x.Temperature
+	}
+	return 0
+}
+
+func (x *DistillLoss) GetDistance() string {
+	if x != nil && x.Distance != nil {
+		return *x.Distance
+	}
+	return ""
+}
+
+func (x *DistillLoss) GetProjection() string {
+	if x != nil && x.Projection != nil {
+		return *x.Projection
+	}
+	return ""
+}
+
+func (x *DistillLoss) GetTokens() string {
+	if x != nil && x.Tokens != nil {
+		return *x.Tokens
+	}
+	return ""
+}
+
+func (x *DistillLoss) GetOf() string {
+	if x != nil && x.Of != nil {
+		return *x.Of
+	}
+	return ""
+}
+
+func (x *DistillLoss) GetHeads() uint32 {
+	if x != nil && x.Heads != nil {
+		return *x.Heads
+	}
+	return 0
+}
+
+func (x *DistillLoss) GetOver() string {
+	if x != nil && x.Over != nil {
+		return *x.Over
+	}
+	return ""
+}
+
+func (x *DistillLoss) GetLayers() string {
+	if x != nil && x.Layers != nil {
+		return *x.Layers
+	}
+	return ""
+}
+
+func (x *DistillLoss) GetLayerPairs() []*LayerPair {
+	if x != nil {
+		return x.LayerPairs
+	}
+	return nil
+}
+
+func (x *DistillLoss) GetTeacher() uint32 {
+	if x != nil && x.Teacher != nil {
+		return *x.Teacher
+	}
+	return 0
+}
+
+func (x *DistillLoss) GetStack() string {
+	if x != nil && x.Stack != nil {
+		return *x.Stack
+	}
+	return ""
+}
+
+// A weight from step to step.
+type WeightSchedule struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// In the first step.
+	From *float64 `protobuf:"fixed64,1,opt,name=from,proto3,oneof" json:"from,omitempty"`
+	// After `steps` steps and from then on.
+	To *float64 `protobuf:"fixed64,2,opt,name=to,proto3,oneof" json:"to,omitempty"`
+	// At least 1.
+	Steps *uint32 `protobuf:"varint,3,opt,name=steps,proto3,oneof" json:"steps,omitempty"`
+	// "linear" (default) or "cosine".
+	Shape         *string `protobuf:"bytes,4,opt,name=shape,proto3,oneof" json:"shape,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WeightSchedule) Reset() {
+	*x = WeightSchedule{}
+	mi := &file_athanor_v1_recipe_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WeightSchedule) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WeightSchedule) ProtoMessage() {}
+
+func (x *WeightSchedule) ProtoReflect() protoreflect.Message {
+	mi := &file_athanor_v1_recipe_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WeightSchedule.ProtoReflect.Descriptor instead.
+func (*WeightSchedule) Descriptor() ([]byte, []int) {
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *WeightSchedule) GetFrom() float64 {
+	if x != nil && x.From != nil {
+		return *x.From
+	}
+	return 0
+}
+
+func (x *WeightSchedule) GetTo() float64 {
+	if x != nil && x.To != nil {
+		return *x.To
+	}
+	return 0
+}
+
+func (x *WeightSchedule) GetSteps() uint32 {
+	if x != nil && x.Steps != nil {
+		return *x.Steps
+	}
+	return 0
+}
+
+func (x *WeightSchedule) GetShape() string {
+	if x != nil && x.Shape != nil {
+		return *x.Shape
+	}
+	return ""
+}
+
+// A layer of the student and the one that it learns from; from 0, or from the last as -1, -2, and so on.
+type LayerPair struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Default 0.
+	Student *int32 `protobuf:"zigzag32,1,opt,name=student,proto3,oneof" json:"student,omitempty"`
+	// Default 0.
+	Teacher       *int32 `protobuf:"zigzag32,2,opt,name=teacher,proto3,oneof" json:"teacher,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LayerPair) Reset() {
+	*x = LayerPair{}
+	mi := &file_athanor_v1_recipe_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LayerPair) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LayerPair) ProtoMessage() {}
+
+func (x *LayerPair) ProtoReflect() protoreflect.Message {
+	mi := &file_athanor_v1_recipe_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LayerPair.ProtoReflect.Descriptor instead.
+func (*LayerPair) Descriptor() ([]byte, []int) {
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *LayerPair) GetStudent() int32 {
+	if x != nil && x.Student != nil {
+		return *x.Student
+	}
+	return 0
+}
+
+func (x *LayerPair) GetTeacher() int32 {
+	if x != nil && x.Teacher != nil {
+		return *x.Teacher
+	}
+	return 0
+}
+
 // Layers become one stored layer that is applied at several places; the model stays as deep as it is, or gets deeper.
 type Share struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1939,7 +2359,7 @@ type Share struct {
 
 func (x *Share) Reset() {
 	*x = Share{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[12]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1951,7 +2371,7 @@ func (x *Share) String() string {
 func (*Share) ProtoMessage() {}
 
 func (x *Share) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[12]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1964,7 +2384,7 @@ func (x *Share) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Share.ProtoReflect.Descriptor instead.
 func (*Share) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{12}
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Share) GetScheme() string {
@@ -2064,7 +2484,7 @@ type SafeEmbedding struct {
 
 func (x *SafeEmbedding) Reset() {
 	*x = SafeEmbedding{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[13]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2076,7 +2496,7 @@ func (x *SafeEmbedding) String() string {
 func (*SafeEmbedding) ProtoMessage() {}
 
 func (x *SafeEmbedding) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[13]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2089,7 +2509,7 @@ func (x *SafeEmbedding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SafeEmbedding.ProtoReflect.Descriptor instead.
 func (*SafeEmbedding) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{13}
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *SafeEmbedding) GetWidth() uint32 {
@@ -2123,7 +2543,7 @@ type Halting struct {
 
 func (x *Halting) Reset() {
 	*x = Halting{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[14]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2135,7 +2555,7 @@ func (x *Halting) String() string {
 func (*Halting) ProtoMessage() {}
 
 func (x *Halting) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[14]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2148,7 +2568,7 @@ func (x *Halting) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Halting.ProtoReflect.Descriptor instead.
 func (*Halting) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{14}
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Halting) GetMaxSteps() uint32 {
@@ -2206,7 +2626,7 @@ type WarmStart struct {
 
 func (x *WarmStart) Reset() {
 	*x = WarmStart{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[15]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2218,7 +2638,7 @@ func (x *WarmStart) String() string {
 func (*WarmStart) ProtoMessage() {}
 
 func (x *WarmStart) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[15]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2231,7 +2651,7 @@ func (x *WarmStart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WarmStart.ProtoReflect.Descriptor instead.
 func (*WarmStart) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{15}
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *WarmStart) GetEncoder() string {
@@ -2327,7 +2747,7 @@ type Theseus struct {
 
 func (x *Theseus) Reset() {
 	*x = Theseus{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[16]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2339,7 +2759,7 @@ func (x *Theseus) String() string {
 func (*Theseus) ProtoMessage() {}
 
 func (x *Theseus) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[16]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2352,7 +2772,7 @@ func (x *Theseus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Theseus.ProtoReflect.Descriptor instead.
 func (*Theseus) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{16}
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Theseus) GetModules() uint32 {
@@ -2491,7 +2911,7 @@ type Train struct {
 
 func (x *Train) Reset() {
 	*x = Train{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[17]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2503,7 +2923,7 @@ func (x *Train) String() string {
 func (*Train) ProtoMessage() {}
 
 func (x *Train) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[17]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2516,7 +2936,7 @@ func (x *Train) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Train.ProtoReflect.Descriptor instead.
 func (*Train) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{17}
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Train) GetSteps() uint32 {
@@ -2692,7 +3112,7 @@ type Finetune struct {
 
 func (x *Finetune) Reset() {
 	*x = Finetune{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[18]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2704,7 +3124,7 @@ func (x *Finetune) String() string {
 func (*Finetune) ProtoMessage() {}
 
 func (x *Finetune) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[18]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2717,7 +3137,7 @@ func (x *Finetune) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Finetune.ProtoReflect.Descriptor instead.
 func (*Finetune) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{18}
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Finetune) GetSteps() uint32 {
@@ -2879,7 +3299,7 @@ type Gate struct {
 
 func (x *Gate) Reset() {
 	*x = Gate{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[19]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2891,7 +3311,7 @@ func (x *Gate) String() string {
 func (*Gate) ProtoMessage() {}
 
 func (x *Gate) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[19]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2904,7 +3324,7 @@ func (x *Gate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Gate.ProtoReflect.Descriptor instead.
 func (*Gate) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{19}
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Gate) GetMetric() string {
@@ -2985,7 +3405,7 @@ type Search struct {
 
 func (x *Search) Reset() {
 	*x = Search{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[20]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2997,7 +3417,7 @@ func (x *Search) String() string {
 func (*Search) ProtoMessage() {}
 
 func (x *Search) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[20]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3010,7 +3430,7 @@ func (x *Search) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Search.ProtoReflect.Descriptor instead.
 func (*Search) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{20}
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Search) GetTarget() *SearchTarget {
@@ -3072,7 +3492,7 @@ type SearchTarget struct {
 
 func (x *SearchTarget) Reset() {
 	*x = SearchTarget{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[21]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3084,7 +3504,7 @@ func (x *SearchTarget) String() string {
 func (*SearchTarget) ProtoMessage() {}
 
 func (x *SearchTarget) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[21]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3097,7 +3517,7 @@ func (x *SearchTarget) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchTarget.ProtoReflect.Descriptor instead.
 func (*SearchTarget) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{21}
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *SearchTarget) GetStoredBytes() uint64 {
@@ -3141,7 +3561,7 @@ type SearchBudget struct {
 
 func (x *SearchBudget) Reset() {
 	*x = SearchBudget{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[22]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3153,7 +3573,7 @@ func (x *SearchBudget) String() string {
 func (*SearchBudget) ProtoMessage() {}
 
 func (x *SearchBudget) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[22]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3166,7 +3586,7 @@ func (x *SearchBudget) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchBudget.ProtoReflect.Descriptor instead.
 func (*SearchBudget) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{22}
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *SearchBudget) GetTrials() uint32 {
@@ -3196,7 +3616,7 @@ type SearchCandidate struct {
 
 func (x *SearchCandidate) Reset() {
 	*x = SearchCandidate{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[23]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3208,7 +3628,7 @@ func (x *SearchCandidate) String() string {
 func (*SearchCandidate) ProtoMessage() {}
 
 func (x *SearchCandidate) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[23]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3221,7 +3641,7 @@ func (x *SearchCandidate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchCandidate.ProtoReflect.Descriptor instead.
 func (*SearchCandidate) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{23}
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *SearchCandidate) GetName() string {
@@ -3504,7 +3924,7 @@ const file_athanor_v1_recipe_proto_rawDesc = "" +
 	"\r_closed_belowB\x0f\n" +
 	"\r_settle_stepsB\a\n" +
 	"\x05_seedB\t\n" +
-	"\a_spread\"\xe1\x06\n" +
+	"\a_spread\"\xdc\b\n" +
 	"\aDistill\x12\x19\n" +
 	"\x05steps\x18\x01 \x01(\rH\x00R\x05steps\x88\x01\x01\x12\"\n" +
 	"\n" +
@@ -3525,7 +3945,12 @@ const file_athanor_v1_recipe_proto_rawDesc = "" +
 	"\ateacher\x18\x0e \x01(\tH\rR\ateacher\x88\x01\x01\x12\x18\n" +
 	"\ainclude\x18\x0f \x03(\tR\ainclude\x12\x18\n" +
 	"\aexclude\x18\x10 \x03(\tR\aexclude\x12(\n" +
-	"\rsource_length\x18\x11 \x01(\rH\x0eR\fsourceLength\x88\x01\x01B\b\n" +
+	"\rsource_length\x18\x11 \x01(\rH\x0eR\fsourceLength\x88\x01\x01\x12/\n" +
+	"\x06losses\x18\x12 \x03(\v2\x17.athanor.v1.DistillLossR\x06losses\x12\x1d\n" +
+	"\abalance\x18\x13 \x01(\tH\x0fR\abalance\x88\x01\x01\x12(\n" +
+	"\rbalance_every\x18\x14 \x01(\rH\x10R\fbalanceEvery\x88\x01\x01\x12\x1d\n" +
+	"\aaverage\x18\x15 \x01(\tH\x11R\aaverage\x88\x01\x01\x126\n" +
+	"\bteachers\x18\x16 \x03(\v2\x1a.athanor.v1.DistillTeacherR\bteachersB\b\n" +
 	"\x06_stepsB\r\n" +
 	"\v_batch_sizeB\x12\n" +
 	"\x10_sequence_lengthB\x18\n" +
@@ -3542,7 +3967,74 @@ const file_athanor_v1_recipe_proto_rawDesc = "" +
 	"\x11_checkpoint_everyB\n" +
 	"\n" +
 	"\b_teacherB\x10\n" +
-	"\x0e_source_length\"\x8e\x04\n" +
+	"\x0e_source_lengthB\n" +
+	"\n" +
+	"\b_balanceB\x10\n" +
+	"\x0e_balance_everyB\n" +
+	"\n" +
+	"\b_average\"]\n" +
+	"\x0eDistillTeacher\x12\x19\n" +
+	"\x05model\x18\x01 \x01(\tH\x00R\x05model\x88\x01\x01\x12\x1b\n" +
+	"\x06weight\x18\x02 \x01(\x01H\x01R\x06weight\x88\x01\x01B\b\n" +
+	"\x06_modelB\t\n" +
+	"\a_weight\"\xee\x05\n" +
+	"\vDistillLoss\x12\x17\n" +
+	"\x04kind\x18\x01 \x01(\tH\x00R\x04kind\x88\x01\x01\x12\x1b\n" +
+	"\x06weight\x18\x02 \x01(\x01H\x01R\x06weight\x88\x01\x01\x12C\n" +
+	"\x0fweight_schedule\x18\x03 \x01(\v2\x1a.athanor.v1.WeightScheduleR\x0eweightSchedule\x12#\n" +
+	"\n" +
+	"divergence\x18\x04 \x01(\tH\x02R\n" +
+	"divergence\x88\x01\x01\x12\x17\n" +
+	"\x04beta\x18\x05 \x01(\x01H\x03R\x04beta\x88\x01\x01\x12\x1b\n" +
+	"\x06scaled\x18\x06 \x01(\bH\x04R\x06scaled\x88\x01\x01\x12%\n" +
+	"\vtemperature\x18\a \x01(\x01H\x05R\vtemperature\x88\x01\x01\x12\x1f\n" +
+	"\bdistance\x18\b \x01(\tH\x06R\bdistance\x88\x01\x01\x12#\n" +
+	"\n" +
+	"projection\x18\t \x01(\tH\aR\n" +
+	"projection\x88\x01\x01\x12\x1b\n" +
+	"\x06tokens\x18\n" +
+	" \x01(\tH\bR\x06tokens\x88\x01\x01\x12\x13\n" +
+	"\x02of\x18\v \x01(\tH\tR\x02of\x88\x01\x01\x12\x19\n" +
+	"\x05heads\x18\f \x01(\rH\n" +
+	"R\x05heads\x88\x01\x01\x12\x17\n" +
+	"\x04over\x18\r \x01(\tH\vR\x04over\x88\x01\x01\x12\x1b\n" +
+	"\x06layers\x18\x0e \x01(\tH\fR\x06layers\x88\x01\x01\x126\n" +
+	"\vlayer_pairs\x18\x0f \x03(\v2\x15.athanor.v1.LayerPairR\n" +
+	"layerPairs\x12\x1d\n" +
+	"\ateacher\x18\x10 \x01(\rH\rR\ateacher\x88\x01\x01\x12\x19\n" +
+	"\x05stack\x18\x11 \x01(\tH\x0eR\x05stack\x88\x01\x01B\a\n" +
+	"\x05_kindB\t\n" +
+	"\a_weightB\r\n" +
+	"\v_divergenceB\a\n" +
+	"\x05_betaB\t\n" +
+	"\a_scaledB\x0e\n" +
+	"\f_temperatureB\v\n" +
+	"\t_distanceB\r\n" +
+	"\v_projectionB\t\n" +
+	"\a_tokensB\x05\n" +
+	"\x03_ofB\b\n" +
+	"\x06_headsB\a\n" +
+	"\x05_overB\t\n" +
+	"\a_layersB\n" +
+	"\n" +
+	"\b_teacherB\b\n" +
+	"\x06_stack\"\x98\x01\n" +
+	"\x0eWeightSchedule\x12\x17\n" +
+	"\x04from\x18\x01 \x01(\x01H\x00R\x04from\x88\x01\x01\x12\x13\n" +
+	"\x02to\x18\x02 \x01(\x01H\x01R\x02to\x88\x01\x01\x12\x19\n" +
+	"\x05steps\x18\x03 \x01(\rH\x02R\x05steps\x88\x01\x01\x12\x19\n" +
+	"\x05shape\x18\x04 \x01(\tH\x03R\x05shape\x88\x01\x01B\a\n" +
+	"\x05_fromB\x05\n" +
+	"\x03_toB\b\n" +
+	"\x06_stepsB\b\n" +
+	"\x06_shape\"a\n" +
+	"\tLayerPair\x12\x1d\n" +
+	"\astudent\x18\x01 \x01(\x11H\x00R\astudent\x88\x01\x01\x12\x1d\n" +
+	"\ateacher\x18\x02 \x01(\x11H\x01R\ateacher\x88\x01\x01B\n" +
+	"\n" +
+	"\b_studentB\n" +
+	"\n" +
+	"\b_teacher\"\x8e\x04\n" +
 	"\x05Share\x12\x1b\n" +
 	"\x06scheme\x18\x01 \x01(\tH\x00R\x06scheme\x88\x01\x01\x12(\n" +
 	"\runique_layers\x18\x02 \x01(\rH\x01R\funiqueLayers\x88\x01\x01\x12\x1b\n" +
@@ -3781,7 +4273,7 @@ func file_athanor_v1_recipe_proto_rawDescGZIP() []byte {
 	return file_athanor_v1_recipe_proto_rawDescData
 }
 
-var file_athanor_v1_recipe_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
+var file_athanor_v1_recipe_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
 var file_athanor_v1_recipe_proto_goTypes = []any{
 	(*Recipe)(nil),             // 0: athanor.v1.Recipe
 	(*RecipeStep)(nil),         // 1: athanor.v1.RecipeStep
@@ -3795,53 +4287,61 @@ var file_athanor_v1_recipe_proto_goTypes = []any{
 	(*Kronecker)(nil),          // 9: athanor.v1.Kronecker
 	(*Flop)(nil),               // 10: athanor.v1.Flop
 	(*Distill)(nil),            // 11: athanor.v1.Distill
-	(*Share)(nil),              // 12: athanor.v1.Share
-	(*SafeEmbedding)(nil),      // 13: athanor.v1.SafeEmbedding
-	(*Halting)(nil),            // 14: athanor.v1.Halting
-	(*WarmStart)(nil),          // 15: athanor.v1.WarmStart
-	(*Theseus)(nil),            // 16: athanor.v1.Theseus
-	(*Train)(nil),              // 17: athanor.v1.Train
-	(*Finetune)(nil),           // 18: athanor.v1.Finetune
-	(*Gate)(nil),               // 19: athanor.v1.Gate
-	(*Search)(nil),             // 20: athanor.v1.Search
-	(*SearchTarget)(nil),       // 21: athanor.v1.SearchTarget
-	(*SearchBudget)(nil),       // 22: athanor.v1.SearchBudget
-	(*SearchCandidate)(nil),    // 23: athanor.v1.SearchCandidate
+	(*DistillTeacher)(nil),     // 12: athanor.v1.DistillTeacher
+	(*DistillLoss)(nil),        // 13: athanor.v1.DistillLoss
+	(*WeightSchedule)(nil),     // 14: athanor.v1.WeightSchedule
+	(*LayerPair)(nil),          // 15: athanor.v1.LayerPair
+	(*Share)(nil),              // 16: athanor.v1.Share
+	(*SafeEmbedding)(nil),      // 17: athanor.v1.SafeEmbedding
+	(*Halting)(nil),            // 18: athanor.v1.Halting
+	(*WarmStart)(nil),          // 19: athanor.v1.WarmStart
+	(*Theseus)(nil),            // 20: athanor.v1.Theseus
+	(*Train)(nil),              // 21: athanor.v1.Train
+	(*Finetune)(nil),           // 22: athanor.v1.Finetune
+	(*Gate)(nil),               // 23: athanor.v1.Gate
+	(*Search)(nil),             // 24: athanor.v1.Search
+	(*SearchTarget)(nil),       // 25: athanor.v1.SearchTarget
+	(*SearchBudget)(nil),       // 26: athanor.v1.SearchBudget
+	(*SearchCandidate)(nil),    // 27: athanor.v1.SearchCandidate
 }
 var file_athanor_v1_recipe_proto_depIdxs = []int32{
 	1,  // 0: athanor.v1.Recipe.steps:type_name -> athanor.v1.RecipeStep
 	5,  // 1: athanor.v1.RecipeStep.low_rank:type_name -> athanor.v1.LowRank
 	9,  // 2: athanor.v1.RecipeStep.kronecker:type_name -> athanor.v1.Kronecker
 	6,  // 3: athanor.v1.RecipeStep.factorize_embedding:type_name -> athanor.v1.FactorizeEmbedding
-	12, // 4: athanor.v1.RecipeStep.share:type_name -> athanor.v1.Share
+	16, // 4: athanor.v1.RecipeStep.share:type_name -> athanor.v1.Share
 	7,  // 5: athanor.v1.RecipeStep.prune:type_name -> athanor.v1.Prune
 	8,  // 6: athanor.v1.RecipeStep.quantize:type_name -> athanor.v1.Quantize
 	11, // 7: athanor.v1.RecipeStep.distill:type_name -> athanor.v1.Distill
-	15, // 8: athanor.v1.RecipeStep.warm_start:type_name -> athanor.v1.WarmStart
+	19, // 8: athanor.v1.RecipeStep.warm_start:type_name -> athanor.v1.WarmStart
 	3,  // 9: athanor.v1.RecipeStep.ladder:type_name -> athanor.v1.Ladder
 	4,  // 10: athanor.v1.RecipeStep.lora:type_name -> athanor.v1.Lora
 	10, // 11: athanor.v1.RecipeStep.flop:type_name -> athanor.v1.Flop
-	16, // 12: athanor.v1.RecipeStep.theseus:type_name -> athanor.v1.Theseus
-	17, // 13: athanor.v1.RecipeStep.train:type_name -> athanor.v1.Train
-	18, // 14: athanor.v1.RecipeStep.finetune:type_name -> athanor.v1.Finetune
-	20, // 15: athanor.v1.RecipeStep.search:type_name -> athanor.v1.Search
-	19, // 16: athanor.v1.RecipeStep.gate:type_name -> athanor.v1.Gate
+	20, // 12: athanor.v1.RecipeStep.theseus:type_name -> athanor.v1.Theseus
+	21, // 13: athanor.v1.RecipeStep.train:type_name -> athanor.v1.Train
+	22, // 14: athanor.v1.RecipeStep.finetune:type_name -> athanor.v1.Finetune
+	24, // 15: athanor.v1.RecipeStep.search:type_name -> athanor.v1.Search
+	23, // 16: athanor.v1.RecipeStep.gate:type_name -> athanor.v1.Gate
 	2,  // 17: athanor.v1.Ladder.training:type_name -> athanor.v1.Training
 	2,  // 18: athanor.v1.Lora.training:type_name -> athanor.v1.Training
 	2,  // 19: athanor.v1.Flop.training:type_name -> athanor.v1.Training
-	13, // 20: athanor.v1.Share.embedding:type_name -> athanor.v1.SafeEmbedding
-	14, // 21: athanor.v1.Share.halting:type_name -> athanor.v1.Halting
-	2,  // 22: athanor.v1.Theseus.training:type_name -> athanor.v1.Training
-	21, // 23: athanor.v1.Search.target:type_name -> athanor.v1.SearchTarget
-	22, // 24: athanor.v1.Search.budget:type_name -> athanor.v1.SearchBudget
-	23, // 25: athanor.v1.Search.candidates:type_name -> athanor.v1.SearchCandidate
-	11, // 26: athanor.v1.Search.distill:type_name -> athanor.v1.Distill
-	1,  // 27: athanor.v1.SearchCandidate.steps:type_name -> athanor.v1.RecipeStep
-	28, // [28:28] is the sub-list for method output_type
-	28, // [28:28] is the sub-list for method input_type
-	28, // [28:28] is the sub-list for extension type_name
-	28, // [28:28] is the sub-list for extension extendee
-	0,  // [0:28] is the sub-list for field type_name
+	13, // 20: athanor.v1.Distill.losses:type_name -> athanor.v1.DistillLoss
+	12, // 21: athanor.v1.Distill.teachers:type_name -> athanor.v1.DistillTeacher
+	14, // 22: athanor.v1.DistillLoss.weight_schedule:type_name -> athanor.v1.WeightSchedule
+	15, // 23: athanor.v1.DistillLoss.layer_pairs:type_name -> athanor.v1.LayerPair
+	17, // 24: athanor.v1.Share.embedding:type_name -> athanor.v1.SafeEmbedding
+	18, // 25: athanor.v1.Share.halting:type_name -> athanor.v1.Halting
+	2,  // 26: athanor.v1.Theseus.training:type_name -> athanor.v1.Training
+	25, // 27: athanor.v1.Search.target:type_name -> athanor.v1.SearchTarget
+	26, // 28: athanor.v1.Search.budget:type_name -> athanor.v1.SearchBudget
+	27, // 29: athanor.v1.Search.candidates:type_name -> athanor.v1.SearchCandidate
+	11, // 30: athanor.v1.Search.distill:type_name -> athanor.v1.Distill
+	1,  // 31: athanor.v1.SearchCandidate.steps:type_name -> athanor.v1.RecipeStep
+	32, // [32:32] is the sub-list for method output_type
+	32, // [32:32] is the sub-list for method input_type
+	32, // [32:32] is the sub-list for extension type_name
+	32, // [32:32] is the sub-list for extension extendee
+	0,  // [0:32] is the sub-list for field type_name
 }
 
 func init() { file_athanor_v1_recipe_proto_init() }
@@ -3890,13 +4390,17 @@ func file_athanor_v1_recipe_proto_init() {
 	file_athanor_v1_recipe_proto_msgTypes[21].OneofWrappers = []any{}
 	file_athanor_v1_recipe_proto_msgTypes[22].OneofWrappers = []any{}
 	file_athanor_v1_recipe_proto_msgTypes[23].OneofWrappers = []any{}
+	file_athanor_v1_recipe_proto_msgTypes[24].OneofWrappers = []any{}
+	file_athanor_v1_recipe_proto_msgTypes[25].OneofWrappers = []any{}
+	file_athanor_v1_recipe_proto_msgTypes[26].OneofWrappers = []any{}
+	file_athanor_v1_recipe_proto_msgTypes[27].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_athanor_v1_recipe_proto_rawDesc), len(file_athanor_v1_recipe_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   24,
+			NumMessages:   28,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -33,13 +33,29 @@ def fill(message: Message, values: object, place: str, refuse: Refuse) -> None:
     """Sets the fields of `message` that `values` (a mapping) names; raises `refuse(place, why)` at the first fault."""
     if not isinstance(values, Mapping):
         raise refuse(place, f"wants a mapping of fields, not {_show(values)}")
-    for key, value in values.items():
-        if not isinstance(key, str):
-            raise refuse(place, f"a field's name must be text, not {_show(key)}")
+    for given_key, given in values.items():
+        if not isinstance(given_key, str):
+            raise refuse(place, f"a field's name must be text, not {_show(given_key)}")
+        key, value = _wire_form(message.DESCRIPTOR.name, given_key, given)
         field = find_field(message.DESCRIPTOR, key)
         if field is None:
             raise refuse(_join(place, key), "is not a field here" + suggest(key, field_names(message.DESCRIPTOR)))
         _set(message, field, value, _join(place, key), refuse)
+
+
+def _wire_form(message: str, key: str, value: object) -> tuple[str, object]:
+    """Fields that recipes write in two forms have a field for each form on the wire: the weight and the layers of a loss."""
+    if message == "DistillLoss" and key == "weight" and isinstance(value, Mapping):
+        return "weight_schedule", value
+    if message == "DistillLoss" and key == "layers" and isinstance(value, Sequence) and not isinstance(value, str):
+        return "layer_pairs", [_layer_pair(pair) for pair in value]
+    return key, value
+
+
+def _layer_pair(pair: object) -> object:
+    if isinstance(pair, Sequence) and not isinstance(pair, str) and len(pair) == 2:
+        return {"student": pair[0], "teacher": pair[1]}
+    return pair
 
 
 def find_field(descriptor: Descriptor, key: str) -> FieldDescriptor | None:

@@ -16,6 +16,7 @@ from .proto import (
     CompressSpec,
     DistillSettings,
     DistillSpec,
+    DistillTeacher,
     EvaluateSettings,
     EvaluateSpec,
     ExportFormat,
@@ -81,6 +82,10 @@ class DistillOptions(TypedDict, total=False):
     checkpoint_every: int  # steps; default 100, 0 only when the job is stopped
     evaluate_every: int  # steps between measurements on `validation`; default 0: only at the end
     source_length: int  # longest source of a pair, in tokens; default: `sequence_length`
+    losses: Sequence[Mapping[str, object]]  # in place of temperature and alpha: [{"kind": "logits"}, {"kind": "hidden", "weight": 0.5}]
+    balance: str  # "gradientNorm": weights of the losses are their shares in the gradient; default: factors
+    balance_every: int  # steps between two measurements of the gradients; default 10
+    average: str  # of several teachers: "probabilities" (default) or "logits"
 
 
 class GenerateOptions(TypedDict, total=False):
@@ -159,7 +164,7 @@ def compress_spec(
 def distill_spec(
     student: str,
     data: DataLike,
-    teacher: str | None,
+    teacher: str | Mapping[str, float] | None,
     name: str | None,
     validation: DataLike | None,
     field: str,
@@ -172,7 +177,8 @@ def distill_spec(
     """The job of `distill`; `keywords` are the function's own, to suggest one for a misspelt setting."""
     spec = DistillSpec(
         student=student,
-        teacher=teacher or "",
+        teacher=teacher if isinstance(teacher, str) else "",
+        teachers=[DistillTeacher(model=model, weight=weight) for model, weight in teacher.items()] if isinstance(teacher, Mapping) else [],
         name=name or "",
         data=text_data(data, field),
         validation=None if validation is None else text_data(validation, field),

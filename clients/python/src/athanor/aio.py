@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
@@ -165,7 +165,7 @@ class AsyncClient:
         student: str,
         *,
         data: requests.DataLike,
-        teacher: str | None = None,
+        teacher: str | Mapping[str, float] | None = None,
         name: str | None = None,
         validation: requests.DataLike | None = None,
         field: str = "",

@@ -45,7 +45,7 @@ from .types import (
 
 if TYPE_CHECKING:
     import builtins
-    from collections.abc import Generator, Iterable, Iterator, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
     from types import TracebackType
     from typing import Self
 
@@ -160,7 +160,8 @@ class Client:
             model: Model to start from, "name" or "name@version" for an older version.
             name: Name to store the result under.
             recipe: A dict such as `{"steps": [{"lowRank": {"ratio": 0.5}}]}` (camelCase or snake_case), the path of a YAML
-                file on this machine, a `proto.Recipe`, or the name of a recipe that comes with the server ("default", "tqcompressor").
+                file on this machine, a `proto.Recipe`, or the name of a recipe that comes with the server ("default",
+                "distilbert", "distilgpt2", "minilm", "tinybert", "tqcompressor").
             data: Text for the steps that calibrate or train: one path or several, *on the server* (.txt or .jsonl, either
                 gzipped), or a `proto.TextData`, for example from `inline_text`.
             field: Field of a .jsonl row that holds the text; "text" by default.
@@ -181,7 +182,7 @@ class Client:
         student: str,
         *,
         data: requests.DataLike,
-        teacher: str | None = None,
+        teacher: str | Mapping[str, float] | None = None,
         name: str | None = None,
         validation: requests.DataLike | None = None,
         field: str = "",
@@ -195,7 +196,7 @@ class Client:
         Args:
             student: Model to train; the stored version stays as it is.
             data: Training text, as in `compress`; `labelled_data` for classifiers, `pair_data` for encoder-decoders.
-            teacher: Teacher with the same vocabulary.
+            teacher: Teacher with the same tokenizer, or several with what each counts: `{"large": 2, "tuned": 1}`.
             name: Name to store the result under; without it a new version of the student is stored.
             validation: Text that is measured while training.
             field: Field of a .jsonl row that holds the text; "text" by default.

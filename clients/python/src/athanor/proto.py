@@ -13,7 +13,7 @@ from ._gen.v1.job_pb2 import (
     JobSpec,
 )
 from ._gen.v1.model_pb2 import ExportFormat
-from ._gen.v1.recipe_pb2 import LowRank, Quantize, Recipe, RecipeStep
+from ._gen.v1.recipe_pb2 import DistillTeacher, LowRank, Quantize, Recipe, RecipeStep
 from ._gen.v1.text_pb2 import TextData
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "CompressSpec",
     "DistillSettings",
     "DistillSpec",
+    "DistillTeacher",
     "EvaluateSettings",
     "EvaluateSpec",
     "ExportFormat",

@@ -45,11 +45,26 @@ async function leastImportant(
 ): Promise<number[]> {
   const { ratio } = settings;
   invariant(ratio !== undefined, 'the settings ask for a ratio or for layers');
-  const measure = importanceOf(settings) === 'similarity' ? blockInfluence : firstOrderBlocks;
+  const importance = importanceOf(settings);
+  if (importance === 'spacing') {
+    const kept = evenlySpaced(blocks.length, Math.max(1, Math.round(ratio * blocks.length)));
+    return blocks.filter((_, index) => !kept.has(index));
+  }
+  const measure = importance === 'similarity' ? blockInfluence : firstOrderBlocks;
   const all = await measure(model, stack, environment, context);
   const scores = Float64Array.from(blocks, (block) => at(all, block));
   const kept = new Set(chooseUnits([{ name: stack.prefix, scores }], { ratio, spread: 'uniform', multipleOf: 1 }).get(stack.prefix));
   return blocks.filter((_, index) => !kept.has(index));
+}
+
+/**
+ * `count` places of `size`, from the first to the last.
+ *
+ * @see the students of DistilBERT: of twelve layers 0, 2, 4, 7, 9 and 11 (Sanh et al., 2019, and the scripts that came with it)
+ */
+function evenlySpaced(size: number, count: number): ReadonlySet<number> {
+  if (count === 1) return new Set([0]);
+  return new Set(Array.from({ length: count }, (_, index) => Math.round((index * (size - 1)) / (count - 1))));
 }
 
 function checkRemoved({ size }: BlockStack, removed: ReadonlySet<number>): void {

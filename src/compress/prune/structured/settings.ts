@@ -13,9 +13,10 @@ const fields = z.strictObject({
   /**
    * What says which units go. `magnitude`: norms of their weights, without text. `firstOrder`: how much the loss would change, to first order.
    * `output`: what the next matrix's outputs lose when it is refitted (heads and ffn). `similarity`: how little a layer changes its input
-   * (layers). Default: `output` for ffn, `firstOrder` for heads and width, `similarity` for layers.
+   * (layers). `spacing`: layers that stay are evenly spaced, the first and the last among them, without text. Default: `output` for ffn, `firstOrder`
+   * for heads and width, `similarity` for layers.
    */
-  importance: z.enum(['magnitude', 'firstOrder', 'output', 'similarity']).optional(),
+  importance: z.enum(['magnitude', 'firstOrder', 'output', 'similarity', 'spacing']).optional(),
   /** `uniform` removes the same number from every block, `global` the least important of all blocks together. */
   spread: z.enum(['uniform', 'global']).default('uniform'),
   /** The number of units that stay in a block is rounded to a multiple of this. */
@@ -36,7 +37,7 @@ const importances: Readonly<Record<Structure, readonly Importance[]>> = {
   heads: ['firstOrder', 'output', 'magnitude'],
   ffn: ['output', 'firstOrder', 'magnitude'],
   width: ['firstOrder', 'magnitude'],
-  layers: ['similarity', 'firstOrder'],
+  layers: ['similarity', 'firstOrder', 'spacing'],
 };
 
 export const structuredSettings = fields.check((context) => {

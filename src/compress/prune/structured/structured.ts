@@ -2,8 +2,11 @@
 import { EngineMatrices } from '../../decomposition/engine-matrices.ts';
 import type { Method } from '../../method.ts';
 import { removeLayers } from './remove-layers.ts';
-import { importanceOf, isRepaired, type StructuredSettings, structuredSettings } from './settings.ts';
+import { type Importance, importanceOf, isRepaired, type StructuredSettings, structuredSettings } from './settings.ts';
 import { sliceUnits } from './slice-units.ts';
+
+/** Importances that look at weights and places alone. */
+const withoutText: readonly Importance[] = ['magnitude', 'spacing'];
 
 /**
  * Removes the least important units of one kind.
@@ -13,7 +16,7 @@ import { sliceUnits } from './slice-units.ts';
 export const pruneStructure: Method<StructuredSettings> = {
   name: 'prune',
   settings: structuredSettings,
-  needsCalibration: (settings) => (settings.remove === undefined && importanceOf(settings) !== 'magnitude') || isRepaired(settings),
+  needsCalibration: (settings) => (settings.remove === undefined && !withoutText.includes(importanceOf(settings))) || isRepaired(settings),
   async apply(model, settings, environment, context) {
     if (settings.structure === 'layers') return await removeLayers(model, settings, environment, context);
     const matrices = new EngineMatrices(environment.engine, context.signal);

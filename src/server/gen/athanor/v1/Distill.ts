@@ -1,5 +1,7 @@
 // Original file: proto/athanor/v1/recipe.proto
 
+import type { DistillLoss as _athanor_v1_DistillLoss, DistillLoss__Output as _athanor_v1_DistillLoss__Output } from '../../athanor/v1/DistillLoss.ts';
+import type { DistillTeacher as _athanor_v1_DistillTeacher, DistillTeacher__Output as _athanor_v1_DistillTeacher__Output } from '../../athanor/v1/DistillTeacher.ts';
 
 /**
  * Training towards a teacher between two steps, or after the last. Fields that are absent take the default of `DistillSettings`.
@@ -73,6 +75,26 @@ export interface Distill {
    * Longest source of a pair, in tokens. Default: `sequence_length`.
    */
   'sourceLength'?: (number);
+  /**
+   * What is learnt, in place of `temperature` and `alpha`: the sum of these losses. Empty: the short form.
+   */
+  'losses'?: (_athanor_v1_DistillLoss)[];
+  /**
+   * "gradientNorm": weights of the losses are their shares in the gradient. Default: weights are factors.
+   */
+  'balance'?: (string);
+  /**
+   * With `balance`, steps between two measurements of the gradients. Default 10.
+   */
+  'balanceEvery'?: (number);
+  /**
+   * Of several teachers, the mean of their "probabilities" (default) or of their "logits".
+   */
+  'average'?: (string);
+  /**
+   * Several teachers with the student's tokenizer, in place of `teacher`.
+   */
+  'teachers'?: (_athanor_v1_DistillTeacher)[];
   '_steps'?: "steps";
   '_batchSize'?: "batchSize";
   '_sequenceLength'?: "sequenceLength";
@@ -88,6 +110,9 @@ export interface Distill {
   '_checkpointEvery'?: "checkpointEvery";
   '_teacher'?: "teacher";
   '_sourceLength'?: "sourceLength";
+  '_balance'?: "balance";
+  '_balanceEvery'?: "balanceEvery";
+  '_average'?: "average";
 }
 
 /**
@@ -162,6 +187,26 @@ export interface Distill__Output {
    * Longest source of a pair, in tokens. Default: `sequence_length`.
    */
   'sourceLength'?: (number);
+  /**
+   * What is learnt, in place of `temperature` and `alpha`: the sum of these losses. Empty: the short form.
+   */
+  'losses': (_athanor_v1_DistillLoss__Output)[];
+  /**
+   * "gradientNorm": weights of the losses are their shares in the gradient. Default: weights are factors.
+   */
+  'balance'?: (string);
+  /**
+   * With `balance`, steps between two measurements of the gradients. Default 10.
+   */
+  'balanceEvery'?: (number);
+  /**
+   * Of several teachers, the mean of their "probabilities" (default) or of their "logits".
+   */
+  'average'?: (string);
+  /**
+   * Several teachers with the student's tokenizer, in place of `teacher`.
+   */
+  'teachers': (_athanor_v1_DistillTeacher__Output)[];
   '_steps'?: "steps";
   '_batchSize'?: "batchSize";
   '_sequenceLength'?: "sequenceLength";
@@ -177,4 +222,7 @@ export interface Distill__Output {
   '_checkpointEvery'?: "checkpointEvery";
   '_teacher'?: "teacher";
   '_sourceLength'?: "sourceLength";
+  '_balance'?: "balance";
+  '_balanceEvery'?: "balanceEvery";
+  '_average'?: "average";
 }

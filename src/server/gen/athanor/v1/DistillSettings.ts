@@ -1,5 +1,6 @@
 // Original file: proto/athanor/v1/job.proto
 
+import type { DistillLoss as _athanor_v1_DistillLoss, DistillLoss__Output as _athanor_v1_DistillLoss__Output } from '../../athanor/v1/DistillLoss.ts';
 
 /**
  * How to train. Fields that are absent take the default in the comment.
@@ -66,6 +67,22 @@ export interface DistillSettings {
    * Longest source of a pair, in tokens. Default: `sequence_length`.
    */
   'sourceLength'?: (number);
+  /**
+   * What is learnt, in place of `temperature` and `alpha`: the sum of these losses. Empty: the short form.
+   */
+  'losses'?: (_athanor_v1_DistillLoss)[];
+  /**
+   * "gradientNorm": weights of the losses are their shares in the gradient. Default: weights are factors.
+   */
+  'balance'?: (string);
+  /**
+   * With `balance`, steps between two measurements of the gradients. Default 10.
+   */
+  'balanceEvery'?: (number);
+  /**
+   * Of several teachers, the mean of their "probabilities" (default) or of their "logits".
+   */
+  'average'?: (string);
   '_steps'?: "steps";
   '_batchSize'?: "batchSize";
   '_sequenceLength'?: "sequenceLength";
@@ -81,6 +98,9 @@ export interface DistillSettings {
   '_checkpointEvery'?: "checkpointEvery";
   '_evaluateEvery'?: "evaluateEvery";
   '_sourceLength'?: "sourceLength";
+  '_balance'?: "balance";
+  '_balanceEvery'?: "balanceEvery";
+  '_average'?: "average";
 }
 
 /**
@@ -148,6 +168,22 @@ export interface DistillSettings__Output {
    * Longest source of a pair, in tokens. Default: `sequence_length`.
    */
   'sourceLength'?: (number);
+  /**
+   * What is learnt, in place of `temperature` and `alpha`: the sum of these losses. Empty: the short form.
+   */
+  'losses': (_athanor_v1_DistillLoss__Output)[];
+  /**
+   * "gradientNorm": weights of the losses are their shares in the gradient. Default: weights are factors.
+   */
+  'balance'?: (string);
+  /**
+   * With `balance`, steps between two measurements of the gradients. Default 10.
+   */
+  'balanceEvery'?: (number);
+  /**
+   * Of several teachers, the mean of their "probabilities" (default) or of their "logits".
+   */
+  'average'?: (string);
   '_steps'?: "steps";
   '_batchSize'?: "batchSize";
   '_sequenceLength'?: "sequenceLength";
@@ -163,4 +199,7 @@ export interface DistillSettings__Output {
   '_checkpointEvery'?: "checkpointEvery";
   '_evaluateEvery'?: "evaluateEvery";
   '_sourceLength'?: "sourceLength";
+  '_balance'?: "balance";
+  '_balanceEvery'?: "balanceEvery";
+  '_average'?: "average";
 }

@@ -2,6 +2,7 @@
 
 import type { TextData as _athanor_v1_TextData, TextData__Output as _athanor_v1_TextData__Output } from '../../athanor/v1/TextData.ts';
 import type { DistillSettings as _athanor_v1_DistillSettings, DistillSettings__Output as _athanor_v1_DistillSettings__Output } from '../../athanor/v1/DistillSettings.ts';
+import type { DistillTeacher as _athanor_v1_DistillTeacher, DistillTeacher__Output as _athanor_v1_DistillTeacher__Output } from '../../athanor/v1/DistillTeacher.ts';
 
 /**
  * Trains a student and stores the result.
@@ -44,6 +45,10 @@ export interface DistillSpec {
    * an encoder without any those of the teacher, else those of the data.
    */
   'labels'?: (string)[];
+  /**
+   * Several teachers with the student's tokenizer, in place of `teacher`. Measurements compare with the first.
+   */
+  'teachers'?: (_athanor_v1_DistillTeacher)[];
 }
 
 /**
@@ -87,4 +92,8 @@ export interface DistillSpec__Output {
    * an encoder without any those of the teacher, else those of the data.
    */
   'labels': (string)[];
+  /**
+   * Several teachers with the student's tokenizer, in place of `teacher`. Measurements compare with the first.
+   */
+  'teachers': (_athanor_v1_DistillTeacher__Output)[];
 }

@@ -58,7 +58,7 @@ export interface Prune {
   'remove'?: (number)[];
   /**
    * What says which units go: "magnitude" (norms of weights; needs no text), "firstOrder" (change of the loss, from gradients), "output" (what the
-   * next matrix loses after its refit; heads and ffn) or "similarity" (how little a layer changes its input; layers). Default: "firstOrder" for heads
+   * next matrix loses after its refit; heads and ffn) "similarity" (how little a layer changes its input; layers) or "spacing" (evenly spaced layers stay; layers). Default: "firstOrder" for heads
    * and width, "output" for ffn, "similarity" for layers.
    */
   'importance'?: (string);
@@ -145,7 +145,7 @@ export interface Prune__Output {
   'remove': (number)[];
   /**
    * What says which units go: "magnitude" (norms of weights; needs no text), "firstOrder" (change of the loss, from gradients), "output" (what the
-   * next matrix loses after its refit; heads and ffn) or "similarity" (how little a layer changes its input; layers). Default: "firstOrder" for heads
+   * next matrix loses after its refit; heads and ffn) "similarity" (how little a layer changes its input; layers) or "spacing" (evenly spaced layers stay; layers). Default: "firstOrder" for heads
    * and width, "output" for ffn, "similarity" for layers.
    */
   'importance'?: (string);

@@ -92,7 +92,7 @@ class Calibration(_message.Message):
     def __init__(self, sequences: _Optional[int] = ..., sequence_length: _Optional[int] = ..., seed: _Optional[int] = ..., special_tokens: _Optional[bool] = ...) -> None: ...
 
 class DistillSpec(_message.Message):
-    __slots__ = ("student", "teacher", "name", "data", "validation", "settings", "from_scratch", "replace", "labels")
+    __slots__ = ("student", "teacher", "name", "data", "validation", "settings", "from_scratch", "replace", "labels", "teachers")
     STUDENT_FIELD_NUMBER: _ClassVar[int]
     TEACHER_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
@@ -102,6 +102,7 @@ class DistillSpec(_message.Message):
     FROM_SCRATCH_FIELD_NUMBER: _ClassVar[int]
     REPLACE_FIELD_NUMBER: _ClassVar[int]
     LABELS_FIELD_NUMBER: _ClassVar[int]
+    TEACHERS_FIELD_NUMBER: _ClassVar[int]
     student: str
     teacher: str
     name: str
@@ -111,10 +112,11 @@ class DistillSpec(_message.Message):
     from_scratch: bool
     replace: bool
     labels: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, student: _Optional[str] = ..., teacher: _Optional[str] = ..., name: _Optional[str] = ..., data: _Optional[_Union[_text_pb2.TextData, _Mapping]] = ..., validation: _Optional[_Union[_text_pb2.TextData, _Mapping]] = ..., settings: _Optional[_Union[DistillSettings, _Mapping]] = ..., from_scratch: _Optional[bool] = ..., replace: _Optional[bool] = ..., labels: _Optional[_Iterable[str]] = ...) -> None: ...
+    teachers: _containers.RepeatedCompositeFieldContainer[_recipe_pb2.DistillTeacher]
+    def __init__(self, student: _Optional[str] = ..., teacher: _Optional[str] = ..., name: _Optional[str] = ..., data: _Optional[_Union[_text_pb2.TextData, _Mapping]] = ..., validation: _Optional[_Union[_text_pb2.TextData, _Mapping]] = ..., settings: _Optional[_Union[DistillSettings, _Mapping]] = ..., from_scratch: _Optional[bool] = ..., replace: _Optional[bool] = ..., labels: _Optional[_Iterable[str]] = ..., teachers: _Optional[_Iterable[_Union[_recipe_pb2.DistillTeacher, _Mapping]]] = ...) -> None: ...
 
 class DistillSettings(_message.Message):
-    __slots__ = ("steps", "batch_size", "sequence_length", "gradient_accumulation", "learning_rate", "warmup_steps", "schedule", "weight_decay", "clip_norm", "temperature", "alpha", "seed", "checkpoint_every", "evaluate_every", "source_length")
+    __slots__ = ("steps", "batch_size", "sequence_length", "gradient_accumulation", "learning_rate", "warmup_steps", "schedule", "weight_decay", "clip_norm", "temperature", "alpha", "seed", "checkpoint_every", "evaluate_every", "source_length", "losses", "balance", "balance_every", "average")
     STEPS_FIELD_NUMBER: _ClassVar[int]
     BATCH_SIZE_FIELD_NUMBER: _ClassVar[int]
     SEQUENCE_LENGTH_FIELD_NUMBER: _ClassVar[int]
@@ -130,6 +132,10 @@ class DistillSettings(_message.Message):
     CHECKPOINT_EVERY_FIELD_NUMBER: _ClassVar[int]
     EVALUATE_EVERY_FIELD_NUMBER: _ClassVar[int]
     SOURCE_LENGTH_FIELD_NUMBER: _ClassVar[int]
+    LOSSES_FIELD_NUMBER: _ClassVar[int]
+    BALANCE_FIELD_NUMBER: _ClassVar[int]
+    BALANCE_EVERY_FIELD_NUMBER: _ClassVar[int]
+    AVERAGE_FIELD_NUMBER: _ClassVar[int]
     steps: int
     batch_size: int
     sequence_length: int
@@ -145,7 +151,11 @@ class DistillSettings(_message.Message):
     checkpoint_every: int
     evaluate_every: int
     source_length: int
-    def __init__(self, steps: _Optional[int] = ..., batch_size: _Optional[int] = ..., sequence_length: _Optional[int] = ..., gradient_accumulation: _Optional[int] = ..., learning_rate: _Optional[float] = ..., warmup_steps: _Optional[int] = ..., schedule: _Optional[str] = ..., weight_decay: _Optional[float] = ..., clip_norm: _Optional[float] = ..., temperature: _Optional[float] = ..., alpha: _Optional[float] = ..., seed: _Optional[int] = ..., checkpoint_every: _Optional[int] = ..., evaluate_every: _Optional[int] = ..., source_length: _Optional[int] = ...) -> None: ...
+    losses: _containers.RepeatedCompositeFieldContainer[_recipe_pb2.DistillLoss]
+    balance: str
+    balance_every: int
+    average: str
+    def __init__(self, steps: _Optional[int] = ..., batch_size: _Optional[int] = ..., sequence_length: _Optional[int] = ..., gradient_accumulation: _Optional[int] = ..., learning_rate: _Optional[float] = ..., warmup_steps: _Optional[int] = ..., schedule: _Optional[str] = ..., weight_decay: _Optional[float] = ..., clip_norm: _Optional[float] = ..., temperature: _Optional[float] = ..., alpha: _Optional[float] = ..., seed: _Optional[int] = ..., checkpoint_every: _Optional[int] = ..., evaluate_every: _Optional[int] = ..., source_length: _Optional[int] = ..., losses: _Optional[_Iterable[_Union[_recipe_pb2.DistillLoss, _Mapping]]] = ..., balance: _Optional[str] = ..., balance_every: _Optional[int] = ..., average: _Optional[str] = ...) -> None: ...
 
 class EvaluateSpec(_message.Message):
     __slots__ = ("model", "teacher", "data", "settings")
