@@ -27,6 +27,7 @@ export {
   type FillMaskOptions,
   LoadedEncoder,
 } from './loaded-encoder.ts';
+export { largestIds } from './largest-ids.ts';
 export { defaultContextTokens, LoadedModel, type LoadedModelMemory, type LoadOptions } from './loaded-model.ts';
 export { LoadedSequences, type SequenceOptions } from './loaded-sequences.ts';
 export { rankToken, type TokenRanks } from './log-probabilities.ts';

@@ -45,4 +45,4 @@ export {
   type TokenizerFiles,
   tokenizerFromFiles,
 } from './tokenizer.ts';
-export { type SamplerOptions, type TokenBatch, WindowSampler } from './window-sampler.ts';
+export { type SamplerOptions, type TokenBatch, WindowSampler, windowBatch } from './window-sampler.ts';

@@ -93,6 +93,8 @@ export interface PairBatch {
   readonly sourceMask: HostTensor<'bool'>;
   /** [B, T], -1 behind the end. */
   readonly labels: HostTensor<'int64'>;
+  /** [B]: which pairs of the data they are, where the maker knows. */
+  readonly examples?: Int32Array;
 }
 
 export interface PairSamplerOptions {
@@ -151,7 +153,8 @@ export class PairSampler {
   }
 
   next(): PairBatch {
-    const chosen = Array.from({ length: this.#options.batch }, () => at(this.#pairs, this.#order.next()));
-    return pairBatch(chosen, this.#options);
+    const examples = Int32Array.from({ length: this.#options.batch }, () => this.#order.next());
+    const chosen = Array.from(examples, (index) => at(this.#pairs, index));
+    return { ...pairBatch(chosen, this.#options), examples };
   }
 }

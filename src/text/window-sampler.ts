@@ -9,6 +9,8 @@ export interface TokenBatch {
   readonly tokens: HostTensor<'int64'>;
   /** [B, T]: the token after each. */
   readonly labels: HostTensor<'int64'>;
+  /** [B]: which windows of the corpus they are; window i begins at token i·T. */
+  readonly examples: Int32Array;
 }
 
 export interface SamplerOptions {
@@ -57,15 +59,21 @@ export class WindowSampler {
 
   /** The next batch: tokens and labels [B, T]. */
   next(): TokenBatch {
-    const tokens = hostTensor('int64', [this.#batch, this.#window]);
-    const labels = hostTensor('int64', [this.#batch, this.#window]);
-    for (let row = 0; row < this.#batch; row++) {
-      const start = this.#order.next() * this.#window;
-      for (let column = 0; column < this.#window; column++) {
-        tokens.data[row * this.#window + column] = BigInt(at(this.#tokens, start + column));
-        labels.data[row * this.#window + column] = BigInt(at(this.#tokens, start + column + 1));
-      }
-    }
-    return { tokens, labels };
+    const examples = Int32Array.from({ length: this.#batch }, () => this.#order.next());
+    return windowBatch(this.#tokens, this.#window, examples);
   }
+}
+
+/** Windows of `window` tokens of a corpus, by their indices. */
+export function windowBatch(corpus: Int32Array, window: number, examples: Int32Array): TokenBatch {
+  const tokens = hostTensor('int64', [examples.length, window]);
+  const labels = hostTensor('int64', [examples.length, window]);
+  examples.forEach((example, row) => {
+    const start = example * window;
+    for (let column = 0; column < window; column++) {
+      tokens.data[row * window + column] = BigInt(at(corpus, start + column));
+      labels.data[row * window + column] = BigInt(at(corpus, start + column + 1));
+    }
+  });
+  return { tokens, labels, examples };
 }

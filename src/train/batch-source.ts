@@ -1,4 +1,5 @@
 // Where training batches come from: windows of a corpus, padded texts, or pairs.
+import type { DeviceBuffer } from '#engine';
 import type { HostTensor } from '#tensor';
 import type { PairBatch, SamplerCursor } from '#text';
 
@@ -16,13 +17,34 @@ export interface TextBatch {
   readonly rows?: HostTensor<'int64'>;
   /** [M], 0 for labels that only fill up. */
   readonly weights?: HostTensor<'float32'>;
+  /** [B]: which windows or texts of the data they are, where the maker knows. */
+  readonly examples?: Int32Array;
 }
 
 /** One micro-batch, of pairs for an encoder-decoder. Objectives and networks read what they made inputs for; the rest is left out. */
 export type TrainingBatch = TextBatch | PairBatch;
 
+/** Where a training run stands when it asks for a batch. */
+export interface BatchMoment {
+  /** The step that it is for; counts from 1. */
+  readonly step: number;
+  /** Place among the micro-batches of the step, from 0. */
+  readonly microBatch: number;
+  /** No other batch is asked for after it. */
+  readonly isLast: boolean;
+  /** The student's parameters on the device as they are before the step, by stored name; only to be read, and only until the batch is handed over. */
+  readonly parameters: Readonly<Record<string, DeviceBuffer>>;
+  readonly signal: AbortSignal;
+}
+
 /** Batches in an order that equal seeds repeat; a source made from a cursor continues exactly. */
 export interface BatchSource {
+  /** Where the next batch begins. */
   readonly cursor: SamplerCursor;
-  next(): TrainingBatch;
+  /**
+   * The tensors of a batch are bound to the inputs of the objective's graph by their names, those of a richer batch too.
+   *
+   * A source may compute it; what is thrown ends the run. After `cancelled` and `teacher_unavailable` its state is kept.
+   */
+  next(moment: BatchMoment): TrainingBatch | Promise<TrainingBatch>;
 }

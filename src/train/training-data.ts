@@ -133,7 +133,7 @@ function textSource<Text extends EncodedText>(
     next() {
       const { indices, length } = sampler.next();
       const chosen = Array.from(indices).flatMap((index) => texts[index] ?? []);
-      return make(chosen, length, sampler.cursor);
+      return { ...make(chosen, length, sampler.cursor), examples: indices };
     },
   };
 }

@@ -67,6 +67,7 @@ import type { ModelServiceLoadRequest as _athanor_v1_ModelServiceLoadRequest, Mo
 import type { ModelServiceLoadResponse as _athanor_v1_ModelServiceLoadResponse, ModelServiceLoadResponse__Output as _athanor_v1_ModelServiceLoadResponse__Output } from './athanor/v1/ModelServiceLoadResponse.ts';
 import type { ModelServiceUnloadRequest as _athanor_v1_ModelServiceUnloadRequest, ModelServiceUnloadRequest__Output as _athanor_v1_ModelServiceUnloadRequest__Output } from './athanor/v1/ModelServiceUnloadRequest.ts';
 import type { ModelServiceUnloadResponse as _athanor_v1_ModelServiceUnloadResponse, ModelServiceUnloadResponse__Output as _athanor_v1_ModelServiceUnloadResponse__Output } from './athanor/v1/ModelServiceUnloadResponse.ts';
+import type { OnPolicy as _athanor_v1_OnPolicy, OnPolicy__Output as _athanor_v1_OnPolicy__Output } from './athanor/v1/OnPolicy.ts';
 import type { PairRows as _athanor_v1_PairRows, PairRows__Output as _athanor_v1_PairRows__Output } from './athanor/v1/PairRows.ts';
 import type { ParameterChange as _athanor_v1_ParameterChange, ParameterChange__Output as _athanor_v1_ParameterChange__Output } from './athanor/v1/ParameterChange.ts';
 import type { ParameterInfo as _athanor_v1_ParameterInfo, ParameterInfo__Output as _athanor_v1_ParameterInfo__Output } from './athanor/v1/ParameterInfo.ts';
@@ -75,7 +76,11 @@ import type { Prune as _athanor_v1_Prune, Prune__Output as _athanor_v1_Prune__Ou
 import type { Quantize as _athanor_v1_Quantize, Quantize__Output as _athanor_v1_Quantize__Output } from './athanor/v1/Quantize.ts';
 import type { Recipe as _athanor_v1_Recipe, Recipe__Output as _athanor_v1_Recipe__Output } from './athanor/v1/Recipe.ts';
 import type { RecipeStep as _athanor_v1_RecipeStep, RecipeStep__Output as _athanor_v1_RecipeStep__Output } from './athanor/v1/RecipeStep.ts';
+import type { RecordResult as _athanor_v1_RecordResult, RecordResult__Output as _athanor_v1_RecordResult__Output } from './athanor/v1/RecordResult.ts';
+import type { RecordSettings as _athanor_v1_RecordSettings, RecordSettings__Output as _athanor_v1_RecordSettings__Output } from './athanor/v1/RecordSettings.ts';
+import type { RecordSpec as _athanor_v1_RecordSpec, RecordSpec__Output as _athanor_v1_RecordSpec__Output } from './athanor/v1/RecordSpec.ts';
 import type { SafeEmbedding as _athanor_v1_SafeEmbedding, SafeEmbedding__Output as _athanor_v1_SafeEmbedding__Output } from './athanor/v1/SafeEmbedding.ts';
+import type { SequenceLevel as _athanor_v1_SequenceLevel, SequenceLevel__Output as _athanor_v1_SequenceLevel__Output } from './athanor/v1/SequenceLevel.ts';
 import type { SequenceReport as _athanor_v1_SequenceReport, SequenceReport__Output as _athanor_v1_SequenceReport__Output } from './athanor/v1/SequenceReport.ts';
 import type { Share as _athanor_v1_Share, Share__Output as _athanor_v1_Share__Output } from './athanor/v1/Share.ts';
 import type { StepReport as _athanor_v1_StepReport, StepReport__Output as _athanor_v1_StepReport__Output } from './athanor/v1/StepReport.ts';
@@ -168,6 +173,7 @@ export interface ProtoGrpcType {
       ModelServiceLoadResponse: MessageTypeDefinition<_athanor_v1_ModelServiceLoadResponse, _athanor_v1_ModelServiceLoadResponse__Output>
       ModelServiceUnloadRequest: MessageTypeDefinition<_athanor_v1_ModelServiceUnloadRequest, _athanor_v1_ModelServiceUnloadRequest__Output>
       ModelServiceUnloadResponse: MessageTypeDefinition<_athanor_v1_ModelServiceUnloadResponse, _athanor_v1_ModelServiceUnloadResponse__Output>
+      OnPolicy: MessageTypeDefinition<_athanor_v1_OnPolicy, _athanor_v1_OnPolicy__Output>
       PairRows: MessageTypeDefinition<_athanor_v1_PairRows, _athanor_v1_PairRows__Output>
       ParameterChange: MessageTypeDefinition<_athanor_v1_ParameterChange, _athanor_v1_ParameterChange__Output>
       ParameterInfo: MessageTypeDefinition<_athanor_v1_ParameterInfo, _athanor_v1_ParameterInfo__Output>
@@ -176,7 +182,11 @@ export interface ProtoGrpcType {
       Quantize: MessageTypeDefinition<_athanor_v1_Quantize, _athanor_v1_Quantize__Output>
       Recipe: MessageTypeDefinition<_athanor_v1_Recipe, _athanor_v1_Recipe__Output>
       RecipeStep: MessageTypeDefinition<_athanor_v1_RecipeStep, _athanor_v1_RecipeStep__Output>
+      RecordResult: MessageTypeDefinition<_athanor_v1_RecordResult, _athanor_v1_RecordResult__Output>
+      RecordSettings: MessageTypeDefinition<_athanor_v1_RecordSettings, _athanor_v1_RecordSettings__Output>
+      RecordSpec: MessageTypeDefinition<_athanor_v1_RecordSpec, _athanor_v1_RecordSpec__Output>
       SafeEmbedding: MessageTypeDefinition<_athanor_v1_SafeEmbedding, _athanor_v1_SafeEmbedding__Output>
+      SequenceLevel: MessageTypeDefinition<_athanor_v1_SequenceLevel, _athanor_v1_SequenceLevel__Output>
       SequenceReport: MessageTypeDefinition<_athanor_v1_SequenceReport, _athanor_v1_SequenceReport__Output>
       Share: MessageTypeDefinition<_athanor_v1_Share, _athanor_v1_Share__Output>
       StepReport: MessageTypeDefinition<_athanor_v1_StepReport, _athanor_v1_StepReport__Output>
