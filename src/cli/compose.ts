@@ -7,6 +7,7 @@ import { createOnnxEngine } from '#engine/onnx';
 import { HttpServer } from '#http';
 import {
   allHandlers,
+  type ConnectTeacher,
   HubInference,
   JobRunner,
   JobStore,
@@ -17,7 +18,7 @@ import {
   ResultCheck,
 } from '#jobs';
 import type { ComputeMode } from '#serve';
-import { AthanorServer, type StopOptions } from '#server';
+import { AthanorServer, type StopOptions, teacherConnector } from '#server';
 import { type FileSystem, LocalStore } from '#store';
 import { packageVersion } from './package-version.ts';
 
@@ -48,6 +49,8 @@ export interface ComposeOptions {
   readonly modelMemoryBytes?: number;
   /** Also serve, over the Open Inference Protocol and under this name, a model that gives back what it is sent. */
   readonly identityModel?: string;
+  /** How teachers on other servers are reached. Default: over gRPC, with two minutes of patience. */
+  readonly connectTeacher?: ConnectTeacher;
 }
 
 export interface RunningServer {
@@ -80,7 +83,7 @@ export async function startServer(options: ComposeOptions): Promise<RunningServe
 
 interface Parts {
   readonly root: string;
-  readonly options: Pick<ComposeOptions, 'address' | 'httpAddress' | 'httpModel' | 'identityModel'>;
+  readonly options: Pick<ComposeOptions, 'address' | 'httpAddress' | 'httpModel' | 'identityModel' | 'connectTeacher'>;
   readonly logger: Logger;
   readonly telemetry: Telemetry;
   readonly jobStore: JobStore;
@@ -97,7 +100,7 @@ const cacheShare = 0.25;
 
 async function serve({
   root,
-  options: { address, httpAddress, httpModel, identityModel },
+  options: { address, httpAddress, httpModel, identityModel, connectTeacher },
   logger,
   telemetry,
   jobStore,
@@ -117,7 +120,10 @@ async function serve({
   });
   const runner = JobRunner.start({
     store: jobStore,
-    handlers: allHandlers(hub, engine, jobStore.models, memoryLimitBytes === undefined ? {} : { memoryLimitBytes }),
+    handlers: allHandlers(hub, engine, jobStore.models, {
+      connectTeacher: connectTeacher ?? teacherConnector(),
+      ...(memoryLimitBytes === undefined ? {} : { memoryLimitBytes }),
+    }),
     workFolder: join(root, 'work'),
     logger,
     telemetry,

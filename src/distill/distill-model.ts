@@ -81,7 +81,7 @@ export async function distillModel(request: DistillRequest, engine: Engine, cont
 }
 
 /** Logits are compared one by one: both models must answer the same question with the same choices. */
-function checkSameAnswers({ config: student }: Model, { config: teacher }: Model): void {
+export function checkSameAnswers({ config: student }: Pick<Model, 'config'>, { config: teacher }: Pick<Model, 'config'>): void {
   if (student.vocabularySize !== teacher.vocabularySize)
     throw new AppError(
       'tokenizer_mismatch',

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { AppError, at, type OperationContext, throwIfCancelled, yieldToEventLoop } from '#base';
 import { type HostTensor, hostTensor } from '#tensor';
 import type { PairSource } from './pair-set.ts';
-import { type SamplerCursor, SeededOrder } from './seeded-order.ts';
+import { type SampledExamples, type SamplerCursor, SeededOrder } from './seeded-order.ts';
 import type { Tokenizer } from './tokenizer.ts';
 
 /** One source and one target, each with its end token. */
@@ -93,8 +93,6 @@ export interface PairBatch {
   readonly sourceMask: HostTensor<'bool'>;
   /** [B, T], -1 behind the end. */
   readonly labels: HostTensor<'int64'>;
-  /** [B]: which pairs of the data they are, where the maker knows. */
-  readonly examples?: Int32Array;
 }
 
 export interface PairSamplerOptions {
@@ -152,7 +150,7 @@ export class PairSampler {
     return this.#order.cursor;
   }
 
-  next(): PairBatch {
+  next(): PairBatch & SampledExamples {
     const examples = Int32Array.from({ length: this.#options.batch }, () => this.#order.next());
     const chosen = Array.from(examples, (index) => at(this.#pairs, index));
     return { ...pairBatch(chosen, this.#options), examples };

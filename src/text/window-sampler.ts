@@ -1,7 +1,7 @@
 // Training windows in a seeded order, with a cursor that can be saved and restored exactly.
 import { AppError, at } from '#base';
 import { type HostTensor, hostTensor } from '#tensor';
-import { type SamplerCursor, SeededOrder } from './seeded-order.ts';
+import { type SampledExamples, type SamplerCursor, SeededOrder } from './seeded-order.ts';
 
 /** Tokens to read and the tokens that follow them. */
 export interface TokenBatch {
@@ -9,8 +9,6 @@ export interface TokenBatch {
   readonly tokens: HostTensor<'int64'>;
   /** [B, T]: the token after each. */
   readonly labels: HostTensor<'int64'>;
-  /** [B]: which windows of the corpus they are; window i begins at token i·T. */
-  readonly examples: Int32Array;
 }
 
 export interface SamplerOptions {
@@ -58,14 +56,14 @@ export class WindowSampler {
   }
 
   /** The next batch: tokens and labels [B, T]. */
-  next(): TokenBatch {
+  next(): TokenBatch & SampledExamples {
     const examples = Int32Array.from({ length: this.#batch }, () => this.#order.next());
     return windowBatch(this.#tokens, this.#window, examples);
   }
 }
 
-/** Windows of `window` tokens of a corpus, by their indices. */
-export function windowBatch(corpus: Int32Array, window: number, examples: Int32Array): TokenBatch {
+/** Windows of `window` tokens of a corpus; window i begins at token i·window. */
+export function windowBatch(corpus: Int32Array, window: number, examples: Int32Array): TokenBatch & SampledExamples {
   const tokens = hostTensor('int64', [examples.length, window]);
   const labels = hostTensor('int64', [examples.length, window]);
   examples.forEach((example, row) => {

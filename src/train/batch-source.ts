@@ -1,7 +1,7 @@
 // Where training batches come from: windows of a corpus, padded texts, or pairs.
 import type { DeviceBuffer } from '#engine';
 import type { HostTensor } from '#tensor';
-import type { PairBatch, SamplerCursor } from '#text';
+import type { PairBatch, SampledExamples, SamplerCursor } from '#text';
 
 /** One micro-batch of texts. */
 export interface TextBatch {
@@ -17,12 +17,10 @@ export interface TextBatch {
   readonly rows?: HostTensor<'int64'>;
   /** [M], 0 for labels that only fill up. */
   readonly weights?: HostTensor<'float32'>;
-  /** [B]: which windows or texts of the data they are, where the maker knows. */
-  readonly examples?: Int32Array;
 }
 
 /** One micro-batch, of pairs for an encoder-decoder. Objectives and networks read what they made inputs for; the rest is left out. */
-export type TrainingBatch = TextBatch | PairBatch;
+export type TrainingBatch = (TextBatch | PairBatch) & Partial<SampledExamples>;
 
 /** Where a training run stands when it asks for a batch. */
 export interface BatchMoment {

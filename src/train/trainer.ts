@@ -149,6 +149,11 @@ export class Trainer {
     return this.#step;
   }
 
+  /** The student's parameters on the device by stored name, for reading between two steps: the next one changes them in place. */
+  get parameters(): Readonly<Record<string, DeviceBuffer>> {
+    return this.#parts.parameters;
+  }
+
   /**
    * One optimizer step over as many micro-batches as the settings say.
    *
@@ -188,7 +193,7 @@ export class Trainer {
       ...objective.inputs,
       ...scheme?.buffers,
       ...(adds ? this.#gradients : {}),
-      ...batch,
+      ...tensorsOf(batch),
       ...Object.fromEntries(Object.entries(given.inputs).map(([name, value]) => [schemeName(name), value])),
     };
     const written = new Set(program.outputNames);
@@ -268,6 +273,12 @@ function bufferOf(buffers: Readonly<Record<string, DeviceBuffer>>, name: string)
   const buffer = buffers[name];
   invariant(buffer !== undefined, `${name} is on the device`);
   return buffer;
+}
+
+/** What a batch binds to inputs. */
+function tensorsOf(batch: TrainingBatch): Record<string, HostTensor> {
+  const { examples: _, ...tensors } = batch;
+  return { ...tensors };
 }
 
 function lengthsOf(batch: TrainingBatch): BatchCase {

@@ -31,7 +31,10 @@ export function trainingExamples(
   checkTrainingData(model, data);
   const { config } = model;
   if ('lines' in data)
-    throw new AppError('unsupported', 'a model of hidden tokens guesses other ones in every epoch: there are no fixed examples to go through once.');
+    throw new AppError(
+      'unsupported',
+      'a model of hidden tokens guesses other ones in every epoch: there are no fixed examples to go through once.',
+    );
   if ('pairs' in data) {
     invariant(isEncoderDecoder(config), 'pairs are for encoder-decoders');
     const { pairs } = data;
@@ -64,7 +67,10 @@ export function trainingExamples(
   const { tokens } = data;
   const count = Math.floor((tokens.length - 1) / length);
   if (count < 1)
-    throw new AppError('empty_data', `data: ${tokens.length} tokens hold no window of ${length + 1}. Give more text or a shorter sequenceLength.`);
+    throw new AppError(
+      'empty_data',
+      `data: ${tokens.length} tokens hold no window of ${length + 1}. Give more text or a shorter sequenceLength.`,
+    );
   return {
     kind: 'windows',
     count,

@@ -133,9 +133,9 @@ function ofKind<Kind extends TeacherAnswers['kind']>(answers: TeacherAnswers, ki
   throw new AppError('internal', `a teacher's answers are ${answers.kind}, not ${kind}.`);
 }
 
+/** A logit of minus infinity, as masks make, would give 0·∞ in the loss. */
 function clamped(value: number): number {
-  // A logit of minus infinity, as masks make, would give 0·∞ in the loss.
-  return value > lowestLog ? value : lowestLog;
+  return Math.max(value, lowestLog);
 }
 
 function tail(values: Float32Array, ids: Int32Array, difference: number): number {

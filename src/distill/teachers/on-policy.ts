@@ -46,11 +46,9 @@ export function onPolicySettings(
   require(share >= 0 && share <= 1, 'share', 'between 0 and 1');
   require(Number.isFinite(temperature) && temperature >= 0, 'temperature', 'at least 0');
   require(Number.isInteger(maxNewTokens) && maxNewTokens >= 1, 'maxNewTokens', 'a whole number of at least 1');
-  require(
-    Number.isInteger(promptTokens) && promptTokens >= 1 && promptTokens <= sequenceLength,
-    'promptTokens',
-    `a whole number from 1 to the ${sequenceLength} tokens of a sequence`,
-  );
+  require(Number.isInteger(promptTokens) &&
+    promptTokens >= 1 &&
+    promptTokens <= sequenceLength, 'promptTokens', `a whole number from 1 to the ${sequenceLength} tokens of a sequence`);
   if (promptTokens + maxNewTokens > config.maxPositions)
     throw new AppError(
       'context_too_long',

@@ -1,7 +1,8 @@
 // Divergences between a teacher's answers that were handed over and a student's, over its likeliest answers and "any other".
+
+import { at } from '#base';
 import type { Emitter, Value } from '#graph';
 import { staticDim } from '#tensor';
-import { at } from '#base';
 import { lowestLog } from './answers.ts';
 
 /** Which way two distributions are compared. */
@@ -54,4 +55,3 @@ export function outcomesOf(b: Emitter, logProbabilities: Value, ids: Value): Val
   const left = b.reduceSum(b.reshape(others, [n, V]), [1], true); // [n, 1]
   return b.concat([named, b.log(b.maximum(left, Math.exp(lowestLog)))], 1);
 }
-

@@ -50,7 +50,8 @@ export class StudentSampler {
   ): Promise<Int32Array> {
     const { batch: B, promptTokens: P, newTokens: N } = this.#sizes;
     invariant(prompts.shape.join() === [B, P].join(), 'prompts have the sizes of their sampler');
-    const [prefill, decode] = await (this.#programs ??= this.#compile());
+    this.#programs ??= this.#compile();
+    const [prefill, decode] = await this.#programs;
     const caches = cacheTensors(this.#model, B, P + N);
     const buffers = caches.map(({ shape }) => this.#engine.allocate({ dtype: 'float32', shape }));
     const inputs = Object.fromEntries(caches.map(({ input }, index) => [input, at(buffers, index)]));
@@ -59,12 +60,21 @@ export class StudentSampler {
     try {
       for (let step = 0; step < N; step++) {
         const [program, T, start] = step === 0 ? [prefill, P, 0] : [decode, 1, P + step - 1];
-        const tokens = step === 0 ? prompts : int64([B, 1], Array.from({ length: B }, (_, row) => at(drawn, row * N + step - 1)));
+        const tokens =
+          step === 0
+            ? prompts
+            : int64(
+                [B, 1],
+                Array.from({ length: B }, (_, row) => at(drawn, row * N + step - 1)),
+              );
         const available: Record<string, DeviceBuffer | HostTensor> = {
           ...weights,
           ...inputs,
           [graphNames.tokens]: tokens,
-          [graphNames.positions]: int64([B, T], Array.from({ length: B * T }, (_, index) => start + (index % T))),
+          [graphNames.positions]: int64(
+            [B, T],
+            Array.from({ length: B * T }, (_, index) => start + (index % T)),
+          ),
           [graphNames.lastIndex]: int32([B], new Array<number>(B).fill(start + T - 1)),
           [graphNames.totalLength]: int32([1], [start + T]),
         };
@@ -75,8 +85,7 @@ export class StudentSampler {
         logits.release();
         invariant(data instanceof Float32Array, 'logits are float32');
         const V = data.length / B;
-        for (let row = 0; row < B; row++)
-          drawn[row * N + step] = draw(data.subarray(row * V, (row + 1) * V), temperature, random);
+        for (let row = 0; row < B; row++) drawn[row * N + step] = draw(data.subarray(row * V, (row + 1) * V), temperature, random);
       }
       return drawn;
     } finally {

@@ -1,5 +1,5 @@
 // A teacher on a device by itself: batches in, distributions out.
-import { AppError, at, chosen, invariant } from '#base';
+import { AppError, chosen, invariant } from '#base';
 import type { DeviceBuffer, Engine, Program } from '#engine';
 import { type Graph, GraphBuilder, optimizeGraph } from '#graph';
 import { declarations, isEncoderDecoder, type Model, type ModelDeclaration, taskOf } from '#models';
@@ -64,11 +64,15 @@ export class TeacherProgram {
 
   /** Log-probabilities [N*C]. */
   async #run(inputs: Readonly<Record<string, HostTensor>>, temperature: number, signal: AbortSignal): Promise<Float32Array> {
-    const [batch, length] = at([inputs['tokens'] ?? inputs['labels']], 0)?.shape as [number, number];
+    const [batch = 0, length = 0] = (inputs['tokens'] ?? inputs['labels'])?.shape ?? [];
     const sizes = { batch, length, sourceLength: inputs['source']?.shape[1], hiddenTokens: inputs['rows']?.shape[0] };
     const program = await this.#program(sizes, temperature);
-    const labels = hostTensor('int64', sizes.hiddenTokens === undefined ? [batch, length] : [sizes.hiddenTokens]);
-    const available = { labels, ...this.#weights, ...inputs };
+    const absent = {
+      labels: hostTensor('int64', sizes.hiddenTokens === undefined ? [batch, length] : [sizes.hiddenTokens]),
+      mask: hostTensor('bool', [batch, length], new Uint8Array(batch * length).fill(1)),
+      tokenTypes: hostTensor('int64', [batch, length]),
+    };
+    const available = { ...absent, ...this.#weights, ...inputs };
     const results = await program.run(chosen<DeviceBuffer | HostTensor>(available, program.inputNames), { signal });
     const made = results[outputName];
     invariant(made !== undefined, 'a teacher answers');
@@ -134,7 +138,10 @@ function checkTokens({ config }: ModelDeclaration, batch: TrainingBatch): void {
     if (wrong === undefined) return;
     throw new AppError('invalid_argument', `${what}: ${wrong} is not one of the teacher's ${size} tokens.`, { details: { field: what } });
   };
-  if (!('source' in batch)) return check('tokens', batch.tokens, 0n, config.vocabularySize);
+  if (!('source' in batch)) {
+    check('tokens', batch.tokens, 0n, config.vocabularySize);
+    return;
+  }
   const { sourceVocabularySize = config.vocabularySize } = isEncoderDecoder(config) ? config : { sourceVocabularySize: undefined };
   check('sources', batch.source, 0n, sourceVocabularySize);
   check('targets', batch.labels, -1n, config.vocabularySize);

@@ -3,7 +3,7 @@ import { statfs } from 'node:fs/promises';
 import { AppError, at, type OperationContext, throwIfCancelled } from '#base';
 import { joinAnswers, type TeacherAnswers, type TopAnswers } from '#distill';
 import type { TrainingBatch, TrainingExamples } from '#train';
-import { bytesPerRow, RecordingWriter, type RecordingFacts, rowStarts } from './recording.ts';
+import { bytesPerRow, type RecordingFacts, RecordingWriter, rowStarts } from './recording.ts';
 
 /** Asks the teacher about a batch, at the recording's k and temperature. */
 export type AskTeacher = (batch: TrainingBatch, signal: AbortSignal) => Promise<TeacherAnswers>;
@@ -28,7 +28,10 @@ export function estimateRecording({ topK, choices, numRows }: Pick<RecordingFact
  * @returns rows that this attempt recorded
  * @throws AppError `disk_full` before it starts when the estimate does not fit | `cancelled`, and those of the teacher
  */
-export async function recordTeacher({ folder, facts, examples, batchSize, ask }: RecordRequest, context: OperationContext): Promise<number> {
+export async function recordTeacher(
+  { folder, facts, examples, batchSize, ask }: RecordRequest,
+  context: OperationContext,
+): Promise<number> {
   const writer = await RecordingWriter.open(folder, facts);
   const starts = rowStarts(examples);
   const done = writer.rowsWritten;
@@ -50,7 +53,13 @@ export async function recordTeacher({ folder, facts, examples, batchSize, ask }:
     const full = Int32Array.from({ length: batchSize }, (_, index) => at(chosen, Math.min(index, chosen.length - 1)));
     const answers = await ask(examples.batch(full), context.signal);
     const rowsEach = rowsOfBatch(answers, batchSize);
-    await writer.add(keptRows(answers, Array.from(chosen, (one) => examples.rows(one)), rowsEach));
+    await writer.add(
+      keptRows(
+        answers,
+        Array.from(chosen, (one) => examples.rows(one)),
+        rowsEach,
+      ),
+    );
     example += chosen.length;
     context.report({ phase: 'record', step: example, total: examples.count, metrics: { rows: at(starts, example) } });
   }

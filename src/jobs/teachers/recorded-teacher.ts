@@ -30,9 +30,13 @@ export function checkRecording(facts: RecordingFacts, wanted: WantedRecording, p
 /** @throws AppError `recording_mismatch` naming what differs, when it is not of these examples */
 export function checkExamples(facts: RecordingFacts, examples: TrainingExamples, sequenceLength: number, place: string): void {
   const differs = (what: string, recorded: string | number, wanted: string | number): AppError =>
-    new AppError('recording_mismatch', `${place}: ${what} ${recorded} in the recording and ${wanted} here. Train on what was recorded, or record again.`, {
-      details: { field: place },
-    });
+    new AppError(
+      'recording_mismatch',
+      `${place}: ${what} ${recorded} in the recording and ${wanted} here. Train on what was recorded, or record again.`,
+      {
+        details: { field: place },
+      },
+    );
   if (facts.examples !== examples.kind) throw differs('the examples are', facts.examples, examples.kind);
   if (facts.examples === 'windows' && facts.sequenceLength !== sequenceLength)
     throw differs('sequenceLength is', facts.sequenceLength, sequenceLength);

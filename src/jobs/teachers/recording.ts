@@ -47,7 +47,13 @@ const manifestSchema = z.object({
   version: z.literal(1),
   ...factsShape,
   shards: z.array(
-    z.object({ file: z.string().regex(/^answers-\d+\.safetensors$/), firstRow: count, numRows: count, sizeBytes: count, sha256: z.string() }),
+    z.object({
+      file: z.string().regex(/^answers-\d+\.safetensors$/),
+      firstRow: count,
+      numRows: count,
+      sizeBytes: count,
+      sha256: z.string(),
+    }),
   ),
   /** SHA-256 over the JSON of everything above. */
   checksum: z.string(),
@@ -196,7 +202,8 @@ export class Recording {
     const reader = await this.#reader(shard.file);
     const read = (name: string) => {
       const entry = reader.header.entries.get(name);
-      if (entry === undefined || entry.shape[0] !== shard.numRows) throw badRecording(this.#folder, `${shard.file} has no ${name} for its rows`);
+      if (entry === undefined || entry.shape[0] !== shard.numRows)
+        throw badRecording(this.#folder, `${shard.file} has no ${name} for its rows`);
       return reader.readRows(entry, first - shard.firstRow, numRows, signal);
     };
     const [ids, logProbabilities, logTails] = await Promise.all([read('ids'), read('logProbabilities'), read('logTails')]);
@@ -204,7 +211,8 @@ export class Recording {
     const width = idBytes(this.facts.choices);
     const { data: halves } = logProbabilities;
     const { data: tails } = logTails;
-    if (!(halves instanceof Uint16Array && tails instanceof Float32Array)) throw badRecording(this.#folder, `${shard.file} has other element types`);
+    if (!(halves instanceof Uint16Array && tails instanceof Float32Array))
+      throw badRecording(this.#folder, `${shard.file} has other element types`);
     const topK = this.facts.topK;
     const made: TopAnswers = {
       kind: 'top',
@@ -290,7 +298,9 @@ async function readManifest(folder: string): Promise<Manifest> {
   } catch (thrown) {
     const { code } = AppError.from(thrown);
     if (code !== 'file_not_found') throw AppError.from(thrown);
-    throw new AppError('file_not_found', `recording "${folder}": there is no ${manifestName}. Record a teacher there first.`, { cause: thrown });
+    throw new AppError('file_not_found', `recording "${folder}": there is no ${manifestName}. Record a teacher there first.`, {
+      cause: thrown,
+    });
   }
   const checked = manifestSchema.safeParse(jsonOf(text));
   if (!checked.success) throw badRecording(folder, `${manifestName} is not that of a recording: ${checked.error.issues[0]?.message ?? ''}`);
@@ -315,7 +325,9 @@ function factsOf(facts: RecordingFacts): RecordingFacts {
 function checksumOf(plain: Omit<Manifest, 'checksum'>): string {
   const { shards, ...facts } = plain;
   const ordered = shards.map(({ file, firstRow, numRows, sizeBytes, sha256 }) => [file, firstRow, numRows, sizeBytes, sha256]);
-  return createHash('sha256').update(JSON.stringify([factsOf(facts), ordered])).digest('hex');
+  return createHash('sha256')
+    .update(JSON.stringify([factsOf(facts), ordered]))
+    .digest('hex');
 }
 
 async function digestOf(path: string): Promise<string> {

@@ -2,7 +2,7 @@
 import { AppError } from '#base';
 import type { AnswerForm, TeacherAnswers, TeacherSource } from '#distill';
 import type { ModelConfig } from '#models';
-import type { TrainingBatch } from '#train';
+import type { TeacherQuestion } from '../inference.ts';
 
 /** `athanor://host:port/model` in parts. */
 export interface RemoteAddress {
@@ -34,12 +34,9 @@ export interface TeacherConnection {
   close(): void;
 }
 
-export interface RemoteQuestion {
+/** A question and whom it goes to. */
+export interface RemoteQuestion extends TeacherQuestion {
   readonly model: string;
-  readonly tokenizerHash: string;
-  readonly batch: TrainingBatch;
-  readonly form: AnswerForm;
-  readonly temperature: number;
 }
 
 /** Opens connections to other servers; what speaks the protocol is above. @param target - `host:port` */

@@ -8,7 +8,7 @@ import type { RecordSettings as _athanor_v1_RecordSettings, RecordSettings__Outp
  */
 export interface RecordSpec {
   /**
-   * Teacher: a model of this server, or "athanor://host:port/model".
+   * Teacher: a model of this server.
    */
   'teacher'?: (string);
   /**
@@ -30,7 +30,7 @@ export interface RecordSpec {
  */
 export interface RecordSpec__Output {
   /**
-   * Teacher: a model of this server, or "athanor://host:port/model".
+   * Teacher: a model of this server.
    */
   'teacher': (string);
   /**
