@@ -73,8 +73,14 @@ export function isOwnStep(seed: number, step: number, share: number): boolean {
 
 /** Of one micro-batch, from 1; 0 decides the step. */
 function randomOf(seed: number, step: number, place: number): Random {
-  const mixed = new Random(seed ^ drawStream);
-  return new Random([mixed.bits(), mixed.bits() ^ step, mixed.bits() ^ Math.imul(place + 1, 0x9e3779b1), mixed.bits() | 1]);
+  return new Random(mixed(mixed(mixed(seed ^ drawStream) ^ step) ^ place));
+}
+
+/** Neighbouring numbers become unlike ones: the last step of MurmurHash3. */
+function mixed(value: number): number {
+  let bits = Math.imul(value ^ (value >>> 16), 0x85ebca6b);
+  bits = Math.imul(bits ^ (bits >>> 13), 0xc2b2ae35);
+  return (bits ^ (bits >>> 16)) >>> 0;
 }
 
 /**
