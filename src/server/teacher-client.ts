@@ -19,8 +19,8 @@ export interface TeacherClientOptions {
 
 const defaults: Required<TeacherClientOptions> = { timeoutMs: 120_000, patienceMs: 120_000, pauseMs: 200 };
 const longestPauseMs = 5000;
-/** Failures that pass. */
-const passing: ReadonlySet<string> = new Set(['unavailable', 'deadline_exceeded', 'overloaded']);
+/** Failures that pass; a server that ends cancels the calls that it has. */
+const passing: ReadonlySet<string> = new Set(['unavailable', 'deadline_exceeded', 'overloaded', 'cancelled']);
 
 /** Opens connections to teachers on other servers. */
 export function teacherConnector(options: TeacherClientOptions = {}): ConnectTeacher {

@@ -119,7 +119,7 @@ describe('a teacher on another server', () => {
     const teacher = `athanor://${address}/stories`;
     const straight = await distilled({ teacher, name: 'straight', teacherTopK: 8 });
     let restarting: Promise<void> | undefined;
-    const { result } = await distill({ teacher, name: 'patient', teacherTopK: 8 }, (event) => {
+    const { result, error } = await distill({ teacher, name: 'patient', teacherTopK: 8 }, (event) => {
       if (event.progress?.phase !== 'distill' || event.progress.step < 2) return;
       restarting ??= teachers.stop({ graceMs: 0 }).then(async () => {
         teachers = await startTeachers(port);
@@ -127,6 +127,7 @@ describe('a teacher on another server', () => {
     });
     await restarting;
     expect(restarting).toBeDefined();
+    expect(error).toBeUndefined();
     expect(result?.distill?.model?.hash).toBe(straight.model?.hash);
   });
 
