@@ -71,6 +71,8 @@ export const errorCatalogue = {
   bad_name: entry('INVALID_ARGUMENT', 'Use letters, digits, dot, dash and underscore, at most 128 characters.'),
   store_in_use: entry('FAILED_PRECONDITION', 'Stop the other process, or choose another store.'),
   job_not_found: entry('NOT_FOUND', 'List the jobs with `athanor jobs`.'),
+  too_many_jobs: entry('RESOURCE_EXHAUSTED', 'Wait for jobs to end, or cancel some.'),
+  crash_loop: entry('ABORTED', 'The job is paused; look at the log for what ends its process, then resume or cancel it.'),
   service_not_found: entry('NOT_FOUND', 'List the services by reflection or by health.'),
   list_too_long: entry('RESOURCE_EXHAUSTED', 'Ask for each by its name.'),
   wrong_task: entry('FAILED_PRECONDITION', 'Use the call that the message names, or another model.'),
@@ -87,7 +89,7 @@ export const errorCatalogue = {
   cancelled: entry('CANCELLED', 'The operation was cancelled on request.'),
   deadline_exceeded: entry('DEADLINE_EXCEEDED', 'Allow more time or ask for less.'),
   unavailable: entry('UNAVAILABLE', 'The server is stopping; try again later.'),
-  teacher_unavailable: entry('UNAVAILABLE', 'Start the server that the message names, then try again.'),
+  teacher_unavailable: entry('UNAVAILABLE', 'Start the server that the message names, then retry the job: it goes on where it was.'),
   unsupported: entry('UNIMPLEMENTED', 'The message says what is supported instead.'),
   internal: entry('INTERNAL', 'This is a defect in athanor; please report it with the message.'),
 } as const satisfies Readonly<Record<string, ErrorEntry>>;

@@ -51,6 +51,10 @@ export interface ComposeOptions {
   readonly identityModel?: string;
   /** How teachers on other servers are reached. Default: over gRPC, with two minutes of patience. */
   readonly connectTeacher?: ConnectTeacher;
+  /** Unfinished jobs that one client may have. Default: no limit but that of all jobs. */
+  readonly jobsPerClient?: number;
+  /** Jobs are forgotten so long after their end. Default: 30. */
+  readonly keepJobsDays?: number;
 }
 
 export interface RunningServer {
@@ -83,7 +87,10 @@ export async function startServer(options: ComposeOptions): Promise<RunningServe
 
 interface Parts {
   readonly root: string;
-  readonly options: Pick<ComposeOptions, 'address' | 'httpAddress' | 'httpModel' | 'identityModel' | 'connectTeacher'>;
+  readonly options: Pick<
+    ComposeOptions,
+    'address' | 'httpAddress' | 'httpModel' | 'identityModel' | 'connectTeacher' | 'jobsPerClient' | 'keepJobsDays'
+  >;
   readonly logger: Logger;
   readonly telemetry: Telemetry;
   readonly jobStore: JobStore;
@@ -95,12 +102,15 @@ interface Parts {
   readonly compute: ComputeMode;
 }
 
+/** Unfinished jobs of all clients, and ended ones that are kept. */
+const [largestQueue, largestHistory] = [1000, 10_000];
+
 /** Part of the models' memory that the keys and values of one of them may take. */
 const cacheShare = 0.25;
 
 async function serve({
   root,
-  options: { address, httpAddress, httpModel, identityModel, connectTeacher },
+  options: { address, httpAddress, httpModel, identityModel, connectTeacher, jobsPerClient, keepJobsDays = 30 },
   logger,
   telemetry,
   jobStore,
@@ -125,6 +135,8 @@ async function serve({
       ...(memoryLimitBytes === undefined ? {} : { memoryLimitBytes }),
     }),
     workFolder: join(root, 'work'),
+    quota: { inAll: largestQueue, ...(jobsPerClient === undefined ? {} : { perOwner: jobsPerClient }) },
+    retention: { maxAgeMs: keepJobsDays * 24 * 3600 * 1000, maxJobs: largestHistory },
     logger,
     telemetry,
   });

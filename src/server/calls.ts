@@ -9,13 +9,15 @@ import type {
   ServerReadableStream,
 } from '@grpc/grpc-js';
 import { AppError, type Logger, silentTelemetry, type Telemetry } from '#base';
-import { CallTelemetry, type ObservableCall, statusOf } from './call-telemetry.ts';
+import { addressOf, CallTelemetry, type ObservableCall, statusOf } from './call-telemetry.ts';
 import { toStatus } from './status.ts';
 
 /** What a handler knows of its call. */
 export interface CallContext {
   /** Aborted when the client has left, its deadline has passed, or the server ends without grace. */
   readonly signal: AbortSignal;
+  /** Address that the call comes from; empty where there is none. */
+  readonly client: string;
 }
 
 /** What a handler knows of a stream in both directions. */
@@ -122,7 +124,7 @@ export class CallGate {
     return (call) => {
       this.#run(
         call,
-        async ({ signal }) => {
+        async ({ signal, client }) => {
           let draining: Promise<void> | undefined;
           const send = async (response: Response): Promise<void> => {
             while (draining !== undefined && !signal.aborted) await draining;
@@ -133,7 +135,7 @@ export class CallGate {
             await draining;
           };
           // Whoever stops reading may go on writing.
-          await method(messages(call, signal, false), send, { signal, metadata: call.metadata });
+          await method(messages(call, signal, false), send, { signal, client, metadata: call.metadata });
           return () => call.end();
         },
         (error) => call.emit('error', error),
@@ -155,7 +157,7 @@ export class CallGate {
       if (this.#open.has(stop)) stop.abort();
     });
     void observed.within(() =>
-      work({ signal: stop.signal })
+      work({ signal: stop.signal, client: addressOf(call) })
         .then(
           (answer) => {
             observed.end(stop.signal.aborted ? 'CANCELLED' : 'OK');

@@ -14,6 +14,7 @@ import { inferenceService } from './services/inference-service.ts';
 import { jobService } from './services/job-service.ts';
 import { startJob } from './services/job-streams.ts';
 import { type ModelCatalogue, modelService } from './services/model-service.ts';
+import { removeLeftUploads } from './services/uploads.ts';
 import { tritonService } from './triton/triton-service.ts';
 
 export interface ServerOptions {
@@ -83,17 +84,19 @@ export class AthanorServer {
       // Nobody reads its counters, and every call pays for them.
       'grpc.enable_channelz': 0,
     });
+    const imports = jobs.list(['QUEUED', 'RUNNING', 'PAUSED'], Number.MAX_SAFE_INTEGER).filter(({ kind }) => kind === 'import');
+    await removeLeftUploads(uploadFolder, (folder) => imports.some(({ spec }) => (spec as { readonly path?: string }).path === folder));
     server.addService(definitions.model, modelService(gate, models, jobs, uploadFolder));
     server.addService(definitions.job, jobService(gate, jobs));
     server.addService(definitions.inference, inferenceService(gate, inference));
     const compression: CompressionServiceHandlers = {
-      Compress: gate.serverStream(({ spec }, context) => startJob(jobs, compressRequest(spec), context)),
+      Compress: gate.serverStream(({ spec, priority }, context) => startJob(jobs, compressRequest(spec), priority, context)),
     };
     const distillation: DistillationServiceHandlers = {
-      Distill: gate.serverStream(({ spec }, context) => startJob(jobs, specRequest('distill', spec), context)),
+      Distill: gate.serverStream(({ spec, priority }, context) => startJob(jobs, specRequest('distill', spec), priority, context)),
     };
     const evaluation: EvaluationServiceHandlers = {
-      Evaluate: gate.serverStream(({ spec }, context) => startJob(jobs, specRequest('evaluate', spec), context)),
+      Evaluate: gate.serverStream(({ spec, priority }, context) => startJob(jobs, specRequest('evaluate', spec), priority, context)),
     };
     server.addService(definitions.compression, compression);
     server.addService(definitions.distillation, distillation);

@@ -94,7 +94,7 @@ class TeacherClient implements TeacherConnection {
     const waited = waitedMs < 1000 ? '' : ` in ${Math.round(waitedMs / 1000)} s`;
     return new AppError(
       'teacher_unavailable',
-      `${place}: did not answer${waited} (${said}) Start that server, then submit the job again.`,
+      `${place}: did not answer${waited} (${said}) Start that server, then try the job again: it goes on where it was.`,
       {
         details,
         cause: thrown,

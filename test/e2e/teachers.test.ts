@@ -84,7 +84,7 @@ async function run(spec: object, seen?: (event: JobEventMessage) => void | Promi
   return follow(client.serverStream(client.protocol.job.Watch, { jobId: job?.id ?? '' }), seen);
 }
 
-const resident = (): ReturnType<typeof distilled> => distilled({ teacher: 'stories', name: 'resident' });
+const resident = (): Promise<NonNullable<JobResultMessage['distill']>> => distilled({ teacher: 'stories', name: 'resident' });
 
 describe('a teacher on another server', () => {
   it.each([
@@ -104,10 +104,10 @@ describe('a teacher on another server', () => {
   });
 
   it.each([
-    ['tokenizer_mismatch', () => `athanor://${address}/wiki`, /different tokenizers/],
-    ['model_not_found', () => `athanor://${address}/nobody`, /teacher athanor:\/\/127\.0\.0\.1:\d+\/nobody/],
-    ['teacher_unavailable', () => 'athanor://127.0.0.1:1/stories', /athanor:\/\/127\.0\.0\.1:1\/stories: did not answer/],
-    ['invalid_argument', () => 'athanor://nowhere', /"athanor:\/\/host:port\/model"/],
+    ['tokenizer_mismatch', (): string => `athanor://${address}/wiki`, /different tokenizers/],
+    ['model_not_found', (): string => `athanor://${address}/nobody`, /teacher athanor:\/\/127\.0\.0\.1:\d+\/nobody/],
+    ['teacher_unavailable', (): string => 'athanor://127.0.0.1:1/stories', /athanor:\/\/127\.0\.0\.1:1\/stories: did not answer/],
+    ['invalid_argument', (): string => 'athanor://nowhere', /"athanor:\/\/host:port\/model"/],
   ] as const)('is refused with %s before a job is queued', async (code, teacher, words) => {
     const before = (await client.unary(client.protocol.job.List, {})).jobs.length;
     await expect(distill({ teacher: teacher(), name: 'refused' })).rejects.toMatchObject({ code, message: expect.stringMatching(words) });
@@ -131,21 +131,23 @@ describe('a teacher on another server', () => {
     expect(result?.distill?.model?.hash).toBe(straight.model?.hash);
   });
 
-  it('that stays away ends the job with its name, and the checkpoint is kept', async () => {
+  it('that stays away ends the job with its name; tried again, the job ends with the same weights as a straight run', async () => {
     const { port } = teachers.server;
+    const long = { teacher: `athanor://${address}/stories`, settings: { ...settings, steps: 60, checkpointEvery: 0 } };
+    const straight = await distilled({ ...long, name: 'long' });
     let stopping: Promise<void> | undefined;
-    const { error, jobId } = await distill(
-      { teacher: `athanor://${address}/stories`, name: 'lost', settings: { ...settings, steps: 100_000, checkpointEvery: 0 } },
-      (event) => {
-        if (event.progress?.phase === 'distill' && event.progress.step >= 2) stopping ??= teachers.stop({ graceMs: 0 });
-      },
-    );
+    const { error, jobId } = await distill({ ...long, name: 'lost' }, (event) => {
+      if (event.progress?.phase === 'distill' && event.progress.step >= 2) stopping ??= teachers.stop({ graceMs: 0 });
+    });
     await stopping;
     teachers = await startTeachers(port);
     expect(error).toMatchObject({ code: 'teacher_unavailable', message: expect.stringContaining(`athanor://${address}/stories@1`) });
-    expect(error?.message).toMatch(/submit the job again/);
+    expect(error?.message).toMatch(/try the job again/);
     const kept = readdirSync(join(folder, 'students/work', jobId));
     expect(kept.some((name) => /^step-\d+$/.test(name))).toBe(true);
+    const { job } = await client.unary(client.protocol.job.Retry, { jobId });
+    const { result } = await follow(client.serverStream(client.protocol.job.Watch, { jobId: job?.id ?? '' }));
+    expect(result?.distill?.model?.hash).toBe(straight.model?.hash);
   });
 });
 

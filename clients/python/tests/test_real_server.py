@@ -197,6 +197,37 @@ def test_a_job_is_followed_over_cut_connections_and_cancelled(target: str, clien
     assert same.status().state is JobState.CANCELLED
 
 
+def test_a_job_is_paused_resumed_tried_again_and_forgotten(client: athanor.Client) -> None:
+    job = client.distill("teacher", name="put-aside", data=[TRAIN_TEXT], steps=100_000, checkpoint_every=0, **SHORT)
+    for event in job.events():
+        if event.progress is not None and event.progress.metrics.get("loss"):
+            break
+    with pytest.raises(errors.FailedPrecondition):
+        job.forget()
+    assert job.pause().state in {JobState.RUNNING, JobState.PAUSED}
+    wait_for(lambda: job.status().state is JobState.PAUSED)
+    assert job.resume().state is JobState.QUEUED
+    wait_for(lambda: job.status().state is JobState.RUNNING)
+    job.cancel()
+    wait_for(lambda: job.status().state is JobState.CANCELLED)
+    again = job.retry()
+    assert again.status().retry_of == job.id
+    with pytest.raises(errors.FailedPrecondition):
+        again.retry()
+    again.cancel()
+    wait_for(lambda: again.status().state is JobState.CANCELLED)
+    again.forget()
+    with pytest.raises(errors.JobNotFound):
+        again.status()
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 def test_errors_of_the_real_server_have_their_classes(client: athanor.Client) -> None:
     with pytest.raises(errors.ModelNotFound) as caught:
         client.models.get("nobody")

@@ -20,6 +20,8 @@ interface ServeOptions {
   readonly pauseMs: number;
   readonly graceMs: number;
   readonly identityModel?: string;
+  readonly jobsPerClient?: number;
+  readonly keepJobs: number;
   readonly json?: boolean;
   readonly metrics?: string;
 }
@@ -48,6 +50,8 @@ export function addServeCommand(program: Command): void {
       'memory of loaded models together; those that nobody uses are unloaded for others (default: three quarters of what the process may hold)',
       wholeNumber,
     )
+    .option('--jobs-per-client <count>', 'jobs that one client may have waiting and running (default: no limit)', wholeNumber)
+    .option('--keep-jobs <days>', 'forget jobs so long after their end, with the checkpoints of those that failed', wholeNumber, 30)
     .option('--pause-ms <ms>', 'on stopping, say NOT_SERVING this long before refusing calls', wholeNumber, 0)
     .option('--grace-ms <ms>', 'on stopping, let streams end for this long', wholeNumber, 10_000)
     .option('--identity-model <name>', 'also serve a model that gives back what it is sent, to measure the transport (ModelInfer)')
@@ -58,7 +62,7 @@ export function addServeCommand(program: Command): void {
 
 async function serve(options: ServeOptions, command: Command): Promise<void> {
   const { listen, http, httpModel, store, device, threads, compute, memoryLimit, modelMemory } = options;
-  const { pauseMs, graceMs, identityModel, json, metrics } = options;
+  const { pauseMs, graceMs, identityModel, jobsPerClient, keepJobs, json, metrics } = options;
   const output = new Output(json === true);
   // Before anything slow: a signal while models load must not be lost.
   let onSignal = (): void => process.exit(130);
@@ -89,6 +93,8 @@ async function serve(options: ServeOptions, command: Command): Promise<void> {
       telemetry: telemetry.telemetry,
       ...(device === undefined ? {} : { device }),
       ...(threads === undefined ? {} : { threads }),
+      keepJobsDays: keepJobs,
+      ...(jobsPerClient === undefined ? {} : { jobsPerClient }),
       ...(identityModel === undefined ? {} : { identityModel }),
       ...(memoryLimit === undefined ? {} : { memoryLimitBytes: memoryLimit * 2 ** 20 }),
       ...(modelMemory === undefined ? {} : { modelMemoryBytes: modelMemory * 2 ** 20 }),

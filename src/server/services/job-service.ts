@@ -1,4 +1,4 @@
-// JobService: submitting, looking, watching and cancelling.
+// JobService: submitting, looking, watching, and what can be done with a job.
 import { AppError } from '#base';
 import type { JobRecord, JobRunner } from '#jobs';
 import type { CallGate } from '../calls.ts';
@@ -13,9 +13,9 @@ const largestLimit = 1000;
 export function jobService(gate: CallGate, jobs: JobRunner): JobServiceHandlers {
   const info = (job: JobRecord): JobInfo => jobMessage(job, jobs.newestProgress(job.id));
   return {
-    Submit: gate.unary(async ({ spec }) => {
+    Submit: gate.unary(async ({ spec, priority }, { client: owner }) => {
       const request = requestOfSpec(spec);
-      return { job: info(await jobs.submit(request.kind, request.spec)) };
+      return { job: info(await jobs.submit(request.kind, request.spec, { priority, owner })) };
     }),
     Get: gate.unary(async ({ jobId }) => ({ job: info(jobs.get(jobId)) })),
     List: gate.unary(async ({ states, limit = defaultLimit }) => {
@@ -28,5 +28,12 @@ export function jobService(gate: CallGate, jobs: JobRunner): JobServiceHandlers 
     }),
     Watch: gate.serverStream(({ jobId, fromSequence }, context) => followJob(jobs, jobId, fromSequence, context)),
     Cancel: gate.unary(async ({ jobId }) => ({ job: info(jobs.cancel(jobId)) })),
+    Pause: gate.unary(async ({ jobId }) => ({ job: info(jobs.pause(jobId)) })),
+    Resume: gate.unary(async ({ jobId }) => ({ job: info(jobs.resume(jobId)) })),
+    Retry: gate.unary(async ({ jobId, fresh }, { client: owner }) => ({ job: info(await jobs.retry(jobId, { fresh, owner })) })),
+    Delete: gate.unary(async ({ jobId }) => {
+      await jobs.remove(jobId);
+      return {};
+    }),
   };
 }

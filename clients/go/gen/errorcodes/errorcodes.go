@@ -45,6 +45,8 @@ var Status = map[string]codes.Code{
 	"bad_name":                codes.InvalidArgument,
 	"store_in_use":            codes.FailedPrecondition,
 	"job_not_found":           codes.NotFound,
+	"too_many_jobs":           codes.ResourceExhausted,
+	"crash_loop":              codes.Aborted,
 	"service_not_found":       codes.NotFound,
 	"list_too_long":           codes.ResourceExhausted,
 	"wrong_task":              codes.FailedPrecondition,

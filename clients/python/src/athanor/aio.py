@@ -323,9 +323,9 @@ class AsyncJobs:
         self._connection = connection
         self._stub = connection.jobs
 
-    async def submit(self, spec: JobSpec) -> AsyncJob[JobResult]:
-        """Starts a job of any kind from its wire form."""
-        request = job_pb2.JobServiceSubmitRequest(spec=spec)
+    async def submit(self, spec: JobSpec, *, priority: int = 0) -> AsyncJob[JobResult]:
+        """Starts a job of any kind from its wire form; of those that wait, the highest priority starts first."""
+        request = job_pb2.JobServiceSubmitRequest(spec=spec, priority=priority)
         response = await self._connection.answer(self._stub.Submit(request, timeout=self._connection.timeout))
         return AsyncJob(self._connection, response.job.id)
 
@@ -405,6 +405,29 @@ class AsyncJob(Generic[ResultT]):
         request = job_pb2.JobServiceCancelRequest(job_id=self.id)
         response = await self._connection.answer(self._stub.Cancel(request, timeout=self._connection.timeout))
         return JobStatus.from_proto(response.job)
+
+    async def pause(self) -> JobStatus:
+        """Puts the job aside, with a checkpoint where it runs; it goes on when it is resumed."""
+        request = job_pb2.JobServicePauseRequest(job_id=self.id)
+        response = await self._connection.answer(self._stub.Pause(request, timeout=self._connection.timeout))
+        return JobStatus.from_proto(response.job)
+
+    async def resume(self) -> JobStatus:
+        """Lets a paused job go on where it was."""
+        request = job_pb2.JobServiceResumeRequest(job_id=self.id)
+        response = await self._connection.answer(self._stub.Resume(request, timeout=self._connection.timeout))
+        return JobStatus.from_proto(response.job)
+
+    async def retry(self, *, fresh: bool = False) -> AsyncJob[ResultT]:
+        """Submits a job that failed or was cancelled again: a new one, which goes on from its checkpoint unless it is to be `fresh`."""
+        request = job_pb2.JobServiceRetryRequest(job_id=self.id, fresh=fresh)
+        response = await self._connection.answer(self._stub.Retry(request, timeout=self._connection.timeout))
+        return AsyncJob(self._connection, response.job.id)
+
+    async def forget(self) -> None:
+        """Removes a job that has ended: its log, its result and the files that it left."""
+        request = job_pb2.JobServiceDeleteRequest(job_id=self.id)
+        await self._connection.answer(self._stub.Delete(request, timeout=self._connection.timeout))
 
     async def status(self) -> JobStatus:
         """The job as it is now."""

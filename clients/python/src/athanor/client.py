@@ -375,9 +375,10 @@ class Jobs:
         self._connection = connection
         self._stub = connection.jobs
 
-    def submit(self, spec: JobSpec) -> Job[JobResult]:
-        """Starts a job of any kind from its wire form."""
-        response = self._connection.call(self._stub.Submit, job_pb2.JobServiceSubmitRequest(spec=spec))
+    def submit(self, spec: JobSpec, *, priority: int = 0) -> Job[JobResult]:
+        """Starts a job of any kind from its wire form; of those that wait, the highest priority starts first."""
+        request = job_pb2.JobServiceSubmitRequest(spec=spec, priority=priority)
+        response = self._connection.call(self._stub.Submit, request)
         return Job(self._connection, response.job.id)
 
     def get(self, job_id: str) -> Job[JobResult]:
@@ -457,6 +458,25 @@ class Job(Generic[ResultT]):
         """Asks the job to stop, which it does within a second; a job that has ended stays as it is."""
         response = self._connection.call(self._stub.Cancel, job_pb2.JobServiceCancelRequest(job_id=self.id))
         return JobStatus.from_proto(response.job)
+
+    def pause(self) -> JobStatus:
+        """Puts the job aside, with a checkpoint where it runs; it goes on when it is resumed."""
+        response = self._connection.call(self._stub.Pause, job_pb2.JobServicePauseRequest(job_id=self.id))
+        return JobStatus.from_proto(response.job)
+
+    def resume(self) -> JobStatus:
+        """Lets a paused job go on where it was."""
+        response = self._connection.call(self._stub.Resume, job_pb2.JobServiceResumeRequest(job_id=self.id))
+        return JobStatus.from_proto(response.job)
+
+    def retry(self, *, fresh: bool = False) -> Job[ResultT]:
+        """Submits a job that failed or was cancelled again: a new one, which goes on from its checkpoint unless it is to be `fresh`."""
+        response = self._connection.call(self._stub.Retry, job_pb2.JobServiceRetryRequest(job_id=self.id, fresh=fresh))
+        return Job(self._connection, response.job.id)
+
+    def forget(self) -> None:
+        """Removes a job that has ended: its log, its result and the files that it left."""
+        self._connection.call(self._stub.Delete, job_pb2.JobServiceDeleteRequest(job_id=self.id))
 
     def status(self) -> JobStatus:
         """The job as it is now."""
