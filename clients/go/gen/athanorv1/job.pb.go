@@ -108,6 +108,7 @@ type JobSpec struct {
 	//	*JobSpec_Distill
 	//	*JobSpec_Evaluate
 	//	*JobSpec_Export
+	//	*JobSpec_Record
 	Spec          isJobSpec_Spec `protobuf_oneof:"spec"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -195,6 +196,15 @@ func (x *JobSpec) GetExport() *ExportSpec {
 	return nil
 }
 
+func (x *JobSpec) GetRecord() *RecordSpec {
+	if x != nil {
+		if x, ok := x.Spec.(*JobSpec_Record); ok {
+			return x.Record
+		}
+	}
+	return nil
+}
+
 type isJobSpec_Spec interface {
 	isJobSpec_Spec()
 }
@@ -224,6 +234,11 @@ type JobSpec_Export struct {
 	Export *ExportSpec `protobuf:"bytes,5,opt,name=export,proto3,oneof"`
 }
 
+type JobSpec_Record struct {
+	// Write down what a teacher says of a text.
+	Record *RecordSpec `protobuf:"bytes,7,opt,name=record,proto3,oneof"`
+}
+
 func (*JobSpec_ImportModel) isJobSpec_Spec() {}
 
 func (*JobSpec_Compress) isJobSpec_Spec() {}
@@ -233,6 +248,8 @@ func (*JobSpec_Distill) isJobSpec_Spec() {}
 func (*JobSpec_Evaluate) isJobSpec_Spec() {}
 
 func (*JobSpec_Export) isJobSpec_Spec() {}
+
+func (*JobSpec_Record) isJobSpec_Spec() {}
 
 // Brings a Hugging Face folder into the store.
 type ImportSpec struct {
@@ -526,7 +543,8 @@ type DistillSpec struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Model to train; the stored version stays as it is.
 	Student string `protobuf:"bytes,1,opt,name=student,proto3" json:"student,omitempty"`
-	// Teacher; empty trains with cross-entropy alone.
+	// Teacher: a model of this server, or "athanor://host:port/model" for one on another athanor server, which is asked batch by batch. Empty trains
+	// with cross-entropy alone, or from `recording`.
 	Teacher string `protobuf:"bytes,2,opt,name=teacher,proto3" json:"teacher,omitempty"`
 	// Name to store the result under; empty stores a new version of the student.
 	Name string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
@@ -542,7 +560,16 @@ type DistillSpec struct {
 	Replace bool `protobuf:"varint,8,opt,name=replace,proto3" json:"replace,omitempty"`
 	// Labels of the classifier that the student is to be, in their order; a new head begins at random. Empty keeps the labels that it has, and gives
 	// an encoder without any those of the teacher, else those of the data.
-	Labels        []string `protobuf:"bytes,9,rep,name=labels,proto3" json:"labels,omitempty"`
+	Labels []string `protobuf:"bytes,9,rep,name=labels,proto3" json:"labels,omitempty"`
+	// Folder on the server with a recorded teacher, in place of `teacher`; a record job makes it.
+	Recording string `protobuf:"bytes,22,opt,name=recording,proto3" json:"recording,omitempty"`
+	// Likeliest answers that a teacher on another server sends of each row, with the probability of all others together. Default: every answer, in
+	// half precision.
+	TeacherTopK *uint32 `protobuf:"varint,23,opt,name=teacher_top_k,json=teacherTopK,proto3,oneof" json:"teacher_top_k,omitempty"`
+	// Learn on the student's own continuations in a share of the steps; the teacher must be on this server.
+	OnPolicy *OnPolicy `protobuf:"bytes,24,opt,name=on_policy,json=onPolicy,proto3" json:"on_policy,omitempty"`
+	// Train on what the teacher writes in place of the data's targets: sequence-level distillation of encoder-decoders.
+	SequenceLevel *SequenceLevel `protobuf:"bytes,25,opt,name=sequence_level,json=sequenceLevel,proto3" json:"sequence_level,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -640,6 +667,328 @@ func (x *DistillSpec) GetLabels() []string {
 	return nil
 }
 
+func (x *DistillSpec) GetRecording() string {
+	if x != nil {
+		return x.Recording
+	}
+	return ""
+}
+
+func (x *DistillSpec) GetTeacherTopK() uint32 {
+	if x != nil && x.TeacherTopK != nil {
+		return *x.TeacherTopK
+	}
+	return 0
+}
+
+func (x *DistillSpec) GetOnPolicy() *OnPolicy {
+	if x != nil {
+		return x.OnPolicy
+	}
+	return nil
+}
+
+func (x *DistillSpec) GetSequenceLevel() *SequenceLevel {
+	if x != nil {
+		return x.SequenceLevel
+	}
+	return nil
+}
+
+// On-policy distillation (GKD). Fields that are absent take the default in the comment.
+type OnPolicy struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Share of the steps that learn on the student's own samples, 0..1. Default 0.5.
+	Share *float64 `protobuf:"fixed64,1,opt,name=share,proto3,oneof" json:"share,omitempty"`
+	// Tokens that are drawn behind each prompt. Default 64.
+	MaxNewTokens *uint32 `protobuf:"varint,2,opt,name=max_new_tokens,json=maxNewTokens,proto3,oneof" json:"max_new_tokens,omitempty"`
+	// Temperature of the draws; 0 takes the likeliest token. Default 0.9.
+	Temperature *float64 `protobuf:"fixed64,3,opt,name=temperature,proto3,oneof" json:"temperature,omitempty"`
+	// Tokens of the data that a sample begins with. Default 32.
+	PromptTokens *uint32 `protobuf:"varint,4,opt,name=prompt_tokens,json=promptTokens,proto3,oneof" json:"prompt_tokens,omitempty"`
+	// On samples: 0 compares by KL(teacher || student), 1 by KL(student || teacher), between them by the generalized Jensen-Shannon divergence.
+	// Default 0.5.
+	Beta          *float64 `protobuf:"fixed64,5,opt,name=beta,proto3,oneof" json:"beta,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OnPolicy) Reset() {
+	*x = OnPolicy{}
+	mi := &file_athanor_v1_job_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OnPolicy) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OnPolicy) ProtoMessage() {}
+
+func (x *OnPolicy) ProtoReflect() protoreflect.Message {
+	mi := &file_athanor_v1_job_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OnPolicy.ProtoReflect.Descriptor instead.
+func (*OnPolicy) Descriptor() ([]byte, []int) {
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *OnPolicy) GetShare() float64 {
+	if x != nil && x.Share != nil {
+		return *x.Share
+	}
+	return 0
+}
+
+func (x *OnPolicy) GetMaxNewTokens() uint32 {
+	if x != nil && x.MaxNewTokens != nil {
+		return *x.MaxNewTokens
+	}
+	return 0
+}
+
+func (x *OnPolicy) GetTemperature() float64 {
+	if x != nil && x.Temperature != nil {
+		return *x.Temperature
+	}
+	return 0
+}
+
+func (x *OnPolicy) GetPromptTokens() uint32 {
+	if x != nil && x.PromptTokens != nil {
+		return *x.PromptTokens
+	}
+	return 0
+}
+
+func (x *OnPolicy) GetBeta() float64 {
+	if x != nil && x.Beta != nil {
+		return *x.Beta
+	}
+	return 0
+}
+
+// Sequence-level distillation.
+type SequenceLevel struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Beams of the search for the teacher's targets. Default 5.
+	Beams *uint32 `protobuf:"varint,1,opt,name=beams,proto3,oneof" json:"beams,omitempty"`
+	// Tokens of a target at most. Default: the sequence length.
+	MaxNewTokens  *uint32 `protobuf:"varint,2,opt,name=max_new_tokens,json=maxNewTokens,proto3,oneof" json:"max_new_tokens,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SequenceLevel) Reset() {
+	*x = SequenceLevel{}
+	mi := &file_athanor_v1_job_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SequenceLevel) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SequenceLevel) ProtoMessage() {}
+
+func (x *SequenceLevel) ProtoReflect() protoreflect.Message {
+	mi := &file_athanor_v1_job_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SequenceLevel.ProtoReflect.Descriptor instead.
+func (*SequenceLevel) Descriptor() ([]byte, []int) {
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *SequenceLevel) GetBeams() uint32 {
+	if x != nil && x.Beams != nil {
+		return *x.Beams
+	}
+	return 0
+}
+
+func (x *SequenceLevel) GetMaxNewTokens() uint32 {
+	if x != nil && x.MaxNewTokens != nil {
+		return *x.MaxNewTokens
+	}
+	return 0
+}
+
+// Runs a teacher over data once and writes down its likeliest answers, for any number of trainings.
+type RecordSpec struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Teacher: a model of this server.
+	Teacher string `protobuf:"bytes,1,opt,name=teacher,proto3" json:"teacher,omitempty"`
+	// What trainings from the recording will read.
+	Data *TextData `protobuf:"bytes,2,opt,name=data,proto3" json:"data,omitempty"`
+	// Folder on the server; what a stopped job left there is gone on with. It must not exist otherwise.
+	Path string `protobuf:"bytes,3,opt,name=path,proto3" json:"path,omitempty"`
+	// How to record.
+	Settings      *RecordSettings `protobuf:"bytes,4,opt,name=settings,proto3" json:"settings,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RecordSpec) Reset() {
+	*x = RecordSpec{}
+	mi := &file_athanor_v1_job_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RecordSpec) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RecordSpec) ProtoMessage() {}
+
+func (x *RecordSpec) ProtoReflect() protoreflect.Message {
+	mi := &file_athanor_v1_job_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RecordSpec.ProtoReflect.Descriptor instead.
+func (*RecordSpec) Descriptor() ([]byte, []int) {
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *RecordSpec) GetTeacher() string {
+	if x != nil {
+		return x.Teacher
+	}
+	return ""
+}
+
+func (x *RecordSpec) GetData() *TextData {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+func (x *RecordSpec) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *RecordSpec) GetSettings() *RecordSettings {
+	if x != nil {
+		return x.Settings
+	}
+	return nil
+}
+
+// How to record. Fields that are absent take the default in the comment.
+type RecordSettings struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Likeliest answers of each row. Default 32.
+	TopK *uint32 `protobuf:"varint,1,opt,name=top_k,json=topK,proto3,oneof" json:"top_k,omitempty"`
+	// Temperature of the distributions; trainings must ask for the same. Default 1.
+	Temperature *float64 `protobuf:"fixed64,2,opt,name=temperature,proto3,oneof" json:"temperature,omitempty"`
+	// Tokens of a sequence, the longest text of a classifier or target of a pair. Default 128, at most the teacher's positions. Trainings on windows of
+	// text must ask for the same.
+	SequenceLength *uint32 `protobuf:"varint,3,opt,name=sequence_length,json=sequenceLength,proto3,oneof" json:"sequence_length,omitempty"`
+	// Longest source of a pair, in tokens. Default: `sequence_length`.
+	SourceLength *uint32 `protobuf:"varint,4,opt,name=source_length,json=sourceLength,proto3,oneof" json:"source_length,omitempty"`
+	// Sequences in one run. Default 8.
+	BatchSize     *uint32 `protobuf:"varint,5,opt,name=batch_size,json=batchSize,proto3,oneof" json:"batch_size,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RecordSettings) Reset() {
+	*x = RecordSettings{}
+	mi := &file_athanor_v1_job_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RecordSettings) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RecordSettings) ProtoMessage() {}
+
+func (x *RecordSettings) ProtoReflect() protoreflect.Message {
+	mi := &file_athanor_v1_job_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RecordSettings.ProtoReflect.Descriptor instead.
+func (*RecordSettings) Descriptor() ([]byte, []int) {
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *RecordSettings) GetTopK() uint32 {
+	if x != nil && x.TopK != nil {
+		return *x.TopK
+	}
+	return 0
+}
+
+func (x *RecordSettings) GetTemperature() float64 {
+	if x != nil && x.Temperature != nil {
+		return *x.Temperature
+	}
+	return 0
+}
+
+func (x *RecordSettings) GetSequenceLength() uint32 {
+	if x != nil && x.SequenceLength != nil {
+		return *x.SequenceLength
+	}
+	return 0
+}
+
+func (x *RecordSettings) GetSourceLength() uint32 {
+	if x != nil && x.SourceLength != nil {
+		return *x.SourceLength
+	}
+	return 0
+}
+
+func (x *RecordSettings) GetBatchSize() uint32 {
+	if x != nil && x.BatchSize != nil {
+		return *x.BatchSize
+	}
+	return 0
+}
+
 // How to train. Fields that are absent take the default in the comment.
 type DistillSettings struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -680,7 +1029,7 @@ type DistillSettings struct {
 
 func (x *DistillSettings) Reset() {
 	*x = DistillSettings{}
-	mi := &file_athanor_v1_job_proto_msgTypes[5]
+	mi := &file_athanor_v1_job_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -692,7 +1041,7 @@ func (x *DistillSettings) String() string {
 func (*DistillSettings) ProtoMessage() {}
 
 func (x *DistillSettings) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[5]
+	mi := &file_athanor_v1_job_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -705,7 +1054,7 @@ func (x *DistillSettings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DistillSettings.ProtoReflect.Descriptor instead.
 func (*DistillSettings) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{5}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *DistillSettings) GetSteps() uint32 {
@@ -830,7 +1179,7 @@ type EvaluateSpec struct {
 
 func (x *EvaluateSpec) Reset() {
 	*x = EvaluateSpec{}
-	mi := &file_athanor_v1_job_proto_msgTypes[6]
+	mi := &file_athanor_v1_job_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -842,7 +1191,7 @@ func (x *EvaluateSpec) String() string {
 func (*EvaluateSpec) ProtoMessage() {}
 
 func (x *EvaluateSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[6]
+	mi := &file_athanor_v1_job_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -855,7 +1204,7 @@ func (x *EvaluateSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EvaluateSpec.ProtoReflect.Descriptor instead.
 func (*EvaluateSpec) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{6}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *EvaluateSpec) GetModel() string {
@@ -911,7 +1260,7 @@ type EvaluateSettings struct {
 
 func (x *EvaluateSettings) Reset() {
 	*x = EvaluateSettings{}
-	mi := &file_athanor_v1_job_proto_msgTypes[7]
+	mi := &file_athanor_v1_job_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -923,7 +1272,7 @@ func (x *EvaluateSettings) String() string {
 func (*EvaluateSettings) ProtoMessage() {}
 
 func (x *EvaluateSettings) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[7]
+	mi := &file_athanor_v1_job_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -936,7 +1285,7 @@ func (x *EvaluateSettings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EvaluateSettings.ProtoReflect.Descriptor instead.
 func (*EvaluateSettings) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{7}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *EvaluateSettings) GetWindow() uint32 {
@@ -1010,7 +1359,7 @@ type ExportSpec struct {
 
 func (x *ExportSpec) Reset() {
 	*x = ExportSpec{}
-	mi := &file_athanor_v1_job_proto_msgTypes[8]
+	mi := &file_athanor_v1_job_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1022,7 +1371,7 @@ func (x *ExportSpec) String() string {
 func (*ExportSpec) ProtoMessage() {}
 
 func (x *ExportSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[8]
+	mi := &file_athanor_v1_job_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1035,7 +1384,7 @@ func (x *ExportSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportSpec.ProtoReflect.Descriptor instead.
 func (*ExportSpec) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{8}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ExportSpec) GetModel() string {
@@ -1084,7 +1433,7 @@ type JobEvent struct {
 
 func (x *JobEvent) Reset() {
 	*x = JobEvent{}
-	mi := &file_athanor_v1_job_proto_msgTypes[9]
+	mi := &file_athanor_v1_job_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1096,7 +1445,7 @@ func (x *JobEvent) String() string {
 func (*JobEvent) ProtoMessage() {}
 
 func (x *JobEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[9]
+	mi := &file_athanor_v1_job_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1109,7 +1458,7 @@ func (x *JobEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobEvent.ProtoReflect.Descriptor instead.
 func (*JobEvent) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{9}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *JobEvent) GetJobId() string {
@@ -1219,7 +1568,7 @@ type JobStateChange struct {
 
 func (x *JobStateChange) Reset() {
 	*x = JobStateChange{}
-	mi := &file_athanor_v1_job_proto_msgTypes[10]
+	mi := &file_athanor_v1_job_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1231,7 +1580,7 @@ func (x *JobStateChange) String() string {
 func (*JobStateChange) ProtoMessage() {}
 
 func (x *JobStateChange) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[10]
+	mi := &file_athanor_v1_job_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1244,7 +1593,7 @@ func (x *JobStateChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobStateChange.ProtoReflect.Descriptor instead.
 func (*JobStateChange) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{10}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *JobStateChange) GetState() JobState {
@@ -1277,7 +1626,7 @@ type JobProgress struct {
 
 func (x *JobProgress) Reset() {
 	*x = JobProgress{}
-	mi := &file_athanor_v1_job_proto_msgTypes[11]
+	mi := &file_athanor_v1_job_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1289,7 +1638,7 @@ func (x *JobProgress) String() string {
 func (*JobProgress) ProtoMessage() {}
 
 func (x *JobProgress) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[11]
+	mi := &file_athanor_v1_job_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1302,7 +1651,7 @@ func (x *JobProgress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobProgress.ProtoReflect.Descriptor instead.
 func (*JobProgress) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{11}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *JobProgress) GetPhase() string {
@@ -1366,6 +1715,7 @@ type JobResult struct {
 	//	*JobResult_Distill
 	//	*JobResult_Evaluate
 	//	*JobResult_Export
+	//	*JobResult_Record
 	Result        isJobResult_Result `protobuf_oneof:"result"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1373,7 +1723,7 @@ type JobResult struct {
 
 func (x *JobResult) Reset() {
 	*x = JobResult{}
-	mi := &file_athanor_v1_job_proto_msgTypes[12]
+	mi := &file_athanor_v1_job_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1385,7 +1735,7 @@ func (x *JobResult) String() string {
 func (*JobResult) ProtoMessage() {}
 
 func (x *JobResult) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[12]
+	mi := &file_athanor_v1_job_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1398,7 +1748,7 @@ func (x *JobResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobResult.ProtoReflect.Descriptor instead.
 func (*JobResult) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{12}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *JobResult) GetResult() isJobResult_Result {
@@ -1453,6 +1803,15 @@ func (x *JobResult) GetExport() *ExportResult {
 	return nil
 }
 
+func (x *JobResult) GetRecord() *RecordResult {
+	if x != nil {
+		if x, ok := x.Result.(*JobResult_Record); ok {
+			return x.Record
+		}
+	}
+	return nil
+}
+
 type isJobResult_Result interface {
 	isJobResult_Result()
 }
@@ -1482,6 +1841,11 @@ type JobResult_Export struct {
 	Export *ExportResult `protobuf:"bytes,5,opt,name=export,proto3,oneof"`
 }
 
+type JobResult_Record struct {
+	// Of a recording.
+	Record *RecordResult `protobuf:"bytes,7,opt,name=record,proto3,oneof"`
+}
+
 func (*JobResult_ImportModel) isJobResult_Result() {}
 
 func (*JobResult_Compress) isJobResult_Result() {}
@@ -1491,6 +1855,8 @@ func (*JobResult_Distill) isJobResult_Result() {}
 func (*JobResult_Evaluate) isJobResult_Result() {}
 
 func (*JobResult_Export) isJobResult_Result() {}
+
+func (*JobResult_Record) isJobResult_Result() {}
 
 // Result of an import.
 type ImportResult struct {
@@ -1505,7 +1871,7 @@ type ImportResult struct {
 
 func (x *ImportResult) Reset() {
 	*x = ImportResult{}
-	mi := &file_athanor_v1_job_proto_msgTypes[13]
+	mi := &file_athanor_v1_job_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1517,7 +1883,7 @@ func (x *ImportResult) String() string {
 func (*ImportResult) ProtoMessage() {}
 
 func (x *ImportResult) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[13]
+	mi := &file_athanor_v1_job_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1530,7 +1896,7 @@ func (x *ImportResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportResult.ProtoReflect.Descriptor instead.
 func (*ImportResult) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{13}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ImportResult) GetModel() *ModelInfo {
@@ -1565,7 +1931,7 @@ type Verification struct {
 
 func (x *Verification) Reset() {
 	*x = Verification{}
-	mi := &file_athanor_v1_job_proto_msgTypes[14]
+	mi := &file_athanor_v1_job_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1577,7 +1943,7 @@ func (x *Verification) String() string {
 func (*Verification) ProtoMessage() {}
 
 func (x *Verification) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[14]
+	mi := &file_athanor_v1_job_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1590,7 +1956,7 @@ func (x *Verification) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Verification.ProtoReflect.Descriptor instead.
 func (*Verification) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{14}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Verification) GetTokens() uint32 {
@@ -1642,7 +2008,7 @@ type CompressResult struct {
 
 func (x *CompressResult) Reset() {
 	*x = CompressResult{}
-	mi := &file_athanor_v1_job_proto_msgTypes[15]
+	mi := &file_athanor_v1_job_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1654,7 +2020,7 @@ func (x *CompressResult) String() string {
 func (*CompressResult) ProtoMessage() {}
 
 func (x *CompressResult) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[15]
+	mi := &file_athanor_v1_job_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1667,7 +2033,7 @@ func (x *CompressResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CompressResult.ProtoReflect.Descriptor instead.
 func (*CompressResult) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{15}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *CompressResult) GetModel() *ModelInfo {
@@ -1729,7 +2095,7 @@ type StepReport struct {
 
 func (x *StepReport) Reset() {
 	*x = StepReport{}
-	mi := &file_athanor_v1_job_proto_msgTypes[16]
+	mi := &file_athanor_v1_job_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1741,7 +2107,7 @@ func (x *StepReport) String() string {
 func (*StepReport) ProtoMessage() {}
 
 func (x *StepReport) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[16]
+	mi := &file_athanor_v1_job_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1754,7 +2120,7 @@ func (x *StepReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepReport.ProtoReflect.Descriptor instead.
 func (*StepReport) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{16}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *StepReport) GetMethod() string {
@@ -1818,7 +2184,7 @@ type CalibrationManifest struct {
 
 func (x *CalibrationManifest) Reset() {
 	*x = CalibrationManifest{}
-	mi := &file_athanor_v1_job_proto_msgTypes[17]
+	mi := &file_athanor_v1_job_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1830,7 +2196,7 @@ func (x *CalibrationManifest) String() string {
 func (*CalibrationManifest) ProtoMessage() {}
 
 func (x *CalibrationManifest) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[17]
+	mi := &file_athanor_v1_job_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1843,7 +2209,7 @@ func (x *CalibrationManifest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CalibrationManifest.ProtoReflect.Descriptor instead.
 func (*CalibrationManifest) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{17}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *CalibrationManifest) GetPaths() []string {
@@ -1947,7 +2313,7 @@ type MemoryReport struct {
 
 func (x *MemoryReport) Reset() {
 	*x = MemoryReport{}
-	mi := &file_athanor_v1_job_proto_msgTypes[18]
+	mi := &file_athanor_v1_job_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1959,7 +2325,7 @@ func (x *MemoryReport) String() string {
 func (*MemoryReport) ProtoMessage() {}
 
 func (x *MemoryReport) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[18]
+	mi := &file_athanor_v1_job_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1972,7 +2338,7 @@ func (x *MemoryReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MemoryReport.ProtoReflect.Descriptor instead.
 func (*MemoryReport) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{18}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *MemoryReport) GetEstimatedPeakBytes() uint64 {
@@ -2034,7 +2400,7 @@ type ParameterChange struct {
 
 func (x *ParameterChange) Reset() {
 	*x = ParameterChange{}
-	mi := &file_athanor_v1_job_proto_msgTypes[19]
+	mi := &file_athanor_v1_job_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2046,7 +2412,7 @@ func (x *ParameterChange) String() string {
 func (*ParameterChange) ProtoMessage() {}
 
 func (x *ParameterChange) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[19]
+	mi := &file_athanor_v1_job_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2059,7 +2425,7 @@ func (x *ParameterChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ParameterChange.ProtoReflect.Descriptor instead.
 func (*ParameterChange) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{19}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ParameterChange) GetPath() string {
@@ -2151,14 +2517,16 @@ type DistillResult struct {
 	// Measures of the last validation, for example bitsPerByte, accuracy or lossNats; empty without validation text.
 	Validation map[string]float64 `protobuf:"bytes,4,rep,name=validation,proto3" json:"validation,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"fixed64,2,opt,name=value"`
 	// What a fresh process found; absent where checking is switched off.
-	Verification  *Verification `protobuf:"bytes,5,opt,name=verification,proto3" json:"verification,omitempty"`
+	Verification *Verification `protobuf:"bytes,5,opt,name=verification,proto3" json:"verification,omitempty"`
+	// Memory, expected and measured.
+	Memory        *MemoryReport `protobuf:"bytes,6,opt,name=memory,proto3" json:"memory,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *DistillResult) Reset() {
 	*x = DistillResult{}
-	mi := &file_athanor_v1_job_proto_msgTypes[20]
+	mi := &file_athanor_v1_job_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2170,7 +2538,7 @@ func (x *DistillResult) String() string {
 func (*DistillResult) ProtoMessage() {}
 
 func (x *DistillResult) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[20]
+	mi := &file_athanor_v1_job_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2183,7 +2551,7 @@ func (x *DistillResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DistillResult.ProtoReflect.Descriptor instead.
 func (*DistillResult) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{20}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *DistillResult) GetModel() *ModelInfo {
@@ -2221,6 +2589,13 @@ func (x *DistillResult) GetVerification() *Verification {
 	return nil
 }
 
+func (x *DistillResult) GetMemory() *MemoryReport {
+	if x != nil {
+		return x.Memory
+	}
+	return nil
+}
+
 // Result of an evaluation.
 type EvaluateResult struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2232,7 +2607,7 @@ type EvaluateResult struct {
 
 func (x *EvaluateResult) Reset() {
 	*x = EvaluateResult{}
-	mi := &file_athanor_v1_job_proto_msgTypes[21]
+	mi := &file_athanor_v1_job_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2244,7 +2619,7 @@ func (x *EvaluateResult) String() string {
 func (*EvaluateResult) ProtoMessage() {}
 
 func (x *EvaluateResult) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[21]
+	mi := &file_athanor_v1_job_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2257,7 +2632,7 @@ func (x *EvaluateResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EvaluateResult.ProtoReflect.Descriptor instead.
 func (*EvaluateResult) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{21}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *EvaluateResult) GetReport() *EvaluationReport {
@@ -2265,6 +2640,88 @@ func (x *EvaluateResult) GetReport() *EvaluationReport {
 		return x.Report
 	}
 	return nil
+}
+
+// Result of a recording.
+type RecordResult struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Folder on the server.
+	Path string `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
+	// Windows, texts or pairs that were run.
+	Examples uint64 `protobuf:"varint,2,opt,name=examples,proto3" json:"examples,omitempty"`
+	// Distributions that were written.
+	Rows uint64 `protobuf:"varint,3,opt,name=rows,proto3" json:"rows,omitempty"`
+	// Size of the folder's shards, bytes.
+	SizeBytes uint64 `protobuf:"varint,4,opt,name=size_bytes,json=sizeBytes,proto3" json:"size_bytes,omitempty"`
+	// The teacher, with its version.
+	Teacher       string `protobuf:"bytes,5,opt,name=teacher,proto3" json:"teacher,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RecordResult) Reset() {
+	*x = RecordResult{}
+	mi := &file_athanor_v1_job_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RecordResult) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RecordResult) ProtoMessage() {}
+
+func (x *RecordResult) ProtoReflect() protoreflect.Message {
+	mi := &file_athanor_v1_job_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RecordResult.ProtoReflect.Descriptor instead.
+func (*RecordResult) Descriptor() ([]byte, []int) {
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *RecordResult) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *RecordResult) GetExamples() uint64 {
+	if x != nil {
+		return x.Examples
+	}
+	return 0
+}
+
+func (x *RecordResult) GetRows() uint64 {
+	if x != nil {
+		return x.Rows
+	}
+	return 0
+}
+
+func (x *RecordResult) GetSizeBytes() uint64 {
+	if x != nil {
+		return x.SizeBytes
+	}
+	return 0
+}
+
+func (x *RecordResult) GetTeacher() string {
+	if x != nil {
+		return x.Teacher
+	}
+	return ""
 }
 
 // Result of an export.
@@ -2282,7 +2739,7 @@ type ExportResult struct {
 
 func (x *ExportResult) Reset() {
 	*x = ExportResult{}
-	mi := &file_athanor_v1_job_proto_msgTypes[22]
+	mi := &file_athanor_v1_job_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2294,7 +2751,7 @@ func (x *ExportResult) String() string {
 func (*ExportResult) ProtoMessage() {}
 
 func (x *ExportResult) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[22]
+	mi := &file_athanor_v1_job_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2307,7 +2764,7 @@ func (x *ExportResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportResult.ProtoReflect.Descriptor instead.
 func (*ExportResult) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{22}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ExportResult) GetPath() string {
@@ -2344,7 +2801,7 @@ type ExportedFile struct {
 
 func (x *ExportedFile) Reset() {
 	*x = ExportedFile{}
-	mi := &file_athanor_v1_job_proto_msgTypes[23]
+	mi := &file_athanor_v1_job_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2356,7 +2813,7 @@ func (x *ExportedFile) String() string {
 func (*ExportedFile) ProtoMessage() {}
 
 func (x *ExportedFile) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[23]
+	mi := &file_athanor_v1_job_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2369,7 +2826,7 @@ func (x *ExportedFile) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportedFile.ProtoReflect.Descriptor instead.
 func (*ExportedFile) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{23}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ExportedFile) GetFileName() string {
@@ -2401,7 +2858,7 @@ type JobError struct {
 
 func (x *JobError) Reset() {
 	*x = JobError{}
-	mi := &file_athanor_v1_job_proto_msgTypes[24]
+	mi := &file_athanor_v1_job_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2413,7 +2870,7 @@ func (x *JobError) String() string {
 func (*JobError) ProtoMessage() {}
 
 func (x *JobError) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[24]
+	mi := &file_athanor_v1_job_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2426,7 +2883,7 @@ func (x *JobError) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobError.ProtoReflect.Descriptor instead.
 func (*JobError) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{24}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *JobError) GetCode() string {
@@ -2455,7 +2912,7 @@ type JobInfo struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Identifier.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// "import", "compress", "distill", "evaluate" or "export".
+	// "import", "compress", "distill", "evaluate", "export" or "record".
 	Kind string `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
 	// Where it is.
 	State JobState `protobuf:"varint,3,opt,name=state,proto3,enum=athanor.v1.JobState" json:"state,omitempty"`
@@ -2493,7 +2950,7 @@ type JobInfo struct {
 
 func (x *JobInfo) Reset() {
 	*x = JobInfo{}
-	mi := &file_athanor_v1_job_proto_msgTypes[25]
+	mi := &file_athanor_v1_job_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2505,7 +2962,7 @@ func (x *JobInfo) String() string {
 func (*JobInfo) ProtoMessage() {}
 
 func (x *JobInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[25]
+	mi := &file_athanor_v1_job_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2518,7 +2975,7 @@ func (x *JobInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobInfo.ProtoReflect.Descriptor instead.
 func (*JobInfo) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{25}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *JobInfo) GetId() string {
@@ -2652,7 +3109,7 @@ type JobServiceSubmitRequest struct {
 
 func (x *JobServiceSubmitRequest) Reset() {
 	*x = JobServiceSubmitRequest{}
-	mi := &file_athanor_v1_job_proto_msgTypes[26]
+	mi := &file_athanor_v1_job_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2664,7 +3121,7 @@ func (x *JobServiceSubmitRequest) String() string {
 func (*JobServiceSubmitRequest) ProtoMessage() {}
 
 func (x *JobServiceSubmitRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[26]
+	mi := &file_athanor_v1_job_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2677,7 +3134,7 @@ func (x *JobServiceSubmitRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServiceSubmitRequest.ProtoReflect.Descriptor instead.
 func (*JobServiceSubmitRequest) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{26}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *JobServiceSubmitRequest) GetSpec() *JobSpec {
@@ -2704,7 +3161,7 @@ type JobServiceSubmitResponse struct {
 
 func (x *JobServiceSubmitResponse) Reset() {
 	*x = JobServiceSubmitResponse{}
-	mi := &file_athanor_v1_job_proto_msgTypes[27]
+	mi := &file_athanor_v1_job_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2716,7 +3173,7 @@ func (x *JobServiceSubmitResponse) String() string {
 func (*JobServiceSubmitResponse) ProtoMessage() {}
 
 func (x *JobServiceSubmitResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[27]
+	mi := &file_athanor_v1_job_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2729,7 +3186,7 @@ func (x *JobServiceSubmitResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServiceSubmitResponse.ProtoReflect.Descriptor instead.
 func (*JobServiceSubmitResponse) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{27}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *JobServiceSubmitResponse) GetJob() *JobInfo {
@@ -2749,7 +3206,7 @@ type JobServiceGetRequest struct {
 
 func (x *JobServiceGetRequest) Reset() {
 	*x = JobServiceGetRequest{}
-	mi := &file_athanor_v1_job_proto_msgTypes[28]
+	mi := &file_athanor_v1_job_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2761,7 +3218,7 @@ func (x *JobServiceGetRequest) String() string {
 func (*JobServiceGetRequest) ProtoMessage() {}
 
 func (x *JobServiceGetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[28]
+	mi := &file_athanor_v1_job_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2774,7 +3231,7 @@ func (x *JobServiceGetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServiceGetRequest.ProtoReflect.Descriptor instead.
 func (*JobServiceGetRequest) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{28}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *JobServiceGetRequest) GetJobId() string {
@@ -2794,7 +3251,7 @@ type JobServiceGetResponse struct {
 
 func (x *JobServiceGetResponse) Reset() {
 	*x = JobServiceGetResponse{}
-	mi := &file_athanor_v1_job_proto_msgTypes[29]
+	mi := &file_athanor_v1_job_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2806,7 +3263,7 @@ func (x *JobServiceGetResponse) String() string {
 func (*JobServiceGetResponse) ProtoMessage() {}
 
 func (x *JobServiceGetResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[29]
+	mi := &file_athanor_v1_job_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2819,7 +3276,7 @@ func (x *JobServiceGetResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServiceGetResponse.ProtoReflect.Descriptor instead.
 func (*JobServiceGetResponse) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{29}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *JobServiceGetResponse) GetJob() *JobInfo {
@@ -2841,7 +3298,7 @@ type JobServiceListRequest struct {
 
 func (x *JobServiceListRequest) Reset() {
 	*x = JobServiceListRequest{}
-	mi := &file_athanor_v1_job_proto_msgTypes[30]
+	mi := &file_athanor_v1_job_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2853,7 +3310,7 @@ func (x *JobServiceListRequest) String() string {
 func (*JobServiceListRequest) ProtoMessage() {}
 
 func (x *JobServiceListRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[30]
+	mi := &file_athanor_v1_job_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2866,7 +3323,7 @@ func (x *JobServiceListRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServiceListRequest.ProtoReflect.Descriptor instead.
 func (*JobServiceListRequest) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{30}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *JobServiceListRequest) GetStates() []JobState {
@@ -2893,7 +3350,7 @@ type JobServiceListResponse struct {
 
 func (x *JobServiceListResponse) Reset() {
 	*x = JobServiceListResponse{}
-	mi := &file_athanor_v1_job_proto_msgTypes[31]
+	mi := &file_athanor_v1_job_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2905,7 +3362,7 @@ func (x *JobServiceListResponse) String() string {
 func (*JobServiceListResponse) ProtoMessage() {}
 
 func (x *JobServiceListResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[31]
+	mi := &file_athanor_v1_job_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2918,7 +3375,7 @@ func (x *JobServiceListResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServiceListResponse.ProtoReflect.Descriptor instead.
 func (*JobServiceListResponse) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{31}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *JobServiceListResponse) GetJobs() []*JobInfo {
@@ -2940,7 +3397,7 @@ type JobServiceWatchRequest struct {
 
 func (x *JobServiceWatchRequest) Reset() {
 	*x = JobServiceWatchRequest{}
-	mi := &file_athanor_v1_job_proto_msgTypes[32]
+	mi := &file_athanor_v1_job_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2952,7 +3409,7 @@ func (x *JobServiceWatchRequest) String() string {
 func (*JobServiceWatchRequest) ProtoMessage() {}
 
 func (x *JobServiceWatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[32]
+	mi := &file_athanor_v1_job_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2965,7 +3422,7 @@ func (x *JobServiceWatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServiceWatchRequest.ProtoReflect.Descriptor instead.
 func (*JobServiceWatchRequest) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{32}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *JobServiceWatchRequest) GetJobId() string {
@@ -2992,7 +3449,7 @@ type JobServiceWatchResponse struct {
 
 func (x *JobServiceWatchResponse) Reset() {
 	*x = JobServiceWatchResponse{}
-	mi := &file_athanor_v1_job_proto_msgTypes[33]
+	mi := &file_athanor_v1_job_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3004,7 +3461,7 @@ func (x *JobServiceWatchResponse) String() string {
 func (*JobServiceWatchResponse) ProtoMessage() {}
 
 func (x *JobServiceWatchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[33]
+	mi := &file_athanor_v1_job_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3017,7 +3474,7 @@ func (x *JobServiceWatchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServiceWatchResponse.ProtoReflect.Descriptor instead.
 func (*JobServiceWatchResponse) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{33}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *JobServiceWatchResponse) GetEvent() *JobEvent {
@@ -3037,7 +3494,7 @@ type JobServiceCancelRequest struct {
 
 func (x *JobServiceCancelRequest) Reset() {
 	*x = JobServiceCancelRequest{}
-	mi := &file_athanor_v1_job_proto_msgTypes[34]
+	mi := &file_athanor_v1_job_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3049,7 +3506,7 @@ func (x *JobServiceCancelRequest) String() string {
 func (*JobServiceCancelRequest) ProtoMessage() {}
 
 func (x *JobServiceCancelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[34]
+	mi := &file_athanor_v1_job_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3062,7 +3519,7 @@ func (x *JobServiceCancelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServiceCancelRequest.ProtoReflect.Descriptor instead.
 func (*JobServiceCancelRequest) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{34}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *JobServiceCancelRequest) GetJobId() string {
@@ -3082,7 +3539,7 @@ type JobServiceCancelResponse struct {
 
 func (x *JobServiceCancelResponse) Reset() {
 	*x = JobServiceCancelResponse{}
-	mi := &file_athanor_v1_job_proto_msgTypes[35]
+	mi := &file_athanor_v1_job_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3094,7 +3551,7 @@ func (x *JobServiceCancelResponse) String() string {
 func (*JobServiceCancelResponse) ProtoMessage() {}
 
 func (x *JobServiceCancelResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[35]
+	mi := &file_athanor_v1_job_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3107,7 +3564,7 @@ func (x *JobServiceCancelResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServiceCancelResponse.ProtoReflect.Descriptor instead.
 func (*JobServiceCancelResponse) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{35}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *JobServiceCancelResponse) GetJob() *JobInfo {
@@ -3127,7 +3584,7 @@ type JobServicePauseRequest struct {
 
 func (x *JobServicePauseRequest) Reset() {
 	*x = JobServicePauseRequest{}
-	mi := &file_athanor_v1_job_proto_msgTypes[36]
+	mi := &file_athanor_v1_job_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3139,7 +3596,7 @@ func (x *JobServicePauseRequest) String() string {
 func (*JobServicePauseRequest) ProtoMessage() {}
 
 func (x *JobServicePauseRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[36]
+	mi := &file_athanor_v1_job_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3152,7 +3609,7 @@ func (x *JobServicePauseRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServicePauseRequest.ProtoReflect.Descriptor instead.
 func (*JobServicePauseRequest) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{36}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *JobServicePauseRequest) GetJobId() string {
@@ -3172,7 +3629,7 @@ type JobServicePauseResponse struct {
 
 func (x *JobServicePauseResponse) Reset() {
 	*x = JobServicePauseResponse{}
-	mi := &file_athanor_v1_job_proto_msgTypes[37]
+	mi := &file_athanor_v1_job_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3184,7 +3641,7 @@ func (x *JobServicePauseResponse) String() string {
 func (*JobServicePauseResponse) ProtoMessage() {}
 
 func (x *JobServicePauseResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[37]
+	mi := &file_athanor_v1_job_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3197,7 +3654,7 @@ func (x *JobServicePauseResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServicePauseResponse.ProtoReflect.Descriptor instead.
 func (*JobServicePauseResponse) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{37}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *JobServicePauseResponse) GetJob() *JobInfo {
@@ -3217,7 +3674,7 @@ type JobServiceResumeRequest struct {
 
 func (x *JobServiceResumeRequest) Reset() {
 	*x = JobServiceResumeRequest{}
-	mi := &file_athanor_v1_job_proto_msgTypes[38]
+	mi := &file_athanor_v1_job_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3229,7 +3686,7 @@ func (x *JobServiceResumeRequest) String() string {
 func (*JobServiceResumeRequest) ProtoMessage() {}
 
 func (x *JobServiceResumeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[38]
+	mi := &file_athanor_v1_job_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3242,7 +3699,7 @@ func (x *JobServiceResumeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServiceResumeRequest.ProtoReflect.Descriptor instead.
 func (*JobServiceResumeRequest) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{38}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *JobServiceResumeRequest) GetJobId() string {
@@ -3262,7 +3719,7 @@ type JobServiceResumeResponse struct {
 
 func (x *JobServiceResumeResponse) Reset() {
 	*x = JobServiceResumeResponse{}
-	mi := &file_athanor_v1_job_proto_msgTypes[39]
+	mi := &file_athanor_v1_job_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3274,7 +3731,7 @@ func (x *JobServiceResumeResponse) String() string {
 func (*JobServiceResumeResponse) ProtoMessage() {}
 
 func (x *JobServiceResumeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[39]
+	mi := &file_athanor_v1_job_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3287,7 +3744,7 @@ func (x *JobServiceResumeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServiceResumeResponse.ProtoReflect.Descriptor instead.
 func (*JobServiceResumeResponse) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{39}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *JobServiceResumeResponse) GetJob() *JobInfo {
@@ -3309,7 +3766,7 @@ type JobServiceRetryRequest struct {
 
 func (x *JobServiceRetryRequest) Reset() {
 	*x = JobServiceRetryRequest{}
-	mi := &file_athanor_v1_job_proto_msgTypes[40]
+	mi := &file_athanor_v1_job_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3321,7 +3778,7 @@ func (x *JobServiceRetryRequest) String() string {
 func (*JobServiceRetryRequest) ProtoMessage() {}
 
 func (x *JobServiceRetryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[40]
+	mi := &file_athanor_v1_job_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3334,7 +3791,7 @@ func (x *JobServiceRetryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServiceRetryRequest.ProtoReflect.Descriptor instead.
 func (*JobServiceRetryRequest) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{40}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *JobServiceRetryRequest) GetJobId() string {
@@ -3361,7 +3818,7 @@ type JobServiceRetryResponse struct {
 
 func (x *JobServiceRetryResponse) Reset() {
 	*x = JobServiceRetryResponse{}
-	mi := &file_athanor_v1_job_proto_msgTypes[41]
+	mi := &file_athanor_v1_job_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3373,7 +3830,7 @@ func (x *JobServiceRetryResponse) String() string {
 func (*JobServiceRetryResponse) ProtoMessage() {}
 
 func (x *JobServiceRetryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[41]
+	mi := &file_athanor_v1_job_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3386,7 +3843,7 @@ func (x *JobServiceRetryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServiceRetryResponse.ProtoReflect.Descriptor instead.
 func (*JobServiceRetryResponse) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{41}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *JobServiceRetryResponse) GetJob() *JobInfo {
@@ -3406,7 +3863,7 @@ type JobServiceDeleteRequest struct {
 
 func (x *JobServiceDeleteRequest) Reset() {
 	*x = JobServiceDeleteRequest{}
-	mi := &file_athanor_v1_job_proto_msgTypes[42]
+	mi := &file_athanor_v1_job_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3418,7 +3875,7 @@ func (x *JobServiceDeleteRequest) String() string {
 func (*JobServiceDeleteRequest) ProtoMessage() {}
 
 func (x *JobServiceDeleteRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[42]
+	mi := &file_athanor_v1_job_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3431,7 +3888,7 @@ func (x *JobServiceDeleteRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServiceDeleteRequest.ProtoReflect.Descriptor instead.
 func (*JobServiceDeleteRequest) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{42}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *JobServiceDeleteRequest) GetJobId() string {
@@ -3449,7 +3906,7 @@ type JobServiceDeleteResponse struct {
 
 func (x *JobServiceDeleteResponse) Reset() {
 	*x = JobServiceDeleteResponse{}
-	mi := &file_athanor_v1_job_proto_msgTypes[43]
+	mi := &file_athanor_v1_job_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3461,7 +3918,7 @@ func (x *JobServiceDeleteResponse) String() string {
 func (*JobServiceDeleteResponse) ProtoMessage() {}
 
 func (x *JobServiceDeleteResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[43]
+	mi := &file_athanor_v1_job_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3474,7 +3931,7 @@ func (x *JobServiceDeleteResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServiceDeleteResponse.ProtoReflect.Descriptor instead.
 func (*JobServiceDeleteResponse) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{43}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{48}
 }
 
 var File_athanor_v1_job_proto protoreflect.FileDescriptor
@@ -3482,13 +3939,14 @@ var File_athanor_v1_job_proto protoreflect.FileDescriptor
 const file_athanor_v1_job_proto_rawDesc = "" +
 	"\n" +
 	"\x14athanor/v1/job.proto\x12\n" +
-	"athanor.v1\x1a\"athanor/v1/evaluation_report.proto\x1a\x16athanor/v1/model.proto\x1a\x17athanor/v1/recipe.proto\x1a\x15athanor/v1/text.proto\"\xa5\x02\n" +
+	"athanor.v1\x1a\"athanor/v1/evaluation_report.proto\x1a\x16athanor/v1/model.proto\x1a\x17athanor/v1/recipe.proto\x1a\x15athanor/v1/text.proto\"\xd7\x02\n" +
 	"\aJobSpec\x12;\n" +
 	"\fimport_model\x18\x01 \x01(\v2\x16.athanor.v1.ImportSpecH\x00R\vimportModel\x126\n" +
 	"\bcompress\x18\x02 \x01(\v2\x18.athanor.v1.CompressSpecH\x00R\bcompress\x123\n" +
 	"\adistill\x18\x03 \x01(\v2\x17.athanor.v1.DistillSpecH\x00R\adistill\x126\n" +
 	"\bevaluate\x18\x04 \x01(\v2\x18.athanor.v1.EvaluateSpecH\x00R\bevaluate\x120\n" +
-	"\x06export\x18\x05 \x01(\v2\x16.athanor.v1.ExportSpecH\x00R\x06exportB\x06\n" +
+	"\x06export\x18\x05 \x01(\v2\x16.athanor.v1.ExportSpecH\x00R\x06export\x120\n" +
+	"\x06record\x18\a \x01(\v2\x16.athanor.v1.RecordSpecH\x00R\x06recordB\x06\n" +
 	"\x04spec\"N\n" +
 	"\n" +
 	"ImportSpec\x12\x12\n" +
@@ -3516,7 +3974,7 @@ const file_athanor_v1_job_proto_rawDesc = "" +
 	"_sequencesB\x12\n" +
 	"\x10_sequence_lengthB\a\n" +
 	"\x05_seedB\x11\n" +
-	"\x0f_special_tokens\"\xc3\x02\n" +
+	"\x0f_special_tokens\"\x91\x04\n" +
 	"\vDistillSpec\x12\x18\n" +
 	"\astudent\x18\x01 \x01(\tR\astudent\x12\x18\n" +
 	"\ateacher\x18\x02 \x01(\tR\ateacher\x12\x12\n" +
@@ -3528,7 +3986,46 @@ const file_athanor_v1_job_proto_rawDesc = "" +
 	"\bsettings\x18\x06 \x01(\v2\x1b.athanor.v1.DistillSettingsR\bsettings\x12!\n" +
 	"\ffrom_scratch\x18\a \x01(\bR\vfromScratch\x12\x18\n" +
 	"\areplace\x18\b \x01(\bR\areplace\x12\x16\n" +
-	"\x06labels\x18\t \x03(\tR\x06labels\"\xc9\x06\n" +
+	"\x06labels\x18\t \x03(\tR\x06labels\x12\x1c\n" +
+	"\trecording\x18\x16 \x01(\tR\trecording\x12'\n" +
+	"\rteacher_top_k\x18\x17 \x01(\rH\x00R\vteacherTopK\x88\x01\x01\x121\n" +
+	"\ton_policy\x18\x18 \x01(\v2\x14.athanor.v1.OnPolicyR\bonPolicy\x12@\n" +
+	"\x0esequence_level\x18\x19 \x01(\v2\x19.athanor.v1.SequenceLevelR\rsequenceLevelB\x10\n" +
+	"\x0e_teacher_top_k\"\x82\x02\n" +
+	"\bOnPolicy\x12\x19\n" +
+	"\x05share\x18\x01 \x01(\x01H\x00R\x05share\x88\x01\x01\x12)\n" +
+	"\x0emax_new_tokens\x18\x02 \x01(\rH\x01R\fmaxNewTokens\x88\x01\x01\x12%\n" +
+	"\vtemperature\x18\x03 \x01(\x01H\x02R\vtemperature\x88\x01\x01\x12(\n" +
+	"\rprompt_tokens\x18\x04 \x01(\rH\x03R\fpromptTokens\x88\x01\x01\x12\x17\n" +
+	"\x04beta\x18\x05 \x01(\x01H\x04R\x04beta\x88\x01\x01B\b\n" +
+	"\x06_shareB\x11\n" +
+	"\x0f_max_new_tokensB\x0e\n" +
+	"\f_temperatureB\x10\n" +
+	"\x0e_prompt_tokensB\a\n" +
+	"\x05_beta\"r\n" +
+	"\rSequenceLevel\x12\x19\n" +
+	"\x05beams\x18\x01 \x01(\rH\x00R\x05beams\x88\x01\x01\x12)\n" +
+	"\x0emax_new_tokens\x18\x02 \x01(\rH\x01R\fmaxNewTokens\x88\x01\x01B\b\n" +
+	"\x06_beamsB\x11\n" +
+	"\x0f_max_new_tokens\"\x9c\x01\n" +
+	"\n" +
+	"RecordSpec\x12\x18\n" +
+	"\ateacher\x18\x01 \x01(\tR\ateacher\x12(\n" +
+	"\x04data\x18\x02 \x01(\v2\x14.athanor.v1.TextDataR\x04data\x12\x12\n" +
+	"\x04path\x18\x03 \x01(\tR\x04path\x126\n" +
+	"\bsettings\x18\x04 \x01(\v2\x1a.athanor.v1.RecordSettingsR\bsettings\"\x9c\x02\n" +
+	"\x0eRecordSettings\x12\x18\n" +
+	"\x05top_k\x18\x01 \x01(\rH\x00R\x04topK\x88\x01\x01\x12%\n" +
+	"\vtemperature\x18\x02 \x01(\x01H\x01R\vtemperature\x88\x01\x01\x12,\n" +
+	"\x0fsequence_length\x18\x03 \x01(\rH\x02R\x0esequenceLength\x88\x01\x01\x12(\n" +
+	"\rsource_length\x18\x04 \x01(\rH\x03R\fsourceLength\x88\x01\x01\x12\"\n" +
+	"\n" +
+	"batch_size\x18\x05 \x01(\rH\x04R\tbatchSize\x88\x01\x01B\b\n" +
+	"\x06_top_kB\x0e\n" +
+	"\f_temperatureB\x12\n" +
+	"\x10_sequence_lengthB\x10\n" +
+	"\x0e_source_lengthB\r\n" +
+	"\v_batch_size\"\xc9\x06\n" +
 	"\x0fDistillSettings\x12\x19\n" +
 	"\x05steps\x18\x01 \x01(\rH\x00R\x05steps\x88\x01\x01\x12\"\n" +
 	"\n" +
@@ -3615,13 +4112,14 @@ const file_athanor_v1_job_proto_rawDesc = "" +
 	"\fMetricsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x01R\x05value:\x028\x01B\t\n" +
-	"\a_eta_ms\"\xb3\x02\n" +
+	"\a_eta_ms\"\xe7\x02\n" +
 	"\tJobResult\x12=\n" +
 	"\fimport_model\x18\x01 \x01(\v2\x18.athanor.v1.ImportResultH\x00R\vimportModel\x128\n" +
 	"\bcompress\x18\x02 \x01(\v2\x1a.athanor.v1.CompressResultH\x00R\bcompress\x125\n" +
 	"\adistill\x18\x03 \x01(\v2\x19.athanor.v1.DistillResultH\x00R\adistill\x128\n" +
 	"\bevaluate\x18\x04 \x01(\v2\x1a.athanor.v1.EvaluateResultH\x00R\bevaluate\x122\n" +
-	"\x06export\x18\x05 \x01(\v2\x18.athanor.v1.ExportResultH\x00R\x06exportB\b\n" +
+	"\x06export\x18\x05 \x01(\v2\x18.athanor.v1.ExportResultH\x00R\x06export\x122\n" +
+	"\x06record\x18\a \x01(\v2\x18.athanor.v1.RecordResultH\x00R\x06recordB\b\n" +
 	"\x06result\"y\n" +
 	"\fImportResult\x12+\n" +
 	"\x05model\x18\x01 \x01(\v2\x15.athanor.v1.ModelInfoR\x05model\x12<\n" +
@@ -3682,7 +4180,7 @@ const file_athanor_v1_job_proto_rawDesc = "" +
 	" \x01(\x01R\verrorBefore\x12\x12\n" +
 	"\x04note\x18\v \x01(\tR\x04noteB\a\n" +
 	"\x05_rankB\x0f\n" +
-	"\r_output_error\"\xb9\x02\n" +
+	"\r_output_error\"\xeb\x02\n" +
 	"\rDistillResult\x12+\n" +
 	"\x05model\x18\x01 \x01(\v2\x15.athanor.v1.ModelInfoR\x05model\x12\x14\n" +
 	"\x05steps\x18\x02 \x01(\x04R\x05steps\x12\x1d\n" +
@@ -3691,12 +4189,20 @@ const file_athanor_v1_job_proto_rawDesc = "" +
 	"\n" +
 	"validation\x18\x04 \x03(\v2).athanor.v1.DistillResult.ValidationEntryR\n" +
 	"validation\x12<\n" +
-	"\fverification\x18\x05 \x01(\v2\x18.athanor.v1.VerificationR\fverification\x1a=\n" +
+	"\fverification\x18\x05 \x01(\v2\x18.athanor.v1.VerificationR\fverification\x120\n" +
+	"\x06memory\x18\x06 \x01(\v2\x18.athanor.v1.MemoryReportR\x06memory\x1a=\n" +
 	"\x0fValidationEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x01R\x05value:\x028\x01\"F\n" +
 	"\x0eEvaluateResult\x124\n" +
-	"\x06report\x18\x01 \x01(\v2\x1c.athanor.v1.EvaluationReportR\x06report\"h\n" +
+	"\x06report\x18\x01 \x01(\v2\x1c.athanor.v1.EvaluationReportR\x06report\"\x8b\x01\n" +
+	"\fRecordResult\x12\x12\n" +
+	"\x04path\x18\x01 \x01(\tR\x04path\x12\x1a\n" +
+	"\bexamples\x18\x02 \x01(\x04R\bexamples\x12\x12\n" +
+	"\x04rows\x18\x03 \x01(\x04R\x04rows\x12\x1d\n" +
+	"\n" +
+	"size_bytes\x18\x04 \x01(\x04R\tsizeBytes\x12\x18\n" +
+	"\ateacher\x18\x05 \x01(\tR\ateacher\"h\n" +
 	"\fExportResult\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\x12.\n" +
 	"\x05files\x18\x02 \x03(\v2\x18.athanor.v1.ExportedFileR\x05files\x12\x14\n" +
@@ -3812,7 +4318,7 @@ func file_athanor_v1_job_proto_rawDescGZIP() []byte {
 }
 
 var file_athanor_v1_job_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_athanor_v1_job_proto_msgTypes = make([]protoimpl.MessageInfo, 47)
+var file_athanor_v1_job_proto_msgTypes = make([]protoimpl.MessageInfo, 52)
 var file_athanor_v1_job_proto_goTypes = []any{
 	(JobState)(0),                    // 0: athanor.v1.JobState
 	(*JobSpec)(nil),                  // 1: athanor.v1.JobSpec
@@ -3820,131 +4326,143 @@ var file_athanor_v1_job_proto_goTypes = []any{
 	(*CompressSpec)(nil),             // 3: athanor.v1.CompressSpec
 	(*Calibration)(nil),              // 4: athanor.v1.Calibration
 	(*DistillSpec)(nil),              // 5: athanor.v1.DistillSpec
-	(*DistillSettings)(nil),          // 6: athanor.v1.DistillSettings
-	(*EvaluateSpec)(nil),             // 7: athanor.v1.EvaluateSpec
-	(*EvaluateSettings)(nil),         // 8: athanor.v1.EvaluateSettings
-	(*ExportSpec)(nil),               // 9: athanor.v1.ExportSpec
-	(*JobEvent)(nil),                 // 10: athanor.v1.JobEvent
-	(*JobStateChange)(nil),           // 11: athanor.v1.JobStateChange
-	(*JobProgress)(nil),              // 12: athanor.v1.JobProgress
-	(*JobResult)(nil),                // 13: athanor.v1.JobResult
-	(*ImportResult)(nil),             // 14: athanor.v1.ImportResult
-	(*Verification)(nil),             // 15: athanor.v1.Verification
-	(*CompressResult)(nil),           // 16: athanor.v1.CompressResult
-	(*StepReport)(nil),               // 17: athanor.v1.StepReport
-	(*CalibrationManifest)(nil),      // 18: athanor.v1.CalibrationManifest
-	(*MemoryReport)(nil),             // 19: athanor.v1.MemoryReport
-	(*ParameterChange)(nil),          // 20: athanor.v1.ParameterChange
-	(*DistillResult)(nil),            // 21: athanor.v1.DistillResult
-	(*EvaluateResult)(nil),           // 22: athanor.v1.EvaluateResult
-	(*ExportResult)(nil),             // 23: athanor.v1.ExportResult
-	(*ExportedFile)(nil),             // 24: athanor.v1.ExportedFile
-	(*JobError)(nil),                 // 25: athanor.v1.JobError
-	(*JobInfo)(nil),                  // 26: athanor.v1.JobInfo
-	(*JobServiceSubmitRequest)(nil),  // 27: athanor.v1.JobServiceSubmitRequest
-	(*JobServiceSubmitResponse)(nil), // 28: athanor.v1.JobServiceSubmitResponse
-	(*JobServiceGetRequest)(nil),     // 29: athanor.v1.JobServiceGetRequest
-	(*JobServiceGetResponse)(nil),    // 30: athanor.v1.JobServiceGetResponse
-	(*JobServiceListRequest)(nil),    // 31: athanor.v1.JobServiceListRequest
-	(*JobServiceListResponse)(nil),   // 32: athanor.v1.JobServiceListResponse
-	(*JobServiceWatchRequest)(nil),   // 33: athanor.v1.JobServiceWatchRequest
-	(*JobServiceWatchResponse)(nil),  // 34: athanor.v1.JobServiceWatchResponse
-	(*JobServiceCancelRequest)(nil),  // 35: athanor.v1.JobServiceCancelRequest
-	(*JobServiceCancelResponse)(nil), // 36: athanor.v1.JobServiceCancelResponse
-	(*JobServicePauseRequest)(nil),   // 37: athanor.v1.JobServicePauseRequest
-	(*JobServicePauseResponse)(nil),  // 38: athanor.v1.JobServicePauseResponse
-	(*JobServiceResumeRequest)(nil),  // 39: athanor.v1.JobServiceResumeRequest
-	(*JobServiceResumeResponse)(nil), // 40: athanor.v1.JobServiceResumeResponse
-	(*JobServiceRetryRequest)(nil),   // 41: athanor.v1.JobServiceRetryRequest
-	(*JobServiceRetryResponse)(nil),  // 42: athanor.v1.JobServiceRetryResponse
-	(*JobServiceDeleteRequest)(nil),  // 43: athanor.v1.JobServiceDeleteRequest
-	(*JobServiceDeleteResponse)(nil), // 44: athanor.v1.JobServiceDeleteResponse
-	nil,                              // 45: athanor.v1.JobProgress.MetricsEntry
-	nil,                              // 46: athanor.v1.DistillResult.ValidationEntry
-	nil,                              // 47: athanor.v1.JobError.DetailsEntry
-	(*Recipe)(nil),                   // 48: athanor.v1.Recipe
-	(*TextData)(nil),                 // 49: athanor.v1.TextData
-	(ExportFormat)(0),                // 50: athanor.v1.ExportFormat
-	(*ModelInfo)(nil),                // 51: athanor.v1.ModelInfo
-	(*EvaluationReport)(nil),         // 52: athanor.v1.EvaluationReport
+	(*OnPolicy)(nil),                 // 6: athanor.v1.OnPolicy
+	(*SequenceLevel)(nil),            // 7: athanor.v1.SequenceLevel
+	(*RecordSpec)(nil),               // 8: athanor.v1.RecordSpec
+	(*RecordSettings)(nil),           // 9: athanor.v1.RecordSettings
+	(*DistillSettings)(nil),          // 10: athanor.v1.DistillSettings
+	(*EvaluateSpec)(nil),             // 11: athanor.v1.EvaluateSpec
+	(*EvaluateSettings)(nil),         // 12: athanor.v1.EvaluateSettings
+	(*ExportSpec)(nil),               // 13: athanor.v1.ExportSpec
+	(*JobEvent)(nil),                 // 14: athanor.v1.JobEvent
+	(*JobStateChange)(nil),           // 15: athanor.v1.JobStateChange
+	(*JobProgress)(nil),              // 16: athanor.v1.JobProgress
+	(*JobResult)(nil),                // 17: athanor.v1.JobResult
+	(*ImportResult)(nil),             // 18: athanor.v1.ImportResult
+	(*Verification)(nil),             // 19: athanor.v1.Verification
+	(*CompressResult)(nil),           // 20: athanor.v1.CompressResult
+	(*StepReport)(nil),               // 21: athanor.v1.StepReport
+	(*CalibrationManifest)(nil),      // 22: athanor.v1.CalibrationManifest
+	(*MemoryReport)(nil),             // 23: athanor.v1.MemoryReport
+	(*ParameterChange)(nil),          // 24: athanor.v1.ParameterChange
+	(*DistillResult)(nil),            // 25: athanor.v1.DistillResult
+	(*EvaluateResult)(nil),           // 26: athanor.v1.EvaluateResult
+	(*RecordResult)(nil),             // 27: athanor.v1.RecordResult
+	(*ExportResult)(nil),             // 28: athanor.v1.ExportResult
+	(*ExportedFile)(nil),             // 29: athanor.v1.ExportedFile
+	(*JobError)(nil),                 // 30: athanor.v1.JobError
+	(*JobInfo)(nil),                  // 31: athanor.v1.JobInfo
+	(*JobServiceSubmitRequest)(nil),  // 32: athanor.v1.JobServiceSubmitRequest
+	(*JobServiceSubmitResponse)(nil), // 33: athanor.v1.JobServiceSubmitResponse
+	(*JobServiceGetRequest)(nil),     // 34: athanor.v1.JobServiceGetRequest
+	(*JobServiceGetResponse)(nil),    // 35: athanor.v1.JobServiceGetResponse
+	(*JobServiceListRequest)(nil),    // 36: athanor.v1.JobServiceListRequest
+	(*JobServiceListResponse)(nil),   // 37: athanor.v1.JobServiceListResponse
+	(*JobServiceWatchRequest)(nil),   // 38: athanor.v1.JobServiceWatchRequest
+	(*JobServiceWatchResponse)(nil),  // 39: athanor.v1.JobServiceWatchResponse
+	(*JobServiceCancelRequest)(nil),  // 40: athanor.v1.JobServiceCancelRequest
+	(*JobServiceCancelResponse)(nil), // 41: athanor.v1.JobServiceCancelResponse
+	(*JobServicePauseRequest)(nil),   // 42: athanor.v1.JobServicePauseRequest
+	(*JobServicePauseResponse)(nil),  // 43: athanor.v1.JobServicePauseResponse
+	(*JobServiceResumeRequest)(nil),  // 44: athanor.v1.JobServiceResumeRequest
+	(*JobServiceResumeResponse)(nil), // 45: athanor.v1.JobServiceResumeResponse
+	(*JobServiceRetryRequest)(nil),   // 46: athanor.v1.JobServiceRetryRequest
+	(*JobServiceRetryResponse)(nil),  // 47: athanor.v1.JobServiceRetryResponse
+	(*JobServiceDeleteRequest)(nil),  // 48: athanor.v1.JobServiceDeleteRequest
+	(*JobServiceDeleteResponse)(nil), // 49: athanor.v1.JobServiceDeleteResponse
+	nil,                              // 50: athanor.v1.JobProgress.MetricsEntry
+	nil,                              // 51: athanor.v1.DistillResult.ValidationEntry
+	nil,                              // 52: athanor.v1.JobError.DetailsEntry
+	(*Recipe)(nil),                   // 53: athanor.v1.Recipe
+	(*TextData)(nil),                 // 54: athanor.v1.TextData
+	(ExportFormat)(0),                // 55: athanor.v1.ExportFormat
+	(*ModelInfo)(nil),                // 56: athanor.v1.ModelInfo
+	(*EvaluationReport)(nil),         // 57: athanor.v1.EvaluationReport
 }
 var file_athanor_v1_job_proto_depIdxs = []int32{
 	2,  // 0: athanor.v1.JobSpec.import_model:type_name -> athanor.v1.ImportSpec
 	3,  // 1: athanor.v1.JobSpec.compress:type_name -> athanor.v1.CompressSpec
 	5,  // 2: athanor.v1.JobSpec.distill:type_name -> athanor.v1.DistillSpec
-	7,  // 3: athanor.v1.JobSpec.evaluate:type_name -> athanor.v1.EvaluateSpec
-	9,  // 4: athanor.v1.JobSpec.export:type_name -> athanor.v1.ExportSpec
-	48, // 5: athanor.v1.CompressSpec.recipe:type_name -> athanor.v1.Recipe
-	49, // 6: athanor.v1.CompressSpec.data:type_name -> athanor.v1.TextData
-	4,  // 7: athanor.v1.CompressSpec.calibration:type_name -> athanor.v1.Calibration
-	49, // 8: athanor.v1.DistillSpec.data:type_name -> athanor.v1.TextData
-	49, // 9: athanor.v1.DistillSpec.validation:type_name -> athanor.v1.TextData
-	6,  // 10: athanor.v1.DistillSpec.settings:type_name -> athanor.v1.DistillSettings
-	49, // 11: athanor.v1.EvaluateSpec.data:type_name -> athanor.v1.TextData
-	8,  // 12: athanor.v1.EvaluateSpec.settings:type_name -> athanor.v1.EvaluateSettings
-	50, // 13: athanor.v1.ExportSpec.format:type_name -> athanor.v1.ExportFormat
-	11, // 14: athanor.v1.JobEvent.state:type_name -> athanor.v1.JobStateChange
-	12, // 15: athanor.v1.JobEvent.progress:type_name -> athanor.v1.JobProgress
-	13, // 16: athanor.v1.JobEvent.result:type_name -> athanor.v1.JobResult
-	25, // 17: athanor.v1.JobEvent.error:type_name -> athanor.v1.JobError
-	0,  // 18: athanor.v1.JobStateChange.state:type_name -> athanor.v1.JobState
-	45, // 19: athanor.v1.JobProgress.metrics:type_name -> athanor.v1.JobProgress.MetricsEntry
-	14, // 20: athanor.v1.JobResult.import_model:type_name -> athanor.v1.ImportResult
-	16, // 21: athanor.v1.JobResult.compress:type_name -> athanor.v1.CompressResult
-	21, // 22: athanor.v1.JobResult.distill:type_name -> athanor.v1.DistillResult
-	22, // 23: athanor.v1.JobResult.evaluate:type_name -> athanor.v1.EvaluateResult
-	23, // 24: athanor.v1.JobResult.export:type_name -> athanor.v1.ExportResult
-	51, // 25: athanor.v1.ImportResult.model:type_name -> athanor.v1.ModelInfo
-	15, // 26: athanor.v1.ImportResult.verification:type_name -> athanor.v1.Verification
-	51, // 27: athanor.v1.CompressResult.model:type_name -> athanor.v1.ModelInfo
-	20, // 28: athanor.v1.CompressResult.changes:type_name -> athanor.v1.ParameterChange
-	17, // 29: athanor.v1.CompressResult.steps:type_name -> athanor.v1.StepReport
-	18, // 30: athanor.v1.CompressResult.calibration:type_name -> athanor.v1.CalibrationManifest
-	19, // 31: athanor.v1.CompressResult.memory:type_name -> athanor.v1.MemoryReport
-	15, // 32: athanor.v1.CompressResult.verification:type_name -> athanor.v1.Verification
-	51, // 33: athanor.v1.DistillResult.model:type_name -> athanor.v1.ModelInfo
-	46, // 34: athanor.v1.DistillResult.validation:type_name -> athanor.v1.DistillResult.ValidationEntry
-	15, // 35: athanor.v1.DistillResult.verification:type_name -> athanor.v1.Verification
-	52, // 36: athanor.v1.EvaluateResult.report:type_name -> athanor.v1.EvaluationReport
-	24, // 37: athanor.v1.ExportResult.files:type_name -> athanor.v1.ExportedFile
-	47, // 38: athanor.v1.JobError.details:type_name -> athanor.v1.JobError.DetailsEntry
-	0,  // 39: athanor.v1.JobInfo.state:type_name -> athanor.v1.JobState
-	12, // 40: athanor.v1.JobInfo.progress:type_name -> athanor.v1.JobProgress
-	13, // 41: athanor.v1.JobInfo.result:type_name -> athanor.v1.JobResult
-	25, // 42: athanor.v1.JobInfo.error:type_name -> athanor.v1.JobError
-	1,  // 43: athanor.v1.JobServiceSubmitRequest.spec:type_name -> athanor.v1.JobSpec
-	26, // 44: athanor.v1.JobServiceSubmitResponse.job:type_name -> athanor.v1.JobInfo
-	26, // 45: athanor.v1.JobServiceGetResponse.job:type_name -> athanor.v1.JobInfo
-	0,  // 46: athanor.v1.JobServiceListRequest.states:type_name -> athanor.v1.JobState
-	26, // 47: athanor.v1.JobServiceListResponse.jobs:type_name -> athanor.v1.JobInfo
-	10, // 48: athanor.v1.JobServiceWatchResponse.event:type_name -> athanor.v1.JobEvent
-	26, // 49: athanor.v1.JobServiceCancelResponse.job:type_name -> athanor.v1.JobInfo
-	26, // 50: athanor.v1.JobServicePauseResponse.job:type_name -> athanor.v1.JobInfo
-	26, // 51: athanor.v1.JobServiceResumeResponse.job:type_name -> athanor.v1.JobInfo
-	26, // 52: athanor.v1.JobServiceRetryResponse.job:type_name -> athanor.v1.JobInfo
-	27, // 53: athanor.v1.JobService.Submit:input_type -> athanor.v1.JobServiceSubmitRequest
-	29, // 54: athanor.v1.JobService.Get:input_type -> athanor.v1.JobServiceGetRequest
-	31, // 55: athanor.v1.JobService.List:input_type -> athanor.v1.JobServiceListRequest
-	33, // 56: athanor.v1.JobService.Watch:input_type -> athanor.v1.JobServiceWatchRequest
-	35, // 57: athanor.v1.JobService.Cancel:input_type -> athanor.v1.JobServiceCancelRequest
-	37, // 58: athanor.v1.JobService.Pause:input_type -> athanor.v1.JobServicePauseRequest
-	39, // 59: athanor.v1.JobService.Resume:input_type -> athanor.v1.JobServiceResumeRequest
-	41, // 60: athanor.v1.JobService.Retry:input_type -> athanor.v1.JobServiceRetryRequest
-	43, // 61: athanor.v1.JobService.Delete:input_type -> athanor.v1.JobServiceDeleteRequest
-	28, // 62: athanor.v1.JobService.Submit:output_type -> athanor.v1.JobServiceSubmitResponse
-	30, // 63: athanor.v1.JobService.Get:output_type -> athanor.v1.JobServiceGetResponse
-	32, // 64: athanor.v1.JobService.List:output_type -> athanor.v1.JobServiceListResponse
-	34, // 65: athanor.v1.JobService.Watch:output_type -> athanor.v1.JobServiceWatchResponse
-	36, // 66: athanor.v1.JobService.Cancel:output_type -> athanor.v1.JobServiceCancelResponse
-	38, // 67: athanor.v1.JobService.Pause:output_type -> athanor.v1.JobServicePauseResponse
-	40, // 68: athanor.v1.JobService.Resume:output_type -> athanor.v1.JobServiceResumeResponse
-	42, // 69: athanor.v1.JobService.Retry:output_type -> athanor.v1.JobServiceRetryResponse
-	44, // 70: athanor.v1.JobService.Delete:output_type -> athanor.v1.JobServiceDeleteResponse
-	62, // [62:71] is the sub-list for method output_type
-	53, // [53:62] is the sub-list for method input_type
-	53, // [53:53] is the sub-list for extension type_name
-	53, // [53:53] is the sub-list for extension extendee
-	0,  // [0:53] is the sub-list for field type_name
+	11, // 3: athanor.v1.JobSpec.evaluate:type_name -> athanor.v1.EvaluateSpec
+	13, // 4: athanor.v1.JobSpec.export:type_name -> athanor.v1.ExportSpec
+	8,  // 5: athanor.v1.JobSpec.record:type_name -> athanor.v1.RecordSpec
+	53, // 6: athanor.v1.CompressSpec.recipe:type_name -> athanor.v1.Recipe
+	54, // 7: athanor.v1.CompressSpec.data:type_name -> athanor.v1.TextData
+	4,  // 8: athanor.v1.CompressSpec.calibration:type_name -> athanor.v1.Calibration
+	54, // 9: athanor.v1.DistillSpec.data:type_name -> athanor.v1.TextData
+	54, // 10: athanor.v1.DistillSpec.validation:type_name -> athanor.v1.TextData
+	10, // 11: athanor.v1.DistillSpec.settings:type_name -> athanor.v1.DistillSettings
+	6,  // 12: athanor.v1.DistillSpec.on_policy:type_name -> athanor.v1.OnPolicy
+	7,  // 13: athanor.v1.DistillSpec.sequence_level:type_name -> athanor.v1.SequenceLevel
+	54, // 14: athanor.v1.RecordSpec.data:type_name -> athanor.v1.TextData
+	9,  // 15: athanor.v1.RecordSpec.settings:type_name -> athanor.v1.RecordSettings
+	54, // 16: athanor.v1.EvaluateSpec.data:type_name -> athanor.v1.TextData
+	12, // 17: athanor.v1.EvaluateSpec.settings:type_name -> athanor.v1.EvaluateSettings
+	55, // 18: athanor.v1.ExportSpec.format:type_name -> athanor.v1.ExportFormat
+	15, // 19: athanor.v1.JobEvent.state:type_name -> athanor.v1.JobStateChange
+	16, // 20: athanor.v1.JobEvent.progress:type_name -> athanor.v1.JobProgress
+	17, // 21: athanor.v1.JobEvent.result:type_name -> athanor.v1.JobResult
+	30, // 22: athanor.v1.JobEvent.error:type_name -> athanor.v1.JobError
+	0,  // 23: athanor.v1.JobStateChange.state:type_name -> athanor.v1.JobState
+	50, // 24: athanor.v1.JobProgress.metrics:type_name -> athanor.v1.JobProgress.MetricsEntry
+	18, // 25: athanor.v1.JobResult.import_model:type_name -> athanor.v1.ImportResult
+	20, // 26: athanor.v1.JobResult.compress:type_name -> athanor.v1.CompressResult
+	25, // 27: athanor.v1.JobResult.distill:type_name -> athanor.v1.DistillResult
+	26, // 28: athanor.v1.JobResult.evaluate:type_name -> athanor.v1.EvaluateResult
+	28, // 29: athanor.v1.JobResult.export:type_name -> athanor.v1.ExportResult
+	27, // 30: athanor.v1.JobResult.record:type_name -> athanor.v1.RecordResult
+	56, // 31: athanor.v1.ImportResult.model:type_name -> athanor.v1.ModelInfo
+	19, // 32: athanor.v1.ImportResult.verification:type_name -> athanor.v1.Verification
+	56, // 33: athanor.v1.CompressResult.model:type_name -> athanor.v1.ModelInfo
+	24, // 34: athanor.v1.CompressResult.changes:type_name -> athanor.v1.ParameterChange
+	21, // 35: athanor.v1.CompressResult.steps:type_name -> athanor.v1.StepReport
+	22, // 36: athanor.v1.CompressResult.calibration:type_name -> athanor.v1.CalibrationManifest
+	23, // 37: athanor.v1.CompressResult.memory:type_name -> athanor.v1.MemoryReport
+	19, // 38: athanor.v1.CompressResult.verification:type_name -> athanor.v1.Verification
+	56, // 39: athanor.v1.DistillResult.model:type_name -> athanor.v1.ModelInfo
+	51, // 40: athanor.v1.DistillResult.validation:type_name -> athanor.v1.DistillResult.ValidationEntry
+	19, // 41: athanor.v1.DistillResult.verification:type_name -> athanor.v1.Verification
+	23, // 42: athanor.v1.DistillResult.memory:type_name -> athanor.v1.MemoryReport
+	57, // 43: athanor.v1.EvaluateResult.report:type_name -> athanor.v1.EvaluationReport
+	29, // 44: athanor.v1.ExportResult.files:type_name -> athanor.v1.ExportedFile
+	52, // 45: athanor.v1.JobError.details:type_name -> athanor.v1.JobError.DetailsEntry
+	0,  // 46: athanor.v1.JobInfo.state:type_name -> athanor.v1.JobState
+	16, // 47: athanor.v1.JobInfo.progress:type_name -> athanor.v1.JobProgress
+	17, // 48: athanor.v1.JobInfo.result:type_name -> athanor.v1.JobResult
+	30, // 49: athanor.v1.JobInfo.error:type_name -> athanor.v1.JobError
+	1,  // 50: athanor.v1.JobServiceSubmitRequest.spec:type_name -> athanor.v1.JobSpec
+	31, // 51: athanor.v1.JobServiceSubmitResponse.job:type_name -> athanor.v1.JobInfo
+	31, // 52: athanor.v1.JobServiceGetResponse.job:type_name -> athanor.v1.JobInfo
+	0,  // 53: athanor.v1.JobServiceListRequest.states:type_name -> athanor.v1.JobState
+	31, // 54: athanor.v1.JobServiceListResponse.jobs:type_name -> athanor.v1.JobInfo
+	14, // 55: athanor.v1.JobServiceWatchResponse.event:type_name -> athanor.v1.JobEvent
+	31, // 56: athanor.v1.JobServiceCancelResponse.job:type_name -> athanor.v1.JobInfo
+	31, // 57: athanor.v1.JobServicePauseResponse.job:type_name -> athanor.v1.JobInfo
+	31, // 58: athanor.v1.JobServiceResumeResponse.job:type_name -> athanor.v1.JobInfo
+	31, // 59: athanor.v1.JobServiceRetryResponse.job:type_name -> athanor.v1.JobInfo
+	32, // 60: athanor.v1.JobService.Submit:input_type -> athanor.v1.JobServiceSubmitRequest
+	34, // 61: athanor.v1.JobService.Get:input_type -> athanor.v1.JobServiceGetRequest
+	36, // 62: athanor.v1.JobService.List:input_type -> athanor.v1.JobServiceListRequest
+	38, // 63: athanor.v1.JobService.Watch:input_type -> athanor.v1.JobServiceWatchRequest
+	40, // 64: athanor.v1.JobService.Cancel:input_type -> athanor.v1.JobServiceCancelRequest
+	42, // 65: athanor.v1.JobService.Pause:input_type -> athanor.v1.JobServicePauseRequest
+	44, // 66: athanor.v1.JobService.Resume:input_type -> athanor.v1.JobServiceResumeRequest
+	46, // 67: athanor.v1.JobService.Retry:input_type -> athanor.v1.JobServiceRetryRequest
+	48, // 68: athanor.v1.JobService.Delete:input_type -> athanor.v1.JobServiceDeleteRequest
+	33, // 69: athanor.v1.JobService.Submit:output_type -> athanor.v1.JobServiceSubmitResponse
+	35, // 70: athanor.v1.JobService.Get:output_type -> athanor.v1.JobServiceGetResponse
+	37, // 71: athanor.v1.JobService.List:output_type -> athanor.v1.JobServiceListResponse
+	39, // 72: athanor.v1.JobService.Watch:output_type -> athanor.v1.JobServiceWatchResponse
+	41, // 73: athanor.v1.JobService.Cancel:output_type -> athanor.v1.JobServiceCancelResponse
+	43, // 74: athanor.v1.JobService.Pause:output_type -> athanor.v1.JobServicePauseResponse
+	45, // 75: athanor.v1.JobService.Resume:output_type -> athanor.v1.JobServiceResumeResponse
+	47, // 76: athanor.v1.JobService.Retry:output_type -> athanor.v1.JobServiceRetryResponse
+	49, // 77: athanor.v1.JobService.Delete:output_type -> athanor.v1.JobServiceDeleteResponse
+	69, // [69:78] is the sub-list for method output_type
+	60, // [60:69] is the sub-list for method input_type
+	60, // [60:60] is the sub-list for extension type_name
+	60, // [60:60] is the sub-list for extension extendee
+	0,  // [0:60] is the sub-list for field type_name
 }
 
 func init() { file_athanor_v1_job_proto_init() }
@@ -3962,6 +4480,7 @@ func file_athanor_v1_job_proto_init() {
 		(*JobSpec_Distill)(nil),
 		(*JobSpec_Evaluate)(nil),
 		(*JobSpec_Export)(nil),
+		(*JobSpec_Record)(nil),
 	}
 	file_athanor_v1_job_proto_msgTypes[2].OneofWrappers = []any{
 		(*CompressSpec_Recipe)(nil),
@@ -3969,31 +4488,36 @@ func file_athanor_v1_job_proto_init() {
 		(*CompressSpec_RecipeName)(nil),
 	}
 	file_athanor_v1_job_proto_msgTypes[3].OneofWrappers = []any{}
+	file_athanor_v1_job_proto_msgTypes[4].OneofWrappers = []any{}
 	file_athanor_v1_job_proto_msgTypes[5].OneofWrappers = []any{}
-	file_athanor_v1_job_proto_msgTypes[7].OneofWrappers = []any{}
-	file_athanor_v1_job_proto_msgTypes[9].OneofWrappers = []any{
+	file_athanor_v1_job_proto_msgTypes[6].OneofWrappers = []any{}
+	file_athanor_v1_job_proto_msgTypes[8].OneofWrappers = []any{}
+	file_athanor_v1_job_proto_msgTypes[9].OneofWrappers = []any{}
+	file_athanor_v1_job_proto_msgTypes[11].OneofWrappers = []any{}
+	file_athanor_v1_job_proto_msgTypes[13].OneofWrappers = []any{
 		(*JobEvent_State)(nil),
 		(*JobEvent_Progress)(nil),
 		(*JobEvent_Result)(nil),
 		(*JobEvent_Error)(nil),
 	}
-	file_athanor_v1_job_proto_msgTypes[11].OneofWrappers = []any{}
-	file_athanor_v1_job_proto_msgTypes[12].OneofWrappers = []any{
+	file_athanor_v1_job_proto_msgTypes[15].OneofWrappers = []any{}
+	file_athanor_v1_job_proto_msgTypes[16].OneofWrappers = []any{
 		(*JobResult_ImportModel)(nil),
 		(*JobResult_Compress)(nil),
 		(*JobResult_Distill)(nil),
 		(*JobResult_Evaluate)(nil),
 		(*JobResult_Export)(nil),
+		(*JobResult_Record)(nil),
 	}
-	file_athanor_v1_job_proto_msgTypes[19].OneofWrappers = []any{}
-	file_athanor_v1_job_proto_msgTypes[30].OneofWrappers = []any{}
+	file_athanor_v1_job_proto_msgTypes[23].OneofWrappers = []any{}
+	file_athanor_v1_job_proto_msgTypes[35].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_athanor_v1_job_proto_rawDesc), len(file_athanor_v1_job_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   47,
+			NumMessages:   52,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -11,6 +11,10 @@ from ._gen.v1.job_pb2 import (
     ExportSpec,
     ImportSpec,
     JobSpec,
+    OnPolicy,
+    RecordSettings,
+    RecordSpec,
+    SequenceLevel,
 )
 from ._gen.v1.model_pb2 import ExportFormat
 from ._gen.v1.recipe_pb2 import LowRank, Quantize, Recipe, RecipeStep
@@ -28,8 +32,12 @@ __all__ = [
     "ImportSpec",
     "JobSpec",
     "LowRank",
+    "OnPolicy",
     "Quantize",
     "Recipe",
     "RecipeStep",
+    "RecordSettings",
+    "RecordSpec",
+    "SequenceLevel",
     "TextData",
 ]

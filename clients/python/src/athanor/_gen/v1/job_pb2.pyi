@@ -31,18 +31,20 @@ JOB_STATE_FAILED: JobState
 JOB_STATE_CANCELLED: JobState
 
 class JobSpec(_message.Message):
-    __slots__ = ("import_model", "compress", "distill", "evaluate", "export")
+    __slots__ = ("import_model", "compress", "distill", "evaluate", "export", "record")
     IMPORT_MODEL_FIELD_NUMBER: _ClassVar[int]
     COMPRESS_FIELD_NUMBER: _ClassVar[int]
     DISTILL_FIELD_NUMBER: _ClassVar[int]
     EVALUATE_FIELD_NUMBER: _ClassVar[int]
     EXPORT_FIELD_NUMBER: _ClassVar[int]
+    RECORD_FIELD_NUMBER: _ClassVar[int]
     import_model: ImportSpec
     compress: CompressSpec
     distill: DistillSpec
     evaluate: EvaluateSpec
     export: ExportSpec
-    def __init__(self, import_model: _Optional[_Union[ImportSpec, _Mapping]] = ..., compress: _Optional[_Union[CompressSpec, _Mapping]] = ..., distill: _Optional[_Union[DistillSpec, _Mapping]] = ..., evaluate: _Optional[_Union[EvaluateSpec, _Mapping]] = ..., export: _Optional[_Union[ExportSpec, _Mapping]] = ...) -> None: ...
+    record: RecordSpec
+    def __init__(self, import_model: _Optional[_Union[ImportSpec, _Mapping]] = ..., compress: _Optional[_Union[CompressSpec, _Mapping]] = ..., distill: _Optional[_Union[DistillSpec, _Mapping]] = ..., evaluate: _Optional[_Union[EvaluateSpec, _Mapping]] = ..., export: _Optional[_Union[ExportSpec, _Mapping]] = ..., record: _Optional[_Union[RecordSpec, _Mapping]] = ...) -> None: ...
 
 class ImportSpec(_message.Message):
     __slots__ = ("name", "path", "replace")
@@ -87,7 +89,7 @@ class Calibration(_message.Message):
     def __init__(self, sequences: _Optional[int] = ..., sequence_length: _Optional[int] = ..., seed: _Optional[int] = ..., special_tokens: _Optional[bool] = ...) -> None: ...
 
 class DistillSpec(_message.Message):
-    __slots__ = ("student", "teacher", "name", "data", "validation", "settings", "from_scratch", "replace", "labels")
+    __slots__ = ("student", "teacher", "name", "data", "validation", "settings", "from_scratch", "replace", "labels", "recording", "teacher_top_k", "on_policy", "sequence_level")
     STUDENT_FIELD_NUMBER: _ClassVar[int]
     TEACHER_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
@@ -97,6 +99,10 @@ class DistillSpec(_message.Message):
     FROM_SCRATCH_FIELD_NUMBER: _ClassVar[int]
     REPLACE_FIELD_NUMBER: _ClassVar[int]
     LABELS_FIELD_NUMBER: _ClassVar[int]
+    RECORDING_FIELD_NUMBER: _ClassVar[int]
+    TEACHER_TOP_K_FIELD_NUMBER: _ClassVar[int]
+    ON_POLICY_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_LEVEL_FIELD_NUMBER: _ClassVar[int]
     student: str
     teacher: str
     name: str
@@ -106,7 +112,59 @@ class DistillSpec(_message.Message):
     from_scratch: bool
     replace: bool
     labels: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, student: _Optional[str] = ..., teacher: _Optional[str] = ..., name: _Optional[str] = ..., data: _Optional[_Union[_text_pb2.TextData, _Mapping]] = ..., validation: _Optional[_Union[_text_pb2.TextData, _Mapping]] = ..., settings: _Optional[_Union[DistillSettings, _Mapping]] = ..., from_scratch: _Optional[bool] = ..., replace: _Optional[bool] = ..., labels: _Optional[_Iterable[str]] = ...) -> None: ...
+    recording: str
+    teacher_top_k: int
+    on_policy: OnPolicy
+    sequence_level: SequenceLevel
+    def __init__(self, student: _Optional[str] = ..., teacher: _Optional[str] = ..., name: _Optional[str] = ..., data: _Optional[_Union[_text_pb2.TextData, _Mapping]] = ..., validation: _Optional[_Union[_text_pb2.TextData, _Mapping]] = ..., settings: _Optional[_Union[DistillSettings, _Mapping]] = ..., from_scratch: _Optional[bool] = ..., replace: _Optional[bool] = ..., labels: _Optional[_Iterable[str]] = ..., recording: _Optional[str] = ..., teacher_top_k: _Optional[int] = ..., on_policy: _Optional[_Union[OnPolicy, _Mapping]] = ..., sequence_level: _Optional[_Union[SequenceLevel, _Mapping]] = ...) -> None: ...
+
+class OnPolicy(_message.Message):
+    __slots__ = ("share", "max_new_tokens", "temperature", "prompt_tokens", "beta")
+    SHARE_FIELD_NUMBER: _ClassVar[int]
+    MAX_NEW_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    TEMPERATURE_FIELD_NUMBER: _ClassVar[int]
+    PROMPT_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    BETA_FIELD_NUMBER: _ClassVar[int]
+    share: float
+    max_new_tokens: int
+    temperature: float
+    prompt_tokens: int
+    beta: float
+    def __init__(self, share: _Optional[float] = ..., max_new_tokens: _Optional[int] = ..., temperature: _Optional[float] = ..., prompt_tokens: _Optional[int] = ..., beta: _Optional[float] = ...) -> None: ...
+
+class SequenceLevel(_message.Message):
+    __slots__ = ("beams", "max_new_tokens")
+    BEAMS_FIELD_NUMBER: _ClassVar[int]
+    MAX_NEW_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    beams: int
+    max_new_tokens: int
+    def __init__(self, beams: _Optional[int] = ..., max_new_tokens: _Optional[int] = ...) -> None: ...
+
+class RecordSpec(_message.Message):
+    __slots__ = ("teacher", "data", "path", "settings")
+    TEACHER_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    SETTINGS_FIELD_NUMBER: _ClassVar[int]
+    teacher: str
+    data: _text_pb2.TextData
+    path: str
+    settings: RecordSettings
+    def __init__(self, teacher: _Optional[str] = ..., data: _Optional[_Union[_text_pb2.TextData, _Mapping]] = ..., path: _Optional[str] = ..., settings: _Optional[_Union[RecordSettings, _Mapping]] = ...) -> None: ...
+
+class RecordSettings(_message.Message):
+    __slots__ = ("top_k", "temperature", "sequence_length", "source_length", "batch_size")
+    TOP_K_FIELD_NUMBER: _ClassVar[int]
+    TEMPERATURE_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_LENGTH_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_LENGTH_FIELD_NUMBER: _ClassVar[int]
+    BATCH_SIZE_FIELD_NUMBER: _ClassVar[int]
+    top_k: int
+    temperature: float
+    sequence_length: int
+    source_length: int
+    batch_size: int
+    def __init__(self, top_k: _Optional[int] = ..., temperature: _Optional[float] = ..., sequence_length: _Optional[int] = ..., source_length: _Optional[int] = ..., batch_size: _Optional[int] = ...) -> None: ...
 
 class DistillSettings(_message.Message):
     __slots__ = ("steps", "batch_size", "sequence_length", "gradient_accumulation", "learning_rate", "warmup_steps", "schedule", "weight_decay", "clip_norm", "temperature", "alpha", "seed", "checkpoint_every", "evaluate_every", "source_length")
@@ -234,18 +292,20 @@ class JobProgress(_message.Message):
     def __init__(self, phase: _Optional[str] = ..., step: _Optional[int] = ..., total: _Optional[int] = ..., eta_ms: _Optional[float] = ..., item: _Optional[str] = ..., metrics: _Optional[_Mapping[str, float]] = ..., elapsed_ms: _Optional[float] = ...) -> None: ...
 
 class JobResult(_message.Message):
-    __slots__ = ("import_model", "compress", "distill", "evaluate", "export")
+    __slots__ = ("import_model", "compress", "distill", "evaluate", "export", "record")
     IMPORT_MODEL_FIELD_NUMBER: _ClassVar[int]
     COMPRESS_FIELD_NUMBER: _ClassVar[int]
     DISTILL_FIELD_NUMBER: _ClassVar[int]
     EVALUATE_FIELD_NUMBER: _ClassVar[int]
     EXPORT_FIELD_NUMBER: _ClassVar[int]
+    RECORD_FIELD_NUMBER: _ClassVar[int]
     import_model: ImportResult
     compress: CompressResult
     distill: DistillResult
     evaluate: EvaluateResult
     export: ExportResult
-    def __init__(self, import_model: _Optional[_Union[ImportResult, _Mapping]] = ..., compress: _Optional[_Union[CompressResult, _Mapping]] = ..., distill: _Optional[_Union[DistillResult, _Mapping]] = ..., evaluate: _Optional[_Union[EvaluateResult, _Mapping]] = ..., export: _Optional[_Union[ExportResult, _Mapping]] = ...) -> None: ...
+    record: RecordResult
+    def __init__(self, import_model: _Optional[_Union[ImportResult, _Mapping]] = ..., compress: _Optional[_Union[CompressResult, _Mapping]] = ..., distill: _Optional[_Union[DistillResult, _Mapping]] = ..., evaluate: _Optional[_Union[EvaluateResult, _Mapping]] = ..., export: _Optional[_Union[ExportResult, _Mapping]] = ..., record: _Optional[_Union[RecordResult, _Mapping]] = ...) -> None: ...
 
 class ImportResult(_message.Message):
     __slots__ = ("model", "verification")
@@ -362,7 +422,7 @@ class ParameterChange(_message.Message):
     def __init__(self, path: _Optional[str] = ..., parametrization: _Optional[str] = ..., stored_bytes_before: _Optional[int] = ..., stored_bytes_after: _Optional[int] = ..., relative_error: _Optional[float] = ..., rank: _Optional[int] = ..., step: _Optional[int] = ..., weight_error: _Optional[float] = ..., output_error: _Optional[float] = ..., error_before: _Optional[float] = ..., note: _Optional[str] = ...) -> None: ...
 
 class DistillResult(_message.Message):
-    __slots__ = ("model", "steps", "final_loss", "validation", "verification")
+    __slots__ = ("model", "steps", "final_loss", "validation", "verification", "memory")
     class ValidationEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -375,18 +435,34 @@ class DistillResult(_message.Message):
     FINAL_LOSS_FIELD_NUMBER: _ClassVar[int]
     VALIDATION_FIELD_NUMBER: _ClassVar[int]
     VERIFICATION_FIELD_NUMBER: _ClassVar[int]
+    MEMORY_FIELD_NUMBER: _ClassVar[int]
     model: _model_pb2.ModelInfo
     steps: int
     final_loss: float
     validation: _containers.ScalarMap[str, float]
     verification: Verification
-    def __init__(self, model: _Optional[_Union[_model_pb2.ModelInfo, _Mapping]] = ..., steps: _Optional[int] = ..., final_loss: _Optional[float] = ..., validation: _Optional[_Mapping[str, float]] = ..., verification: _Optional[_Union[Verification, _Mapping]] = ...) -> None: ...
+    memory: MemoryReport
+    def __init__(self, model: _Optional[_Union[_model_pb2.ModelInfo, _Mapping]] = ..., steps: _Optional[int] = ..., final_loss: _Optional[float] = ..., validation: _Optional[_Mapping[str, float]] = ..., verification: _Optional[_Union[Verification, _Mapping]] = ..., memory: _Optional[_Union[MemoryReport, _Mapping]] = ...) -> None: ...
 
 class EvaluateResult(_message.Message):
     __slots__ = ("report",)
     REPORT_FIELD_NUMBER: _ClassVar[int]
     report: _evaluation_report_pb2.EvaluationReport
     def __init__(self, report: _Optional[_Union[_evaluation_report_pb2.EvaluationReport, _Mapping]] = ...) -> None: ...
+
+class RecordResult(_message.Message):
+    __slots__ = ("path", "examples", "rows", "size_bytes", "teacher")
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    EXAMPLES_FIELD_NUMBER: _ClassVar[int]
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    TEACHER_FIELD_NUMBER: _ClassVar[int]
+    path: str
+    examples: int
+    rows: int
+    size_bytes: int
+    teacher: str
+    def __init__(self, path: _Optional[str] = ..., examples: _Optional[int] = ..., rows: _Optional[int] = ..., size_bytes: _Optional[int] = ..., teacher: _Optional[str] = ...) -> None: ...
 
 class ExportResult(_message.Message):
     __slots__ = ("path", "files", "notes")
