@@ -95,7 +95,7 @@ func (j *Job[R]) Retry(ctx context.Context, fresh bool) (*Job[R], error) {
 
 // Forget removes a job that has ended: its log, its result and the files that it left.
 func (j *Job[R]) Forget(ctx context.Context) error {
-	_, err := j.client.jobs.Delete(ctx, &athanorv1.JobServiceDeleteRequest{JobId: j.ID})
+	_, err := j.client.jobs.Forget(ctx, &athanorv1.JobServiceForgetRequest{JobId: j.ID})
 	return callError(ctx, j.client.target, err)
 }
 

@@ -21,6 +21,8 @@ import type { ComputeMode } from '#serve';
 import { AthanorServer, type StopOptions, teacherConnector } from '#server';
 import { type FileSystem, LocalStore } from '#store';
 import { packageVersion } from './package-version.ts';
+import { openSecurity, type Security, type SecurityOptions, secureServer } from './security.ts';
+import { teacherSecurity } from './teacher-security.ts';
 
 export interface ComposeOptions {
   /** Folder of the store; made when it is missing. */
@@ -55,6 +57,8 @@ export interface ComposeOptions {
   readonly jobsPerClient?: number;
   /** Jobs are forgotten so long after their end. Default: 30. */
   readonly keepJobsDays?: number;
+  /** TLS, and who may call. Default: none, on loopback only. */
+  readonly security?: SecurityOptions;
 }
 
 export interface RunningServer {
@@ -68,6 +72,8 @@ export interface RunningServer {
 export async function startServer(options: ComposeOptions): Promise<RunningServer> {
   const { store, device, threads, logger = silentLogger, fileSystem, checkResults = true, memoryLimitBytes } = options;
   const { compute = 'auto', modelMemoryBytes = 0.75 * memoryLimit(memoryLimitBytes), telemetry = silentTelemetry } = options;
+  const { address, httpAddress, security: wanted = {} } = options;
+  const security = openSecurity(wanted, [address, ...(httpAddress === undefined ? [] : [httpAddress])], logger);
   const root = resolve(store);
   await mkdir(root, { recursive: true }).catch((error: unknown) => {
     throw AppError.from(error);
@@ -77,7 +83,7 @@ export async function startServer(options: ComposeOptions): Promise<RunningServe
   try {
     const artefacts = await LocalStore.open(root, fileSystem === undefined ? {} : { fileSystem });
     const engine = await createOnnxEngine({ ...(device === undefined ? {} : { device }), ...(threads === undefined ? {} : { threads }) });
-    const parts = { root, options, logger, telemetry, jobStore, artefacts, engine, checkResults };
+    const parts = { root, options, security, logger, telemetry, jobStore, artefacts, engine, checkResults };
     return await serve({ ...parts, memoryLimitBytes, modelMemoryBytes, compute });
   } catch (error) {
     jobStore.close();
@@ -91,6 +97,7 @@ interface Parts {
     ComposeOptions,
     'address' | 'httpAddress' | 'httpModel' | 'identityModel' | 'connectTeacher' | 'jobsPerClient' | 'keepJobsDays'
   >;
+  readonly security: Security;
   readonly logger: Logger;
   readonly telemetry: Telemetry;
   readonly jobStore: JobStore;
@@ -111,6 +118,7 @@ const cacheShare = 0.25;
 async function serve({
   root,
   options: { address, httpAddress, httpModel, identityModel, connectTeacher, jobsPerClient, keepJobsDays = 30 },
+  security: { tls, guard },
   logger,
   telemetry,
   jobStore,
@@ -131,7 +139,7 @@ async function serve({
   const runner = JobRunner.start({
     store: jobStore,
     handlers: allHandlers(hub, engine, jobStore.models, {
-      connectTeacher: connectTeacher ?? teacherConnector(),
+      connectTeacher: connectTeacher ?? teacherConnector({ security: teacherSecurity(process.env) }),
       ...(memoryLimitBytes === undefined ? {} : { memoryLimitBytes }),
     }),
     workFolder: join(root, 'work'),
@@ -161,6 +169,8 @@ async function serve({
       logger,
       telemetry,
       version: packageVersion(),
+      guard,
+      tls,
       ...(identityModel === undefined ? {} : { identityModel }),
     });
     const http =
@@ -171,6 +181,8 @@ async function serve({
             models: hub,
             address: httpAddress,
             logger,
+            guard,
+            secureServer: tls === undefined ? undefined : secureServer(tls, logger),
             ...(httpModel === undefined ? {} : { defaultModel: httpModel }),
           }).catch(async (error: unknown) => {
             await server.stop();

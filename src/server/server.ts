@@ -1,5 +1,6 @@
 // The gRPC server: services on one port, health, and an orderly end.
-import { Server, ServerCredentials } from '@grpc/grpc-js';
+import { Server } from '@grpc/grpc-js';
+import type { AccessGuard } from '#access';
 import { AppError, type Logger, silentLogger, silentTelemetry, type Telemetry } from '#base';
 import type { InferenceBackend, JobRunner } from '#jobs';
 import { CallGate } from './calls.ts';
@@ -15,6 +16,7 @@ import { jobService } from './services/job-service.ts';
 import { startJob } from './services/job-streams.ts';
 import { type ModelCatalogue, modelService } from './services/model-service.ts';
 import { removeLeftUploads } from './services/uploads.ts';
+import { serverCredentials, type TlsFiles } from './transport.ts';
 import { tritonService } from './triton/triton-service.ts';
 
 export interface ServerOptions {
@@ -31,6 +33,10 @@ export interface ServerOptions {
   /** Also serve, over the Open Inference Protocol and under this name, a model that gives back what it is sent. */
   readonly identityModel?: string;
   readonly telemetry?: Telemetry;
+  /** Lets calls in; absent to let in all. */
+  readonly guard?: AccessGuard | undefined;
+  /** Absent to listen without TLS. */
+  readonly tls?: TlsFiles | undefined;
 }
 
 export interface StopOptions {
@@ -69,11 +75,11 @@ export class AthanorServer {
   /** Listens and serves. @throws AppError `unavailable` when the address cannot be had */
   static async listen(options: ServerOptions): Promise<AthanorServer> {
     const { jobs, models, inference, uploadFolder, address, logger = silentLogger, telemetry = silentTelemetry } = options;
-    const { version = '0', identityModel } = options;
+    const { version = '0', identityModel, guard, tls } = options;
     const definitions = protocol();
-    const gate = new CallGate(logger, telemetry);
+    const gate = new CallGate(logger, telemetry, guard);
     // Probes come every second and would drown what people look for.
-    const probes = new CallGate(logger);
+    const probes = new CallGate(logger, silentTelemetry, guard);
     const health = new Health(checkedServices, models);
     const server = new Server({
       ...messageLimits,
@@ -109,7 +115,7 @@ export class AthanorServer {
     server.addService(definitions.health, health.handlers(probes));
     for (const reflection of [definitions.reflection, definitions.reflectionAlpha])
       server.addService(reflection, reflectionService(probes, shippedDescriptors()));
-    const port = await bind(server, address);
+    const port = await bind(server, address, tls, logger);
     logger.info('serving', { address, port });
     return new AthanorServer(server, port, gate, probes, health, jobs);
   }
@@ -153,9 +159,9 @@ export class AthanorServer {
   }
 }
 
-function bind(server: Server, address: string): Promise<number> {
+function bind(server: Server, address: string, tls: TlsFiles | undefined, logger: Logger): Promise<number> {
   return new Promise((resolve, reject) => {
-    server.bindAsync(address, ServerCredentials.createInsecure(), (error, port) => {
+    server.bindAsync(address, serverCredentials(tls, logger), (error, port) => {
       if (error === null) resolve(port);
       else
         reject(

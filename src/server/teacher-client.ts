@@ -4,7 +4,7 @@ import { joinAnswers, type TeacherAnswers } from '#distill';
 import type { ConnectTeacher, RemoteModel, RemoteQuestion, TeacherConnection } from '#jobs';
 import type { ModelConfig } from '#models';
 import type { HostTensor } from '#tensor';
-import { AthanorClient } from './client.ts';
+import { AthanorClient, type ClientSecurity } from './client.ts';
 import type { DistributionsRequest } from './gen/athanor/v1/DistributionsRequest.ts';
 import type { DistributionsResponse__Output } from './gen/athanor/v1/DistributionsResponse.ts';
 
@@ -13,11 +13,13 @@ export interface TeacherClientOptions {
   readonly timeoutMs?: number;
   /** How long to try again while the server cannot be reached. @default 120,000 */
   readonly patienceMs?: number;
+  /** What to show a server, and what to trust of it. Tokens go to the server that they are for alone. @default nothing, without TLS */
+  readonly security?: (target: string) => ClientSecurity;
   /** Before the first repetition; twice as long before each further one, up to 5 s. @default 200 */
   readonly pauseMs?: number;
 }
 
-const defaults: Required<TeacherClientOptions> = { timeoutMs: 120_000, patienceMs: 120_000, pauseMs: 200 };
+const defaults: Required<TeacherClientOptions> = { timeoutMs: 120_000, patienceMs: 120_000, pauseMs: 200, security: () => ({}) };
 const longestPauseMs = 5000;
 /** Failures that pass; a server that ends cancels the calls that it has. */
 const passing: ReadonlySet<string> = new Set(['unavailable', 'deadline_exceeded', 'overloaded', 'cancelled']);
@@ -34,7 +36,7 @@ class TeacherClient implements TeacherConnection {
 
   constructor(target: string, options: Required<TeacherClientOptions>) {
     this.#target = target;
-    this.#client = new AthanorClient(target);
+    this.#client = new AthanorClient(target, options.security(target));
     this.#options = options;
   }
 

@@ -57,7 +57,7 @@ export function addJobCommands(program: Command): void {
     .description('remove a job that has ended: its log, its result and the files that it left')
     .action((jobId: string, options: CommonOptions) =>
       runCommand(options, async (client, output) => {
-        await client.unary(client.protocol.job.Delete, { jobId });
+        await client.unary(client.protocol.job.Forget, { jobId });
         output.result({ jobId }, () => `${jobId}: removed`);
       }),
     );

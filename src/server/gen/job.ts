@@ -30,8 +30,8 @@ import type { JobResult as _athanor_v1_JobResult, JobResult__Output as _athanor_
 import type { JobServiceClient as _athanor_v1_JobServiceClient, JobServiceDefinition as _athanor_v1_JobServiceDefinition } from './athanor/v1/JobService.ts';
 import type { JobServiceCancelRequest as _athanor_v1_JobServiceCancelRequest, JobServiceCancelRequest__Output as _athanor_v1_JobServiceCancelRequest__Output } from './athanor/v1/JobServiceCancelRequest.ts';
 import type { JobServiceCancelResponse as _athanor_v1_JobServiceCancelResponse, JobServiceCancelResponse__Output as _athanor_v1_JobServiceCancelResponse__Output } from './athanor/v1/JobServiceCancelResponse.ts';
-import type { JobServiceDeleteRequest as _athanor_v1_JobServiceDeleteRequest, JobServiceDeleteRequest__Output as _athanor_v1_JobServiceDeleteRequest__Output } from './athanor/v1/JobServiceDeleteRequest.ts';
-import type { JobServiceDeleteResponse as _athanor_v1_JobServiceDeleteResponse, JobServiceDeleteResponse__Output as _athanor_v1_JobServiceDeleteResponse__Output } from './athanor/v1/JobServiceDeleteResponse.ts';
+import type { JobServiceForgetRequest as _athanor_v1_JobServiceForgetRequest, JobServiceForgetRequest__Output as _athanor_v1_JobServiceForgetRequest__Output } from './athanor/v1/JobServiceForgetRequest.ts';
+import type { JobServiceForgetResponse as _athanor_v1_JobServiceForgetResponse, JobServiceForgetResponse__Output as _athanor_v1_JobServiceForgetResponse__Output } from './athanor/v1/JobServiceForgetResponse.ts';
 import type { JobServiceGetRequest as _athanor_v1_JobServiceGetRequest, JobServiceGetRequest__Output as _athanor_v1_JobServiceGetRequest__Output } from './athanor/v1/JobServiceGetRequest.ts';
 import type { JobServiceGetResponse as _athanor_v1_JobServiceGetResponse, JobServiceGetResponse__Output as _athanor_v1_JobServiceGetResponse__Output } from './athanor/v1/JobServiceGetResponse.ts';
 import type { JobServiceListRequest as _athanor_v1_JobServiceListRequest, JobServiceListRequest__Output as _athanor_v1_JobServiceListRequest__Output } from './athanor/v1/JobServiceListRequest.ts';
@@ -135,8 +135,8 @@ export interface ProtoGrpcType {
       JobService: SubtypeConstructor<typeof grpc.Client, _athanor_v1_JobServiceClient> & { service: _athanor_v1_JobServiceDefinition }
       JobServiceCancelRequest: MessageTypeDefinition<_athanor_v1_JobServiceCancelRequest, _athanor_v1_JobServiceCancelRequest__Output>
       JobServiceCancelResponse: MessageTypeDefinition<_athanor_v1_JobServiceCancelResponse, _athanor_v1_JobServiceCancelResponse__Output>
-      JobServiceDeleteRequest: MessageTypeDefinition<_athanor_v1_JobServiceDeleteRequest, _athanor_v1_JobServiceDeleteRequest__Output>
-      JobServiceDeleteResponse: MessageTypeDefinition<_athanor_v1_JobServiceDeleteResponse, _athanor_v1_JobServiceDeleteResponse__Output>
+      JobServiceForgetRequest: MessageTypeDefinition<_athanor_v1_JobServiceForgetRequest, _athanor_v1_JobServiceForgetRequest__Output>
+      JobServiceForgetResponse: MessageTypeDefinition<_athanor_v1_JobServiceForgetResponse, _athanor_v1_JobServiceForgetResponse__Output>
       JobServiceGetRequest: MessageTypeDefinition<_athanor_v1_JobServiceGetRequest, _athanor_v1_JobServiceGetRequest__Output>
       JobServiceGetResponse: MessageTypeDefinition<_athanor_v1_JobServiceGetResponse, _athanor_v1_JobServiceGetResponse__Output>
       JobServiceListRequest: MessageTypeDefinition<_athanor_v1_JobServiceListRequest, _athanor_v1_JobServiceListRequest__Output>

@@ -3853,7 +3853,7 @@ func (x *JobServiceRetryResponse) GetJob() *JobInfo {
 	return nil
 }
 
-type JobServiceDeleteRequest struct {
+type JobServiceForgetRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The job.
 	JobId         string `protobuf:"bytes,1,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
@@ -3861,20 +3861,20 @@ type JobServiceDeleteRequest struct {
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *JobServiceDeleteRequest) Reset() {
-	*x = JobServiceDeleteRequest{}
+func (x *JobServiceForgetRequest) Reset() {
+	*x = JobServiceForgetRequest{}
 	mi := &file_athanor_v1_job_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *JobServiceDeleteRequest) String() string {
+func (x *JobServiceForgetRequest) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*JobServiceDeleteRequest) ProtoMessage() {}
+func (*JobServiceForgetRequest) ProtoMessage() {}
 
-func (x *JobServiceDeleteRequest) ProtoReflect() protoreflect.Message {
+func (x *JobServiceForgetRequest) ProtoReflect() protoreflect.Message {
 	mi := &file_athanor_v1_job_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -3886,38 +3886,38 @@ func (x *JobServiceDeleteRequest) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use JobServiceDeleteRequest.ProtoReflect.Descriptor instead.
-func (*JobServiceDeleteRequest) Descriptor() ([]byte, []int) {
+// Deprecated: Use JobServiceForgetRequest.ProtoReflect.Descriptor instead.
+func (*JobServiceForgetRequest) Descriptor() ([]byte, []int) {
 	return file_athanor_v1_job_proto_rawDescGZIP(), []int{47}
 }
 
-func (x *JobServiceDeleteRequest) GetJobId() string {
+func (x *JobServiceForgetRequest) GetJobId() string {
 	if x != nil {
 		return x.JobId
 	}
 	return ""
 }
 
-type JobServiceDeleteResponse struct {
+type JobServiceForgetResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *JobServiceDeleteResponse) Reset() {
-	*x = JobServiceDeleteResponse{}
+func (x *JobServiceForgetResponse) Reset() {
+	*x = JobServiceForgetResponse{}
 	mi := &file_athanor_v1_job_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *JobServiceDeleteResponse) String() string {
+func (x *JobServiceForgetResponse) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*JobServiceDeleteResponse) ProtoMessage() {}
+func (*JobServiceForgetResponse) ProtoMessage() {}
 
-func (x *JobServiceDeleteResponse) ProtoReflect() protoreflect.Message {
+func (x *JobServiceForgetResponse) ProtoReflect() protoreflect.Message {
 	mi := &file_athanor_v1_job_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -3929,8 +3929,8 @@ func (x *JobServiceDeleteResponse) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use JobServiceDeleteResponse.ProtoReflect.Descriptor instead.
-func (*JobServiceDeleteResponse) Descriptor() ([]byte, []int) {
+// Deprecated: Use JobServiceForgetResponse.ProtoReflect.Descriptor instead.
+func (*JobServiceForgetResponse) Descriptor() ([]byte, []int) {
 	return file_athanor_v1_job_proto_rawDescGZIP(), []int{48}
 }
 
@@ -4278,9 +4278,9 @@ const file_athanor_v1_job_proto_rawDesc = "" +
 	"\x05fresh\x18\x02 \x01(\bR\x05fresh\"@\n" +
 	"\x17JobServiceRetryResponse\x12%\n" +
 	"\x03job\x18\x01 \x01(\v2\x13.athanor.v1.JobInfoR\x03job\"0\n" +
-	"\x17JobServiceDeleteRequest\x12\x15\n" +
+	"\x17JobServiceForgetRequest\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\"\x1a\n" +
-	"\x18JobServiceDeleteResponse*\xca\x01\n" +
+	"\x18JobServiceForgetResponse*\xca\x01\n" +
 	"\bJobState\x12\x19\n" +
 	"\x15JOB_STATE_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10JOB_STATE_QUEUED\x10\x01\x12\x15\n" +
@@ -4300,7 +4300,7 @@ const file_athanor_v1_job_proto_rawDesc = "" +
 	"\x05Pause\x12\".athanor.v1.JobServicePauseRequest\x1a#.athanor.v1.JobServicePauseResponse\x12S\n" +
 	"\x06Resume\x12#.athanor.v1.JobServiceResumeRequest\x1a$.athanor.v1.JobServiceResumeResponse\x12P\n" +
 	"\x05Retry\x12\".athanor.v1.JobServiceRetryRequest\x1a#.athanor.v1.JobServiceRetryResponse\x12S\n" +
-	"\x06Delete\x12#.athanor.v1.JobServiceDeleteRequest\x1a$.athanor.v1.JobServiceDeleteResponseB\x81\x01\n" +
+	"\x06Forget\x12#.athanor.v1.JobServiceForgetRequest\x1a$.athanor.v1.JobServiceForgetResponseB\x81\x01\n" +
 	"\x0ecom.athanor.v1B\bJobProtoP\x01Z\x1cathanor/client/gen/athanorv1\xa2\x02\x03AXX\xaa\x02\n" +
 	"Athanor.V1\xca\x02\n" +
 	"Athanor\\V1\xe2\x02\x16Athanor\\V1\\GPBMetadata\xea\x02\vAthanor::V1b\x06proto3"
@@ -4368,8 +4368,8 @@ var file_athanor_v1_job_proto_goTypes = []any{
 	(*JobServiceResumeResponse)(nil), // 45: athanor.v1.JobServiceResumeResponse
 	(*JobServiceRetryRequest)(nil),   // 46: athanor.v1.JobServiceRetryRequest
 	(*JobServiceRetryResponse)(nil),  // 47: athanor.v1.JobServiceRetryResponse
-	(*JobServiceDeleteRequest)(nil),  // 48: athanor.v1.JobServiceDeleteRequest
-	(*JobServiceDeleteResponse)(nil), // 49: athanor.v1.JobServiceDeleteResponse
+	(*JobServiceForgetRequest)(nil),  // 48: athanor.v1.JobServiceForgetRequest
+	(*JobServiceForgetResponse)(nil), // 49: athanor.v1.JobServiceForgetResponse
 	nil,                              // 50: athanor.v1.JobProgress.MetricsEntry
 	nil,                              // 51: athanor.v1.DistillResult.ValidationEntry
 	nil,                              // 52: athanor.v1.JobError.DetailsEntry
@@ -4448,7 +4448,7 @@ var file_athanor_v1_job_proto_depIdxs = []int32{
 	42, // 65: athanor.v1.JobService.Pause:input_type -> athanor.v1.JobServicePauseRequest
 	44, // 66: athanor.v1.JobService.Resume:input_type -> athanor.v1.JobServiceResumeRequest
 	46, // 67: athanor.v1.JobService.Retry:input_type -> athanor.v1.JobServiceRetryRequest
-	48, // 68: athanor.v1.JobService.Delete:input_type -> athanor.v1.JobServiceDeleteRequest
+	48, // 68: athanor.v1.JobService.Forget:input_type -> athanor.v1.JobServiceForgetRequest
 	33, // 69: athanor.v1.JobService.Submit:output_type -> athanor.v1.JobServiceSubmitResponse
 	35, // 70: athanor.v1.JobService.Get:output_type -> athanor.v1.JobServiceGetResponse
 	37, // 71: athanor.v1.JobService.List:output_type -> athanor.v1.JobServiceListResponse
@@ -4457,7 +4457,7 @@ var file_athanor_v1_job_proto_depIdxs = []int32{
 	43, // 74: athanor.v1.JobService.Pause:output_type -> athanor.v1.JobServicePauseResponse
 	45, // 75: athanor.v1.JobService.Resume:output_type -> athanor.v1.JobServiceResumeResponse
 	47, // 76: athanor.v1.JobService.Retry:output_type -> athanor.v1.JobServiceRetryResponse
-	49, // 77: athanor.v1.JobService.Delete:output_type -> athanor.v1.JobServiceDeleteResponse
+	49, // 77: athanor.v1.JobService.Forget:output_type -> athanor.v1.JobServiceForgetResponse
 	69, // [69:78] is the sub-list for method output_type
 	60, // [60:69] is the sub-list for method input_type
 	60, // [60:60] is the sub-list for extension type_name

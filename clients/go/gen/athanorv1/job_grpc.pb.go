@@ -29,7 +29,7 @@ const (
 	JobService_Pause_FullMethodName  = "/athanor.v1.JobService/Pause"
 	JobService_Resume_FullMethodName = "/athanor.v1.JobService/Resume"
 	JobService_Retry_FullMethodName  = "/athanor.v1.JobService/Retry"
-	JobService_Delete_FullMethodName = "/athanor.v1.JobService/Delete"
+	JobService_Forget_FullMethodName = "/athanor.v1.JobService/Forget"
 )
 
 // JobServiceClient is the client API for JobService service.
@@ -56,7 +56,7 @@ type JobServiceClient interface {
 	// Submits a job that failed or was cancelled again, as a new job that goes on from its checkpoint.
 	Retry(ctx context.Context, in *JobServiceRetryRequest, opts ...grpc.CallOption) (*JobServiceRetryResponse, error)
 	// Forgets a job that has ended: its log, its result and the files that it left.
-	Delete(ctx context.Context, in *JobServiceDeleteRequest, opts ...grpc.CallOption) (*JobServiceDeleteResponse, error)
+	Forget(ctx context.Context, in *JobServiceForgetRequest, opts ...grpc.CallOption) (*JobServiceForgetResponse, error)
 }
 
 type jobServiceClient struct {
@@ -156,10 +156,10 @@ func (c *jobServiceClient) Retry(ctx context.Context, in *JobServiceRetryRequest
 	return out, nil
 }
 
-func (c *jobServiceClient) Delete(ctx context.Context, in *JobServiceDeleteRequest, opts ...grpc.CallOption) (*JobServiceDeleteResponse, error) {
+func (c *jobServiceClient) Forget(ctx context.Context, in *JobServiceForgetRequest, opts ...grpc.CallOption) (*JobServiceForgetResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	out := new(JobServiceDeleteResponse)
-	err := c.cc.Invoke(ctx, JobService_Delete_FullMethodName, in, out, cOpts...)
+	out := new(JobServiceForgetResponse)
+	err := c.cc.Invoke(ctx, JobService_Forget_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -190,7 +190,7 @@ type JobServiceServer interface {
 	// Submits a job that failed or was cancelled again, as a new job that goes on from its checkpoint.
 	Retry(context.Context, *JobServiceRetryRequest) (*JobServiceRetryResponse, error)
 	// Forgets a job that has ended: its log, its result and the files that it left.
-	Delete(context.Context, *JobServiceDeleteRequest) (*JobServiceDeleteResponse, error)
+	Forget(context.Context, *JobServiceForgetRequest) (*JobServiceForgetResponse, error)
 	mustEmbedUnimplementedJobServiceServer()
 }
 
@@ -225,8 +225,8 @@ func (UnimplementedJobServiceServer) Resume(context.Context, *JobServiceResumeRe
 func (UnimplementedJobServiceServer) Retry(context.Context, *JobServiceRetryRequest) (*JobServiceRetryResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Retry not implemented")
 }
-func (UnimplementedJobServiceServer) Delete(context.Context, *JobServiceDeleteRequest) (*JobServiceDeleteResponse, error) {
-	return nil, status.Error(codes.Unimplemented, "method Delete not implemented")
+func (UnimplementedJobServiceServer) Forget(context.Context, *JobServiceForgetRequest) (*JobServiceForgetResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Forget not implemented")
 }
 func (UnimplementedJobServiceServer) mustEmbedUnimplementedJobServiceServer() {}
 func (UnimplementedJobServiceServer) testEmbeddedByValue()                    {}
@@ -386,20 +386,20 @@ func _JobService_Retry_Handler(srv interface{}, ctx context.Context, dec func(in
 	return interceptor(ctx, in, info, handler)
 }
 
-func _JobService_Delete_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
-	in := new(JobServiceDeleteRequest)
+func _JobService_Forget_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(JobServiceForgetRequest)
 	if err := dec(in); err != nil {
 		return nil, err
 	}
 	if interceptor == nil {
-		return srv.(JobServiceServer).Delete(ctx, in)
+		return srv.(JobServiceServer).Forget(ctx, in)
 	}
 	info := &grpc.UnaryServerInfo{
 		Server:     srv,
-		FullMethod: JobService_Delete_FullMethodName,
+		FullMethod: JobService_Forget_FullMethodName,
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
-		return srv.(JobServiceServer).Delete(ctx, req.(*JobServiceDeleteRequest))
+		return srv.(JobServiceServer).Forget(ctx, req.(*JobServiceForgetRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -440,8 +440,8 @@ var JobService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _JobService_Retry_Handler,
 		},
 		{
-			MethodName: "Delete",
-			Handler:    _JobService_Delete_Handler,
+			MethodName: "Forget",
+			Handler:    _JobService_Forget_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

@@ -27,7 +27,7 @@ from ._answers import (
     classifications,
     filled_masks,
 )
-from ._channel import DEFAULT_TARGET, HEALTH_METHOD, ChannelOption, call_error, channel_options
+from ._channel import DEFAULT_TARGET, HEALTH_METHOD, ChannelOption, call_error, channel_credentials, channel_options
 from ._folder import FolderWriter, upload_parts
 from ._gen.v1 import inference_pb2, inference_pb2_grpc, job_pb2, job_pb2_grpc, model_pb2, model_pb2_grpc
 from ._progress import ProgressBar
@@ -74,6 +74,7 @@ def connect(
     target: str = DEFAULT_TARGET,
     *,
     credentials: grpc.ChannelCredentials | None = None,
+    token: str | None = None,
     options: Sequence[ChannelOption] = (),
     timeout: float | None = None,
     reconnect_seconds: float = 60.0,
@@ -83,7 +84,8 @@ def connect(
     Call it inside a running event loop, and use the client as an async context manager, or `await` its `close`.
     """
     chosen = channel_options(options)
-    channel = grpc.aio.insecure_channel(target, chosen) if credentials is None else grpc.aio.secure_channel(target, credentials, chosen)
+    secured = channel_credentials(credentials, token)
+    channel = grpc.aio.insecure_channel(target, chosen) if secured is None else grpc.aio.secure_channel(target, secured, chosen)
     return AsyncClient(AsyncConnection(channel, target, timeout, reconnect_seconds))
 
 
@@ -447,8 +449,8 @@ class AsyncJob(Generic[ResultT]):
 
     async def forget(self) -> None:
         """Removes a job that has ended: its log, its result and the files that it left."""
-        request = job_pb2.JobServiceDeleteRequest(job_id=self.id)
-        await self._connection.answer(self._stub.Delete(request, timeout=self._connection.timeout))
+        request = job_pb2.JobServiceForgetRequest(job_id=self.id)
+        await self._connection.answer(self._stub.Forget(request, timeout=self._connection.timeout))
 
     async def status(self) -> JobStatus:
         """The job as it is now."""

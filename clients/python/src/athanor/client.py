@@ -27,7 +27,7 @@ from ._answers import (
     classifications,
     filled_masks,
 )
-from ._channel import DEFAULT_TARGET, HEALTH_METHOD, ChannelOption, call_error, channel_options
+from ._channel import DEFAULT_TARGET, HEALTH_METHOD, ChannelOption, call_error, channel_credentials, channel_options
 from ._folder import FolderWriter, upload_parts
 from ._gen.v1 import inference_pb2, inference_pb2_grpc, job_pb2, job_pb2_grpc, model_pb2, model_pb2_grpc
 from ._progress import ProgressBar
@@ -75,6 +75,7 @@ def connect(
     target: str = DEFAULT_TARGET,
     *,
     credentials: grpc.ChannelCredentials | None = None,
+    token: str | None = None,
     options: Sequence[ChannelOption] = (),
     timeout: float | None = None,
     reconnect_seconds: float = 60.0,
@@ -86,12 +87,14 @@ def connect(
     Args:
         target: Address of the server.
         credentials: TLS, from `grpc.ssl_channel_credentials`; without them the connection is plain.
+        token: Shown with every call, for servers that ask who calls. Without TLS only to a server on this machine.
         options: Channel options of grpc, which win over ours.
         timeout: Deadline of each single call that is no stream, in seconds; none by default, since an import may take long.
         reconnect_seconds: How long the events of a job are asked for again after the connection dropped.
     """
     chosen = channel_options(options)
-    channel = grpc.insecure_channel(target, chosen) if credentials is None else grpc.secure_channel(target, credentials, chosen)
+    secured = channel_credentials(credentials, token)
+    channel = grpc.insecure_channel(target, chosen) if secured is None else grpc.secure_channel(target, secured, chosen)
     return Client(Connection(channel, target, timeout, reconnect_seconds))
 
 
@@ -512,7 +515,7 @@ class Job(Generic[ResultT]):
 
     def forget(self) -> None:
         """Removes a job that has ended: its log, its result and the files that it left."""
-        self._connection.call(self._stub.Delete, job_pb2.JobServiceDeleteRequest(job_id=self.id))
+        self._connection.call(self._stub.Forget, job_pb2.JobServiceForgetRequest(job_id=self.id))
 
     def status(self) -> JobStatus:
         """The job as it is now."""

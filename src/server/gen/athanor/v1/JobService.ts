@@ -4,8 +4,8 @@ import type * as grpc from '@grpc/grpc-js'
 import type { MethodDefinition } from '@grpc/proto-loader'
 import type { JobServiceCancelRequest as _athanor_v1_JobServiceCancelRequest, JobServiceCancelRequest__Output as _athanor_v1_JobServiceCancelRequest__Output } from '../../athanor/v1/JobServiceCancelRequest.ts';
 import type { JobServiceCancelResponse as _athanor_v1_JobServiceCancelResponse, JobServiceCancelResponse__Output as _athanor_v1_JobServiceCancelResponse__Output } from '../../athanor/v1/JobServiceCancelResponse.ts';
-import type { JobServiceDeleteRequest as _athanor_v1_JobServiceDeleteRequest, JobServiceDeleteRequest__Output as _athanor_v1_JobServiceDeleteRequest__Output } from '../../athanor/v1/JobServiceDeleteRequest.ts';
-import type { JobServiceDeleteResponse as _athanor_v1_JobServiceDeleteResponse, JobServiceDeleteResponse__Output as _athanor_v1_JobServiceDeleteResponse__Output } from '../../athanor/v1/JobServiceDeleteResponse.ts';
+import type { JobServiceForgetRequest as _athanor_v1_JobServiceForgetRequest, JobServiceForgetRequest__Output as _athanor_v1_JobServiceForgetRequest__Output } from '../../athanor/v1/JobServiceForgetRequest.ts';
+import type { JobServiceForgetResponse as _athanor_v1_JobServiceForgetResponse, JobServiceForgetResponse__Output as _athanor_v1_JobServiceForgetResponse__Output } from '../../athanor/v1/JobServiceForgetResponse.ts';
 import type { JobServiceGetRequest as _athanor_v1_JobServiceGetRequest, JobServiceGetRequest__Output as _athanor_v1_JobServiceGetRequest__Output } from '../../athanor/v1/JobServiceGetRequest.ts';
 import type { JobServiceGetResponse as _athanor_v1_JobServiceGetResponse, JobServiceGetResponse__Output as _athanor_v1_JobServiceGetResponse__Output } from '../../athanor/v1/JobServiceGetResponse.ts';
 import type { JobServiceListRequest as _athanor_v1_JobServiceListRequest, JobServiceListRequest__Output as _athanor_v1_JobServiceListRequest__Output } from '../../athanor/v1/JobServiceListRequest.ts';
@@ -43,17 +43,17 @@ export interface JobServiceClient extends grpc.Client {
   /**
    * Forgets a job that has ended: its log, its result and the files that it left.
    */
-  Delete(argument: _athanor_v1_JobServiceDeleteRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_athanor_v1_JobServiceDeleteResponse__Output>): grpc.ClientUnaryCall;
-  Delete(argument: _athanor_v1_JobServiceDeleteRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_athanor_v1_JobServiceDeleteResponse__Output>): grpc.ClientUnaryCall;
-  Delete(argument: _athanor_v1_JobServiceDeleteRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_athanor_v1_JobServiceDeleteResponse__Output>): grpc.ClientUnaryCall;
-  Delete(argument: _athanor_v1_JobServiceDeleteRequest, callback: grpc.requestCallback<_athanor_v1_JobServiceDeleteResponse__Output>): grpc.ClientUnaryCall;
+  Forget(argument: _athanor_v1_JobServiceForgetRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_athanor_v1_JobServiceForgetResponse__Output>): grpc.ClientUnaryCall;
+  Forget(argument: _athanor_v1_JobServiceForgetRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_athanor_v1_JobServiceForgetResponse__Output>): grpc.ClientUnaryCall;
+  Forget(argument: _athanor_v1_JobServiceForgetRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_athanor_v1_JobServiceForgetResponse__Output>): grpc.ClientUnaryCall;
+  Forget(argument: _athanor_v1_JobServiceForgetRequest, callback: grpc.requestCallback<_athanor_v1_JobServiceForgetResponse__Output>): grpc.ClientUnaryCall;
   /**
    * Forgets a job that has ended: its log, its result and the files that it left.
    */
-  delete(argument: _athanor_v1_JobServiceDeleteRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_athanor_v1_JobServiceDeleteResponse__Output>): grpc.ClientUnaryCall;
-  delete(argument: _athanor_v1_JobServiceDeleteRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_athanor_v1_JobServiceDeleteResponse__Output>): grpc.ClientUnaryCall;
-  delete(argument: _athanor_v1_JobServiceDeleteRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_athanor_v1_JobServiceDeleteResponse__Output>): grpc.ClientUnaryCall;
-  delete(argument: _athanor_v1_JobServiceDeleteRequest, callback: grpc.requestCallback<_athanor_v1_JobServiceDeleteResponse__Output>): grpc.ClientUnaryCall;
+  forget(argument: _athanor_v1_JobServiceForgetRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_athanor_v1_JobServiceForgetResponse__Output>): grpc.ClientUnaryCall;
+  forget(argument: _athanor_v1_JobServiceForgetRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_athanor_v1_JobServiceForgetResponse__Output>): grpc.ClientUnaryCall;
+  forget(argument: _athanor_v1_JobServiceForgetRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_athanor_v1_JobServiceForgetResponse__Output>): grpc.ClientUnaryCall;
+  forget(argument: _athanor_v1_JobServiceForgetRequest, callback: grpc.requestCallback<_athanor_v1_JobServiceForgetResponse__Output>): grpc.ClientUnaryCall;
   
   /**
    * Shows one job with its result or error.
@@ -172,7 +172,7 @@ export interface JobServiceHandlers extends grpc.UntypedServiceImplementation {
   /**
    * Forgets a job that has ended: its log, its result and the files that it left.
    */
-  Delete: grpc.handleUnaryCall<_athanor_v1_JobServiceDeleteRequest__Output, _athanor_v1_JobServiceDeleteResponse>;
+  Forget: grpc.handleUnaryCall<_athanor_v1_JobServiceForgetRequest__Output, _athanor_v1_JobServiceForgetResponse>;
   
   /**
    * Shows one job with its result or error.
@@ -214,7 +214,7 @@ export interface JobServiceHandlers extends grpc.UntypedServiceImplementation {
 
 export interface JobServiceDefinition extends grpc.ServiceDefinition {
   Cancel: MethodDefinition<_athanor_v1_JobServiceCancelRequest, _athanor_v1_JobServiceCancelResponse, _athanor_v1_JobServiceCancelRequest__Output, _athanor_v1_JobServiceCancelResponse__Output>
-  Delete: MethodDefinition<_athanor_v1_JobServiceDeleteRequest, _athanor_v1_JobServiceDeleteResponse, _athanor_v1_JobServiceDeleteRequest__Output, _athanor_v1_JobServiceDeleteResponse__Output>
+  Forget: MethodDefinition<_athanor_v1_JobServiceForgetRequest, _athanor_v1_JobServiceForgetResponse, _athanor_v1_JobServiceForgetRequest__Output, _athanor_v1_JobServiceForgetResponse__Output>
   Get: MethodDefinition<_athanor_v1_JobServiceGetRequest, _athanor_v1_JobServiceGetResponse, _athanor_v1_JobServiceGetRequest__Output, _athanor_v1_JobServiceGetResponse__Output>
   List: MethodDefinition<_athanor_v1_JobServiceListRequest, _athanor_v1_JobServiceListResponse, _athanor_v1_JobServiceListRequest__Output, _athanor_v1_JobServiceListResponse__Output>
   Pause: MethodDefinition<_athanor_v1_JobServicePauseRequest, _athanor_v1_JobServicePauseResponse, _athanor_v1_JobServicePauseRequest__Output, _athanor_v1_JobServicePauseResponse__Output>

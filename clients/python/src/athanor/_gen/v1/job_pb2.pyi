@@ -641,12 +641,12 @@ class JobServiceRetryResponse(_message.Message):
     job: JobInfo
     def __init__(self, job: _Optional[_Union[JobInfo, _Mapping]] = ...) -> None: ...
 
-class JobServiceDeleteRequest(_message.Message):
+class JobServiceForgetRequest(_message.Message):
     __slots__ = ("job_id",)
     JOB_ID_FIELD_NUMBER: _ClassVar[int]
     job_id: str
     def __init__(self, job_id: _Optional[str] = ...) -> None: ...
 
-class JobServiceDeleteResponse(_message.Message):
+class JobServiceForgetResponse(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...

@@ -75,10 +75,10 @@ class JobServiceStub:
                 request_serializer=athanor_dot_v1_dot_job__pb2.JobServiceRetryRequest.SerializeToString,
                 response_deserializer=athanor_dot_v1_dot_job__pb2.JobServiceRetryResponse.FromString,
                 _registered_method=True)
-        self.Delete = channel.unary_unary(
-                '/athanor.v1.JobService/Delete',
-                request_serializer=athanor_dot_v1_dot_job__pb2.JobServiceDeleteRequest.SerializeToString,
-                response_deserializer=athanor_dot_v1_dot_job__pb2.JobServiceDeleteResponse.FromString,
+        self.Forget = channel.unary_unary(
+                '/athanor.v1.JobService/Forget',
+                request_serializer=athanor_dot_v1_dot_job__pb2.JobServiceForgetRequest.SerializeToString,
+                response_deserializer=athanor_dot_v1_dot_job__pb2.JobServiceForgetResponse.FromString,
                 _registered_method=True)
 
 
@@ -143,7 +143,7 @@ class JobServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def Delete(self, request, context):
+    def Forget(self, request, context):
         """Forgets a job that has ended: its log, its result and the files that it left.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -193,10 +193,10 @@ def add_JobServiceServicer_to_server(servicer, server):
                     request_deserializer=athanor_dot_v1_dot_job__pb2.JobServiceRetryRequest.FromString,
                     response_serializer=athanor_dot_v1_dot_job__pb2.JobServiceRetryResponse.SerializeToString,
             ),
-            'Delete': grpc.unary_unary_rpc_method_handler(
-                    servicer.Delete,
-                    request_deserializer=athanor_dot_v1_dot_job__pb2.JobServiceDeleteRequest.FromString,
-                    response_serializer=athanor_dot_v1_dot_job__pb2.JobServiceDeleteResponse.SerializeToString,
+            'Forget': grpc.unary_unary_rpc_method_handler(
+                    servicer.Forget,
+                    request_deserializer=athanor_dot_v1_dot_job__pb2.JobServiceForgetRequest.FromString,
+                    response_serializer=athanor_dot_v1_dot_job__pb2.JobServiceForgetResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -427,7 +427,7 @@ class JobService:
             _registered_method=True)
 
     @staticmethod
-    def Delete(request,
+    def Forget(request,
             target,
             options=(),
             channel_credentials=None,
@@ -440,9 +440,9 @@ class JobService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/athanor.v1.JobService/Delete',
-            athanor_dot_v1_dot_job__pb2.JobServiceDeleteRequest.SerializeToString,
-            athanor_dot_v1_dot_job__pb2.JobServiceDeleteResponse.FromString,
+            '/athanor.v1.JobService/Forget',
+            athanor_dot_v1_dot_job__pb2.JobServiceForgetRequest.SerializeToString,
+            athanor_dot_v1_dot_job__pb2.JobServiceForgetResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -51,7 +51,7 @@ class JobServiceStub:
     """Lets a paused job go on where it was."""
     Retry: _grpc.UnaryUnaryMultiCallable[_job_pb2.JobServiceRetryRequest, _job_pb2.JobServiceRetryResponse]
     """Submits a job that failed or was cancelled again, as a new job that goes on from its checkpoint."""
-    Delete: _grpc.UnaryUnaryMultiCallable[_job_pb2.JobServiceDeleteRequest, _job_pb2.JobServiceDeleteResponse]
+    Forget: _grpc.UnaryUnaryMultiCallable[_job_pb2.JobServiceForgetRequest, _job_pb2.JobServiceForgetResponse]
     """Forgets a job that has ended: its log, its result and the files that it left."""
 
 @_typing.type_check_only
@@ -77,7 +77,7 @@ class JobServiceAsyncStub(JobServiceStub):
     """Lets a paused job go on where it was."""
     Retry: _aio.UnaryUnaryMultiCallable[_job_pb2.JobServiceRetryRequest, _job_pb2.JobServiceRetryResponse]  # type: ignore[assignment]
     """Submits a job that failed or was cancelled again, as a new job that goes on from its checkpoint."""
-    Delete: _aio.UnaryUnaryMultiCallable[_job_pb2.JobServiceDeleteRequest, _job_pb2.JobServiceDeleteResponse]  # type: ignore[assignment]
+    Forget: _aio.UnaryUnaryMultiCallable[_job_pb2.JobServiceForgetRequest, _job_pb2.JobServiceForgetResponse]  # type: ignore[assignment]
     """Forgets a job that has ended: its log, its result and the files that it left."""
 
 class JobServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -150,11 +150,11 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         """Submits a job that failed or was cancelled again, as a new job that goes on from its checkpoint."""
 
     @_abc_1.abstractmethod
-    def Delete(
+    def Forget(
         self,
-        request: _job_pb2.JobServiceDeleteRequest,
+        request: _job_pb2.JobServiceForgetRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_job_pb2.JobServiceDeleteResponse, _abc.Awaitable[_job_pb2.JobServiceDeleteResponse]]:
+    ) -> _typing.Union[_job_pb2.JobServiceForgetResponse, _abc.Awaitable[_job_pb2.JobServiceForgetResponse]]:
         """Forgets a job that has ended: its log, its result and the files that it left."""
 
 def add_JobServiceServicer_to_server(servicer: JobServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
