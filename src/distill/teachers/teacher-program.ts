@@ -68,7 +68,7 @@ export class TeacherProgram {
     const sizes = { batch, length, sourceLength: inputs['source']?.shape[1], hiddenTokens: inputs['rows']?.shape[0] };
     const program = await this.#program(sizes, temperature);
     const absent = {
-      labels: hostTensor('int64', sizes.hiddenTokens === undefined ? [batch, length] : [sizes.hiddenTokens]),
+      labels: hostTensor('int64', labelShape(this.#model, sizes)),
       mask: hostTensor('bool', [batch, length], new Uint8Array(batch * length).fill(1)),
       tokenTypes: hostTensor('int64', [batch, length]),
     };
@@ -101,6 +101,12 @@ export class TeacherProgram {
     this.#programs.clear();
     await Promise.all(compiled.map((each) => (each.status === 'fulfilled' ? each.value.release() : undefined)));
   }
+}
+
+/** Of labels that are only looked up. */
+function labelShape({ config }: ModelDeclaration, { batch, length, hiddenTokens }: RunSizes): readonly number[] {
+  if (hiddenTokens !== undefined) return [hiddenTokens];
+  return taskOf(config).kind === 'classify' ? [batch] : [batch, length];
 }
 
 /** The inputs of the model's task -> log-probabilities [N, C] at a temperature. @throws AppError `context_too_long` | `unsupported` */

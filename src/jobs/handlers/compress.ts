@@ -33,7 +33,7 @@ import type { CompressResult, ParameterChange, StepReport } from '../results.ts'
 import { type CompressSpec, compressSpecSchema, type TextData } from '../specs.ts';
 import { fullTrainingSettings } from '../training-settings.ts';
 import { checkSameTokens } from './evaluate.ts';
-import { checkReads, checkWrites } from './names.ts';
+import { checkReads, checkSameTokenizers, checkWrites } from './names.ts';
 import { labelledCalibration, pairCalibration, sentenceCalibration } from './row-calibration.ts';
 
 export interface CompressOptions {
@@ -58,7 +58,9 @@ export function compressHandler(hub: ModelHub, engine: Engine, options: Compress
     },
     names: ({ model, name }) => ({ source: model, target: name }),
     async prepare({ model, name, replace, data, recipe }) {
-      await checkReads(hub, [model, ...teachersOf(parseRecipe(recipe, recipeMethods))]);
+      const teachers = teachersOf(parseRecipe(recipe, recipeMethods));
+      await checkReads(hub, [model, ...teachers]);
+      await checkSameTokenizers(hub, model, teachers);
       await checkWrites(hub, name, replace);
       if (data !== undefined) await checkData(data);
     },

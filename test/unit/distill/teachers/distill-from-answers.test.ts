@@ -1,7 +1,15 @@
 // A teacher that is asked batch by batch teaches what a resident one does, and a run that goes on asks again.
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { AppError, quietContext } from '#base';
-import { type AnswerForm, type DistillSettings, distillFromAnswers, distillModel, distillSettings, TeacherProgram, type TeacherSource } from '#distill';
+import {
+  type AnswerForm,
+  type DistillSettings,
+  distillFromAnswers,
+  distillModel,
+  distillSettings,
+  TeacherProgram,
+  type TeacherSource,
+} from '#distill';
 import type { DeviceBuffer, Engine } from '#engine';
 import { createOnnxEngine } from '#engine/onnx';
 import { borrowModel, storedTensors } from '#models';
@@ -51,7 +59,8 @@ function source(form: AnswerForm, temperature = 1, failsAt = Number.POSITIVE_INF
   return made;
 }
 
-const weightsOf = (model: typeof student): number[] => [...storedTensors(model).values()].flatMap((tensor) => Array.from(toNumbers(tensor)));
+const weightsOf = (model: typeof student): number[] =>
+  [...storedTensors(model).values()].flatMap((tensor) => Array.from(toNumbers(tensor)));
 
 describe('distillFromAnswers', () => {
   it.each([
@@ -70,7 +79,11 @@ describe('distillFromAnswers', () => {
 
   it('ends with the same weights when it goes on from a checkpoint', async () => {
     const wanted = settings({ checkpointEvery: 5 });
-    const straight = await distillFromAnswers({ model: student, teacher: source({ kind: 'top', topK: 4 }), corpus, settings: wanted }, engine, quietContext);
+    const straight = await distillFromAnswers(
+      { model: student, teacher: source({ kind: 'top', topK: 4 }), corpus, settings: wanted },
+      engine,
+      quietContext,
+    );
     const checkpoints = new MemoryKeeper();
     const request = { model: student, corpus, settings: wanted, checkpoints };
     const stopped = distillFromAnswers({ ...request, teacher: source({ kind: 'top', topK: 4 }) }, engine, watch(7));
@@ -82,7 +95,11 @@ describe('distillFromAnswers', () => {
 
   it('keeps a checkpoint when the teacher is lost, from which it goes on to the same weights', async () => {
     const wanted = settings({ checkpointEvery: 0 });
-    const straight = await distillFromAnswers({ model: student, teacher: source({ kind: 'full' }), corpus, settings: wanted }, engine, quietContext);
+    const straight = await distillFromAnswers(
+      { model: student, teacher: source({ kind: 'full' }), corpus, settings: wanted },
+      engine,
+      quietContext,
+    );
     const checkpoints = new MemoryKeeper();
     const request = { model: student, corpus, settings: wanted, checkpoints };
     await expect(distillFromAnswers({ ...request, teacher: source({ kind: 'full' }, 1, 9) }, engine, quietContext)).rejects.toThrow(
@@ -95,9 +112,9 @@ describe('distillFromAnswers', () => {
 
   it('refuses more answers than there are, and tokens that the teacher does not have', async () => {
     const tooMany = source({ kind: 'top', topK: V + 1 });
-    await expect(distillFromAnswers({ model: student, teacher: tooMany, corpus, settings: settings() }, engine, quietContext)).rejects.toThrow(
-      /invalid_argument.*topK.*29 answers, got 30/,
-    );
+    await expect(
+      distillFromAnswers({ model: student, teacher: tooMany, corpus, settings: settings() }, engine, quietContext),
+    ).rejects.toThrow(/invalid_argument.*topK.*29 answers, got 30/);
     const strange = { ...corpus, tokens: corpus.tokens.map((id, index) => (index % 50 === 7 ? V : id)) };
     const asked = source({ kind: 'full' });
     const run = distillFromAnswers({ model: student, teacher: asked, corpus: strange, settings: settings() }, engine, quietContext);

@@ -84,7 +84,13 @@ describe('OnPolicyBatches', () => {
       },
     };
     const batches = new OnPolicyBatches(inner, drawn, { share: 1, promptTokens: 2, maxNewTokens: 3, temperature: 1 }, 7, []);
-    for (const [step, microBatch] of [[1, 0], [1, 1], [2, 0], [1, 0]] as const) await batches.next({ ...moment, step, microBatch });
+    for (const [step, microBatch] of [
+      [1, 0],
+      [1, 1],
+      [2, 0],
+      [1, 0],
+    ] as const)
+      await batches.next({ ...moment, step, microBatch });
     expect(new Set(seeds.slice(0, 3)).size).toBe(3);
     expect(seeds[3]).toBe(seeds[0]);
   });
@@ -97,8 +103,14 @@ describe('StudentSampler', () => {
     const prompts = int64([2, 3], [1, 5, 9, 20, 3, 3]);
     const drawn = await sampler.continue(weights, prompts, 0, new Random(1), quietContext.signal);
     const program = await engine.compile(buildLogitsGraph(student, { batch: 2, length: 6 }));
-    const row = (index: number): number[] => [...Array.from(prompts.data.slice(3 * index, 3 * index + 3), Number), ...drawn.slice(4 * index, 4 * index + 4)];
-    const results = await program.run({ ...Object.fromEntries(modelInputs(student)), tokens: int64([2, 6], [...row(0).slice(0, 6), ...row(1).slice(0, 6)]) });
+    const row = (index: number): number[] => [
+      ...Array.from(prompts.data.slice(3 * index, 3 * index + 3), Number),
+      ...drawn.slice(4 * index, 4 * index + 4),
+    ];
+    const results = await program.run({
+      ...Object.fromEntries(modelInputs(student)),
+      tokens: int64([2, 6], [...row(0).slice(0, 6), ...row(1).slice(0, 6)]),
+    });
     const logits = Array.from(toNumbers(results['logits']!.read()));
     const V = gpt2.vocabularySize;
     for (const index of [0, 1])
@@ -106,7 +118,9 @@ describe('StudentSampler', () => {
         const values = logits.slice((index * 6 + place) * V, (index * 6 + place + 1) * V);
         expect(values.indexOf(Math.max(...values))).toBe(row(index)[place + 1]);
       }
-    const drawnTwice = await Promise.all([5, 5, 6].map((seed) => sampler.continue(weights, prompts, 1, new Random(seed), quietContext.signal)));
+    const drawnTwice = await Promise.all(
+      [5, 5, 6].map((seed) => sampler.continue(weights, prompts, 1, new Random(seed), quietContext.signal)),
+    );
     expect(drawnTwice[0]).toEqual(drawnTwice[1]);
     expect(drawnTwice[0]).not.toEqual(drawnTwice[2]);
     for (const buffer of [...Object.values(results), ...Object.values(weights)]) buffer.release();
@@ -119,7 +133,11 @@ describe('distillOnPolicy', () => {
   it('comes nearer to its teacher on what it writes itself', async () => {
     const { reports, ...context } = watch();
     const wanted = settings({ steps: 100, learningRate: 0.02, batchSize: 4 });
-    await distillOnPolicy({ student, teacher, corpus, settings: wanted, onPolicy: onPolicy({ share: 1 }), divergence: jsd }, engine, context);
+    await distillOnPolicy(
+      { student, teacher, corpus, settings: wanted, onPolicy: onPolicy({ share: 1 }), divergence: jsd },
+      engine,
+      context,
+    );
     const found = reports.map(({ metrics }) => metrics!['divergence']!);
     const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
     expect(mean(found.slice(-10))).toBeLessThan(0.9 * mean(found.slice(0, 10)));
@@ -138,7 +156,11 @@ describe('distillOnPolicy', () => {
   it('has no loss to learn from when the student is its teacher', async () => {
     const { reports, ...context } = watch();
     const wanted = settings({ steps: 3 });
-    await distillOnPolicy({ student, teacher: student, corpus, settings: wanted, onPolicy: onPolicy({ share: 1 }), divergence: jsd }, engine, context);
+    await distillOnPolicy(
+      { student, teacher: student, corpus, settings: wanted, onPolicy: onPolicy({ share: 1 }), divergence: jsd },
+      engine,
+      context,
+    );
     expect(Math.abs(reports[0]!.metrics!['loss']!)).toBeLessThan(1e-6);
     expect(reports[0]!.metrics!['gradientNorm']).toBeLessThan(1e-3);
   });
