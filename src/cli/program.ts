@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { addJobCommands } from './commands/jobs.ts';
 import { addModelCommands } from './commands/models.ts';
+import { addPromotionCommands } from './commands/promotions.ts';
 import { addServeCommand } from './commands/serve.ts';
 import { addTokenCommand } from './commands/token.ts';
 import { addWorkCommands } from './commands/work.ts';
@@ -25,6 +26,7 @@ export function makeProgram(): Command {
     .action((options: DemoOptions) => demo(options));
   addWorkCommands(program);
   addModelCommands(program);
+  addPromotionCommands(program);
   addJobCommands(program);
   addTokenCommand(program);
   return program;
