@@ -88,7 +88,7 @@ export function checkSameTokens(student: ModelLease, teacher: ModelLease): void 
 }
 
 /** Lends the teacher for the time of `work`; an empty name is none. */
-export async function withTeacher<Result>(
+async function withTeacher<Result>(
   hub: ModelHub,
   name: string,
   work: (teacher: ModelLease | undefined) => Promise<Result>,

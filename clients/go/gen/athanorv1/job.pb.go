@@ -695,300 +695,6 @@ func (x *DistillSpec) GetSequenceLevel() *SequenceLevel {
 	return nil
 }
 
-// On-policy distillation (GKD). Fields that are absent take the default in the comment.
-type OnPolicy struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Share of the steps that learn on the student's own samples, 0..1. Default 0.5.
-	Share *float64 `protobuf:"fixed64,1,opt,name=share,proto3,oneof" json:"share,omitempty"`
-	// Tokens that are drawn behind each prompt. Default 64.
-	MaxNewTokens *uint32 `protobuf:"varint,2,opt,name=max_new_tokens,json=maxNewTokens,proto3,oneof" json:"max_new_tokens,omitempty"`
-	// Temperature of the draws; 0 takes the likeliest token. Default 0.9.
-	Temperature *float64 `protobuf:"fixed64,3,opt,name=temperature,proto3,oneof" json:"temperature,omitempty"`
-	// Tokens of the data that a sample begins with. Default 32.
-	PromptTokens *uint32 `protobuf:"varint,4,opt,name=prompt_tokens,json=promptTokens,proto3,oneof" json:"prompt_tokens,omitempty"`
-	// On samples: 0 compares by KL(teacher || student), 1 by KL(student || teacher), between them by the generalized Jensen-Shannon divergence.
-	// Default 0.5.
-	Beta          *float64 `protobuf:"fixed64,5,opt,name=beta,proto3,oneof" json:"beta,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *OnPolicy) Reset() {
-	*x = OnPolicy{}
-	mi := &file_athanor_v1_job_proto_msgTypes[5]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *OnPolicy) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*OnPolicy) ProtoMessage() {}
-
-func (x *OnPolicy) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[5]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use OnPolicy.ProtoReflect.Descriptor instead.
-func (*OnPolicy) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{5}
-}
-
-func (x *OnPolicy) GetShare() float64 {
-	if x != nil && x.Share != nil {
-		return *x.Share
-	}
-	return 0
-}
-
-func (x *OnPolicy) GetMaxNewTokens() uint32 {
-	if x != nil && x.MaxNewTokens != nil {
-		return *x.MaxNewTokens
-	}
-	return 0
-}
-
-func (x *OnPolicy) GetTemperature() float64 {
-	if x != nil && x.Temperature != nil {
-		return *x.Temperature
-	}
-	return 0
-}
-
-func (x *OnPolicy) GetPromptTokens() uint32 {
-	if x != nil && x.PromptTokens != nil {
-		return *x.PromptTokens
-	}
-	return 0
-}
-
-func (x *OnPolicy) GetBeta() float64 {
-	if x != nil && x.Beta != nil {
-		return *x.Beta
-	}
-	return 0
-}
-
-// Sequence-level distillation.
-type SequenceLevel struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Beams of the search for the teacher's targets. Default 5.
-	Beams *uint32 `protobuf:"varint,1,opt,name=beams,proto3,oneof" json:"beams,omitempty"`
-	// Tokens of a target at most. Default: the sequence length.
-	MaxNewTokens  *uint32 `protobuf:"varint,2,opt,name=max_new_tokens,json=maxNewTokens,proto3,oneof" json:"max_new_tokens,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *SequenceLevel) Reset() {
-	*x = SequenceLevel{}
-	mi := &file_athanor_v1_job_proto_msgTypes[6]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *SequenceLevel) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*SequenceLevel) ProtoMessage() {}
-
-func (x *SequenceLevel) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[6]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use SequenceLevel.ProtoReflect.Descriptor instead.
-func (*SequenceLevel) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{6}
-}
-
-func (x *SequenceLevel) GetBeams() uint32 {
-	if x != nil && x.Beams != nil {
-		return *x.Beams
-	}
-	return 0
-}
-
-func (x *SequenceLevel) GetMaxNewTokens() uint32 {
-	if x != nil && x.MaxNewTokens != nil {
-		return *x.MaxNewTokens
-	}
-	return 0
-}
-
-// Runs a teacher over data once and writes down its likeliest answers, for any number of trainings.
-type RecordSpec struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Teacher: a model of this server.
-	Teacher string `protobuf:"bytes,1,opt,name=teacher,proto3" json:"teacher,omitempty"`
-	// What trainings from the recording will read.
-	Data *TextData `protobuf:"bytes,2,opt,name=data,proto3" json:"data,omitempty"`
-	// Folder on the server; what a stopped job left there is gone on with. It must not exist otherwise.
-	Path string `protobuf:"bytes,3,opt,name=path,proto3" json:"path,omitempty"`
-	// How to record.
-	Settings      *RecordSettings `protobuf:"bytes,4,opt,name=settings,proto3" json:"settings,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *RecordSpec) Reset() {
-	*x = RecordSpec{}
-	mi := &file_athanor_v1_job_proto_msgTypes[7]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *RecordSpec) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*RecordSpec) ProtoMessage() {}
-
-func (x *RecordSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[7]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use RecordSpec.ProtoReflect.Descriptor instead.
-func (*RecordSpec) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{7}
-}
-
-func (x *RecordSpec) GetTeacher() string {
-	if x != nil {
-		return x.Teacher
-	}
-	return ""
-}
-
-func (x *RecordSpec) GetData() *TextData {
-	if x != nil {
-		return x.Data
-	}
-	return nil
-}
-
-func (x *RecordSpec) GetPath() string {
-	if x != nil {
-		return x.Path
-	}
-	return ""
-}
-
-func (x *RecordSpec) GetSettings() *RecordSettings {
-	if x != nil {
-		return x.Settings
-	}
-	return nil
-}
-
-// How to record. Fields that are absent take the default in the comment.
-type RecordSettings struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Likeliest answers of each row. Default 32.
-	TopK *uint32 `protobuf:"varint,1,opt,name=top_k,json=topK,proto3,oneof" json:"top_k,omitempty"`
-	// Temperature of the distributions; trainings must ask for the same. Default 1.
-	Temperature *float64 `protobuf:"fixed64,2,opt,name=temperature,proto3,oneof" json:"temperature,omitempty"`
-	// Tokens of a sequence, the longest text of a classifier or target of a pair. Default 128, at most the teacher's positions. Trainings on windows of
-	// text must ask for the same.
-	SequenceLength *uint32 `protobuf:"varint,3,opt,name=sequence_length,json=sequenceLength,proto3,oneof" json:"sequence_length,omitempty"`
-	// Longest source of a pair, in tokens. Default: `sequence_length`.
-	SourceLength *uint32 `protobuf:"varint,4,opt,name=source_length,json=sourceLength,proto3,oneof" json:"source_length,omitempty"`
-	// Sequences in one run. Default 8.
-	BatchSize     *uint32 `protobuf:"varint,5,opt,name=batch_size,json=batchSize,proto3,oneof" json:"batch_size,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *RecordSettings) Reset() {
-	*x = RecordSettings{}
-	mi := &file_athanor_v1_job_proto_msgTypes[8]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *RecordSettings) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*RecordSettings) ProtoMessage() {}
-
-func (x *RecordSettings) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[8]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use RecordSettings.ProtoReflect.Descriptor instead.
-func (*RecordSettings) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{8}
-}
-
-func (x *RecordSettings) GetTopK() uint32 {
-	if x != nil && x.TopK != nil {
-		return *x.TopK
-	}
-	return 0
-}
-
-func (x *RecordSettings) GetTemperature() float64 {
-	if x != nil && x.Temperature != nil {
-		return *x.Temperature
-	}
-	return 0
-}
-
-func (x *RecordSettings) GetSequenceLength() uint32 {
-	if x != nil && x.SequenceLength != nil {
-		return *x.SequenceLength
-	}
-	return 0
-}
-
-func (x *RecordSettings) GetSourceLength() uint32 {
-	if x != nil && x.SourceLength != nil {
-		return *x.SourceLength
-	}
-	return 0
-}
-
-func (x *RecordSettings) GetBatchSize() uint32 {
-	if x != nil && x.BatchSize != nil {
-		return *x.BatchSize
-	}
-	return 0
-}
-
 // How to train. Fields that are absent take the default in the comment.
 type DistillSettings struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1029,7 +735,7 @@ type DistillSettings struct {
 
 func (x *DistillSettings) Reset() {
 	*x = DistillSettings{}
-	mi := &file_athanor_v1_job_proto_msgTypes[9]
+	mi := &file_athanor_v1_job_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1041,7 +747,7 @@ func (x *DistillSettings) String() string {
 func (*DistillSettings) ProtoMessage() {}
 
 func (x *DistillSettings) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[9]
+	mi := &file_athanor_v1_job_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1054,7 +760,7 @@ func (x *DistillSettings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DistillSettings.ProtoReflect.Descriptor instead.
 func (*DistillSettings) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{9}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *DistillSettings) GetSteps() uint32 {
@@ -1179,7 +885,7 @@ type EvaluateSpec struct {
 
 func (x *EvaluateSpec) Reset() {
 	*x = EvaluateSpec{}
-	mi := &file_athanor_v1_job_proto_msgTypes[10]
+	mi := &file_athanor_v1_job_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1191,7 +897,7 @@ func (x *EvaluateSpec) String() string {
 func (*EvaluateSpec) ProtoMessage() {}
 
 func (x *EvaluateSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[10]
+	mi := &file_athanor_v1_job_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1204,7 +910,7 @@ func (x *EvaluateSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EvaluateSpec.ProtoReflect.Descriptor instead.
 func (*EvaluateSpec) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{10}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *EvaluateSpec) GetModel() string {
@@ -1260,7 +966,7 @@ type EvaluateSettings struct {
 
 func (x *EvaluateSettings) Reset() {
 	*x = EvaluateSettings{}
-	mi := &file_athanor_v1_job_proto_msgTypes[11]
+	mi := &file_athanor_v1_job_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1272,7 +978,7 @@ func (x *EvaluateSettings) String() string {
 func (*EvaluateSettings) ProtoMessage() {}
 
 func (x *EvaluateSettings) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[11]
+	mi := &file_athanor_v1_job_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1285,7 +991,7 @@ func (x *EvaluateSettings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EvaluateSettings.ProtoReflect.Descriptor instead.
 func (*EvaluateSettings) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{11}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *EvaluateSettings) GetWindow() uint32 {
@@ -1359,7 +1065,7 @@ type ExportSpec struct {
 
 func (x *ExportSpec) Reset() {
 	*x = ExportSpec{}
-	mi := &file_athanor_v1_job_proto_msgTypes[12]
+	mi := &file_athanor_v1_job_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1371,7 +1077,7 @@ func (x *ExportSpec) String() string {
 func (*ExportSpec) ProtoMessage() {}
 
 func (x *ExportSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[12]
+	mi := &file_athanor_v1_job_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1384,7 +1090,7 @@ func (x *ExportSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportSpec.ProtoReflect.Descriptor instead.
 func (*ExportSpec) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{12}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ExportSpec) GetModel() string {
@@ -1433,7 +1139,7 @@ type JobEvent struct {
 
 func (x *JobEvent) Reset() {
 	*x = JobEvent{}
-	mi := &file_athanor_v1_job_proto_msgTypes[13]
+	mi := &file_athanor_v1_job_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1445,7 +1151,7 @@ func (x *JobEvent) String() string {
 func (*JobEvent) ProtoMessage() {}
 
 func (x *JobEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[13]
+	mi := &file_athanor_v1_job_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1458,7 +1164,7 @@ func (x *JobEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobEvent.ProtoReflect.Descriptor instead.
 func (*JobEvent) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{13}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *JobEvent) GetJobId() string {
@@ -1568,7 +1274,7 @@ type JobStateChange struct {
 
 func (x *JobStateChange) Reset() {
 	*x = JobStateChange{}
-	mi := &file_athanor_v1_job_proto_msgTypes[14]
+	mi := &file_athanor_v1_job_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1580,7 +1286,7 @@ func (x *JobStateChange) String() string {
 func (*JobStateChange) ProtoMessage() {}
 
 func (x *JobStateChange) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[14]
+	mi := &file_athanor_v1_job_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1593,7 +1299,7 @@ func (x *JobStateChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobStateChange.ProtoReflect.Descriptor instead.
 func (*JobStateChange) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{14}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *JobStateChange) GetState() JobState {
@@ -1626,7 +1332,7 @@ type JobProgress struct {
 
 func (x *JobProgress) Reset() {
 	*x = JobProgress{}
-	mi := &file_athanor_v1_job_proto_msgTypes[15]
+	mi := &file_athanor_v1_job_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1638,7 +1344,7 @@ func (x *JobProgress) String() string {
 func (*JobProgress) ProtoMessage() {}
 
 func (x *JobProgress) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[15]
+	mi := &file_athanor_v1_job_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1651,7 +1357,7 @@ func (x *JobProgress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobProgress.ProtoReflect.Descriptor instead.
 func (*JobProgress) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{15}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *JobProgress) GetPhase() string {
@@ -1723,7 +1429,7 @@ type JobResult struct {
 
 func (x *JobResult) Reset() {
 	*x = JobResult{}
-	mi := &file_athanor_v1_job_proto_msgTypes[16]
+	mi := &file_athanor_v1_job_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1735,7 +1441,7 @@ func (x *JobResult) String() string {
 func (*JobResult) ProtoMessage() {}
 
 func (x *JobResult) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[16]
+	mi := &file_athanor_v1_job_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1748,7 +1454,7 @@ func (x *JobResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobResult.ProtoReflect.Descriptor instead.
 func (*JobResult) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{16}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *JobResult) GetResult() isJobResult_Result {
@@ -1871,7 +1577,7 @@ type ImportResult struct {
 
 func (x *ImportResult) Reset() {
 	*x = ImportResult{}
-	mi := &file_athanor_v1_job_proto_msgTypes[17]
+	mi := &file_athanor_v1_job_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1883,7 +1589,7 @@ func (x *ImportResult) String() string {
 func (*ImportResult) ProtoMessage() {}
 
 func (x *ImportResult) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[17]
+	mi := &file_athanor_v1_job_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1896,7 +1602,7 @@ func (x *ImportResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportResult.ProtoReflect.Descriptor instead.
 func (*ImportResult) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{17}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ImportResult) GetModel() *ModelInfo {
@@ -1931,7 +1637,7 @@ type Verification struct {
 
 func (x *Verification) Reset() {
 	*x = Verification{}
-	mi := &file_athanor_v1_job_proto_msgTypes[18]
+	mi := &file_athanor_v1_job_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1943,7 +1649,7 @@ func (x *Verification) String() string {
 func (*Verification) ProtoMessage() {}
 
 func (x *Verification) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[18]
+	mi := &file_athanor_v1_job_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1956,7 +1662,7 @@ func (x *Verification) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Verification.ProtoReflect.Descriptor instead.
 func (*Verification) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{18}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Verification) GetTokens() uint32 {
@@ -2008,7 +1714,7 @@ type CompressResult struct {
 
 func (x *CompressResult) Reset() {
 	*x = CompressResult{}
-	mi := &file_athanor_v1_job_proto_msgTypes[19]
+	mi := &file_athanor_v1_job_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2020,7 +1726,7 @@ func (x *CompressResult) String() string {
 func (*CompressResult) ProtoMessage() {}
 
 func (x *CompressResult) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[19]
+	mi := &file_athanor_v1_job_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2033,7 +1739,7 @@ func (x *CompressResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CompressResult.ProtoReflect.Descriptor instead.
 func (*CompressResult) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{19}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *CompressResult) GetModel() *ModelInfo {
@@ -2095,7 +1801,7 @@ type StepReport struct {
 
 func (x *StepReport) Reset() {
 	*x = StepReport{}
-	mi := &file_athanor_v1_job_proto_msgTypes[20]
+	mi := &file_athanor_v1_job_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2107,7 +1813,7 @@ func (x *StepReport) String() string {
 func (*StepReport) ProtoMessage() {}
 
 func (x *StepReport) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[20]
+	mi := &file_athanor_v1_job_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2120,7 +1826,7 @@ func (x *StepReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepReport.ProtoReflect.Descriptor instead.
 func (*StepReport) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{20}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *StepReport) GetMethod() string {
@@ -2184,7 +1890,7 @@ type CalibrationManifest struct {
 
 func (x *CalibrationManifest) Reset() {
 	*x = CalibrationManifest{}
-	mi := &file_athanor_v1_job_proto_msgTypes[21]
+	mi := &file_athanor_v1_job_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2196,7 +1902,7 @@ func (x *CalibrationManifest) String() string {
 func (*CalibrationManifest) ProtoMessage() {}
 
 func (x *CalibrationManifest) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[21]
+	mi := &file_athanor_v1_job_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2209,7 +1915,7 @@ func (x *CalibrationManifest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CalibrationManifest.ProtoReflect.Descriptor instead.
 func (*CalibrationManifest) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{21}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *CalibrationManifest) GetPaths() []string {
@@ -2313,7 +2019,7 @@ type MemoryReport struct {
 
 func (x *MemoryReport) Reset() {
 	*x = MemoryReport{}
-	mi := &file_athanor_v1_job_proto_msgTypes[22]
+	mi := &file_athanor_v1_job_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2325,7 +2031,7 @@ func (x *MemoryReport) String() string {
 func (*MemoryReport) ProtoMessage() {}
 
 func (x *MemoryReport) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[22]
+	mi := &file_athanor_v1_job_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2338,7 +2044,7 @@ func (x *MemoryReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MemoryReport.ProtoReflect.Descriptor instead.
 func (*MemoryReport) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{22}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *MemoryReport) GetEstimatedPeakBytes() uint64 {
@@ -2400,7 +2106,7 @@ type ParameterChange struct {
 
 func (x *ParameterChange) Reset() {
 	*x = ParameterChange{}
-	mi := &file_athanor_v1_job_proto_msgTypes[23]
+	mi := &file_athanor_v1_job_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2412,7 +2118,7 @@ func (x *ParameterChange) String() string {
 func (*ParameterChange) ProtoMessage() {}
 
 func (x *ParameterChange) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[23]
+	mi := &file_athanor_v1_job_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2425,7 +2131,7 @@ func (x *ParameterChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ParameterChange.ProtoReflect.Descriptor instead.
 func (*ParameterChange) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{23}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ParameterChange) GetPath() string {
@@ -2526,7 +2232,7 @@ type DistillResult struct {
 
 func (x *DistillResult) Reset() {
 	*x = DistillResult{}
-	mi := &file_athanor_v1_job_proto_msgTypes[24]
+	mi := &file_athanor_v1_job_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2538,7 +2244,7 @@ func (x *DistillResult) String() string {
 func (*DistillResult) ProtoMessage() {}
 
 func (x *DistillResult) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[24]
+	mi := &file_athanor_v1_job_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2551,7 +2257,7 @@ func (x *DistillResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DistillResult.ProtoReflect.Descriptor instead.
 func (*DistillResult) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{24}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *DistillResult) GetModel() *ModelInfo {
@@ -2607,7 +2313,7 @@ type EvaluateResult struct {
 
 func (x *EvaluateResult) Reset() {
 	*x = EvaluateResult{}
-	mi := &file_athanor_v1_job_proto_msgTypes[25]
+	mi := &file_athanor_v1_job_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2619,7 +2325,7 @@ func (x *EvaluateResult) String() string {
 func (*EvaluateResult) ProtoMessage() {}
 
 func (x *EvaluateResult) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[25]
+	mi := &file_athanor_v1_job_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2632,7 +2338,7 @@ func (x *EvaluateResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EvaluateResult.ProtoReflect.Descriptor instead.
 func (*EvaluateResult) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{25}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *EvaluateResult) GetReport() *EvaluationReport {
@@ -2640,88 +2346,6 @@ func (x *EvaluateResult) GetReport() *EvaluationReport {
 		return x.Report
 	}
 	return nil
-}
-
-// Result of a recording.
-type RecordResult struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Folder on the server.
-	Path string `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
-	// Windows, texts or pairs that were run.
-	Examples uint64 `protobuf:"varint,2,opt,name=examples,proto3" json:"examples,omitempty"`
-	// Distributions that were written.
-	Rows uint64 `protobuf:"varint,3,opt,name=rows,proto3" json:"rows,omitempty"`
-	// Size of the folder's shards, bytes.
-	SizeBytes uint64 `protobuf:"varint,4,opt,name=size_bytes,json=sizeBytes,proto3" json:"size_bytes,omitempty"`
-	// The teacher, with its version.
-	Teacher       string `protobuf:"bytes,5,opt,name=teacher,proto3" json:"teacher,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *RecordResult) Reset() {
-	*x = RecordResult{}
-	mi := &file_athanor_v1_job_proto_msgTypes[26]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *RecordResult) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*RecordResult) ProtoMessage() {}
-
-func (x *RecordResult) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[26]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use RecordResult.ProtoReflect.Descriptor instead.
-func (*RecordResult) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{26}
-}
-
-func (x *RecordResult) GetPath() string {
-	if x != nil {
-		return x.Path
-	}
-	return ""
-}
-
-func (x *RecordResult) GetExamples() uint64 {
-	if x != nil {
-		return x.Examples
-	}
-	return 0
-}
-
-func (x *RecordResult) GetRows() uint64 {
-	if x != nil {
-		return x.Rows
-	}
-	return 0
-}
-
-func (x *RecordResult) GetSizeBytes() uint64 {
-	if x != nil {
-		return x.SizeBytes
-	}
-	return 0
-}
-
-func (x *RecordResult) GetTeacher() string {
-	if x != nil {
-		return x.Teacher
-	}
-	return ""
 }
 
 // Result of an export.
@@ -2739,7 +2363,7 @@ type ExportResult struct {
 
 func (x *ExportResult) Reset() {
 	*x = ExportResult{}
-	mi := &file_athanor_v1_job_proto_msgTypes[27]
+	mi := &file_athanor_v1_job_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2751,7 +2375,7 @@ func (x *ExportResult) String() string {
 func (*ExportResult) ProtoMessage() {}
 
 func (x *ExportResult) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[27]
+	mi := &file_athanor_v1_job_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2764,7 +2388,7 @@ func (x *ExportResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportResult.ProtoReflect.Descriptor instead.
 func (*ExportResult) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{27}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ExportResult) GetPath() string {
@@ -2801,7 +2425,7 @@ type ExportedFile struct {
 
 func (x *ExportedFile) Reset() {
 	*x = ExportedFile{}
-	mi := &file_athanor_v1_job_proto_msgTypes[28]
+	mi := &file_athanor_v1_job_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2813,7 +2437,7 @@ func (x *ExportedFile) String() string {
 func (*ExportedFile) ProtoMessage() {}
 
 func (x *ExportedFile) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[28]
+	mi := &file_athanor_v1_job_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2826,7 +2450,7 @@ func (x *ExportedFile) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportedFile.ProtoReflect.Descriptor instead.
 func (*ExportedFile) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{28}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ExportedFile) GetFileName() string {
@@ -2858,7 +2482,7 @@ type JobError struct {
 
 func (x *JobError) Reset() {
 	*x = JobError{}
-	mi := &file_athanor_v1_job_proto_msgTypes[29]
+	mi := &file_athanor_v1_job_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2870,7 +2494,7 @@ func (x *JobError) String() string {
 func (*JobError) ProtoMessage() {}
 
 func (x *JobError) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[29]
+	mi := &file_athanor_v1_job_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2883,7 +2507,7 @@ func (x *JobError) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobError.ProtoReflect.Descriptor instead.
 func (*JobError) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{29}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *JobError) GetCode() string {
@@ -2950,7 +2574,7 @@ type JobInfo struct {
 
 func (x *JobInfo) Reset() {
 	*x = JobInfo{}
-	mi := &file_athanor_v1_job_proto_msgTypes[30]
+	mi := &file_athanor_v1_job_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2962,7 +2586,7 @@ func (x *JobInfo) String() string {
 func (*JobInfo) ProtoMessage() {}
 
 func (x *JobInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[30]
+	mi := &file_athanor_v1_job_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2975,7 +2599,7 @@ func (x *JobInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobInfo.ProtoReflect.Descriptor instead.
 func (*JobInfo) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{30}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *JobInfo) GetId() string {
@@ -3109,7 +2733,7 @@ type JobServiceSubmitRequest struct {
 
 func (x *JobServiceSubmitRequest) Reset() {
 	*x = JobServiceSubmitRequest{}
-	mi := &file_athanor_v1_job_proto_msgTypes[31]
+	mi := &file_athanor_v1_job_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3121,7 +2745,7 @@ func (x *JobServiceSubmitRequest) String() string {
 func (*JobServiceSubmitRequest) ProtoMessage() {}
 
 func (x *JobServiceSubmitRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[31]
+	mi := &file_athanor_v1_job_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3134,7 +2758,7 @@ func (x *JobServiceSubmitRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServiceSubmitRequest.ProtoReflect.Descriptor instead.
 func (*JobServiceSubmitRequest) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{31}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *JobServiceSubmitRequest) GetSpec() *JobSpec {
@@ -3161,7 +2785,7 @@ type JobServiceSubmitResponse struct {
 
 func (x *JobServiceSubmitResponse) Reset() {
 	*x = JobServiceSubmitResponse{}
-	mi := &file_athanor_v1_job_proto_msgTypes[32]
+	mi := &file_athanor_v1_job_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3173,7 +2797,7 @@ func (x *JobServiceSubmitResponse) String() string {
 func (*JobServiceSubmitResponse) ProtoMessage() {}
 
 func (x *JobServiceSubmitResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[32]
+	mi := &file_athanor_v1_job_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3186,7 +2810,7 @@ func (x *JobServiceSubmitResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServiceSubmitResponse.ProtoReflect.Descriptor instead.
 func (*JobServiceSubmitResponse) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{32}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *JobServiceSubmitResponse) GetJob() *JobInfo {
@@ -3206,7 +2830,7 @@ type JobServiceGetRequest struct {
 
 func (x *JobServiceGetRequest) Reset() {
 	*x = JobServiceGetRequest{}
-	mi := &file_athanor_v1_job_proto_msgTypes[33]
+	mi := &file_athanor_v1_job_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3218,7 +2842,7 @@ func (x *JobServiceGetRequest) String() string {
 func (*JobServiceGetRequest) ProtoMessage() {}
 
 func (x *JobServiceGetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[33]
+	mi := &file_athanor_v1_job_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3231,7 +2855,7 @@ func (x *JobServiceGetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServiceGetRequest.ProtoReflect.Descriptor instead.
 func (*JobServiceGetRequest) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{33}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *JobServiceGetRequest) GetJobId() string {
@@ -3251,7 +2875,7 @@ type JobServiceGetResponse struct {
 
 func (x *JobServiceGetResponse) Reset() {
 	*x = JobServiceGetResponse{}
-	mi := &file_athanor_v1_job_proto_msgTypes[34]
+	mi := &file_athanor_v1_job_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3263,7 +2887,7 @@ func (x *JobServiceGetResponse) String() string {
 func (*JobServiceGetResponse) ProtoMessage() {}
 
 func (x *JobServiceGetResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[34]
+	mi := &file_athanor_v1_job_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3276,7 +2900,7 @@ func (x *JobServiceGetResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServiceGetResponse.ProtoReflect.Descriptor instead.
 func (*JobServiceGetResponse) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{34}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *JobServiceGetResponse) GetJob() *JobInfo {
@@ -3298,7 +2922,7 @@ type JobServiceListRequest struct {
 
 func (x *JobServiceListRequest) Reset() {
 	*x = JobServiceListRequest{}
-	mi := &file_athanor_v1_job_proto_msgTypes[35]
+	mi := &file_athanor_v1_job_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3310,7 +2934,7 @@ func (x *JobServiceListRequest) String() string {
 func (*JobServiceListRequest) ProtoMessage() {}
 
 func (x *JobServiceListRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[35]
+	mi := &file_athanor_v1_job_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3323,7 +2947,7 @@ func (x *JobServiceListRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServiceListRequest.ProtoReflect.Descriptor instead.
 func (*JobServiceListRequest) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{35}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *JobServiceListRequest) GetStates() []JobState {
@@ -3350,7 +2974,7 @@ type JobServiceListResponse struct {
 
 func (x *JobServiceListResponse) Reset() {
 	*x = JobServiceListResponse{}
-	mi := &file_athanor_v1_job_proto_msgTypes[36]
+	mi := &file_athanor_v1_job_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3362,7 +2986,7 @@ func (x *JobServiceListResponse) String() string {
 func (*JobServiceListResponse) ProtoMessage() {}
 
 func (x *JobServiceListResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[36]
+	mi := &file_athanor_v1_job_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3375,7 +2999,7 @@ func (x *JobServiceListResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServiceListResponse.ProtoReflect.Descriptor instead.
 func (*JobServiceListResponse) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{36}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *JobServiceListResponse) GetJobs() []*JobInfo {
@@ -3397,7 +3021,7 @@ type JobServiceWatchRequest struct {
 
 func (x *JobServiceWatchRequest) Reset() {
 	*x = JobServiceWatchRequest{}
-	mi := &file_athanor_v1_job_proto_msgTypes[37]
+	mi := &file_athanor_v1_job_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3409,7 +3033,7 @@ func (x *JobServiceWatchRequest) String() string {
 func (*JobServiceWatchRequest) ProtoMessage() {}
 
 func (x *JobServiceWatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[37]
+	mi := &file_athanor_v1_job_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3422,7 +3046,7 @@ func (x *JobServiceWatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServiceWatchRequest.ProtoReflect.Descriptor instead.
 func (*JobServiceWatchRequest) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{37}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *JobServiceWatchRequest) GetJobId() string {
@@ -3449,7 +3073,7 @@ type JobServiceWatchResponse struct {
 
 func (x *JobServiceWatchResponse) Reset() {
 	*x = JobServiceWatchResponse{}
-	mi := &file_athanor_v1_job_proto_msgTypes[38]
+	mi := &file_athanor_v1_job_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3461,7 +3085,7 @@ func (x *JobServiceWatchResponse) String() string {
 func (*JobServiceWatchResponse) ProtoMessage() {}
 
 func (x *JobServiceWatchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[38]
+	mi := &file_athanor_v1_job_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3474,7 +3098,7 @@ func (x *JobServiceWatchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServiceWatchResponse.ProtoReflect.Descriptor instead.
 func (*JobServiceWatchResponse) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{38}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *JobServiceWatchResponse) GetEvent() *JobEvent {
@@ -3494,7 +3118,7 @@ type JobServiceCancelRequest struct {
 
 func (x *JobServiceCancelRequest) Reset() {
 	*x = JobServiceCancelRequest{}
-	mi := &file_athanor_v1_job_proto_msgTypes[39]
+	mi := &file_athanor_v1_job_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3506,7 +3130,7 @@ func (x *JobServiceCancelRequest) String() string {
 func (*JobServiceCancelRequest) ProtoMessage() {}
 
 func (x *JobServiceCancelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[39]
+	mi := &file_athanor_v1_job_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3519,7 +3143,7 @@ func (x *JobServiceCancelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServiceCancelRequest.ProtoReflect.Descriptor instead.
 func (*JobServiceCancelRequest) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{39}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *JobServiceCancelRequest) GetJobId() string {
@@ -3539,7 +3163,7 @@ type JobServiceCancelResponse struct {
 
 func (x *JobServiceCancelResponse) Reset() {
 	*x = JobServiceCancelResponse{}
-	mi := &file_athanor_v1_job_proto_msgTypes[40]
+	mi := &file_athanor_v1_job_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3551,7 +3175,7 @@ func (x *JobServiceCancelResponse) String() string {
 func (*JobServiceCancelResponse) ProtoMessage() {}
 
 func (x *JobServiceCancelResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[40]
+	mi := &file_athanor_v1_job_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3564,7 +3188,7 @@ func (x *JobServiceCancelResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServiceCancelResponse.ProtoReflect.Descriptor instead.
 func (*JobServiceCancelResponse) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{40}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *JobServiceCancelResponse) GetJob() *JobInfo {
@@ -3584,7 +3208,7 @@ type JobServicePauseRequest struct {
 
 func (x *JobServicePauseRequest) Reset() {
 	*x = JobServicePauseRequest{}
-	mi := &file_athanor_v1_job_proto_msgTypes[41]
+	mi := &file_athanor_v1_job_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3596,7 +3220,7 @@ func (x *JobServicePauseRequest) String() string {
 func (*JobServicePauseRequest) ProtoMessage() {}
 
 func (x *JobServicePauseRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[41]
+	mi := &file_athanor_v1_job_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3609,7 +3233,7 @@ func (x *JobServicePauseRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServicePauseRequest.ProtoReflect.Descriptor instead.
 func (*JobServicePauseRequest) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{41}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *JobServicePauseRequest) GetJobId() string {
@@ -3629,7 +3253,7 @@ type JobServicePauseResponse struct {
 
 func (x *JobServicePauseResponse) Reset() {
 	*x = JobServicePauseResponse{}
-	mi := &file_athanor_v1_job_proto_msgTypes[42]
+	mi := &file_athanor_v1_job_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3641,7 +3265,7 @@ func (x *JobServicePauseResponse) String() string {
 func (*JobServicePauseResponse) ProtoMessage() {}
 
 func (x *JobServicePauseResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[42]
+	mi := &file_athanor_v1_job_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3654,7 +3278,7 @@ func (x *JobServicePauseResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServicePauseResponse.ProtoReflect.Descriptor instead.
 func (*JobServicePauseResponse) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{42}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *JobServicePauseResponse) GetJob() *JobInfo {
@@ -3674,7 +3298,7 @@ type JobServiceResumeRequest struct {
 
 func (x *JobServiceResumeRequest) Reset() {
 	*x = JobServiceResumeRequest{}
-	mi := &file_athanor_v1_job_proto_msgTypes[43]
+	mi := &file_athanor_v1_job_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3686,7 +3310,7 @@ func (x *JobServiceResumeRequest) String() string {
 func (*JobServiceResumeRequest) ProtoMessage() {}
 
 func (x *JobServiceResumeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[43]
+	mi := &file_athanor_v1_job_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3699,7 +3323,7 @@ func (x *JobServiceResumeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServiceResumeRequest.ProtoReflect.Descriptor instead.
 func (*JobServiceResumeRequest) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{43}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *JobServiceResumeRequest) GetJobId() string {
@@ -3719,7 +3343,7 @@ type JobServiceResumeResponse struct {
 
 func (x *JobServiceResumeResponse) Reset() {
 	*x = JobServiceResumeResponse{}
-	mi := &file_athanor_v1_job_proto_msgTypes[44]
+	mi := &file_athanor_v1_job_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3731,7 +3355,7 @@ func (x *JobServiceResumeResponse) String() string {
 func (*JobServiceResumeResponse) ProtoMessage() {}
 
 func (x *JobServiceResumeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[44]
+	mi := &file_athanor_v1_job_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3744,7 +3368,7 @@ func (x *JobServiceResumeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServiceResumeResponse.ProtoReflect.Descriptor instead.
 func (*JobServiceResumeResponse) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{44}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *JobServiceResumeResponse) GetJob() *JobInfo {
@@ -3766,7 +3390,7 @@ type JobServiceRetryRequest struct {
 
 func (x *JobServiceRetryRequest) Reset() {
 	*x = JobServiceRetryRequest{}
-	mi := &file_athanor_v1_job_proto_msgTypes[45]
+	mi := &file_athanor_v1_job_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3778,7 +3402,7 @@ func (x *JobServiceRetryRequest) String() string {
 func (*JobServiceRetryRequest) ProtoMessage() {}
 
 func (x *JobServiceRetryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[45]
+	mi := &file_athanor_v1_job_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3791,7 +3415,7 @@ func (x *JobServiceRetryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServiceRetryRequest.ProtoReflect.Descriptor instead.
 func (*JobServiceRetryRequest) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{45}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *JobServiceRetryRequest) GetJobId() string {
@@ -3818,7 +3442,7 @@ type JobServiceRetryResponse struct {
 
 func (x *JobServiceRetryResponse) Reset() {
 	*x = JobServiceRetryResponse{}
-	mi := &file_athanor_v1_job_proto_msgTypes[46]
+	mi := &file_athanor_v1_job_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3830,7 +3454,7 @@ func (x *JobServiceRetryResponse) String() string {
 func (*JobServiceRetryResponse) ProtoMessage() {}
 
 func (x *JobServiceRetryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[46]
+	mi := &file_athanor_v1_job_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3843,7 +3467,7 @@ func (x *JobServiceRetryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServiceRetryResponse.ProtoReflect.Descriptor instead.
 func (*JobServiceRetryResponse) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{46}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *JobServiceRetryResponse) GetJob() *JobInfo {
@@ -3863,7 +3487,7 @@ type JobServiceForgetRequest struct {
 
 func (x *JobServiceForgetRequest) Reset() {
 	*x = JobServiceForgetRequest{}
-	mi := &file_athanor_v1_job_proto_msgTypes[47]
+	mi := &file_athanor_v1_job_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3875,7 +3499,7 @@ func (x *JobServiceForgetRequest) String() string {
 func (*JobServiceForgetRequest) ProtoMessage() {}
 
 func (x *JobServiceForgetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[47]
+	mi := &file_athanor_v1_job_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3888,7 +3512,7 @@ func (x *JobServiceForgetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServiceForgetRequest.ProtoReflect.Descriptor instead.
 func (*JobServiceForgetRequest) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{47}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *JobServiceForgetRequest) GetJobId() string {
@@ -3906,7 +3530,7 @@ type JobServiceForgetResponse struct {
 
 func (x *JobServiceForgetResponse) Reset() {
 	*x = JobServiceForgetResponse{}
-	mi := &file_athanor_v1_job_proto_msgTypes[48]
+	mi := &file_athanor_v1_job_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3918,7 +3542,7 @@ func (x *JobServiceForgetResponse) String() string {
 func (*JobServiceForgetResponse) ProtoMessage() {}
 
 func (x *JobServiceForgetResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_job_proto_msgTypes[48]
+	mi := &file_athanor_v1_job_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3931,7 +3555,7 @@ func (x *JobServiceForgetResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobServiceForgetResponse.ProtoReflect.Descriptor instead.
 func (*JobServiceForgetResponse) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_job_proto_rawDescGZIP(), []int{48}
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{43}
 }
 
 var File_athanor_v1_job_proto protoreflect.FileDescriptor
@@ -3939,7 +3563,7 @@ var File_athanor_v1_job_proto protoreflect.FileDescriptor
 const file_athanor_v1_job_proto_rawDesc = "" +
 	"\n" +
 	"\x14athanor/v1/job.proto\x12\n" +
-	"athanor.v1\x1a\"athanor/v1/evaluation_report.proto\x1a\x16athanor/v1/model.proto\x1a\x17athanor/v1/recipe.proto\x1a\x15athanor/v1/text.proto\"\xd7\x02\n" +
+	"athanor.v1\x1a\"athanor/v1/evaluation_report.proto\x1a\x16athanor/v1/model.proto\x1a\x17athanor/v1/recipe.proto\x1a\x18athanor/v1/teacher.proto\x1a\x15athanor/v1/text.proto\"\xd7\x02\n" +
 	"\aJobSpec\x12;\n" +
 	"\fimport_model\x18\x01 \x01(\v2\x16.athanor.v1.ImportSpecH\x00R\vimportModel\x126\n" +
 	"\bcompress\x18\x02 \x01(\v2\x18.athanor.v1.CompressSpecH\x00R\bcompress\x123\n" +
@@ -3991,41 +3615,7 @@ const file_athanor_v1_job_proto_rawDesc = "" +
 	"\rteacher_top_k\x18\x17 \x01(\rH\x00R\vteacherTopK\x88\x01\x01\x121\n" +
 	"\ton_policy\x18\x18 \x01(\v2\x14.athanor.v1.OnPolicyR\bonPolicy\x12@\n" +
 	"\x0esequence_level\x18\x19 \x01(\v2\x19.athanor.v1.SequenceLevelR\rsequenceLevelB\x10\n" +
-	"\x0e_teacher_top_k\"\x82\x02\n" +
-	"\bOnPolicy\x12\x19\n" +
-	"\x05share\x18\x01 \x01(\x01H\x00R\x05share\x88\x01\x01\x12)\n" +
-	"\x0emax_new_tokens\x18\x02 \x01(\rH\x01R\fmaxNewTokens\x88\x01\x01\x12%\n" +
-	"\vtemperature\x18\x03 \x01(\x01H\x02R\vtemperature\x88\x01\x01\x12(\n" +
-	"\rprompt_tokens\x18\x04 \x01(\rH\x03R\fpromptTokens\x88\x01\x01\x12\x17\n" +
-	"\x04beta\x18\x05 \x01(\x01H\x04R\x04beta\x88\x01\x01B\b\n" +
-	"\x06_shareB\x11\n" +
-	"\x0f_max_new_tokensB\x0e\n" +
-	"\f_temperatureB\x10\n" +
-	"\x0e_prompt_tokensB\a\n" +
-	"\x05_beta\"r\n" +
-	"\rSequenceLevel\x12\x19\n" +
-	"\x05beams\x18\x01 \x01(\rH\x00R\x05beams\x88\x01\x01\x12)\n" +
-	"\x0emax_new_tokens\x18\x02 \x01(\rH\x01R\fmaxNewTokens\x88\x01\x01B\b\n" +
-	"\x06_beamsB\x11\n" +
-	"\x0f_max_new_tokens\"\x9c\x01\n" +
-	"\n" +
-	"RecordSpec\x12\x18\n" +
-	"\ateacher\x18\x01 \x01(\tR\ateacher\x12(\n" +
-	"\x04data\x18\x02 \x01(\v2\x14.athanor.v1.TextDataR\x04data\x12\x12\n" +
-	"\x04path\x18\x03 \x01(\tR\x04path\x126\n" +
-	"\bsettings\x18\x04 \x01(\v2\x1a.athanor.v1.RecordSettingsR\bsettings\"\x9c\x02\n" +
-	"\x0eRecordSettings\x12\x18\n" +
-	"\x05top_k\x18\x01 \x01(\rH\x00R\x04topK\x88\x01\x01\x12%\n" +
-	"\vtemperature\x18\x02 \x01(\x01H\x01R\vtemperature\x88\x01\x01\x12,\n" +
-	"\x0fsequence_length\x18\x03 \x01(\rH\x02R\x0esequenceLength\x88\x01\x01\x12(\n" +
-	"\rsource_length\x18\x04 \x01(\rH\x03R\fsourceLength\x88\x01\x01\x12\"\n" +
-	"\n" +
-	"batch_size\x18\x05 \x01(\rH\x04R\tbatchSize\x88\x01\x01B\b\n" +
-	"\x06_top_kB\x0e\n" +
-	"\f_temperatureB\x12\n" +
-	"\x10_sequence_lengthB\x10\n" +
-	"\x0e_source_lengthB\r\n" +
-	"\v_batch_size\"\xc9\x06\n" +
+	"\x0e_teacher_top_k\"\xc9\x06\n" +
 	"\x0fDistillSettings\x12\x19\n" +
 	"\x05steps\x18\x01 \x01(\rH\x00R\x05steps\x88\x01\x01\x12\"\n" +
 	"\n" +
@@ -4195,14 +3785,7 @@ const file_athanor_v1_job_proto_rawDesc = "" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x01R\x05value:\x028\x01\"F\n" +
 	"\x0eEvaluateResult\x124\n" +
-	"\x06report\x18\x01 \x01(\v2\x1c.athanor.v1.EvaluationReportR\x06report\"\x8b\x01\n" +
-	"\fRecordResult\x12\x12\n" +
-	"\x04path\x18\x01 \x01(\tR\x04path\x12\x1a\n" +
-	"\bexamples\x18\x02 \x01(\x04R\bexamples\x12\x12\n" +
-	"\x04rows\x18\x03 \x01(\x04R\x04rows\x12\x1d\n" +
-	"\n" +
-	"size_bytes\x18\x04 \x01(\x04R\tsizeBytes\x12\x18\n" +
-	"\ateacher\x18\x05 \x01(\tR\ateacher\"h\n" +
+	"\x06report\x18\x01 \x01(\v2\x1c.athanor.v1.EvaluationReportR\x06report\"h\n" +
 	"\fExportResult\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\x12.\n" +
 	"\x05files\x18\x02 \x03(\v2\x18.athanor.v1.ExportedFileR\x05files\x12\x14\n" +
@@ -4318,7 +3901,7 @@ func file_athanor_v1_job_proto_rawDescGZIP() []byte {
 }
 
 var file_athanor_v1_job_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_athanor_v1_job_proto_msgTypes = make([]protoimpl.MessageInfo, 52)
+var file_athanor_v1_job_proto_msgTypes = make([]protoimpl.MessageInfo, 47)
 var file_athanor_v1_job_proto_goTypes = []any{
 	(JobState)(0),                    // 0: athanor.v1.JobState
 	(*JobSpec)(nil),                  // 1: athanor.v1.JobSpec
@@ -4326,143 +3909,140 @@ var file_athanor_v1_job_proto_goTypes = []any{
 	(*CompressSpec)(nil),             // 3: athanor.v1.CompressSpec
 	(*Calibration)(nil),              // 4: athanor.v1.Calibration
 	(*DistillSpec)(nil),              // 5: athanor.v1.DistillSpec
-	(*OnPolicy)(nil),                 // 6: athanor.v1.OnPolicy
-	(*SequenceLevel)(nil),            // 7: athanor.v1.SequenceLevel
-	(*RecordSpec)(nil),               // 8: athanor.v1.RecordSpec
-	(*RecordSettings)(nil),           // 9: athanor.v1.RecordSettings
-	(*DistillSettings)(nil),          // 10: athanor.v1.DistillSettings
-	(*EvaluateSpec)(nil),             // 11: athanor.v1.EvaluateSpec
-	(*EvaluateSettings)(nil),         // 12: athanor.v1.EvaluateSettings
-	(*ExportSpec)(nil),               // 13: athanor.v1.ExportSpec
-	(*JobEvent)(nil),                 // 14: athanor.v1.JobEvent
-	(*JobStateChange)(nil),           // 15: athanor.v1.JobStateChange
-	(*JobProgress)(nil),              // 16: athanor.v1.JobProgress
-	(*JobResult)(nil),                // 17: athanor.v1.JobResult
-	(*ImportResult)(nil),             // 18: athanor.v1.ImportResult
-	(*Verification)(nil),             // 19: athanor.v1.Verification
-	(*CompressResult)(nil),           // 20: athanor.v1.CompressResult
-	(*StepReport)(nil),               // 21: athanor.v1.StepReport
-	(*CalibrationManifest)(nil),      // 22: athanor.v1.CalibrationManifest
-	(*MemoryReport)(nil),             // 23: athanor.v1.MemoryReport
-	(*ParameterChange)(nil),          // 24: athanor.v1.ParameterChange
-	(*DistillResult)(nil),            // 25: athanor.v1.DistillResult
-	(*EvaluateResult)(nil),           // 26: athanor.v1.EvaluateResult
-	(*RecordResult)(nil),             // 27: athanor.v1.RecordResult
-	(*ExportResult)(nil),             // 28: athanor.v1.ExportResult
-	(*ExportedFile)(nil),             // 29: athanor.v1.ExportedFile
-	(*JobError)(nil),                 // 30: athanor.v1.JobError
-	(*JobInfo)(nil),                  // 31: athanor.v1.JobInfo
-	(*JobServiceSubmitRequest)(nil),  // 32: athanor.v1.JobServiceSubmitRequest
-	(*JobServiceSubmitResponse)(nil), // 33: athanor.v1.JobServiceSubmitResponse
-	(*JobServiceGetRequest)(nil),     // 34: athanor.v1.JobServiceGetRequest
-	(*JobServiceGetResponse)(nil),    // 35: athanor.v1.JobServiceGetResponse
-	(*JobServiceListRequest)(nil),    // 36: athanor.v1.JobServiceListRequest
-	(*JobServiceListResponse)(nil),   // 37: athanor.v1.JobServiceListResponse
-	(*JobServiceWatchRequest)(nil),   // 38: athanor.v1.JobServiceWatchRequest
-	(*JobServiceWatchResponse)(nil),  // 39: athanor.v1.JobServiceWatchResponse
-	(*JobServiceCancelRequest)(nil),  // 40: athanor.v1.JobServiceCancelRequest
-	(*JobServiceCancelResponse)(nil), // 41: athanor.v1.JobServiceCancelResponse
-	(*JobServicePauseRequest)(nil),   // 42: athanor.v1.JobServicePauseRequest
-	(*JobServicePauseResponse)(nil),  // 43: athanor.v1.JobServicePauseResponse
-	(*JobServiceResumeRequest)(nil),  // 44: athanor.v1.JobServiceResumeRequest
-	(*JobServiceResumeResponse)(nil), // 45: athanor.v1.JobServiceResumeResponse
-	(*JobServiceRetryRequest)(nil),   // 46: athanor.v1.JobServiceRetryRequest
-	(*JobServiceRetryResponse)(nil),  // 47: athanor.v1.JobServiceRetryResponse
-	(*JobServiceForgetRequest)(nil),  // 48: athanor.v1.JobServiceForgetRequest
-	(*JobServiceForgetResponse)(nil), // 49: athanor.v1.JobServiceForgetResponse
-	nil,                              // 50: athanor.v1.JobProgress.MetricsEntry
-	nil,                              // 51: athanor.v1.DistillResult.ValidationEntry
-	nil,                              // 52: athanor.v1.JobError.DetailsEntry
-	(*Recipe)(nil),                   // 53: athanor.v1.Recipe
-	(*TextData)(nil),                 // 54: athanor.v1.TextData
-	(ExportFormat)(0),                // 55: athanor.v1.ExportFormat
-	(*ModelInfo)(nil),                // 56: athanor.v1.ModelInfo
-	(*EvaluationReport)(nil),         // 57: athanor.v1.EvaluationReport
+	(*DistillSettings)(nil),          // 6: athanor.v1.DistillSettings
+	(*EvaluateSpec)(nil),             // 7: athanor.v1.EvaluateSpec
+	(*EvaluateSettings)(nil),         // 8: athanor.v1.EvaluateSettings
+	(*ExportSpec)(nil),               // 9: athanor.v1.ExportSpec
+	(*JobEvent)(nil),                 // 10: athanor.v1.JobEvent
+	(*JobStateChange)(nil),           // 11: athanor.v1.JobStateChange
+	(*JobProgress)(nil),              // 12: athanor.v1.JobProgress
+	(*JobResult)(nil),                // 13: athanor.v1.JobResult
+	(*ImportResult)(nil),             // 14: athanor.v1.ImportResult
+	(*Verification)(nil),             // 15: athanor.v1.Verification
+	(*CompressResult)(nil),           // 16: athanor.v1.CompressResult
+	(*StepReport)(nil),               // 17: athanor.v1.StepReport
+	(*CalibrationManifest)(nil),      // 18: athanor.v1.CalibrationManifest
+	(*MemoryReport)(nil),             // 19: athanor.v1.MemoryReport
+	(*ParameterChange)(nil),          // 20: athanor.v1.ParameterChange
+	(*DistillResult)(nil),            // 21: athanor.v1.DistillResult
+	(*EvaluateResult)(nil),           // 22: athanor.v1.EvaluateResult
+	(*ExportResult)(nil),             // 23: athanor.v1.ExportResult
+	(*ExportedFile)(nil),             // 24: athanor.v1.ExportedFile
+	(*JobError)(nil),                 // 25: athanor.v1.JobError
+	(*JobInfo)(nil),                  // 26: athanor.v1.JobInfo
+	(*JobServiceSubmitRequest)(nil),  // 27: athanor.v1.JobServiceSubmitRequest
+	(*JobServiceSubmitResponse)(nil), // 28: athanor.v1.JobServiceSubmitResponse
+	(*JobServiceGetRequest)(nil),     // 29: athanor.v1.JobServiceGetRequest
+	(*JobServiceGetResponse)(nil),    // 30: athanor.v1.JobServiceGetResponse
+	(*JobServiceListRequest)(nil),    // 31: athanor.v1.JobServiceListRequest
+	(*JobServiceListResponse)(nil),   // 32: athanor.v1.JobServiceListResponse
+	(*JobServiceWatchRequest)(nil),   // 33: athanor.v1.JobServiceWatchRequest
+	(*JobServiceWatchResponse)(nil),  // 34: athanor.v1.JobServiceWatchResponse
+	(*JobServiceCancelRequest)(nil),  // 35: athanor.v1.JobServiceCancelRequest
+	(*JobServiceCancelResponse)(nil), // 36: athanor.v1.JobServiceCancelResponse
+	(*JobServicePauseRequest)(nil),   // 37: athanor.v1.JobServicePauseRequest
+	(*JobServicePauseResponse)(nil),  // 38: athanor.v1.JobServicePauseResponse
+	(*JobServiceResumeRequest)(nil),  // 39: athanor.v1.JobServiceResumeRequest
+	(*JobServiceResumeResponse)(nil), // 40: athanor.v1.JobServiceResumeResponse
+	(*JobServiceRetryRequest)(nil),   // 41: athanor.v1.JobServiceRetryRequest
+	(*JobServiceRetryResponse)(nil),  // 42: athanor.v1.JobServiceRetryResponse
+	(*JobServiceForgetRequest)(nil),  // 43: athanor.v1.JobServiceForgetRequest
+	(*JobServiceForgetResponse)(nil), // 44: athanor.v1.JobServiceForgetResponse
+	nil,                              // 45: athanor.v1.JobProgress.MetricsEntry
+	nil,                              // 46: athanor.v1.DistillResult.ValidationEntry
+	nil,                              // 47: athanor.v1.JobError.DetailsEntry
+	(*RecordSpec)(nil),               // 48: athanor.v1.RecordSpec
+	(*Recipe)(nil),                   // 49: athanor.v1.Recipe
+	(*TextData)(nil),                 // 50: athanor.v1.TextData
+	(*OnPolicy)(nil),                 // 51: athanor.v1.OnPolicy
+	(*SequenceLevel)(nil),            // 52: athanor.v1.SequenceLevel
+	(ExportFormat)(0),                // 53: athanor.v1.ExportFormat
+	(*RecordResult)(nil),             // 54: athanor.v1.RecordResult
+	(*ModelInfo)(nil),                // 55: athanor.v1.ModelInfo
+	(*EvaluationReport)(nil),         // 56: athanor.v1.EvaluationReport
 }
 var file_athanor_v1_job_proto_depIdxs = []int32{
 	2,  // 0: athanor.v1.JobSpec.import_model:type_name -> athanor.v1.ImportSpec
 	3,  // 1: athanor.v1.JobSpec.compress:type_name -> athanor.v1.CompressSpec
 	5,  // 2: athanor.v1.JobSpec.distill:type_name -> athanor.v1.DistillSpec
-	11, // 3: athanor.v1.JobSpec.evaluate:type_name -> athanor.v1.EvaluateSpec
-	13, // 4: athanor.v1.JobSpec.export:type_name -> athanor.v1.ExportSpec
-	8,  // 5: athanor.v1.JobSpec.record:type_name -> athanor.v1.RecordSpec
-	53, // 6: athanor.v1.CompressSpec.recipe:type_name -> athanor.v1.Recipe
-	54, // 7: athanor.v1.CompressSpec.data:type_name -> athanor.v1.TextData
+	7,  // 3: athanor.v1.JobSpec.evaluate:type_name -> athanor.v1.EvaluateSpec
+	9,  // 4: athanor.v1.JobSpec.export:type_name -> athanor.v1.ExportSpec
+	48, // 5: athanor.v1.JobSpec.record:type_name -> athanor.v1.RecordSpec
+	49, // 6: athanor.v1.CompressSpec.recipe:type_name -> athanor.v1.Recipe
+	50, // 7: athanor.v1.CompressSpec.data:type_name -> athanor.v1.TextData
 	4,  // 8: athanor.v1.CompressSpec.calibration:type_name -> athanor.v1.Calibration
-	54, // 9: athanor.v1.DistillSpec.data:type_name -> athanor.v1.TextData
-	54, // 10: athanor.v1.DistillSpec.validation:type_name -> athanor.v1.TextData
-	10, // 11: athanor.v1.DistillSpec.settings:type_name -> athanor.v1.DistillSettings
-	6,  // 12: athanor.v1.DistillSpec.on_policy:type_name -> athanor.v1.OnPolicy
-	7,  // 13: athanor.v1.DistillSpec.sequence_level:type_name -> athanor.v1.SequenceLevel
-	54, // 14: athanor.v1.RecordSpec.data:type_name -> athanor.v1.TextData
-	9,  // 15: athanor.v1.RecordSpec.settings:type_name -> athanor.v1.RecordSettings
-	54, // 16: athanor.v1.EvaluateSpec.data:type_name -> athanor.v1.TextData
-	12, // 17: athanor.v1.EvaluateSpec.settings:type_name -> athanor.v1.EvaluateSettings
-	55, // 18: athanor.v1.ExportSpec.format:type_name -> athanor.v1.ExportFormat
-	15, // 19: athanor.v1.JobEvent.state:type_name -> athanor.v1.JobStateChange
-	16, // 20: athanor.v1.JobEvent.progress:type_name -> athanor.v1.JobProgress
-	17, // 21: athanor.v1.JobEvent.result:type_name -> athanor.v1.JobResult
-	30, // 22: athanor.v1.JobEvent.error:type_name -> athanor.v1.JobError
-	0,  // 23: athanor.v1.JobStateChange.state:type_name -> athanor.v1.JobState
-	50, // 24: athanor.v1.JobProgress.metrics:type_name -> athanor.v1.JobProgress.MetricsEntry
-	18, // 25: athanor.v1.JobResult.import_model:type_name -> athanor.v1.ImportResult
-	20, // 26: athanor.v1.JobResult.compress:type_name -> athanor.v1.CompressResult
-	25, // 27: athanor.v1.JobResult.distill:type_name -> athanor.v1.DistillResult
-	26, // 28: athanor.v1.JobResult.evaluate:type_name -> athanor.v1.EvaluateResult
-	28, // 29: athanor.v1.JobResult.export:type_name -> athanor.v1.ExportResult
-	27, // 30: athanor.v1.JobResult.record:type_name -> athanor.v1.RecordResult
-	56, // 31: athanor.v1.ImportResult.model:type_name -> athanor.v1.ModelInfo
-	19, // 32: athanor.v1.ImportResult.verification:type_name -> athanor.v1.Verification
-	56, // 33: athanor.v1.CompressResult.model:type_name -> athanor.v1.ModelInfo
-	24, // 34: athanor.v1.CompressResult.changes:type_name -> athanor.v1.ParameterChange
-	21, // 35: athanor.v1.CompressResult.steps:type_name -> athanor.v1.StepReport
-	22, // 36: athanor.v1.CompressResult.calibration:type_name -> athanor.v1.CalibrationManifest
-	23, // 37: athanor.v1.CompressResult.memory:type_name -> athanor.v1.MemoryReport
-	19, // 38: athanor.v1.CompressResult.verification:type_name -> athanor.v1.Verification
-	56, // 39: athanor.v1.DistillResult.model:type_name -> athanor.v1.ModelInfo
-	51, // 40: athanor.v1.DistillResult.validation:type_name -> athanor.v1.DistillResult.ValidationEntry
-	19, // 41: athanor.v1.DistillResult.verification:type_name -> athanor.v1.Verification
-	23, // 42: athanor.v1.DistillResult.memory:type_name -> athanor.v1.MemoryReport
-	57, // 43: athanor.v1.EvaluateResult.report:type_name -> athanor.v1.EvaluationReport
-	29, // 44: athanor.v1.ExportResult.files:type_name -> athanor.v1.ExportedFile
-	52, // 45: athanor.v1.JobError.details:type_name -> athanor.v1.JobError.DetailsEntry
-	0,  // 46: athanor.v1.JobInfo.state:type_name -> athanor.v1.JobState
-	16, // 47: athanor.v1.JobInfo.progress:type_name -> athanor.v1.JobProgress
-	17, // 48: athanor.v1.JobInfo.result:type_name -> athanor.v1.JobResult
-	30, // 49: athanor.v1.JobInfo.error:type_name -> athanor.v1.JobError
-	1,  // 50: athanor.v1.JobServiceSubmitRequest.spec:type_name -> athanor.v1.JobSpec
-	31, // 51: athanor.v1.JobServiceSubmitResponse.job:type_name -> athanor.v1.JobInfo
-	31, // 52: athanor.v1.JobServiceGetResponse.job:type_name -> athanor.v1.JobInfo
-	0,  // 53: athanor.v1.JobServiceListRequest.states:type_name -> athanor.v1.JobState
-	31, // 54: athanor.v1.JobServiceListResponse.jobs:type_name -> athanor.v1.JobInfo
-	14, // 55: athanor.v1.JobServiceWatchResponse.event:type_name -> athanor.v1.JobEvent
-	31, // 56: athanor.v1.JobServiceCancelResponse.job:type_name -> athanor.v1.JobInfo
-	31, // 57: athanor.v1.JobServicePauseResponse.job:type_name -> athanor.v1.JobInfo
-	31, // 58: athanor.v1.JobServiceResumeResponse.job:type_name -> athanor.v1.JobInfo
-	31, // 59: athanor.v1.JobServiceRetryResponse.job:type_name -> athanor.v1.JobInfo
-	32, // 60: athanor.v1.JobService.Submit:input_type -> athanor.v1.JobServiceSubmitRequest
-	34, // 61: athanor.v1.JobService.Get:input_type -> athanor.v1.JobServiceGetRequest
-	36, // 62: athanor.v1.JobService.List:input_type -> athanor.v1.JobServiceListRequest
-	38, // 63: athanor.v1.JobService.Watch:input_type -> athanor.v1.JobServiceWatchRequest
-	40, // 64: athanor.v1.JobService.Cancel:input_type -> athanor.v1.JobServiceCancelRequest
-	42, // 65: athanor.v1.JobService.Pause:input_type -> athanor.v1.JobServicePauseRequest
-	44, // 66: athanor.v1.JobService.Resume:input_type -> athanor.v1.JobServiceResumeRequest
-	46, // 67: athanor.v1.JobService.Retry:input_type -> athanor.v1.JobServiceRetryRequest
-	48, // 68: athanor.v1.JobService.Forget:input_type -> athanor.v1.JobServiceForgetRequest
-	33, // 69: athanor.v1.JobService.Submit:output_type -> athanor.v1.JobServiceSubmitResponse
-	35, // 70: athanor.v1.JobService.Get:output_type -> athanor.v1.JobServiceGetResponse
-	37, // 71: athanor.v1.JobService.List:output_type -> athanor.v1.JobServiceListResponse
-	39, // 72: athanor.v1.JobService.Watch:output_type -> athanor.v1.JobServiceWatchResponse
-	41, // 73: athanor.v1.JobService.Cancel:output_type -> athanor.v1.JobServiceCancelResponse
-	43, // 74: athanor.v1.JobService.Pause:output_type -> athanor.v1.JobServicePauseResponse
-	45, // 75: athanor.v1.JobService.Resume:output_type -> athanor.v1.JobServiceResumeResponse
-	47, // 76: athanor.v1.JobService.Retry:output_type -> athanor.v1.JobServiceRetryResponse
-	49, // 77: athanor.v1.JobService.Forget:output_type -> athanor.v1.JobServiceForgetResponse
-	69, // [69:78] is the sub-list for method output_type
-	60, // [60:69] is the sub-list for method input_type
-	60, // [60:60] is the sub-list for extension type_name
-	60, // [60:60] is the sub-list for extension extendee
-	0,  // [0:60] is the sub-list for field type_name
+	50, // 9: athanor.v1.DistillSpec.data:type_name -> athanor.v1.TextData
+	50, // 10: athanor.v1.DistillSpec.validation:type_name -> athanor.v1.TextData
+	6,  // 11: athanor.v1.DistillSpec.settings:type_name -> athanor.v1.DistillSettings
+	51, // 12: athanor.v1.DistillSpec.on_policy:type_name -> athanor.v1.OnPolicy
+	52, // 13: athanor.v1.DistillSpec.sequence_level:type_name -> athanor.v1.SequenceLevel
+	50, // 14: athanor.v1.EvaluateSpec.data:type_name -> athanor.v1.TextData
+	8,  // 15: athanor.v1.EvaluateSpec.settings:type_name -> athanor.v1.EvaluateSettings
+	53, // 16: athanor.v1.ExportSpec.format:type_name -> athanor.v1.ExportFormat
+	11, // 17: athanor.v1.JobEvent.state:type_name -> athanor.v1.JobStateChange
+	12, // 18: athanor.v1.JobEvent.progress:type_name -> athanor.v1.JobProgress
+	13, // 19: athanor.v1.JobEvent.result:type_name -> athanor.v1.JobResult
+	25, // 20: athanor.v1.JobEvent.error:type_name -> athanor.v1.JobError
+	0,  // 21: athanor.v1.JobStateChange.state:type_name -> athanor.v1.JobState
+	45, // 22: athanor.v1.JobProgress.metrics:type_name -> athanor.v1.JobProgress.MetricsEntry
+	14, // 23: athanor.v1.JobResult.import_model:type_name -> athanor.v1.ImportResult
+	16, // 24: athanor.v1.JobResult.compress:type_name -> athanor.v1.CompressResult
+	21, // 25: athanor.v1.JobResult.distill:type_name -> athanor.v1.DistillResult
+	22, // 26: athanor.v1.JobResult.evaluate:type_name -> athanor.v1.EvaluateResult
+	23, // 27: athanor.v1.JobResult.export:type_name -> athanor.v1.ExportResult
+	54, // 28: athanor.v1.JobResult.record:type_name -> athanor.v1.RecordResult
+	55, // 29: athanor.v1.ImportResult.model:type_name -> athanor.v1.ModelInfo
+	15, // 30: athanor.v1.ImportResult.verification:type_name -> athanor.v1.Verification
+	55, // 31: athanor.v1.CompressResult.model:type_name -> athanor.v1.ModelInfo
+	20, // 32: athanor.v1.CompressResult.changes:type_name -> athanor.v1.ParameterChange
+	17, // 33: athanor.v1.CompressResult.steps:type_name -> athanor.v1.StepReport
+	18, // 34: athanor.v1.CompressResult.calibration:type_name -> athanor.v1.CalibrationManifest
+	19, // 35: athanor.v1.CompressResult.memory:type_name -> athanor.v1.MemoryReport
+	15, // 36: athanor.v1.CompressResult.verification:type_name -> athanor.v1.Verification
+	55, // 37: athanor.v1.DistillResult.model:type_name -> athanor.v1.ModelInfo
+	46, // 38: athanor.v1.DistillResult.validation:type_name -> athanor.v1.DistillResult.ValidationEntry
+	15, // 39: athanor.v1.DistillResult.verification:type_name -> athanor.v1.Verification
+	19, // 40: athanor.v1.DistillResult.memory:type_name -> athanor.v1.MemoryReport
+	56, // 41: athanor.v1.EvaluateResult.report:type_name -> athanor.v1.EvaluationReport
+	24, // 42: athanor.v1.ExportResult.files:type_name -> athanor.v1.ExportedFile
+	47, // 43: athanor.v1.JobError.details:type_name -> athanor.v1.JobError.DetailsEntry
+	0,  // 44: athanor.v1.JobInfo.state:type_name -> athanor.v1.JobState
+	12, // 45: athanor.v1.JobInfo.progress:type_name -> athanor.v1.JobProgress
+	13, // 46: athanor.v1.JobInfo.result:type_name -> athanor.v1.JobResult
+	25, // 47: athanor.v1.JobInfo.error:type_name -> athanor.v1.JobError
+	1,  // 48: athanor.v1.JobServiceSubmitRequest.spec:type_name -> athanor.v1.JobSpec
+	26, // 49: athanor.v1.JobServiceSubmitResponse.job:type_name -> athanor.v1.JobInfo
+	26, // 50: athanor.v1.JobServiceGetResponse.job:type_name -> athanor.v1.JobInfo
+	0,  // 51: athanor.v1.JobServiceListRequest.states:type_name -> athanor.v1.JobState
+	26, // 52: athanor.v1.JobServiceListResponse.jobs:type_name -> athanor.v1.JobInfo
+	10, // 53: athanor.v1.JobServiceWatchResponse.event:type_name -> athanor.v1.JobEvent
+	26, // 54: athanor.v1.JobServiceCancelResponse.job:type_name -> athanor.v1.JobInfo
+	26, // 55: athanor.v1.JobServicePauseResponse.job:type_name -> athanor.v1.JobInfo
+	26, // 56: athanor.v1.JobServiceResumeResponse.job:type_name -> athanor.v1.JobInfo
+	26, // 57: athanor.v1.JobServiceRetryResponse.job:type_name -> athanor.v1.JobInfo
+	27, // 58: athanor.v1.JobService.Submit:input_type -> athanor.v1.JobServiceSubmitRequest
+	29, // 59: athanor.v1.JobService.Get:input_type -> athanor.v1.JobServiceGetRequest
+	31, // 60: athanor.v1.JobService.List:input_type -> athanor.v1.JobServiceListRequest
+	33, // 61: athanor.v1.JobService.Watch:input_type -> athanor.v1.JobServiceWatchRequest
+	35, // 62: athanor.v1.JobService.Cancel:input_type -> athanor.v1.JobServiceCancelRequest
+	37, // 63: athanor.v1.JobService.Pause:input_type -> athanor.v1.JobServicePauseRequest
+	39, // 64: athanor.v1.JobService.Resume:input_type -> athanor.v1.JobServiceResumeRequest
+	41, // 65: athanor.v1.JobService.Retry:input_type -> athanor.v1.JobServiceRetryRequest
+	43, // 66: athanor.v1.JobService.Forget:input_type -> athanor.v1.JobServiceForgetRequest
+	28, // 67: athanor.v1.JobService.Submit:output_type -> athanor.v1.JobServiceSubmitResponse
+	30, // 68: athanor.v1.JobService.Get:output_type -> athanor.v1.JobServiceGetResponse
+	32, // 69: athanor.v1.JobService.List:output_type -> athanor.v1.JobServiceListResponse
+	34, // 70: athanor.v1.JobService.Watch:output_type -> athanor.v1.JobServiceWatchResponse
+	36, // 71: athanor.v1.JobService.Cancel:output_type -> athanor.v1.JobServiceCancelResponse
+	38, // 72: athanor.v1.JobService.Pause:output_type -> athanor.v1.JobServicePauseResponse
+	40, // 73: athanor.v1.JobService.Resume:output_type -> athanor.v1.JobServiceResumeResponse
+	42, // 74: athanor.v1.JobService.Retry:output_type -> athanor.v1.JobServiceRetryResponse
+	44, // 75: athanor.v1.JobService.Forget:output_type -> athanor.v1.JobServiceForgetResponse
+	67, // [67:76] is the sub-list for method output_type
+	58, // [58:67] is the sub-list for method input_type
+	58, // [58:58] is the sub-list for extension type_name
+	58, // [58:58] is the sub-list for extension extendee
+	0,  // [0:58] is the sub-list for field type_name
 }
 
 func init() { file_athanor_v1_job_proto_init() }
@@ -4473,6 +4053,7 @@ func file_athanor_v1_job_proto_init() {
 	file_athanor_v1_evaluation_report_proto_init()
 	file_athanor_v1_model_proto_init()
 	file_athanor_v1_recipe_proto_init()
+	file_athanor_v1_teacher_proto_init()
 	file_athanor_v1_text_proto_init()
 	file_athanor_v1_job_proto_msgTypes[0].OneofWrappers = []any{
 		(*JobSpec_ImportModel)(nil),
@@ -4490,18 +4071,15 @@ func file_athanor_v1_job_proto_init() {
 	file_athanor_v1_job_proto_msgTypes[3].OneofWrappers = []any{}
 	file_athanor_v1_job_proto_msgTypes[4].OneofWrappers = []any{}
 	file_athanor_v1_job_proto_msgTypes[5].OneofWrappers = []any{}
-	file_athanor_v1_job_proto_msgTypes[6].OneofWrappers = []any{}
-	file_athanor_v1_job_proto_msgTypes[8].OneofWrappers = []any{}
-	file_athanor_v1_job_proto_msgTypes[9].OneofWrappers = []any{}
-	file_athanor_v1_job_proto_msgTypes[11].OneofWrappers = []any{}
-	file_athanor_v1_job_proto_msgTypes[13].OneofWrappers = []any{
+	file_athanor_v1_job_proto_msgTypes[7].OneofWrappers = []any{}
+	file_athanor_v1_job_proto_msgTypes[9].OneofWrappers = []any{
 		(*JobEvent_State)(nil),
 		(*JobEvent_Progress)(nil),
 		(*JobEvent_Result)(nil),
 		(*JobEvent_Error)(nil),
 	}
-	file_athanor_v1_job_proto_msgTypes[15].OneofWrappers = []any{}
-	file_athanor_v1_job_proto_msgTypes[16].OneofWrappers = []any{
+	file_athanor_v1_job_proto_msgTypes[11].OneofWrappers = []any{}
+	file_athanor_v1_job_proto_msgTypes[12].OneofWrappers = []any{
 		(*JobResult_ImportModel)(nil),
 		(*JobResult_Compress)(nil),
 		(*JobResult_Distill)(nil),
@@ -4509,15 +4087,15 @@ func file_athanor_v1_job_proto_init() {
 		(*JobResult_Export)(nil),
 		(*JobResult_Record)(nil),
 	}
-	file_athanor_v1_job_proto_msgTypes[23].OneofWrappers = []any{}
-	file_athanor_v1_job_proto_msgTypes[35].OneofWrappers = []any{}
+	file_athanor_v1_job_proto_msgTypes[19].OneofWrappers = []any{}
+	file_athanor_v1_job_proto_msgTypes[30].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_athanor_v1_job_proto_rawDesc), len(file_athanor_v1_job_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   52,
+			NumMessages:   47,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

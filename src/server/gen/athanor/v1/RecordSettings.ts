@@ -1,4 +1,4 @@
-// Original file: proto/athanor/v1/job.proto
+// Original file: proto/athanor/v1/teacher.proto
 
 
 /**

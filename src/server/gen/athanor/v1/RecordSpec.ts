@@ -1,4 +1,4 @@
-// Original file: proto/athanor/v1/job.proto
+// Original file: proto/athanor/v1/teacher.proto
 
 import type { TextData as _athanor_v1_TextData, TextData__Output as _athanor_v1_TextData__Output } from '../../athanor/v1/TextData.ts';
 import type { RecordSettings as _athanor_v1_RecordSettings, RecordSettings__Output as _athanor_v1_RecordSettings__Output } from '../../athanor/v1/RecordSettings.ts';

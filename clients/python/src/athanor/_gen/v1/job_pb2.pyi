@@ -1,6 +1,7 @@
 from athanor._gen.v1 import evaluation_report_pb2 as _evaluation_report_pb2
 from athanor._gen.v1 import model_pb2 as _model_pb2
 from athanor._gen.v1 import recipe_pb2 as _recipe_pb2
+from athanor._gen.v1 import teacher_pb2 as _teacher_pb2
 from athanor._gen.v1 import text_pb2 as _text_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -43,8 +44,8 @@ class JobSpec(_message.Message):
     distill: DistillSpec
     evaluate: EvaluateSpec
     export: ExportSpec
-    record: RecordSpec
-    def __init__(self, import_model: _Optional[_Union[ImportSpec, _Mapping]] = ..., compress: _Optional[_Union[CompressSpec, _Mapping]] = ..., distill: _Optional[_Union[DistillSpec, _Mapping]] = ..., evaluate: _Optional[_Union[EvaluateSpec, _Mapping]] = ..., export: _Optional[_Union[ExportSpec, _Mapping]] = ..., record: _Optional[_Union[RecordSpec, _Mapping]] = ...) -> None: ...
+    record: _teacher_pb2.RecordSpec
+    def __init__(self, import_model: _Optional[_Union[ImportSpec, _Mapping]] = ..., compress: _Optional[_Union[CompressSpec, _Mapping]] = ..., distill: _Optional[_Union[DistillSpec, _Mapping]] = ..., evaluate: _Optional[_Union[EvaluateSpec, _Mapping]] = ..., export: _Optional[_Union[ExportSpec, _Mapping]] = ..., record: _Optional[_Union[_teacher_pb2.RecordSpec, _Mapping]] = ...) -> None: ...
 
 class ImportSpec(_message.Message):
     __slots__ = ("name", "path", "replace")
@@ -114,57 +115,9 @@ class DistillSpec(_message.Message):
     labels: _containers.RepeatedScalarFieldContainer[str]
     recording: str
     teacher_top_k: int
-    on_policy: OnPolicy
-    sequence_level: SequenceLevel
-    def __init__(self, student: _Optional[str] = ..., teacher: _Optional[str] = ..., name: _Optional[str] = ..., data: _Optional[_Union[_text_pb2.TextData, _Mapping]] = ..., validation: _Optional[_Union[_text_pb2.TextData, _Mapping]] = ..., settings: _Optional[_Union[DistillSettings, _Mapping]] = ..., from_scratch: _Optional[bool] = ..., replace: _Optional[bool] = ..., labels: _Optional[_Iterable[str]] = ..., recording: _Optional[str] = ..., teacher_top_k: _Optional[int] = ..., on_policy: _Optional[_Union[OnPolicy, _Mapping]] = ..., sequence_level: _Optional[_Union[SequenceLevel, _Mapping]] = ...) -> None: ...
-
-class OnPolicy(_message.Message):
-    __slots__ = ("share", "max_new_tokens", "temperature", "prompt_tokens", "beta")
-    SHARE_FIELD_NUMBER: _ClassVar[int]
-    MAX_NEW_TOKENS_FIELD_NUMBER: _ClassVar[int]
-    TEMPERATURE_FIELD_NUMBER: _ClassVar[int]
-    PROMPT_TOKENS_FIELD_NUMBER: _ClassVar[int]
-    BETA_FIELD_NUMBER: _ClassVar[int]
-    share: float
-    max_new_tokens: int
-    temperature: float
-    prompt_tokens: int
-    beta: float
-    def __init__(self, share: _Optional[float] = ..., max_new_tokens: _Optional[int] = ..., temperature: _Optional[float] = ..., prompt_tokens: _Optional[int] = ..., beta: _Optional[float] = ...) -> None: ...
-
-class SequenceLevel(_message.Message):
-    __slots__ = ("beams", "max_new_tokens")
-    BEAMS_FIELD_NUMBER: _ClassVar[int]
-    MAX_NEW_TOKENS_FIELD_NUMBER: _ClassVar[int]
-    beams: int
-    max_new_tokens: int
-    def __init__(self, beams: _Optional[int] = ..., max_new_tokens: _Optional[int] = ...) -> None: ...
-
-class RecordSpec(_message.Message):
-    __slots__ = ("teacher", "data", "path", "settings")
-    TEACHER_FIELD_NUMBER: _ClassVar[int]
-    DATA_FIELD_NUMBER: _ClassVar[int]
-    PATH_FIELD_NUMBER: _ClassVar[int]
-    SETTINGS_FIELD_NUMBER: _ClassVar[int]
-    teacher: str
-    data: _text_pb2.TextData
-    path: str
-    settings: RecordSettings
-    def __init__(self, teacher: _Optional[str] = ..., data: _Optional[_Union[_text_pb2.TextData, _Mapping]] = ..., path: _Optional[str] = ..., settings: _Optional[_Union[RecordSettings, _Mapping]] = ...) -> None: ...
-
-class RecordSettings(_message.Message):
-    __slots__ = ("top_k", "temperature", "sequence_length", "source_length", "batch_size")
-    TOP_K_FIELD_NUMBER: _ClassVar[int]
-    TEMPERATURE_FIELD_NUMBER: _ClassVar[int]
-    SEQUENCE_LENGTH_FIELD_NUMBER: _ClassVar[int]
-    SOURCE_LENGTH_FIELD_NUMBER: _ClassVar[int]
-    BATCH_SIZE_FIELD_NUMBER: _ClassVar[int]
-    top_k: int
-    temperature: float
-    sequence_length: int
-    source_length: int
-    batch_size: int
-    def __init__(self, top_k: _Optional[int] = ..., temperature: _Optional[float] = ..., sequence_length: _Optional[int] = ..., source_length: _Optional[int] = ..., batch_size: _Optional[int] = ...) -> None: ...
+    on_policy: _teacher_pb2.OnPolicy
+    sequence_level: _teacher_pb2.SequenceLevel
+    def __init__(self, student: _Optional[str] = ..., teacher: _Optional[str] = ..., name: _Optional[str] = ..., data: _Optional[_Union[_text_pb2.TextData, _Mapping]] = ..., validation: _Optional[_Union[_text_pb2.TextData, _Mapping]] = ..., settings: _Optional[_Union[DistillSettings, _Mapping]] = ..., from_scratch: _Optional[bool] = ..., replace: _Optional[bool] = ..., labels: _Optional[_Iterable[str]] = ..., recording: _Optional[str] = ..., teacher_top_k: _Optional[int] = ..., on_policy: _Optional[_Union[_teacher_pb2.OnPolicy, _Mapping]] = ..., sequence_level: _Optional[_Union[_teacher_pb2.SequenceLevel, _Mapping]] = ...) -> None: ...
 
 class DistillSettings(_message.Message):
     __slots__ = ("steps", "batch_size", "sequence_length", "gradient_accumulation", "learning_rate", "warmup_steps", "schedule", "weight_decay", "clip_norm", "temperature", "alpha", "seed", "checkpoint_every", "evaluate_every", "source_length")
@@ -304,8 +257,8 @@ class JobResult(_message.Message):
     distill: DistillResult
     evaluate: EvaluateResult
     export: ExportResult
-    record: RecordResult
-    def __init__(self, import_model: _Optional[_Union[ImportResult, _Mapping]] = ..., compress: _Optional[_Union[CompressResult, _Mapping]] = ..., distill: _Optional[_Union[DistillResult, _Mapping]] = ..., evaluate: _Optional[_Union[EvaluateResult, _Mapping]] = ..., export: _Optional[_Union[ExportResult, _Mapping]] = ..., record: _Optional[_Union[RecordResult, _Mapping]] = ...) -> None: ...
+    record: _teacher_pb2.RecordResult
+    def __init__(self, import_model: _Optional[_Union[ImportResult, _Mapping]] = ..., compress: _Optional[_Union[CompressResult, _Mapping]] = ..., distill: _Optional[_Union[DistillResult, _Mapping]] = ..., evaluate: _Optional[_Union[EvaluateResult, _Mapping]] = ..., export: _Optional[_Union[ExportResult, _Mapping]] = ..., record: _Optional[_Union[_teacher_pb2.RecordResult, _Mapping]] = ...) -> None: ...
 
 class ImportResult(_message.Message):
     __slots__ = ("model", "verification")
@@ -449,20 +402,6 @@ class EvaluateResult(_message.Message):
     REPORT_FIELD_NUMBER: _ClassVar[int]
     report: _evaluation_report_pb2.EvaluationReport
     def __init__(self, report: _Optional[_Union[_evaluation_report_pb2.EvaluationReport, _Mapping]] = ...) -> None: ...
-
-class RecordResult(_message.Message):
-    __slots__ = ("path", "examples", "rows", "size_bytes", "teacher")
-    PATH_FIELD_NUMBER: _ClassVar[int]
-    EXAMPLES_FIELD_NUMBER: _ClassVar[int]
-    ROWS_FIELD_NUMBER: _ClassVar[int]
-    SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
-    TEACHER_FIELD_NUMBER: _ClassVar[int]
-    path: str
-    examples: int
-    rows: int
-    size_bytes: int
-    teacher: str
-    def __init__(self, path: _Optional[str] = ..., examples: _Optional[int] = ..., rows: _Optional[int] = ..., size_bytes: _Optional[int] = ..., teacher: _Optional[str] = ...) -> None: ...
 
 class ExportResult(_message.Message):
     __slots__ = ("path", "files", "notes")
