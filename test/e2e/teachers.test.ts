@@ -17,6 +17,8 @@ let students: RunningServer;
 let client: AthanorClient;
 let teachers: RunningServer;
 let address = '';
+/** Of connections that are opened from now on: a server may take long to restart. */
+let patienceMs = 60_000;
 
 const startTeachers = (port: number): Promise<RunningServer> =>
   startServer({ store: join(folder, 'teachers'), address: `127.0.0.1:${port}`, checkResults: false });
@@ -26,7 +28,7 @@ beforeAll(async () => {
     store: join(folder, 'students'),
     address: '127.0.0.1:0',
     checkResults: false,
-    connectTeacher: teacherConnector({ patienceMs: 1500, pauseMs: 50 }),
+    connectTeacher: (target) => teacherConnector({ patienceMs, pauseMs: 50 })(target),
   });
   client = new AthanorClient(`127.0.0.1:${students.server.port}`);
   teachers = await startTeachers(0);
@@ -136,10 +138,12 @@ describe('a teacher on another server', () => {
     const long = { teacher: `athanor://${address}/stories`, settings: { ...settings, steps: 60, checkpointEvery: 0 } };
     const straight = await distilled({ ...long, name: 'long' });
     let stopping: Promise<void> | undefined;
+    patienceMs = 200;
     const { error, jobId } = await distill({ ...long, name: 'lost' }, (event) => {
       if (event.progress?.phase === 'distill' && event.progress.step >= 2) stopping ??= teachers.stop({ graceMs: 0 });
     });
     await stopping;
+    patienceMs = 60_000;
     teachers = await startTeachers(port);
     expect(error).toMatchObject({ code: 'teacher_unavailable', message: expect.stringContaining(`athanor://${address}/stories@1`) });
     expect(error?.message).toMatch(/try the job again/);
