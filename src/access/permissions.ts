@@ -25,7 +25,7 @@ const calls: ReadonlyMap<string, Need> = new Map([
   ...of('athanor.v1.CompressionService', 'train', ['Compress']),
   ...of('athanor.v1.DistillationService', 'train', ['Distill']),
   ...of('athanor.v1.EvaluationService', 'train', ['Evaluate']),
-  ...of(inference, 'infer', ['Generate', 'Score', 'Tokenize', 'Detokenize', 'Classify', 'Embed', 'FillMask']),
+  ...of(inference, 'infer', ['Generate', 'Score', 'Tokenize', 'Detokenize', 'Classify', 'Embed', 'FillMask', 'Distributions']),
   ...of(triton, 'read', ['ServerMetadata', 'ModelReady', 'ModelMetadata', 'ModelConfig', 'ModelStatistics', 'RepositoryIndex']),
   ...of(triton, 'read', ['SystemSharedMemoryStatus', 'CudaSharedMemoryStatus']),
   ...of(triton, 'infer', ['ModelInfer', 'ModelStreamInfer']),

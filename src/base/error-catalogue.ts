@@ -48,6 +48,8 @@ export const errorCatalogue = {
   tokenizer_mismatch: entry('INVALID_ARGUMENT', 'Use the tokenizer that the model was trained with.'),
   bad_weights: entry('INVALID_ARGUMENT', 'The checkpoint holds NaN or infinite values; use an earlier one.'),
   bad_artefact: entry('DATA_LOSS', 'The stored artefact is damaged; import or compress again.'),
+  bad_recording: entry('DATA_LOSS', 'The recorded teacher is damaged or not whole; record it again.'),
+  recording_mismatch: entry('FAILED_PRECONDITION', 'Train on the data and settings that were recorded, or record again.'),
 
   // Data
   empty_data: entry('INVALID_ARGUMENT', 'Give a text with at least one window of tokens.'),
@@ -98,6 +100,7 @@ export const errorCatalogue = {
   cancelled: entry('CANCELLED', 'The operation was cancelled on request.'),
   deadline_exceeded: entry('DEADLINE_EXCEEDED', 'Allow more time or ask for less.'),
   unavailable: entry('UNAVAILABLE', 'The server is stopping; try again later.'),
+  teacher_unavailable: entry('UNAVAILABLE', 'Start the server that the message names, then retry the job: it goes on where it was.'),
   unsupported: entry('UNIMPLEMENTED', 'The message says what is supported instead.'),
   internal: entry('INTERNAL', 'This is a defect in athanor; please report it with the message.'),
 } as const satisfies Readonly<Record<string, ErrorEntry>>;

@@ -7,6 +7,7 @@ import { createOnnxEngine } from '#engine/onnx';
 import { HttpServer } from '#http';
 import {
   allHandlers,
+  type ConnectTeacher,
   HubInference,
   JobRunner,
   JobStore,
@@ -17,10 +18,11 @@ import {
   ResultCheck,
 } from '#jobs';
 import type { ComputeMode } from '#serve';
-import { AthanorServer, type StopOptions } from '#server';
+import { AthanorServer, type StopOptions, teacherConnector } from '#server';
 import { type FileSystem, LocalStore } from '#store';
 import { packageVersion } from './package-version.ts';
 import { openSecurity, type Security, type SecurityOptions, secureServer } from './security.ts';
+import { teacherSecurity } from './teacher-security.ts';
 
 export interface ComposeOptions {
   /** Folder of the store; made when it is missing. */
@@ -49,6 +51,8 @@ export interface ComposeOptions {
   readonly modelMemoryBytes?: number;
   /** Also serve, over the Open Inference Protocol and under this name, a model that gives back what it is sent. */
   readonly identityModel?: string;
+  /** How teachers on other servers are reached. Default: over gRPC, with two minutes of patience. */
+  readonly connectTeacher?: ConnectTeacher;
   /** Unfinished jobs that one client may have. Default: no limit but that of all jobs. */
   readonly jobsPerClient?: number;
   /** Jobs are forgotten so long after their end. Default: 30. */
@@ -89,7 +93,10 @@ export async function startServer(options: ComposeOptions): Promise<RunningServe
 
 interface Parts {
   readonly root: string;
-  readonly options: Pick<ComposeOptions, 'address' | 'httpAddress' | 'httpModel' | 'identityModel' | 'jobsPerClient' | 'keepJobsDays'>;
+  readonly options: Pick<
+    ComposeOptions,
+    'address' | 'httpAddress' | 'httpModel' | 'identityModel' | 'connectTeacher' | 'jobsPerClient' | 'keepJobsDays'
+  >;
   readonly security: Security;
   readonly logger: Logger;
   readonly telemetry: Telemetry;
@@ -110,7 +117,7 @@ const cacheShare = 0.25;
 
 async function serve({
   root,
-  options: { address, httpAddress, httpModel, identityModel, jobsPerClient, keepJobsDays = 30 },
+  options: { address, httpAddress, httpModel, identityModel, connectTeacher, jobsPerClient, keepJobsDays = 30 },
   security: { tls, guard },
   logger,
   telemetry,
@@ -132,7 +139,10 @@ async function serve({
   });
   const runner = JobRunner.start({
     store: jobStore,
-    handlers: allHandlers(hub, engine, jobStore.models, memoryLimitBytes === undefined ? {} : { memoryLimitBytes }),
+    handlers: allHandlers(hub, engine, jobStore.models, {
+      connectTeacher: connectTeacher ?? teacherConnector({ security: teacherSecurity(process.env) }),
+      ...(memoryLimitBytes === undefined ? {} : { memoryLimitBytes }),
+    }),
     workFolder: join(root, 'work'),
     quota: { inAll: largestQueue, ...(jobsPerClient === undefined ? {} : { perOwner: jobsPerClient }) },
     retention: { maxAgeMs: keepJobsDays * 24 * 3600 * 1000, maxJobs: largestHistory },

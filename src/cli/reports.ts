@@ -168,7 +168,7 @@ function verificationLines(
 }
 
 /** The result of any job. */
-export function resultText({ importModel, compress, distill, evaluate, export: exported }: JobResultMessage): string {
+export function resultText({ importModel, compress, distill, evaluate, export: exported, record }: JobResultMessage): string {
   if (importModel?.model) return [modelsText([importModel.model]), ...verificationLines(importModel.verification)].join('\n');
   if (compress?.model) return compressText(compress, compress.model);
   if (distill?.model) {
@@ -182,6 +182,8 @@ export function resultText({ importModel, compress, distill, evaluate, export: e
     ].join('\n');
   }
   if (evaluate?.report) return reportText(evaluate.report);
+  if (record)
+    return `${record.rows} rows of ${record.examples} examples by ${record.teacher}, ${bytesText(record.sizeBytes)}  ${record.path}`;
   const files = (exported?.files ?? []).map(({ fileName, sizeBytes }) => `${fileName}  ${bytesText(sizeBytes)}`);
   return [...files, ...(exported?.notes ?? [])].join('\n');
 }

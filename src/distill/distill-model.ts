@@ -154,7 +154,7 @@ function otherQuestions(student: Model['config'], teacher: Model['config']): App
 }
 
 /** Logits are compared one by one: both models must answer the same question with the same choices. */
-function checkSameAnswers(studentModel: Pick<Model, 'config'>, teacherModel: Pick<Model, 'config'>): void {
+export function checkSameAnswers(studentModel: Pick<Model, 'config'>, teacherModel: Pick<Model, 'config'>): void {
   checkSameBatches(studentModel, teacherModel);
   const [student, teacher] = [studentModel.config, teacherModel.config];
   const [asked, known] = [taskOf(student), taskOf(teacher)];

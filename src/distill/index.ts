@@ -1,5 +1,6 @@
 // distill: students learn from teachers that are resident in the same process.
 export {
+  checkSameAnswers,
   type DistillRequest,
   type DistillSettings,
   defaultDistillation,
@@ -18,3 +19,33 @@ export {
   type WeightedTeacher,
 } from './losses/objective.ts';
 export { type DistillationLoss, type LossFields, lossFields, teacherSchema } from './losses/settings.ts';
+export { type AnswerLoss, answerInputs, answerObjective } from './teachers/answer-objective.ts';
+export {
+  type AnswerForm,
+  checkForm,
+  copyRows,
+  emptyAnswers,
+  type FullAnswers,
+  fullAnswers,
+  joinAnswers,
+  lowestLog,
+  rowsOf,
+  type TeacherAnswers,
+  type TopAnswers,
+  topAnswers,
+} from './teachers/answers.ts';
+export { type AnsweredRequest, distillFromAnswers } from './teachers/distill-from-answers.ts';
+export { distillOnPolicy, type OnPolicyRequest } from './teachers/distill-on-policy.ts';
+export {
+  type Continuing,
+  defaultOnPolicy,
+  isOwnStep,
+  OnPolicyBatches,
+  type OnPolicySettings,
+  onPolicyObjective,
+  onPolicySettings,
+} from './teachers/on-policy.ts';
+export { type DivergenceKind, divergences, outcomesOf } from './teachers/outcomes.ts';
+export { StudentSampler } from './teachers/student-sampler.ts';
+export { choicesOf, TeacherProgram } from './teachers/teacher-program.ts';
+export { TaughtBatches, type TeacherSource } from './teachers/teacher-source.ts';

@@ -1,6 +1,6 @@
 // jobs: durable work with event logs, its runner, its kinds, and the models that are held in memory.
 export { failureOf, failureToError } from './failure.ts';
-export { allHandlers } from './handlers/all-handlers.ts';
+export { allHandlers, type HandlerOptions } from './handlers/all-handlers.ts';
 export { keptExportFolder } from './handlers/export.ts';
 export {
   type FinishReason,
@@ -11,6 +11,7 @@ export {
   type InferenceBackend,
   type LikelyToken,
   type ServedModel,
+  type TeacherQuestion,
   type TokenLogprobs,
   type Usage,
 } from './inference.ts';
@@ -37,4 +38,5 @@ export { ObservedInference } from './observed-inference.ts';
 export { type Promotion, Promotions, type Thresholds, thresholdsSchema } from './promotions.ts';
 export type { EvaluationReport, ExportResult, ImportResult, JobKind, JobResults, ModelRecord } from './results.ts';
 export type { ExportFormat } from './specs.ts';
+export type { ConnectTeacher, RemoteModel, RemoteQuestion, TeacherConnection } from './teachers/remote-teacher.ts';
 export { ResultCheck } from './verification/result-check.ts';

@@ -1,5 +1,6 @@
 // Using the models of the hub: generating, scoring, classifying, embedding, filling in masks, tokenizing.
 import { AppError, type OperationContext } from '#base';
+import { type AnswerForm, type TeacherAnswers, TeacherProgram } from '#distill';
 import type { Engine } from '#engine';
 import { ContinuationScorer, type ScoreRequest, type ScoreResult } from '#evaluate';
 import { isEncoderDecoder } from '#models';
@@ -23,6 +24,7 @@ import {
 } from '#serve';
 import type { GenerationDefaults } from '#store';
 import type { Tokenizer } from '#text';
+import type { TrainingBatch } from '#train';
 import { weightBytes } from './memory-plan.ts';
 import { describeModel, type ModelDescription } from './model-description.ts';
 import type { ModelHub, ModelLease, ModelResource } from './model-hub.ts';
@@ -41,6 +43,8 @@ export interface InferenceBackend {
   embed(model: string, texts: readonly string[], options: EmbedOptions, context: OperationContext): Promise<readonly Embedding[]>;
   /** @throws AppError as `LoadedEncoder.fillMask` */
   fillMask(model: string, texts: readonly string[], options: FillMaskOptions, context: OperationContext): Promise<readonly FilledMasks[]>;
+  /** @throws AppError `tokenizer_mismatch`, and as `TeacherProgram.answers` */
+  distributions(model: string, question: TeacherQuestion, context: OperationContext): Promise<TeacherAnswers>;
   /** @param addSpecialTokens - put in what the tokenizer puts around a prompt */
   tokenize(model: string, text: string, addSpecialTokens: boolean): Promise<Int32Array>;
   detokenize(model: string, ids: ArrayLike<number>): Promise<string>;
@@ -48,6 +52,16 @@ export interface InferenceBackend {
   describe(model: string): Promise<ModelDescription>;
   /** Lives as long as its user wants, whatever becomes of the model. @throws as `describe` */
   tokenizer(model: string): Promise<Tokenizer>;
+}
+
+/** What a student that trains elsewhere asks of its teacher. */
+export interface TeacherQuestion {
+  /** As the model's task has it, labels left out where they are only looked up. */
+  readonly batch: TrainingBatch;
+  readonly form: AnswerForm;
+  readonly temperature: number;
+  /** Of the tokenizer that made the tokens. */
+  readonly tokenizerHash: string;
 }
 
 /** How each model is loaded for generation; the defaults are those of `LoadedModel`. */
@@ -127,6 +141,19 @@ export class HubInference implements InferenceBackend {
     return this.#encoding(model, 'fillMask', (encoder) => encoder.fillMask(texts, options, context));
   }
 
+  distributions(model: string, question: TeacherQuestion, { signal }: OperationContext): Promise<TeacherAnswers> {
+    const { batch, form, temperature, tokenizerHash } = question;
+    return this.#hub.using(model, async (lease) => {
+      if (lease.tokenizer.hash !== tokenizerHash)
+        throw new AppError(
+          'tokenizer_mismatch',
+          `"${lease.reference}" has another tokenizer than the one that made the tokens. Ask a model with the student's tokenizer.`,
+          { details: { field: 'tokenizerHash' } },
+        );
+      return (await this.#teacher(lease)).answers(batch, form, temperature, signal);
+    });
+  }
+
   tokenize(model: string, text: string, addSpecialTokens: boolean): Promise<Int32Array> {
     return this.#hub.using(model, async ({ tokenizer }) => tokenizer.encode(text, { addSpecialTokens }));
   }
@@ -204,6 +231,13 @@ export class HubInference implements InferenceBackend {
       return { value, residentBytes: value.weightBytes, release: () => value.unload() };
     };
     return lease.resource('encoder', make, weightBytes(lease.model));
+  }
+
+  #teacher(lease: ModelLease): Promise<TeacherProgram> {
+    return lease.resource('teacher', async () => {
+      const value = new TeacherProgram(this.#engine, lease.model, await lease.weights());
+      return { value, residentBytes: 0, release: () => value.release() };
+    });
   }
 
   #scorer(lease: ModelLease): Promise<ContinuationScorer> {

@@ -48,7 +48,7 @@ const usualCalibrationBytes = largestCalibrationBytes;
 /** Node, the runtime and the code of the process that loads the result back. */
 const freshProcessBytes = 150 * 2 ** 20;
 /** Compiled programs, the runtime's arena, garbage that is not collected yet. */
-const slackBytes = 48 * 2 ** 20;
+export const slackBytes = 48 * 2 ** 20;
 
 /**
  * Estimates the peak, and makes it fit by calibrating in more passes.
@@ -61,7 +61,7 @@ export function planMemory(request: MemoryRequest): MemoryPlan {
   const plan = estimate(request);
   if (plan.neededBytes <= request.limitBytes) return plan;
   const { neededBytes, limitBytes, phase } = plan;
-  const message = `compress: ${print(neededBytes)} are needed at the peak (${phase}), ${print(request.residentBytes)} of them held already, and ${print(limitBytes)} is the limit. ${remedy(request, plan)}`;
+  const message = `compress: ${printBytes(neededBytes)} are needed at the peak (${phase}), ${printBytes(request.residentBytes)} of them held already, and ${printBytes(limitBytes)} is the limit. ${remedy(request, plan)}`;
   throw new AppError('insufficient_memory', message, { details: { neededBytes, limitBytes, phase } });
 }
 
@@ -130,7 +130,7 @@ export function weightBytes(model: Model): number {
  * What a run over [B, T] tokens holds: the inputs of every layer, as calibration reads them and a backward pass needs them, and the scores of one
  * block, or of all where gradients are wanted.
  */
-function activationBytes(config: ModelConfig, batch: number, length: number, hasGradients: boolean): number {
+export function activationBytes(config: ModelConfig, batch: number, length: number, hasGradients: boolean): number {
   const { width: D, feedForwardWidth: F, heads: H, layers: L, vocabularySize: V } = config;
   const tokens = batch * length;
   const layer = tokens * (8 * D + 3 * F);
@@ -167,10 +167,11 @@ function remedy(request: MemoryRequest, { neededBytes, phase }: MemoryPlan): str
         return `${phase}${areTrainings.has(phase) ? '' : '.training'}.batchSize ${batchSize} with more gradientAccumulation would fit.`;
     }
   }
-  return `Unload other models, or give the server at least ${print(neededBytes)}.`;
+  return `Unload other models, or give the server at least ${printBytes(neededBytes)}.`;
 }
 
-function print(bytes: number): string {
+/** For messages. */
+export function printBytes(bytes: number): string {
   return bytes >= 2 ** 30 ? `${(bytes / 2 ** 30).toFixed(2)} GiB` : `${Math.ceil(bytes / 2 ** 20)} MiB`;
 }
 

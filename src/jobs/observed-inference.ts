@@ -13,6 +13,7 @@ import {
   systemClock,
   type Telemetry,
 } from '#base';
+import type { TeacherAnswers } from '#distill';
 import type { ScoreRequest, ScoreResult } from '#evaluate';
 import type {
   Classifications,
@@ -25,11 +26,11 @@ import type {
   GenerationRequest,
 } from '#serve';
 import type { Tokenizer } from '#text';
-import type { InferenceBackend } from './inference.ts';
+import type { InferenceBackend, TeacherQuestion } from './inference.ts';
 import type { ModelDescription } from './model-description.ts';
 
 /** As the conventions name them, and ours where they have no name. */
-type Operation = 'text_completion' | 'embeddings' | 'score' | 'classify' | 'fill_mask';
+type Operation = 'text_completion' | 'embeddings' | 'score' | 'classify' | 'fill_mask' | 'distributions';
 
 /** Models with a label of their own; each is a set of time series for as long as the process lives. */
 const largestModelLabels = 64;
@@ -113,6 +114,10 @@ export class ObservedInference implements InferenceBackend {
 
   fillMask(model: string, texts: readonly string[], options: FillMaskOptions, context: OperationContext): Promise<readonly FilledMasks[]> {
     return this.#whole('fill_mask', model, () => this.#inner.fillMask(model, texts, options, context));
+  }
+
+  distributions(model: string, question: TeacherQuestion, context: OperationContext): Promise<TeacherAnswers> {
+    return this.#whole('distributions', model, () => this.#inner.distributions(model, question, context));
   }
 
   tokenize(model: string, text: string, addSpecialTokens: boolean): Promise<Int32Array> {

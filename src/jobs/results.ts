@@ -256,6 +256,7 @@ export interface DistillResult {
   readonly steps: number;
   readonly finalLoss: number;
   readonly validation: Readonly<Record<string, number>>;
+  readonly memory: MemoryReport;
   readonly verification?: Verification;
 }
 
@@ -270,6 +271,15 @@ export interface ExportResult {
   readonly notes?: readonly string[];
 }
 
+export interface RecordResult {
+  readonly path: string;
+  readonly examples: number;
+  readonly rows: number;
+  readonly sizeBytes: number;
+  /** `name@version` */
+  readonly teacher: string;
+}
+
 /** Result of each kind of job. */
 export interface JobResults {
   readonly import: ImportResult;
@@ -277,5 +287,6 @@ export interface JobResults {
   readonly distill: DistillResult;
   readonly evaluate: EvaluateResult;
   readonly export: ExportResult;
+  readonly record: RecordResult;
 }
 export type JobKind = keyof JobResults;

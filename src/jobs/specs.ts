@@ -89,8 +89,38 @@ export const distillSpecSchema = z.strictObject({
   replace: z.boolean().default(false),
   /** Of the classifier that the student is to be; empty keeps its task. */
   labels: z.array(z.string().min(1)).default([]),
+  /** Folder of a recorded teacher, in place of `teacher`. */
+  recording: z.string().default(''),
+  /** Answers that a teacher on another server sends of each row; all when absent. */
+  teacherTopK: positive.optional(),
+  onPolicy: z
+    .strictObject({
+      share: z.number().min(0).max(1).optional(),
+      maxNewTokens: positive.optional(),
+      temperature: z.number().nonnegative().optional(),
+      promptTokens: positive.optional(),
+      beta: z.number().min(0).max(1).optional(),
+    })
+    .optional(),
+  sequenceLevel: z.strictObject({ beams: positive.optional(), maxNewTokens: positive.optional() }).optional(),
 });
 export type DistillSpec = z.infer<typeof distillSpecSchema>;
+
+export const recordSpecSchema = z.strictObject({
+  teacher: z.string().min(1, 'must name a model'),
+  data: textDataSchema,
+  path: z.string().min(1, 'must name a folder on the server'),
+  settings: z
+    .strictObject({
+      topK: positive.default(32),
+      temperature: z.number().positive().default(1),
+      sequenceLength: positive.optional(),
+      sourceLength: positive.optional(),
+      batchSize: positive.default(8),
+    })
+    .default({ topK: 32, temperature: 1, batchSize: 8 }),
+});
+export type RecordSpec = z.infer<typeof recordSpecSchema>;
 
 export const evaluateSpecSchema = z.strictObject({
   model: modelName,

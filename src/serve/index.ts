@@ -17,6 +17,7 @@ export { type DraftRequest, proposeTokens } from './draft-sequence.ts';
 export { EncoderRunner } from './encoder-runner.ts';
 export { type GeneratedSequences, generateSequences, SequenceGenerator, type SequenceSettings } from './generate-sequences.ts';
 export { type Drafter, Generation, type GenerationOptions } from './generation.ts';
+export { largestIds } from './largest-ids.ts';
 export {
   type Classification,
   type Classifications,
@@ -45,5 +46,5 @@ export type { TargetDefaults } from './sequence-request.ts';
 export { type Proposal, type Verdict, verifyProposal } from './speculative.ts';
 export type { FoundTarget } from './target-search.ts';
 export { requireTask, type TaskCall } from './task-check.ts';
-export { drawToken, probabilityOf, type TokenDistribution } from './token-distribution.ts';
+export { drawToken, probabilityOf, type TokenDistribution, tokenDistribution } from './token-distribution.ts';
 export type { SequenceId } from './waiting-list.ts';

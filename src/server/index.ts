@@ -18,4 +18,5 @@ export { AthanorServer, type ServerOptions, type StopOptions } from './server.ts
 export type { ModelCatalogue } from './services/model-service.ts';
 export { fileChunks } from './services/uploads.ts';
 export { decodeStatusDetails, encodeStatusDetails, type StatusDetails } from './status-details.ts';
+export { type TeacherClientOptions, teacherConnector } from './teacher-client.ts';
 export type { TlsFiles } from './transport.ts';

@@ -21,12 +21,13 @@ export interface JobRequest {
 }
 
 /** The field of a `JobSpec` and a `JobResult` that a kind has. */
-const wireFields: { readonly [Kind in JobKind]: 'importModel' | 'compress' | 'distill' | 'evaluate' | 'export' } = {
+const wireFields: { readonly [Kind in JobKind]: 'importModel' | 'compress' | 'distill' | 'evaluate' | 'export' | 'record' } = {
   import: 'importModel',
   compress: 'compress',
   distill: 'distill',
   evaluate: 'evaluate',
   export: 'export',
+  record: 'record',
 };
 
 /** @throws AppError `invalid_argument` when no member is set */

@@ -63,6 +63,20 @@ export class SafetensorsReader {
     return tensorOver(entry.dtype, entry.shape, bytes.buffer);
   }
 
+  /**
+   * Reads `count` rows of the first axis of a tensor, from row `first` on.
+   *
+   * @throws as `read`
+   */
+  async readRows(entry: SafetensorsEntry, first: number, count: number, signal?: AbortSignal): Promise<HostTensor> {
+    const [numRows = 0, ...rest] = entry.shape;
+    invariant(first >= 0 && count >= 0 && first + count <= numRows, `rows ${first} to ${first + count} are among the ${numRows}`);
+    const rowBytes = dtypeBytes[entry.dtype] * sizeOf(rest);
+    const bytes = new Uint8Array(new ArrayBuffer(count * rowBytes));
+    await readFully(this.#handle, bytes, entry.offsetBytes + first * rowBytes, this.place, signal);
+    return tensorOver(entry.dtype, [count, ...rest], bytes.buffer);
+  }
+
   close(): Promise<void> {
     return this.#handle.close();
   }

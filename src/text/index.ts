@@ -21,7 +21,7 @@ export {
   tokenizePairs,
 } from './pair-corpus.ts';
 export { openPairs, type PairOptions, type PairSource, pairsFromJsonLines, pairsFromTexts, type TextPair } from './pair-set.ts';
-export type { SamplerCursor } from './seeded-order.ts';
+export type { SampledExamples, SamplerCursor } from './seeded-order.ts';
 export {
   type CutText,
   type EncodedText,
@@ -45,4 +45,4 @@ export {
   type TokenizerFiles,
   tokenizerFromFiles,
 } from './tokenizer.ts';
-export { type SamplerOptions, type TokenBatch, WindowSampler } from './window-sampler.ts';
+export { type SamplerOptions, type TokenBatch, WindowSampler, windowBatch } from './window-sampler.ts';

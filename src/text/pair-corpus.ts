@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { AppError, at, type OperationContext, throwIfCancelled, yieldToEventLoop } from '#base';
 import { type HostTensor, hostTensor } from '#tensor';
 import type { PairSource } from './pair-set.ts';
-import { type SamplerCursor, SeededOrder } from './seeded-order.ts';
+import { type SampledExamples, type SamplerCursor, SeededOrder } from './seeded-order.ts';
 import type { Tokenizer } from './tokenizer.ts';
 
 /** One source and one target, each with its end token. */
@@ -152,8 +152,9 @@ export class PairSampler {
     return this.#order.cursor;
   }
 
-  next(): PairBatch {
-    const chosen = Array.from({ length: this.#options.batch }, () => at(this.#pairs, this.#order.next()));
-    return pairBatch(chosen, this.#options);
+  next(): PairBatch & SampledExamples {
+    const examples = Int32Array.from({ length: this.#options.batch }, () => this.#order.next());
+    const chosen = Array.from(examples, (index) => at(this.#pairs, index));
+    return { ...pairBatch(chosen, this.#options), examples };
   }
 }

@@ -10,6 +10,12 @@ export interface SamplerCursor {
   readonly randomState: RandomState;
 }
 
+/** Which examples of the data a batch is made of. */
+export interface SampledExamples {
+  /** [B]: windows, texts or pairs by their indices in the data. */
+  readonly examples: Int32Array;
+}
+
 /** Equal seeds give equal orders; one restored from a cursor continues bit for bit. */
 export class SeededOrder {
   readonly #count: number;

@@ -1,7 +1,7 @@
 // Training windows in a seeded order, with a cursor that can be saved and restored exactly.
 import { AppError, at } from '#base';
 import { type HostTensor, hostTensor } from '#tensor';
-import { type SamplerCursor, SeededOrder } from './seeded-order.ts';
+import { type SampledExamples, type SamplerCursor, SeededOrder } from './seeded-order.ts';
 
 /** Tokens to read and the tokens that follow them. */
 export interface TokenBatch {
@@ -56,16 +56,22 @@ export class WindowSampler {
   }
 
   /** The next batch: tokens and labels [B, T]. */
-  next(): TokenBatch {
-    const tokens = hostTensor('int64', [this.#batch, this.#window]);
-    const labels = hostTensor('int64', [this.#batch, this.#window]);
-    for (let row = 0; row < this.#batch; row++) {
-      const start = this.#order.next() * this.#window;
-      for (let column = 0; column < this.#window; column++) {
-        tokens.data[row * this.#window + column] = BigInt(at(this.#tokens, start + column));
-        labels.data[row * this.#window + column] = BigInt(at(this.#tokens, start + column + 1));
-      }
-    }
-    return { tokens, labels };
+  next(): TokenBatch & SampledExamples {
+    const examples = Int32Array.from({ length: this.#batch }, () => this.#order.next());
+    return windowBatch(this.#tokens, this.#window, examples);
   }
+}
+
+/** Windows of `window` tokens of a corpus; window i begins at token i·window. */
+export function windowBatch(corpus: Int32Array, window: number, examples: Int32Array): TokenBatch & SampledExamples {
+  const tokens = hostTensor('int64', [examples.length, window]);
+  const labels = hostTensor('int64', [examples.length, window]);
+  examples.forEach((example, row) => {
+    const start = example * window;
+    for (let column = 0; column < window; column++) {
+      tokens.data[row * window + column] = BigInt(at(corpus, start + column));
+      labels.data[row * window + column] = BigInt(at(corpus, start + column + 1));
+    }
+  });
+  return { tokens, labels, examples };
 }

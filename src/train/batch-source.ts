@@ -1,6 +1,7 @@
 // Where training batches come from: windows of a corpus, padded texts, or pairs.
+import type { DeviceBuffer } from '#engine';
 import type { HostTensor } from '#tensor';
-import type { PairBatch, SamplerCursor } from '#text';
+import type { PairBatch, SampledExamples, SamplerCursor } from '#text';
 
 /** One micro-batch of texts. */
 export interface TextBatch {
@@ -19,10 +20,34 @@ export interface TextBatch {
 }
 
 /** One micro-batch, of pairs for an encoder-decoder. Objectives and networks read what they made inputs for; the rest is left out. */
-export type TrainingBatch = TextBatch | PairBatch;
+export type TrainingBatch = (TextBatch | PairBatch) & Partial<SampledExamples>;
+
+/** Where a training run stands when it asks for a batch. */
+export interface BatchMoment {
+  /** The step that it is for; counts from 1. */
+  readonly step: number;
+  /** Place among the micro-batches of the step, from 0. */
+  readonly microBatch: number;
+  /** No other batch is asked for after it. */
+  readonly isLast: boolean;
+  /** The student's parameters on the device as they are before the step, by stored name; only to be read, and only until the batch is handed over. */
+  readonly parameters: Readonly<Record<string, DeviceBuffer>>;
+  readonly signal: AbortSignal;
+}
 
 /** Batches in an order that equal seeds repeat; a source made from a cursor continues exactly. */
 export interface BatchSource {
+  /** Where the next batch begins. */
   readonly cursor: SamplerCursor;
+  /**
+   * The tensors of a batch are bound to the inputs of the objective's graph by their names, those of a richer batch too.
+   *
+   * A source may compute it; what is thrown ends the run. After `cancelled` and `teacher_unavailable` its state is kept.
+   */
+  next(moment: BatchMoment): TrainingBatch | Promise<TrainingBatch>;
+}
+
+/** Batches of stored data, which are there at once whatever the moment. */
+export interface StoredBatches extends BatchSource {
   next(): TrainingBatch;
 }

@@ -82,6 +82,16 @@ export function buildGradientGraph(student: ModelDeclaration, objective: Objecti
   return { graph: optimizeGraph(b.graph(outputs)), metricNames: ['loss', ...Object.keys(metrics)] };
 }
 
+/** A model over the inputs of a batch of its task, by itself: what `askedRows` and other readers of batches take. @throws AppError `context_too_long` */
+export function modelOverBatch(
+  b: GraphBuilder,
+  model: ModelDeclaration,
+  sizes: Pick<GradientGraphOptions, 'batch' | 'length' | 'sourceLength'>,
+): ObjectiveContext {
+  const options = { ...sizes, trained: [], accumulates: false };
+  return studentOver(b, model, { ...options, inGraph: schemeTensors(b, options).inGraph, changes: undefined }).batch;
+}
+
 interface SchemeTensorsInGraph {
   readonly inGraph: SchemeInGraph;
   /** Those that the graph asked for, by their full names. */

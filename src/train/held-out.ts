@@ -1,7 +1,7 @@
 // A part of the data that is not trained on, and the batches in which it is measured.
 import { AppError, Random } from '#base';
 import type { Model } from '#models';
-import type { BatchSource, TrainingBatch } from './batch-source.ts';
+import type { StoredBatches, TrainingBatch } from './batch-source.ts';
 import type { TrainSettings } from './settings.ts';
 import { openBatches, type TrainingData } from './training-data.ts';
 
@@ -57,7 +57,7 @@ function tooFew(given: string, needed: string): AppError {
  * @throws AppError as `openBatches`
  */
 export function measuredBatches(model: Model, data: TrainingData, settings: TrainSettings): () => readonly TrainingBatch[] {
-  const open = (): BatchSource => openBatches(model, data, { ...settings, seed: 0 }, undefined);
+  const open = (): StoredBatches => openBatches(model, data, { ...settings, seed: 0 }, undefined);
   open();
   const examples = Math.min(mostExamples, exampleCount(data, settings));
   const count = Math.max(1, Math.ceil(examples / settings.batchSize));

@@ -1,12 +1,12 @@
 // train: objectives, the training step on a device, and the loop with checkpoints and resume.
 export { type AskedRows, askedRows, meanOfRows } from './asked-rows.ts';
-export type { BatchSource, TextBatch, TrainingBatch } from './batch-source.ts';
+export type { BatchMoment, BatchSource, TextBatch, TrainingBatch } from './batch-source.ts';
 export type { Checkpoint, CheckpointKeeper, TrainingProgress } from './checkpoint.ts';
 export { type CrossEntropyOptions, crossEntropyObjective } from './cross-entropy.ts';
 export type { EarlyStoppingOptions } from './early-stopping.ts';
 export { classificationObjective, maskedObjective } from './encoder-objectives.ts';
 export { type FineTuneRequest, fineTuneDefaults, fineTuneModel, type MaskedTrainRequest, trainMaskedModel } from './fine-tune.ts';
-export { buildGradientGraph, type GradientGraph, type GradientGraphOptions } from './gradient-graph.ts';
+export { buildGradientGraph, type GradientGraph, type GradientGraphOptions, modelOverBatch } from './gradient-graph.ts';
 export { measuredBatches, splitHeldOut } from './held-out.ts';
 export { hideTokens, type MaskingOptions } from './hide-tokens.ts';
 export type { Objective } from './objective.ts';
@@ -35,5 +35,7 @@ export {
   type LabelledData,
   type MaskedData,
   objectiveOf,
+  openBatches,
   type TrainingData,
 } from './training-data.ts';
+export { type TrainingExamples, trainingExamples } from './training-examples.ts';

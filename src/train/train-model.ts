@@ -4,7 +4,7 @@ import type { Engine } from '#engine';
 import type { Model } from '#models';
 import type { HostTensor } from '#tensor';
 import type { SamplerCursor } from '#text';
-import type { BatchSource } from './batch-source.ts';
+import type { BatchSource, TrainingBatch } from './batch-source.ts';
 import type { Checkpoint, CheckpointKeeper, TrainingProgress } from './checkpoint.ts';
 import { EarlyStopping, type EarlyStoppingOptions } from './early-stopping.ts';
 import type { Objective } from './objective.ts';
@@ -60,6 +60,9 @@ export interface TrainResult {
   readonly peakBufferBytes: number;
 }
 
+/** Ends of a run that are not the run's fault: its state is saved before they are passed on. */
+const keptAfter: ReadonlySet<string> = new Set(['cancelled', 'teacher_unavailable']);
+
 /** Weight of the newest loss in the mean that is shown. */
 const shownLossShare = 0.05;
 
@@ -78,7 +81,7 @@ export function trainModel(request: TrainRequest, engine: Engine, context: Opera
 /**
  * Trains until `settings.steps`, going on from the newest checkpoint if there is one. The result is the same bit for bit, with or without interruptions.
  *
- * When it is cancelled it saves a checkpoint first. When it diverges the last checkpoint stays.
+ * When it is cancelled, or loses a teacher on another server, it saves a checkpoint first. When it diverges the last checkpoint stays.
  *
  * @throws AppError `diverged` | `cancelled` | `resume_mismatch`, and what opening the source throws
  */
@@ -168,7 +171,7 @@ async function trainStage(
     try {
       if (await isOver()) break;
       if (context.signal.aborted) throw new AppError('cancelled', `${phase}: cancelled after step ${trainer.step} of ${settings.steps}.`);
-      const batches = Array.from({ length: settings.gradientAccumulation }, () => sampler.next());
+      const batches = await drawBatches(sampler, trainer, settings, context.signal);
       const report = await trainer.run(batches, context.signal);
       const stepTokens = batches.reduce((sum, batch) => sum + ('source' in batch ? batch.labels : batch.tokens).data.length, 0);
       tokensSeen += stepTokens;
@@ -191,7 +194,7 @@ async function trainStage(
       });
     } catch (error) {
       const known = AppError.from(error);
-      if (known.code === 'cancelled') await save(cursor);
+      if (keptAfter.has(known.code)) await save(cursor);
       throw known.code === 'diverged' && savedStep > 0 ? withCheckpoint(known, savedStep) : error;
     }
     await request.afterStep?.(trainer.step, () => trainer.model());
@@ -216,4 +219,20 @@ async function trainStage(
 function withCheckpoint(error: AppError, checkpointStep: number): AppError {
   const message = `${error.message.slice(`[${error.code}] `.length)} The checkpoint of step ${checkpointStep} was kept.`;
   return new AppError(error.code, message, { details: { ...error.details, checkpointStep }, cause: error });
+}
+
+/** The micro-batches of the next step. */
+async function drawBatches(
+  source: BatchSource,
+  trainer: Trainer,
+  { steps, gradientAccumulation }: TrainSettings,
+  signal: AbortSignal,
+): Promise<TrainingBatch[]> {
+  const step = trainer.step + 1;
+  const batches: TrainingBatch[] = [];
+  for (let microBatch = 0; microBatch < gradientAccumulation; microBatch++) {
+    const isLast = step === steps && microBatch === gradientAccumulation - 1;
+    batches.push(await source.next({ step, microBatch, isLast, parameters: trainer.parameters, signal }));
+  }
+  return batches;
 }

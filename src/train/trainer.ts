@@ -153,6 +153,11 @@ export class Trainer {
     return this.#step;
   }
 
+  /** The student's parameters on the device by stored name, for reading between two steps: the next one changes them in place. */
+  get parameters(): Readonly<Record<string, DeviceBuffer>> {
+    return this.#parts.parameters;
+  }
+
   /**
    * One optimizer step over as many micro-batches as the settings say.
    *
@@ -197,7 +202,7 @@ export class Trainer {
     const { parameters, masks, ofScheme, objective, scheme } = this.#parts;
     const fed = { ...given.inputs, ...(await scheme?.batchInputs?.(batch, parameters, signal)) };
     const inputs = Object.fromEntries(Object.entries(fed).map(([name, value]) => [schemeName(name), value]));
-    return { ...parameters, ...masks, ...ofScheme, ...objective.inputs, ...scheme?.buffers, ...batch, ...inputs };
+    return { ...parameters, ...masks, ...ofScheme, ...objective.inputs, ...scheme?.buffers, ...tensorsOf(batch), ...inputs };
   }
 
   /** Gives back what only other variants need. */
@@ -319,6 +324,12 @@ function bufferOf(buffers: Readonly<Record<string, DeviceBuffer>>, name: string)
 function meansOf(names: readonly string[], made: readonly Readonly<Record<string, number>>[]): Record<string, number> {
   const mean = (name: string): number => made.reduce((sum, metrics) => sum + (metrics[name] ?? Number.NaN) / made.length, 0);
   return Object.fromEntries(names.map((name) => [name, mean(name)]));
+}
+
+/** What a batch binds to inputs. */
+function tensorsOf(batch: TrainingBatch): Record<string, HostTensor> {
+  const { examples: _, ...tensors } = batch;
+  return { ...tensors };
 }
 
 function lengthsOf(batch: TrainingBatch): BatchCase {

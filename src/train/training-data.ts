@@ -14,7 +14,7 @@ import {
   type TokenCorpus,
   WindowSampler,
 } from '#text';
-import type { BatchSource, TextBatch } from './batch-source.ts';
+import type { StoredBatches, TextBatch } from './batch-source.ts';
 import { crossEntropyObjective } from './cross-entropy.ts';
 import { classificationObjective, maskedObjective } from './encoder-objectives.ts';
 import { hiddenPerBatch, hideTokens, type MaskingOptions } from './hide-tokens.ts';
@@ -88,7 +88,7 @@ export function openBatches(
   settings: TrainSettings,
   cursor: SamplerCursor | undefined,
   lengths: 'buckets' | 'fixed' = 'buckets',
-): BatchSource {
+): StoredBatches {
   checkTrainingData(model, data);
   const { config } = model;
   const { batchSize: batch, sequenceLength: length, sourceLength = length, seed } = settings;
@@ -124,7 +124,7 @@ function textSource<Text extends EncodedText>(
   options: TextSamplerOptions,
   cursor: SamplerCursor | undefined,
   make: (chosen: readonly Text[], length: number, place: SamplerCursor) => TextBatch,
-): BatchSource {
+): StoredBatches {
   const sampler = new TextSampler(texts, options, cursor);
   return {
     get cursor() {
@@ -133,7 +133,7 @@ function textSource<Text extends EncodedText>(
     next() {
       const { indices, length } = sampler.next();
       const chosen = Array.from(indices).flatMap((index) => texts[index] ?? []);
-      return make(chosen, length, sampler.cursor);
+      return { ...make(chosen, length, sampler.cursor), examples: indices };
     },
   };
 }

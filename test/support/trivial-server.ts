@@ -47,6 +47,7 @@ const noInference: InferenceBackend = {
   classify: async (name) => noModel(name),
   embed: async (name) => noModel(name),
   fillMask: async (name) => noModel(name),
+  distributions: async (name) => noModel(name),
   tokenize: async (name) => noModel(name),
   detokenize: async (name) => noModel(name),
   describe: async (name) => noModel(name),

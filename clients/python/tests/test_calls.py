@@ -126,6 +126,21 @@ def test_a_wrong_keyword_is_a_type_error_that_names_the_nearest(client: athanor.
     assert server.jobs == {}
 
 
+def test_where_a_teacher_is_reaches_the_server(client: athanor.Client, server: FakeServer) -> None:
+    client.distill("half", data="train.txt", teacher="athanor://gpu:50061/teacher", teacher_top_k=64)
+    client.distill("half", data="train.txt", recording="/data/recorded", on_policy={"share": 0.25, "beta": 1.0})
+    client.distill("half", data="train.txt", teacher="teacher", sequence_level={"beams": 4})
+    client.record("teacher", data="train.txt", path="/data/recorded", top_k=16)
+    remote, recorded, sequences, record = (job.spec for job in server.jobs.values())
+    assert (remote.distill.teacher, remote.distill.teacher_top_k) == ("athanor://gpu:50061/teacher", 64)
+    assert (recorded.distill.recording, recorded.distill.on_policy.share, recorded.distill.on_policy.beta) == ("/data/recorded", 0.25, 1.0)
+    assert not recorded.distill.HasField("teacher_top_k")
+    assert sequences.distill.sequence_level.beams == 4
+    assert (record.record.teacher, record.record.path, record.record.settings.top_k) == ("teacher", "/data/recorded", 16)
+    with pytest.raises(TypeError, match='did you mean "top_k"'):
+        client.record("teacher", data="train.txt", path="/data/recorded", topk=2)  # type: ignore[call-arg]
+
+
 def test_a_setting_of_a_wrong_type_is_named(client: athanor.Client) -> None:
     with pytest.raises(errors.InvalidArgument, match=r'distill\(\): "steps" wants an integer from 0 to 4294967295, not -1'):
         client.distill("half", data="train.txt", steps=-1)
@@ -138,6 +153,9 @@ def test_the_typed_settings_are_those_of_the_protos() -> None:
         (athanor.DistillOptions, proto.DistillSettings),
         (athanor.EvaluateOptions, proto.EvaluateSettings),
         (athanor.CalibrationOptions, proto.Calibration),
+        (athanor.OnPolicyOptions, proto.OnPolicy),
+        (athanor.SequenceLevelOptions, proto.SequenceLevel),
+        (athanor.RecordOptions, proto.RecordSettings),
     ):
         assert set(get_type_hints(options)) == {field.name for field in message.DESCRIPTOR.fields}
 

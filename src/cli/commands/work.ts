@@ -59,6 +59,23 @@ interface DistillOptions extends CommonOptions, DataOptions {
   readonly evaluateEvery?: number;
   readonly sourceLength?: number;
   readonly labels?: readonly string[];
+  readonly recording?: string;
+  readonly teacherTopK?: number;
+  readonly onPolicy?: number;
+  readonly promptTokens?: number;
+  readonly maxNewTokens?: number;
+  readonly sampleTemperature?: number;
+  readonly beta?: number;
+  readonly sequenceLevel?: number;
+}
+
+interface RecordOptions extends CommonOptions, DataOptions {
+  readonly path: string;
+  readonly topK?: number;
+  readonly temperature?: number;
+  readonly sequenceLength?: number;
+  readonly sourceLength?: number;
+  readonly batchSize?: number;
 }
 
 interface EvaluateOptions extends CommonOptions, DataOptions {
@@ -101,6 +118,16 @@ export function addWorkCommands(program: Command): void {
     runCommand(options, (client, output) => distill(client, output, student, options)),
   );
 
+  withDataOptions(withCommonOptions(program.command('record <teacher>')), 'text that trainings will read: .txt or .jsonl, either .gz')
+    .description('write down what a teacher says of a text, for trainings with `distill --recording`')
+    .requiredOption('--path <folder>', 'folder to make on the server')
+    .option('--top-k <count>', 'likeliest answers of each row (default: 32)', wholeNumber)
+    .option('--temperature <value>', 'temperature of the distributions (default: 1)', decimalNumber)
+    .option('--sequence-length <tokens>', 'tokens of a sequence', wholeNumber)
+    .option('--source-length <tokens>', 'longest source of a pair', wholeNumber)
+    .option('--batch-size <count>', 'sequences of one run', wholeNumber)
+    .action((teacher: string, options: RecordOptions) => runCommand(options, (client, output) => record(client, output, teacher, options)));
+
   withDataOptions(withCommonOptions(program.command('evaluate <model>')), 'text to measure on: .txt or .jsonl, either .gz')
     .description('measure a model, against a teacher where one is named')
     .option('--teacher <model>', 'model to compare with')
@@ -123,7 +150,15 @@ export function addWorkCommands(program: Command): void {
 function distillCommand(program: Command): Command {
   return withDataOptions(withCommonOptions(program.command('distill <student>')), 'training text: .txt or .jsonl, either .gz')
     .description('train a student against a teacher; without --teacher, on the text alone')
-    .option('--teacher <model>', 'teacher')
+    .option('--teacher <model>', 'teacher: a model of the server, or athanor://host:port/model')
+    .option('--recording <folder>', 'a recorded teacher on the server (see `record`)')
+    .option('--teacher-top-k <count>', 'answers that a teacher on another server sends of each row (default: all)', wholeNumber)
+    .option('--on-policy <share>', "share of the steps that learn on the student's own samples", decimalNumber)
+    .option('--prompt-tokens <count>', 'with --on-policy: tokens of the data that a sample begins with', wholeNumber)
+    .option('--max-new-tokens <count>', 'with --on-policy: tokens of a sample; with --sequence-level: of a target', wholeNumber)
+    .option('--sample-temperature <value>', 'with --on-policy: temperature of the draws', decimalNumber)
+    .option('--beta <share>', 'with --on-policy: 0 forward KL, 1 reverse KL, between them the generalized JSD', decimalNumber)
+    .option('--sequence-level <beams>', 'train on what the teacher writes for the sources, searched with so many beams', wholeNumber)
     .option('--name <name>', 'name to store the result under (default: a new version of the student)')
     .option('--validation <file...>', 'text that is measured while training')
     .option('--from-scratch', 'start from random weights of the same shape')
@@ -231,10 +266,33 @@ async function distill(client: AthanorClient, output: Output, student: string, o
       'sourceLength',
     ]),
   };
+  Object.assign(spec, teachingOf(options));
   const validation = textData({ ...options, data: options.validation ?? [] });
   if (validation !== undefined) spec.validation = validation;
   const { jobId, result } = await followJob(client.serverStream(client.protocol.distillation.Distill, { spec }), output);
   output.result({ jobId, ...result.distill }, () => resultText(result));
+}
+
+/** How the teacher teaches, where that is not from the server's memory, batch by batch. */
+function teachingOf(options: DistillOptions): Partial<DistillSpecMessage> {
+  const { onPolicy, sequenceLevel, sampleTemperature: temperature, recording, maxNewTokens } = options;
+  const own = { ...given(options, ['promptTokens', 'maxNewTokens', 'beta']), ...(temperature === undefined ? {} : { temperature }) };
+  return {
+    ...given(options, ['teacherTopK']),
+    ...(recording === undefined ? {} : { recording: serverPath(recording) }),
+    ...(onPolicy === undefined ? {} : { onPolicy: { share: onPolicy, ...own } }),
+    ...(sequenceLevel === undefined
+      ? {}
+      : { sequenceLevel: { beams: sequenceLevel, ...(maxNewTokens === undefined ? {} : { maxNewTokens }) } }),
+  };
+}
+
+async function record(client: AthanorClient, output: Output, teacher: string, options: RecordOptions): Promise<void> {
+  const settings = given(options, ['topK', 'temperature', 'sequenceLength', 'sourceLength', 'batchSize']);
+  const spec = { record: { teacher, path: serverPath(options.path), data: requiredData(options), settings } };
+  const { job } = await client.unary(client.protocol.job.Submit, { spec });
+  const { jobId, result } = await followJob(client.serverStream(client.protocol.job.Watch, { jobId: job?.id ?? '' }), output);
+  output.result({ jobId, ...result.record }, () => resultText(result));
 }
 
 async function evaluate(client: AthanorClient, output: Output, model: string, options: EvaluateOptions): Promise<void> {

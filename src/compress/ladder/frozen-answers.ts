@@ -113,7 +113,8 @@ export class FrozenAnswers implements TrainingScheme {
     const [B, T] = [at(batch.tokens.shape, 0), at(batch.tokens.shape, 1)];
     const { width: D } = this.#model.config;
     const program = await this.#program(B, T);
-    const results = await program.run(chosen({ ...parameters, ...batch }, program.inputNames), { signal });
+    const { examples: _, ...tensors } = batch;
+    const results = await program.run(chosen({ ...parameters, ...tensors }, program.inputNames), { signal });
     const answers = this.#taps.map((name) => {
       const buffer = results[name];
       invariant(buffer !== undefined, `the model answers ${name}`);

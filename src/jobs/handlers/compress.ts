@@ -36,7 +36,7 @@ import { type DataReader, dataReader, taughtTask } from '../taught-task.ts';
 import { fullTrainingSettings } from '../training-settings.ts';
 import { changesOf, decisionsOf, stepsOf } from './compress-result.ts';
 import { checkSameTokens } from './evaluate.ts';
-import { checkReads, checkWrites } from './names.ts';
+import { checkReads, checkSameTokenizers, checkWrites } from './names.ts';
 import { labelledCalibration, pairCalibration, sentenceCalibration } from './row-calibration.ts';
 
 export interface CompressOptions {
@@ -71,7 +71,9 @@ export function compressHandler(hub: ModelHub, engine: Engine, options: Compress
     },
     names: ({ model, name }) => ({ source: model, target: name }),
     async prepare({ model, name, replace, data, validation, recipe }) {
-      await checkReads(hub, [model, ...teachersOf(parseRecipe(recipe, recipeMethods))]);
+      const others = teachersOf(parseRecipe(recipe, recipeMethods));
+      await checkReads(hub, [model, ...others]);
+      await checkSameTokenizers(hub, model, others);
       await checkWrites(hub, name, replace);
       for (const each of [data, validation]) if (each !== undefined) await checkData(each);
     },

@@ -1,26 +1,40 @@
 // Distill: a stored student trained against a teacher, or alone, with checkpoints in the job's folder.
 import { createHash } from 'node:crypto';
 import { AppError, type OperationContext, Random, throwIfCancelled } from '#base';
-import { type DistillSettings, distillModel } from '#distill';
+import { type DistillSettings, distillFromAnswers, distillModel, distillOnPolicy, onPolicySettings, type TeacherSource } from '#distill';
 import type { Engine } from '#engine';
 import { isEncoderDecoder, type Model, randomLike, taskOf, textPositions, withTask } from '#models';
 import type { JsonObject } from '#store';
 import { distinctLabels } from '#text';
-import { objectiveOf, type TrainRequest, type TrainResult, trainModel } from '#train';
+import { objectiveOf, type TrainRequest, type TrainResult, trainingExamples, trainModel } from '#train';
 import { checkInput } from '../check-input.ts';
 import { FolderCheckpoints } from '../checkpoints.ts';
 import type { JobContext, JobHandler } from '../job.ts';
 import { checkData, checkDataKind, type JobData, kindOfData, labelledRows, readJobData } from '../job-data.ts';
 import { measureModel } from '../measure-model.ts';
+import { memoryLimitBytes, PeakMemory } from '../memory-plan.ts';
 import type { ModelHub, ModelLease } from '../model-hub.ts';
 import { withPinnedInputs } from '../pinned-inputs.ts';
 import type { DistillResult } from '../results.ts';
 import { type DistillSpec, distillSpecSchema, type TextData } from '../specs.ts';
+import { checkTeacher, hasTeacher, type JobTeacher, residentTeacher, withJobTeacher } from '../teachers/job-teacher.ts';
+import { checkExamples, recordedTeacher } from '../teachers/recorded-teacher.ts';
+import { type ConnectTeacher, isRemote, remoteAddress, remoteTeacher } from '../teachers/remote-teacher.ts';
+import { teacherTargets } from '../teachers/sequence-targets.ts';
+import { modelSize, planTraining, type TrainingMemoryPlan } from '../training-memory.ts';
 import { fullTrainingSettings } from '../training-settings.ts';
-import { checkSameTokens, withTeacher } from './evaluate.ts';
+import { checkSameTokens } from './evaluate.ts';
 import { checkReads, checkWrites, nameOf } from './names.ts';
 
-export function distillHandler(hub: ModelHub, engine: Engine): JobHandler<DistillSpec, DistillResult> {
+export interface DistillOptions {
+  /** Bytes that the process may hold; that of the machine or its control group when absent or larger. */
+  readonly memoryLimitBytes?: number;
+  /** Opens connections to teachers on other servers; absent: there are none. */
+  readonly connectTeacher?: ConnectTeacher;
+}
+
+export function distillHandler(hub: ModelHub, engine: Engine, options: DistillOptions = {}): JobHandler<DistillSpec, DistillResult> {
+  const { connectTeacher: connect } = options;
   return {
     kind: 'distill',
     usesDevice: true,
@@ -35,26 +49,35 @@ export function distillHandler(hub: ModelHub, engine: Engine): JobHandler<Distil
         });
       const whole = first === undefined ? spec : { ...spec, teacher: first.model };
       settingsOf(whole, Number.POSITIVE_INFINITY);
+      checkModes(whole);
       return whole;
     },
     names: ({ student, name }) => ({ source: student, target: targetOf({ student, name }) }),
     async prepare(spec) {
-      const { student, teacher, name, replace, data, validation } = spec;
-      await checkReads(hub, [student, teacher, ...furtherTeachers(spec)]);
+      const { student, name, replace, data, validation } = spec;
+      await checkReads(hub, [student, residentTeacher(spec), ...furtherTeachers(spec)]);
       await checkWrites(hub, targetOf({ student, name }), replace || name === '');
+      const { temperature, losses } = settingsOf(spec, Number.POSITIVE_INFINITY);
+      // States and relations may be those of a model that answers something else.
+      const comparesAnswers = losses === undefined || losses.some(({ kind }) => kind === 'logits');
+      const keepsTask = comparesAnswers && kindOfData(data) !== 'labelled';
+      await checkTeacher(hub, { ...spec, student: await hub.get(student), keepsTask, temperature }, connect, 'distill');
       await checkData(data);
       if (validation !== undefined) await checkData(validation);
     },
     run: (spec, context) =>
-      withPinnedInputs(hub, [spec.student, spec.teacher, ...furtherTeachers(spec)], context.workFolder, (pinnedTo) =>
-        hub.using(pinnedTo(spec.student), (student) =>
-          withTeacher(hub, pinnedTo(spec.teacher), (teacher) =>
+      withPinnedInputs(hub, [spec.student, residentTeacher(spec), ...furtherTeachers(spec)], context.workFolder, async (pinnedTo) => {
+        const memory = await planned(hub, spec, pinnedTo, options);
+        const { estimatedPeakBytes, limitBytes } = memory;
+        context.report({ phase: 'plan', item: 'distill', metrics: { estimatedPeakBytes, limitBytes } });
+        return hub.using(pinnedTo(spec.student), (student) =>
+          withJobTeacher(hub, spec, { connect, pinnedTo, workFolder: context.workFolder }, (teacher) =>
             withTeachers(hub, furtherTeachers(spec).map(pinnedTo), (further) =>
-              new DistillRun(hub, engine, spec, student, teacher, further, context).run(),
+              new DistillRun(hub, engine, { spec, student, teacher, further, memory }, context).run(),
             ),
           ),
-        ),
-      ),
+        );
+      }),
   };
 }
 
@@ -73,14 +96,81 @@ function withTeachers<Result>(
   return next === undefined ? work(lent) : hub.using(next, (lease) => withTeachers(hub, rest, work, [...lent, lease]));
 }
 
+/** Before the models are loaded. @throws AppError `insufficient_memory` */
+async function planned(
+  hub: ModelHub,
+  spec: DistillSpec,
+  pinnedTo: (reference: string) => string,
+  { memoryLimitBytes: configured }: DistillOptions,
+): Promise<TrainingMemoryPlan> {
+  const student = modelSize(await hub.get(pinnedTo(spec.student)));
+  const resident = residentTeacher(spec);
+  const teacher = resident === '' ? undefined : modelSize(await hub.get(pinnedTo(resident)));
+  const { batchSize, sequenceLength } = settingsOf(spec, student.config.maxPositions);
+  const isShared = teacher?.reference === student.reference;
+  return planTraining({
+    student,
+    teacher: isShared && teacher !== undefined ? { ...teacher, hostBytes: 0 } : teacher,
+    batchSize,
+    sequenceLength,
+    answerBytesPerRow: isRemote(spec.teacher) ? answerBytes(spec.teacherTopK, student.config.vocabularySize) : 0,
+    limitBytes: memoryLimitBytes(configured),
+    residentBytes: process.memoryUsage.rss(),
+  });
+}
+
+function answerBytes(topK: number | undefined, vocabularySize: number): number {
+  return topK === undefined ? 2 * vocabularySize : 12 * topK + 4;
+}
+
+/** @throws AppError `invalid_argument` for modes that exclude each other */
+function checkModes({ teacher, teachers, recording, teacherTopK, onPolicy, sequenceLevel, data, settings }: DistillSpec): void {
+  const require = (holds: boolean, field: string, rule: string): void => {
+    if (!holds) throw new AppError('invalid_argument', `distill.${field}: ${rule}.`, { details: { field: `distill.${field}` } });
+  };
+  const isResident = teacher !== '' && !isRemote(teacher);
+  const takesOne =
+    recording === '' && onPolicy === undefined && sequenceLevel === undefined && teachers.every(({ model }) => !isRemote(model));
+  require(teachers.length <= 1 ||
+    takesOne, 'teachers', 'several must all be models of this server, without "recording", "onPolicy" and "sequenceLevel"');
+  const readsStates = isResident && sequenceLevel === undefined && onPolicy === undefined;
+  require(settings.losses === undefined ||
+    readsStates, 'settings.losses', 'need a teacher on this server, whose states they read, and stand beside neither "onPolicy" nor "sequenceLevel"');
+  if (isRemote(teacher)) remoteAddress(teacher, 'distill.teacher');
+  require(teacher === '' || recording === '', 'recording', 'give a recording or a teacher, not both');
+  require(teacherTopK === undefined ||
+    isRemote(teacher), 'teacherTopK', 'is for a teacher on another server ("athanor://host:port/model")');
+  require(onPolicy === undefined || isResident, 'onPolicy', 'needs a teacher on this server: it judges what the student has just drawn');
+  require(sequenceLevel === undefined || isResident, 'sequenceLevel', 'needs a teacher on this server, which writes the targets');
+  require(sequenceLevel === undefined ||
+    kindOfData(data) === 'pairs', 'sequenceLevel', 'needs pairs (say in "pairs" which columns hold them)');
+  require(onPolicy === undefined || kindOfData(data) === 'text', 'onPolicy', 'needs running text, whose beginnings are the prompts');
+}
+
 function targetOf({ student, name }: Pick<DistillSpec, 'student' | 'name'>): string {
   return name === '' ? nameOf(student) : name;
 }
 
 /** @throws AppError `invalid_argument` naming the setting */
-function settingsOf({ settings, teacher, fromScratch, data }: DistillSpec, positions: number): DistillSettings {
+function settingsOf(spec: DistillSpec, positions: number): DistillSettings {
+  const { settings, fromScratch, data, sequenceLevel } = spec;
   const classifies = kindOfData(data) === 'labelled';
-  return fullTrainingSettings(settings, { positions, hasTeacher: teacher !== '', fromScratch, classifies });
+  // What a teacher wrote is learnt like any other data.
+  return fullTrainingSettings(settings, {
+    positions,
+    hasTeacher: hasTeacher(spec) && sequenceLevel === undefined,
+    fromScratch,
+    classifies,
+  });
+}
+
+interface DistillParts {
+  readonly spec: DistillSpec;
+  readonly student: ModelLease;
+  readonly teacher: JobTeacher;
+  /** Those behind the first of several teachers. */
+  readonly further: readonly ModelLease[];
+  readonly memory: TrainingMemoryPlan;
 }
 
 /** One attempt. */
@@ -90,45 +180,62 @@ class DistillRun {
   readonly #spec: DistillSpec;
   readonly #student: ModelLease;
   /** The first of several. */
-  readonly #teacher: ModelLease | undefined;
+  readonly #teacher: JobTeacher;
   readonly #further: readonly ModelLease[];
+  readonly #memory: TrainingMemoryPlan;
   readonly #context: JobContext;
 
-  constructor(
-    hub: ModelHub,
-    engine: Engine,
-    spec: DistillSpec,
-    student: ModelLease,
-    teacher: ModelLease | undefined,
-    further: readonly ModelLease[],
-    context: JobContext,
-  ) {
+  constructor(hub: ModelHub, engine: Engine, { spec, student, teacher, further, memory }: DistillParts, context: JobContext) {
     this.#hub = hub;
     this.#engine = engine;
     this.#spec = spec;
     this.#student = student;
     this.#teacher = teacher;
     this.#further = further;
+    this.#memory = memory;
     this.#context = context;
   }
 
-  /** All that there are, with what each counts. */
-  get #teachers(): readonly { readonly lease: ModelLease; readonly weight: number }[] {
-    if (this.#teacher === undefined) return [];
+  /** All that are on this server, with what each counts. */
+  get #residents(): readonly { readonly lease: ModelLease; readonly weight: number }[] {
+    const first = this.#resident;
+    if (first === undefined) return [];
     const { teachers } = this.#spec;
-    return [this.#teacher, ...this.#further].map((lease, index) => ({ lease, weight: teachers[index]?.weight ?? 1 }));
+    return [first, ...this.#further].map((lease, index) => ({ lease, weight: teachers[index]?.weight ?? 1 }));
   }
 
   async run(): Promise<DistillResult> {
-    const [student, teachers] = [this.#student, this.#teachers];
-    for (const { lease } of teachers) checkSameTokens(student, lease);
-    const positions = Math.min(...[student, ...teachers.map(({ lease }) => lease)].map(({ model }) => textPositions(model.config)));
+    const peak = new PeakMemory();
+    try {
+      const result = await this.#run();
+      return { ...result, memory: { ...this.#memory, peakBytes: peak.peakBytes, phase: 'distill' } };
+    } finally {
+      peak.end();
+    }
+  }
+
+  /** On this server. */
+  get #resident(): ModelLease | undefined {
+    return this.#teacher.kind === 'resident' ? this.#teacher.lease : undefined;
+  }
+
+  get #teacherConfig(): Model['config'] | undefined {
+    return this.#teacher.kind === 'remote' ? this.#teacher.model.config : this.#resident?.model.config;
+  }
+
+  async #run(): Promise<Omit<DistillResult, 'memory'>> {
+    const student = this.#student;
+    for (const { lease } of this.#residents) checkSameTokens(student, lease);
+    const taught = this.#teacherConfig;
+    const configs = [student.model.config, ...(taught === undefined ? [] : [taught]), ...this.#further.map(({ model }) => model.config)];
+    const positions = Math.min(...configs.map(textPositions));
     const settings = settingsOf(this.#spec, positions);
     checkLength('sequenceLength', settings.sequenceLength, positions);
     checkLength('sourceLength', settings.sourceLength ?? 0, positions);
     const start = await this.#start(settings.seed);
     const { data, validation } = this.#spec;
-    const corpus = await this.#read('distill.data', data, start, settings);
+    const read = await this.#read('distill.data', data, start, settings);
+    const corpus = await this.#withTargets(read, settings);
     const heldOut = validation === undefined ? undefined : await this.#read('distill.validation', validation, start, settings);
     const fingerprint = this.#fingerprint(corpus, settings, start);
     const trained = await this.#train(start, corpus, settings, new FolderCheckpoints(this.#context.workFolder, fingerprint), heldOut);
@@ -136,6 +243,25 @@ class DistillRun {
     throwIfCancelled(this.#context.signal);
     const saved = await this.#save(trained, settings, corpus);
     return { ...saved, steps: trained.steps, finalLoss: trained.finalLoss, validation: measures };
+  }
+
+  /** With the teacher's targets in place of the data's, where that is asked for. */
+  async #withTargets(corpus: JobData, settings: DistillSettings): Promise<JobData> {
+    const { sequenceLevel } = this.#spec;
+    const teacher = this.#resident;
+    if (sequenceLevel === undefined || teacher === undefined || !('pairs' in corpus)) return corpus;
+    const { beams = 5, maxNewTokens = settings.sequenceLength } = sequenceLevel;
+    const wanted = { beams, maxTokens: Math.min(maxNewTokens, settings.sequenceLength) };
+    const fingerprint = sha256([
+      teacher.version.hash,
+      corpus.fingerprint,
+      corpus.tokenizerHash,
+      settings.sequenceLength,
+      settings.sourceLength,
+      wanted,
+    ]);
+    const place = { folder: this.#context.workFolder, fingerprint, engine: this.#engine };
+    return teacherTargets(corpus, teacher.model, wanted, place, this.#context);
   }
 
   #read(place: string, data: TextData, model: Model, settings: DistillSettings): Promise<JobData> {
@@ -159,12 +285,12 @@ class DistillRun {
     const { config } = this.#student.model;
     if (kindOfData(data) !== 'labelled' || isEncoderDecoder(config) || ['causal', 'classify'].includes(taskOf(config).kind))
       return undefined;
-    const taught = this.#teacher === undefined ? undefined : taskOf(this.#teacher.model.config);
+    const taught = this.#teacherConfig === undefined ? undefined : taskOf(this.#teacherConfig);
     if (taught?.kind === 'classify') return taught.labels;
     return distinctLabels(await labelledRows(data, this.#context));
   }
 
-  #train(
+  async #train(
     model: Model,
     corpus: JobData,
     settings: DistillSettings,
@@ -180,31 +306,102 @@ class DistillRun {
       this.#context.report({ phase, step, total: settings.steps, item: 'validation', metrics });
     };
     const request = { corpus, settings, checkpoints, afterStep };
-    if (this.#teacher === undefined)
-      return trainModel({ ...request, model, objective: objectiveOf(corpus, settings), phase: 'train' }, this.#engine, this.#context);
-    const teacher = this.#teachers.map(({ lease, weight }) => ({ model: lease.model, weight }));
-    return distillModel({ ...request, student: model, teacher }, this.#engine, this.#context);
+    const [engine, context] = [this.#engine, this.#context];
+    const { onPolicy, sequenceLevel } = this.#spec;
+    const teacher = this.#resident;
+    if (teacher !== undefined && onPolicy !== undefined) {
+      const { beta = 0.5, ...given } = onPolicy;
+      const own = {
+        onPolicy: onPolicySettings(defined(given), model, settings.sequenceLength),
+        divergence: { kind: 'jsd', beta } as const,
+      };
+      return distillOnPolicy({ ...request, ...own, student: model, teacher: teacher.model }, engine, context);
+    }
+    if (teacher !== undefined && sequenceLevel === undefined)
+      return distillModel(
+        { ...request, student: model, teacher: this.#residents.map(({ lease, weight }) => ({ model: lease.model, weight })) },
+        engine,
+        context,
+      );
+    const source = await this.#source(model, corpus, settings);
+    if (source !== undefined) return distillFromAnswers({ ...request, model, teacher: source, phase }, engine, context);
+    return trainModel({ ...request, model, objective: objectiveOf(corpus, settings), phase: 'train' }, engine, context);
+  }
+
+  /** A teacher that is asked batch by batch. @throws AppError `recording_mismatch` | `bad_recording` */
+  async #source(model: Model, corpus: JobData, settings: DistillSettings): Promise<TeacherSource | undefined> {
+    const teacher = this.#teacher;
+    if (teacher.kind === 'remote') {
+      const { teacherTopK } = this.#spec;
+      const form = teacherTopK === undefined ? ({ kind: 'full' } as const) : ({ kind: 'top', topK: teacherTopK } as const);
+      return remoteTeacher(teacher.connection, teacher.model, form, settings.temperature);
+    }
+    if (teacher.kind !== 'recorded') return undefined;
+    const examples = trainingExamples(model, corpus, settings);
+    checkExamples(teacher.recording.facts, examples, settings.sequenceLength, 'distill.recording');
+    this.#context.report({ phase: 'verify', item: 'recording' });
+    await teacher.recording.verify(this.#context.signal);
+    return recordedTeacher(teacher.recording, examples);
   }
 
   #measure(model: Model, data: JobData, context: OperationContext): Promise<Record<string, number>> {
-    return measureModel({ model, teacher: this.#teacher?.model }, data, this.#engine, context);
+    return measureModel({ model, teacher: this.#resident?.model }, data, this.#engine, context);
   }
 
   #save({ model }: TrainResult, settings: DistillSettings, corpus: JobData): ReturnType<ModelHub['save']> {
     const { tokenizerFiles, generation } = this.#student.artefact;
     const parents = [{ hash: this.#student.version.hash, role: 'source' }];
-    for (const { lease } of this.#teachers) parents.push({ hash: lease.version.hash, role: 'teacher' });
-    const plain: JsonObject = { operation: 'distill', fromScratch: this.#spec.fromScratch, ...jsonOf(settings) };
+    for (const { hash } of this.#teacherHashes) parents.push({ hash, role: 'teacher' });
+    const plain: JsonObject = { operation: 'distill', fromScratch: this.#spec.fromScratch, ...jsonOf(settings), ...this.#modes() };
     const meta = { parents, settings: plain, data: corpus.fingerprint };
     return this.#hub.save(targetOf(this.#spec), { model, tokenizerFiles, generation, meta }, this.#context.jobId, this.#context);
   }
 
   /** Of everything that decides the result. */
   #fingerprint(corpus: JobData, settings: DistillSettings, { config }: Model): string {
-    const teachers = this.#teachers.map(({ lease, weight }) => [lease.version.hash, weight]);
-    const parts = [this.#student.version.hash, teachers, corpus.fingerprint, this.#spec.fromScratch, settings, config.task];
-    return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
+    return sha256([
+      this.#student.version.hash,
+      this.#teacherHashes,
+      corpus.fingerprint,
+      this.#spec.fromScratch,
+      settings,
+      config.task,
+      this.#modes(),
+    ]);
   }
+
+  /** Of all teachers, with what each counts. */
+  get #teacherHashes(): readonly { readonly hash: string; readonly weight: number }[] {
+    const teacher = this.#teacher;
+    if (teacher.kind === 'remote') return [{ hash: teacher.model.hash, weight: 1 }];
+    if (teacher.kind === 'recorded') return [{ hash: teacher.recording.facts.teacher.hash, weight: 1 }];
+    return this.#residents.map(({ lease, weight }) => ({ hash: lease.version.hash, weight }));
+  }
+
+  /** How the teacher taught, where that is not the usual way. */
+  #modes(): JsonObject {
+    const { onPolicy, sequenceLevel, teacherTopK } = this.#spec;
+    const { kind } = this.#teacher;
+    const recordedTopK = this.#teacher.kind === 'recorded' ? this.#teacher.recording.facts.topK : undefined;
+    const topK = recordedTopK ?? teacherTopK;
+    return {
+      ...(kind === 'remote' || kind === 'recorded' ? { teacherMode: kind } : {}),
+      ...(topK === undefined ? {} : { teacherTopK: topK }),
+      ...(onPolicy === undefined ? {} : { onPolicy: defined(onPolicy) }),
+      ...(sequenceLevel === undefined ? {} : { sequenceLevel: defined(sequenceLevel) }),
+    };
+  }
+}
+
+function sha256(parts: readonly unknown[]): string {
+  return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
+}
+
+/** Without the fields that were not given. */
+function defined<Fields extends object>(given: Fields): { [Key in keyof Fields]?: Exclude<Fields[Key], undefined> } {
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as {
+    [Key in keyof Fields]?: Exclude<Fields[Key], undefined>;
+  };
 }
 
 function checkLength(setting: 'sequenceLength' | 'sourceLength', length: number, positions: number): void {

@@ -11,7 +11,7 @@ import type { EvaluateResult, EvaluationReport, LatencyRecord } from '../results
 import { type EvaluateSpec, evaluateSpecSchema, type TextData } from '../specs.ts';
 import { tokenizeText } from '../text-data.ts';
 import { type EvaluationSubject, reportOnHidden, reportOnLabels, reportOnPairs } from './evaluate-tasks.ts';
-import { checkReads } from './names.ts';
+import { checkReads, checkSameTokenizers } from './names.ts';
 
 export function evaluateHandler(
   hub: ModelHub,
@@ -27,6 +27,7 @@ export function evaluateHandler(
     names: ({ model }) => ({ source: model, target: '' }),
     async prepare({ model, teacher, data }) {
       await checkReads(hub, [model, teacher]);
+      await checkSameTokenizers(hub, model, [teacher]);
       await checkData(data);
     },
     run: (spec, context) =>
@@ -86,7 +87,7 @@ export function checkSameTokens(student: ModelLease, teacher: ModelLease): void 
 }
 
 /** Lends the teacher for the time of `work`; an empty name is none. */
-export async function withTeacher<Result>(
+async function withTeacher<Result>(
   hub: ModelHub,
   name: string,
   work: (teacher: ModelLease | undefined) => Promise<Result>,

@@ -91,6 +91,7 @@ import type { ModelServiceRollBackRequest as _athanor_v1_ModelServiceRollBackReq
 import type { ModelServiceRollBackResponse as _athanor_v1_ModelServiceRollBackResponse, ModelServiceRollBackResponse__Output as _athanor_v1_ModelServiceRollBackResponse__Output } from './athanor/v1/ModelServiceRollBackResponse.ts';
 import type { ModelServiceUnloadRequest as _athanor_v1_ModelServiceUnloadRequest, ModelServiceUnloadRequest__Output as _athanor_v1_ModelServiceUnloadRequest__Output } from './athanor/v1/ModelServiceUnloadRequest.ts';
 import type { ModelServiceUnloadResponse as _athanor_v1_ModelServiceUnloadResponse, ModelServiceUnloadResponse__Output as _athanor_v1_ModelServiceUnloadResponse__Output } from './athanor/v1/ModelServiceUnloadResponse.ts';
+import type { OnPolicy as _athanor_v1_OnPolicy, OnPolicy__Output as _athanor_v1_OnPolicy__Output } from './athanor/v1/OnPolicy.ts';
 import type { PairRows as _athanor_v1_PairRows, PairRows__Output as _athanor_v1_PairRows__Output } from './athanor/v1/PairRows.ts';
 import type { ParameterChange as _athanor_v1_ParameterChange, ParameterChange__Output as _athanor_v1_ParameterChange__Output } from './athanor/v1/ParameterChange.ts';
 import type { ParameterInfo as _athanor_v1_ParameterInfo, ParameterInfo__Output as _athanor_v1_ParameterInfo__Output } from './athanor/v1/ParameterInfo.ts';
@@ -101,6 +102,9 @@ import type { Quantize as _athanor_v1_Quantize, Quantize__Output as _athanor_v1_
 import type { Recipe as _athanor_v1_Recipe, Recipe__Output as _athanor_v1_Recipe__Output } from './athanor/v1/Recipe.ts';
 import type { RecipeStep as _athanor_v1_RecipeStep, RecipeStep__Output as _athanor_v1_RecipeStep__Output } from './athanor/v1/RecipeStep.ts';
 import type { RecipeStop as _athanor_v1_RecipeStop, RecipeStop__Output as _athanor_v1_RecipeStop__Output } from './athanor/v1/RecipeStop.ts';
+import type { RecordResult as _athanor_v1_RecordResult, RecordResult__Output as _athanor_v1_RecordResult__Output } from './athanor/v1/RecordResult.ts';
+import type { RecordSettings as _athanor_v1_RecordSettings, RecordSettings__Output as _athanor_v1_RecordSettings__Output } from './athanor/v1/RecordSettings.ts';
+import type { RecordSpec as _athanor_v1_RecordSpec, RecordSpec__Output as _athanor_v1_RecordSpec__Output } from './athanor/v1/RecordSpec.ts';
 import type { SafeEmbedding as _athanor_v1_SafeEmbedding, SafeEmbedding__Output as _athanor_v1_SafeEmbedding__Output } from './athanor/v1/SafeEmbedding.ts';
 import type { Search as _athanor_v1_Search, Search__Output as _athanor_v1_Search__Output } from './athanor/v1/Search.ts';
 import type { SearchBudget as _athanor_v1_SearchBudget, SearchBudget__Output as _athanor_v1_SearchBudget__Output } from './athanor/v1/SearchBudget.ts';
@@ -108,6 +112,7 @@ import type { SearchCandidate as _athanor_v1_SearchCandidate, SearchCandidate__O
 import type { SearchReport as _athanor_v1_SearchReport, SearchReport__Output as _athanor_v1_SearchReport__Output } from './athanor/v1/SearchReport.ts';
 import type { SearchTarget as _athanor_v1_SearchTarget, SearchTarget__Output as _athanor_v1_SearchTarget__Output } from './athanor/v1/SearchTarget.ts';
 import type { SearchTrial as _athanor_v1_SearchTrial, SearchTrial__Output as _athanor_v1_SearchTrial__Output } from './athanor/v1/SearchTrial.ts';
+import type { SequenceLevel as _athanor_v1_SequenceLevel, SequenceLevel__Output as _athanor_v1_SequenceLevel__Output } from './athanor/v1/SequenceLevel.ts';
 import type { SequenceReport as _athanor_v1_SequenceReport, SequenceReport__Output as _athanor_v1_SequenceReport__Output } from './athanor/v1/SequenceReport.ts';
 import type { Share as _athanor_v1_Share, Share__Output as _athanor_v1_Share__Output } from './athanor/v1/Share.ts';
 import type { StepReport as _athanor_v1_StepReport, StepReport__Output as _athanor_v1_StepReport__Output } from './athanor/v1/StepReport.ts';
@@ -230,6 +235,7 @@ export interface ProtoGrpcType {
       ModelServiceRollBackResponse: MessageTypeDefinition<_athanor_v1_ModelServiceRollBackResponse, _athanor_v1_ModelServiceRollBackResponse__Output>
       ModelServiceUnloadRequest: MessageTypeDefinition<_athanor_v1_ModelServiceUnloadRequest, _athanor_v1_ModelServiceUnloadRequest__Output>
       ModelServiceUnloadResponse: MessageTypeDefinition<_athanor_v1_ModelServiceUnloadResponse, _athanor_v1_ModelServiceUnloadResponse__Output>
+      OnPolicy: MessageTypeDefinition<_athanor_v1_OnPolicy, _athanor_v1_OnPolicy__Output>
       PairRows: MessageTypeDefinition<_athanor_v1_PairRows, _athanor_v1_PairRows__Output>
       ParameterChange: MessageTypeDefinition<_athanor_v1_ParameterChange, _athanor_v1_ParameterChange__Output>
       ParameterInfo: MessageTypeDefinition<_athanor_v1_ParameterInfo, _athanor_v1_ParameterInfo__Output>
@@ -240,6 +246,9 @@ export interface ProtoGrpcType {
       Recipe: MessageTypeDefinition<_athanor_v1_Recipe, _athanor_v1_Recipe__Output>
       RecipeStep: MessageTypeDefinition<_athanor_v1_RecipeStep, _athanor_v1_RecipeStep__Output>
       RecipeStop: MessageTypeDefinition<_athanor_v1_RecipeStop, _athanor_v1_RecipeStop__Output>
+      RecordResult: MessageTypeDefinition<_athanor_v1_RecordResult, _athanor_v1_RecordResult__Output>
+      RecordSettings: MessageTypeDefinition<_athanor_v1_RecordSettings, _athanor_v1_RecordSettings__Output>
+      RecordSpec: MessageTypeDefinition<_athanor_v1_RecordSpec, _athanor_v1_RecordSpec__Output>
       SafeEmbedding: MessageTypeDefinition<_athanor_v1_SafeEmbedding, _athanor_v1_SafeEmbedding__Output>
       Search: MessageTypeDefinition<_athanor_v1_Search, _athanor_v1_Search__Output>
       SearchBudget: MessageTypeDefinition<_athanor_v1_SearchBudget, _athanor_v1_SearchBudget__Output>
@@ -247,6 +256,7 @@ export interface ProtoGrpcType {
       SearchReport: MessageTypeDefinition<_athanor_v1_SearchReport, _athanor_v1_SearchReport__Output>
       SearchTarget: MessageTypeDefinition<_athanor_v1_SearchTarget, _athanor_v1_SearchTarget__Output>
       SearchTrial: MessageTypeDefinition<_athanor_v1_SearchTrial, _athanor_v1_SearchTrial__Output>
+      SequenceLevel: MessageTypeDefinition<_athanor_v1_SequenceLevel, _athanor_v1_SequenceLevel__Output>
       SequenceReport: MessageTypeDefinition<_athanor_v1_SequenceReport, _athanor_v1_SequenceReport__Output>
       Share: MessageTypeDefinition<_athanor_v1_Share, _athanor_v1_Share__Output>
       StepReport: MessageTypeDefinition<_athanor_v1_StepReport, _athanor_v1_StepReport__Output>

@@ -6,6 +6,8 @@ import type { ClassifyRequest as _athanor_v1_ClassifyRequest, ClassifyRequest__O
 import type { ClassifyResponse as _athanor_v1_ClassifyResponse, ClassifyResponse__Output as _athanor_v1_ClassifyResponse__Output } from './athanor/v1/ClassifyResponse.ts';
 import type { DetokenizeRequest as _athanor_v1_DetokenizeRequest, DetokenizeRequest__Output as _athanor_v1_DetokenizeRequest__Output } from './athanor/v1/DetokenizeRequest.ts';
 import type { DetokenizeResponse as _athanor_v1_DetokenizeResponse, DetokenizeResponse__Output as _athanor_v1_DetokenizeResponse__Output } from './athanor/v1/DetokenizeResponse.ts';
+import type { DistributionsRequest as _athanor_v1_DistributionsRequest, DistributionsRequest__Output as _athanor_v1_DistributionsRequest__Output } from './athanor/v1/DistributionsRequest.ts';
+import type { DistributionsResponse as _athanor_v1_DistributionsResponse, DistributionsResponse__Output as _athanor_v1_DistributionsResponse__Output } from './athanor/v1/DistributionsResponse.ts';
 import type { EmbedRequest as _athanor_v1_EmbedRequest, EmbedRequest__Output as _athanor_v1_EmbedRequest__Output } from './athanor/v1/EmbedRequest.ts';
 import type { EmbedResponse as _athanor_v1_EmbedResponse, EmbedResponse__Output as _athanor_v1_EmbedResponse__Output } from './athanor/v1/EmbedResponse.ts';
 import type { Embedding as _athanor_v1_Embedding, Embedding__Output as _athanor_v1_Embedding__Output } from './athanor/v1/Embedding.ts';
@@ -40,6 +42,8 @@ export interface ProtoGrpcType {
       ClassifyResponse: MessageTypeDefinition<_athanor_v1_ClassifyResponse, _athanor_v1_ClassifyResponse__Output>
       DetokenizeRequest: MessageTypeDefinition<_athanor_v1_DetokenizeRequest, _athanor_v1_DetokenizeRequest__Output>
       DetokenizeResponse: MessageTypeDefinition<_athanor_v1_DetokenizeResponse, _athanor_v1_DetokenizeResponse__Output>
+      DistributionsRequest: MessageTypeDefinition<_athanor_v1_DistributionsRequest, _athanor_v1_DistributionsRequest__Output>
+      DistributionsResponse: MessageTypeDefinition<_athanor_v1_DistributionsResponse, _athanor_v1_DistributionsResponse__Output>
       EmbedRequest: MessageTypeDefinition<_athanor_v1_EmbedRequest, _athanor_v1_EmbedRequest__Output>
       EmbedResponse: MessageTypeDefinition<_athanor_v1_EmbedResponse, _athanor_v1_EmbedResponse__Output>
       Embedding: MessageTypeDefinition<_athanor_v1_Embedding, _athanor_v1_Embedding__Output>

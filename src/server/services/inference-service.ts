@@ -3,6 +3,7 @@ import { AppError, quietContext } from '#base';
 import type { InferenceBackend } from '#jobs';
 import type { CallGate } from '../calls.ts';
 import type { InferenceServiceHandlers } from '../gen/athanor/v1/InferenceService.ts';
+import { distributions } from './distributions.ts';
 import { encoderCalls } from './encoder-calls.ts';
 import { generate } from './generate.ts';
 import { scoreRequest } from './score-pairs.ts';
@@ -16,6 +17,7 @@ export function inferenceService(gate: CallGate, inference: InferenceBackend): I
         throw new AppError('invalid_argument', 'pairs: must hold at least one pair.', { details: { field: 'pairs' } });
       return { scores: [...(await inference.score(model, pairs.map(scoreRequest), { ...quietContext, signal }))] };
     }),
+    Distributions: gate.serverStream((request, { signal }) => distributions(inference, request, signal)),
     Tokenize: gate.unary(async ({ model, text, specialTokens = true }) => ({
       ids: Array.from(await inference.tokenize(model, text, specialTokens)),
     })),

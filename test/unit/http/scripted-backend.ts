@@ -92,6 +92,7 @@ export async function scripted(
     classify: notHere,
     embed: notHere,
     fillMask: notHere,
+    distributions: notHere,
     tokenize: async (_model, text) => byteTokenizer.encode(text, { addSpecialTokens: false }),
     detokenize: async (_model, ids) => byteTokenizer.decode(ids, { skipSpecialTokens: false }),
     describe: async (model) => {

@@ -69,6 +69,7 @@ describe('requests that are answered whole', () => {
         { values: new Float32Array(1), tokens: 5, truncated: false },
       ],
       fillMask: async () => refuse(),
+      distributions: async () => refuse(),
       tokenize: async () => Int32Array.of(1),
       detokenize: async () => 'x',
       describe: async () => refuse(),

@@ -1844,6 +1844,216 @@ func (x *MaskCandidate) GetText() string {
 	return ""
 }
 
+// A batch as the model's task has it. Rows are the next tokens of every place of every sequence, the label of every sequence (classifiers), or the
+// tokens at `rows` (models of hidden tokens).
+type DistributionsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the model.
+	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	// What the model reads; of an encoder-decoder the targets.
+	Sequences []*TokenIds `protobuf:"bytes,2,rep,name=sequences,proto3" json:"sequences,omitempty"`
+	// Sequences are padded to so many tokens.
+	Length uint32 `protobuf:"varint,3,opt,name=length,proto3" json:"length,omitempty"`
+	// Of an encoder-decoder, one for each sequence.
+	Sources []*TokenIds `protobuf:"bytes,4,rep,name=sources,proto3" json:"sources,omitempty"`
+	// Sources are padded to so many tokens.
+	SourceLength uint32 `protobuf:"varint,5,opt,name=source_length,json=sourceLength,proto3" json:"source_length,omitempty"`
+	// Which text of a pair each token belongs to, for models that tell them apart; one for each sequence. Empty: all the first.
+	TokenTypes []*TokenIds `protobuf:"bytes,6,rep,name=token_types,json=tokenTypes,proto3" json:"token_types,omitempty"`
+	// Places among the sequences times the length, of the tokens that are asked about.
+	Rows []uint32 `protobuf:"varint,7,rep,packed,name=rows,proto3" json:"rows,omitempty"`
+	// Divides the logits. Default 1.
+	Temperature *float64 `protobuf:"fixed64,8,opt,name=temperature,proto3,oneof" json:"temperature,omitempty"`
+	// Send so many of the likeliest answers and the probability of all others together. Absent: every answer.
+	TopK *uint32 `protobuf:"varint,9,opt,name=top_k,json=topK,proto3,oneof" json:"top_k,omitempty"`
+	// SHA-256 of the tokenizer that made the ids, as `ModelInfo` has it: another one is the error tokenizer_mismatch.
+	TokenizerHash string `protobuf:"bytes,10,opt,name=tokenizer_hash,json=tokenizerHash,proto3" json:"tokenizer_hash,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DistributionsRequest) Reset() {
+	*x = DistributionsRequest{}
+	mi := &file_athanor_v1_inference_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DistributionsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DistributionsRequest) ProtoMessage() {}
+
+func (x *DistributionsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_athanor_v1_inference_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DistributionsRequest.ProtoReflect.Descriptor instead.
+func (*DistributionsRequest) Descriptor() ([]byte, []int) {
+	return file_athanor_v1_inference_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *DistributionsRequest) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *DistributionsRequest) GetSequences() []*TokenIds {
+	if x != nil {
+		return x.Sequences
+	}
+	return nil
+}
+
+func (x *DistributionsRequest) GetLength() uint32 {
+	if x != nil {
+		return x.Length
+	}
+	return 0
+}
+
+func (x *DistributionsRequest) GetSources() []*TokenIds {
+	if x != nil {
+		return x.Sources
+	}
+	return nil
+}
+
+func (x *DistributionsRequest) GetSourceLength() uint32 {
+	if x != nil {
+		return x.SourceLength
+	}
+	return 0
+}
+
+func (x *DistributionsRequest) GetTokenTypes() []*TokenIds {
+	if x != nil {
+		return x.TokenTypes
+	}
+	return nil
+}
+
+func (x *DistributionsRequest) GetRows() []uint32 {
+	if x != nil {
+		return x.Rows
+	}
+	return nil
+}
+
+func (x *DistributionsRequest) GetTemperature() float64 {
+	if x != nil && x.Temperature != nil {
+		return *x.Temperature
+	}
+	return 0
+}
+
+func (x *DistributionsRequest) GetTopK() uint32 {
+	if x != nil && x.TopK != nil {
+		return *x.TopK
+	}
+	return 0
+}
+
+func (x *DistributionsRequest) GetTokenizerHash() string {
+	if x != nil {
+		return x.TokenizerHash
+	}
+	return ""
+}
+
+// Some of the rows. Numbers are little-endian and lie one behind the other, row after row.
+type DistributionsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Rows in this message.
+	Rows uint32 `protobuf:"varint,1,opt,name=rows,proto3" json:"rows,omitempty"`
+	// Answers that there are of a row: tokens or labels.
+	Choices uint32 `protobuf:"varint,2,opt,name=choices,proto3" json:"choices,omitempty"`
+	// With top_k: 32-bit ids, top_k of a row, likeliest first.
+	Ids []byte `protobuf:"bytes,3,opt,name=ids,proto3" json:"ids,omitempty"`
+	// Natural logarithms of probabilities: with top_k single precision for each of the ids, otherwise half precision for every answer.
+	LogProbabilities []byte `protobuf:"bytes,4,opt,name=log_probabilities,json=logProbabilities,proto3" json:"log_probabilities,omitempty"`
+	// With top_k: in single precision, the natural logarithm of the probability of all others together; -87 where there is none.
+	LogTails      []byte `protobuf:"bytes,5,opt,name=log_tails,json=logTails,proto3" json:"log_tails,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DistributionsResponse) Reset() {
+	*x = DistributionsResponse{}
+	mi := &file_athanor_v1_inference_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DistributionsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DistributionsResponse) ProtoMessage() {}
+
+func (x *DistributionsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_athanor_v1_inference_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DistributionsResponse.ProtoReflect.Descriptor instead.
+func (*DistributionsResponse) Descriptor() ([]byte, []int) {
+	return file_athanor_v1_inference_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *DistributionsResponse) GetRows() uint32 {
+	if x != nil {
+		return x.Rows
+	}
+	return 0
+}
+
+func (x *DistributionsResponse) GetChoices() uint32 {
+	if x != nil {
+		return x.Choices
+	}
+	return 0
+}
+
+func (x *DistributionsResponse) GetIds() []byte {
+	if x != nil {
+		return x.Ids
+	}
+	return nil
+}
+
+func (x *DistributionsResponse) GetLogProbabilities() []byte {
+	if x != nil {
+		return x.LogProbabilities
+	}
+	return nil
+}
+
+func (x *DistributionsResponse) GetLogTails() []byte {
+	if x != nil {
+		return x.LogTails
+	}
+	return nil
+}
+
 var File_athanor_v1_inference_proto protoreflect.FileDescriptor
 
 const file_athanor_v1_inference_proto_rawDesc = "" +
@@ -2007,18 +2217,40 @@ const file_athanor_v1_inference_proto_rawDesc = "" +
 	"\btoken_id\x18\x01 \x01(\rR\atokenId\x12\x14\n" +
 	"\x05token\x18\x02 \x01(\tR\x05token\x12 \n" +
 	"\vprobability\x18\x03 \x01(\x01R\vprobability\x12\x12\n" +
-	"\x04text\x18\x04 \x01(\tR\x04text*v\n" +
+	"\x04text\x18\x04 \x01(\tR\x04text\"\x9a\x03\n" +
+	"\x14DistributionsRequest\x12\x14\n" +
+	"\x05model\x18\x01 \x01(\tR\x05model\x122\n" +
+	"\tsequences\x18\x02 \x03(\v2\x14.athanor.v1.TokenIdsR\tsequences\x12\x16\n" +
+	"\x06length\x18\x03 \x01(\rR\x06length\x12.\n" +
+	"\asources\x18\x04 \x03(\v2\x14.athanor.v1.TokenIdsR\asources\x12#\n" +
+	"\rsource_length\x18\x05 \x01(\rR\fsourceLength\x125\n" +
+	"\vtoken_types\x18\x06 \x03(\v2\x14.athanor.v1.TokenIdsR\n" +
+	"tokenTypes\x12\x12\n" +
+	"\x04rows\x18\a \x03(\rR\x04rows\x12%\n" +
+	"\vtemperature\x18\b \x01(\x01H\x00R\vtemperature\x88\x01\x01\x12\x18\n" +
+	"\x05top_k\x18\t \x01(\rH\x01R\x04topK\x88\x01\x01\x12%\n" +
+	"\x0etokenizer_hash\x18\n" +
+	" \x01(\tR\rtokenizerHashB\x0e\n" +
+	"\f_temperatureB\b\n" +
+	"\x06_top_k\"\xa1\x01\n" +
+	"\x15DistributionsResponse\x12\x12\n" +
+	"\x04rows\x18\x01 \x01(\rR\x04rows\x12\x18\n" +
+	"\achoices\x18\x02 \x01(\rR\achoices\x12\x10\n" +
+	"\x03ids\x18\x03 \x01(\fR\x03ids\x12+\n" +
+	"\x11log_probabilities\x18\x04 \x01(\fR\x10logProbabilities\x12\x1b\n" +
+	"\tlog_tails\x18\x05 \x01(\fR\blogTails*v\n" +
 	"\fFinishReason\x12\x1d\n" +
 	"\x19FINISH_REASON_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11FINISH_REASON_END\x10\x01\x12\x16\n" +
 	"\x12FINISH_REASON_STOP\x10\x02\x12\x18\n" +
-	"\x14FINISH_REASON_LENGTH\x10\x032\xf9\x03\n" +
+	"\x14FINISH_REASON_LENGTH\x10\x032\xd1\x04\n" +
 	"\x10InferenceService\x12G\n" +
 	"\bGenerate\x12\x1b.athanor.v1.GenerateRequest\x1a\x1c.athanor.v1.GenerateResponse0\x01\x12<\n" +
 	"\x05Score\x12\x18.athanor.v1.ScoreRequest\x1a\x19.athanor.v1.ScoreResponse\x12E\n" +
 	"\bClassify\x12\x1b.athanor.v1.ClassifyRequest\x1a\x1c.athanor.v1.ClassifyResponse\x12<\n" +
 	"\x05Embed\x12\x18.athanor.v1.EmbedRequest\x1a\x19.athanor.v1.EmbedResponse\x12E\n" +
-	"\bFillMask\x12\x1b.athanor.v1.FillMaskRequest\x1a\x1c.athanor.v1.FillMaskResponse\x12E\n" +
+	"\bFillMask\x12\x1b.athanor.v1.FillMaskRequest\x1a\x1c.athanor.v1.FillMaskResponse\x12V\n" +
+	"\rDistributions\x12 .athanor.v1.DistributionsRequest\x1a!.athanor.v1.DistributionsResponse0\x01\x12E\n" +
 	"\bTokenize\x12\x1b.athanor.v1.TokenizeRequest\x1a\x1c.athanor.v1.TokenizeResponse\x12K\n" +
 	"\n" +
 	"Detokenize\x12\x1d.athanor.v1.DetokenizeRequest\x1a\x1e.athanor.v1.DetokenizeResponseB\x87\x01\n" +
@@ -2039,39 +2271,41 @@ func file_athanor_v1_inference_proto_rawDescGZIP() []byte {
 }
 
 var file_athanor_v1_inference_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_athanor_v1_inference_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
+var file_athanor_v1_inference_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
 var file_athanor_v1_inference_proto_goTypes = []any{
-	(FinishReason)(0),          // 0: athanor.v1.FinishReason
-	(*GenerateRequest)(nil),    // 1: athanor.v1.GenerateRequest
-	(*TokenIds)(nil),           // 2: athanor.v1.TokenIds
-	(*GenerateResponse)(nil),   // 3: athanor.v1.GenerateResponse
-	(*TokenLogprob)(nil),       // 4: athanor.v1.TokenLogprob
-	(*Usage)(nil),              // 5: athanor.v1.Usage
-	(*ScoreRequest)(nil),       // 6: athanor.v1.ScoreRequest
-	(*ScorePair)(nil),          // 7: athanor.v1.ScorePair
-	(*ScoreResponse)(nil),      // 8: athanor.v1.ScoreResponse
-	(*Score)(nil),              // 9: athanor.v1.Score
-	(*TokenizeRequest)(nil),    // 10: athanor.v1.TokenizeRequest
-	(*TokenizeResponse)(nil),   // 11: athanor.v1.TokenizeResponse
-	(*DetokenizeRequest)(nil),  // 12: athanor.v1.DetokenizeRequest
-	(*DetokenizeResponse)(nil), // 13: athanor.v1.DetokenizeResponse
-	(*TextPair)(nil),           // 14: athanor.v1.TextPair
-	(*ClassifyRequest)(nil),    // 15: athanor.v1.ClassifyRequest
-	(*ClassifyResponse)(nil),   // 16: athanor.v1.ClassifyResponse
-	(*Classification)(nil),     // 17: athanor.v1.Classification
-	(*EmbedRequest)(nil),       // 18: athanor.v1.EmbedRequest
-	(*EmbedResponse)(nil),      // 19: athanor.v1.EmbedResponse
-	(*Embedding)(nil),          // 20: athanor.v1.Embedding
-	(*FillMaskRequest)(nil),    // 21: athanor.v1.FillMaskRequest
-	(*FillMaskResponse)(nil),   // 22: athanor.v1.FillMaskResponse
-	(*FilledMasks)(nil),        // 23: athanor.v1.FilledMasks
-	(*MaskCandidates)(nil),     // 24: athanor.v1.MaskCandidates
-	(*MaskCandidate)(nil),      // 25: athanor.v1.MaskCandidate
-	nil,                        // 26: athanor.v1.GenerateRequest.LogitBiasEntry
+	(FinishReason)(0),             // 0: athanor.v1.FinishReason
+	(*GenerateRequest)(nil),       // 1: athanor.v1.GenerateRequest
+	(*TokenIds)(nil),              // 2: athanor.v1.TokenIds
+	(*GenerateResponse)(nil),      // 3: athanor.v1.GenerateResponse
+	(*TokenLogprob)(nil),          // 4: athanor.v1.TokenLogprob
+	(*Usage)(nil),                 // 5: athanor.v1.Usage
+	(*ScoreRequest)(nil),          // 6: athanor.v1.ScoreRequest
+	(*ScorePair)(nil),             // 7: athanor.v1.ScorePair
+	(*ScoreResponse)(nil),         // 8: athanor.v1.ScoreResponse
+	(*Score)(nil),                 // 9: athanor.v1.Score
+	(*TokenizeRequest)(nil),       // 10: athanor.v1.TokenizeRequest
+	(*TokenizeResponse)(nil),      // 11: athanor.v1.TokenizeResponse
+	(*DetokenizeRequest)(nil),     // 12: athanor.v1.DetokenizeRequest
+	(*DetokenizeResponse)(nil),    // 13: athanor.v1.DetokenizeResponse
+	(*TextPair)(nil),              // 14: athanor.v1.TextPair
+	(*ClassifyRequest)(nil),       // 15: athanor.v1.ClassifyRequest
+	(*ClassifyResponse)(nil),      // 16: athanor.v1.ClassifyResponse
+	(*Classification)(nil),        // 17: athanor.v1.Classification
+	(*EmbedRequest)(nil),          // 18: athanor.v1.EmbedRequest
+	(*EmbedResponse)(nil),         // 19: athanor.v1.EmbedResponse
+	(*Embedding)(nil),             // 20: athanor.v1.Embedding
+	(*FillMaskRequest)(nil),       // 21: athanor.v1.FillMaskRequest
+	(*FillMaskResponse)(nil),      // 22: athanor.v1.FillMaskResponse
+	(*FilledMasks)(nil),           // 23: athanor.v1.FilledMasks
+	(*MaskCandidates)(nil),        // 24: athanor.v1.MaskCandidates
+	(*MaskCandidate)(nil),         // 25: athanor.v1.MaskCandidate
+	(*DistributionsRequest)(nil),  // 26: athanor.v1.DistributionsRequest
+	(*DistributionsResponse)(nil), // 27: athanor.v1.DistributionsResponse
+	nil,                           // 28: athanor.v1.GenerateRequest.LogitBiasEntry
 }
 var file_athanor_v1_inference_proto_depIdxs = []int32{
 	2,  // 0: athanor.v1.GenerateRequest.tokens:type_name -> athanor.v1.TokenIds
-	26, // 1: athanor.v1.GenerateRequest.logit_bias:type_name -> athanor.v1.GenerateRequest.LogitBiasEntry
+	28, // 1: athanor.v1.GenerateRequest.logit_bias:type_name -> athanor.v1.GenerateRequest.LogitBiasEntry
 	0,  // 2: athanor.v1.GenerateResponse.finish_reason:type_name -> athanor.v1.FinishReason
 	5,  // 3: athanor.v1.GenerateResponse.usage:type_name -> athanor.v1.Usage
 	4,  // 4: athanor.v1.GenerateResponse.logprobs:type_name -> athanor.v1.TokenLogprob
@@ -2087,25 +2321,30 @@ var file_athanor_v1_inference_proto_depIdxs = []int32{
 	23, // 14: athanor.v1.FillMaskResponse.results:type_name -> athanor.v1.FilledMasks
 	24, // 15: athanor.v1.FilledMasks.masks:type_name -> athanor.v1.MaskCandidates
 	25, // 16: athanor.v1.MaskCandidates.candidates:type_name -> athanor.v1.MaskCandidate
-	1,  // 17: athanor.v1.InferenceService.Generate:input_type -> athanor.v1.GenerateRequest
-	6,  // 18: athanor.v1.InferenceService.Score:input_type -> athanor.v1.ScoreRequest
-	15, // 19: athanor.v1.InferenceService.Classify:input_type -> athanor.v1.ClassifyRequest
-	18, // 20: athanor.v1.InferenceService.Embed:input_type -> athanor.v1.EmbedRequest
-	21, // 21: athanor.v1.InferenceService.FillMask:input_type -> athanor.v1.FillMaskRequest
-	10, // 22: athanor.v1.InferenceService.Tokenize:input_type -> athanor.v1.TokenizeRequest
-	12, // 23: athanor.v1.InferenceService.Detokenize:input_type -> athanor.v1.DetokenizeRequest
-	3,  // 24: athanor.v1.InferenceService.Generate:output_type -> athanor.v1.GenerateResponse
-	8,  // 25: athanor.v1.InferenceService.Score:output_type -> athanor.v1.ScoreResponse
-	16, // 26: athanor.v1.InferenceService.Classify:output_type -> athanor.v1.ClassifyResponse
-	19, // 27: athanor.v1.InferenceService.Embed:output_type -> athanor.v1.EmbedResponse
-	22, // 28: athanor.v1.InferenceService.FillMask:output_type -> athanor.v1.FillMaskResponse
-	11, // 29: athanor.v1.InferenceService.Tokenize:output_type -> athanor.v1.TokenizeResponse
-	13, // 30: athanor.v1.InferenceService.Detokenize:output_type -> athanor.v1.DetokenizeResponse
-	24, // [24:31] is the sub-list for method output_type
-	17, // [17:24] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	2,  // 17: athanor.v1.DistributionsRequest.sequences:type_name -> athanor.v1.TokenIds
+	2,  // 18: athanor.v1.DistributionsRequest.sources:type_name -> athanor.v1.TokenIds
+	2,  // 19: athanor.v1.DistributionsRequest.token_types:type_name -> athanor.v1.TokenIds
+	1,  // 20: athanor.v1.InferenceService.Generate:input_type -> athanor.v1.GenerateRequest
+	6,  // 21: athanor.v1.InferenceService.Score:input_type -> athanor.v1.ScoreRequest
+	15, // 22: athanor.v1.InferenceService.Classify:input_type -> athanor.v1.ClassifyRequest
+	18, // 23: athanor.v1.InferenceService.Embed:input_type -> athanor.v1.EmbedRequest
+	21, // 24: athanor.v1.InferenceService.FillMask:input_type -> athanor.v1.FillMaskRequest
+	26, // 25: athanor.v1.InferenceService.Distributions:input_type -> athanor.v1.DistributionsRequest
+	10, // 26: athanor.v1.InferenceService.Tokenize:input_type -> athanor.v1.TokenizeRequest
+	12, // 27: athanor.v1.InferenceService.Detokenize:input_type -> athanor.v1.DetokenizeRequest
+	3,  // 28: athanor.v1.InferenceService.Generate:output_type -> athanor.v1.GenerateResponse
+	8,  // 29: athanor.v1.InferenceService.Score:output_type -> athanor.v1.ScoreResponse
+	16, // 30: athanor.v1.InferenceService.Classify:output_type -> athanor.v1.ClassifyResponse
+	19, // 31: athanor.v1.InferenceService.Embed:output_type -> athanor.v1.EmbedResponse
+	22, // 32: athanor.v1.InferenceService.FillMask:output_type -> athanor.v1.FillMaskResponse
+	27, // 33: athanor.v1.InferenceService.Distributions:output_type -> athanor.v1.DistributionsResponse
+	11, // 34: athanor.v1.InferenceService.Tokenize:output_type -> athanor.v1.TokenizeResponse
+	13, // 35: athanor.v1.InferenceService.Detokenize:output_type -> athanor.v1.DetokenizeResponse
+	28, // [28:36] is the sub-list for method output_type
+	20, // [20:28] is the sub-list for method input_type
+	20, // [20:20] is the sub-list for extension type_name
+	20, // [20:20] is the sub-list for extension extendee
+	0,  // [0:20] is the sub-list for field type_name
 }
 
 func init() { file_athanor_v1_inference_proto_init() }
@@ -2122,13 +2361,14 @@ func file_athanor_v1_inference_proto_init() {
 	file_athanor_v1_inference_proto_msgTypes[13].OneofWrappers = []any{}
 	file_athanor_v1_inference_proto_msgTypes[17].OneofWrappers = []any{}
 	file_athanor_v1_inference_proto_msgTypes[20].OneofWrappers = []any{}
+	file_athanor_v1_inference_proto_msgTypes[25].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_athanor_v1_inference_proto_rawDesc), len(file_athanor_v1_inference_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   26,
+			NumMessages:   28,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -21,13 +21,14 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	InferenceService_Generate_FullMethodName   = "/athanor.v1.InferenceService/Generate"
-	InferenceService_Score_FullMethodName      = "/athanor.v1.InferenceService/Score"
-	InferenceService_Classify_FullMethodName   = "/athanor.v1.InferenceService/Classify"
-	InferenceService_Embed_FullMethodName      = "/athanor.v1.InferenceService/Embed"
-	InferenceService_FillMask_FullMethodName   = "/athanor.v1.InferenceService/FillMask"
-	InferenceService_Tokenize_FullMethodName   = "/athanor.v1.InferenceService/Tokenize"
-	InferenceService_Detokenize_FullMethodName = "/athanor.v1.InferenceService/Detokenize"
+	InferenceService_Generate_FullMethodName      = "/athanor.v1.InferenceService/Generate"
+	InferenceService_Score_FullMethodName         = "/athanor.v1.InferenceService/Score"
+	InferenceService_Classify_FullMethodName      = "/athanor.v1.InferenceService/Classify"
+	InferenceService_Embed_FullMethodName         = "/athanor.v1.InferenceService/Embed"
+	InferenceService_FillMask_FullMethodName      = "/athanor.v1.InferenceService/FillMask"
+	InferenceService_Distributions_FullMethodName = "/athanor.v1.InferenceService/Distributions"
+	InferenceService_Tokenize_FullMethodName      = "/athanor.v1.InferenceService/Tokenize"
+	InferenceService_Detokenize_FullMethodName    = "/athanor.v1.InferenceService/Detokenize"
 )
 
 // InferenceServiceClient is the client API for InferenceService service.
@@ -46,6 +47,9 @@ type InferenceServiceClient interface {
 	Embed(ctx context.Context, in *EmbedRequest, opts ...grpc.CallOption) (*EmbedResponse, error)
 	// The likeliest tokens in place of each mask.
 	FillMask(ctx context.Context, in *FillMaskRequest, opts ...grpc.CallOption) (*FillMaskResponse, error)
+	// What a model says of every row of a batch: a teacher for a student that is trained on another server. The rows come in order, as many in a
+	// message as fit.
+	Distributions(ctx context.Context, in *DistributionsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[DistributionsResponse], error)
 	// Text to token ids.
 	Tokenize(ctx context.Context, in *TokenizeRequest, opts ...grpc.CallOption) (*TokenizeResponse, error)
 	// Token ids to text.
@@ -119,6 +123,25 @@ func (c *inferenceServiceClient) FillMask(ctx context.Context, in *FillMaskReque
 	return out, nil
 }
 
+func (c *inferenceServiceClient) Distributions(ctx context.Context, in *DistributionsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[DistributionsResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &InferenceService_ServiceDesc.Streams[1], InferenceService_Distributions_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[DistributionsRequest, DistributionsResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type InferenceService_DistributionsClient = grpc.ServerStreamingClient[DistributionsResponse]
+
 func (c *inferenceServiceClient) Tokenize(ctx context.Context, in *TokenizeRequest, opts ...grpc.CallOption) (*TokenizeResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(TokenizeResponse)
@@ -155,6 +178,9 @@ type InferenceServiceServer interface {
 	Embed(context.Context, *EmbedRequest) (*EmbedResponse, error)
 	// The likeliest tokens in place of each mask.
 	FillMask(context.Context, *FillMaskRequest) (*FillMaskResponse, error)
+	// What a model says of every row of a batch: a teacher for a student that is trained on another server. The rows come in order, as many in a
+	// message as fit.
+	Distributions(*DistributionsRequest, grpc.ServerStreamingServer[DistributionsResponse]) error
 	// Text to token ids.
 	Tokenize(context.Context, *TokenizeRequest) (*TokenizeResponse, error)
 	// Token ids to text.
@@ -183,6 +209,9 @@ func (UnimplementedInferenceServiceServer) Embed(context.Context, *EmbedRequest)
 }
 func (UnimplementedInferenceServiceServer) FillMask(context.Context, *FillMaskRequest) (*FillMaskResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method FillMask not implemented")
+}
+func (UnimplementedInferenceServiceServer) Distributions(*DistributionsRequest, grpc.ServerStreamingServer[DistributionsResponse]) error {
+	return status.Error(codes.Unimplemented, "method Distributions not implemented")
 }
 func (UnimplementedInferenceServiceServer) Tokenize(context.Context, *TokenizeRequest) (*TokenizeResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Tokenize not implemented")
@@ -294,6 +323,17 @@ func _InferenceService_FillMask_Handler(srv interface{}, ctx context.Context, de
 	return interceptor(ctx, in, info, handler)
 }
 
+func _InferenceService_Distributions_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(DistributionsRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(InferenceServiceServer).Distributions(m, &grpc.GenericServerStream[DistributionsRequest, DistributionsResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type InferenceService_DistributionsServer = grpc.ServerStreamingServer[DistributionsResponse]
+
 func _InferenceService_Tokenize_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(TokenizeRequest)
 	if err := dec(in); err != nil {
@@ -366,6 +406,11 @@ var InferenceService_ServiceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "Generate",
 			Handler:       _InferenceService_Generate_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "Distributions",
+			Handler:       _InferenceService_Distributions_Handler,
 			ServerStreams: true,
 		},
 	},

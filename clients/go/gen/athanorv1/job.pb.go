@@ -108,6 +108,7 @@ type JobSpec struct {
 	//	*JobSpec_Distill
 	//	*JobSpec_Evaluate
 	//	*JobSpec_Export
+	//	*JobSpec_Record
 	Spec          isJobSpec_Spec `protobuf_oneof:"spec"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -195,6 +196,15 @@ func (x *JobSpec) GetExport() *ExportSpec {
 	return nil
 }
 
+func (x *JobSpec) GetRecord() *RecordSpec {
+	if x != nil {
+		if x, ok := x.Spec.(*JobSpec_Record); ok {
+			return x.Record
+		}
+	}
+	return nil
+}
+
 type isJobSpec_Spec interface {
 	isJobSpec_Spec()
 }
@@ -224,6 +234,11 @@ type JobSpec_Export struct {
 	Export *ExportSpec `protobuf:"bytes,5,opt,name=export,proto3,oneof"`
 }
 
+type JobSpec_Record struct {
+	// Write down what a teacher says of a text.
+	Record *RecordSpec `protobuf:"bytes,7,opt,name=record,proto3,oneof"`
+}
+
 func (*JobSpec_ImportModel) isJobSpec_Spec() {}
 
 func (*JobSpec_Compress) isJobSpec_Spec() {}
@@ -233,6 +248,8 @@ func (*JobSpec_Distill) isJobSpec_Spec() {}
 func (*JobSpec_Evaluate) isJobSpec_Spec() {}
 
 func (*JobSpec_Export) isJobSpec_Spec() {}
+
+func (*JobSpec_Record) isJobSpec_Spec() {}
 
 // Brings a Hugging Face folder into the store.
 type ImportSpec struct {
@@ -545,7 +562,8 @@ type DistillSpec struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Model to train; the stored version stays as it is.
 	Student string `protobuf:"bytes,1,opt,name=student,proto3" json:"student,omitempty"`
-	// Teacher; empty trains with cross-entropy alone.
+	// Teacher: a model of this server, or "athanor://host:port/model" for one on another athanor server, which is asked batch by batch. Empty trains
+	// with cross-entropy alone, or from `recording`.
 	Teacher string `protobuf:"bytes,2,opt,name=teacher,proto3" json:"teacher,omitempty"`
 	// Name to store the result under; empty stores a new version of the student.
 	Name string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
@@ -563,7 +581,16 @@ type DistillSpec struct {
 	// an encoder without any those of the teacher, else those of the data.
 	Labels []string `protobuf:"bytes,9,rep,name=labels,proto3" json:"labels,omitempty"`
 	// Several teachers with the student's tokenizer, in place of `teacher`. Measurements compare with the first.
-	Teachers      []*DistillTeacher `protobuf:"bytes,10,rep,name=teachers,proto3" json:"teachers,omitempty"`
+	Teachers []*DistillTeacher `protobuf:"bytes,10,rep,name=teachers,proto3" json:"teachers,omitempty"`
+	// Folder on the server with a recorded teacher, in place of `teacher`; a record job makes it.
+	Recording string `protobuf:"bytes,22,opt,name=recording,proto3" json:"recording,omitempty"`
+	// Likeliest answers that a teacher on another server sends of each row, with the probability of all others together. Default: every answer, in
+	// half precision.
+	TeacherTopK *uint32 `protobuf:"varint,23,opt,name=teacher_top_k,json=teacherTopK,proto3,oneof" json:"teacher_top_k,omitempty"`
+	// Learn on the student's own continuations in a share of the steps; the teacher must be on this server.
+	OnPolicy *OnPolicy `protobuf:"bytes,24,opt,name=on_policy,json=onPolicy,proto3" json:"on_policy,omitempty"`
+	// Train on what the teacher writes in place of the data's targets: sequence-level distillation of encoder-decoders.
+	SequenceLevel *SequenceLevel `protobuf:"bytes,25,opt,name=sequence_level,json=sequenceLevel,proto3" json:"sequence_level,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -664,6 +691,34 @@ func (x *DistillSpec) GetLabels() []string {
 func (x *DistillSpec) GetTeachers() []*DistillTeacher {
 	if x != nil {
 		return x.Teachers
+	}
+	return nil
+}
+
+func (x *DistillSpec) GetRecording() string {
+	if x != nil {
+		return x.Recording
+	}
+	return ""
+}
+
+func (x *DistillSpec) GetTeacherTopK() uint32 {
+	if x != nil && x.TeacherTopK != nil {
+		return *x.TeacherTopK
+	}
+	return 0
+}
+
+func (x *DistillSpec) GetOnPolicy() *OnPolicy {
+	if x != nil {
+		return x.OnPolicy
+	}
+	return nil
+}
+
+func (x *DistillSpec) GetSequenceLevel() *SequenceLevel {
+	if x != nil {
+		return x.SequenceLevel
 	}
 	return nil
 }
@@ -1449,6 +1504,7 @@ type JobResult struct {
 	//	*JobResult_Distill
 	//	*JobResult_Evaluate
 	//	*JobResult_Export
+	//	*JobResult_Record
 	Result        isJobResult_Result `protobuf_oneof:"result"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1536,6 +1592,15 @@ func (x *JobResult) GetExport() *ExportResult {
 	return nil
 }
 
+func (x *JobResult) GetRecord() *RecordResult {
+	if x != nil {
+		if x, ok := x.Result.(*JobResult_Record); ok {
+			return x.Record
+		}
+	}
+	return nil
+}
+
 type isJobResult_Result interface {
 	isJobResult_Result()
 }
@@ -1565,6 +1630,11 @@ type JobResult_Export struct {
 	Export *ExportResult `protobuf:"bytes,5,opt,name=export,proto3,oneof"`
 }
 
+type JobResult_Record struct {
+	// Of a recording.
+	Record *RecordResult `protobuf:"bytes,7,opt,name=record,proto3,oneof"`
+}
+
 func (*JobResult_ImportModel) isJobResult_Result() {}
 
 func (*JobResult_Compress) isJobResult_Result() {}
@@ -1574,6 +1644,8 @@ func (*JobResult_Distill) isJobResult_Result() {}
 func (*JobResult_Evaluate) isJobResult_Result() {}
 
 func (*JobResult_Export) isJobResult_Result() {}
+
+func (*JobResult_Record) isJobResult_Result() {}
 
 // Result of an import.
 type ImportResult struct {
@@ -1826,7 +1898,9 @@ type DistillResult struct {
 	// Measures of the last validation, for example bitsPerByte, accuracy or lossNats; empty without validation text.
 	Validation map[string]float64 `protobuf:"bytes,4,rep,name=validation,proto3" json:"validation,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"fixed64,2,opt,name=value"`
 	// What a fresh process found; absent where checking is switched off.
-	Verification  *Verification `protobuf:"bytes,5,opt,name=verification,proto3" json:"verification,omitempty"`
+	Verification *Verification `protobuf:"bytes,5,opt,name=verification,proto3" json:"verification,omitempty"`
+	// Memory, expected and measured.
+	Memory        *MemoryReport `protobuf:"bytes,6,opt,name=memory,proto3" json:"memory,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1892,6 +1966,13 @@ func (x *DistillResult) GetValidation() map[string]float64 {
 func (x *DistillResult) GetVerification() *Verification {
 	if x != nil {
 		return x.Verification
+	}
+	return nil
+}
+
+func (x *DistillResult) GetMemory() *MemoryReport {
+	if x != nil {
+		return x.Memory
 	}
 	return nil
 }
@@ -2130,7 +2211,7 @@ type JobInfo struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Identifier.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// "import", "compress", "distill", "evaluate" or "export".
+	// "import", "compress", "distill", "evaluate", "export" or "record".
 	Kind string `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
 	// Where it is.
 	State JobState `protobuf:"varint,3,opt,name=state,proto3,enum=athanor.v1.JobState" json:"state,omitempty"`
@@ -3157,13 +3238,14 @@ var File_athanor_v1_job_proto protoreflect.FileDescriptor
 const file_athanor_v1_job_proto_rawDesc = "" +
 	"\n" +
 	"\x14athanor/v1/job.proto\x12\n" +
-	"athanor.v1\x1a#athanor/v1/compression_report.proto\x1a\"athanor/v1/evaluation_report.proto\x1a\x16athanor/v1/model.proto\x1a\x17athanor/v1/recipe.proto\x1a\x15athanor/v1/text.proto\"\xa5\x02\n" +
+	"athanor.v1\x1a#athanor/v1/compression_report.proto\x1a\"athanor/v1/evaluation_report.proto\x1a\x16athanor/v1/model.proto\x1a\x17athanor/v1/recipe.proto\x1a\x18athanor/v1/teacher.proto\x1a\x15athanor/v1/text.proto\"\xd7\x02\n" +
 	"\aJobSpec\x12;\n" +
 	"\fimport_model\x18\x01 \x01(\v2\x16.athanor.v1.ImportSpecH\x00R\vimportModel\x126\n" +
 	"\bcompress\x18\x02 \x01(\v2\x18.athanor.v1.CompressSpecH\x00R\bcompress\x123\n" +
 	"\adistill\x18\x03 \x01(\v2\x17.athanor.v1.DistillSpecH\x00R\adistill\x126\n" +
 	"\bevaluate\x18\x04 \x01(\v2\x18.athanor.v1.EvaluateSpecH\x00R\bevaluate\x120\n" +
-	"\x06export\x18\x05 \x01(\v2\x16.athanor.v1.ExportSpecH\x00R\x06exportB\x06\n" +
+	"\x06export\x18\x05 \x01(\v2\x16.athanor.v1.ExportSpecH\x00R\x06export\x120\n" +
+	"\x06record\x18\a \x01(\v2\x16.athanor.v1.RecordSpecH\x00R\x06recordB\x06\n" +
 	"\x04spec\"N\n" +
 	"\n" +
 	"ImportSpec\x12\x12\n" +
@@ -3197,7 +3279,7 @@ const file_athanor_v1_job_proto_rawDesc = "" +
 	"_sequencesB\x12\n" +
 	"\x10_sequence_lengthB\a\n" +
 	"\x05_seedB\x11\n" +
-	"\x0f_special_tokens\"\xfb\x02\n" +
+	"\x0f_special_tokens\"\xc9\x04\n" +
 	"\vDistillSpec\x12\x18\n" +
 	"\astudent\x18\x01 \x01(\tR\astudent\x12\x18\n" +
 	"\ateacher\x18\x02 \x01(\tR\ateacher\x12\x12\n" +
@@ -3211,7 +3293,12 @@ const file_athanor_v1_job_proto_rawDesc = "" +
 	"\areplace\x18\b \x01(\bR\areplace\x12\x16\n" +
 	"\x06labels\x18\t \x03(\tR\x06labels\x126\n" +
 	"\bteachers\x18\n" +
-	" \x03(\v2\x1a.athanor.v1.DistillTeacherR\bteachers\"\x8c\b\n" +
+	" \x03(\v2\x1a.athanor.v1.DistillTeacherR\bteachers\x12\x1c\n" +
+	"\trecording\x18\x16 \x01(\tR\trecording\x12'\n" +
+	"\rteacher_top_k\x18\x17 \x01(\rH\x00R\vteacherTopK\x88\x01\x01\x121\n" +
+	"\ton_policy\x18\x18 \x01(\v2\x14.athanor.v1.OnPolicyR\bonPolicy\x12@\n" +
+	"\x0esequence_level\x18\x19 \x01(\v2\x19.athanor.v1.SequenceLevelR\rsequenceLevelB\x10\n" +
+	"\x0e_teacher_top_k\"\x8c\b\n" +
 	"\x0fDistillSettings\x12\x19\n" +
 	"\x05steps\x18\x01 \x01(\rH\x00R\x05steps\x88\x01\x01\x12\"\n" +
 	"\n" +
@@ -3313,13 +3400,14 @@ const file_athanor_v1_job_proto_rawDesc = "" +
 	"\fMetricsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x01R\x05value:\x028\x01B\t\n" +
-	"\a_eta_ms\"\xb3\x02\n" +
+	"\a_eta_ms\"\xe7\x02\n" +
 	"\tJobResult\x12=\n" +
 	"\fimport_model\x18\x01 \x01(\v2\x18.athanor.v1.ImportResultH\x00R\vimportModel\x128\n" +
 	"\bcompress\x18\x02 \x01(\v2\x1a.athanor.v1.CompressResultH\x00R\bcompress\x125\n" +
 	"\adistill\x18\x03 \x01(\v2\x19.athanor.v1.DistillResultH\x00R\adistill\x128\n" +
 	"\bevaluate\x18\x04 \x01(\v2\x1a.athanor.v1.EvaluateResultH\x00R\bevaluate\x122\n" +
-	"\x06export\x18\x05 \x01(\v2\x18.athanor.v1.ExportResultH\x00R\x06exportB\b\n" +
+	"\x06export\x18\x05 \x01(\v2\x18.athanor.v1.ExportResultH\x00R\x06export\x122\n" +
+	"\x06record\x18\a \x01(\v2\x18.athanor.v1.RecordResultH\x00R\x06recordB\b\n" +
 	"\x06result\"y\n" +
 	"\fImportResult\x12+\n" +
 	"\x05model\x18\x01 \x01(\v2\x15.athanor.v1.ModelInfoR\x05model\x12<\n" +
@@ -3341,7 +3429,7 @@ const file_athanor_v1_job_proto_rawDesc = "" +
 	"\x04stop\x18\b \x01(\v2\x16.athanor.v1.RecipeStopR\x04stop\x1a?\n" +
 	"\x11StartMetricsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x01R\x05value:\x028\x01\"\xb9\x02\n" +
+	"\x05value\x18\x02 \x01(\x01R\x05value:\x028\x01\"\xeb\x02\n" +
 	"\rDistillResult\x12+\n" +
 	"\x05model\x18\x01 \x01(\v2\x15.athanor.v1.ModelInfoR\x05model\x12\x14\n" +
 	"\x05steps\x18\x02 \x01(\x04R\x05steps\x12\x1d\n" +
@@ -3350,7 +3438,8 @@ const file_athanor_v1_job_proto_rawDesc = "" +
 	"\n" +
 	"validation\x18\x04 \x03(\v2).athanor.v1.DistillResult.ValidationEntryR\n" +
 	"validation\x12<\n" +
-	"\fverification\x18\x05 \x01(\v2\x18.athanor.v1.VerificationR\fverification\x1a=\n" +
+	"\fverification\x18\x05 \x01(\v2\x18.athanor.v1.VerificationR\fverification\x120\n" +
+	"\x06memory\x18\x06 \x01(\v2\x18.athanor.v1.MemoryReportR\x06memory\x1a=\n" +
 	"\x0fValidationEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x01R\x05value:\x028\x01\"F\n" +
@@ -3518,18 +3607,22 @@ var file_athanor_v1_job_proto_goTypes = []any{
 	nil,                              // 42: athanor.v1.CompressResult.StartMetricsEntry
 	nil,                              // 43: athanor.v1.DistillResult.ValidationEntry
 	nil,                              // 44: athanor.v1.JobError.DetailsEntry
-	(*Recipe)(nil),                   // 45: athanor.v1.Recipe
-	(*TextData)(nil),                 // 46: athanor.v1.TextData
-	(*DistillTeacher)(nil),           // 47: athanor.v1.DistillTeacher
-	(*DistillLoss)(nil),              // 48: athanor.v1.DistillLoss
-	(ExportFormat)(0),                // 49: athanor.v1.ExportFormat
-	(*ModelInfo)(nil),                // 50: athanor.v1.ModelInfo
-	(*ParameterChange)(nil),          // 51: athanor.v1.ParameterChange
-	(*StepReport)(nil),               // 52: athanor.v1.StepReport
-	(*CalibrationManifest)(nil),      // 53: athanor.v1.CalibrationManifest
-	(*MemoryReport)(nil),             // 54: athanor.v1.MemoryReport
-	(*RecipeStop)(nil),               // 55: athanor.v1.RecipeStop
-	(*EvaluationReport)(nil),         // 56: athanor.v1.EvaluationReport
+	(*RecordSpec)(nil),               // 45: athanor.v1.RecordSpec
+	(*Recipe)(nil),                   // 46: athanor.v1.Recipe
+	(*TextData)(nil),                 // 47: athanor.v1.TextData
+	(*DistillTeacher)(nil),           // 48: athanor.v1.DistillTeacher
+	(*OnPolicy)(nil),                 // 49: athanor.v1.OnPolicy
+	(*SequenceLevel)(nil),            // 50: athanor.v1.SequenceLevel
+	(*DistillLoss)(nil),              // 51: athanor.v1.DistillLoss
+	(ExportFormat)(0),                // 52: athanor.v1.ExportFormat
+	(*RecordResult)(nil),             // 53: athanor.v1.RecordResult
+	(*ModelInfo)(nil),                // 54: athanor.v1.ModelInfo
+	(*ParameterChange)(nil),          // 55: athanor.v1.ParameterChange
+	(*StepReport)(nil),               // 56: athanor.v1.StepReport
+	(*CalibrationManifest)(nil),      // 57: athanor.v1.CalibrationManifest
+	(*MemoryReport)(nil),             // 58: athanor.v1.MemoryReport
+	(*RecipeStop)(nil),               // 59: athanor.v1.RecipeStop
+	(*EvaluationReport)(nil),         // 60: athanor.v1.EvaluationReport
 }
 var file_athanor_v1_job_proto_depIdxs = []int32{
 	2,  // 0: athanor.v1.JobSpec.import_model:type_name -> athanor.v1.ImportSpec
@@ -3537,82 +3630,87 @@ var file_athanor_v1_job_proto_depIdxs = []int32{
 	5,  // 2: athanor.v1.JobSpec.distill:type_name -> athanor.v1.DistillSpec
 	7,  // 3: athanor.v1.JobSpec.evaluate:type_name -> athanor.v1.EvaluateSpec
 	9,  // 4: athanor.v1.JobSpec.export:type_name -> athanor.v1.ExportSpec
-	45, // 5: athanor.v1.CompressSpec.recipe:type_name -> athanor.v1.Recipe
-	46, // 6: athanor.v1.CompressSpec.data:type_name -> athanor.v1.TextData
-	4,  // 7: athanor.v1.CompressSpec.calibration:type_name -> athanor.v1.Calibration
-	46, // 8: athanor.v1.CompressSpec.validation:type_name -> athanor.v1.TextData
-	46, // 9: athanor.v1.DistillSpec.data:type_name -> athanor.v1.TextData
-	46, // 10: athanor.v1.DistillSpec.validation:type_name -> athanor.v1.TextData
-	6,  // 11: athanor.v1.DistillSpec.settings:type_name -> athanor.v1.DistillSettings
-	47, // 12: athanor.v1.DistillSpec.teachers:type_name -> athanor.v1.DistillTeacher
-	48, // 13: athanor.v1.DistillSettings.losses:type_name -> athanor.v1.DistillLoss
-	46, // 14: athanor.v1.EvaluateSpec.data:type_name -> athanor.v1.TextData
-	8,  // 15: athanor.v1.EvaluateSpec.settings:type_name -> athanor.v1.EvaluateSettings
-	49, // 16: athanor.v1.ExportSpec.format:type_name -> athanor.v1.ExportFormat
-	11, // 17: athanor.v1.JobEvent.state:type_name -> athanor.v1.JobStateChange
-	12, // 18: athanor.v1.JobEvent.progress:type_name -> athanor.v1.JobProgress
-	13, // 19: athanor.v1.JobEvent.result:type_name -> athanor.v1.JobResult
-	21, // 20: athanor.v1.JobEvent.error:type_name -> athanor.v1.JobError
-	0,  // 21: athanor.v1.JobStateChange.state:type_name -> athanor.v1.JobState
-	41, // 22: athanor.v1.JobProgress.metrics:type_name -> athanor.v1.JobProgress.MetricsEntry
-	14, // 23: athanor.v1.JobResult.import_model:type_name -> athanor.v1.ImportResult
-	16, // 24: athanor.v1.JobResult.compress:type_name -> athanor.v1.CompressResult
-	17, // 25: athanor.v1.JobResult.distill:type_name -> athanor.v1.DistillResult
-	18, // 26: athanor.v1.JobResult.evaluate:type_name -> athanor.v1.EvaluateResult
-	19, // 27: athanor.v1.JobResult.export:type_name -> athanor.v1.ExportResult
-	50, // 28: athanor.v1.ImportResult.model:type_name -> athanor.v1.ModelInfo
-	15, // 29: athanor.v1.ImportResult.verification:type_name -> athanor.v1.Verification
-	50, // 30: athanor.v1.CompressResult.model:type_name -> athanor.v1.ModelInfo
-	51, // 31: athanor.v1.CompressResult.changes:type_name -> athanor.v1.ParameterChange
-	52, // 32: athanor.v1.CompressResult.steps:type_name -> athanor.v1.StepReport
-	53, // 33: athanor.v1.CompressResult.calibration:type_name -> athanor.v1.CalibrationManifest
-	54, // 34: athanor.v1.CompressResult.memory:type_name -> athanor.v1.MemoryReport
-	15, // 35: athanor.v1.CompressResult.verification:type_name -> athanor.v1.Verification
-	42, // 36: athanor.v1.CompressResult.start_metrics:type_name -> athanor.v1.CompressResult.StartMetricsEntry
-	55, // 37: athanor.v1.CompressResult.stop:type_name -> athanor.v1.RecipeStop
-	50, // 38: athanor.v1.DistillResult.model:type_name -> athanor.v1.ModelInfo
-	43, // 39: athanor.v1.DistillResult.validation:type_name -> athanor.v1.DistillResult.ValidationEntry
-	15, // 40: athanor.v1.DistillResult.verification:type_name -> athanor.v1.Verification
-	56, // 41: athanor.v1.EvaluateResult.report:type_name -> athanor.v1.EvaluationReport
-	20, // 42: athanor.v1.ExportResult.files:type_name -> athanor.v1.ExportedFile
-	44, // 43: athanor.v1.JobError.details:type_name -> athanor.v1.JobError.DetailsEntry
-	0,  // 44: athanor.v1.JobInfo.state:type_name -> athanor.v1.JobState
-	12, // 45: athanor.v1.JobInfo.progress:type_name -> athanor.v1.JobProgress
-	13, // 46: athanor.v1.JobInfo.result:type_name -> athanor.v1.JobResult
-	21, // 47: athanor.v1.JobInfo.error:type_name -> athanor.v1.JobError
-	1,  // 48: athanor.v1.JobServiceSubmitRequest.spec:type_name -> athanor.v1.JobSpec
-	22, // 49: athanor.v1.JobServiceSubmitResponse.job:type_name -> athanor.v1.JobInfo
-	22, // 50: athanor.v1.JobServiceGetResponse.job:type_name -> athanor.v1.JobInfo
-	0,  // 51: athanor.v1.JobServiceListRequest.states:type_name -> athanor.v1.JobState
-	22, // 52: athanor.v1.JobServiceListResponse.jobs:type_name -> athanor.v1.JobInfo
-	10, // 53: athanor.v1.JobServiceWatchResponse.event:type_name -> athanor.v1.JobEvent
-	22, // 54: athanor.v1.JobServiceCancelResponse.job:type_name -> athanor.v1.JobInfo
-	22, // 55: athanor.v1.JobServicePauseResponse.job:type_name -> athanor.v1.JobInfo
-	22, // 56: athanor.v1.JobServiceResumeResponse.job:type_name -> athanor.v1.JobInfo
-	22, // 57: athanor.v1.JobServiceRetryResponse.job:type_name -> athanor.v1.JobInfo
-	23, // 58: athanor.v1.JobService.Submit:input_type -> athanor.v1.JobServiceSubmitRequest
-	25, // 59: athanor.v1.JobService.Get:input_type -> athanor.v1.JobServiceGetRequest
-	27, // 60: athanor.v1.JobService.List:input_type -> athanor.v1.JobServiceListRequest
-	29, // 61: athanor.v1.JobService.Watch:input_type -> athanor.v1.JobServiceWatchRequest
-	31, // 62: athanor.v1.JobService.Cancel:input_type -> athanor.v1.JobServiceCancelRequest
-	33, // 63: athanor.v1.JobService.Pause:input_type -> athanor.v1.JobServicePauseRequest
-	35, // 64: athanor.v1.JobService.Resume:input_type -> athanor.v1.JobServiceResumeRequest
-	37, // 65: athanor.v1.JobService.Retry:input_type -> athanor.v1.JobServiceRetryRequest
-	39, // 66: athanor.v1.JobService.Forget:input_type -> athanor.v1.JobServiceForgetRequest
-	24, // 67: athanor.v1.JobService.Submit:output_type -> athanor.v1.JobServiceSubmitResponse
-	26, // 68: athanor.v1.JobService.Get:output_type -> athanor.v1.JobServiceGetResponse
-	28, // 69: athanor.v1.JobService.List:output_type -> athanor.v1.JobServiceListResponse
-	30, // 70: athanor.v1.JobService.Watch:output_type -> athanor.v1.JobServiceWatchResponse
-	32, // 71: athanor.v1.JobService.Cancel:output_type -> athanor.v1.JobServiceCancelResponse
-	34, // 72: athanor.v1.JobService.Pause:output_type -> athanor.v1.JobServicePauseResponse
-	36, // 73: athanor.v1.JobService.Resume:output_type -> athanor.v1.JobServiceResumeResponse
-	38, // 74: athanor.v1.JobService.Retry:output_type -> athanor.v1.JobServiceRetryResponse
-	40, // 75: athanor.v1.JobService.Forget:output_type -> athanor.v1.JobServiceForgetResponse
-	67, // [67:76] is the sub-list for method output_type
-	58, // [58:67] is the sub-list for method input_type
-	58, // [58:58] is the sub-list for extension type_name
-	58, // [58:58] is the sub-list for extension extendee
-	0,  // [0:58] is the sub-list for field type_name
+	45, // 5: athanor.v1.JobSpec.record:type_name -> athanor.v1.RecordSpec
+	46, // 6: athanor.v1.CompressSpec.recipe:type_name -> athanor.v1.Recipe
+	47, // 7: athanor.v1.CompressSpec.data:type_name -> athanor.v1.TextData
+	4,  // 8: athanor.v1.CompressSpec.calibration:type_name -> athanor.v1.Calibration
+	47, // 9: athanor.v1.CompressSpec.validation:type_name -> athanor.v1.TextData
+	47, // 10: athanor.v1.DistillSpec.data:type_name -> athanor.v1.TextData
+	47, // 11: athanor.v1.DistillSpec.validation:type_name -> athanor.v1.TextData
+	6,  // 12: athanor.v1.DistillSpec.settings:type_name -> athanor.v1.DistillSettings
+	48, // 13: athanor.v1.DistillSpec.teachers:type_name -> athanor.v1.DistillTeacher
+	49, // 14: athanor.v1.DistillSpec.on_policy:type_name -> athanor.v1.OnPolicy
+	50, // 15: athanor.v1.DistillSpec.sequence_level:type_name -> athanor.v1.SequenceLevel
+	51, // 16: athanor.v1.DistillSettings.losses:type_name -> athanor.v1.DistillLoss
+	47, // 17: athanor.v1.EvaluateSpec.data:type_name -> athanor.v1.TextData
+	8,  // 18: athanor.v1.EvaluateSpec.settings:type_name -> athanor.v1.EvaluateSettings
+	52, // 19: athanor.v1.ExportSpec.format:type_name -> athanor.v1.ExportFormat
+	11, // 20: athanor.v1.JobEvent.state:type_name -> athanor.v1.JobStateChange
+	12, // 21: athanor.v1.JobEvent.progress:type_name -> athanor.v1.JobProgress
+	13, // 22: athanor.v1.JobEvent.result:type_name -> athanor.v1.JobResult
+	21, // 23: athanor.v1.JobEvent.error:type_name -> athanor.v1.JobError
+	0,  // 24: athanor.v1.JobStateChange.state:type_name -> athanor.v1.JobState
+	41, // 25: athanor.v1.JobProgress.metrics:type_name -> athanor.v1.JobProgress.MetricsEntry
+	14, // 26: athanor.v1.JobResult.import_model:type_name -> athanor.v1.ImportResult
+	16, // 27: athanor.v1.JobResult.compress:type_name -> athanor.v1.CompressResult
+	17, // 28: athanor.v1.JobResult.distill:type_name -> athanor.v1.DistillResult
+	18, // 29: athanor.v1.JobResult.evaluate:type_name -> athanor.v1.EvaluateResult
+	19, // 30: athanor.v1.JobResult.export:type_name -> athanor.v1.ExportResult
+	53, // 31: athanor.v1.JobResult.record:type_name -> athanor.v1.RecordResult
+	54, // 32: athanor.v1.ImportResult.model:type_name -> athanor.v1.ModelInfo
+	15, // 33: athanor.v1.ImportResult.verification:type_name -> athanor.v1.Verification
+	54, // 34: athanor.v1.CompressResult.model:type_name -> athanor.v1.ModelInfo
+	55, // 35: athanor.v1.CompressResult.changes:type_name -> athanor.v1.ParameterChange
+	56, // 36: athanor.v1.CompressResult.steps:type_name -> athanor.v1.StepReport
+	57, // 37: athanor.v1.CompressResult.calibration:type_name -> athanor.v1.CalibrationManifest
+	58, // 38: athanor.v1.CompressResult.memory:type_name -> athanor.v1.MemoryReport
+	15, // 39: athanor.v1.CompressResult.verification:type_name -> athanor.v1.Verification
+	42, // 40: athanor.v1.CompressResult.start_metrics:type_name -> athanor.v1.CompressResult.StartMetricsEntry
+	59, // 41: athanor.v1.CompressResult.stop:type_name -> athanor.v1.RecipeStop
+	54, // 42: athanor.v1.DistillResult.model:type_name -> athanor.v1.ModelInfo
+	43, // 43: athanor.v1.DistillResult.validation:type_name -> athanor.v1.DistillResult.ValidationEntry
+	15, // 44: athanor.v1.DistillResult.verification:type_name -> athanor.v1.Verification
+	58, // 45: athanor.v1.DistillResult.memory:type_name -> athanor.v1.MemoryReport
+	60, // 46: athanor.v1.EvaluateResult.report:type_name -> athanor.v1.EvaluationReport
+	20, // 47: athanor.v1.ExportResult.files:type_name -> athanor.v1.ExportedFile
+	44, // 48: athanor.v1.JobError.details:type_name -> athanor.v1.JobError.DetailsEntry
+	0,  // 49: athanor.v1.JobInfo.state:type_name -> athanor.v1.JobState
+	12, // 50: athanor.v1.JobInfo.progress:type_name -> athanor.v1.JobProgress
+	13, // 51: athanor.v1.JobInfo.result:type_name -> athanor.v1.JobResult
+	21, // 52: athanor.v1.JobInfo.error:type_name -> athanor.v1.JobError
+	1,  // 53: athanor.v1.JobServiceSubmitRequest.spec:type_name -> athanor.v1.JobSpec
+	22, // 54: athanor.v1.JobServiceSubmitResponse.job:type_name -> athanor.v1.JobInfo
+	22, // 55: athanor.v1.JobServiceGetResponse.job:type_name -> athanor.v1.JobInfo
+	0,  // 56: athanor.v1.JobServiceListRequest.states:type_name -> athanor.v1.JobState
+	22, // 57: athanor.v1.JobServiceListResponse.jobs:type_name -> athanor.v1.JobInfo
+	10, // 58: athanor.v1.JobServiceWatchResponse.event:type_name -> athanor.v1.JobEvent
+	22, // 59: athanor.v1.JobServiceCancelResponse.job:type_name -> athanor.v1.JobInfo
+	22, // 60: athanor.v1.JobServicePauseResponse.job:type_name -> athanor.v1.JobInfo
+	22, // 61: athanor.v1.JobServiceResumeResponse.job:type_name -> athanor.v1.JobInfo
+	22, // 62: athanor.v1.JobServiceRetryResponse.job:type_name -> athanor.v1.JobInfo
+	23, // 63: athanor.v1.JobService.Submit:input_type -> athanor.v1.JobServiceSubmitRequest
+	25, // 64: athanor.v1.JobService.Get:input_type -> athanor.v1.JobServiceGetRequest
+	27, // 65: athanor.v1.JobService.List:input_type -> athanor.v1.JobServiceListRequest
+	29, // 66: athanor.v1.JobService.Watch:input_type -> athanor.v1.JobServiceWatchRequest
+	31, // 67: athanor.v1.JobService.Cancel:input_type -> athanor.v1.JobServiceCancelRequest
+	33, // 68: athanor.v1.JobService.Pause:input_type -> athanor.v1.JobServicePauseRequest
+	35, // 69: athanor.v1.JobService.Resume:input_type -> athanor.v1.JobServiceResumeRequest
+	37, // 70: athanor.v1.JobService.Retry:input_type -> athanor.v1.JobServiceRetryRequest
+	39, // 71: athanor.v1.JobService.Forget:input_type -> athanor.v1.JobServiceForgetRequest
+	24, // 72: athanor.v1.JobService.Submit:output_type -> athanor.v1.JobServiceSubmitResponse
+	26, // 73: athanor.v1.JobService.Get:output_type -> athanor.v1.JobServiceGetResponse
+	28, // 74: athanor.v1.JobService.List:output_type -> athanor.v1.JobServiceListResponse
+	30, // 75: athanor.v1.JobService.Watch:output_type -> athanor.v1.JobServiceWatchResponse
+	32, // 76: athanor.v1.JobService.Cancel:output_type -> athanor.v1.JobServiceCancelResponse
+	34, // 77: athanor.v1.JobService.Pause:output_type -> athanor.v1.JobServicePauseResponse
+	36, // 78: athanor.v1.JobService.Resume:output_type -> athanor.v1.JobServiceResumeResponse
+	38, // 79: athanor.v1.JobService.Retry:output_type -> athanor.v1.JobServiceRetryResponse
+	40, // 80: athanor.v1.JobService.Forget:output_type -> athanor.v1.JobServiceForgetResponse
+	72, // [72:81] is the sub-list for method output_type
+	63, // [63:72] is the sub-list for method input_type
+	63, // [63:63] is the sub-list for extension type_name
+	63, // [63:63] is the sub-list for extension extendee
+	0,  // [0:63] is the sub-list for field type_name
 }
 
 func init() { file_athanor_v1_job_proto_init() }
@@ -3624,6 +3722,7 @@ func file_athanor_v1_job_proto_init() {
 	file_athanor_v1_evaluation_report_proto_init()
 	file_athanor_v1_model_proto_init()
 	file_athanor_v1_recipe_proto_init()
+	file_athanor_v1_teacher_proto_init()
 	file_athanor_v1_text_proto_init()
 	file_athanor_v1_job_proto_msgTypes[0].OneofWrappers = []any{
 		(*JobSpec_ImportModel)(nil),
@@ -3631,6 +3730,7 @@ func file_athanor_v1_job_proto_init() {
 		(*JobSpec_Distill)(nil),
 		(*JobSpec_Evaluate)(nil),
 		(*JobSpec_Export)(nil),
+		(*JobSpec_Record)(nil),
 	}
 	file_athanor_v1_job_proto_msgTypes[2].OneofWrappers = []any{
 		(*CompressSpec_Recipe)(nil),
@@ -3638,6 +3738,7 @@ func file_athanor_v1_job_proto_init() {
 		(*CompressSpec_RecipeName)(nil),
 	}
 	file_athanor_v1_job_proto_msgTypes[3].OneofWrappers = []any{}
+	file_athanor_v1_job_proto_msgTypes[4].OneofWrappers = []any{}
 	file_athanor_v1_job_proto_msgTypes[5].OneofWrappers = []any{}
 	file_athanor_v1_job_proto_msgTypes[7].OneofWrappers = []any{}
 	file_athanor_v1_job_proto_msgTypes[9].OneofWrappers = []any{
@@ -3653,6 +3754,7 @@ func file_athanor_v1_job_proto_init() {
 		(*JobResult_Distill)(nil),
 		(*JobResult_Evaluate)(nil),
 		(*JobResult_Export)(nil),
+		(*JobResult_Record)(nil),
 	}
 	file_athanor_v1_job_proto_msgTypes[26].OneofWrappers = []any{}
 	type x struct{}

@@ -26,6 +26,8 @@ var Status = map[string]codes.Code{
 	"tokenizer_mismatch":      codes.InvalidArgument,
 	"bad_weights":             codes.InvalidArgument,
 	"bad_artefact":            codes.DataLoss,
+	"bad_recording":           codes.DataLoss,
+	"recording_mismatch":      codes.FailedPrecondition,
 	"empty_data":              codes.InvalidArgument,
 	"bad_encoding":            codes.InvalidArgument,
 	"bad_data":                codes.InvalidArgument,
@@ -72,6 +74,7 @@ var Status = map[string]codes.Code{
 	"cancelled":               codes.Canceled,
 	"deadline_exceeded":       codes.DeadlineExceeded,
 	"unavailable":             codes.Unavailable,
+	"teacher_unavailable":     codes.Unavailable,
 	"unsupported":             codes.Unimplemented,
 	"internal":                codes.Internal,
 }

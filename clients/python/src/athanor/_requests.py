@@ -4,7 +4,7 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict, TypeVar, get_type_hints
 
 from ._convert import enum_choices, field_names, fill, suggest
 from ._gen.v1 import model_pb2
@@ -21,6 +21,10 @@ from .proto import (
     EvaluateSpec,
     ExportFormat,
     JobSpec,
+    OnPolicy,
+    RecordSettings,
+    RecordSpec,
+    SequenceLevel,
     TextData,
 )
 
@@ -86,6 +90,42 @@ class DistillOptions(TypedDict, total=False):
     balance: str  # "gradientNorm": weights of the losses are their shares in the gradient; default: factors
     balance_every: int  # steps between two measurements of the gradients; default 10
     average: str  # of several teachers: "probabilities" (default) or "logits"
+
+
+class OnPolicyOptions(TypedDict, total=False):
+    """How `distill` learns on the student's own samples."""
+
+    share: float  # of the steps, 0..1; default 0.5
+    max_new_tokens: int  # drawn behind each prompt; default 64
+    temperature: float  # of the draws; default 0.9, 0 takes the likeliest token
+    prompt_tokens: int  # of the data that a sample begins with; default 32
+    beta: float  # 0 forward KL, 1 reverse KL, between them the generalized JSD; default 0.5
+
+
+class SequenceLevelOptions(TypedDict, total=False):
+    """How the teacher writes the targets that `distill` trains on."""
+
+    beams: int  # of the search; default 5
+    max_new_tokens: int  # of a target; default: the sequence length
+
+
+class RecordOptions(TypedDict, total=False):
+    """How `record` writes a teacher down."""
+
+    top_k: int  # likeliest answers of each row; default 32
+    temperature: float  # trainings must ask for the same; default 1
+    sequence_length: int  # tokens; default 128; trainings on windows of text must ask for the same
+    source_length: int  # longest source of a pair, in tokens; default: `sequence_length`
+    batch_size: int  # sequences in one run; default 8
+
+
+class Teaching(NamedTuple):
+    """How the teacher of `distill` teaches, where that is not from this server's memory, batch by batch."""
+
+    recording: StrPath | None
+    teacher_top_k: int | None
+    on_policy: OnPolicyOptions | None
+    sequence_level: SequenceLevelOptions | None
 
 
 class GenerateOptions(TypedDict, total=False):
@@ -171,6 +211,7 @@ def distill_spec(
     from_scratch: bool,
     replace: bool,
     labels: Sequence[str],
+    teaching: Teaching,
     settings: DistillOptions,
     keywords: Sequence[str],
 ) -> JobSpec:
@@ -186,8 +227,20 @@ def distill_spec(
         from_scratch=from_scratch,
         replace=replace,
         labels=labels,
+        recording="" if teaching.recording is None else os.fspath(teaching.recording),
+        teacher_top_k=teaching.teacher_top_k,
     )
+    if teaching.on_policy is not None:
+        spec.on_policy.CopyFrom(_settings(OnPolicy(), teaching.on_policy, "on_policy", []))
+    if teaching.sequence_level is not None:
+        spec.sequence_level.CopyFrom(_settings(SequenceLevel(), teaching.sequence_level, "sequence_level", []))
     return JobSpec(distill=spec)
+
+
+def record_spec(teacher: str, data: DataLike, path: StrPath, field: str, settings: RecordOptions, keywords: Sequence[str]) -> JobSpec:
+    """The job of `record`."""
+    filled = _settings(RecordSettings(), settings, "record()", keywords)
+    return JobSpec(record=RecordSpec(teacher=teacher, data=text_data(data, field), path=os.fspath(path), settings=filled))
 
 
 def evaluate_spec(

@@ -44,6 +44,7 @@ from .types import (
     JobStatus,
     Model,
     Promotion,
+    RecordResult,
     health_status,
     job_state_to_wire,
     outcome_of,
@@ -172,12 +173,32 @@ class AsyncClient:
         from_scratch: bool = False,
         replace: bool = False,
         labels: Sequence[str] = (),
+        recording: requests.StrPath | None = None,
+        teacher_top_k: int | None = None,
+        on_policy: requests.OnPolicyOptions | None = None,
+        sequence_level: requests.SequenceLevelOptions | None = None,
         **settings: Unpack[requests.DistillOptions],
     ) -> AsyncJob[DistillResult]:
         """Starts a job that trains `student`; see :meth:`athanor.Client.distill`."""
         keywords = requests.keyword_names(AsyncClient.distill)
-        spec = requests.distill_spec(student, data, teacher, name, validation, field, from_scratch, replace, labels, settings, keywords)
+        teaching = requests.Teaching(recording, teacher_top_k, on_policy, sequence_level)
+        spec = requests.distill_spec(
+            student, data, teacher, name, validation, field, from_scratch, replace, labels, teaching, settings, keywords
+        )
         return cast("AsyncJob[DistillResult]", await self.jobs.submit(spec))
+
+    async def record(
+        self,
+        teacher: str,
+        *,
+        data: requests.DataLike,
+        path: requests.StrPath,
+        field: str = "",
+        **settings: Unpack[requests.RecordOptions],
+    ) -> AsyncJob[RecordResult]:
+        """Starts a job that writes down what `teacher` says of `data`; see :meth:`athanor.Client.record`."""
+        spec = requests.record_spec(teacher, data, path, field, settings, requests.keyword_names(AsyncClient.record))
+        return cast("AsyncJob[RecordResult]", await self.jobs.submit(spec))
 
     async def evaluate(
         self,

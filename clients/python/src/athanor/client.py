@@ -38,6 +38,7 @@ from .types import (
     JobStatus,
     Model,
     Promotion,
+    RecordResult,
     health_status,
     job_state_to_wire,
     outcome_of,
@@ -189,6 +190,10 @@ class Client:
         from_scratch: bool = False,
         replace: bool = False,
         labels: Sequence[str] = (),
+        recording: requests.StrPath | None = None,
+        teacher_top_k: int | None = None,
+        on_policy: requests.OnPolicyOptions | None = None,
+        sequence_level: requests.SequenceLevelOptions | None = None,
         **settings: Unpack[requests.DistillOptions],
     ) -> Job[DistillResult]:
         """Starts a job that trains `student`, against `teacher` or, without one, with cross-entropy alone.
@@ -196,21 +201,53 @@ class Client:
         Args:
             student: Model to train; the stored version stays as it is.
             data: Training text, as in `compress`; `labelled_data` for classifiers, `pair_data` for encoder-decoders.
-            teacher: Teacher with the same tokenizer, or several with what each counts: `{"large": 2, "tuned": 1}`.
+            teacher: Teacher with the same tokenizer: a model of the server, several with what each counts (`{"large": 2, "tuned": 1}`), or
+                "athanor://host:port/model" on another server.
             name: Name to store the result under; without it a new version of the student is stored.
             validation: Text that is measured while training.
             field: Field of a .jsonl row that holds the text; "text" by default.
             from_scratch: Start from random weights of the student's shape in place of its own.
             replace: Store a new version when `name` exists, which is an error otherwise.
             labels: Labels of the classifier that the student becomes; by default those that it has, else those of the data.
+            recording: Folder on the server with a recorded teacher (see `record`), in place of `teacher`.
+            teacher_top_k: Likeliest answers that a teacher on another server sends of each row; by default all of them.
+            on_policy: Learn on the student's own samples in a share of the steps; see :class:`OnPolicyOptions`.
+            sequence_level: Train an encoder-decoder on what the teacher writes; see :class:`SequenceLevelOptions`.
             settings: `steps`, `batch_size`, `learning_rate` and the others of :class:`DistillOptions`.
 
         Raises:
             TypeError: A keyword that does not exist; the message names the nearest one.
         """
         keywords = requests.keyword_names(Client.distill)
-        spec = requests.distill_spec(student, data, teacher, name, validation, field, from_scratch, replace, labels, settings, keywords)
+        teaching = requests.Teaching(recording, teacher_top_k, on_policy, sequence_level)
+        spec = requests.distill_spec(
+            student, data, teacher, name, validation, field, from_scratch, replace, labels, teaching, settings, keywords
+        )
         return cast("Job[DistillResult]", self.jobs.submit(spec))
+
+    def record(
+        self,
+        teacher: str,
+        *,
+        data: requests.DataLike,
+        path: requests.StrPath,
+        field: str = "",
+        **settings: Unpack[requests.RecordOptions],
+    ) -> Job[RecordResult]:
+        """Starts a job that writes down what `teacher` says of `data`, for any number of trainings with `distill(recording=path)`.
+
+        Args:
+            teacher: Model of the server.
+            data: What the trainings will read, as in `distill`.
+            path: Folder on the server; it must not exist.
+            field: Field of a .jsonl row that holds the text; "text" by default.
+            settings: `top_k`, `sequence_length` and the others of :class:`RecordOptions`.
+
+        Raises:
+            TypeError: A keyword that does not exist; the message names the nearest one.
+        """
+        spec = requests.record_spec(teacher, data, path, field, settings, requests.keyword_names(Client.record))
+        return cast("Job[RecordResult]", self.jobs.submit(spec))
 
     def evaluate(
         self,

@@ -224,7 +224,10 @@ BY_CODE: Mapping[str, type[AthanorError]] = {
     **_codes(ModelNotFound, "model_not_found"),
     **_codes(JobNotFound, "job_not_found"),
     **_codes(AlreadyExists, "model_exists name_taken file_exists"),
-    **_codes(FailedPrecondition, "provider_missing file_not_allowed wrong_task wrong_state resume_mismatch store_in_use not_promoted"),
+    **_codes(
+        FailedPrecondition,
+        "provider_missing file_not_allowed wrong_task wrong_state resume_mismatch recording_mismatch store_in_use not_promoted",
+    ),
     **_codes(
         ResourceExhausted,
         "out_of_memory insufficient_memory disk_full overloaded message_too_large list_too_long too_many_jobs rate_limited",
@@ -232,10 +235,10 @@ BY_CODE: Mapping[str, type[AthanorError]] = {
     **_codes(Unauthenticated, "unauthenticated"),
     **_codes(PermissionDenied, "permission_denied"),
     **_codes(Aborted, "diverged gate_not_met target_not_reached interrupted verification_failed crash_loop"),
-    **_codes(DataLoss, "bad_artefact"),
+    **_codes(DataLoss, "bad_artefact bad_recording"),
     **_codes(Cancelled, "cancelled"),
     **_codes(DeadlineExceeded, "deadline_exceeded"),
-    **_codes(Unavailable, "unavailable model_not_ready"),
+    **_codes(Unavailable, "unavailable teacher_unavailable model_not_ready"),
     **_codes(Unsupported, "unsupported"),
     **_codes(Internal, "engine_failure internal"),
 }

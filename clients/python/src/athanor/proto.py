@@ -14,6 +14,7 @@ from ._gen.v1.job_pb2 import (
 )
 from ._gen.v1.model_pb2 import ExportFormat
 from ._gen.v1.recipe_pb2 import DistillTeacher, LowRank, Quantize, Recipe, RecipeStep
+from ._gen.v1.teacher_pb2 import OnPolicy, RecordSettings, RecordSpec, SequenceLevel
 from ._gen.v1.text_pb2 import TextData
 
 __all__ = [
@@ -29,8 +30,12 @@ __all__ = [
     "ImportSpec",
     "JobSpec",
     "LowRank",
+    "OnPolicy",
     "Quantize",
     "Recipe",
     "RecipeStep",
+    "RecordSettings",
+    "RecordSpec",
+    "SequenceLevel",
     "TextData",
 ]

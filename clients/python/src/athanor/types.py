@@ -278,6 +278,7 @@ class DistillResult:
     steps: int
     final_loss: float
     validation: Mapping[str, float]
+    memory: MemoryReport | None
     verification: Verification | None
 
 
@@ -298,8 +299,19 @@ class ExportResult:
     notes: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class RecordResult:
+    """Result of `record`: the folder on the server, how many examples and distributions it holds, its size, and the teacher's version."""
+
+    path: str
+    examples: int
+    rows: int
+    size_bytes: int
+    teacher: str
+
+
 # The result of `evaluate` is the report itself.
-JobResult = ImportResult | CompressResult | DistillResult | EvaluationReport | ExportResult
+JobResult = ImportResult | CompressResult | DistillResult | EvaluationReport | ExportResult | RecordResult
 
 
 def result_from_proto(message: job_pb2.JobResult) -> JobResult:
@@ -315,6 +327,7 @@ def result_from_proto(message: job_pb2.JobResult) -> JobResult:
                 steps=message.distill.steps,
                 final_loss=message.distill.final_loss,
                 validation=dict(message.distill.validation),
+                memory=_memory(message.distill),
                 verification=_verification(message.distill),
             )
         case "evaluate":
@@ -322,6 +335,9 @@ def result_from_proto(message: job_pb2.JobResult) -> JobResult:
         case "export":
             files = (ExportedFile(item.file_name, item.size_bytes) for item in message.export.files)
             return ExportResult(message.export.path, tuple(files), tuple(message.export.notes))
+        case "record":
+            made = message.record
+            return RecordResult(made.path, made.examples, made.rows, made.size_bytes, made.teacher)
     raise Internal("[internal] the job's result is of a kind that this client does not know; update the client.")
 
 
@@ -355,7 +371,7 @@ def _compress_result(message: job_pb2.CompressResult) -> CompressResult:
         )
         for step in message.steps
     )
-    memory, calibration = message.memory, message.calibration
+    calibration = message.calibration
     return CompressResult(
         model=Model.from_proto(message.model),
         changes=tuple(changes),
@@ -376,13 +392,18 @@ def _compress_result(message: job_pb2.CompressResult) -> CompressResult:
         )
         if message.HasField("calibration")
         else None,
-        memory=MemoryReport(memory.estimated_peak_bytes, memory.peak_bytes, memory.limit_bytes, memory.phase)
-        if message.HasField("memory")
-        else None,
+        memory=_memory(message),
         verification=_verification(message),
         start_metrics=dict(message.start_metrics),
         stop=RecipeStop(message.stop.step, message.stop.reason, message.stop.kept_steps) if message.HasField("stop") else None,
     )
+
+
+def _memory(message: job_pb2.CompressResult | job_pb2.DistillResult) -> MemoryReport | None:
+    memory = message.memory
+    if not message.HasField("memory"):
+        return None
+    return MemoryReport(memory.estimated_peak_bytes, memory.peak_bytes, memory.limit_bytes, memory.phase)
 
 
 def _verification(message: job_pb2.ImportResult | job_pb2.CompressResult | job_pb2.DistillResult) -> Verification | None:

@@ -3,6 +3,8 @@
 import type { TextData as _athanor_v1_TextData, TextData__Output as _athanor_v1_TextData__Output } from '../../athanor/v1/TextData.ts';
 import type { DistillSettings as _athanor_v1_DistillSettings, DistillSettings__Output as _athanor_v1_DistillSettings__Output } from '../../athanor/v1/DistillSettings.ts';
 import type { DistillTeacher as _athanor_v1_DistillTeacher, DistillTeacher__Output as _athanor_v1_DistillTeacher__Output } from '../../athanor/v1/DistillTeacher.ts';
+import type { OnPolicy as _athanor_v1_OnPolicy, OnPolicy__Output as _athanor_v1_OnPolicy__Output } from '../../athanor/v1/OnPolicy.ts';
+import type { SequenceLevel as _athanor_v1_SequenceLevel, SequenceLevel__Output as _athanor_v1_SequenceLevel__Output } from '../../athanor/v1/SequenceLevel.ts';
 
 /**
  * Trains a student and stores the result.
@@ -13,7 +15,8 @@ export interface DistillSpec {
    */
   'student'?: (string);
   /**
-   * Teacher; empty trains with cross-entropy alone.
+   * Teacher: a model of this server, or "athanor://host:port/model" for one on another athanor server, which is asked batch by batch. Empty trains
+   * with cross-entropy alone, or from `recording`.
    */
   'teacher'?: (string);
   /**
@@ -49,6 +52,24 @@ export interface DistillSpec {
    * Several teachers with the student's tokenizer, in place of `teacher`. Measurements compare with the first.
    */
   'teachers'?: (_athanor_v1_DistillTeacher)[];
+  /**
+   * Folder on the server with a recorded teacher, in place of `teacher`; a record job makes it.
+   */
+  'recording'?: (string);
+  /**
+   * Likeliest answers that a teacher on another server sends of each row, with the probability of all others together. Default: every answer, in
+   * half precision.
+   */
+  'teacherTopK'?: (number);
+  /**
+   * Learn on the student's own continuations in a share of the steps; the teacher must be on this server.
+   */
+  'onPolicy'?: (_athanor_v1_OnPolicy | null);
+  /**
+   * Train on what the teacher writes in place of the data's targets: sequence-level distillation of encoder-decoders.
+   */
+  'sequenceLevel'?: (_athanor_v1_SequenceLevel | null);
+  '_teacherTopK'?: "teacherTopK";
 }
 
 /**
@@ -60,7 +81,8 @@ export interface DistillSpec__Output {
    */
   'student': (string);
   /**
-   * Teacher; empty trains with cross-entropy alone.
+   * Teacher: a model of this server, or "athanor://host:port/model" for one on another athanor server, which is asked batch by batch. Empty trains
+   * with cross-entropy alone, or from `recording`.
    */
   'teacher': (string);
   /**
@@ -96,4 +118,22 @@ export interface DistillSpec__Output {
    * Several teachers with the student's tokenizer, in place of `teacher`. Measurements compare with the first.
    */
   'teachers': (_athanor_v1_DistillTeacher__Output)[];
+  /**
+   * Folder on the server with a recorded teacher, in place of `teacher`; a record job makes it.
+   */
+  'recording': (string);
+  /**
+   * Likeliest answers that a teacher on another server sends of each row, with the probability of all others together. Default: every answer, in
+   * half precision.
+   */
+  'teacherTopK'?: (number);
+  /**
+   * Learn on the student's own continuations in a share of the steps; the teacher must be on this server.
+   */
+  'onPolicy': (_athanor_v1_OnPolicy__Output | null);
+  /**
+   * Train on what the teacher writes in place of the data's targets: sequence-level distillation of encoder-decoders.
+   */
+  'sequenceLevel': (_athanor_v1_SequenceLevel__Output | null);
+  '_teacherTopK'?: "teacherTopK";
 }

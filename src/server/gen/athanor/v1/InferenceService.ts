@@ -6,6 +6,8 @@ import type { ClassifyRequest as _athanor_v1_ClassifyRequest, ClassifyRequest__O
 import type { ClassifyResponse as _athanor_v1_ClassifyResponse, ClassifyResponse__Output as _athanor_v1_ClassifyResponse__Output } from '../../athanor/v1/ClassifyResponse.ts';
 import type { DetokenizeRequest as _athanor_v1_DetokenizeRequest, DetokenizeRequest__Output as _athanor_v1_DetokenizeRequest__Output } from '../../athanor/v1/DetokenizeRequest.ts';
 import type { DetokenizeResponse as _athanor_v1_DetokenizeResponse, DetokenizeResponse__Output as _athanor_v1_DetokenizeResponse__Output } from '../../athanor/v1/DetokenizeResponse.ts';
+import type { DistributionsRequest as _athanor_v1_DistributionsRequest, DistributionsRequest__Output as _athanor_v1_DistributionsRequest__Output } from '../../athanor/v1/DistributionsRequest.ts';
+import type { DistributionsResponse as _athanor_v1_DistributionsResponse, DistributionsResponse__Output as _athanor_v1_DistributionsResponse__Output } from '../../athanor/v1/DistributionsResponse.ts';
 import type { EmbedRequest as _athanor_v1_EmbedRequest, EmbedRequest__Output as _athanor_v1_EmbedRequest__Output } from '../../athanor/v1/EmbedRequest.ts';
 import type { EmbedResponse as _athanor_v1_EmbedResponse, EmbedResponse__Output as _athanor_v1_EmbedResponse__Output } from '../../athanor/v1/EmbedResponse.ts';
 import type { FillMaskRequest as _athanor_v1_FillMaskRequest, FillMaskRequest__Output as _athanor_v1_FillMaskRequest__Output } from '../../athanor/v1/FillMaskRequest.ts';
@@ -50,6 +52,19 @@ export interface InferenceServiceClient extends grpc.Client {
   detokenize(argument: _athanor_v1_DetokenizeRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_athanor_v1_DetokenizeResponse__Output>): grpc.ClientUnaryCall;
   detokenize(argument: _athanor_v1_DetokenizeRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_athanor_v1_DetokenizeResponse__Output>): grpc.ClientUnaryCall;
   detokenize(argument: _athanor_v1_DetokenizeRequest, callback: grpc.requestCallback<_athanor_v1_DetokenizeResponse__Output>): grpc.ClientUnaryCall;
+  
+  /**
+   * What a model says of every row of a batch: a teacher for a student that is trained on another server. The rows come in order, as many in a
+   * message as fit.
+   */
+  Distributions(argument: _athanor_v1_DistributionsRequest, metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientReadableStream<_athanor_v1_DistributionsResponse__Output>;
+  Distributions(argument: _athanor_v1_DistributionsRequest, options?: grpc.CallOptions): grpc.ClientReadableStream<_athanor_v1_DistributionsResponse__Output>;
+  /**
+   * What a model says of every row of a batch: a teacher for a student that is trained on another server. The rows come in order, as many in a
+   * message as fit.
+   */
+  distributions(argument: _athanor_v1_DistributionsRequest, metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientReadableStream<_athanor_v1_DistributionsResponse__Output>;
+  distributions(argument: _athanor_v1_DistributionsRequest, options?: grpc.CallOptions): grpc.ClientReadableStream<_athanor_v1_DistributionsResponse__Output>;
   
   /**
    * One vector a text.
@@ -139,6 +154,12 @@ export interface InferenceServiceHandlers extends grpc.UntypedServiceImplementat
   Detokenize: grpc.handleUnaryCall<_athanor_v1_DetokenizeRequest__Output, _athanor_v1_DetokenizeResponse>;
   
   /**
+   * What a model says of every row of a batch: a teacher for a student that is trained on another server. The rows come in order, as many in a
+   * message as fit.
+   */
+  Distributions: grpc.handleServerStreamingCall<_athanor_v1_DistributionsRequest__Output, _athanor_v1_DistributionsResponse>;
+  
+  /**
    * One vector a text.
    */
   Embed: grpc.handleUnaryCall<_athanor_v1_EmbedRequest__Output, _athanor_v1_EmbedResponse>;
@@ -168,6 +189,7 @@ export interface InferenceServiceHandlers extends grpc.UntypedServiceImplementat
 export interface InferenceServiceDefinition extends grpc.ServiceDefinition {
   Classify: MethodDefinition<_athanor_v1_ClassifyRequest, _athanor_v1_ClassifyResponse, _athanor_v1_ClassifyRequest__Output, _athanor_v1_ClassifyResponse__Output>
   Detokenize: MethodDefinition<_athanor_v1_DetokenizeRequest, _athanor_v1_DetokenizeResponse, _athanor_v1_DetokenizeRequest__Output, _athanor_v1_DetokenizeResponse__Output>
+  Distributions: MethodDefinition<_athanor_v1_DistributionsRequest, _athanor_v1_DistributionsResponse, _athanor_v1_DistributionsRequest__Output, _athanor_v1_DistributionsResponse__Output>
   Embed: MethodDefinition<_athanor_v1_EmbedRequest, _athanor_v1_EmbedResponse, _athanor_v1_EmbedRequest__Output, _athanor_v1_EmbedResponse__Output>
   FillMask: MethodDefinition<_athanor_v1_FillMaskRequest, _athanor_v1_FillMaskResponse, _athanor_v1_FillMaskRequest__Output, _athanor_v1_FillMaskResponse__Output>
   Generate: MethodDefinition<_athanor_v1_GenerateRequest, _athanor_v1_GenerateResponse, _athanor_v1_GenerateRequest__Output, _athanor_v1_GenerateResponse__Output>

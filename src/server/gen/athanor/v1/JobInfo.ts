@@ -15,7 +15,7 @@ export interface JobInfo {
    */
   'id'?: (string);
   /**
-   * "import", "compress", "distill", "evaluate" or "export".
+   * "import", "compress", "distill", "evaluate", "export" or "record".
    */
   'kind'?: (string);
   /**
@@ -89,7 +89,7 @@ export interface JobInfo__Output {
    */
   'id': (string);
   /**
-   * "import", "compress", "distill", "evaluate" or "export".
+   * "import", "compress", "distill", "evaluate", "export" or "record".
    */
   'kind': (string);
   /**

@@ -5,6 +5,7 @@ import type { CompressResult as _athanor_v1_CompressResult, CompressResult__Outp
 import type { DistillResult as _athanor_v1_DistillResult, DistillResult__Output as _athanor_v1_DistillResult__Output } from '../../athanor/v1/DistillResult.ts';
 import type { EvaluateResult as _athanor_v1_EvaluateResult, EvaluateResult__Output as _athanor_v1_EvaluateResult__Output } from '../../athanor/v1/EvaluateResult.ts';
 import type { ExportResult as _athanor_v1_ExportResult, ExportResult__Output as _athanor_v1_ExportResult__Output } from '../../athanor/v1/ExportResult.ts';
+import type { RecordResult as _athanor_v1_RecordResult, RecordResult__Output as _athanor_v1_RecordResult__Output } from '../../athanor/v1/RecordResult.ts';
 
 /**
  * What a job made.
@@ -31,9 +32,13 @@ export interface JobResult {
    */
   'export'?: (_athanor_v1_ExportResult | null);
   /**
+   * Of a recording.
+   */
+  'record'?: (_athanor_v1_RecordResult | null);
+  /**
    * The kind of its spec.
    */
-  'result'?: "importModel"|"compress"|"distill"|"evaluate"|"export";
+  'result'?: "importModel"|"compress"|"distill"|"evaluate"|"export"|"record";
 }
 
 /**
@@ -61,7 +66,11 @@ export interface JobResult__Output {
    */
   'export'?: (_athanor_v1_ExportResult__Output | null);
   /**
+   * Of a recording.
+   */
+  'record'?: (_athanor_v1_RecordResult__Output | null);
+  /**
    * The kind of its spec.
    */
-  'result'?: "importModel"|"compress"|"distill"|"evaluate"|"export";
+  'result'?: "importModel"|"compress"|"distill"|"evaluate"|"export"|"record";
 }

@@ -5,6 +5,7 @@ import type { CompressSpec as _athanor_v1_CompressSpec, CompressSpec__Output as 
 import type { DistillSpec as _athanor_v1_DistillSpec, DistillSpec__Output as _athanor_v1_DistillSpec__Output } from '../../athanor/v1/DistillSpec.ts';
 import type { EvaluateSpec as _athanor_v1_EvaluateSpec, EvaluateSpec__Output as _athanor_v1_EvaluateSpec__Output } from '../../athanor/v1/EvaluateSpec.ts';
 import type { ExportSpec as _athanor_v1_ExportSpec, ExportSpec__Output as _athanor_v1_ExportSpec__Output } from '../../athanor/v1/ExportSpec.ts';
+import type { RecordSpec as _athanor_v1_RecordSpec, RecordSpec__Output as _athanor_v1_RecordSpec__Output } from '../../athanor/v1/RecordSpec.ts';
 
 /**
  * What a job is to do.
@@ -31,9 +32,13 @@ export interface JobSpec {
    */
   'export'?: (_athanor_v1_ExportSpec | null);
   /**
+   * Write down what a teacher says of a text.
+   */
+  'record'?: (_athanor_v1_RecordSpec | null);
+  /**
    * Exactly one.
    */
-  'spec'?: "importModel"|"compress"|"distill"|"evaluate"|"export";
+  'spec'?: "importModel"|"compress"|"distill"|"evaluate"|"export"|"record";
 }
 
 /**
@@ -61,7 +66,11 @@ export interface JobSpec__Output {
    */
   'export'?: (_athanor_v1_ExportSpec__Output | null);
   /**
+   * Write down what a teacher says of a text.
+   */
+  'record'?: (_athanor_v1_RecordSpec__Output | null);
+  /**
    * Exactly one.
    */
-  'spec'?: "importModel"|"compress"|"distill"|"evaluate"|"export";
+  'spec'?: "importModel"|"compress"|"distill"|"evaluate"|"export"|"record";
 }

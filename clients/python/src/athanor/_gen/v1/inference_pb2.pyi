@@ -306,3 +306,41 @@ class MaskCandidate(_message.Message):
     probability: float
     text: str
     def __init__(self, token_id: _Optional[int] = ..., token: _Optional[str] = ..., probability: _Optional[float] = ..., text: _Optional[str] = ...) -> None: ...
+
+class DistributionsRequest(_message.Message):
+    __slots__ = ("model", "sequences", "length", "sources", "source_length", "token_types", "rows", "temperature", "top_k", "tokenizer_hash")
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCES_FIELD_NUMBER: _ClassVar[int]
+    LENGTH_FIELD_NUMBER: _ClassVar[int]
+    SOURCES_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_LENGTH_FIELD_NUMBER: _ClassVar[int]
+    TOKEN_TYPES_FIELD_NUMBER: _ClassVar[int]
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    TEMPERATURE_FIELD_NUMBER: _ClassVar[int]
+    TOP_K_FIELD_NUMBER: _ClassVar[int]
+    TOKENIZER_HASH_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    sequences: _containers.RepeatedCompositeFieldContainer[TokenIds]
+    length: int
+    sources: _containers.RepeatedCompositeFieldContainer[TokenIds]
+    source_length: int
+    token_types: _containers.RepeatedCompositeFieldContainer[TokenIds]
+    rows: _containers.RepeatedScalarFieldContainer[int]
+    temperature: float
+    top_k: int
+    tokenizer_hash: str
+    def __init__(self, model: _Optional[str] = ..., sequences: _Optional[_Iterable[_Union[TokenIds, _Mapping]]] = ..., length: _Optional[int] = ..., sources: _Optional[_Iterable[_Union[TokenIds, _Mapping]]] = ..., source_length: _Optional[int] = ..., token_types: _Optional[_Iterable[_Union[TokenIds, _Mapping]]] = ..., rows: _Optional[_Iterable[int]] = ..., temperature: _Optional[float] = ..., top_k: _Optional[int] = ..., tokenizer_hash: _Optional[str] = ...) -> None: ...
+
+class DistributionsResponse(_message.Message):
+    __slots__ = ("rows", "choices", "ids", "log_probabilities", "log_tails")
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    CHOICES_FIELD_NUMBER: _ClassVar[int]
+    IDS_FIELD_NUMBER: _ClassVar[int]
+    LOG_PROBABILITIES_FIELD_NUMBER: _ClassVar[int]
+    LOG_TAILS_FIELD_NUMBER: _ClassVar[int]
+    rows: int
+    choices: int
+    ids: bytes
+    log_probabilities: bytes
+    log_tails: bytes
+    def __init__(self, rows: _Optional[int] = ..., choices: _Optional[int] = ..., ids: _Optional[bytes] = ..., log_probabilities: _Optional[bytes] = ..., log_tails: _Optional[bytes] = ...) -> None: ...

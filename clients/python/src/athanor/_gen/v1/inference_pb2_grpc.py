@@ -60,6 +60,11 @@ class InferenceServiceStub:
                 request_serializer=athanor_dot_v1_dot_inference__pb2.FillMaskRequest.SerializeToString,
                 response_deserializer=athanor_dot_v1_dot_inference__pb2.FillMaskResponse.FromString,
                 _registered_method=True)
+        self.Distributions = channel.unary_stream(
+                '/athanor.v1.InferenceService/Distributions',
+                request_serializer=athanor_dot_v1_dot_inference__pb2.DistributionsRequest.SerializeToString,
+                response_deserializer=athanor_dot_v1_dot_inference__pb2.DistributionsResponse.FromString,
+                _registered_method=True)
         self.Tokenize = channel.unary_unary(
                 '/athanor.v1.InferenceService/Tokenize',
                 request_serializer=athanor_dot_v1_dot_inference__pb2.TokenizeRequest.SerializeToString,
@@ -111,6 +116,14 @@ class InferenceServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Distributions(self, request, context):
+        """What a model says of every row of a batch: a teacher for a student that is trained on another server. The rows come in order, as many in a
+        message as fit.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Tokenize(self, request, context):
         """Text to token ids.
         """
@@ -152,6 +165,11 @@ def add_InferenceServiceServicer_to_server(servicer, server):
                     servicer.FillMask,
                     request_deserializer=athanor_dot_v1_dot_inference__pb2.FillMaskRequest.FromString,
                     response_serializer=athanor_dot_v1_dot_inference__pb2.FillMaskResponse.SerializeToString,
+            ),
+            'Distributions': grpc.unary_stream_rpc_method_handler(
+                    servicer.Distributions,
+                    request_deserializer=athanor_dot_v1_dot_inference__pb2.DistributionsRequest.FromString,
+                    response_serializer=athanor_dot_v1_dot_inference__pb2.DistributionsResponse.SerializeToString,
             ),
             'Tokenize': grpc.unary_unary_rpc_method_handler(
                     servicer.Tokenize,
@@ -300,6 +318,33 @@ class InferenceService:
             '/athanor.v1.InferenceService/FillMask',
             athanor_dot_v1_dot_inference__pb2.FillMaskRequest.SerializeToString,
             athanor_dot_v1_dot_inference__pb2.FillMaskResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Distributions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/athanor.v1.InferenceService/Distributions',
+            athanor_dot_v1_dot_inference__pb2.DistributionsRequest.SerializeToString,
+            athanor_dot_v1_dot_inference__pb2.DistributionsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -43,6 +43,10 @@ class InferenceServiceStub:
     """One vector a text."""
     FillMask: _grpc.UnaryUnaryMultiCallable[_inference_pb2.FillMaskRequest, _inference_pb2.FillMaskResponse]
     """The likeliest tokens in place of each mask."""
+    Distributions: _grpc.UnaryStreamMultiCallable[_inference_pb2.DistributionsRequest, _inference_pb2.DistributionsResponse]
+    """What a model says of every row of a batch: a teacher for a student that is trained on another server. The rows come in order, as many in a
+    message as fit.
+    """
     Tokenize: _grpc.UnaryUnaryMultiCallable[_inference_pb2.TokenizeRequest, _inference_pb2.TokenizeResponse]
     """Text to token ids."""
     Detokenize: _grpc.UnaryUnaryMultiCallable[_inference_pb2.DetokenizeRequest, _inference_pb2.DetokenizeResponse]
@@ -63,6 +67,10 @@ class InferenceServiceAsyncStub(InferenceServiceStub):
     """One vector a text."""
     FillMask: _aio.UnaryUnaryMultiCallable[_inference_pb2.FillMaskRequest, _inference_pb2.FillMaskResponse]  # type: ignore[assignment]
     """The likeliest tokens in place of each mask."""
+    Distributions: _aio.UnaryStreamMultiCallable[_inference_pb2.DistributionsRequest, _inference_pb2.DistributionsResponse]  # type: ignore[assignment]
+    """What a model says of every row of a batch: a teacher for a student that is trained on another server. The rows come in order, as many in a
+    message as fit.
+    """
     Tokenize: _aio.UnaryUnaryMultiCallable[_inference_pb2.TokenizeRequest, _inference_pb2.TokenizeResponse]  # type: ignore[assignment]
     """Text to token ids."""
     Detokenize: _aio.UnaryUnaryMultiCallable[_inference_pb2.DetokenizeRequest, _inference_pb2.DetokenizeResponse]  # type: ignore[assignment]
@@ -110,6 +118,16 @@ class InferenceServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_inference_pb2.FillMaskResponse, _abc.Awaitable[_inference_pb2.FillMaskResponse]]:
         """The likeliest tokens in place of each mask."""
+
+    @_abc_1.abstractmethod
+    def Distributions(
+        self,
+        request: _inference_pb2.DistributionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_inference_pb2.DistributionsResponse], _abc.AsyncIterator[_inference_pb2.DistributionsResponse]]:
+        """What a model says of every row of a batch: a teacher for a student that is trained on another server. The rows come in order, as many in a
+        message as fit.
+        """
 
     @_abc_1.abstractmethod
     def Tokenize(

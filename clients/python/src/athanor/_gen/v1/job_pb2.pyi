@@ -2,6 +2,7 @@ from athanor._gen.v1 import compression_report_pb2 as _compression_report_pb2
 from athanor._gen.v1 import evaluation_report_pb2 as _evaluation_report_pb2
 from athanor._gen.v1 import model_pb2 as _model_pb2
 from athanor._gen.v1 import recipe_pb2 as _recipe_pb2
+from athanor._gen.v1 import teacher_pb2 as _teacher_pb2
 from athanor._gen.v1 import text_pb2 as _text_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -32,18 +33,20 @@ JOB_STATE_FAILED: JobState
 JOB_STATE_CANCELLED: JobState
 
 class JobSpec(_message.Message):
-    __slots__ = ("import_model", "compress", "distill", "evaluate", "export")
+    __slots__ = ("import_model", "compress", "distill", "evaluate", "export", "record")
     IMPORT_MODEL_FIELD_NUMBER: _ClassVar[int]
     COMPRESS_FIELD_NUMBER: _ClassVar[int]
     DISTILL_FIELD_NUMBER: _ClassVar[int]
     EVALUATE_FIELD_NUMBER: _ClassVar[int]
     EXPORT_FIELD_NUMBER: _ClassVar[int]
+    RECORD_FIELD_NUMBER: _ClassVar[int]
     import_model: ImportSpec
     compress: CompressSpec
     distill: DistillSpec
     evaluate: EvaluateSpec
     export: ExportSpec
-    def __init__(self, import_model: _Optional[_Union[ImportSpec, _Mapping]] = ..., compress: _Optional[_Union[CompressSpec, _Mapping]] = ..., distill: _Optional[_Union[DistillSpec, _Mapping]] = ..., evaluate: _Optional[_Union[EvaluateSpec, _Mapping]] = ..., export: _Optional[_Union[ExportSpec, _Mapping]] = ...) -> None: ...
+    record: _teacher_pb2.RecordSpec
+    def __init__(self, import_model: _Optional[_Union[ImportSpec, _Mapping]] = ..., compress: _Optional[_Union[CompressSpec, _Mapping]] = ..., distill: _Optional[_Union[DistillSpec, _Mapping]] = ..., evaluate: _Optional[_Union[EvaluateSpec, _Mapping]] = ..., export: _Optional[_Union[ExportSpec, _Mapping]] = ..., record: _Optional[_Union[_teacher_pb2.RecordSpec, _Mapping]] = ...) -> None: ...
 
 class ImportSpec(_message.Message):
     __slots__ = ("name", "path", "replace")
@@ -92,7 +95,7 @@ class Calibration(_message.Message):
     def __init__(self, sequences: _Optional[int] = ..., sequence_length: _Optional[int] = ..., seed: _Optional[int] = ..., special_tokens: _Optional[bool] = ...) -> None: ...
 
 class DistillSpec(_message.Message):
-    __slots__ = ("student", "teacher", "name", "data", "validation", "settings", "from_scratch", "replace", "labels", "teachers")
+    __slots__ = ("student", "teacher", "name", "data", "validation", "settings", "from_scratch", "replace", "labels", "teachers", "recording", "teacher_top_k", "on_policy", "sequence_level")
     STUDENT_FIELD_NUMBER: _ClassVar[int]
     TEACHER_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
@@ -103,6 +106,10 @@ class DistillSpec(_message.Message):
     REPLACE_FIELD_NUMBER: _ClassVar[int]
     LABELS_FIELD_NUMBER: _ClassVar[int]
     TEACHERS_FIELD_NUMBER: _ClassVar[int]
+    RECORDING_FIELD_NUMBER: _ClassVar[int]
+    TEACHER_TOP_K_FIELD_NUMBER: _ClassVar[int]
+    ON_POLICY_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_LEVEL_FIELD_NUMBER: _ClassVar[int]
     student: str
     teacher: str
     name: str
@@ -113,7 +120,11 @@ class DistillSpec(_message.Message):
     replace: bool
     labels: _containers.RepeatedScalarFieldContainer[str]
     teachers: _containers.RepeatedCompositeFieldContainer[_recipe_pb2.DistillTeacher]
-    def __init__(self, student: _Optional[str] = ..., teacher: _Optional[str] = ..., name: _Optional[str] = ..., data: _Optional[_Union[_text_pb2.TextData, _Mapping]] = ..., validation: _Optional[_Union[_text_pb2.TextData, _Mapping]] = ..., settings: _Optional[_Union[DistillSettings, _Mapping]] = ..., from_scratch: _Optional[bool] = ..., replace: _Optional[bool] = ..., labels: _Optional[_Iterable[str]] = ..., teachers: _Optional[_Iterable[_Union[_recipe_pb2.DistillTeacher, _Mapping]]] = ...) -> None: ...
+    recording: str
+    teacher_top_k: int
+    on_policy: _teacher_pb2.OnPolicy
+    sequence_level: _teacher_pb2.SequenceLevel
+    def __init__(self, student: _Optional[str] = ..., teacher: _Optional[str] = ..., name: _Optional[str] = ..., data: _Optional[_Union[_text_pb2.TextData, _Mapping]] = ..., validation: _Optional[_Union[_text_pb2.TextData, _Mapping]] = ..., settings: _Optional[_Union[DistillSettings, _Mapping]] = ..., from_scratch: _Optional[bool] = ..., replace: _Optional[bool] = ..., labels: _Optional[_Iterable[str]] = ..., teachers: _Optional[_Iterable[_Union[_recipe_pb2.DistillTeacher, _Mapping]]] = ..., recording: _Optional[str] = ..., teacher_top_k: _Optional[int] = ..., on_policy: _Optional[_Union[_teacher_pb2.OnPolicy, _Mapping]] = ..., sequence_level: _Optional[_Union[_teacher_pb2.SequenceLevel, _Mapping]] = ...) -> None: ...
 
 class DistillSettings(_message.Message):
     __slots__ = ("steps", "batch_size", "sequence_length", "gradient_accumulation", "learning_rate", "warmup_steps", "schedule", "weight_decay", "clip_norm", "temperature", "alpha", "seed", "checkpoint_every", "evaluate_every", "source_length", "losses", "balance", "balance_every", "average")
@@ -253,18 +264,20 @@ class JobProgress(_message.Message):
     def __init__(self, phase: _Optional[str] = ..., step: _Optional[int] = ..., total: _Optional[int] = ..., eta_ms: _Optional[float] = ..., item: _Optional[str] = ..., metrics: _Optional[_Mapping[str, float]] = ..., elapsed_ms: _Optional[float] = ...) -> None: ...
 
 class JobResult(_message.Message):
-    __slots__ = ("import_model", "compress", "distill", "evaluate", "export")
+    __slots__ = ("import_model", "compress", "distill", "evaluate", "export", "record")
     IMPORT_MODEL_FIELD_NUMBER: _ClassVar[int]
     COMPRESS_FIELD_NUMBER: _ClassVar[int]
     DISTILL_FIELD_NUMBER: _ClassVar[int]
     EVALUATE_FIELD_NUMBER: _ClassVar[int]
     EXPORT_FIELD_NUMBER: _ClassVar[int]
+    RECORD_FIELD_NUMBER: _ClassVar[int]
     import_model: ImportResult
     compress: CompressResult
     distill: DistillResult
     evaluate: EvaluateResult
     export: ExportResult
-    def __init__(self, import_model: _Optional[_Union[ImportResult, _Mapping]] = ..., compress: _Optional[_Union[CompressResult, _Mapping]] = ..., distill: _Optional[_Union[DistillResult, _Mapping]] = ..., evaluate: _Optional[_Union[EvaluateResult, _Mapping]] = ..., export: _Optional[_Union[ExportResult, _Mapping]] = ...) -> None: ...
+    record: _teacher_pb2.RecordResult
+    def __init__(self, import_model: _Optional[_Union[ImportResult, _Mapping]] = ..., compress: _Optional[_Union[CompressResult, _Mapping]] = ..., distill: _Optional[_Union[DistillResult, _Mapping]] = ..., evaluate: _Optional[_Union[EvaluateResult, _Mapping]] = ..., export: _Optional[_Union[ExportResult, _Mapping]] = ..., record: _Optional[_Union[_teacher_pb2.RecordResult, _Mapping]] = ...) -> None: ...
 
 class ImportResult(_message.Message):
     __slots__ = ("model", "verification")
@@ -314,7 +327,7 @@ class CompressResult(_message.Message):
     def __init__(self, model: _Optional[_Union[_model_pb2.ModelInfo, _Mapping]] = ..., changes: _Optional[_Iterable[_Union[_compression_report_pb2.ParameterChange, _Mapping]]] = ..., steps: _Optional[_Iterable[_Union[_compression_report_pb2.StepReport, _Mapping]]] = ..., calibration: _Optional[_Union[_compression_report_pb2.CalibrationManifest, _Mapping]] = ..., memory: _Optional[_Union[_compression_report_pb2.MemoryReport, _Mapping]] = ..., verification: _Optional[_Union[Verification, _Mapping]] = ..., start_metrics: _Optional[_Mapping[str, float]] = ..., stop: _Optional[_Union[_compression_report_pb2.RecipeStop, _Mapping]] = ...) -> None: ...
 
 class DistillResult(_message.Message):
-    __slots__ = ("model", "steps", "final_loss", "validation", "verification")
+    __slots__ = ("model", "steps", "final_loss", "validation", "verification", "memory")
     class ValidationEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -327,12 +340,14 @@ class DistillResult(_message.Message):
     FINAL_LOSS_FIELD_NUMBER: _ClassVar[int]
     VALIDATION_FIELD_NUMBER: _ClassVar[int]
     VERIFICATION_FIELD_NUMBER: _ClassVar[int]
+    MEMORY_FIELD_NUMBER: _ClassVar[int]
     model: _model_pb2.ModelInfo
     steps: int
     final_loss: float
     validation: _containers.ScalarMap[str, float]
     verification: Verification
-    def __init__(self, model: _Optional[_Union[_model_pb2.ModelInfo, _Mapping]] = ..., steps: _Optional[int] = ..., final_loss: _Optional[float] = ..., validation: _Optional[_Mapping[str, float]] = ..., verification: _Optional[_Union[Verification, _Mapping]] = ...) -> None: ...
+    memory: _compression_report_pb2.MemoryReport
+    def __init__(self, model: _Optional[_Union[_model_pb2.ModelInfo, _Mapping]] = ..., steps: _Optional[int] = ..., final_loss: _Optional[float] = ..., validation: _Optional[_Mapping[str, float]] = ..., verification: _Optional[_Union[Verification, _Mapping]] = ..., memory: _Optional[_Union[_compression_report_pb2.MemoryReport, _Mapping]] = ...) -> None: ...
 
 class EvaluateResult(_message.Message):
     __slots__ = ("report",)

@@ -1,0 +1,107 @@
+// How much memory a distillation will need, worked out before its models are loaded, and what would fit where it does not.
+import { AppError } from '#base';
+import { graphType, type ModelConfig } from '#models';
+import { type DType, dtypeBytes, sizeOf } from '#tensor';
+import { activationBytes, printBytes, slackBytes } from './memory-plan.ts';
+import type { ModelRecord } from './results.ts';
+
+/** What is known of a model that need not be in memory. */
+export interface ModelSize {
+  readonly reference: string;
+  readonly config: ModelConfig;
+  /** On the host; 0 where it is there already. */
+  readonly hostBytes: number;
+  /** Weights on the device, floats widened to 32 bits. */
+  readonly deviceBytes: number;
+}
+
+export interface TrainingMemoryRequest {
+  readonly student: ModelSize;
+  /** Beside the student in this process; absent where it is elsewhere, recorded, or none. */
+  readonly teacher?: ModelSize | undefined;
+  readonly batchSize: number;
+  readonly sequenceLength: number;
+  /** Bytes of a row of answers that come from elsewhere. */
+  readonly answerBytesPerRow?: number;
+  readonly limitBytes: number;
+  /** What the process holds already. */
+  readonly residentBytes: number;
+}
+
+export interface TrainingMemoryPlan {
+  /** Of the whole process at its largest. */
+  readonly estimatedPeakBytes: number;
+  readonly limitBytes: number;
+}
+
+/** A float's share of bytes when it is kept in 8 bits with its scales. */
+const eightBitShare = 0.28;
+
+export function modelSize(record: ModelRecord): ModelSize {
+  const tensors = record.parameters.filter(({ storedBytes }) => storedBytes > 0).flatMap((parameter) => parameter.tensors);
+  const deviceBytes = tensors.reduce((sum, { dtype, shape }) => sum + sizeOf(shape) * dtypeBytes[graphType(dtype as DType)], 0);
+  return {
+    reference: `${record.name}@${record.version}`,
+    config: JSON.parse(record.configJson) as ModelConfig,
+    hostBytes: record.loaded ? 0 : record.storedBytes,
+    deviceBytes,
+  };
+}
+
+/**
+ * Student, gradients and two moments on the device, a checkpoint's copy of what trains, activations of a backward pass; the teacher's weights and
+ * the activations of its forward pass. An estimate, not a bound.
+ */
+function estimate({ student, teacher, batchSize, sequenceLength, answerBytesPerRow = 0, residentBytes }: TrainingMemoryRequest): number {
+  const length = (config: ModelConfig): number => Math.min(sequenceLength, config.maxPositions);
+  const own = student.hostBytes + (4 + 3) * student.deviceBytes + activationBytes(student.config, batchSize, length(student.config), true);
+  // Rows wait for the next step beside those of this one, on the host and on the device.
+  const answers = 4 * answerBytesPerRow * batchSize * sequenceLength;
+  const taught =
+    teacher === undefined
+      ? 0
+      : teacher.hostBytes + teacher.deviceBytes + activationBytes(teacher.config, batchSize, length(teacher.config), false);
+  return Math.ceil(residentBytes + slackBytes + own + answers + taught);
+}
+
+/** @throws AppError `insufficient_memory` with the figures, and what would fit */
+export function planTraining(request: TrainingMemoryRequest): TrainingMemoryPlan {
+  const { limitBytes, residentBytes, teacher, student } = request;
+  const estimatedPeakBytes = estimate(request);
+  if (estimatedPeakBytes <= limitBytes) return { estimatedPeakBytes, limitBytes };
+  const parts =
+    teacher === undefined
+      ? `the student "${student.reference}" needs most of it`
+      : `the teacher "${teacher.reference}" takes ${printBytes(teacher.hostBytes + teacher.deviceBytes)} of them`;
+  throw new AppError(
+    'insufficient_memory',
+    `distill: about ${printBytes(estimatedPeakBytes)} are needed at the peak, ${printBytes(residentBytes)} of them held already, and ${printBytes(limitBytes)} is the limit; ${parts}. ${remedy(request)}`,
+    { details: { neededBytes: estimatedPeakBytes, limitBytes, teacherBytes: teacher === undefined ? 0 : teacher.deviceBytes } },
+  );
+}
+
+function remedy(request: TrainingMemoryRequest): string {
+  const { limitBytes, teacher, batchSize } = request;
+  const found: string[] = [];
+  const consider = (what: string, changed: TrainingMemoryRequest): boolean => {
+    const bytes = estimate(changed);
+    if (bytes <= limitBytes) found.push(`${what} (about ${printBytes(bytes)})`);
+    return bytes <= limitBytes;
+  };
+  const fewer = (what: string, base: TrainingMemoryRequest): boolean => {
+    for (let smaller = Math.floor(batchSize / 2); smaller >= 1; smaller = Math.floor(smaller / 2))
+      if (consider(`${what}batchSize ${smaller} with more gradientAccumulation`, { ...base, batchSize: smaller })) return true;
+    return false;
+  };
+  fewer('', request);
+  if (teacher !== undefined) {
+    const quantized = { ...teacher, hostBytes: eightBitShare * teacher.hostBytes, deviceBytes: eightBitShare * teacher.deviceBytes };
+    consider('a teacher quantized to 8 bits', { ...request, teacher: quantized });
+    const away = { ...request, teacher: undefined };
+    const elsewhere =
+      'a recorded teacher (record its likeliest answers where it fits, then give "recording") or one on another server ("athanor://host:port/model")';
+    if (!consider(elsewhere, away)) fewer(`${elsewhere}, and `, away);
+  }
+  if (found.length === 0) return `Unload other models, or give the server at least ${printBytes(estimate(request))}.`;
+  return `What would fit: ${found.join('; ')}.`;
+}

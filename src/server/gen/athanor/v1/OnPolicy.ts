@@ -1,0 +1,66 @@
+// Original file: proto/athanor/v1/teacher.proto
+
+
+/**
+ * On-policy distillation (GKD). Fields that are absent take the default in the comment.
+ */
+export interface OnPolicy {
+  /**
+   * Share of the steps that learn on the student's own samples, 0..1. Default 0.5.
+   */
+  'share'?: (number | string);
+  /**
+   * Tokens that are drawn behind each prompt. Default 64.
+   */
+  'maxNewTokens'?: (number);
+  /**
+   * Temperature of the draws; 0 takes the likeliest token. Default 0.9.
+   */
+  'temperature'?: (number | string);
+  /**
+   * Tokens of the data that a sample begins with. Default 32.
+   */
+  'promptTokens'?: (number);
+  /**
+   * On samples: 0 compares by KL(teacher || student), 1 by KL(student || teacher), between them by the generalized Jensen-Shannon divergence.
+   * Default 0.5.
+   */
+  'beta'?: (number | string);
+  '_share'?: "share";
+  '_maxNewTokens'?: "maxNewTokens";
+  '_temperature'?: "temperature";
+  '_promptTokens'?: "promptTokens";
+  '_beta'?: "beta";
+}
+
+/**
+ * On-policy distillation (GKD). Fields that are absent take the default in the comment.
+ */
+export interface OnPolicy__Output {
+  /**
+   * Share of the steps that learn on the student's own samples, 0..1. Default 0.5.
+   */
+  'share'?: (number);
+  /**
+   * Tokens that are drawn behind each prompt. Default 64.
+   */
+  'maxNewTokens'?: (number);
+  /**
+   * Temperature of the draws; 0 takes the likeliest token. Default 0.9.
+   */
+  'temperature'?: (number);
+  /**
+   * Tokens of the data that a sample begins with. Default 32.
+   */
+  'promptTokens'?: (number);
+  /**
+   * On samples: 0 compares by KL(teacher || student), 1 by KL(student || teacher), between them by the generalized Jensen-Shannon divergence.
+   * Default 0.5.
+   */
+  'beta'?: (number);
+  '_share'?: "share";
+  '_maxNewTokens'?: "maxNewTokens";
+  '_temperature'?: "temperature";
+  '_promptTokens'?: "promptTokens";
+  '_beta'?: "beta";
+}

@@ -1,0 +1,206 @@
+// Recordings of teachers, targets that teachers write, and the memory of a distillation: what survives a stop, and what is refused.
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { AppError, quietContext } from '#base';
+import { TeacherProgram, type TopAnswers } from '#distill';
+import type { DeviceBuffer, Engine } from '#engine';
+import { createOnnxEngine } from '#engine/onnx';
+import { borrowModel, type EncoderDecoderConfig } from '#models';
+import { expectAllClose } from '#test/allclose';
+import { temporaryFolder } from '#test/temporary';
+import { trainingExamples } from '#train';
+import { type AskTeacher, estimateRecording, recordTeacher } from '../../../../src/jobs/teachers/record-teacher.ts';
+import { bytesPerRow, Recording, type RecordingFacts, rowStarts } from '../../../../src/jobs/teachers/recording.ts';
+import { teacherTargets } from '../../../../src/jobs/teachers/sequence-targets.ts';
+import { type ModelSize, planTraining } from '../../../../src/jobs/training-memory.ts';
+import { gpt2, tinyCorpus, tinyModel, watch } from '../../train/tiny-training.ts';
+
+const teacher = tinyModel(gpt2, 2);
+const examples = trainingExamples(teacher, tinyCorpus(), { sequenceLength: 8 });
+const topK = 5;
+const facts: RecordingFacts = {
+  examples: 'windows',
+  numExamples: examples.count,
+  numRows: rowStarts(examples).at(-1)!,
+  topK,
+  temperature: 1,
+  choices: gpt2.vocabularySize,
+  sequenceLength: 8,
+  sourceLength: 8,
+  teacher: { reference: 't@1', hash: 'h' },
+  tokenizerHash: 'tiny',
+  dataFingerprint: 'tiny',
+  examplesHash: examples.hash(),
+};
+
+let engine: Engine;
+let weights: Record<string, DeviceBuffer>;
+let program: TeacherProgram;
+beforeAll(async () => {
+  engine = await createOnnxEngine({ device: 'cpu', threads: 1 });
+  weights = borrowModel(engine, teacher);
+  program = new TeacherProgram(engine, teacher, weights);
+});
+afterAll(async () => {
+  await program.release();
+  for (const buffer of Object.values(weights)) buffer.release();
+  await engine.dispose();
+});
+
+const ask: AskTeacher = (batch, signal) => program.answers(batch, { kind: 'top', topK }, 1, signal);
+const request = (folder: string, asked = ask) => ({ folder, facts, examples, batchSize: 4, ask: asked });
+const filesOf = (folder: string): string[] =>
+  readdirSync(folder)
+    .sort()
+    .map((name) => `${name} ${readFileSync(join(folder, name)).toString('base64')}`);
+
+describe('a recording', () => {
+  it('holds the teacher’s answers for every example, normalized, in 2 bytes an id and 2 a probability', async () => {
+    const folder = join(temporaryFolder(), 'recording');
+    await recordTeacher(request(folder), quietContext);
+    const recording = await Recording.open(folder);
+    await recording.verify(quietContext.signal);
+    expect(recording.facts).toEqual(facts);
+    const chosen = Int32Array.of(7, 3);
+    const wanted = (await program.answers(examples.batch(chosen), { kind: 'top', topK }, 1, quietContext.signal)) as TopAnswers;
+    for (const [place, example] of chosen.entries()) {
+      const found = await recording.rows(8 * example, 8, quietContext.signal);
+      expect(found.ids).toEqual(wanted.ids.slice(place * 8 * topK, (place + 1) * 8 * topK));
+      expectAllClose(found.logProbabilities, wanted.logProbabilities.slice(place * 8 * topK, (place + 1) * 8 * topK), { absolute: 5e-3 });
+      for (let row = 0; row < 8; row++) {
+        const named = found.logProbabilities.slice(row * topK, (row + 1) * topK);
+        const mass = named.reduce((sum, value) => sum + Math.exp(value), Math.exp(found.logTails[row]!));
+        expect(mass).toBeCloseTo(1, 6);
+      }
+    }
+    await recording.close();
+    expect(estimateRecording(facts)).toBe(facts.numRows * (topK * 4 + 4));
+    expect(bytesPerRow(32, 50_257)).toBe(132);
+    expect(bytesPerRow(32, 250_000)).toBe(164);
+  });
+
+  it('goes on where it was stopped and ends with the same files; until then it is not whole', async () => {
+    const [straight, stopped] = [join(temporaryFolder(), 'a'), join(temporaryFolder(), 'b')];
+    await recordTeacher(request(straight), quietContext);
+    await expect(recordTeacher(request(stopped), watch(40))).rejects.toThrow(/cancelled/);
+    await expect(Recording.open(stopped)).rejects.toThrow(/file_not_found|bad_recording/);
+    await recordTeacher(request(stopped), quietContext);
+    expect(filesOf(stopped)).toEqual(filesOf(straight));
+  });
+
+  it('is refused before it starts where the disk is too small', async () => {
+    const huge = { ...facts, numRows: 2 ** 50 };
+    const asked: AskTeacher = async () => {
+      throw new Error('nothing is computed');
+    };
+    await expect(recordTeacher({ ...request(join(temporaryFolder(), 'c'), asked), facts: huge }, quietContext)).rejects.toMatchObject({
+      code: 'disk_full',
+      message: expect.stringMatching(/MiB are needed .* are free\. Record fewer answers/),
+    });
+  });
+
+  it('passes on what the teacher throws, and keeps nothing half-written', async () => {
+    const folder = join(temporaryFolder(), 'd');
+    const failing: AskTeacher = async () => {
+      throw new AppError('out_of_memory', 'too much.');
+    };
+    await expect(recordTeacher(request(folder, failing), quietContext)).rejects.toThrow(/out_of_memory/);
+    expect(readdirSync(folder)).toEqual([]);
+  });
+});
+
+const pairModel: EncoderDecoderConfig = {
+  architecture: 'encoderDecoder',
+  vocabularySize: 31,
+  width: 8,
+  layers: 1,
+  heads: 2,
+  headWidth: 4,
+  feedForwardWidth: 16,
+  encoder: { layers: 1, heads: 2, headWidth: 4, feedForwardWidth: 16 },
+  maxPositions: 16,
+  tiedHead: true,
+  normEpsilon: 1e-5,
+  norm: 'layer',
+  normPlacement: 'before',
+  embeddingNorm: false,
+  finalNorm: true,
+  positions: { kind: 'learned', offset: 0 },
+  biases: true,
+  headBias: false,
+  scaledEmbedding: false,
+  scaledScores: true,
+  scaledHead: false,
+  gated: false,
+  activation: 'relu',
+  startToken: 1,
+  padToken: 0,
+  endTokens: [2],
+};
+
+describe('targets that a teacher writes', () => {
+  const writer = tinyModel(pairModel, 3);
+  const sources = Array.from({ length: 50 }, (_, index) => Int32Array.of(3 + (index % 25), 5 + (index % 20), 2));
+  const corpus = {
+    pairs: [...sources, sources[0]!].map((source) => ({ source, target: Int32Array.of(9, 2) })),
+    numTooLong: 0,
+    fingerprint: 'pairs',
+    tokenizerHash: 'tiny',
+  };
+  const settings = { beams: 2, maxTokens: 6 };
+  const place = (folder: string, fingerprint = 'same') => ({ folder, fingerprint, engine });
+
+  it('are one for each source, the same when the writing was stopped, and no longer than asked for', async () => {
+    const [straight, stopped] = [temporaryFolder(), temporaryFolder()];
+    const wanted = await teacherTargets(corpus, writer, settings, place(straight), quietContext);
+    expect(wanted.pairs).toHaveLength(50);
+    for (const { target } of wanted.pairs) {
+      expect(target.length).toBeGreaterThan(0);
+      expect(target.length).toBeLessThanOrEqual(6);
+    }
+    await expect(teacherTargets(corpus, writer, settings, place(stopped), watch(32))).rejects.toThrow(/cancelled/);
+    // Cut off in the middle of a line, as a killed process leaves it.
+    const path = join(stopped, 'targets.jsonl');
+    writeFileSync(path, readFileSync(path, 'utf8').slice(0, -3));
+    const resumed = await teacherTargets(corpus, writer, settings, place(stopped), quietContext);
+    expect(resumed.pairs).toEqual(wanted.pairs);
+    await expect(teacherTargets(corpus, writer, settings, place(stopped, 'other'), quietContext)).rejects.toThrow(/resume_mismatch/);
+  });
+});
+
+describe('the memory of a distillation', () => {
+  const MiB = 2 ** 20;
+  const sized = (reference: string, megabytes: number): ModelSize => ({
+    reference,
+    config: gpt2,
+    hostBytes: megabytes * MiB,
+    deviceBytes: megabytes * MiB,
+  });
+  const base = { student: sized('s@1', 10), teacher: sized('t@1', 400), batchSize: 8, sequenceLength: 8, residentBytes: 100 * MiB };
+
+  it('counts the teacher beside the student', () => {
+    const peak = (teacherMegabytes: number): number =>
+      planTraining({ ...base, teacher: sized('t@1', teacherMegabytes), limitBytes: 2 ** 40 }).estimatedPeakBytes;
+    expect(peak(400) - peak(100)).toBe(600 * MiB);
+  });
+
+  it('is refused with the figures and with what would fit', () => {
+    const refused = (limit: number): unknown => {
+      try {
+        return planTraining({ ...base, limitBytes: limit * MiB });
+      } catch (error) {
+        return error;
+      }
+    };
+    const error = refused(600) as AppError;
+    expect(error).toMatchObject({ code: 'insufficient_memory', details: { limitBytes: 600 * MiB, teacherBytes: 400 * MiB } });
+    expect(error.message).toMatch(/distill: about .* are needed at the peak, 100 MiB of them held already, and 600 MiB is the limit/);
+    expect(error.message).toMatch(/the teacher "t@1" takes 800 MiB of them/);
+    expect(error.message).toMatch(
+      /What would fit: a teacher quantized to 8 bits \(about \d+ MiB\); a recorded teacher .* on another server/,
+    );
+    expect((refused(300) as AppError).message).not.toMatch(/quantized/);
+    expect((refused(150) as AppError).message).toMatch(/Unload other models, or give the server at least/);
+  });
+});
