@@ -10,10 +10,11 @@ import { dense } from './parametrizations/dense.ts';
 import { kronecker } from './parametrizations/kronecker.ts';
 import { lowRank } from './parametrizations/low-rank.ts';
 import { shared } from './parametrizations/shared.ts';
+import { sum } from './parametrizations/sum.ts';
 import { checkSharing } from './sharing.ts';
 import { decodeSparse, keptCount, sparsePieces, sparseSlots } from './sparse-slots.ts';
 
-export const parametrizations = { dense, lowRank, kronecker, shared } satisfies Readonly<Record<string, Parametrization>>;
+export const parametrizations = { dense, lowRank, kronecker, sum, shared } satisfies Readonly<Record<string, Parametrization>>;
 
 export type ParametrizationKind = keyof typeof parametrizations;
 
