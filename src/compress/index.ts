@@ -25,6 +25,7 @@ export type {
   Method,
   MethodReport,
   MethodResult,
+  MethodTrainRequest,
   TrainingMaterial,
 } from './method.ts';
 export { nearestNames } from './nearest-name.ts';
@@ -32,3 +33,12 @@ export { matchesPattern, type PathPatterns, selectMatrices } from './patterns.ts
 export type { QuantizeSettings } from './quantize/settings.ts';
 export { givenValue, parseRecipe, type Recipe, type RecipeStep, type RegisteredMethod, register } from './recipe.ts';
 export { methods } from './registry.ts';
+export { type TrainedStep, trainedStep, trainOrRecall } from './train-or-recall.ts';
+export {
+  type MethodTraining,
+  methodTrainingSchema,
+  noTeacher,
+  type TrainingSettings,
+  teachersNamed,
+  trainingFields,
+} from './training-fields.ts';

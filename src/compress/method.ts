@@ -4,8 +4,9 @@ import type { z } from 'zod';
 import type { OperationContext } from '#base';
 import type { Engine } from '#engine';
 import type { Model, Parameter } from '#models';
-import type { CheckpointKeeper, TrainingData } from '#train';
+import type { TrainingData, TrainingScheme, TrainResult } from '#train';
 import type { Calibration } from './calibration.ts';
+import type { MethodTraining, TrainingSettings } from './training-fields.ts';
 
 /** What a method may use besides the model. */
 export interface CompressionEnvironment {
@@ -28,10 +29,28 @@ export interface TrainingMaterial {
   readonly corpus: TrainingData;
   /** A stored model by name, or the model that the recipe started from. */
   teacher(name?: string): Promise<Model>;
-  /** Of this step; where they go is the caller's. */
-  readonly checkpoints?: CheckpointKeeper;
+  /** Trains a model on `corpus` (or the request's data), with checkpoints; errors name the settings below `place`. */
+  train(request: MethodTrainRequest, context: OperationContext): Promise<TrainResult>;
   /** Called when the step's result is kept: its checkpoints are of no use any more. */
   finished?(): Promise<void>;
+}
+
+/** One training that a method asks for. */
+export interface MethodTrainRequest {
+  readonly model: Model;
+  readonly settings: MethodTraining;
+  /** Where the settings stand in the step, for example `flop.training`. */
+  readonly place: string;
+  /** What the method changes about training. */
+  readonly scheme?: TrainingScheme;
+  /** Which parameters train; all when absent. */
+  readonly trains?: (path: string) => boolean;
+  /** In place of the job's own data. */
+  readonly corpus?: TrainingData;
+  /** Called after each step; `model` copies the weights to the host. */
+  readonly afterStep?: (step: number, model: () => Model) => Promise<void>;
+  /** Of a method that trains several times: a name for this training's checkpoints, other in each. */
+  readonly part?: string;
 }
 
 /** What happened to one parameter. */
@@ -97,10 +116,12 @@ export interface Method<Settings> {
   readonly name: string;
   /** Checks settings and fills in defaults; unknown fields are errors. The names of its fields are those of recipes. */
   readonly settings: z.ZodType<Settings> & { readonly shape: Readonly<Record<string, unknown>> };
-  /** Whether these settings need text: `CompressionEnvironment.calibration`, or `training`. */
+  /** Whether these settings need `CompressionEnvironment.calibration`. */
   needsCalibration(settings: Settings): boolean;
   /** Stored models that these settings name. Absent: none. */
   models?(settings: Settings): readonly string[];
+  /** How these settings train on the job's data, which decides what is read of it. Absent, or undefined: they do not. */
+  training?(settings: Settings): TrainingSettings | undefined;
   /**
    * Returns a new model; the old one stays as it is. Reports progress per layer and stops at the signal.
    *

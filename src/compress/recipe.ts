@@ -5,6 +5,7 @@ import { AppError, type OperationContext } from '#base';
 import type { Model } from '#models';
 import type { CompressionEnvironment, Method, MethodResult } from './method.ts';
 import { nearestNames } from './nearest-name.ts';
+import type { TrainingSettings } from './training-fields.ts';
 
 /** One checked step, bound to its method. */
 export interface RecipeStep {
@@ -12,6 +13,8 @@ export interface RecipeStep {
   /** Settings with defaults filled in; plain JSON. */
   readonly settings: unknown;
   readonly needsCalibration: boolean;
+  /** Settings of the training that the step is, or has; undefined where it does not train. */
+  readonly training: TrainingSettings | undefined;
   /** Stored models that the settings name. */
   readonly models: readonly string[];
   apply(model: Model, environment: CompressionEnvironment, context: OperationContext): Promise<MethodResult>;
@@ -42,6 +45,7 @@ export function register<Settings>(method: Method<Settings>): RegisteredMethod {
         method: method.name,
         settings,
         needsCalibration: method.needsCalibration(settings),
+        training: method.training?.(settings),
         models: method.models?.(settings) ?? [],
         apply: (model, environment, context) => method.apply(model, settings, environment, context),
       };

@@ -41,7 +41,10 @@ export interface DistillRequest {
   readonly settings: DistillSettings;
   /** Which parameters train; all when absent. */
   readonly trains?: NonNullable<TrainRequest['trains']>;
+  /** What the method changes about training. */
+  readonly scheme?: TrainRequest['scheme'];
   readonly checkpoints?: CheckpointKeeper;
+  readonly phase?: string;
   readonly afterStep?: NonNullable<TrainRequest['afterStep']>;
 }
 
@@ -52,7 +55,7 @@ export interface DistillRequest {
  * whatever `trainModel` throws
  */
 export async function distillModel(request: DistillRequest, engine: Engine, context: OperationContext): Promise<TrainResult> {
-  const { student, teacher, corpus, settings, trains, checkpoints, afterStep } = request;
+  const { student, teacher, corpus, settings, trains, scheme, checkpoints, phase, afterStep } = request;
   checkSameAnswers(student, teacher);
   checkTrainingData(student, corpus);
   const objective = logitObjective(engine, teacher, settings, hiddenTokensOf(corpus, settings));
@@ -64,6 +67,8 @@ export async function distillModel(request: DistillRequest, engine: Engine, cont
         corpus,
         settings,
         ...(trains && { trains }),
+        ...(scheme && { scheme }),
+        ...(phase && { phase }),
         ...(checkpoints && { checkpoints }),
         ...(afterStep && { afterStep }),
       },

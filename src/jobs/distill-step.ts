@@ -1,17 +1,24 @@
 // Distillation as a step of a recipe: a method like the others, one rank up because it meets training.
 import { z } from 'zod';
 import { AppError } from '#base';
-import { type Method, type MethodResult, matchesPattern, methods, nearestNames, type RegisteredMethod, register } from '#compress';
-import { distillModel } from '#distill';
-import { type Model, type Parameter, parameterCounts, replaceParameters, taskOf } from '#models';
-import { fullTrainingSettings, trainingFields } from './training-settings.ts';
+import {
+  type Method,
+  matchesPattern,
+  methods,
+  methodTrainingSchema,
+  nearestNames,
+  type RegisteredMethod,
+  register,
+  teachersNamed,
+  trainedStep,
+  trainOrRecall,
+} from '#compress';
+import { type Model, parameterCounts } from '#models';
 
 const patterns = z.array(z.string().min(1)).min(1).optional();
 
 const settingsSchema = z.strictObject({
-  ...trainingFields,
-  /** A stored model; the one that the recipe started from when absent. */
-  teacher: z.string().min(1).optional(),
+  ...methodTrainingSchema.shape,
   /** Which parameters train, vectors included; all when absent. */
   include: patterns,
   exclude: patterns,
@@ -31,45 +38,24 @@ const resultKey = 'distilled';
 const distillStep: Method<DistillStepSettings> = {
   name: 'distill',
   settings: settingsSchema,
-  needsCalibration: () => true,
-  models: ({ teacher }) => (teacher === undefined ? [] : [teacher]),
-  async apply(model, settings, { engine, seed, memory, training }, context) {
+  needsCalibration: () => false,
+  models: teachersNamed,
+  training: (settings) => settings,
+  async apply(model, settings, environment, context) {
     const trains = trainedPaths(model, settings);
-    const known = await memory?.recall(resultKey);
-    if (known !== undefined) return resultOf(model, known.parameters, known.layer.note ?? '');
-    if (training === undefined) throw new AppError('not_enough_samples', 'distill: trains on text and got none. Give data.');
-    const teacher = await training.teacher(settings.teacher);
-    const positions = Math.min(model.config.maxPositions, teacher.config.maxPositions);
-    const wanted = { ...settings, seed: settings.seed ?? seed ?? 0 };
-    const classifies = taskOf(model.config).kind === 'classify';
-    const full = fullTrainingSettings(wanted, { positions, hasTeacher: true, classifies });
-    if (full.sequenceLength > positions)
-      throw new AppError(
-        'context_too_long',
-        `distill.sequenceLength: ${full.sequenceLength} tokens are more than the ${positions} positions of the models. Ask for fewer.`,
-        { details: { field: 'distill.sequenceLength', positions } },
-      );
-    const { corpus, checkpoints } = training;
-    const request = { student: model, teacher, corpus, settings: full, trains: (path: string) => trains.has(path) };
-    const trained = await distillModel({ ...request, ...(checkpoints && { checkpoints }) }, engine, context);
-    const changed = [...trained.model.parameters.values()].filter(({ path }) => trains.has(path));
-    const note = `${trained.steps} steps on ${trained.tokensSeen.toLocaleString('en-US')} tokens, loss ${trained.finalLoss.toFixed(4)}`;
-    const { storedBytes } = parameterCounts(model);
-    const layer = { path: '*', kindBefore: '', kindAfter: '', bytesBefore: storedBytes, bytesAfter: storedBytes, weightError: 0, note };
-    await memory?.remember(resultKey, { layer, parameters: changed });
-    await training.finished?.();
-    return resultOf(model, changed, note);
+    const { model: distilled, note } = await trainOrRecall(environment, resultKey, model, async () => {
+      const { training } = environment;
+      if (training === undefined) throw new AppError('not_enough_samples', 'distill: trains on text and got none. Give data.');
+      const request = { model, settings, place: 'distill', trains: (path: string) => trains.has(path) };
+      return trainedStep(await training.train(request, context), (path) => trains.has(path));
+    });
+    const [bytesBefore, bytesAfter] = [parameterCounts(model).storedBytes, parameterCounts(distilled).storedBytes];
+    return { model: distilled, report: { method: 'distill', layers: [], note, bytesBefore, bytesAfter } };
   },
 };
 
 /** Everything that a recipe may name. */
 export const recipeMethods: Readonly<Record<string, RegisteredMethod>> = { ...methods, distill: register(distillStep) };
-
-function resultOf(before: Model, changed: readonly Parameter[], note: string): MethodResult {
-  const model = replaceParameters(before, changed);
-  const [bytesBefore, bytesAfter] = [parameterCounts(before).storedBytes, parameterCounts(model).storedBytes];
-  return { model, report: { method: 'distill', layers: [], note, bytesBefore, bytesAfter } };
-}
 
 /** @throws AppError `pattern_matches_nothing` */
 function trainedPaths(model: Model, { include, exclude }: DistillStepSettings): Set<string> {

@@ -4,7 +4,6 @@ import { AppError, at } from '#base';
 import { largestCalibrationBytes, type Recipe, type RecipeStep, sumsBytes } from '#compress';
 import { graphType, type Model, type ModelConfig, parameterCounts, parameterSpecs, storedTensors } from '#models';
 import { dtypeBytes, sizeOf } from '#tensor';
-import type { TrainingSettings } from './training-settings.ts';
 
 /** Bytes that this process may hold: the smallest of what was configured, its control group's limit and the machine's memory. */
 export function memoryLimitBytes(configuredBytes: number | undefined): number {
@@ -71,7 +70,7 @@ function estimate(request: MemoryRequest): MemoryPlan {
   const [deviceBytes, { storedBytes }] = [weightBytes(model), parameterCounts(model)];
   // The changed parameters stand beside the old ones until the end.
   const held = residentBytes + storedBytes + slackBytes;
-  const calibrates = recipe.steps.some(({ method, needsCalibration }) => needsCalibration && method !== 'distill');
+  const calibrates = recipe.steps.some(({ needsCalibration }) => needsCalibration);
   const fixed = deviceBytes + activationBytes(model.config, request.windowsPerRun, request.window, false);
   const { largest, all } = sumsBytes(model);
   const scratch = largestScratchBytes(model);
@@ -96,9 +95,9 @@ function estimate(request: MemoryRequest): MemoryPlan {
   };
 }
 
-function stepBytes({ method, settings }: RecipeStep, model: Model, deviceBytes: number): number {
-  if (method !== 'distill') return largestScratchBytes(model);
-  const { batchSize = 8, sequenceLength = 128 } = settings as TrainingSettings;
+function stepBytes({ training }: RecipeStep, model: Model, deviceBytes: number): number {
+  if (training === undefined) return largestScratchBytes(model);
+  const { batchSize = 8, sequenceLength = 128 } = training;
   const length = Math.min(sequenceLength, model.config.maxPositions);
   // Student, gradient and two moments on the device with the teacher; a checkpoint copies the trained ones and their moments to the host.
   return 5 * deviceBytes + 3 * deviceBytes + activationBytes(model.config, batchSize, length, true);
@@ -136,14 +135,15 @@ function remedy(request: MemoryRequest, { neededBytes, phase }: MemoryPlan): str
   if (phase === 'calibration')
     for (let window = Math.floor(request.window / 2); window >= 16; window = Math.floor(window / 2))
       if (estimate({ ...request, window }).neededBytes <= request.limitBytes) return `calibration.sequenceLength ${window} would fit.`;
-  if (phase === 'distill') {
-    const given = Math.max(...request.recipe.steps.map(({ settings }) => (settings as TrainingSettings).batchSize ?? 8));
+  const trains = request.recipe.steps.filter(({ training }) => training !== undefined);
+  if (trains.some(({ method }) => method === phase)) {
+    const given = Math.max(...trains.map(({ training }) => training?.batchSize ?? 8));
     for (let batchSize = Math.floor(given / 2); batchSize >= 1; batchSize = Math.floor(batchSize / 2)) {
       const steps = request.recipe.steps.map((step) =>
-        step.method === 'distill' ? { ...step, settings: { ...(step.settings as TrainingSettings), batchSize } } : step,
+        step.training === undefined ? step : { ...step, training: { ...step.training, batchSize } },
       );
       if (estimate({ ...request, recipe: { ...request.recipe, steps } }).neededBytes <= request.limitBytes)
-        return `distill.batchSize ${batchSize} with more gradientAccumulation would fit.`;
+        return `${phase}${phase === 'distill' ? '' : '.training'}.batchSize ${batchSize} with more gradientAccumulation would fit.`;
     }
   }
   return `Unload other models, or give the server at least ${print(neededBytes)}.`;

@@ -1,6 +1,6 @@
 // What the jobs are asked to do, as plain JSON with the field names of the wire.
 import { z } from 'zod';
-import { trainingFields } from './training-settings.ts';
+import { trainingFields } from '#compress';
 
 const count = z.int().nonnegative();
 const positive = z.int().positive();

@@ -1,31 +1,7 @@
 // Settings of a training as requests and recipes write them, and what the trainer makes of them.
-import { z } from 'zod';
+import { type TrainingSettings, trainingFields } from '#compress';
 import { type DistillSettings, distillSettings } from '#distill';
 import { defaultTrainSettings, fineTuneDefaults } from '#train';
-
-const count = z.int().nonnegative();
-const positive = z.int().positive();
-
-/** Fields that distill jobs and distill steps have in common. */
-export const trainingFields = {
-  steps: positive.optional(),
-  batchSize: positive.optional(),
-  sequenceLength: positive.optional(),
-  sourceLength: positive.optional(),
-  gradientAccumulation: positive.optional(),
-  learningRate: z.number().positive().optional(),
-  warmupSteps: count.optional(),
-  schedule: z.enum(['cosine', 'linear', 'constant']).optional(),
-  weightDecay: z.number().nonnegative().optional(),
-  clipNorm: z.number().nonnegative().optional(),
-  temperature: z.number().positive().optional(),
-  alpha: z.number().min(0).max(1).optional(),
-  seed: count.optional(),
-  checkpointEvery: count.optional(),
-};
-
-const trainingSchema = z.object(trainingFields);
-export type TrainingSettings = z.infer<typeof trainingSchema>;
 
 const defaultSequence = 128;
 /** A classifier that was made smaller has more to learn than one that gets a new head. */

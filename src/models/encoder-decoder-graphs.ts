@@ -5,7 +5,7 @@ import { addDims, type Dim, int64, multiplyDims } from '#tensor';
 import { type EncoderDecoderConfig, isEncoderDecoder } from './config.ts';
 import { graphNames, inPieces } from './graph-names.ts';
 import type { ModelDeclaration } from './model.ts';
-import { cacheName, GraphNetwork, type NetworkBuilder } from './network.ts';
+import { cacheName, GraphNetwork, type NetworkBuilder, type NetworkPlace } from './network.ts';
 
 /** Sizes of a batch of pairs: numbers, or symbols that each run fixes. */
 export interface PairSizes {
@@ -41,7 +41,7 @@ function encodeSources(
   b: NetworkBuilder,
   model: ModelDeclaration,
   { source, sourceMask }: SourceValues,
-  prefix: string,
+  { prefix = '', changes }: NetworkPlace,
 ): { readonly encoder: GraphNetwork; readonly rows: Value } {
   const config = encoderDecoderConfig(model);
   const S = at(source.shape, 1);
@@ -51,6 +51,7 @@ function encodeSources(
     positionLimit: typeof S === 'number' ? S : config.maxPositions,
     attention: { kind: 'causal', keyMask: sourceMask },
     prefix,
+    changes,
   });
   return { encoder, rows: encoder.encode(source) };
 }
@@ -59,7 +60,6 @@ function encodeSources(
  * The decoder over whole targets that reads encoded sources; differentiable, through the encoder too.
  *
  * @param tokens - int64 [B, T], what the decoder reads
- * @param prefix - put before the names of the parameters' inputs
  * @throws AppError `context_too_long` | `unsupported`
  */
 export function encoderDecoderNetwork(
@@ -67,11 +67,11 @@ export function encoderDecoderNetwork(
   model: ModelDeclaration,
   sources: SourceValues,
   tokens: Value,
-  prefix = '',
+  place: NetworkPlace = {},
 ): GraphNetwork {
   const T = at(tokens.shape, 1);
   checkLength(encoderDecoderConfig(model), T, 'target');
-  const { encoder, rows } = encodeSources(b, model, sources, prefix);
+  const { encoder, rows } = encodeSources(b, model, sources, place);
   return encoder.beside({
     positions: b.range(T),
     positionLimit: typeof T === 'number' ? T : model.config.maxPositions,
@@ -149,7 +149,7 @@ export function sourceTensors(model: Pick<ModelDeclaration, 'config'>): SourceTe
 /** source, sourceMask -> `source.{layer}.key` and `.value` [B, H, S, K]: all that decoding needs of the sources, computed once. */
 export function buildEncodeGraph(model: ModelDeclaration, sizes: Pick<PairSizes, 'batch' | 'sourceLength'>): Graph {
   const b = new GraphBuilder();
-  const { encoder, rows } = encodeSources(b, model, sourceInputs(b, sizes), '');
+  const { encoder, rows } = encodeSources(b, model, sourceInputs(b, sizes), {});
   const outputs: Record<string, Value> = {};
   for (let layer = 0; layer < model.config.layers; layer++) {
     const [key, value] = encoder.sourceKeysValues(layer, rows, [sizes.batch, sizes.sourceLength]);

@@ -7,7 +7,7 @@ import { buildPairLogitsGraph, type PairSizes } from './encoder-decoder-graphs.t
 import { graphNames } from './graph-names.ts';
 import { type BatchSizes, buildLogitsGraph } from './language-model-graphs.ts';
 import type { ModelDeclaration } from './model.ts';
-import { GraphNetwork, type NetworkBuilder } from './network.ts';
+import { GraphNetwork, type NetworkBuilder, type NetworkPlace } from './network.ts';
 
 /** Texts in a graph. */
 export interface EncoderInputs {
@@ -50,7 +50,7 @@ export function encoderNetwork(
   b: NetworkBuilder,
   model: ModelDeclaration,
   { tokens, mask, tokenTypes }: EncoderInputs,
-  { prefix = '' }: { readonly prefix?: string } = {},
+  { prefix = '', changes }: NetworkPlace = {},
 ): GraphNetwork {
   encoderTask(model);
   const T = at(tokens.shape, 1);
@@ -63,6 +63,7 @@ export function encoderNetwork(
     attention: { kind: 'causal', keyMask: mask },
     tokenTypes,
     prefix,
+    changes,
   });
 }
 

@@ -107,7 +107,9 @@ export {
   cacheWidth,
   GraphNetwork,
   type NetworkBuilder,
+  type NetworkChanges,
   type NetworkOptions,
+  type NetworkPlace,
   type Source,
   slotName,
 } from './network.ts';

@@ -6,7 +6,7 @@ import { attentionLayouts } from './attention-layouts.ts';
 import { isEncoderDecoder, taskOf } from './config.ts';
 import { graphNames, inPieces } from './graph-names.ts';
 import type { ModelDeclaration } from './model.ts';
-import { cacheName, cacheWidth, GraphNetwork, type NetworkBuilder } from './network.ts';
+import { cacheName, cacheWidth, GraphNetwork, type NetworkBuilder, type NetworkPlace } from './network.ts';
 
 /** Sizes of a batch: numbers, or symbols that each run fixes. */
 export interface BatchSizes {
@@ -24,11 +24,9 @@ export interface GraphOptions {
   readonly leftPadded?: boolean;
 }
 
-export interface CausalOptions {
+export interface CausalOptions extends NetworkPlace {
   /** Which keys are real tokens, bool [B, T], and the position of each token, int64 [B, T]; for batches padded on the left. */
   readonly padding?: { readonly keyMask: Value; readonly positions: Value };
-  /** Put before the names of the parameters' inputs, so that two models can stand in one graph. */
-  readonly prefix?: string;
 }
 
 /** @throws AppError `unsupported` for an encoder, and for a decoder that reads a source */
@@ -57,12 +55,13 @@ export function causalNetwork(b: NetworkBuilder, model: ModelDeclaration, tokens
   const T = at(tokens.shape, 1);
   requireGenerating(model);
   checkLength(model, T);
-  const { padding, prefix = '' } = options;
+  const { padding, prefix = '', changes } = options;
   return new GraphNetwork(b, model, {
     positions: padding?.positions ?? b.range(T),
     positionLimit: typeof T === 'number' ? T : model.config.maxPositions,
     attention: padding === undefined ? { kind: 'causal' } : { kind: 'causal', keyMask: padding.keyMask },
     prefix,
+    changes,
   });
 }
 

@@ -46,6 +46,18 @@ export type Source =
    */
   | { readonly kind: 'given'; readonly keyMask: Value; readonly sequences: Dim };
 
+/** How a training method makes a network compute otherwise than its model says. */
+export interface NetworkChanges {
+  /** What a stored float tensor counts as wherever it is read: rounded, masked, gated. `name` is its stored name, without a prefix. */
+  readonly stored?: (name: string, value: Value, parameter: ParameterDeclaration) => Value;
+  /** What a linear layer answers, before its bias. `path` is that of its weight; `plain` is the layer as the model says. */
+  readonly linear?: (path: string, x: Value, plain: (x: Value) => Value) => Value;
+  /** What goes on in place of an intermediate value (`Network.tap`). */
+  readonly tapped?: (name: string, value: Value) => Value;
+  /** @see Network.runBlocks */
+  readonly runBlocks?: Network['runBlocks'];
+}
+
 export interface NetworkOptions {
   /** int64 [B, T], or [T] where all sequences have the same. */
   readonly positions: Value;
@@ -59,7 +71,11 @@ export interface NetworkOptions {
   /** Put before the names of the parameters' inputs, so that two models can stand in one graph; for example `teacher/`. */
   readonly prefix?: string;
   readonly runBlocks?: Network['runBlocks'];
+  readonly changes?: NetworkChanges | undefined;
 }
+
+/** How a network stands in a graph that others stand in too. */
+export type NetworkPlace = Pick<NetworkOptions, 'prefix' | 'changes'>;
 
 /** Name of the cache input, of the cache output (`present`), or of the tensor made from the source, of one layer. */
 export function cacheName(kind: 'cache' | 'present' | 'source', layer: number, part: 'key' | 'value'): string {
@@ -92,6 +108,8 @@ class NetworkRecords {
   /** What each linear layer answered before its bias, rows [N, out], in the same way: gradients flow back to it. */
   readonly linearOutputs = new Map<string, Value[]>();
   readonly taps = new Map<string, Value>();
+  /** Stored tensors as the network sees them, where `NetworkChanges.stored` changed them. */
+  readonly changedInputs = new Map<string, Value>();
 }
 
 /** A `Network` over a graph builder. It knows how parameters are stored, not what they hold. */
@@ -107,6 +125,8 @@ export class GraphNetwork implements Network {
   readonly productInputs: NetworkRecords['productInputs'];
   readonly linearOutputs: NetworkRecords['linearOutputs'];
   readonly taps: NetworkRecords['taps'];
+  readonly changedInputs: NetworkRecords['changedInputs'];
+  readonly #changes: NetworkChanges;
   readonly #model: ModelDeclaration;
   readonly #specs: ReadonlyMap<string, ParameterSpec>;
   readonly #attention: AttentionMode;
@@ -123,6 +143,8 @@ export class GraphNetwork implements Network {
     this.productInputs = records.productInputs;
     this.linearOutputs = records.linearOutputs;
     this.taps = records.taps;
+    this.changedInputs = records.changedInputs;
+    this.#changes = options.changes ?? {};
     this.b = b;
     this.positions = options.positions;
     this.#model = model;
@@ -130,7 +152,7 @@ export class GraphNetwork implements Network {
     this.#attention = options.attention;
     this.#source = options.source;
     this.#prefix = options.prefix ?? '';
-    this.runBlocks = options.runBlocks;
+    this.runBlocks = options.runBlocks ?? this.#changes.runBlocks;
     this.positionLimit = options.positionLimit ?? model.config.maxPositions;
     this.tokenTypes = options.tokenTypes;
   }
@@ -179,7 +201,7 @@ export class GraphNetwork implements Network {
    * So one graph holds an encoder and the decoder that reads it.
    */
   beside(options: Omit<NetworkOptions, 'prefix'>): GraphNetwork {
-    return new GraphNetwork(this.b, this.#model, { ...options, prefix: this.#prefix }, this);
+    return new GraphNetwork(this.b, this.#model, { changes: this.#changes, ...options, prefix: this.#prefix }, this);
   }
 
   #parts(): EncoderDecoderParts {
@@ -197,7 +219,8 @@ export class GraphNetwork implements Network {
     const weightPath = `${path}.weight`;
     const biasPath = `${path}.bias`;
     this.linearInputs.set(weightPath, [...(this.linearInputs.get(weightPath) ?? []), x]);
-    const y = this.weight(weightPath).linear(x);
+    const plain = (input: Value): Value => this.weight(weightPath).linear(input);
+    const y = this.#changes.linear?.(weightPath, x, plain) ?? plain(x);
     this.linearOutputs.set(weightPath, [...(this.linearOutputs.get(weightPath) ?? []), y]);
     return this.#model.parameters.has(biasPath) ? this.b.add(y, this.vector(biasPath)) : y;
   }
@@ -261,8 +284,9 @@ export class GraphNetwork implements Network {
   }
 
   tap(name: string, value: Value): Value {
-    this.taps.set(name, value);
-    return value;
+    const seen = this.#changes.tapped?.(name, value) ?? value;
+    this.taps.set(name, seen);
+    return seen;
   }
 
   /** A parameter by its path, ready to be used in the graph. */
@@ -291,11 +315,10 @@ export class GraphNetwork implements Network {
     };
     const stored = (name: string): Value => {
       // Sparse slots come whole.
-      if (keptCount(parameter, name) !== undefined)
-        return this.#parameterInput(storedName(parameter, name), 'float32', slotSpec(name).shape);
+      if (keptCount(parameter, name) !== undefined) return this.#storedInput(parameter, name, 'float32', slotSpec(name).shape);
       const tensor = parameter.tensors[name];
       invariant(tensor !== undefined, `${path} (${kind}) has no stored tensor ${name}`);
-      return this.#parameterInput(storedName(parameter, name), graphType(tensor.dtype), tensor.shape);
+      return this.#storedInput(parameter, name, graphType(tensor.dtype), tensor.shape);
     };
     const layoutOf = (name: string): CodeLayout | undefined => codeLayout(slotSpec(name));
     const encoded = (name: string): EncodedValue | undefined => {
@@ -323,6 +346,18 @@ export class GraphNetwork implements Network {
   #productOf(path: string, slot: string, x: Value): void {
     const name = slotName(path, slot);
     this.productInputs.set(name, [...(this.productInputs.get(name) ?? []), x]);
+  }
+
+  #storedInput(parameter: ParameterDeclaration, slot: string, dtype: DType, shape: Shape): Value {
+    const name = storedName(parameter, slot);
+    const value = this.#parameterInput(name, dtype, shape);
+    const { stored } = this.#changes;
+    if (stored === undefined || dtype !== 'float32') return value;
+    const known = this.changedInputs.get(name);
+    if (known !== undefined) return known;
+    const changed = stored(name, value, parameter);
+    this.changedInputs.set(name, changed);
+    return changed;
   }
 
   #parameterInput(name: string, dtype: DType, shape: Shape): Value {

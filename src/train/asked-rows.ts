@@ -3,7 +3,7 @@ import { AppError, at } from '#base';
 import type { GraphBuilder, Value } from '#graph';
 import { firstRows, type GraphNetwork, graphNames } from '#models';
 import { elementCount, staticDim } from '#tensor';
-import type { ObjectiveContext } from './objective.ts';
+import type { ObjectiveContext } from './objective-graph.ts';
 
 /** N questions. */
 export interface AskedRows {

@@ -13,6 +13,8 @@ export interface TrainingProgress {
   readonly recentLosses: readonly number[];
   /** Tokens of all steps, padding included; absent in checkpoints of older versions. */
   readonly tokensSeen?: number;
+  /** What the scheme remembers (`TrainingScheme.save`). */
+  readonly scheme?: unknown;
 }
 
 export interface Checkpoint {

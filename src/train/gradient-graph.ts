@@ -1,5 +1,5 @@
 // One forward and backward pass as a graph: loss and gradients, fresh or added to those of earlier micro-batches.
-import { at } from '#base';
+import { at, invariant } from '#base';
 import { type Graph, GraphBuilder, gradientName, gradients, optimizeGraph, type Value } from '#graph';
 import {
   causalNetwork,
@@ -13,11 +13,14 @@ import {
   hasTokenTypes,
   isEncoderDecoder,
   type ModelDeclaration,
+  type NetworkChanges,
   shiftRight,
   sourceInputs,
   taskOf,
 } from '#models';
-import type { Objective, ObjectiveContext, ObjectiveGraph } from './objective.ts';
+import type { Objective } from './objective.ts';
+import type { ObjectiveContext, ObjectiveGraph, SchemeInGraph } from './objective-graph.ts';
+import { schemeName, type TrainingScheme } from './scheme.ts';
 
 export interface GradientGraph {
   readonly graph: Graph;
@@ -34,6 +37,9 @@ export interface GradientGraphOptions {
   readonly trained: readonly string[];
   /** Those of them that are sparse: their gradients are multiplied by `mask:NAME` bool, so that what is zero stays zero. */
   readonly masked?: ReadonlySet<string>;
+  /** What the training changes about the student, and the variant of it that this graph is. */
+  readonly scheme?: TrainingScheme | undefined;
+  readonly variant?: string | undefined;
   /** Adds to the gradients that are already there (inputs and outputs of one name) instead of overwriting them. */
   readonly accumulates: boolean;
 }
@@ -49,15 +55,16 @@ export const maskName = (name: string): string => `mask:${name}`;
  * Outputs: `loss`, the objective's metrics, and `gradient:NAME` for every trained tensor.
  */
 export function buildGradientGraph(student: ModelDeclaration, objective: Objective, options: GradientGraphOptions): GradientGraph {
-  const { trained, masked, accumulates } = options;
+  const { trained, masked, accumulates, scheme } = options;
   const b = new GraphBuilder();
-  const { network, batch } = studentOver(b, student, options);
-  const wanted = objective.build(batch);
-  const { loss, metrics } = withPonderCost(b, student, network, wanted);
+  const own = schemeTensors(b, options);
+  const { network, batch } = studentOver(b, student, { ...options, inGraph: own.inGraph, changes: scheme?.network?.(own.inGraph) });
+  const wanted = withPonderCost(b, student, network, objective.build(batch));
+  const { loss, metrics } = scheme?.loss?.(batch, wanted, own.inGraph) ?? wanted;
 
   // A tensor that the graph never reads (an unused expert, say) has no input: it keeps its value and gets no gradient.
   const used = trained.flatMap((name) => {
-    const value = network.parameterInputs.get(name);
+    const value = network.parameterInputs.get(name) ?? own.used.get(name);
     return value === undefined ? [] : [{ name, value }];
   });
   const made = gradients(
@@ -75,17 +82,45 @@ export function buildGradientGraph(student: ModelDeclaration, objective: Objecti
   return { graph: optimizeGraph(b.graph(outputs)), metricNames: ['loss', ...Object.keys(metrics)] };
 }
 
+interface SchemeTensorsInGraph {
+  readonly inGraph: SchemeInGraph;
+  /** Those that the graph asked for, by their full names. */
+  readonly used: ReadonlyMap<string, Value>;
+}
+
+function schemeTensors(b: GraphBuilder, { scheme, variant = '' }: GradientGraphOptions): SchemeTensorsInGraph {
+  const used = new Map<string, Value>();
+  const fed = new Map<string, Value>();
+  const once = (known: Map<string, Value>, name: string, make: () => Value): Value => {
+    const value = known.get(name) ?? make();
+    known.set(name, value);
+    return value;
+  };
+  const tensor = (name: string): Value => {
+    const declared = scheme?.tensors?.find((each) => each.name === name);
+    invariant(declared !== undefined, `the scheme has a tensor ${name}`);
+    return once(used, schemeName(name), () => b.input(schemeName(name), 'float32', declared.initial.shape));
+  };
+  const input: SchemeInGraph['input'] = (name, dtype, shape) => once(fed, schemeName(name), () => b.input(schemeName(name), dtype, shape));
+  return { inGraph: { b, variant, tensor, input }, used };
+}
+
+interface StudentOptions extends GradientGraphOptions {
+  readonly inGraph: SchemeInGraph;
+  readonly changes: NetworkChanges | undefined;
+}
+
 interface Student {
   readonly network: GraphNetwork;
   readonly batch: ObjectiveContext;
 }
 
-function studentOver(b: GraphBuilder, student: ModelDeclaration, options: GradientGraphOptions): Student {
+function studentOver(b: GraphBuilder, student: ModelDeclaration, options: StudentOptions): Student {
   const { config } = student;
   if (isEncoderDecoder(config)) return readerOfPairs(b, student, config, options);
-  const { batch, length } = options;
+  const { batch, length, inGraph, changes } = options;
   const { tokens, networkOf } = networksOver(b, student, batch, length);
-  const network = networkOf(student);
+  const network = networkOf(student, '', changes);
   let labels: Value | undefined;
   return {
     network,
@@ -95,6 +130,7 @@ function studentOver(b: GraphBuilder, student: ModelDeclaration, options: Gradie
       networkOf,
       task: taskOf(config),
       vocabularySize: config.vocabularySize,
+      scheme: inGraph,
       tokens,
       get labels() {
         labels ??= b.input(graphNames.labels, 'int64', [batch, length]);
@@ -109,13 +145,14 @@ function readerOfPairs(
   b: GraphBuilder,
   student: ModelDeclaration,
   config: EncoderDecoderConfig,
-  { batch, length, sourceLength = length }: GradientGraphOptions,
+  { batch, length, sourceLength = length, inGraph, changes: ofStudent }: StudentOptions,
 ): Student {
   const sources = sourceInputs(b, { batch, sourceLength });
   const labels = b.input(graphNames.labels, 'int64', [batch, length]);
   const tokens = shiftRight(b, config, labels);
-  const networkOf: ObjectiveContext['networkOf'] = (model, prefix) => encoderDecoderNetwork(b, model, sources, tokens, prefix);
-  const network = networkOf(student);
+  const networkOf: ObjectiveContext['networkOf'] = (model, prefix = '', changes) =>
+    encoderDecoderNetwork(b, model, sources, tokens, { prefix, changes });
+  const network = networkOf(student, '', ofStudent);
   return {
     network,
     batch: {
@@ -124,6 +161,7 @@ function readerOfPairs(
       networkOf,
       task: taskOf(config),
       vocabularySize: config.vocabularySize,
+      scheme: inGraph,
       tokens,
       labels: b.maximum(labels, 0),
       counts: b.cast(b.not(b.less(labels, 0)), 'float32'),
@@ -140,14 +178,14 @@ function networksOver(
 ): { readonly tokens: Value; readonly networkOf: ObjectiveContext['networkOf'] } {
   if (taskOf(student.config).kind === 'causal') {
     const tokens = b.input(graphNames.tokens, 'int64', [batch, length]);
-    return { tokens, networkOf: (model, prefix = '') => causalNetwork(b, model, tokens, { prefix }) };
+    return { tokens, networkOf: (model, prefix = '', changes) => causalNetwork(b, model, tokens, { prefix, changes }) };
   }
   const inputs = encoderInputs(b, student, { batch, length });
   let types = inputs.tokenTypes;
-  const networkOf: ObjectiveContext['networkOf'] = (model, prefix = '') => {
-    if (!hasTokenTypes(model)) return encoderNetwork(b, model, { ...inputs, tokenTypes: undefined }, { prefix });
+  const networkOf: ObjectiveContext['networkOf'] = (model, prefix = '', changes) => {
+    if (!hasTokenTypes(model)) return encoderNetwork(b, model, { ...inputs, tokenTypes: undefined }, { prefix, changes });
     types ??= b.input(graphNames.tokenTypes, 'int64', [batch, length]);
-    return encoderNetwork(b, model, { ...inputs, tokenTypes: types }, { prefix });
+    return encoderNetwork(b, model, { ...inputs, tokenTypes: types }, { prefix, changes });
   };
   return { tokens: inputs.tokens, networkOf };
 }

@@ -1,25 +1,25 @@
-// The compiled forward and backward passes of a training run: one a length of sequences, or a pair of lengths.
+// The compiled forward and backward passes of a training run: one a length of sequences (or pair of lengths) and variant of the scheme.
 import type { Engine, Program } from '#engine';
 import type { ModelDeclaration } from '#models';
 import { buildGradientGraph, type GradientGraph, type GradientGraphOptions } from './gradient-graph.ts';
 import type { Objective } from './objective.ts';
 
-/** T, and S of an encoder-decoder. */
-export type BatchLengths = Pick<GradientGraphOptions, 'length' | 'sourceLength'>;
+/** T, S of an encoder-decoder, and the scheme's variant. */
+export type BatchCase = Pick<GradientGraphOptions, 'length' | 'sourceLength' | 'variant'>;
 
 /** Compiles a program when a batch of its length comes first, so that padded batches of a few lengths cost a few programs. */
 export class GradientPrograms {
   readonly #engine: Engine;
   readonly #student: ModelDeclaration;
   readonly #objective: Objective;
-  readonly #options: Pick<GradientGraphOptions, 'batch' | 'trained' | 'masked'>;
+  readonly #options: Pick<GradientGraphOptions, 'batch' | 'trained' | 'masked' | 'scheme'>;
   readonly #programs = new Map<string, Promise<Program>>();
 
   constructor(
     engine: Engine,
     student: ModelDeclaration,
     objective: Objective,
-    options: Pick<GradientGraphOptions, 'batch' | 'trained' | 'masked'>,
+    options: Pick<GradientGraphOptions, 'batch' | 'trained' | 'masked' | 'scheme'>,
   ) {
     this.#engine = engine;
     this.#student = student;
@@ -28,16 +28,16 @@ export class GradientPrograms {
   }
 
   /** @throws AppError `context_too_long` */
-  graph(lengths: BatchLengths, accumulates: boolean): GradientGraph {
-    return buildGradientGraph(this.#student, this.#objective, { ...this.#options, ...lengths, accumulates });
+  graph(batch: BatchCase, accumulates: boolean): GradientGraph {
+    return buildGradientGraph(this.#student, this.#objective, { ...this.#options, ...batch, accumulates });
   }
 
   /** @param accumulates - adds to the gradients that are there: the program for all but a step's first micro-batch */
-  program(lengths: BatchLengths, accumulates: boolean): Promise<Program> {
-    const key = `${lengths.length} ${lengths.sourceLength ?? ''} ${accumulates}`;
+  program(batch: BatchCase, accumulates: boolean): Promise<Program> {
+    const key = `${batch.length} ${batch.sourceLength ?? ''} ${accumulates} ${batch.variant ?? ''}`;
     const known = this.#programs.get(key);
     if (known !== undefined) return known;
-    const compiling = this.#engine.compile(this.graph(lengths, accumulates).graph, {
+    const compiling = this.#engine.compile(this.graph(batch, accumulates).graph, {
       name: accumulates ? 'gradients-adding' : 'gradients',
     });
     this.#programs.set(key, compiling);

@@ -7,7 +7,15 @@ export { classificationObjective, maskedObjective } from './encoder-objectives.t
 export { type FineTuneRequest, fineTuneDefaults, fineTuneModel, type MaskedTrainRequest, trainMaskedModel } from './fine-tune.ts';
 export { buildGradientGraph, type GradientGraph, type GradientGraphOptions } from './gradient-graph.ts';
 export { hideTokens, type MaskingOptions } from './hide-tokens.ts';
-export type { Objective, ObjectiveContext, ObjectiveGraph } from './objective.ts';
+export type { Objective } from './objective.ts';
+export type { ObjectiveContext, ObjectiveGraph, SchemeInGraph } from './objective-graph.ts';
+export {
+  combineSchemes,
+  type SchemeStep,
+  type SchemeTensor,
+  schemeName,
+  type TrainingScheme,
+} from './scheme.ts';
 export {
   defaultTrainSettings,
   makeOptimizer,
@@ -17,7 +25,7 @@ export {
   trainSettings,
 } from './settings.ts';
 export { type BatchTrainRequest, type TrainRequest, type TrainResult, trainModel, trainOnBatches } from './train-model.ts';
-export { type StepReport, Trainer } from './trainer.ts';
+export { type StepReport, Trainer, type TrainerOptions } from './trainer.ts';
 export {
   checkTrainingData,
   hiddenTokensOf,

@@ -2,10 +2,12 @@
 import { AppError, type OperationContext } from '#base';
 import type { Engine } from '#engine';
 import type { Model } from '#models';
+import type { HostTensor } from '#tensor';
 import type { SamplerCursor } from '#text';
 import type { BatchSource } from './batch-source.ts';
 import type { CheckpointKeeper, TrainingProgress } from './checkpoint.ts';
 import type { Objective } from './objective.ts';
+import type { TrainingScheme } from './scheme.ts';
 import type { TrainSettings } from './settings.ts';
 import { Trainer } from './trainer.ts';
 import { openBatches, type TrainingData } from './training-data.ts';
@@ -18,6 +20,8 @@ export interface BatchTrainRequest {
   readonly settings: TrainSettings;
   /** Which parameters train; all when absent. */
   readonly trains?: (path: string) => boolean;
+  /** What the method changes about training. */
+  readonly scheme?: TrainingScheme | undefined;
   /** Where checkpoints go and come from; absent to train without. */
   readonly checkpoints?: CheckpointKeeper;
   /** Shown in progress events; the objective's name when absent. */
@@ -34,6 +38,8 @@ export interface TrainRequest extends Omit<BatchTrainRequest, 'batches'> {
 
 export interface TrainResult {
   readonly model: Model;
+  /** Tensors of the schemes, by name. */
+  readonly schemeTensors: ReadonlyMap<string, HostTensor<'float32'>>;
   readonly steps: number;
   /** Mean loss over the last tenth of the steps, at most 50. */
   readonly finalLoss: number;
@@ -71,16 +77,18 @@ export async function trainOnBatches(request: BatchTrainRequest, engine: Engine,
   const { model, objective, settings, checkpoints, phase = objective.name } = request;
   const saved = await checkpoints?.load();
   const sampler = request.batches(saved?.progress.cursor);
-  const trainer = await Trainer.create(engine, model, objective, settings, request.trains);
+  const trainer = await Trainer.create(engine, model, objective, settings, { trains: request.trains, scheme: request.scheme });
   try {
-    if (saved !== undefined) trainer.restore(saved.progress.step, saved.tensors);
+    if (saved !== undefined) trainer.restore(saved.progress.step, saved.tensors, saved.progress.scheme);
     let shownLoss = saved?.progress.shownLoss ?? null;
     const tail = [...(saved?.progress.recentLosses ?? [])];
     const tailLength = Math.min(50, Math.max(1, Math.floor(settings.steps / 10)));
     const fullStep = settings.batchSize * settings.sequenceLength * settings.gradientAccumulation;
     let tokensSeen = saved?.progress.tokensSeen ?? trainer.step * fullStep;
     const save = async (cursor: SamplerCursor): Promise<void> => {
-      const progress: TrainingProgress = { step: trainer.step, cursor, shownLoss, recentLosses: [...tail], tokensSeen };
+      const scheme = trainer.schemeState();
+      const shown = { step: trainer.step, cursor, shownLoss, recentLosses: [...tail], tokensSeen };
+      const progress: TrainingProgress = scheme === undefined ? shown : { ...shown, scheme };
       await checkpoints?.save({ progress, tensors: trainer.snapshot() });
     };
 
@@ -121,6 +129,7 @@ export async function trainOnBatches(request: BatchTrainRequest, engine: Engine,
     }
     return {
       model: trainer.model(),
+      schemeTensors: trainer.schemeTensors(),
       steps: trainer.step,
       finalLoss: tail.reduce((sum, loss) => sum + loss, 0) / Math.max(1, tail.length),
       tokensSeen,

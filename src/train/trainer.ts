@@ -1,25 +1,16 @@
 // The training step on a device: parameters, gradients and optimizer state stay there; batches go in and scalars come out.
 import { AppError, at, chosen, invariant } from '#base';
-import type { DeviceBuffer, Engine, Program } from '#engine';
-import {
-  buildNormGraph,
-  type Graph,
-  gradientName,
-  learningRateAt,
-  type Optimizer,
-  optimizeGraph,
-  type Schedule,
-  scalarInputName,
-  stateName,
-} from '#graph';
+import type { DeviceBuffer, Engine } from '#engine';
+import { gradientName, learningRateAt, type Schedule } from '#graph';
 import { allInputs, declarations, inputMask, keptValues, type Model, type Parameter, uploadModel } from '#models';
-import { castTensor, type DType, float32, type HostTensor, toNumbers } from '#tensor';
+import { castTensor, type DType, type HostTensor } from '#tensor';
 import type { TrainingBatch } from './batch-source.ts';
 import { maskName } from './gradient-graph.ts';
-import { type BatchLengths, GradientPrograms } from './gradient-programs.ts';
+import { type BatchCase, GradientPrograms } from './gradient-programs.ts';
 import type { Objective } from './objective.ts';
-import { OptimizerStep } from './optimizer-step.ts';
+import { combineSchemes, type SchemeStep, schemeName, type TrainingScheme } from './scheme.ts';
 import { makeOptimizer, makeSchedule, type TrainSettings } from './settings.ts';
+import { type GroupTensor, TensorGroup, takeScalar } from './tensor-group.ts';
 
 /** What one step reports. */
 export interface StepReport {
@@ -31,11 +22,30 @@ export interface StepReport {
   readonly learningRate: number;
 }
 
-interface Programs {
-  /** Loss and gradients of a micro-batch: one program a length of sequences, compiled when a batch of it comes. */
-  readonly gradients: GradientPrograms;
-  readonly norm: Program;
-  readonly update: OptimizerStep;
+/** What may stand beside model, objective and settings. */
+export interface TrainerOptions {
+  /** Which parameters train; all when absent. */
+  readonly trains?: ((path: string) => boolean) | undefined;
+  /** What the method changes about training. */
+  readonly scheme?: TrainingScheme | undefined;
+}
+
+interface TrainerParts {
+  readonly template: ModelTemplate;
+  readonly objective: Objective;
+  readonly scheme: TrainingScheme | undefined;
+  /** Loss and gradients of a micro-batch. */
+  readonly programs: GradientPrograms;
+  readonly metricNames: readonly string[];
+  /** All of the student's tensors on the device, trained or not, by stored name. */
+  readonly parameters: Readonly<Record<string, DeviceBuffer>>;
+  /** `mask:NAME` of the sparse ones that train. */
+  readonly masks: Readonly<Record<string, DeviceBuffer>>;
+  /** Tensors of the scheme, by their names in graphs. */
+  readonly ofScheme: Readonly<Record<string, DeviceBuffer>>;
+  /** What trains, by learning rate. */
+  readonly groups: readonly TensorGroup[];
+  readonly trained: readonly string[];
 }
 
 /**
@@ -45,48 +55,17 @@ interface Programs {
  * or cancelled step the trainer stands where it stood before that step.
  */
 export class Trainer {
-  /** What `model()` fills in: trained tensors are on the device alone, so that a run holds no second copy of them. */
-  readonly #template: ModelTemplate;
   readonly #settings: TrainSettings;
-  readonly #optimizer: Optimizer;
   readonly #schedule: Schedule;
-  readonly #objective: Objective;
-  readonly #programs: Programs;
-  readonly #metricNames: readonly string[];
-  /** All of the student's tensors on the device, trained or not, by stored name. */
-  readonly #parameters: Readonly<Record<string, DeviceBuffer>>;
-  /** `mask:NAME` of the sparse ones that train. */
-  readonly #masks: Readonly<Record<string, DeviceBuffer>>;
+  readonly #parts: TrainerParts;
   readonly #gradients: Readonly<Record<string, DeviceBuffer>>;
-  readonly #state: Readonly<Record<string, DeviceBuffer>>;
-  readonly #trained: readonly string[];
   #step = 0;
 
-  private constructor(parts: {
-    model: Model;
-    settings: TrainSettings;
-    optimizer: Optimizer;
-    objective: Objective;
-    programs: Programs;
-    metricNames: readonly string[];
-    parameters: Record<string, DeviceBuffer>;
-    masks: Record<string, DeviceBuffer>;
-    gradients: Record<string, DeviceBuffer>;
-    state: Record<string, DeviceBuffer>;
-    trained: readonly string[];
-  }) {
-    this.#template = templateOf(parts.model, new Set(parts.trained));
-    this.#settings = parts.settings;
-    this.#optimizer = parts.optimizer;
-    this.#schedule = makeSchedule(parts.settings);
-    this.#objective = parts.objective;
-    this.#programs = parts.programs;
-    this.#metricNames = parts.metricNames;
-    this.#parameters = parts.parameters;
-    this.#masks = parts.masks;
-    this.#gradients = parts.gradients;
-    this.#state = parts.state;
-    this.#trained = parts.trained;
+  private constructor(settings: TrainSettings, parts: TrainerParts) {
+    this.#settings = settings;
+    this.#schedule = makeSchedule(settings);
+    this.#parts = parts;
+    this.#gradients = Object.assign({}, ...parts.groups.map(({ gradients }) => gradients)) as Record<string, DeviceBuffer>;
   }
 
   /** Compiles the programs and uploads the student. @throws AppError `context_too_long` when the sequences are too long for it */
@@ -95,76 +74,71 @@ export class Trainer {
     model: Model,
     objective: Objective,
     settings: TrainSettings,
-    trains?: (path: string) => boolean,
+    { trains, scheme: wanted }: TrainerOptions = {},
   ): Promise<Trainer> {
-    const optimizer = makeOptimizer(settings.optimizer);
+    const scheme = combineSchemes([objective.scheme, wanted].filter((each) => each !== undefined));
     const inputs = allInputs(model).filter(({ parameter, input }) => input.trains && (trains?.(parameter.path) ?? true));
     const sparse = inputs.filter(({ input }) => input.mask !== undefined);
     const { batchSize: batch, sequenceLength: length, sourceLength } = settings;
+    const schemeTensors = scheme?.tensors ?? [];
     const sizes = {
       batch,
-      trained: inputs.map(({ input }) => input.name),
+      trained: [...inputs.map(({ input }) => input.name), ...schemeTensors.map(({ name }) => schemeName(name))],
       masked: new Set(sparse.map(({ input }) => input.name)),
+      scheme,
     };
-    const gradientPrograms = new GradientPrograms(engine, declarations(model), objective, sizes);
-    const { graph, metricNames } = gradientPrograms.graph({ length, sourceLength }, false);
-    // Only tensors that the graph reads have gradients.
-    const made = new Set(graph.outputs.map(({ name }) => name));
-    const trained = sizes.trained.filter((name) => made.has(gradientName(name)));
-    const shapes = new Map(inputs.map(({ input }) => [input.name, input.shape] as const));
-    const updated = trained.map((name) => {
-      const shape = shapes.get(name);
-      invariant(shape !== undefined, `trained tensor ${name} is stored`);
-      return { name, shape, decays: shape.length > 1 };
-    });
-    const clipNorm = settings.clipNorm === 0 ? undefined : settings.clipNorm;
+    const programs = new GradientPrograms(engine, declarations(model), objective, sizes);
+    const widest = (scheme?.widestVariants ?? ['']).map((variant) => programs.graph({ length, sourceLength, variant }, false));
+    // Only tensors that a graph reads have gradients.
+    const made = new Set(widest.flatMap(({ graph }) => graph.outputs.map(({ name }) => name)));
+    const hasGradient = (name: string): boolean => made.has(gradientName(name));
+    const trained = inputs.filter(({ input }) => hasGradient(input.name));
 
-    const programs: { release(): Promise<void> }[] = [];
     const buffers: DeviceBuffer[] = [];
-    const compile = async (source: Graph, name: string): Promise<Program> => {
-      const program = await engine.compile(source, { name });
-      programs.push(program);
-      return program;
-    };
-    const allocate = (name: string, shape: readonly number[]): readonly [string, DeviceBuffer] => {
-      const buffer = engine.allocate({ dtype: 'float32', shape });
+    const groups: TensorGroup[] = [];
+    const upload = (tensor: HostTensor): DeviceBuffer => {
+      const buffer = engine.upload(tensor);
       buffers.push(buffer);
-      return [name, buffer];
+      return buffer;
     };
     try {
-      const update = await OptimizerStep.create(engine, updated, optimizer, clipNorm);
-      programs.push(update);
       const parameters = uploadModel(engine, model);
       buffers.push(...Object.values(parameters));
       const masks: Record<string, DeviceBuffer> = {};
       for (const { parameter, input } of sparse) {
-        const mask = made.has(gradientName(input.name)) ? inputMask(parameter, input) : undefined;
-        if (mask === undefined) continue;
-        const buffer = engine.upload(mask);
-        buffers.push(buffer);
-        masks[maskName(input.name)] = buffer;
+        const mask = hasGradient(input.name) ? inputMask(parameter, input) : undefined;
+        if (mask !== undefined) masks[maskName(input.name)] = upload(mask);
       }
-      return new Trainer({
-        model,
-        settings,
-        optimizer,
+      const ofScheme = Object.fromEntries(schemeTensors.map(({ name, initial }) => [schemeName(name), upload(initial)] as const));
+      const byRate = new Map<number, GroupTensor[]>();
+      const add = (factor: number, tensor: GroupTensor): void => {
+        byRate.set(factor, [...(byRate.get(factor) ?? []), tensor]);
+      };
+      for (const { name, shape } of trained.map(({ input }) => input))
+        add(1, { name, shape, decays: shape.length > 1, buffer: bufferOf(parameters, name) });
+      for (const { name: short, learningRateFactor = 1, ascends = false, decays = false, initial } of schemeTensors) {
+        const name = schemeName(short);
+        if (!hasGradient(name)) continue;
+        add(ascends ? -learningRateFactor : learningRateFactor, { name, shape: initial.shape, decays, buffer: bufferOf(ofScheme, name) });
+      }
+      const optimizer = makeOptimizer(settings.optimizer);
+      const clipNorm = settings.clipNorm === 0 ? undefined : settings.clipNorm;
+      for (const [learningRateFactor, tensors] of byRate)
+        groups.push(await TensorGroup.create(engine, tensors, { optimizer, clipNorm, learningRateFactor }));
+      return new Trainer(settings, {
+        template: templateOf(model, new Set(trained.map(({ input }) => input.name))),
         objective,
-        metricNames,
-        trained,
+        scheme,
+        programs,
+        metricNames: at(widest, 0).metricNames,
         parameters,
         masks,
-        programs: {
-          gradients: gradientPrograms,
-          norm: await compile(optimizeGraph(buildNormGraph(updated)), 'norm'),
-          update,
-        },
-        gradients: Object.fromEntries(updated.map(({ name, shape }) => allocate(gradientName(name), shape))),
-        state: Object.fromEntries(
-          updated.flatMap(({ name, shape }) => optimizer.stateSlots.map((slot) => allocate(stateName(slot, name), shape))),
-        ),
+        ofScheme,
+        groups,
+        trained: trained.map(({ input }) => input.name),
       });
     } catch (error) {
-      await Promise.all(programs.map((program) => program.release()));
+      await Promise.all(groups.map((group) => group.release()));
       for (const buffer of buffers) buffer.release();
       throw error;
     }
@@ -182,56 +156,70 @@ export class Trainer {
    */
   async run(batches: readonly TrainingBatch[], signal: AbortSignal): Promise<StepReport> {
     invariant(batches.length === this.#settings.gradientAccumulation, 'a step is given one batch a micro-batch');
-    const sums: Record<string, number> = Object.fromEntries(this.#metricNames.map((name) => [name, 0]));
-    for (const [index, batch] of batches.entries()) {
-      const metrics = await this.#accumulate(batch, index > 0, signal);
-      for (const name of this.#metricNames) sums[name] = (sums[name] ?? 0) + (metrics[name] ?? Number.NaN) / batches.length;
-    }
+    const { metricNames, scheme, groups } = this.#parts;
     const step = this.#step + 1;
+    const given = scheme?.step?.(step) ?? { inputs: {} };
+    const sums: Record<string, number> = Object.fromEntries(metricNames.map((name) => [name, 0]));
+    for (const [index, batch] of batches.entries()) {
+      const metrics = await this.#accumulate(batch, given, index > 0, signal);
+      for (const name of metricNames) sums[name] = (sums[name] ?? 0) + (metrics[name] ?? Number.NaN) / batches.length;
+    }
     if (!Number.isFinite(sums['loss'])) throw diverged(step, `the loss is ${sums['loss']}`);
     const learningRate = learningRateAt(this.#schedule, step);
-    const gradientNorm = await this.#norm(batches.length);
+    const gradientScale = 1 / batches.length;
+    const norms: number[] = [];
+    for (const group of groups) norms.push(await group.norm(gradientScale));
+    const gradientNorm = norms.length === 1 ? at(norms, 0) : Math.hypot(...norms);
     if (!Number.isFinite(gradientNorm)) throw diverged(step, `the gradient's norm is ${gradientNorm}`);
-    await this.#update(step, learningRate, { gradientNorm, gradientScale: 1 / batches.length });
+    for (const [index, group] of groups.entries())
+      await group.update(step, learningRate, { gradientNorm: at(norms, index), gradientScale });
     this.#step = step;
+    scheme?.observe?.(step, sums, (name) => this.#schemeTensor(name));
     return { step, metrics: sums, gradientNorm, learningRate };
   }
 
-  async #accumulate(batch: TrainingBatch, adds: boolean, signal: AbortSignal): Promise<Record<string, number>> {
-    const program = await this.#programs.gradients.program(lengthsOf(batch), adds);
+  async #accumulate(batch: TrainingBatch, given: SchemeStep, adds: boolean, signal: AbortSignal): Promise<Record<string, number>> {
+    const { programs, parameters, masks, ofScheme, objective, scheme, metricNames, groups } = this.#parts;
+    const program = await programs.program({ ...lengthsOf(batch), variant: given.variant }, adds);
     const available: Record<string, DeviceBuffer | HostTensor> = {
-      ...this.#parameters,
-      ...this.#masks,
-      ...this.#objective.inputs,
+      ...parameters,
+      ...masks,
+      ...ofScheme,
+      ...objective.inputs,
+      ...scheme?.buffers,
       ...(adds ? this.#gradients : {}),
       ...batch,
+      ...Object.fromEntries(Object.entries(given.inputs).map(([name, value]) => [schemeName(name), value])),
     };
-    const results = await program.run(chosen(available, program.inputNames), { signal, outputs: this.#gradients });
-    return Object.fromEntries(this.#metricNames.map((name) => [name, takeScalar(results, name)]));
+    const written = new Set(program.outputNames);
+    const outputs = Object.fromEntries(Object.entries(this.#gradients).filter(([name]) => written.has(name)));
+    const results = await program.run(chosen(available, program.inputNames), { signal, outputs });
+    for (const group of groups) group.wrote(written, adds);
+    return Object.fromEntries(metricNames.map((name) => [name, takeScalar(results, name)]));
   }
 
-  async #norm(microBatches: number): Promise<number> {
-    const { norm } = this.#programs;
-    const gradientScale = float32([], [1 / microBatches]);
-    const results = await norm.run({ ...this.#gradients, [scalarInputName('gradientScale')]: gradientScale });
-    return takeScalar(results, 'gradientNorm');
+  #schemeTensor(name: string): HostTensor<'float32'> {
+    return castTensor(bufferOf(this.#parts.ofScheme, schemeName(name)).read(), 'float32');
   }
 
-  async #update(step: number, learningRate: number, ofGradients: { gradientNorm: number; gradientScale: number }): Promise<void> {
-    const scalars = { ...this.#optimizer.scalars(step, learningRate), ...ofGradients };
-    const buffers = { ...chosen(this.#parameters, this.#trained), ...this.#gradients, ...this.#state };
-    await this.#programs.update.run(buffers, scalars);
+  /** The scheme's tensors as they are now. */
+  schemeTensors(): Map<string, HostTensor<'float32'>> {
+    return new Map((this.#parts.scheme?.tensors ?? []).map(({ name }) => [name, this.#schemeTensor(name)]));
+  }
+
+  /** What the scheme remembers besides its tensors. */
+  schemeState(): unknown {
+    return this.#parts.scheme?.save?.();
   }
 
   /** The trained tensors and the optimizer's state, on the host. */
   snapshot(): Map<string, HostTensor> {
-    const held: Record<string, DeviceBuffer> = { ...chosen(this.#parameters, this.#trained), ...this.#state };
-    return new Map(Object.entries(held).map(([name, buffer]) => [name, buffer.read()] as const));
+    return new Map(Object.entries(this.#held()).map(([name, buffer]) => [name, buffer.read()] as const));
   }
 
   /** Continues from a snapshot. @throws AppError `resume_mismatch` when it is of another model or optimizer */
-  restore(step: number, tensors: ReadonlyMap<string, HostTensor>): void {
-    const held: Record<string, DeviceBuffer> = { ...chosen(this.#parameters, this.#trained), ...this.#state };
+  restore(step: number, tensors: ReadonlyMap<string, HostTensor>, schemeState?: unknown): void {
+    const held = this.#held();
     for (const name of tensors.keys())
       if (held[name] === undefined)
         throw new AppError('resume_mismatch', `checkpoint: tensor "${name}" is unknown to this model and optimizer.`);
@@ -241,7 +229,14 @@ export class Trainer {
         throw new AppError('resume_mismatch', `checkpoint: tensor "${name}" ${tensor === undefined ? 'is missing' : 'has another shape'}.`);
       buffer.write(tensor);
     }
+    if (schemeState !== undefined) this.#parts.scheme?.restore?.(schemeState);
     this.#step = step;
+  }
+
+  /** What changes from step to step. */
+  #held(): Record<string, DeviceBuffer> {
+    const { parameters, trained, ofScheme, groups } = this.#parts;
+    return Object.assign(chosen(parameters, trained), ofScheme, ...groups.map(({ state }) => state)) as Record<string, DeviceBuffer>;
   }
 
   /**
@@ -249,29 +244,33 @@ export class Trainer {
    * change stored bytes.
    */
   model(): Model {
-    const parameters = this.#template.parameters.map(({ parameter, tensors }): Parameter => {
+    const { template, parameters: onDevice } = this.#parts;
+    const parameters = template.parameters.map(({ parameter, tensors }): Parameter => {
       const held = tensors.map(([key, kept]) => {
         if ('data' in kept) return [key, kept] as const;
-        const buffer = this.#parameters[kept.name];
-        invariant(buffer !== undefined, `${kept.name} is on the device`);
-        const whole = buffer.read();
+        const whole = bufferOf(onDevice, kept.name).read();
         return [key, castTensor(kept.mask === undefined ? whole : keptValues(whole, kept.mask), kept.dtype)] as const;
       });
       return { ...parameter, tensors: Object.fromEntries(held) };
     });
-    return { config: this.#template.config, parameters: new Map(parameters.map((parameter) => [parameter.path, parameter])) };
+    return { config: template.config, parameters: new Map(parameters.map((parameter) => [parameter.path, parameter])) };
   }
 
-  /** Frees everything on the device. The objective's inputs belong to its maker. */
+  /** Frees everything on the device. Inputs of the objective and buffers of the scheme belong to their makers. */
   async dispose(): Promise<void> {
-    const { gradients, norm, update } = this.#programs;
-    await Promise.all([gradients.release(), norm.release(), update.release()]);
-    for (const held of [this.#parameters, this.#masks, this.#gradients, this.#state])
-      for (const buffer of Object.values(held)) buffer.release();
+    const { programs, groups, parameters, masks, ofScheme } = this.#parts;
+    await Promise.all([programs.release(), ...groups.map((group) => group.release())]);
+    for (const held of [parameters, masks, ofScheme]) for (const buffer of Object.values(held)) buffer.release();
   }
 }
 
-function lengthsOf(batch: TrainingBatch): BatchLengths {
+function bufferOf(buffers: Readonly<Record<string, DeviceBuffer>>, name: string): DeviceBuffer {
+  const buffer = buffers[name];
+  invariant(buffer !== undefined, `${name} is on the device`);
+  return buffer;
+}
+
+function lengthsOf(batch: TrainingBatch): BatchCase {
   if ('source' in batch) return { length: at(batch.labels.shape, 1), sourceLength: at(batch.source.shape, 1) };
   return { length: at(batch.tokens.shape, 1) };
 }
@@ -310,14 +309,6 @@ function templateOf(model: Model, trained: ReadonlySet<string>): ModelTemplate {
       return { parameter: { path, kind, settings }, tensors: kept };
     }),
   };
-}
-
-function takeScalar(results: Readonly<Record<string, DeviceBuffer>>, name: string): number {
-  const buffer = results[name];
-  invariant(buffer !== undefined, `output ${name} is missing`);
-  const value = at(toNumbers(buffer.read()), 0);
-  buffer.release();
-  return value;
 }
 
 function diverged(step: number, what: string): AppError {

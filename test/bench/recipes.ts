@@ -8,6 +8,7 @@ import { compressModel, parseRecipe } from '#compress';
 import { type Model, parameterCounts } from '#models';
 import { recipeMethods } from '../../src/jobs/distill-step.ts';
 import { namedRecipe } from '../../src/jobs/named-recipes.ts';
+import { RecipeTraining } from '../../src/jobs/recipe-training.ts';
 import { openWikiModel } from './wiki-model.ts';
 
 type Step = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
@@ -27,8 +28,8 @@ function withSteps(recipe: readonly Step[]): Step[] {
 }
 
 async function made(recipe: readonly Step[]): Promise<Model> {
-  const training = { corpus, teacher: () => Promise.resolve(teacher) };
-  const environment = { engine, calibration, seed: 0, ofStep: () => ({ training }) };
+  const training = (): RecipeTraining => new RecipeTraining({ engine, corpus, seed: 0, teacher: () => Promise.resolve(teacher) });
+  const environment = { engine, calibration, seed: 0, ofStep: () => ({ training: training() }) };
   return (await compressModel(teacher, parseRecipe({ steps: recipe }, recipeMethods), environment, quietContext)).model;
 }
 

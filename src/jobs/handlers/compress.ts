@@ -9,7 +9,9 @@ import {
   parseRecipe,
   type Recipe,
   type RecipeEnvironment,
+  type RecipeStep,
   type TrainingMaterial,
+  type TrainingSettings,
   WindowCalibration,
 } from '#compress';
 import type { Engine } from '#engine';
@@ -26,9 +28,10 @@ import { type MemoryPlan, memoryLimitBytes, PeakMemory, planMemory } from '../me
 import type { ModelHub, ModelLease, SavedModel } from '../model-hub.ts';
 import { namedRecipe } from '../named-recipes.ts';
 import { withPinnedInputs } from '../pinned-inputs.ts';
+import { RecipeTraining } from '../recipe-training.ts';
 import type { CompressResult, ParameterChange, StepReport } from '../results.ts';
 import { type CompressSpec, compressSpecSchema, type TextData } from '../specs.ts';
-import { fullTrainingSettings, type TrainingSettings } from '../training-settings.ts';
+import { fullTrainingSettings } from '../training-settings.ts';
 import { checkSameTokens } from './evaluate.ts';
 import { checkReads, checkWrites } from './names.ts';
 import { labelledCalibration, pairCalibration, sentenceCalibration } from './row-calibration.ts';
@@ -46,7 +49,7 @@ export function compressHandler(hub: ModelHub, engine: Engine, options: Compress
     parse(input) {
       const spec = checkInput(compressSpecSchema, withRecipe(input), 'compress');
       const { steps } = parseRecipe(spec.recipe, recipeMethods);
-      const wanting = steps.find(({ needsCalibration }) => needsCalibration);
+      const wanting = steps.find(needsData);
       if (wanting !== undefined && spec.data === undefined)
         throw new AppError('invalid_argument', `compress.data: the step ${wanting.method} needs text and got none. Give a text file.`, {
           details: { field: 'compress.data' },
@@ -155,19 +158,18 @@ class CompressRun {
   /** Any encoder is calibrated on lines of text; training, and what looks at the loss, needs data of the model's kind. */
   #checkData({ model: { config } }: ModelLease, data: TextData): void {
     const isEncoder = taskOf(config).kind !== 'causal';
-    const trains = this.#recipe.steps.some(({ method }) => method === 'distill');
+    const trains = this.#recipe.steps.some(({ training }) => training !== undefined);
     if (!(isEncoder && kindOfData(data) === 'text') || trains) checkDataKind(config, data, 'compress.data');
   }
 
   /** What is trained on, and the running text that windows are drawn from. */
   async #corpus(lease: ModelLease): Promise<JobData | undefined> {
     const { data } = this.#spec;
-    const trains = this.#recipe.steps.filter(({ method }) => method === 'distill');
+    const trains = this.#recipe.steps.flatMap(({ training }) => training ?? []);
     const isText = taskOf(lease.model.config).kind === 'causal' && !isEncoderDecoder(lease.model.config);
-    if (data === undefined || !this.#recipe.steps.some(({ needsCalibration }) => needsCalibration) || !(isText || trains.length > 0))
-      return undefined;
+    if (data === undefined || !this.#recipe.steps.some(needsData) || !(isText || trains.length > 0)) return undefined;
     // Steps may train on different lengths: what the shortest takes, the others take too.
-    const lengths = trains.map(({ settings }) => stepLengths(settings, lease.model));
+    const lengths = trains.map((training) => stepLengths(training, lease.model));
     const smallest = (of: (each: Required<DataLengths>) => number): number => Math.min(lease.model.config.maxPositions, ...lengths.map(of));
     const wanted = { sequenceLength: smallest((each) => each.sequenceLength), sourceLength: smallest((each) => each.sourceLength) };
     return await readJobData(data, lease, wanted, this.#context);
@@ -176,8 +178,7 @@ class CompressRun {
   /** What the layers see: windows of running text, or rows as an encoder or an encoder-decoder reads them. */
   async #calibration(lease: ModelLease, corpus: JobData | undefined): Promise<CalibrationData | undefined> {
     const { calibration, data } = this.#spec;
-    if (data === undefined || !this.#recipe.steps.some(({ needsCalibration, method }) => needsCalibration && method !== 'distill'))
-      return undefined;
+    if (data === undefined || !this.#recipe.steps.some(({ needsCalibration }) => needsCalibration)) return undefined;
     const paths = [...data.paths, ...(data.inlineText === '' ? [] : ['inlineText'])];
     const window = calibrationWindow(calibration, lease.model.config.maxPositions);
     if (corpus !== undefined && 'tokens' in corpus) return calibrationData(corpus, calibration, window, lease.tokenizer, paths);
@@ -204,8 +205,9 @@ class CompressRun {
     };
     const training = (step: number): Pick<CompressionEnvironment, 'training'> => {
       if (corpus === undefined) return {};
-      const checkpoints = new FolderCheckpoints(join(workFolder, `training-${step}`), `${fingerprint} ${step}`);
-      return { training: { corpus, teacher, checkpoints, finished: () => checkpoints.clear() } };
+      const checkpoints = (part: string): FolderCheckpoints =>
+        new FolderCheckpoints(join(workFolder, `training-${step}${part === '' ? '' : `-${part}`}`), `${fingerprint} ${step} ${part}`);
+      return { training: new RecipeTraining({ engine: this.#engine, corpus, seed: this.#recipe.seed, teacher, checkpoints }) };
     };
     return {
       engine: this.#engine,
@@ -259,10 +261,14 @@ function calibrationJson({ manifest }: CalibrationData): JsonObject {
   return { rows, rowTokens, rowKind, seed, padding, specialTokens, rowsHash };
 }
 
-/** What a distill step of these settings takes of a text. */
-function stepLengths(settings: unknown, { config }: Model): Required<DataLengths> {
+function needsData({ needsCalibration, training }: RecipeStep): boolean {
+  return needsCalibration || training !== undefined;
+}
+
+/** What a training of these settings takes of a text. */
+function stepLengths(settings: TrainingSettings, { config }: Model): Required<DataLengths> {
   const { maxPositions: positions } = config;
-  const { sequenceLength, sourceLength = sequenceLength } = fullTrainingSettings(settings as TrainingSettings, {
+  const { sequenceLength, sourceLength = sequenceLength } = fullTrainingSettings(settings, {
     positions,
     hasTeacher: true,
   });

@@ -81,6 +81,7 @@ import type { Share as _athanor_v1_Share, Share__Output as _athanor_v1_Share__Ou
 import type { StepReport as _athanor_v1_StepReport, StepReport__Output as _athanor_v1_StepReport__Output } from './athanor/v1/StepReport.ts';
 import type { StoredTensor as _athanor_v1_StoredTensor, StoredTensor__Output as _athanor_v1_StoredTensor__Output } from './athanor/v1/StoredTensor.ts';
 import type { TextData as _athanor_v1_TextData, TextData__Output as _athanor_v1_TextData__Output } from './athanor/v1/TextData.ts';
+import type { Training as _athanor_v1_Training, Training__Output as _athanor_v1_Training__Output } from './athanor/v1/Training.ts';
 import type { UploadHeader as _athanor_v1_UploadHeader, UploadHeader__Output as _athanor_v1_UploadHeader__Output } from './athanor/v1/UploadHeader.ts';
 import type { Verification as _athanor_v1_Verification, Verification__Output as _athanor_v1_Verification__Output } from './athanor/v1/Verification.ts';
 
@@ -182,6 +183,7 @@ export interface ProtoGrpcType {
       StepReport: MessageTypeDefinition<_athanor_v1_StepReport, _athanor_v1_StepReport__Output>
       StoredTensor: MessageTypeDefinition<_athanor_v1_StoredTensor, _athanor_v1_StoredTensor__Output>
       TextData: MessageTypeDefinition<_athanor_v1_TextData, _athanor_v1_TextData__Output>
+      Training: MessageTypeDefinition<_athanor_v1_Training, _athanor_v1_Training__Output>
       UploadHeader: MessageTypeDefinition<_athanor_v1_UploadHeader, _athanor_v1_UploadHeader__Output>
       Verification: MessageTypeDefinition<_athanor_v1_Verification, _athanor_v1_Verification__Output>
     }

@@ -9,6 +9,7 @@ import { GraphBuilder, gradients, type Value, verifyGraph } from '#graph';
 import { buildLogitsGraph, causalNetwork, graphNames, type Model, modelInputs, parameterSpecs, replaceParameters } from '#models';
 import { type HostTensor, hostTensor, int64, toNumbers } from '#tensor';
 import { expectAllClose } from '#test/allclose';
+import { noScheme } from '#test/no-scheme';
 import { type Objective, Trainer } from '#train';
 import { fingerprint, gpt2, llama, MemoryKeeper, tinyCorpus, tinyModel, tinySettings, watch } from '../train/tiny-training.ts';
 
@@ -53,6 +54,7 @@ async function measure(settings: LogitDistillation, models = { student, teacher 
     networkOf: (model, prefix = '') => causalNetwork(b, model, inputs.tokens, { prefix }),
     task: { kind: 'causal' },
     vocabularySize: piecesAsOf,
+    scheme: noScheme(b),
     ...inputs,
   });
   const [gradient] = gradients(b, loss, [network.parameterInputs.get('embed.token.weight')!]) as [Value];

@@ -13,6 +13,7 @@ import { FolderCheckpoints } from '../../../src/jobs/checkpoints.ts';
 import { recipeMethods } from '../../../src/jobs/distill-step.ts';
 import { LayerFolder } from '../../../src/jobs/layer-folder.ts';
 import { namedRecipe, recipeNames } from '../../../src/jobs/named-recipes.ts';
+import { RecipeTraining } from '../../../src/jobs/recipe-training.ts';
 import { tinyModel, tinyWindows } from '../compress/tiny-model.ts';
 import { tinyCorpus } from '../train/tiny-training.ts';
 
@@ -27,25 +28,28 @@ const source = tinyModel();
 const stored: Readonly<Record<string, Model>> = { other: tinyModel(undefined, 5) };
 
 /** What a job gives to a recipe; `folder` keeps layers and checkpoints. */
-function environment(model: Model, folder?: string): RecipeEnvironment {
+function environment(model: Model, seed: number | undefined, folder?: string): RecipeEnvironment {
   const teacher: TrainingMaterial['teacher'] = async (name) => (name === undefined ? model : (stored[name] ?? model));
   const layers = folder === undefined ? undefined : new LayerFolder(folder, 'same');
   return {
     engine,
     calibration: new WindowCalibration(engine, tinyWindows()),
     ofStep: (step) => ({
-      training: {
+      training: new RecipeTraining({
+        engine,
         corpus,
+        seed,
         teacher,
-        ...(folder === undefined ? {} : { checkpoints: new FolderCheckpoints(`${folder}/training-${step}`, 'same') }),
-      },
+        ...(folder === undefined ? {} : { checkpoints: (part) => new FolderCheckpoints(`${folder}/training-${step}${part}`, 'same') }),
+      }),
       ...(layers === undefined ? {} : { memory: layers.step(step) }),
     }),
   };
 }
 
 function run(recipe: unknown, folder?: string, context: OperationContext = quietContext): ReturnType<typeof compressModel> {
-  return compressModel(source, parseRecipe(recipe, recipeMethods), environment(source, folder), context);
+  const parsed = parseRecipe(recipe, recipeMethods);
+  return compressModel(source, parsed, environment(source, parsed.seed, folder), context);
 }
 
 function bytesOf(model: Model): Record<string, string> {

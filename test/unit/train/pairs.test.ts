@@ -8,6 +8,7 @@ import { GraphBuilder } from '#graph';
 import { type EncoderDecoderConfig, encoderDecoderNetwork, initializeModel, type Model, storedTensors } from '#models';
 import { generateSequences } from '#serve';
 import { float32, int64 } from '#tensor';
+import { noScheme } from '#test/no-scheme';
 import { openPairs, type PairCorpus, pairsFromTexts, type TextPair, tokenizePairs } from '#text';
 import { crossEntropyObjective, trainModel, trainSettings } from '#train';
 import { fixtureTokenizer } from '../../support/fixture-tokenizers.ts';
@@ -140,7 +141,7 @@ describe('training on pairs', () => {
     const wanted = b.constant(int64([1, 3], [5, 6, 7]));
     const counts = b.reshape(b.constant(labels), [1, 3]);
     const task = { kind: 'causal' } as const;
-    const context = { b, student, networkOf: () => student, task, vocabularySize: 512, tokens, labels: wanted };
+    const context = { b, student, networkOf: () => student, task, vocabularySize: 512, scheme: noScheme(b), tokens, labels: wanted };
     const some = crossEntropyObjective().build({ ...context, counts }).loss;
     const all = crossEntropyObjective().build(context).loss;
     const program = await engine.compile(b.graph({ some, all }));

@@ -254,6 +254,178 @@ func (*RecipeStep_Quantize) isRecipeStep_Method() {}
 
 func (*RecipeStep_Distill) isRecipeStep_Method() {}
 
+// How a step that works while training trains. Fields that are absent take the default of `Distill`, or of the step.
+type Training struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Optimizer steps.
+	Steps *uint32 `protobuf:"varint,1,opt,name=steps,proto3,oneof" json:"steps,omitempty"`
+	// Sequences in one forward pass.
+	BatchSize *uint32 `protobuf:"varint,2,opt,name=batch_size,json=batchSize,proto3,oneof" json:"batch_size,omitempty"`
+	// Tokens of a sequence, at most the model's positions.
+	SequenceLength *uint32 `protobuf:"varint,3,opt,name=sequence_length,json=sequenceLength,proto3,oneof" json:"sequence_length,omitempty"`
+	// Forward passes for one optimizer step.
+	GradientAccumulation *uint32 `protobuf:"varint,4,opt,name=gradient_accumulation,json=gradientAccumulation,proto3,oneof" json:"gradient_accumulation,omitempty"`
+	// Peak learning rate.
+	LearningRate *float64 `protobuf:"fixed64,5,opt,name=learning_rate,json=learningRate,proto3,oneof" json:"learning_rate,omitempty"`
+	// Steps of linear warm-up.
+	WarmupSteps *uint32 `protobuf:"varint,6,opt,name=warmup_steps,json=warmupSteps,proto3,oneof" json:"warmup_steps,omitempty"`
+	// What the learning rate does after the warm-up: "cosine", "linear" or "constant".
+	Schedule *string `protobuf:"bytes,7,opt,name=schedule,proto3,oneof" json:"schedule,omitempty"`
+	// Decoupled weight decay of matrices.
+	WeightDecay *float64 `protobuf:"fixed64,8,opt,name=weight_decay,json=weightDecay,proto3,oneof" json:"weight_decay,omitempty"`
+	// Largest global norm of the gradient; 0 clips nothing.
+	ClipNorm *float64 `protobuf:"fixed64,9,opt,name=clip_norm,json=clipNorm,proto3,oneof" json:"clip_norm,omitempty"`
+	// Temperature of both distributions in the teacher term.
+	Temperature *float64 `protobuf:"fixed64,10,opt,name=temperature,proto3,oneof" json:"temperature,omitempty"`
+	// Weight of the teacher term against cross-entropy, 0..1.
+	Alpha *float64 `protobuf:"fixed64,11,opt,name=alpha,proto3,oneof" json:"alpha,omitempty"`
+	// Seed of the data order. Default: the recipe's.
+	Seed *uint32 `protobuf:"varint,12,opt,name=seed,proto3,oneof" json:"seed,omitempty"`
+	// Steps between checkpoints; 0 writes one only when the job is stopped.
+	CheckpointEvery *uint32 `protobuf:"varint,13,opt,name=checkpoint_every,json=checkpointEvery,proto3,oneof" json:"checkpoint_every,omitempty"`
+	// A stored model to learn from, or "none" for the data alone. Default: the model that the recipe started from.
+	Teacher *string `protobuf:"bytes,14,opt,name=teacher,proto3,oneof" json:"teacher,omitempty"`
+	// Longest source of a pair, in tokens. Default: `sequence_length`.
+	SourceLength  *uint32 `protobuf:"varint,15,opt,name=source_length,json=sourceLength,proto3,oneof" json:"source_length,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Training) Reset() {
+	*x = Training{}
+	mi := &file_athanor_v1_recipe_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Training) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Training) ProtoMessage() {}
+
+func (x *Training) ProtoReflect() protoreflect.Message {
+	mi := &file_athanor_v1_recipe_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Training.ProtoReflect.Descriptor instead.
+func (*Training) Descriptor() ([]byte, []int) {
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Training) GetSteps() uint32 {
+	if x != nil && x.Steps != nil {
+		return *x.Steps
+	}
+	return 0
+}
+
+func (x *Training) GetBatchSize() uint32 {
+	if x != nil && x.BatchSize != nil {
+		return *x.BatchSize
+	}
+	return 0
+}
+
+func (x *Training) GetSequenceLength() uint32 {
+	if x != nil && x.SequenceLength != nil {
+		return *x.SequenceLength
+	}
+	return 0
+}
+
+func (x *Training) GetGradientAccumulation() uint32 {
+	if x != nil && x.GradientAccumulation != nil {
+		return *x.GradientAccumulation
+	}
+	return 0
+}
+
+func (x *Training) GetLearningRate() float64 {
+	if x != nil && x.LearningRate != nil {
+		return *x.LearningRate
+	}
+	return 0
+}
+
+func (x *Training) GetWarmupSteps() uint32 {
+	if x != nil && x.WarmupSteps != nil {
+		return *x.WarmupSteps
+	}
+	return 0
+}
+
+func (x *Training) GetSchedule() string {
+	if x != nil && x.Schedule != nil {
+		return *x.Schedule
+	}
+	return ""
+}
+
+func (x *Training) GetWeightDecay() float64 {
+	if x != nil && x.WeightDecay != nil {
+		return *x.WeightDecay
+	}
+	return 0
+}
+
+func (x *Training) GetClipNorm() float64 {
+	if x != nil && x.ClipNorm != nil {
+		return *x.ClipNorm
+	}
+	return 0
+}
+
+func (x *Training) GetTemperature() float64 {
+	if x != nil && x.Temperature != nil {
+		return *x.Temperature
+	}
+	return 0
+}
+
+func (x *Training) GetAlpha() float64 {
+	if x != nil && x.Alpha != nil {
+		return *x.Alpha
+	}
+	return 0
+}
+
+func (x *Training) GetSeed() uint32 {
+	if x != nil && x.Seed != nil {
+		return *x.Seed
+	}
+	return 0
+}
+
+func (x *Training) GetCheckpointEvery() uint32 {
+	if x != nil && x.CheckpointEvery != nil {
+		return *x.CheckpointEvery
+	}
+	return 0
+}
+
+func (x *Training) GetTeacher() string {
+	if x != nil && x.Teacher != nil {
+		return *x.Teacher
+	}
+	return ""
+}
+
+func (x *Training) GetSourceLength() uint32 {
+	if x != nil && x.SourceLength != nil {
+		return *x.SourceLength
+	}
+	return 0
+}
+
 // Low-rank factors W ≈ P·Q. Exactly one of `ratio`, `rank` and `energy` says how much is kept.
 type LowRank struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -283,7 +455,7 @@ type LowRank struct {
 
 func (x *LowRank) Reset() {
 	*x = LowRank{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[2]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -295,7 +467,7 @@ func (x *LowRank) String() string {
 func (*LowRank) ProtoMessage() {}
 
 func (x *LowRank) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[2]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -308,7 +480,7 @@ func (x *LowRank) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LowRank.ProtoReflect.Descriptor instead.
 func (*LowRank) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{2}
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *LowRank) GetMethod() string {
@@ -395,7 +567,7 @@ type FactorizeEmbedding struct {
 
 func (x *FactorizeEmbedding) Reset() {
 	*x = FactorizeEmbedding{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[3]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -407,7 +579,7 @@ func (x *FactorizeEmbedding) String() string {
 func (*FactorizeEmbedding) ProtoMessage() {}
 
 func (x *FactorizeEmbedding) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[3]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -420,7 +592,7 @@ func (x *FactorizeEmbedding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FactorizeEmbedding.ProtoReflect.Descriptor instead.
 func (*FactorizeEmbedding) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{3}
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *FactorizeEmbedding) GetWidth() uint32 {
@@ -513,7 +685,7 @@ type Prune struct {
 
 func (x *Prune) Reset() {
 	*x = Prune{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[4]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -525,7 +697,7 @@ func (x *Prune) String() string {
 func (*Prune) ProtoMessage() {}
 
 func (x *Prune) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[4]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -538,7 +710,7 @@ func (x *Prune) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Prune.ProtoReflect.Descriptor instead.
 func (*Prune) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{4}
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Prune) GetMethod() string {
@@ -685,7 +857,7 @@ type Quantize struct {
 
 func (x *Quantize) Reset() {
 	*x = Quantize{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[5]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -697,7 +869,7 @@ func (x *Quantize) String() string {
 func (*Quantize) ProtoMessage() {}
 
 func (x *Quantize) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[5]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -710,7 +882,7 @@ func (x *Quantize) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Quantize.ProtoReflect.Descriptor instead.
 func (*Quantize) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{5}
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Quantize) GetBits() uint32 {
@@ -841,7 +1013,7 @@ type Kronecker struct {
 
 func (x *Kronecker) Reset() {
 	*x = Kronecker{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[6]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -853,7 +1025,7 @@ func (x *Kronecker) String() string {
 func (*Kronecker) ProtoMessage() {}
 
 func (x *Kronecker) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[6]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -866,7 +1038,7 @@ func (x *Kronecker) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Kronecker.ProtoReflect.Descriptor instead.
 func (*Kronecker) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{6}
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Kronecker) GetRatio() float64 {
@@ -982,7 +1154,7 @@ type Distill struct {
 
 func (x *Distill) Reset() {
 	*x = Distill{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[7]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -994,7 +1166,7 @@ func (x *Distill) String() string {
 func (*Distill) ProtoMessage() {}
 
 func (x *Distill) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[7]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1007,7 +1179,7 @@ func (x *Distill) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Distill.ProtoReflect.Descriptor instead.
 func (*Distill) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{7}
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Distill) GetSteps() uint32 {
@@ -1164,7 +1336,7 @@ type Share struct {
 
 func (x *Share) Reset() {
 	*x = Share{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[8]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1176,7 +1348,7 @@ func (x *Share) String() string {
 func (*Share) ProtoMessage() {}
 
 func (x *Share) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[8]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1189,7 +1361,7 @@ func (x *Share) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Share.ProtoReflect.Descriptor instead.
 func (*Share) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{8}
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Share) GetScheme() string {
@@ -1289,7 +1461,7 @@ type SafeEmbedding struct {
 
 func (x *SafeEmbedding) Reset() {
 	*x = SafeEmbedding{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[9]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1301,7 +1473,7 @@ func (x *SafeEmbedding) String() string {
 func (*SafeEmbedding) ProtoMessage() {}
 
 func (x *SafeEmbedding) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[9]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1314,7 +1486,7 @@ func (x *SafeEmbedding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SafeEmbedding.ProtoReflect.Descriptor instead.
 func (*SafeEmbedding) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{9}
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *SafeEmbedding) GetWidth() uint32 {
@@ -1348,7 +1520,7 @@ type Halting struct {
 
 func (x *Halting) Reset() {
 	*x = Halting{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[10]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1360,7 +1532,7 @@ func (x *Halting) String() string {
 func (*Halting) ProtoMessage() {}
 
 func (x *Halting) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[10]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1373,7 +1545,7 @@ func (x *Halting) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Halting.ProtoReflect.Descriptor instead.
 func (*Halting) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{10}
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Halting) GetMaxSteps() uint32 {
@@ -1423,7 +1595,43 @@ const file_athanor_v1_recipe_proto_rawDesc = "" +
 	"\x05prune\x18\x05 \x01(\v2\x11.athanor.v1.PruneH\x00R\x05prune\x122\n" +
 	"\bquantize\x18\x06 \x01(\v2\x14.athanor.v1.QuantizeH\x00R\bquantize\x12/\n" +
 	"\adistill\x18\a \x01(\v2\x13.athanor.v1.DistillH\x00R\adistillB\b\n" +
-	"\x06method\"\xc9\x02\n" +
+	"\x06method\"\xae\x06\n" +
+	"\bTraining\x12\x19\n" +
+	"\x05steps\x18\x01 \x01(\rH\x00R\x05steps\x88\x01\x01\x12\"\n" +
+	"\n" +
+	"batch_size\x18\x02 \x01(\rH\x01R\tbatchSize\x88\x01\x01\x12,\n" +
+	"\x0fsequence_length\x18\x03 \x01(\rH\x02R\x0esequenceLength\x88\x01\x01\x128\n" +
+	"\x15gradient_accumulation\x18\x04 \x01(\rH\x03R\x14gradientAccumulation\x88\x01\x01\x12(\n" +
+	"\rlearning_rate\x18\x05 \x01(\x01H\x04R\flearningRate\x88\x01\x01\x12&\n" +
+	"\fwarmup_steps\x18\x06 \x01(\rH\x05R\vwarmupSteps\x88\x01\x01\x12\x1f\n" +
+	"\bschedule\x18\a \x01(\tH\x06R\bschedule\x88\x01\x01\x12&\n" +
+	"\fweight_decay\x18\b \x01(\x01H\aR\vweightDecay\x88\x01\x01\x12 \n" +
+	"\tclip_norm\x18\t \x01(\x01H\bR\bclipNorm\x88\x01\x01\x12%\n" +
+	"\vtemperature\x18\n" +
+	" \x01(\x01H\tR\vtemperature\x88\x01\x01\x12\x19\n" +
+	"\x05alpha\x18\v \x01(\x01H\n" +
+	"R\x05alpha\x88\x01\x01\x12\x17\n" +
+	"\x04seed\x18\f \x01(\rH\vR\x04seed\x88\x01\x01\x12.\n" +
+	"\x10checkpoint_every\x18\r \x01(\rH\fR\x0fcheckpointEvery\x88\x01\x01\x12\x1d\n" +
+	"\ateacher\x18\x0e \x01(\tH\rR\ateacher\x88\x01\x01\x12(\n" +
+	"\rsource_length\x18\x0f \x01(\rH\x0eR\fsourceLength\x88\x01\x01B\b\n" +
+	"\x06_stepsB\r\n" +
+	"\v_batch_sizeB\x12\n" +
+	"\x10_sequence_lengthB\x18\n" +
+	"\x16_gradient_accumulationB\x10\n" +
+	"\x0e_learning_rateB\x0f\n" +
+	"\r_warmup_stepsB\v\n" +
+	"\t_scheduleB\x0f\n" +
+	"\r_weight_decayB\f\n" +
+	"\n" +
+	"_clip_normB\x0e\n" +
+	"\f_temperatureB\b\n" +
+	"\x06_alphaB\a\n" +
+	"\x05_seedB\x13\n" +
+	"\x11_checkpoint_everyB\n" +
+	"\n" +
+	"\b_teacherB\x10\n" +
+	"\x0e_source_length\"\xc9\x02\n" +
 	"\aLowRank\x12\x1b\n" +
 	"\x06method\x18\x01 \x01(\tH\x00R\x06method\x88\x01\x01\x12\x19\n" +
 	"\x05ratio\x18\x02 \x01(\x01H\x01R\x05ratio\x88\x01\x01\x12\x17\n" +
@@ -1640,31 +1848,32 @@ func file_athanor_v1_recipe_proto_rawDescGZIP() []byte {
 	return file_athanor_v1_recipe_proto_rawDescData
 }
 
-var file_athanor_v1_recipe_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_athanor_v1_recipe_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_athanor_v1_recipe_proto_goTypes = []any{
 	(*Recipe)(nil),             // 0: athanor.v1.Recipe
 	(*RecipeStep)(nil),         // 1: athanor.v1.RecipeStep
-	(*LowRank)(nil),            // 2: athanor.v1.LowRank
-	(*FactorizeEmbedding)(nil), // 3: athanor.v1.FactorizeEmbedding
-	(*Prune)(nil),              // 4: athanor.v1.Prune
-	(*Quantize)(nil),           // 5: athanor.v1.Quantize
-	(*Kronecker)(nil),          // 6: athanor.v1.Kronecker
-	(*Distill)(nil),            // 7: athanor.v1.Distill
-	(*Share)(nil),              // 8: athanor.v1.Share
-	(*SafeEmbedding)(nil),      // 9: athanor.v1.SafeEmbedding
-	(*Halting)(nil),            // 10: athanor.v1.Halting
+	(*Training)(nil),           // 2: athanor.v1.Training
+	(*LowRank)(nil),            // 3: athanor.v1.LowRank
+	(*FactorizeEmbedding)(nil), // 4: athanor.v1.FactorizeEmbedding
+	(*Prune)(nil),              // 5: athanor.v1.Prune
+	(*Quantize)(nil),           // 6: athanor.v1.Quantize
+	(*Kronecker)(nil),          // 7: athanor.v1.Kronecker
+	(*Distill)(nil),            // 8: athanor.v1.Distill
+	(*Share)(nil),              // 9: athanor.v1.Share
+	(*SafeEmbedding)(nil),      // 10: athanor.v1.SafeEmbedding
+	(*Halting)(nil),            // 11: athanor.v1.Halting
 }
 var file_athanor_v1_recipe_proto_depIdxs = []int32{
 	1,  // 0: athanor.v1.Recipe.steps:type_name -> athanor.v1.RecipeStep
-	2,  // 1: athanor.v1.RecipeStep.low_rank:type_name -> athanor.v1.LowRank
-	6,  // 2: athanor.v1.RecipeStep.kronecker:type_name -> athanor.v1.Kronecker
-	3,  // 3: athanor.v1.RecipeStep.factorize_embedding:type_name -> athanor.v1.FactorizeEmbedding
-	8,  // 4: athanor.v1.RecipeStep.share:type_name -> athanor.v1.Share
-	4,  // 5: athanor.v1.RecipeStep.prune:type_name -> athanor.v1.Prune
-	5,  // 6: athanor.v1.RecipeStep.quantize:type_name -> athanor.v1.Quantize
-	7,  // 7: athanor.v1.RecipeStep.distill:type_name -> athanor.v1.Distill
-	9,  // 8: athanor.v1.Share.embedding:type_name -> athanor.v1.SafeEmbedding
-	10, // 9: athanor.v1.Share.halting:type_name -> athanor.v1.Halting
+	3,  // 1: athanor.v1.RecipeStep.low_rank:type_name -> athanor.v1.LowRank
+	7,  // 2: athanor.v1.RecipeStep.kronecker:type_name -> athanor.v1.Kronecker
+	4,  // 3: athanor.v1.RecipeStep.factorize_embedding:type_name -> athanor.v1.FactorizeEmbedding
+	9,  // 4: athanor.v1.RecipeStep.share:type_name -> athanor.v1.Share
+	5,  // 5: athanor.v1.RecipeStep.prune:type_name -> athanor.v1.Prune
+	6,  // 6: athanor.v1.RecipeStep.quantize:type_name -> athanor.v1.Quantize
+	8,  // 7: athanor.v1.RecipeStep.distill:type_name -> athanor.v1.Distill
+	10, // 8: athanor.v1.Share.embedding:type_name -> athanor.v1.SafeEmbedding
+	11, // 9: athanor.v1.Share.halting:type_name -> athanor.v1.Halting
 	10, // [10:10] is the sub-list for method output_type
 	10, // [10:10] is the sub-list for method input_type
 	10, // [10:10] is the sub-list for extension type_name
@@ -1696,13 +1905,14 @@ func file_athanor_v1_recipe_proto_init() {
 	file_athanor_v1_recipe_proto_msgTypes[8].OneofWrappers = []any{}
 	file_athanor_v1_recipe_proto_msgTypes[9].OneofWrappers = []any{}
 	file_athanor_v1_recipe_proto_msgTypes[10].OneofWrappers = []any{}
+	file_athanor_v1_recipe_proto_msgTypes[11].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_athanor_v1_recipe_proto_rawDesc), len(file_athanor_v1_recipe_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   11,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -1,0 +1,164 @@
+// Original file: proto/athanor/v1/recipe.proto
+
+
+/**
+ * How a step that works while training trains. Fields that are absent take the default of `Distill`, or of the step.
+ */
+export interface Training {
+  /**
+   * Optimizer steps.
+   */
+  'steps'?: (number);
+  /**
+   * Sequences in one forward pass.
+   */
+  'batchSize'?: (number);
+  /**
+   * Tokens of a sequence, at most the model's positions.
+   */
+  'sequenceLength'?: (number);
+  /**
+   * Forward passes for one optimizer step.
+   */
+  'gradientAccumulation'?: (number);
+  /**
+   * Peak learning rate.
+   */
+  'learningRate'?: (number | string);
+  /**
+   * Steps of linear warm-up.
+   */
+  'warmupSteps'?: (number);
+  /**
+   * What the learning rate does after the warm-up: "cosine", "linear" or "constant".
+   */
+  'schedule'?: (string);
+  /**
+   * Decoupled weight decay of matrices.
+   */
+  'weightDecay'?: (number | string);
+  /**
+   * Largest global norm of the gradient; 0 clips nothing.
+   */
+  'clipNorm'?: (number | string);
+  /**
+   * Temperature of both distributions in the teacher term.
+   */
+  'temperature'?: (number | string);
+  /**
+   * Weight of the teacher term against cross-entropy, 0..1.
+   */
+  'alpha'?: (number | string);
+  /**
+   * Seed of the data order. Default: the recipe's.
+   */
+  'seed'?: (number);
+  /**
+   * Steps between checkpoints; 0 writes one only when the job is stopped.
+   */
+  'checkpointEvery'?: (number);
+  /**
+   * A stored model to learn from, or "none" for the data alone. Default: the model that the recipe started from.
+   */
+  'teacher'?: (string);
+  /**
+   * Longest source of a pair, in tokens. Default: `sequence_length`.
+   */
+  'sourceLength'?: (number);
+  '_steps'?: "steps";
+  '_batchSize'?: "batchSize";
+  '_sequenceLength'?: "sequenceLength";
+  '_gradientAccumulation'?: "gradientAccumulation";
+  '_learningRate'?: "learningRate";
+  '_warmupSteps'?: "warmupSteps";
+  '_schedule'?: "schedule";
+  '_weightDecay'?: "weightDecay";
+  '_clipNorm'?: "clipNorm";
+  '_temperature'?: "temperature";
+  '_alpha'?: "alpha";
+  '_seed'?: "seed";
+  '_checkpointEvery'?: "checkpointEvery";
+  '_teacher'?: "teacher";
+  '_sourceLength'?: "sourceLength";
+}
+
+/**
+ * How a step that works while training trains. Fields that are absent take the default of `Distill`, or of the step.
+ */
+export interface Training__Output {
+  /**
+   * Optimizer steps.
+   */
+  'steps'?: (number);
+  /**
+   * Sequences in one forward pass.
+   */
+  'batchSize'?: (number);
+  /**
+   * Tokens of a sequence, at most the model's positions.
+   */
+  'sequenceLength'?: (number);
+  /**
+   * Forward passes for one optimizer step.
+   */
+  'gradientAccumulation'?: (number);
+  /**
+   * Peak learning rate.
+   */
+  'learningRate'?: (number);
+  /**
+   * Steps of linear warm-up.
+   */
+  'warmupSteps'?: (number);
+  /**
+   * What the learning rate does after the warm-up: "cosine", "linear" or "constant".
+   */
+  'schedule'?: (string);
+  /**
+   * Decoupled weight decay of matrices.
+   */
+  'weightDecay'?: (number);
+  /**
+   * Largest global norm of the gradient; 0 clips nothing.
+   */
+  'clipNorm'?: (number);
+  /**
+   * Temperature of both distributions in the teacher term.
+   */
+  'temperature'?: (number);
+  /**
+   * Weight of the teacher term against cross-entropy, 0..1.
+   */
+  'alpha'?: (number);
+  /**
+   * Seed of the data order. Default: the recipe's.
+   */
+  'seed'?: (number);
+  /**
+   * Steps between checkpoints; 0 writes one only when the job is stopped.
+   */
+  'checkpointEvery'?: (number);
+  /**
+   * A stored model to learn from, or "none" for the data alone. Default: the model that the recipe started from.
+   */
+  'teacher'?: (string);
+  /**
+   * Longest source of a pair, in tokens. Default: `sequence_length`.
+   */
+  'sourceLength'?: (number);
+  '_steps'?: "steps";
+  '_batchSize'?: "batchSize";
+  '_sequenceLength'?: "sequenceLength";
+  '_gradientAccumulation'?: "gradientAccumulation";
+  '_learningRate'?: "learningRate";
+  '_warmupSteps'?: "warmupSteps";
+  '_schedule'?: "schedule";
+  '_weightDecay'?: "weightDecay";
+  '_clipNorm'?: "clipNorm";
+  '_temperature'?: "temperature";
+  '_alpha'?: "alpha";
+  '_seed'?: "seed";
+  '_checkpointEvery'?: "checkpointEvery";
+  '_teacher'?: "teacher";
+  '_sourceLength'?: "sourceLength";
+}
