@@ -60,6 +60,7 @@ export const errorCatalogue = {
   cannot_slice: entry('INVALID_ARGUMENT', 'Prune structures before the step that stores the matrix in that form.'),
   already_shared: entry('INVALID_ARGUMENT', 'Share each layer once; exclude the layers that are shared.'),
   does_not_factor: entry('INVALID_ARGUMENT', 'Choose sizes that divide the sides of the matrix.'),
+  schedule_misses_target: entry('INVALID_ARGUMENT', 'Give the schedule more steps, or a steeper rise.'),
   pattern_matches_nothing: entry('INVALID_ARGUMENT', 'List the parameter names with `athanor show MODEL`.'),
   not_enough_samples: entry('INVALID_ARGUMENT', 'Give more calibration text.'),
   model_not_found: entry('NOT_FOUND', 'List the models with `athanor models`.'),

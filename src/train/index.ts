@@ -32,5 +32,6 @@ export {
   type LabelledData,
   type MaskedData,
   objectiveOf,
+  openBatches,
   type TrainingData,
 } from './training-data.ts';

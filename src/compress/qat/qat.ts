@@ -1,6 +1,6 @@
 // Quantization-aware training as a step of recipes: trains with rounded weights, then stores them in the codes that it trained with.
 import { AppError, type OperationContext } from '#base';
-import { type Model, materializeParameter, type Parameter, type ParameterSpec, parameterSpecs, replaceParameters } from '#models';
+import { type Model, materializeParameter, type Parameter, type ParameterSpec, replaceParameters } from '#models';
 import { castTensor, type HostTensor, isFloat } from '#tensor';
 import type { TrainResult } from '#train';
 import { relativeError } from '../decomposition/factor-problem.ts';
@@ -46,11 +46,11 @@ export const qat: Method<QatSettings> = {
   },
 };
 
-/** @throws AppError `bad_schedule` where rounding would not be whole at the end */
+/** @throws AppError `schedule_misses_target` where rounding would not be whole at the end */
 function checkSchedule({ lambdaSteps, training: { steps = defaultSteps } }: QatSettings): void {
   if (lambdaSteps <= steps) return;
   throw new AppError(
-    'bad_schedule',
+    'schedule_misses_target',
     `qat.lambdaSteps: rounding is whole after ${lambdaSteps} steps, and the training ends after ${steps}. Lower it, or train for more steps (qat.training.steps).`,
     { details: { field: 'qat.lambdaSteps', steps } },
   );

@@ -133,7 +133,7 @@ function affineCodes(groups: Groups, numbers: Value, bits: number): Codes {
   const low = b.minimum(b.neg(groups.largest(b.neg(numbers))), 0);
   const scales = halfScale(b, b.div(b.sub(high, low), most), 'down');
   const inverse = divisor(b, scales);
-  const zeroPoints = b.minimum(b.neg(nearest(b, b.div(low, inverse))), most);
+  const zeroPoints = b.minimum(b.sub(0, nearest(b, b.div(low, inverse))), most);
   const codes = b.add(nearest(b, b.div(numbers, inverse)), zeroPoints);
   return { codes: b.minimum(b.maximum(codes, 0), most), scales, zeroPoints };
 }

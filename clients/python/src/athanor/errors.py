@@ -200,6 +200,7 @@ BY_CODE: Mapping[str, type[AthanorError]] = {
     **_codes(
         BadRecipe, "bad_recipe rank_out_of_range pattern_matches_nothing already_quantized already_shared does_not_factor cannot_slice"
     ),
+    **_codes(BadRecipe, "schedule_misses_target"),
     **_codes(BadModel, "bad_safetensors pickle_refused bad_config config_mismatch unknown_architecture"),
     **_codes(BadModel, "bad_tokenizer tokenizer_mismatch bad_weights"),
     **_codes(BadData, "empty_data bad_encoding bad_data not_enough_samples"),
