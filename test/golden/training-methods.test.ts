@@ -1,6 +1,6 @@
 // Quantization-aware training and learned pruning against PyTorch autograd: values and gradients.
 import { readFileSync } from 'node:fs';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, it } from 'vitest';
 import { createOnnxEngine } from '#engine/onnx';
 import { GraphBuilder, gradients, type Value } from '#graph';
 import { float32, type HostTensor, toNumbers } from '#tensor';
