@@ -9,8 +9,7 @@ import { type RegisteredMethod, register } from './recipe.ts';
 import { share } from './share/share.ts';
 
 export const methods: Readonly<Record<string, RegisteredMethod>> = Object.fromEntries(
-  [register(lowRank), register(kronecker), register(factorizeEmbedding), prune, register(quantize), register(qat), register(share)].map((method) => [
-    method.name,
-    method,
-  ]),
+  [register(lowRank), register(kronecker), register(factorizeEmbedding), prune, register(quantize), register(qat), register(share)].map(
+    (method) => [method.name, method],
+  ),
 );

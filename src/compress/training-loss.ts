@@ -22,7 +22,11 @@ export interface TrainingLossRequest {
 }
 
 /** Means over the batches: `loss`, cross-entropy in nats, and the metrics asked for. */
-export async function trainingLoss(request: TrainingLossRequest, engine: Engine, { signal }: OperationContext): Promise<ReadonlyMap<string, number>> {
+export async function trainingLoss(
+  request: TrainingLossRequest,
+  engine: Engine,
+  { signal }: OperationContext,
+): Promise<ReadonlyMap<string, number>> {
   const { model, corpus, training, seed, metrics } = request;
   const positions = model.config.maxPositions;
   const { batchSize, sourceLength, sequenceLength = Math.min(defaultSequence, positions) } = training;
@@ -72,6 +76,7 @@ export async function trainingLoss(request: TrainingLossRequest, engine: Engine,
 }
 
 function sizesOf(batch: TrainingBatch): { readonly batch: number; readonly length: number; readonly sourceLength?: number } {
-  if ('source' in batch) return { batch: at(batch.labels.shape, 0), length: at(batch.labels.shape, 1), sourceLength: at(batch.source.shape, 1) };
+  if ('source' in batch)
+    return { batch: at(batch.labels.shape, 0), length: at(batch.labels.shape, 1), sourceLength: at(batch.source.shape, 1) };
   return { batch: at(batch.tokens.shape, 0), length: at(batch.tokens.shape, 1) };
 }

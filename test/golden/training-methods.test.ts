@@ -1,14 +1,17 @@
 // Quantization-aware training and learned pruning against PyTorch autograd: values and gradients.
 import { readFileSync } from 'node:fs';
-import { afterAll, describe, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { createOnnxEngine } from '#engine/onnx';
 import { GraphBuilder, gradients, type Value } from '#graph';
+import { runAtOnce } from '#linalg';
 import { float32, type HostTensor, toNumbers } from '#tensor';
 import { expectAllClose } from '#test/allclose';
+import { maskedByScores, scoreLimit } from '../../src/compress/prune/learned/scheme.ts';
+import { dropSmallest } from '../../src/compress/prune/smallest.ts';
 import { dynamicInput, learnedInput, tokenInput } from '../../src/compress/qat/activations.ts';
 import type { GroupLayout } from '../../src/compress/qat/groups.ts';
 import { codeSlot, type WeightCodes } from '../../src/compress/qat/rounding.ts';
-import { blend } from '../../src/compress/qat/straight-through.ts';
+import { blend, straightThrough } from '../../src/compress/straight-through.ts';
 
 interface Rounded {
   readonly w: readonly number[];
@@ -16,8 +19,17 @@ interface Rounded {
   readonly y: readonly number[];
   readonly dW: readonly number[];
 }
+interface Masked extends Rounded {
+  readonly scores: readonly number[];
+  readonly mask: readonly number[];
+  readonly dScores: readonly number[];
+}
 interface Golden {
-  readonly lsqWeights: readonly (Rounded & { readonly bits: number; readonly step: readonly number[]; readonly dStep: readonly number[] })[];
+  readonly lsqWeights: readonly (Rounded & {
+    readonly bits: number;
+    readonly step: readonly number[];
+    readonly dStep: readonly number[];
+  })[];
   readonly lsqInputs: readonly {
     readonly zero: number;
     readonly x: readonly number[];
@@ -29,6 +41,8 @@ interface Golden {
   }[];
   readonly ternary: Rounded & { readonly clip: number };
   readonly binary: Rounded & { readonly clip: number };
+  readonly movement: Masked;
+  readonly softMovement: Masked;
   readonly bitnet: readonly (Rounded & { readonly share: number; readonly x: readonly number[]; readonly dX: readonly number[] })[];
 }
 
@@ -63,19 +77,26 @@ const rows: GroupLayout = { layout: { rows: 3, columns: 16, isTransposed: false 
 describe('quantization-aware training', () => {
   it.each(golden.lsqWeights)('has the values and gradients of learned steps in $bits bits', async ({ bits, w, step, up, y, dW, dStep }) => {
     const inputs = { w: float32([3, 16], w), step: float32([3, 1, 1], step) };
-    const made = await run(inputs, float32([3, 16], up), (b, values) => codeSlot(b, values['w']!, rows, { kind: 'learned', bits }, values['step']).values);
+    const made = await run(
+      inputs,
+      float32([3, 16], up),
+      (b, values) => codeSlot(b, values['w']!, rows, { kind: 'learned', bits }, values['step']).values,
+    );
     expectAllClose(made['y']!, y, { ...tolerance, what: 'y' });
     expectAllClose(made['d w']!, dW, { ...tolerance, what: 'dW' });
     expectAllClose(made['d step']!, dStep, { ...tolerance, what: 'dStep' });
   });
 
-  it.each(golden.lsqInputs)('has the values and gradients of learned steps of inputs, zero at $zero', async ({ zero, x, step, up, y, dX, dStep }) => {
-    const inputs = { x: float32([4, 8], x), step: float32([1], step) };
-    const made = await run(inputs, float32([4, 8], up), (b, values) => learnedInput(b, values['x']!, values['step']!, zero));
-    expectAllClose(made['y']!, y, { ...tolerance, what: 'y' });
-    expectAllClose(made['d x']!, dX, { ...tolerance, what: 'dX' });
-    expectAllClose(made['d step']!, dStep, { ...tolerance, what: 'dStep' });
-  });
+  it.each(golden.lsqInputs)(
+    'has the values and gradients of learned steps of inputs, zero at $zero',
+    async ({ zero, x, step, up, y, dX, dStep }) => {
+      const inputs = { x: float32([4, 8], x), step: float32([1], step) };
+      const made = await run(inputs, float32([4, 8], up), (b, values) => learnedInput(b, values['x']!, values['step']!, zero));
+      expectAllClose(made['y']!, y, { ...tolerance, what: 'y' });
+      expectAllClose(made['d x']!, dX, { ...tolerance, what: 'dX' });
+      expectAllClose(made['d step']!, dStep, { ...tolerance, what: 'dStep' });
+    },
+  );
 
   it.each([
     ['ternary', golden.ternary, { kind: 'ternary', threshold: 'twn', clip: golden.ternary.clip }],
@@ -96,6 +117,34 @@ describe('quantization-aware training', () => {
     expectAllClose(made['y']!, y, { ...tolerance, what: 'y' });
     expectAllClose(made['d x']!, dX, { ...tolerance, what: 'dX' });
     expectAllClose(made['d w']!, dW, { ...tolerance, what: 'dW' });
+  });
+});
+
+describe('pruning by scores', () => {
+  it.each([
+    ['movement', golden.movement],
+    ['soft movement', golden.softMovement],
+  ])('has the values and gradients of %s', async (name, { w, scores, up, y, mask, dW, dScores }) => {
+    const shape = [5, 4];
+    const made = await run({ w: float32(shape, w), scores: float32(shape, scores) }, float32(shape, up), (b, values) => {
+      const masked = maskedByScores(b, values['w']!, values['scores']!, b.constant(float32(shape, mask)));
+      if (name === 'movement') return masked;
+      // The penalty 3·mean sigmoid(S), so that its gradient arrives with that of Σ y·up.
+      const term = b.mul(b.sigmoid(values['scores']!), 3 / 20);
+      return straightThrough(b, masked, [{ variable: masked }, { variable: b.div(term, b.constant(float32(shape, up))) }]);
+    });
+    expectAllClose(made['y']!, y, { ...tolerance, what: 'y' });
+    expectAllClose(made['d w']!, dW, { ...tolerance, what: 'dW' });
+    expectAllClose(made['d scores']!, dScores, { absolute: 1e-5, relative: 1e-5, what: 'dScores' });
+  });
+
+  it('keeps the scores that movement keeps', () => {
+    const { scores, mask } = golden.movement;
+    const keeps = new Uint8Array(20).fill(1);
+    runAtOnce(dropSmallest(Float32Array.from(scores), 12, keeps));
+    expect(Array.from(keeps)).toEqual(mask);
+    const soft = golden.softMovement;
+    expect(soft.scores.map((score) => (score > scoreLimit(0.4) ? 1 : 0))).toEqual(soft.mask);
   });
 });
 

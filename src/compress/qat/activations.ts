@@ -2,7 +2,7 @@
 import type { Emitter, Value } from '#graph';
 import { roundTokens } from '#models';
 import { elementCount } from '#tensor';
-import { straightThrough } from './straight-through.ts';
+import { straightThrough } from '../straight-through.ts';
 
 /** Codes of activations are 0 … 255. */
 const mostCode = 255;

@@ -65,7 +65,10 @@ export class Groups {
   mean(groups: Value): Value {
     const { layout, size } = this.#layout;
     const inverses = Array.from({ length: groupCount(this.#layout) }, (_, group) => 1 / Math.min(size, layout.columns - group * size));
-    return this.b.mul(this.sum(groups), this.b.constant(float32(layout.isTransposed ? [inverses.length, 1, 1] : [1, inverses.length, 1], inverses)));
+    return this.b.mul(
+      this.sum(groups),
+      this.b.constant(float32(layout.isTransposed ? [inverses.length, 1, 1] : [1, inverses.length, 1], inverses)),
+    );
   }
 
   /** One number a group, [N, G] on the host's side. */
@@ -86,7 +89,6 @@ export function rowsOfGroups(data: ArrayLike<number>, shape: readonly number[], 
   const N = at(shape, 2);
   const width = sizeOf(shape) / N;
   const rows = new Float32Array(data.length);
-  for (let column = 0; column < width; column++)
-    for (let row = 0; row < N; row++) rows[row * width + column] = data[column * N + row] ?? 0;
+  for (let column = 0; column < width; column++) for (let row = 0; row < N; row++) rows[row * width + column] = data[column * N + row] ?? 0;
   return rows;
 }

@@ -87,7 +87,9 @@ class SlotCoder {
     const slot = b.input('slot', 'float32', groups.shape);
     const steps = hasSteps ? b.input('steps', 'float32', scaleShape(groups)) : undefined;
     const { codes, scales, zeroPoints } = codeSlot(b, slot, groups, kind, steps);
-    const program = await this.#engine.compile(b.graph({ codes, scales, ...(zeroPoints === undefined ? {} : { zeroPoints }) }), { name: 'codes' });
+    const program = await this.#engine.compile(b.graph({ codes, scales, ...(zeroPoints === undefined ? {} : { zeroPoints }) }), {
+      name: 'codes',
+    });
     this.#programs.set(key, program);
     return program;
   }
@@ -110,7 +112,10 @@ function packed(plan: SlotPlan, coded: SlotCodes, options: PackOptions): Pick<Pa
   return plan.stores === 'bytes' ? packedBytes(plan, coded, options) : packedGroups(plan, coded);
 }
 
-function packedGroups({ slot, groups, codes: kind, rounds }: SlotPlan, { codes, scales, zeroPoints }: SlotCodes): Pick<Parameter, 'settings' | 'tensors'> {
+function packedGroups(
+  { slot, groups, codes: kind, rounds }: SlotPlan,
+  { codes, scales, zeroPoints }: SlotCodes,
+): Pick<Parameter, 'settings' | 'tensors'> {
   const { rows, columns } = groups.layout;
   const { scheme, bits, symmetric } = codeNumbers(kind);
   const shape = { rows, columns, bits, groupSize: groups.size, symmetric, scheme, groups: groupCount(groups) };
@@ -127,7 +132,11 @@ function packedGroups({ slot, groups, codes: kind, rounds }: SlotPlan, { codes, 
   return { settings, tensors: Object.fromEntries(Object.entries(tensors).map(([piece, tensor]) => [`${slot}.${piece}`, tensor])) };
 }
 
-function packedBytes({ slot, path, groups, rounds }: SlotPlan, { codes, scales }: SlotCodes, options: PackOptions): Pick<Parameter, 'settings' | 'tensors'> {
+function packedBytes(
+  { slot, path, groups, rounds }: SlotPlan,
+  { codes, scales }: SlotCodes,
+  options: PackOptions,
+): Pick<Parameter, 'settings' | 'tensors'> {
   const { rows, columns } = groups.layout;
   const tensors: Record<string, HostTensor> = {
     [`${slot}.codes`]: hostTensor(

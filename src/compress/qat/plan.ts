@@ -59,13 +59,17 @@ function planParameter(parameter: Parameter, spec: ParameterSpec, settings: QatS
   const { activations } = settings;
   const first = spec.role === 'linear' ? firstSlots(parameter.kind) : [];
   return Object.entries(parametrizationOf(parameter).slots(spec, parameter.settings)).flatMap(([slot, { dtype, shape, inputAxis }]) => {
-    const layout = dtype === 'float' ? codeLayout({ dtype, shape, trains: true, ...(inputAxis === undefined ? {} : { inputAxis }) }) : undefined;
+    const layout =
+      dtype === 'float' ? codeLayout({ dtype, shape, trains: true, ...(inputAxis === undefined ? {} : { inputAxis }) }) : undefined;
     if (layout === undefined) return [];
     const rounds = activations !== 'none' && first.includes(slot) ? activations : undefined;
     const stores = rounds === 'dynamic' || rounds === 'learned' ? 'bytes' : 'groups';
     const size = stores === 'bytes' ? layout.columns : groupSizeOf(settings, layout.columns);
     const { bits, symmetric, scheme } = codeNumbers(codes);
-    const bytes = stores === 'bytes' ? int8Bytes(layout, true, rounds === 'learned') : encodedBytes(layout, { bits, groupSize: size, symmetric, scheme });
+    const bytes =
+      stores === 'bytes'
+        ? int8Bytes(layout, true, rounds === 'learned')
+        : encodedBytes(layout, { bits, groupSize: size, symmetric, scheme });
     if (bytes >= slotBytes(parameter, slot)) return [];
     const stored = storedName(parameter, slot);
     return [{ path, slot, stored, groups: { layout, shape, size }, codes, stores, ...(rounds === undefined ? {} : { rounds }) }];
@@ -129,7 +133,11 @@ export function initialSteps(slot: HostTensor, groups: GroupLayout, bits: number
 }
 
 /** The numbers of a planned slot. */
-export function slotOf(model: Model, specs: ReadonlyMap<string, ParameterSpec>, { path, slot }: Pick<SlotPlan, 'path' | 'slot'>): HostTensor {
+export function slotOf(
+  model: Model,
+  specs: ReadonlyMap<string, ParameterSpec>,
+  { path, slot }: Pick<SlotPlan, 'path' | 'slot'>,
+): HostTensor {
   const spec = specs.get(path);
   invariant(spec !== undefined, `${path} is in the model but not in the architecture`);
   return slotOnHost(spec, parameterOf(model, path), slot);
@@ -145,4 +153,3 @@ export function byParameter(slots: readonly SlotPlan[]): ReadonlyMap<string, rea
   }
   return grouped;
 }
-

@@ -13,8 +13,8 @@ import { trainingLoss } from '../training-loss.ts';
 import { initialInputs } from './initial-inputs.ts';
 import { packCodedModel } from './pack.ts';
 import { byParameter, parameterOf, planCodes, type QatPlan } from './plan.ts';
-import { type QatSettings, qatSettings } from './settings.ts';
 import { type InitialInput, qatScheme } from './scheme.ts';
+import { type QatSettings, qatSettings } from './settings.ts';
 import { splitParameter } from './split.ts';
 
 /** Of a training without a number of steps. */
@@ -88,7 +88,10 @@ class QatRun {
     const begin = scheme === 'binary' && split ? await this.#splitTernary(wide, specs) : { model: wide, note: '' };
     const plan = planCodes(begin.model, specs, this.#settings);
     if (plan.slots.length === 0)
-      throw new AppError('unsupported', `qat: ${labelOf(this.#settings)} would not make any of the chosen matrices smaller. Choose others.`);
+      throw new AppError(
+        'unsupported',
+        `qat: ${labelOf(this.#settings)} would not make any of the chosen matrices smaller. Choose others.`,
+      );
     const { model: made, note } = await trainOrRecall(this.#environment, keys.trained, begin.model, async () => {
       const before = await this.#losses(model, wide, specs);
       const inputs = await this.#initialInputs(begin.model, plan);
@@ -97,7 +100,9 @@ class QatRun {
       const packed = await packCodedModel(engine, trained.model, plan, { tensors: trained.schemeTensors, inputs });
       const after = await this.#loss(replaceParameters(trained.model, packed));
       const inCodes = new Set(packed.map(({ path }) => path));
-      const others = [...trained.model.parameters.values()].filter(({ path }) => !inCodes.has(path)).map((parameter) => stored(parameter, model));
+      const others = [...trained.model.parameters.values()]
+        .filter(({ path }) => !inCodes.has(path))
+        .map((parameter) => stored(parameter, model));
       const { note: trainedNote } = trainedStep(trained, () => false);
       return { parameters: [...packed, ...others], note: `${trainedNote}; ${before} and ${after.toFixed(4)} after training` };
     });
@@ -196,7 +201,11 @@ function stored(parameter: Parameter, before: Model): Parameter {
 /** What the numbers are held in, for people. */
 function labelOf({ scheme, bits, activations, steps }: QatSettings): string {
   const weights = scheme === 'integer' ? `${bits} bits` : scheme;
-  return [`trained ${weights}`, ...(steps === 'learned' ? ['learned steps'] : []), ...(activations === 'none' ? [] : [`inputs by ${activations}`])].join(', ');
+  return [
+    `trained ${weights}`,
+    ...(steps === 'learned' ? ['learned steps'] : []),
+    ...(activations === 'none' ? [] : [`inputs by ${activations}`]),
+  ].join(', ');
 }
 
 function layerReport(before: Model, after: Model, path: string, label: string): LayerReport {
@@ -212,4 +221,3 @@ function layerReport(before: Model, after: Model, path: string, label: string): 
     weightError: relativeError({ lost: energy(old.map((value, index) => value - (now[index] ?? 0))), total: energy(old) }),
   };
 }
-

@@ -1,9 +1,9 @@
 // Fake quantization of weights inside a graph: the numbers that the stored codes stand for, with the gradient of a straight-through estimate.
 import { invariant } from '#base';
 import type { Emitter, Value } from '#graph';
+import { straightThrough } from '../straight-through.ts';
 import { type GroupLayout, Groups } from './groups.ts';
 import { halfScale } from './half-scales.ts';
-import { straightThrough } from './straight-through.ts';
 
 /** How the numbers of one slot become codes. */
 export type WeightCodes =

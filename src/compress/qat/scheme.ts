@@ -4,10 +4,10 @@ import type { Emitter, Value } from '#graph';
 import { type Model, type NetworkChanges, parameterSpecs } from '#models';
 import { float32, hostTensor } from '#tensor';
 import type { SchemeTensor, TrainingScheme } from '#train';
+import { blend } from '../straight-through.ts';
 import { dynamicInput, learnedInput, tokenInput } from './activations.ts';
 import { initialSteps, type QatPlan, type SlotPlan, slotOf } from './plan.ts';
 import { codeSlot, signedRange } from './rounding.ts';
-import { blend } from './straight-through.ts';
 
 /** The grid of a layer's inputs before it trains. */
 export interface InitialInput {
@@ -48,7 +48,9 @@ export function qatScheme(model: Model, plan: QatPlan, options: QatSchemeOptions
     },
     ...(lambdaSteps === 0
       ? {}
-      : { step: (step: number) => ({ inputs: { [lambdaName]: hostTensor('float32', [], Float32Array.of(lambdaAt(step, lambdaSteps))) } }) }),
+      : {
+          step: (step: number) => ({ inputs: { [lambdaName]: hostTensor('float32', [], Float32Array.of(lambdaAt(step, lambdaSteps))) } }),
+        }),
   };
 }
 

@@ -49,7 +49,7 @@ const fields = z.strictObject({
   include: patterns,
   exclude: patterns,
   seed: z.int().nonnegative().optional(),
-  training: methodTrainingSchema,
+  training: methodTrainingSchema.default({}),
 });
 
 type Fields = z.infer<typeof fields>;
@@ -68,8 +68,10 @@ export const qatSettings = fields.check((context) => {
   }
   if (steps === 'learned' && settings.symmetric === false) fail('learned steps have no zero points; leave it out', 'symmetric');
   if (scheme !== 'ternary' && settings.threshold !== 'twn') fail('only scheme "ternary" has a threshold; leave it out', 'threshold');
-  if (scheme !== 'binary' && settings.ternarySteps !== undefined) fail('only scheme "binary" trains ternary weights first; leave it out', 'ternarySteps');
-  if (scheme === 'binary' && !settings.split && settings.ternarySteps !== undefined) fail('goes with "split"; leave it out', 'ternarySteps');
+  if (scheme !== 'binary' && settings.ternarySteps !== undefined)
+    fail('only scheme "binary" trains ternary weights first; leave it out', 'ternarySteps');
+  if (scheme === 'binary' && !settings.split && settings.ternarySteps !== undefined)
+    fail('goes with "split"; leave it out', 'ternarySteps');
   if (perChannel && settings.groupSize !== undefined) fail('"perChannel" has no groups; leave one out', 'groupSize');
   if (activations === 'dynamic' || activations === 'learned') {
     if (bits !== 8) fail(`activations "${activations}" are multiplied in 8-bit integers; set bits to 8, or take "token"`, 'activations');
@@ -81,6 +83,9 @@ export const qatSettings = fields.check((context) => {
 export type QatSettings = Fields;
 
 /** Numbers of a row [K] that share a scale. */
-export function groupSizeOf({ groupSize = defaultGroup, perChannel }: Pick<QatSettings, 'groupSize' | 'perChannel'>, columns: number): number {
+export function groupSizeOf(
+  { groupSize = defaultGroup, perChannel }: Pick<QatSettings, 'groupSize' | 'perChannel'>,
+  columns: number,
+): number {
   return perChannel ? Math.max(smallestGroup, 2 ** Math.ceil(Math.log2(columns))) : groupSize;
 }

@@ -5,7 +5,16 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { quietContext } from '#base';
 import { compressModel, parseRecipe } from '#compress';
 import { createOnnxEngine, writeOnnxModel } from '#engine/onnx';
-import { buildLogitsGraph, checkModel, denseParameter, isEncoded, type Model, materializeParameter, modelInputs, replaceParameters } from '#models';
+import {
+  buildLogitsGraph,
+  checkModel,
+  denseParameter,
+  isEncoded,
+  type Model,
+  materializeParameter,
+  modelInputs,
+  replaceParameters,
+} from '#models';
 import { exportHuggingFace, importHuggingFace, LocalStore } from '#store';
 import { type HostTensor, int64, toNumbers } from '#tensor';
 import { expectAllClose } from '#test/allclose';
@@ -70,23 +79,25 @@ const cases = [
 ];
 
 describe('quantization-aware training', () => {
-  it.each([{ bits: 2, groupSize: 16 }, { bits: 2, groupSize: 16, steps: 'learned' }, { scheme: 'ternary', groupSize: 16 }, { scheme: 'binary', groupSize: 16 }])(
-    'wins back what rounding lost: %j',
-    async (settings) => {
-      const taught = await runRecipe({
-        engine,
-        model,
-        corpus,
-        steps: [
-          { distill: { ...training, teacher: 'none', steps: 120 } },
-          { qat: { ...settings, training: { ...training, teacher: 'none', steps: 60, checkpointEvery: 0 } } },
-        ],
-      });
-      const [whole, rounded, trained] = lossesOf(taught.report.steps[1]?.note);
-      expect(rounded).toBeGreaterThan(whole + 0.05);
-      expect(trained).toBeLessThan(rounded - 0.5 * (rounded - whole));
-    },
-  );
+  it.each([
+    { bits: 2, groupSize: 16 },
+    { bits: 2, groupSize: 16, steps: 'learned' },
+    { scheme: 'ternary', groupSize: 16 },
+    { scheme: 'binary', groupSize: 16 },
+  ])('wins back what rounding lost: %j', async (settings) => {
+    const taught = await runRecipe({
+      engine,
+      model,
+      corpus,
+      steps: [
+        { distill: { ...training, teacher: 'none', steps: 120 } },
+        { qat: { ...settings, training: { ...training, teacher: 'none', steps: 60, checkpointEvery: 0 } } },
+      ],
+    });
+    const [whole, rounded, trained] = lossesOf(taught.report.steps[1]?.note);
+    expect(rounded).toBeGreaterThan(whole + 0.05);
+    expect(trained).toBeLessThan(rounded - 0.5 * (rounded - whole));
+  });
 
   it('stores codes alone of the chosen matrices, and says what they cost', async () => {
     const { model: made, report } = await run({ bits: 4, groupSize: 16 });
@@ -169,7 +180,11 @@ describe('bad input', () => {
     [{ scheme: 'ternary', bits: 2 }, 'bad_recipe', /qat\.bits: scheme "ternary" has its own codes/],
     [{ bits: 4, activations: 'dynamic' }, 'bad_recipe', /qat\.activations: .*set bits to 8/],
     [{ bits: 4, perChannel: true, groupSize: 32 }, 'bad_recipe', /perChannel/],
-    [{ bits: 4, lambdaSteps: 7 }, 'schedule_misses_target', /qat\.lambdaSteps: rounding is whole after 7 steps, and the training ends after 6/],
+    [
+      { bits: 4, lambdaSteps: 7 },
+      'schedule_misses_target',
+      /qat\.lambdaSteps: rounding is whole after 7 steps, and the training ends after 6/,
+    ],
     [{ bits: 4, training: { stepz: 1 } }, 'bad_recipe', /qat\.training\.stepz/],
     [{ bits: 4, include: ['nowhere'] }, 'pattern_matches_nothing', /nowhere/],
     [{ bits: 4, training: { ...training, learningRate: 1e30 } }, 'diverged', /step \d+: /],

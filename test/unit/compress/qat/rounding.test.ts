@@ -6,13 +6,13 @@ import { createOnnxEngine } from '#engine/onnx';
 import { createReferenceEngine } from '#engine/reference';
 import { GraphBuilder, gradients } from '#graph';
 import { runCooperatively } from '#linalg';
-import { float32, halfToFloat, floatToHalf, type HostTensor, toNumbers, transposeMatrix } from '#tensor';
+import { float32, floatToHalf, type HostTensor, halfToFloat, toNumbers, transposeMatrix } from '#tensor';
 import { type GroupLayout, groupCount, rowsOfGroups } from '../../../../src/compress/qat/groups.ts';
 import { codeNumbers } from '../../../../src/compress/qat/plan.ts';
 import { codeSlot, type WeightCodes } from '../../../../src/compress/qat/rounding.ts';
+import { decodeCodes } from '../../../../src/compress/quantize/grid.ts';
 import { schemeCodes } from '../../../../src/compress/quantize/scheme-codes.ts';
 import { roundToNearest } from '../../../../src/compress/quantize/slot-codes.ts';
-import { decodeCodes } from '../../../../src/compress/quantize/grid.ts';
 
 const onnx = await createOnnxEngine({ threads: 1 });
 const reference = createReferenceEngine();
@@ -51,7 +51,13 @@ const slotTensor = (rows: Float32Array, { layout }: GroupLayout): HostTensor<'fl
   layout.isTransposed ? transposeMatrix(float32([N, K], rows)) : float32([N, K], rows);
 
 /** Rounds rows [N, K]; the gradient is that of Σ values·upstream. */
-async function rounded(engine: Engine, rows: Float32Array, groups: GroupLayout, kind: WeightCodes, upstream: Float32Array): Promise<Rounded> {
+async function rounded(
+  engine: Engine,
+  rows: Float32Array,
+  groups: GroupLayout,
+  kind: WeightCodes,
+  upstream: Float32Array,
+): Promise<Rounded> {
   const b = new GraphBuilder();
   const slot = b.input('slot', 'float32', groups.shape);
   const made = codeSlot(b, slot, groups, kind);

@@ -130,7 +130,10 @@ describe('the split of ternary weights', () => {
     );
     checkModel(split);
     expectAllClose(await logitsOf(split), await logitsOf(model), { absolute: 1e-5, relative: 1e-5, what: 'w1 + w2 = w' });
-    const binary = replaceParameters(split, await packCodedModel(engine, split, planCodes(split, selected, { ...settings, scheme: 'binary' }), none));
+    const binary = replaceParameters(
+      split,
+      await packCodedModel(engine, split, planCodes(split, selected, { ...settings, scheme: 'binary' }), none),
+    );
     // Scales are 16 bits wide, and those of the two halves may round to neighbours.
     expectAllClose(await logitsOf(binary), await logitsOf(ternary), { absolute: 5e-3, relative: 5e-3, what: 'bin(w1) + bin(w2)' });
   });
