@@ -89,10 +89,10 @@ export function parameterOf(model: Model, path: string): Parameter {
 }
 
 /** How the numbers of every slot become codes. */
-export function weightCodes({ scheme, bits = 8, symmetric, steps, threshold, clip, activations }: QatSettings): WeightCodes {
+export function weightCodes({ scheme, bits = 8, symmetric, stepSize, threshold, clip, activations }: QatSettings): WeightCodes {
   if (scheme === 'ternary') return { kind: 'ternary', threshold, clip };
   if (scheme === 'binary') return { kind: 'binary', clip };
-  if (steps === 'learned') return { kind: 'learned', bits };
+  if (stepSize === 'learned') return { kind: 'learned', bits };
   const isInteger = activations === 'dynamic' || activations === 'learned';
   return { kind: 'range', bits, symmetric: isInteger || (symmetric ?? bits === 8) };
 }

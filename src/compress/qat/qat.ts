@@ -150,7 +150,7 @@ class QatRun {
 
   /** As it was given, and rounded without training, for people. */
   async #losses(model: Model, wide: Model, specs: readonly ParameterSpec[]): Promise<string> {
-    const plan = planCodes(wide, specs, { ...this.#settings, steps: 'range' });
+    const plan = planCodes(wide, specs, { ...this.#settings, stepSize: 'range' });
     const inputs = await this.#initialInputs(wide, plan);
     const rounded = replaceParameters(wide, await packCodedModel(this.#environment.engine, wide, plan, { tensors: new Map(), inputs }));
     const [whole, without] = [await this.#loss(model), await this.#loss(rounded)];
@@ -199,11 +199,11 @@ function stored(parameter: Parameter, before: Model): Parameter {
 }
 
 /** What the numbers are held in, for people. */
-function labelOf({ scheme, bits, activations, steps }: QatSettings): string {
+function labelOf({ scheme, bits, activations, stepSize }: QatSettings): string {
   const weights = scheme === 'integer' ? `${bits} bits` : scheme;
   return [
     `trained ${weights}`,
-    ...(steps === 'learned' ? ['learned steps'] : []),
+    ...(stepSize === 'learned' ? ['learned steps'] : []),
     ...(activations === 'none' ? [] : [`inputs by ${activations}`]),
   ].join(', ');
 }

@@ -30,7 +30,7 @@ const fields = z.strictObject({
   /** Without zero points. Default: at 8 bits only. */
   symmetric: z.boolean().optional(),
   /** Where the steps of whole numbers come from: the range of each group (`range`), or training (`learned`, symmetric). */
-  steps: z.enum(['range', 'learned']).default('range'),
+  stepSize: z.enum(['range', 'learned']).default('range'),
   /** What becomes zero in ternary codes: below 0.7 of the mean magnitude (`twn`), or below half of it (`absmean`). */
   threshold: z.enum(['twn', 'absmean']).default('twn'),
   /** Weights of ternary and binary codes farther from zero than this get no gradient. */
@@ -56,7 +56,7 @@ type Fields = z.infer<typeof fields>;
 
 export const qatSettings = fields.check((context) => {
   const settings = context.value;
-  const { scheme, bits, steps, activations, perChannel } = settings;
+  const { scheme, bits, stepSize, activations, perChannel } = settings;
   const fail = (message: string, field: keyof Fields): void => {
     context.issues.push({ code: 'custom', message, path: [field], input: settings });
   };
@@ -64,9 +64,9 @@ export const qatSettings = fields.check((context) => {
   if (scheme !== 'integer') {
     if (bits !== undefined) fail(`scheme "${scheme}" has its own codes; leave it out`, 'bits');
     if (settings.symmetric !== undefined) fail(`scheme "${scheme}" has its own codes; leave it out`, 'symmetric');
-    if (steps === 'learned') fail(`scheme "${scheme}" takes its scales from the weights; leave it out`, 'steps');
+    if (stepSize === 'learned') fail(`scheme "${scheme}" takes its scales from the weights; leave it out`, 'stepSize');
   }
-  if (steps === 'learned' && settings.symmetric === false) fail('learned steps have no zero points; leave it out', 'symmetric');
+  if (stepSize === 'learned' && settings.symmetric === false) fail('learned steps have no zero points; leave it out', 'symmetric');
   if (scheme !== 'ternary' && settings.threshold !== 'twn') fail('only scheme "ternary" has a threshold; leave it out', 'threshold');
   if (scheme !== 'binary' && settings.ternarySteps !== undefined)
     fail('only scheme "binary" trains ternary weights first; leave it out', 'ternarySteps');

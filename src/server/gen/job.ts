@@ -69,6 +69,7 @@ import type { ParameterChange as _athanor_v1_ParameterChange, ParameterChange__O
 import type { ParameterInfo as _athanor_v1_ParameterInfo, ParameterInfo__Output as _athanor_v1_ParameterInfo__Output } from './athanor/v1/ParameterInfo.ts';
 import type { Parent as _athanor_v1_Parent, Parent__Output as _athanor_v1_Parent__Output } from './athanor/v1/Parent.ts';
 import type { Prune as _athanor_v1_Prune, Prune__Output as _athanor_v1_Prune__Output } from './athanor/v1/Prune.ts';
+import type { Qat as _athanor_v1_Qat, Qat__Output as _athanor_v1_Qat__Output } from './athanor/v1/Qat.ts';
 import type { Quantize as _athanor_v1_Quantize, Quantize__Output as _athanor_v1_Quantize__Output } from './athanor/v1/Quantize.ts';
 import type { Recipe as _athanor_v1_Recipe, Recipe__Output as _athanor_v1_Recipe__Output } from './athanor/v1/Recipe.ts';
 import type { RecipeStep as _athanor_v1_RecipeStep, RecipeStep__Output as _athanor_v1_RecipeStep__Output } from './athanor/v1/RecipeStep.ts';
@@ -165,6 +166,7 @@ export interface ProtoGrpcType {
       ParameterInfo: MessageTypeDefinition<_athanor_v1_ParameterInfo, _athanor_v1_ParameterInfo__Output>
       Parent: MessageTypeDefinition<_athanor_v1_Parent, _athanor_v1_Parent__Output>
       Prune: MessageTypeDefinition<_athanor_v1_Prune, _athanor_v1_Prune__Output>
+      Qat: MessageTypeDefinition<_athanor_v1_Qat, _athanor_v1_Qat__Output>
       Quantize: MessageTypeDefinition<_athanor_v1_Quantize, _athanor_v1_Quantize__Output>
       Recipe: MessageTypeDefinition<_athanor_v1_Recipe, _athanor_v1_Recipe__Output>
       RecipeStep: MessageTypeDefinition<_athanor_v1_RecipeStep, _athanor_v1_RecipeStep__Output>

@@ -96,6 +96,7 @@ type RecipeStep struct {
 	//	*RecipeStep_Prune
 	//	*RecipeStep_Quantize
 	//	*RecipeStep_Distill
+	//	*RecipeStep_Qat
 	Method        isRecipeStep_Method `protobuf_oneof:"method"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -201,6 +202,15 @@ func (x *RecipeStep) GetDistill() *Distill {
 	return nil
 }
 
+func (x *RecipeStep) GetQat() *Qat {
+	if x != nil {
+		if x, ok := x.Method.(*RecipeStep_Qat); ok {
+			return x.Qat
+		}
+	}
+	return nil
+}
+
 type isRecipeStep_Method interface {
 	isRecipeStep_Method()
 }
@@ -240,6 +250,11 @@ type RecipeStep_Distill struct {
 	Distill *Distill `protobuf:"bytes,7,opt,name=distill,proto3,oneof"`
 }
 
+type RecipeStep_Qat struct {
+	// Training with weights in few bits.
+	Qat *Qat `protobuf:"bytes,12,opt,name=qat,proto3,oneof"`
+}
+
 func (*RecipeStep_LowRank) isRecipeStep_Method() {}
 
 func (*RecipeStep_Kronecker) isRecipeStep_Method() {}
@@ -253,6 +268,8 @@ func (*RecipeStep_Prune) isRecipeStep_Method() {}
 func (*RecipeStep_Quantize) isRecipeStep_Method() {}
 
 func (*RecipeStep_Distill) isRecipeStep_Method() {}
+
+func (*RecipeStep_Qat) isRecipeStep_Method() {}
 
 // How a step that works while training trains. Fields that are absent take the default of `Distill`, or of the step.
 type Training struct {
@@ -642,7 +659,8 @@ func (x *FactorizeEmbedding) GetSeed() uint32 {
 type Prune struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Which weights go: "magnitude" (the smallest; default), "wanda" (those that move the outputs least) or "sparsegpt" (the others make up for
-	// them). The last two need calibration text.
+	// them); the last two need calibration text. Learnt in training: "movement" (those whose scores are lowest), "softMovement" (those whose scores are
+	// below a threshold, in place of a sparsity) or "gradual" (the smallest, more and more).
 	Method *string `protobuf:"bytes,1,opt,name=method,proto3,oneof" json:"method,omitempty"`
 	// Share of the weights that become zero: 0 < sparsity < 1. Exactly one of `sparsity` and `ratio` without a pattern of groups, none with one.
 	Sparsity *float64 `protobuf:"fixed64,2,opt,name=sparsity,proto3,oneof" json:"sparsity,omitempty"`
@@ -678,7 +696,21 @@ type Prune struct {
 	// The number of units that stay in a block is rounded to a multiple of this. Default 1.
 	MultipleOf *uint32 `protobuf:"varint,14,opt,name=multiple_of,json=multipleOf,proto3,oneof" json:"multiple_of,omitempty"`
 	// Refit the matrix that reads the units by least squares on the calibration text. Default: for heads and ffn unless importance is "magnitude".
-	Repair        *bool `protobuf:"varint,15,opt,name=repair,proto3,oneof" json:"repair,omitempty"`
+	Repair *bool `protobuf:"varint,15,opt,name=repair,proto3,oneof" json:"repair,omitempty"`
+	// How the methods that learn what to prune train: "movement", "softMovement" and "gradual". The fields below go with them.
+	Training *Training `protobuf:"bytes,16,opt,name=training,proto3,oneof" json:"training,omitempty"`
+	// Training steps before the first zeros. Default 0.
+	WarmupSteps *uint32 `protobuf:"varint,17,opt,name=warmup_steps,json=warmupSteps,proto3,oneof" json:"warmup_steps,omitempty"`
+	// Training steps after the last new zeros. Default 0.
+	CooldownSteps *uint32 `protobuf:"varint,18,opt,name=cooldown_steps,json=cooldownSteps,proto3,oneof" json:"cooldown_steps,omitempty"`
+	// Steps between two choices of what is zero. Default 10.
+	Every *uint32 `protobuf:"varint,19,opt,name=every,proto3,oneof" json:"every,omitempty"`
+	// Learning rate of the scores of "movement" and "softMovement". Default 0.01.
+	ScoreLearningRate *float64 `protobuf:"fixed64,20,opt,name=score_learning_rate,json=scoreLearningRate,proto3,oneof" json:"score_learning_rate,omitempty"`
+	// Of "softMovement": what sigmoid(score) must be above in the end: 0 < threshold < 0.5. Default 0.1.
+	Threshold *float64 `protobuf:"fixed64,21,opt,name=threshold,proto3,oneof" json:"threshold,omitempty"`
+	// Of "softMovement": weight in the end of the mean of sigmoid(score) in the loss. Default 400.
+	Penalty       *float64 `protobuf:"fixed64,22,opt,name=penalty,proto3,oneof" json:"penalty,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -816,6 +848,55 @@ func (x *Prune) GetRepair() bool {
 		return *x.Repair
 	}
 	return false
+}
+
+func (x *Prune) GetTraining() *Training {
+	if x != nil {
+		return x.Training
+	}
+	return nil
+}
+
+func (x *Prune) GetWarmupSteps() uint32 {
+	if x != nil && x.WarmupSteps != nil {
+		return *x.WarmupSteps
+	}
+	return 0
+}
+
+func (x *Prune) GetCooldownSteps() uint32 {
+	if x != nil && x.CooldownSteps != nil {
+		return *x.CooldownSteps
+	}
+	return 0
+}
+
+func (x *Prune) GetEvery() uint32 {
+	if x != nil && x.Every != nil {
+		return *x.Every
+	}
+	return 0
+}
+
+func (x *Prune) GetScoreLearningRate() float64 {
+	if x != nil && x.ScoreLearningRate != nil {
+		return *x.ScoreLearningRate
+	}
+	return 0
+}
+
+func (x *Prune) GetThreshold() float64 {
+	if x != nil && x.Threshold != nil {
+		return *x.Threshold
+	}
+	return 0
+}
+
+func (x *Prune) GetPenalty() float64 {
+	if x != nil && x.Penalty != nil {
+		return *x.Penalty
+	}
+	return 0
 }
 
 // Weights in fewer bits, in whatever form they are stored (dense matrices, low-rank factors). The last step that touches a matrix.
@@ -1111,6 +1192,189 @@ func (x *Kronecker) GetSeed() uint32 {
 	return 0
 }
 
+// Training with weights, and where asked layer inputs, in few bits: rounded forward, with straight-through gradients. The codes of the end are stored;
+// the last step that touches a matrix.
+type Qat struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "integer" (default), "ternary" (weights -a, 0, a in 2 bits) or "binary" (-a, a in 1 bit).
+	Scheme *string `protobuf:"bytes,1,opt,name=scheme,proto3,oneof" json:"scheme,omitempty"`
+	// Of one weight of scheme "integer": 8, 4, 3 or 2.
+	Bits *uint32 `protobuf:"varint,2,opt,name=bits,proto3,oneof" json:"bits,omitempty"`
+	// Weights that share a scale: a power of two, 16 to 1024. Default 32.
+	GroupSize *uint32 `protobuf:"varint,3,opt,name=group_size,json=groupSize,proto3,oneof" json:"group_size,omitempty"`
+	// One scale for each output in place of groups. Default: false.
+	PerChannel *bool `protobuf:"varint,4,opt,name=per_channel,json=perChannel,proto3,oneof" json:"per_channel,omitempty"`
+	// Without zero points. Default: at 8 bits only.
+	Symmetric *bool `protobuf:"varint,5,opt,name=symmetric,proto3,oneof" json:"symmetric,omitempty"`
+	// Where the step sizes of whole numbers come from: "range" (that of each group; default) or "learned" (training).
+	StepSize *string `protobuf:"bytes,6,opt,name=step_size,json=stepSize,proto3,oneof" json:"step_size,omitempty"`
+	// What becomes zero in ternary codes: "twn" (below 0.7 of the mean magnitude; default) or "absmean" (below half of it).
+	Threshold *string `protobuf:"bytes,7,opt,name=threshold,proto3,oneof" json:"threshold,omitempty"`
+	// Ternary and binary weights farther from zero than this get no gradient. Default 2.5.
+	Clip *float64 `protobuf:"fixed64,8,opt,name=clip,proto3,oneof" json:"clip,omitempty"`
+	// Binary from ternary: trains ternary weights first, and splits each into two binary ones. Default: true.
+	Split *bool `protobuf:"varint,9,opt,name=split,proto3,oneof" json:"split,omitempty"`
+	// Steps of that first training. Default: those of `training`.
+	TernarySteps *uint32 `protobuf:"varint,10,opt,name=ternary_steps,json=ternarySteps,proto3,oneof" json:"ternary_steps,omitempty"`
+	// What linear layers read: "none" (floats; default), "token" (8 bits row by row), "dynamic" (8 bits by the range of each batch) or "learned" (8 bits by a
+	// step that trains). The last two go with 8 bits.
+	Activations *string `protobuf:"bytes,11,opt,name=activations,proto3,oneof" json:"activations,omitempty"`
+	// Steps over which rounding sets in. Default 0: it is whole from the first step on.
+	LambdaSteps *uint32 `protobuf:"varint,12,opt,name=lambda_steps,json=lambdaSteps,proto3,oneof" json:"lambda_steps,omitempty"`
+	// Patterns of parameter paths; `*` stands for any characters. Empty: every matrix inside the blocks. Embeddings and the head need a pattern.
+	Include []string `protobuf:"bytes,13,rep,name=include,proto3" json:"include,omitempty"`
+	// Patterns of parameter paths to leave as they are; they win over `include`.
+	Exclude []string `protobuf:"bytes,14,rep,name=exclude,proto3" json:"exclude,omitempty"`
+	// Seed of the step. Default: the recipe's.
+	Seed *uint32 `protobuf:"varint,15,opt,name=seed,proto3,oneof" json:"seed,omitempty"`
+	// How it trains.
+	Training      *Training `protobuf:"bytes,16,opt,name=training,proto3,oneof" json:"training,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Qat) Reset() {
+	*x = Qat{}
+	mi := &file_athanor_v1_recipe_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Qat) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Qat) ProtoMessage() {}
+
+func (x *Qat) ProtoReflect() protoreflect.Message {
+	mi := &file_athanor_v1_recipe_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Qat.ProtoReflect.Descriptor instead.
+func (*Qat) Descriptor() ([]byte, []int) {
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Qat) GetScheme() string {
+	if x != nil && x.Scheme != nil {
+		return *x.Scheme
+	}
+	return ""
+}
+
+func (x *Qat) GetBits() uint32 {
+	if x != nil && x.Bits != nil {
+		return *x.Bits
+	}
+	return 0
+}
+
+func (x *Qat) GetGroupSize() uint32 {
+	if x != nil && x.GroupSize != nil {
+		return *x.GroupSize
+	}
+	return 0
+}
+
+func (x *Qat) GetPerChannel() bool {
+	if x != nil && x.PerChannel != nil {
+		return *x.PerChannel
+	}
+	return false
+}
+
+func (x *Qat) GetSymmetric() bool {
+	if x != nil && x.Symmetric != nil {
+		return *x.Symmetric
+	}
+	return false
+}
+
+func (x *Qat) GetStepSize() string {
+	if x != nil && x.StepSize != nil {
+		return *x.StepSize
+	}
+	return ""
+}
+
+func (x *Qat) GetThreshold() string {
+	if x != nil && x.Threshold != nil {
+		return *x.Threshold
+	}
+	return ""
+}
+
+func (x *Qat) GetClip() float64 {
+	if x != nil && x.Clip != nil {
+		return *x.Clip
+	}
+	return 0
+}
+
+func (x *Qat) GetSplit() bool {
+	if x != nil && x.Split != nil {
+		return *x.Split
+	}
+	return false
+}
+
+func (x *Qat) GetTernarySteps() uint32 {
+	if x != nil && x.TernarySteps != nil {
+		return *x.TernarySteps
+	}
+	return 0
+}
+
+func (x *Qat) GetActivations() string {
+	if x != nil && x.Activations != nil {
+		return *x.Activations
+	}
+	return ""
+}
+
+func (x *Qat) GetLambdaSteps() uint32 {
+	if x != nil && x.LambdaSteps != nil {
+		return *x.LambdaSteps
+	}
+	return 0
+}
+
+func (x *Qat) GetInclude() []string {
+	if x != nil {
+		return x.Include
+	}
+	return nil
+}
+
+func (x *Qat) GetExclude() []string {
+	if x != nil {
+		return x.Exclude
+	}
+	return nil
+}
+
+func (x *Qat) GetSeed() uint32 {
+	if x != nil && x.Seed != nil {
+		return *x.Seed
+	}
+	return 0
+}
+
+func (x *Qat) GetTraining() *Training {
+	if x != nil {
+		return x.Training
+	}
+	return nil
+}
+
 // Training towards a teacher between two steps, or after the last. Fields that are absent take the default of `DistillSettings`.
 type Distill struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1154,7 +1418,7 @@ type Distill struct {
 
 func (x *Distill) Reset() {
 	*x = Distill{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[8]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1166,7 +1430,7 @@ func (x *Distill) String() string {
 func (*Distill) ProtoMessage() {}
 
 func (x *Distill) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[8]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1179,7 +1443,7 @@ func (x *Distill) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Distill.ProtoReflect.Descriptor instead.
 func (*Distill) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{8}
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Distill) GetSteps() uint32 {
@@ -1336,7 +1600,7 @@ type Share struct {
 
 func (x *Share) Reset() {
 	*x = Share{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[9]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1348,7 +1612,7 @@ func (x *Share) String() string {
 func (*Share) ProtoMessage() {}
 
 func (x *Share) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[9]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1361,7 +1625,7 @@ func (x *Share) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Share.ProtoReflect.Descriptor instead.
 func (*Share) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{9}
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Share) GetScheme() string {
@@ -1461,7 +1725,7 @@ type SafeEmbedding struct {
 
 func (x *SafeEmbedding) Reset() {
 	*x = SafeEmbedding{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[10]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1473,7 +1737,7 @@ func (x *SafeEmbedding) String() string {
 func (*SafeEmbedding) ProtoMessage() {}
 
 func (x *SafeEmbedding) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[10]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1486,7 +1750,7 @@ func (x *SafeEmbedding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SafeEmbedding.ProtoReflect.Descriptor instead.
 func (*SafeEmbedding) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{10}
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *SafeEmbedding) GetWidth() uint32 {
@@ -1520,7 +1784,7 @@ type Halting struct {
 
 func (x *Halting) Reset() {
 	*x = Halting{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[11]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1532,7 +1796,7 @@ func (x *Halting) String() string {
 func (*Halting) ProtoMessage() {}
 
 func (x *Halting) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[11]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1545,7 +1809,7 @@ func (x *Halting) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Halting.ProtoReflect.Descriptor instead.
 func (*Halting) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{11}
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Halting) GetMaxSteps() uint32 {
@@ -1585,7 +1849,7 @@ const file_athanor_v1_recipe_proto_rawDesc = "" +
 	"\x06Recipe\x12,\n" +
 	"\x05steps\x18\x01 \x03(\v2\x16.athanor.v1.RecipeStepR\x05steps\x12\x17\n" +
 	"\x04seed\x18\x02 \x01(\rH\x00R\x04seed\x88\x01\x01B\a\n" +
-	"\x05_seed\"\x8d\x03\n" +
+	"\x05_seed\"\xb2\x03\n" +
 	"\n" +
 	"RecipeStep\x120\n" +
 	"\blow_rank\x18\x01 \x01(\v2\x13.athanor.v1.LowRankH\x00R\alowRank\x125\n" +
@@ -1594,7 +1858,8 @@ const file_athanor_v1_recipe_proto_rawDesc = "" +
 	"\x05share\x18\x04 \x01(\v2\x11.athanor.v1.ShareH\x00R\x05share\x12)\n" +
 	"\x05prune\x18\x05 \x01(\v2\x11.athanor.v1.PruneH\x00R\x05prune\x122\n" +
 	"\bquantize\x18\x06 \x01(\v2\x14.athanor.v1.QuantizeH\x00R\bquantize\x12/\n" +
-	"\adistill\x18\a \x01(\v2\x13.athanor.v1.DistillH\x00R\adistillB\b\n" +
+	"\adistill\x18\a \x01(\v2\x13.athanor.v1.DistillH\x00R\adistill\x12#\n" +
+	"\x03qat\x18\f \x01(\v2\x0f.athanor.v1.QatH\x00R\x03qatB\b\n" +
 	"\x06method\"\xae\x06\n" +
 	"\bTraining\x12\x19\n" +
 	"\x05steps\x18\x01 \x01(\rH\x00R\x05steps\x88\x01\x01\x12\"\n" +
@@ -1659,7 +1924,7 @@ const file_athanor_v1_recipe_proto_rawDesc = "" +
 	"\x06_widthB\b\n" +
 	"\x06_ratioB\t\n" +
 	"\a_methodB\a\n" +
-	"\x05_seed\"\xdf\x04\n" +
+	"\x05_seed\"\xe9\a\n" +
 	"\x05Prune\x12\x1b\n" +
 	"\x06method\x18\x01 \x01(\tH\x00R\x06method\x88\x01\x01\x12\x1f\n" +
 	"\bsparsity\x18\x02 \x01(\x01H\x01R\bsparsity\x88\x01\x01\x12\x19\n" +
@@ -1682,7 +1947,14 @@ const file_athanor_v1_recipe_proto_rawDesc = "" +
 	"\vmultiple_of\x18\x0e \x01(\rH\n" +
 	"R\n" +
 	"multipleOf\x88\x01\x01\x12\x1b\n" +
-	"\x06repair\x18\x0f \x01(\bH\vR\x06repair\x88\x01\x01B\t\n" +
+	"\x06repair\x18\x0f \x01(\bH\vR\x06repair\x88\x01\x01\x125\n" +
+	"\btraining\x18\x10 \x01(\v2\x14.athanor.v1.TrainingH\fR\btraining\x88\x01\x01\x12&\n" +
+	"\fwarmup_steps\x18\x11 \x01(\rH\rR\vwarmupSteps\x88\x01\x01\x12*\n" +
+	"\x0ecooldown_steps\x18\x12 \x01(\rH\x0eR\rcooldownSteps\x88\x01\x01\x12\x19\n" +
+	"\x05every\x18\x13 \x01(\rH\x0fR\x05every\x88\x01\x01\x123\n" +
+	"\x13score_learning_rate\x18\x14 \x01(\x01H\x10R\x11scoreLearningRate\x88\x01\x01\x12!\n" +
+	"\tthreshold\x18\x15 \x01(\x01H\x11R\tthreshold\x88\x01\x01\x12\x1d\n" +
+	"\apenalty\x18\x16 \x01(\x01H\x12R\apenalty\x88\x01\x01B\t\n" +
 	"\a_methodB\v\n" +
 	"\t_sparsityB\b\n" +
 	"\x06_ratioB\n" +
@@ -1696,7 +1968,16 @@ const file_athanor_v1_recipe_proto_rawDesc = "" +
 	"\v_importanceB\t\n" +
 	"\a_spreadB\x0e\n" +
 	"\f_multiple_ofB\t\n" +
-	"\a_repair\"\xe4\x04\n" +
+	"\a_repairB\v\n" +
+	"\t_trainingB\x0f\n" +
+	"\r_warmup_stepsB\x11\n" +
+	"\x0f_cooldown_stepsB\b\n" +
+	"\x06_everyB\x16\n" +
+	"\x14_score_learning_rateB\f\n" +
+	"\n" +
+	"_thresholdB\n" +
+	"\n" +
+	"\b_penalty\"\xe4\x04\n" +
 	"\bQuantize\x12\x17\n" +
 	"\x04bits\x18\x01 \x01(\rH\x00R\x04bits\x88\x01\x01\x12\x1b\n" +
 	"\x06method\x18\x02 \x01(\tH\x01R\x06method\x88\x01\x01\x12\"\n" +
@@ -1751,7 +2032,45 @@ const file_athanor_v1_recipe_proto_rawDesc = "" +
 	"\a_layoutB\t\n" +
 	"\a_searchB\a\n" +
 	"\x05_headB\a\n" +
-	"\x05_seed\"\xe1\x06\n" +
+	"\x05_seed\"\xd7\x05\n" +
+	"\x03Qat\x12\x1b\n" +
+	"\x06scheme\x18\x01 \x01(\tH\x00R\x06scheme\x88\x01\x01\x12\x17\n" +
+	"\x04bits\x18\x02 \x01(\rH\x01R\x04bits\x88\x01\x01\x12\"\n" +
+	"\n" +
+	"group_size\x18\x03 \x01(\rH\x02R\tgroupSize\x88\x01\x01\x12$\n" +
+	"\vper_channel\x18\x04 \x01(\bH\x03R\n" +
+	"perChannel\x88\x01\x01\x12!\n" +
+	"\tsymmetric\x18\x05 \x01(\bH\x04R\tsymmetric\x88\x01\x01\x12 \n" +
+	"\tstep_size\x18\x06 \x01(\tH\x05R\bstepSize\x88\x01\x01\x12!\n" +
+	"\tthreshold\x18\a \x01(\tH\x06R\tthreshold\x88\x01\x01\x12\x17\n" +
+	"\x04clip\x18\b \x01(\x01H\aR\x04clip\x88\x01\x01\x12\x19\n" +
+	"\x05split\x18\t \x01(\bH\bR\x05split\x88\x01\x01\x12(\n" +
+	"\rternary_steps\x18\n" +
+	" \x01(\rH\tR\fternarySteps\x88\x01\x01\x12%\n" +
+	"\vactivations\x18\v \x01(\tH\n" +
+	"R\vactivations\x88\x01\x01\x12&\n" +
+	"\flambda_steps\x18\f \x01(\rH\vR\vlambdaSteps\x88\x01\x01\x12\x18\n" +
+	"\ainclude\x18\r \x03(\tR\ainclude\x12\x18\n" +
+	"\aexclude\x18\x0e \x03(\tR\aexclude\x12\x17\n" +
+	"\x04seed\x18\x0f \x01(\rH\fR\x04seed\x88\x01\x01\x125\n" +
+	"\btraining\x18\x10 \x01(\v2\x14.athanor.v1.TrainingH\rR\btraining\x88\x01\x01B\t\n" +
+	"\a_schemeB\a\n" +
+	"\x05_bitsB\r\n" +
+	"\v_group_sizeB\x0e\n" +
+	"\f_per_channelB\f\n" +
+	"\n" +
+	"_symmetricB\f\n" +
+	"\n" +
+	"_step_sizeB\f\n" +
+	"\n" +
+	"_thresholdB\a\n" +
+	"\x05_clipB\b\n" +
+	"\x06_splitB\x10\n" +
+	"\x0e_ternary_stepsB\x0e\n" +
+	"\f_activationsB\x0f\n" +
+	"\r_lambda_stepsB\a\n" +
+	"\x05_seedB\v\n" +
+	"\t_training\"\xe1\x06\n" +
 	"\aDistill\x12\x19\n" +
 	"\x05steps\x18\x01 \x01(\rH\x00R\x05steps\x88\x01\x01\x12\"\n" +
 	"\n" +
@@ -1848,7 +2167,7 @@ func file_athanor_v1_recipe_proto_rawDescGZIP() []byte {
 	return file_athanor_v1_recipe_proto_rawDescData
 }
 
-var file_athanor_v1_recipe_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_athanor_v1_recipe_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
 var file_athanor_v1_recipe_proto_goTypes = []any{
 	(*Recipe)(nil),             // 0: athanor.v1.Recipe
 	(*RecipeStep)(nil),         // 1: athanor.v1.RecipeStep
@@ -1858,27 +2177,31 @@ var file_athanor_v1_recipe_proto_goTypes = []any{
 	(*Prune)(nil),              // 5: athanor.v1.Prune
 	(*Quantize)(nil),           // 6: athanor.v1.Quantize
 	(*Kronecker)(nil),          // 7: athanor.v1.Kronecker
-	(*Distill)(nil),            // 8: athanor.v1.Distill
-	(*Share)(nil),              // 9: athanor.v1.Share
-	(*SafeEmbedding)(nil),      // 10: athanor.v1.SafeEmbedding
-	(*Halting)(nil),            // 11: athanor.v1.Halting
+	(*Qat)(nil),                // 8: athanor.v1.Qat
+	(*Distill)(nil),            // 9: athanor.v1.Distill
+	(*Share)(nil),              // 10: athanor.v1.Share
+	(*SafeEmbedding)(nil),      // 11: athanor.v1.SafeEmbedding
+	(*Halting)(nil),            // 12: athanor.v1.Halting
 }
 var file_athanor_v1_recipe_proto_depIdxs = []int32{
 	1,  // 0: athanor.v1.Recipe.steps:type_name -> athanor.v1.RecipeStep
 	3,  // 1: athanor.v1.RecipeStep.low_rank:type_name -> athanor.v1.LowRank
 	7,  // 2: athanor.v1.RecipeStep.kronecker:type_name -> athanor.v1.Kronecker
 	4,  // 3: athanor.v1.RecipeStep.factorize_embedding:type_name -> athanor.v1.FactorizeEmbedding
-	9,  // 4: athanor.v1.RecipeStep.share:type_name -> athanor.v1.Share
+	10, // 4: athanor.v1.RecipeStep.share:type_name -> athanor.v1.Share
 	5,  // 5: athanor.v1.RecipeStep.prune:type_name -> athanor.v1.Prune
 	6,  // 6: athanor.v1.RecipeStep.quantize:type_name -> athanor.v1.Quantize
-	8,  // 7: athanor.v1.RecipeStep.distill:type_name -> athanor.v1.Distill
-	10, // 8: athanor.v1.Share.embedding:type_name -> athanor.v1.SafeEmbedding
-	11, // 9: athanor.v1.Share.halting:type_name -> athanor.v1.Halting
-	10, // [10:10] is the sub-list for method output_type
-	10, // [10:10] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	9,  // 7: athanor.v1.RecipeStep.distill:type_name -> athanor.v1.Distill
+	8,  // 8: athanor.v1.RecipeStep.qat:type_name -> athanor.v1.Qat
+	2,  // 9: athanor.v1.Prune.training:type_name -> athanor.v1.Training
+	2,  // 10: athanor.v1.Qat.training:type_name -> athanor.v1.Training
+	11, // 11: athanor.v1.Share.embedding:type_name -> athanor.v1.SafeEmbedding
+	12, // 12: athanor.v1.Share.halting:type_name -> athanor.v1.Halting
+	13, // [13:13] is the sub-list for method output_type
+	13, // [13:13] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_athanor_v1_recipe_proto_init() }
@@ -1895,6 +2218,7 @@ func file_athanor_v1_recipe_proto_init() {
 		(*RecipeStep_Prune)(nil),
 		(*RecipeStep_Quantize)(nil),
 		(*RecipeStep_Distill)(nil),
+		(*RecipeStep_Qat)(nil),
 	}
 	file_athanor_v1_recipe_proto_msgTypes[2].OneofWrappers = []any{}
 	file_athanor_v1_recipe_proto_msgTypes[3].OneofWrappers = []any{}
@@ -1906,13 +2230,14 @@ func file_athanor_v1_recipe_proto_init() {
 	file_athanor_v1_recipe_proto_msgTypes[9].OneofWrappers = []any{}
 	file_athanor_v1_recipe_proto_msgTypes[10].OneofWrappers = []any{}
 	file_athanor_v1_recipe_proto_msgTypes[11].OneofWrappers = []any{}
+	file_athanor_v1_recipe_proto_msgTypes[12].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_athanor_v1_recipe_proto_rawDesc), len(file_athanor_v1_recipe_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   12,
+			NumMessages:   13,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -36,6 +36,7 @@ var Status = map[string]codes.Code{
 	"cannot_slice":            codes.InvalidArgument,
 	"already_shared":          codes.InvalidArgument,
 	"does_not_factor":         codes.InvalidArgument,
+	"schedule_misses_target":  codes.InvalidArgument,
 	"pattern_matches_nothing": codes.InvalidArgument,
 	"not_enough_samples":      codes.InvalidArgument,
 	"model_not_found":         codes.NotFound,

@@ -71,7 +71,7 @@ function lossesOf(note = ''): [number, number, number] {
 }
 
 const cases = [
-  { bits: 4, groupSize: 16, steps: 'learned' },
+  { bits: 4, groupSize: 16, stepSize: 'learned' },
   { bits: 8, activations: 'learned' },
   { bits: 8, activations: 'dynamic' },
   { scheme: 'ternary', threshold: 'absmean', activations: 'token', lambdaSteps: 3, groupSize: 16 },
@@ -81,7 +81,7 @@ const cases = [
 describe('quantization-aware training', () => {
   it.each([
     { bits: 2, groupSize: 16 },
-    { bits: 2, groupSize: 16, steps: 'learned' },
+    { bits: 2, groupSize: 16, stepSize: 'learned' },
     { scheme: 'ternary', groupSize: 16 },
     { scheme: 'binary', groupSize: 16 },
   ])('wins back what rounding lost: %j', async (settings) => {

@@ -7,6 +7,7 @@ import type { Share as _athanor_v1_Share, Share__Output as _athanor_v1_Share__Ou
 import type { Prune as _athanor_v1_Prune, Prune__Output as _athanor_v1_Prune__Output } from '../../athanor/v1/Prune.ts';
 import type { Quantize as _athanor_v1_Quantize, Quantize__Output as _athanor_v1_Quantize__Output } from '../../athanor/v1/Quantize.ts';
 import type { Distill as _athanor_v1_Distill, Distill__Output as _athanor_v1_Distill__Output } from '../../athanor/v1/Distill.ts';
+import type { Qat as _athanor_v1_Qat, Qat__Output as _athanor_v1_Qat__Output } from '../../athanor/v1/Qat.ts';
 
 /**
  * One step. Methods that come later are further members.
@@ -41,9 +42,13 @@ export interface RecipeStep {
    */
   'distill'?: (_athanor_v1_Distill | null);
   /**
+   * Training with weights in few bits.
+   */
+  'qat'?: (_athanor_v1_Qat | null);
+  /**
    * Exactly one.
    */
-  'method'?: "lowRank"|"kronecker"|"factorizeEmbedding"|"share"|"prune"|"quantize"|"distill";
+  'method'?: "lowRank"|"kronecker"|"factorizeEmbedding"|"share"|"prune"|"quantize"|"distill"|"qat";
 }
 
 /**
@@ -79,7 +84,11 @@ export interface RecipeStep__Output {
    */
   'distill'?: (_athanor_v1_Distill__Output | null);
   /**
+   * Training with weights in few bits.
+   */
+  'qat'?: (_athanor_v1_Qat__Output | null);
+  /**
    * Exactly one.
    */
-  'method'?: "lowRank"|"kronecker"|"factorizeEmbedding"|"share"|"prune"|"quantize"|"distill";
+  'method'?: "lowRank"|"kronecker"|"factorizeEmbedding"|"share"|"prune"|"quantize"|"distill"|"qat";
 }

@@ -15,7 +15,7 @@ class Recipe(_message.Message):
     def __init__(self, steps: _Optional[_Iterable[_Union[RecipeStep, _Mapping]]] = ..., seed: _Optional[int] = ...) -> None: ...
 
 class RecipeStep(_message.Message):
-    __slots__ = ("low_rank", "kronecker", "factorize_embedding", "share", "prune", "quantize", "distill")
+    __slots__ = ("low_rank", "kronecker", "factorize_embedding", "share", "prune", "quantize", "distill", "qat")
     LOW_RANK_FIELD_NUMBER: _ClassVar[int]
     KRONECKER_FIELD_NUMBER: _ClassVar[int]
     FACTORIZE_EMBEDDING_FIELD_NUMBER: _ClassVar[int]
@@ -23,6 +23,7 @@ class RecipeStep(_message.Message):
     PRUNE_FIELD_NUMBER: _ClassVar[int]
     QUANTIZE_FIELD_NUMBER: _ClassVar[int]
     DISTILL_FIELD_NUMBER: _ClassVar[int]
+    QAT_FIELD_NUMBER: _ClassVar[int]
     low_rank: LowRank
     kronecker: Kronecker
     factorize_embedding: FactorizeEmbedding
@@ -30,7 +31,8 @@ class RecipeStep(_message.Message):
     prune: Prune
     quantize: Quantize
     distill: Distill
-    def __init__(self, low_rank: _Optional[_Union[LowRank, _Mapping]] = ..., kronecker: _Optional[_Union[Kronecker, _Mapping]] = ..., factorize_embedding: _Optional[_Union[FactorizeEmbedding, _Mapping]] = ..., share: _Optional[_Union[Share, _Mapping]] = ..., prune: _Optional[_Union[Prune, _Mapping]] = ..., quantize: _Optional[_Union[Quantize, _Mapping]] = ..., distill: _Optional[_Union[Distill, _Mapping]] = ...) -> None: ...
+    qat: Qat
+    def __init__(self, low_rank: _Optional[_Union[LowRank, _Mapping]] = ..., kronecker: _Optional[_Union[Kronecker, _Mapping]] = ..., factorize_embedding: _Optional[_Union[FactorizeEmbedding, _Mapping]] = ..., share: _Optional[_Union[Share, _Mapping]] = ..., prune: _Optional[_Union[Prune, _Mapping]] = ..., quantize: _Optional[_Union[Quantize, _Mapping]] = ..., distill: _Optional[_Union[Distill, _Mapping]] = ..., qat: _Optional[_Union[Qat, _Mapping]] = ...) -> None: ...
 
 class Training(_message.Message):
     __slots__ = ("steps", "batch_size", "sequence_length", "gradient_accumulation", "learning_rate", "warmup_steps", "schedule", "weight_decay", "clip_norm", "temperature", "alpha", "seed", "checkpoint_every", "teacher", "source_length")
@@ -105,7 +107,7 @@ class FactorizeEmbedding(_message.Message):
     def __init__(self, width: _Optional[int] = ..., ratio: _Optional[float] = ..., method: _Optional[str] = ..., include: _Optional[_Iterable[str]] = ..., exclude: _Optional[_Iterable[str]] = ..., seed: _Optional[int] = ...) -> None: ...
 
 class Prune(_message.Message):
-    __slots__ = ("method", "sparsity", "ratio", "pattern", "scope", "sequential", "include", "exclude", "seed", "structure", "remove", "importance", "spread", "multiple_of", "repair")
+    __slots__ = ("method", "sparsity", "ratio", "pattern", "scope", "sequential", "include", "exclude", "seed", "structure", "remove", "importance", "spread", "multiple_of", "repair", "training", "warmup_steps", "cooldown_steps", "every", "score_learning_rate", "threshold", "penalty")
     METHOD_FIELD_NUMBER: _ClassVar[int]
     SPARSITY_FIELD_NUMBER: _ClassVar[int]
     RATIO_FIELD_NUMBER: _ClassVar[int]
@@ -121,6 +123,13 @@ class Prune(_message.Message):
     SPREAD_FIELD_NUMBER: _ClassVar[int]
     MULTIPLE_OF_FIELD_NUMBER: _ClassVar[int]
     REPAIR_FIELD_NUMBER: _ClassVar[int]
+    TRAINING_FIELD_NUMBER: _ClassVar[int]
+    WARMUP_STEPS_FIELD_NUMBER: _ClassVar[int]
+    COOLDOWN_STEPS_FIELD_NUMBER: _ClassVar[int]
+    EVERY_FIELD_NUMBER: _ClassVar[int]
+    SCORE_LEARNING_RATE_FIELD_NUMBER: _ClassVar[int]
+    THRESHOLD_FIELD_NUMBER: _ClassVar[int]
+    PENALTY_FIELD_NUMBER: _ClassVar[int]
     method: str
     sparsity: float
     ratio: float
@@ -136,7 +145,14 @@ class Prune(_message.Message):
     spread: str
     multiple_of: int
     repair: bool
-    def __init__(self, method: _Optional[str] = ..., sparsity: _Optional[float] = ..., ratio: _Optional[float] = ..., pattern: _Optional[str] = ..., scope: _Optional[str] = ..., sequential: _Optional[bool] = ..., include: _Optional[_Iterable[str]] = ..., exclude: _Optional[_Iterable[str]] = ..., seed: _Optional[int] = ..., structure: _Optional[str] = ..., remove: _Optional[_Iterable[int]] = ..., importance: _Optional[str] = ..., spread: _Optional[str] = ..., multiple_of: _Optional[int] = ..., repair: _Optional[bool] = ...) -> None: ...
+    training: Training
+    warmup_steps: int
+    cooldown_steps: int
+    every: int
+    score_learning_rate: float
+    threshold: float
+    penalty: float
+    def __init__(self, method: _Optional[str] = ..., sparsity: _Optional[float] = ..., ratio: _Optional[float] = ..., pattern: _Optional[str] = ..., scope: _Optional[str] = ..., sequential: _Optional[bool] = ..., include: _Optional[_Iterable[str]] = ..., exclude: _Optional[_Iterable[str]] = ..., seed: _Optional[int] = ..., structure: _Optional[str] = ..., remove: _Optional[_Iterable[int]] = ..., importance: _Optional[str] = ..., spread: _Optional[str] = ..., multiple_of: _Optional[int] = ..., repair: _Optional[bool] = ..., training: _Optional[_Union[Training, _Mapping]] = ..., warmup_steps: _Optional[int] = ..., cooldown_steps: _Optional[int] = ..., every: _Optional[int] = ..., score_learning_rate: _Optional[float] = ..., threshold: _Optional[float] = ..., penalty: _Optional[float] = ...) -> None: ...
 
 class Quantize(_message.Message):
     __slots__ = ("bits", "method", "group_size", "symmetric", "include", "exclude", "seed", "per_channel", "calibration", "percentile", "alpha", "activations", "scheme", "threshold")
@@ -193,6 +209,42 @@ class Kronecker(_message.Message):
     exclude: _containers.RepeatedScalarFieldContainer[str]
     seed: int
     def __init__(self, ratio: _Optional[float] = ..., terms: _Optional[int] = ..., shape: _Optional[_Iterable[int]] = ..., permute: _Optional[str] = ..., layout: _Optional[str] = ..., search: _Optional[str] = ..., head: _Optional[str] = ..., include: _Optional[_Iterable[str]] = ..., exclude: _Optional[_Iterable[str]] = ..., seed: _Optional[int] = ...) -> None: ...
+
+class Qat(_message.Message):
+    __slots__ = ("scheme", "bits", "group_size", "per_channel", "symmetric", "step_size", "threshold", "clip", "split", "ternary_steps", "activations", "lambda_steps", "include", "exclude", "seed", "training")
+    SCHEME_FIELD_NUMBER: _ClassVar[int]
+    BITS_FIELD_NUMBER: _ClassVar[int]
+    GROUP_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PER_CHANNEL_FIELD_NUMBER: _ClassVar[int]
+    SYMMETRIC_FIELD_NUMBER: _ClassVar[int]
+    STEP_SIZE_FIELD_NUMBER: _ClassVar[int]
+    THRESHOLD_FIELD_NUMBER: _ClassVar[int]
+    CLIP_FIELD_NUMBER: _ClassVar[int]
+    SPLIT_FIELD_NUMBER: _ClassVar[int]
+    TERNARY_STEPS_FIELD_NUMBER: _ClassVar[int]
+    ACTIVATIONS_FIELD_NUMBER: _ClassVar[int]
+    LAMBDA_STEPS_FIELD_NUMBER: _ClassVar[int]
+    INCLUDE_FIELD_NUMBER: _ClassVar[int]
+    EXCLUDE_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    TRAINING_FIELD_NUMBER: _ClassVar[int]
+    scheme: str
+    bits: int
+    group_size: int
+    per_channel: bool
+    symmetric: bool
+    step_size: str
+    threshold: str
+    clip: float
+    split: bool
+    ternary_steps: int
+    activations: str
+    lambda_steps: int
+    include: _containers.RepeatedScalarFieldContainer[str]
+    exclude: _containers.RepeatedScalarFieldContainer[str]
+    seed: int
+    training: Training
+    def __init__(self, scheme: _Optional[str] = ..., bits: _Optional[int] = ..., group_size: _Optional[int] = ..., per_channel: _Optional[bool] = ..., symmetric: _Optional[bool] = ..., step_size: _Optional[str] = ..., threshold: _Optional[str] = ..., clip: _Optional[float] = ..., split: _Optional[bool] = ..., ternary_steps: _Optional[int] = ..., activations: _Optional[str] = ..., lambda_steps: _Optional[int] = ..., include: _Optional[_Iterable[str]] = ..., exclude: _Optional[_Iterable[str]] = ..., seed: _Optional[int] = ..., training: _Optional[_Union[Training, _Mapping]] = ...) -> None: ...
 
 class Distill(_message.Message):
     __slots__ = ("steps", "batch_size", "sequence_length", "gradient_accumulation", "learning_rate", "warmup_steps", "schedule", "weight_decay", "clip_norm", "temperature", "alpha", "seed", "checkpoint_every", "teacher", "include", "exclude", "source_length")
