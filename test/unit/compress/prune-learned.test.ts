@@ -9,15 +9,15 @@ import { runAtOnce } from '#linalg';
 import { checkModel, keptCount, type Model, maskFlags, materializeParameter, parameterCounts } from '#models';
 import { exportHuggingFace, importHuggingFace, LocalStore } from '#store';
 import { temporaryFolder } from '#test/temporary';
-import { MaskSet } from '../../../../src/compress/prune/learned/mask-set.ts';
-import { choosesBefore, pruningShare } from '../../../../src/compress/prune/learned/schedule.ts';
-import { gradualTraining, movementTraining, scoreLimit } from '../../../../src/compress/prune/learned/scheme.ts';
-import { dropSmallest } from '../../../../src/compress/prune/smallest.ts';
-import { recipeMethods } from '../../../../src/jobs/distill-step.ts';
-import { abortAfter, runRecipe, storedBytesOf } from '../../../support/recipe-runs.ts';
-import { tinyTokenizer } from '../../store/models.ts';
-import { tinyCorpus } from '../../train/tiny-training.ts';
-import { gpt2Config, tinyModel } from '../tiny-model.ts';
+import { MaskSet } from '../../../src/compress/prune/learned/mask-set.ts';
+import { choosesBefore, pruningShare } from '../../../src/compress/prune/learned/schedule.ts';
+import { gradualTraining, movementTraining, scoreLimit } from '../../../src/compress/prune/learned/scheme.ts';
+import { dropSmallest } from '../../../src/compress/prune/smallest.ts';
+import { recipeMethods } from '../../../src/jobs/distill-step.ts';
+import { abortAfter, runRecipe, storedBytesOf } from '../../support/recipe-runs.ts';
+import { tinyTokenizer } from '../store/models.ts';
+import { tinyCorpus } from '../train/tiny-training.ts';
+import { gpt2Config, tinyModel } from './tiny-model.ts';
 
 const engine = await createOnnxEngine({ threads: 1 });
 afterAll(() => engine.dispose());
@@ -55,7 +55,7 @@ function zerosOf(which: Model): Map<string, { readonly zeros: number; readonly s
 }
 
 describe('the schedule', () => {
-  const { cubic } = JSON.parse(readFileSync(new URL('../../../golden/data/training-methods.json', import.meta.url), 'utf8')) as {
+  const { cubic } = JSON.parse(readFileSync(new URL('../../golden/data/training-methods.json', import.meta.url), 'utf8')) as {
     cubic: { steps: number; warmup: number; cooldown: number; final: number; kept: readonly number[] };
   };
 
