@@ -23,7 +23,11 @@ describe('a killed server', () => {
     const spec = (name: string): object => ({ model: 'model', name, recipe, data: { inlineText } });
     let [jobId, seen] = ['', 0];
     /** Takes the events of a job until it has done `step` steps of `phase`, or to its end. */
-    const follow = async (events: AsyncIterable<{ event: JobEventMessage | null }>, phase?: string, step = 0): Promise<JobEventMessage[]> => {
+    const follow = async (
+      events: AsyncIterable<{ event: JobEventMessage | null }>,
+      phase?: string,
+      step = 0,
+    ): Promise<JobEventMessage[]> => {
       const all: JobEventMessage[] = [];
       for await (const { event } of events) {
         if (event === null) continue;
@@ -35,7 +39,9 @@ describe('a killed server', () => {
       return all;
     };
     const stepsOf = (events: readonly JobEventMessage[], phase: string): number[] =>
-      events.flatMap(({ progress }) => (progress?.phase === phase && progress.metrics['gradientNorm'] !== undefined ? [progress.step] : []));
+      events.flatMap(({ progress }) =>
+        progress?.phase === phase && progress.metrics['gradientNorm'] !== undefined ? [progress.step] : [],
+      );
 
     for (const [index, phase] of ['prune', 'qat'].entries()) {
       const server = await startServeProcess(store);
@@ -71,7 +77,11 @@ describe('a killed server', () => {
       expect(straight?.steps[0]?.note).toMatch(/50\.00 % zeros/);
       expect(straight?.steps[1]?.note).toMatch(/rounded without training/);
       let text = '';
-      for await (const { text: piece } of client.serverStream(client.protocol.inference.Generate, { model: 'killed', text: 'Once', maxNewTokens: 8 }))
+      for await (const { text: piece } of client.serverStream(client.protocol.inference.Generate, {
+        model: 'killed',
+        text: 'Once',
+        maxNewTokens: 8,
+      }))
         text += piece;
       expect(text).not.toBe('');
     } finally {
