@@ -10,7 +10,7 @@ const ranks = [
   ['store'], // files hold models, so it stands above them
   ['train', 'serve'],
   ['compress', 'distill', 'evaluate'],
-  ['jobs', 'report'],
+  ['jobs', 'report', 'access'],
   ['server', 'http', 'telemetry'],
   ['cli'],
 ];
@@ -27,6 +27,7 @@ const homes = [
   { modules: ['vega', 'vega-lite'], folders: ['report'] },
   { modules: ['@grpc/[^/]+'], folders: ['server'] },
   { modules: ['@opentelemetry/[^/]+'], folders: ['telemetry'] },
+  { modules: ['jose'], folders: ['access'] },
   { modules: ['commander', 'cli-progress'], folders: ['cli'] },
   // Both start a process whose code is TypeScript.
   { modules: ['tsx'], folders: ['jobs', 'cli'] },
@@ -34,10 +35,10 @@ const homes = [
   // Whoever reads something from outside checks it; the core below is given checked values.
   {
     modules: ['zod'],
-    folders: ['models', 'text', 'store', 'train', 'serve', 'compress', 'distill', 'evaluate', 'jobs', 'server', 'http', 'cli'],
+    folders: ['models', 'text', 'store', 'train', 'serve', 'compress', 'distill', 'evaluate', 'jobs', 'access', 'server', 'http', 'cli'],
   },
   // The core and the domain have no files and no network of their own.
-  { modules: ['(node:)?fs(/promises)?'], folders: ['engine', 'text', 'store', 'jobs', 'report', 'server', 'telemetry', 'cli'] },
+  { modules: ['(node:)?fs(/promises)?'], folders: ['engine', 'text', 'store', 'jobs', 'report', 'access', 'server', 'telemetry', 'cli'] },
   { modules: ['(node:)?(net|tls|dgram|https?|http2)'], folders: ['server', 'http', 'telemetry', 'cli'] },
 ];
 

@@ -296,3 +296,23 @@ func write(t *testing.T, folder string, files map[string]string) {
 		}
 	}
 }
+
+func TestATokenGoesWithEveryCall(t *testing.T) {
+	fake, _ := startFake(t)
+	client := dial(t, fake.target, WithToken("secret"))
+	if _, err := client.Model(t.Context(), "x"); err != nil && !errors.Is(err, ErrNotFound) {
+		t.Fatal(err)
+	}
+	if shown := fake.authorization(); shown != "Bearer secret" {
+		t.Errorf("authorization %q", shown)
+	}
+}
+
+func TestATokenDoesNotLeaveThisMachineWithoutTLS(t *testing.T) {
+	client := dial(t, "192.0.2.1:1", WithToken("secret"))
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	if _, err := client.Models(ctx); err == nil {
+		t.Error("a call went out")
+	}
+}

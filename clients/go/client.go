@@ -31,6 +31,7 @@ import (
 	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/credentials/local"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
 )
@@ -54,6 +55,7 @@ type Option func(*settings)
 
 type settings struct {
 	credentials credentials.TransportCredentials
+	token       string
 	reconnect   time.Duration
 	dial        []grpc.DialOption
 }
@@ -62,6 +64,21 @@ type settings struct {
 func WithTLS(config *tls.Config) Option {
 	return func(s *settings) { s.credentials = credentials.NewTLS(config) }
 }
+
+// WithToken shows a token with every call, for servers that ask who calls. Without [WithTLS] it is sent to this machine only: a
+// connection to another one fails.
+func WithToken(token string) Option {
+	return func(s *settings) { s.token = token }
+}
+
+// bearer puts a token into every call.
+type bearer string
+
+func (b bearer) GetRequestMetadata(context.Context, ...string) (map[string]string, error) {
+	return map[string]string{"authorization": "Bearer " + string(b)}, nil
+}
+
+func (bearer) RequireTransportSecurity() bool { return false }
 
 // WithReconnect says how long the events of a job are asked for again after the connection dropped. Default: one minute.
 func WithReconnect(longest time.Duration) Option {
@@ -76,9 +93,18 @@ func WithDialOptions(options ...grpc.DialOption) Option {
 // Dial makes a client of the server at target ("host:port"). It connects at the first call; [Client.WaitUntilReady] waits for a
 // server that is starting.
 func Dial(target string, options ...Option) (*Client, error) {
-	chosen := settings{credentials: insecure.NewCredentials(), reconnect: time.Minute}
+	chosen := settings{reconnect: time.Minute}
 	for _, option := range options {
 		option(&chosen)
+	}
+	if chosen.credentials == nil {
+		chosen.credentials = insecure.NewCredentials()
+		if chosen.token != "" {
+			chosen.credentials = local.NewCredentials()
+		}
+	}
+	if chosen.token != "" {
+		chosen.dial = append([]grpc.DialOption{grpc.WithPerRPCCredentials(bearer(chosen.token))}, chosen.dial...)
 	}
 	// A server that restarts is found again within seconds, not minutes.
 	reconnecting := backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 2 * time.Second}

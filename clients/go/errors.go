@@ -60,6 +60,8 @@ var (
 	ErrDeadlineExceeded   = &Error{Status: codes.DeadlineExceeded}
 	ErrUnavailable        = &Error{Status: codes.Unavailable}
 	ErrUnsupported        = &Error{Status: codes.Unimplemented}
+	ErrUnauthenticated    = &Error{Status: codes.Unauthenticated}
+	ErrPermissionDenied   = &Error{Status: codes.PermissionDenied}
 	ErrInternal           = &Error{Status: codes.Internal}
 )
 

@@ -18,6 +18,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/health"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/protoadapt"
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -47,6 +48,7 @@ type fakeServer struct {
 	exportError  error
 	pieces       []*athanorv1.GenerateResponse
 	endless      bool
+	shown        string        // the header authorization of the newest call
 	left         chan struct{} // closed when an endless generation is cancelled
 }
 
@@ -58,7 +60,12 @@ func startFake(t *testing.T, options ...Option) (*fakeServer, *Client) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := grpc.NewServer()
+	server := grpc.NewServer(grpc.UnaryInterceptor(func(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
+		fake.mutex.Lock()
+		fake.shown = strings.Join(metadata.ValueFromIncomingContext(ctx, "authorization"), ",")
+		fake.mutex.Unlock()
+		return handle(ctx, request)
+	}))
 	athanorv1.RegisterModelServiceServer(server, fakeModels{fakeServer: fake})
 	athanorv1.RegisterJobServiceServer(server, fakeJobs{fakeServer: fake})
 	athanorv1.RegisterInferenceServiceServer(server, fake)
@@ -146,6 +153,12 @@ func (f *fakeServer) job() *athanorv1.JobInfo {
 		}
 	}
 	return info
+}
+
+func (f *fakeServer) authorization() string {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	return f.shown
 }
 
 func (f *fakeServer) watched() []uint64 {

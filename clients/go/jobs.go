@@ -72,6 +72,33 @@ func (j *Job[R]) Cancel(ctx context.Context) (*athanorv1.JobInfo, error) {
 	return response.GetJob(), callError(ctx, j.client.target, err)
 }
 
+// Pause puts the job aside, with a checkpoint where it runs; it goes on when it is resumed.
+func (j *Job[R]) Pause(ctx context.Context) (*athanorv1.JobInfo, error) {
+	response, err := j.client.jobs.Pause(ctx, &athanorv1.JobServicePauseRequest{JobId: j.ID})
+	return response.GetJob(), callError(ctx, j.client.target, err)
+}
+
+// Resume lets a paused job go on where it was.
+func (j *Job[R]) Resume(ctx context.Context) (*athanorv1.JobInfo, error) {
+	response, err := j.client.jobs.Resume(ctx, &athanorv1.JobServiceResumeRequest{JobId: j.ID})
+	return response.GetJob(), callError(ctx, j.client.target, err)
+}
+
+// Retry submits a job that failed or was cancelled again: a new one, which goes on from its checkpoint unless it is to be fresh.
+func (j *Job[R]) Retry(ctx context.Context, fresh bool) (*Job[R], error) {
+	response, err := j.client.jobs.Retry(ctx, &athanorv1.JobServiceRetryRequest{JobId: j.ID, Fresh: fresh})
+	if err != nil {
+		return nil, callError(ctx, j.client.target, err)
+	}
+	return &Job[R]{ID: response.GetJob().GetId(), client: j.client, result: j.result}, nil
+}
+
+// Forget removes a job that has ended: its log, its result and the files that it left.
+func (j *Job[R]) Forget(ctx context.Context) error {
+	_, err := j.client.jobs.Forget(ctx, &athanorv1.JobServiceForgetRequest{JobId: j.ID})
+	return callError(ctx, j.client.target, err)
+}
+
 // Wait waits for the job's end and returns its result, or the job's own error. Each observer is called with every event on the
 // way that this job value has not waited for yet; [PrintProgress] makes one that draws a line of progress.
 //

@@ -13,6 +13,8 @@ export type StatusName =
   | 'CANCELLED'
   | 'DEADLINE_EXCEEDED'
   | 'UNIMPLEMENTED'
+  | 'UNAUTHENTICATED'
+  | 'PERMISSION_DENIED'
   | 'INTERNAL';
 
 export interface ErrorEntry {
@@ -70,6 +72,11 @@ export const errorCatalogue = {
   bad_name: entry('INVALID_ARGUMENT', 'Use letters, digits, dot, dash and underscore, at most 128 characters.'),
   store_in_use: entry('FAILED_PRECONDITION', 'Stop the other process, or choose another store.'),
   job_not_found: entry('NOT_FOUND', 'List the jobs with `athanor jobs`.'),
+  unauthenticated: entry('UNAUTHENTICATED', 'Send a token that this server knows (`authorization: Bearer …`), or a client certificate.'),
+  permission_denied: entry('PERMISSION_DENIED', 'Ask whoever runs the server for a role that may do this.'),
+  rate_limited: entry('RESOURCE_EXHAUSTED', 'Wait as long as retryAfterMs says, then send the request again.'),
+  too_many_jobs: entry('RESOURCE_EXHAUSTED', 'Wait for jobs to end, or cancel some.'),
+  crash_loop: entry('ABORTED', 'The job is paused; look at the log for what ends its process, then resume or cancel it.'),
   service_not_found: entry('NOT_FOUND', 'List the services by reflection or by health.'),
   list_too_long: entry('RESOURCE_EXHAUSTED', 'Ask for each by its name.'),
   wrong_task: entry('FAILED_PRECONDITION', 'Use the call that the message names, or another model.'),

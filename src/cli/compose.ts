@@ -20,6 +20,7 @@ import type { ComputeMode } from '#serve';
 import { AthanorServer, type StopOptions } from '#server';
 import { type FileSystem, LocalStore } from '#store';
 import { packageVersion } from './package-version.ts';
+import { openSecurity, type Security, type SecurityOptions, secureServer } from './security.ts';
 
 export interface ComposeOptions {
   /** Folder of the store; made when it is missing. */
@@ -48,6 +49,12 @@ export interface ComposeOptions {
   readonly modelMemoryBytes?: number;
   /** Also serve, over the Open Inference Protocol and under this name, a model that gives back what it is sent. */
   readonly identityModel?: string;
+  /** Unfinished jobs that one client may have. Default: no limit but that of all jobs. */
+  readonly jobsPerClient?: number;
+  /** Jobs are forgotten so long after their end. Default: 30. */
+  readonly keepJobsDays?: number;
+  /** TLS, and who may call. Default: none, on loopback only. */
+  readonly security?: SecurityOptions;
 }
 
 export interface RunningServer {
@@ -61,6 +68,8 @@ export interface RunningServer {
 export async function startServer(options: ComposeOptions): Promise<RunningServer> {
   const { store, device, threads, logger = silentLogger, fileSystem, checkResults = true, memoryLimitBytes } = options;
   const { compute = 'auto', modelMemoryBytes = 0.75 * memoryLimit(memoryLimitBytes), telemetry = silentTelemetry } = options;
+  const { address, httpAddress, security: wanted = {} } = options;
+  const security = openSecurity(wanted, [address, ...(httpAddress === undefined ? [] : [httpAddress])], logger);
   const root = resolve(store);
   await mkdir(root, { recursive: true }).catch((error: unknown) => {
     throw AppError.from(error);
@@ -70,7 +79,7 @@ export async function startServer(options: ComposeOptions): Promise<RunningServe
   try {
     const artefacts = await LocalStore.open(root, fileSystem === undefined ? {} : { fileSystem });
     const engine = await createOnnxEngine({ ...(device === undefined ? {} : { device }), ...(threads === undefined ? {} : { threads }) });
-    const parts = { root, options, logger, telemetry, jobStore, artefacts, engine, checkResults };
+    const parts = { root, options, security, logger, telemetry, jobStore, artefacts, engine, checkResults };
     return await serve({ ...parts, memoryLimitBytes, modelMemoryBytes, compute });
   } catch (error) {
     jobStore.close();
@@ -80,7 +89,8 @@ export async function startServer(options: ComposeOptions): Promise<RunningServe
 
 interface Parts {
   readonly root: string;
-  readonly options: Pick<ComposeOptions, 'address' | 'httpAddress' | 'httpModel' | 'identityModel'>;
+  readonly options: Pick<ComposeOptions, 'address' | 'httpAddress' | 'httpModel' | 'identityModel' | 'jobsPerClient' | 'keepJobsDays'>;
+  readonly security: Security;
   readonly logger: Logger;
   readonly telemetry: Telemetry;
   readonly jobStore: JobStore;
@@ -92,12 +102,16 @@ interface Parts {
   readonly compute: ComputeMode;
 }
 
+/** Unfinished jobs of all clients, and ended ones that are kept. */
+const [largestQueue, largestHistory] = [1000, 10_000];
+
 /** Part of the models' memory that the keys and values of one of them may take. */
 const cacheShare = 0.25;
 
 async function serve({
   root,
-  options: { address, httpAddress, httpModel, identityModel },
+  options: { address, httpAddress, httpModel, identityModel, jobsPerClient, keepJobsDays = 30 },
+  security: { tls, guard },
   logger,
   telemetry,
   jobStore,
@@ -119,6 +133,8 @@ async function serve({
     store: jobStore,
     handlers: allHandlers(hub, engine, jobStore.models, memoryLimitBytes === undefined ? {} : { memoryLimitBytes }),
     workFolder: join(root, 'work'),
+    quota: { inAll: largestQueue, ...(jobsPerClient === undefined ? {} : { perOwner: jobsPerClient }) },
+    retention: { maxAgeMs: keepJobsDays * 24 * 3600 * 1000, maxJobs: largestHistory },
     logger,
     telemetry,
   });
@@ -143,6 +159,8 @@ async function serve({
       logger,
       telemetry,
       version: packageVersion(),
+      guard,
+      tls,
       ...(identityModel === undefined ? {} : { identityModel }),
     });
     const http =
@@ -153,6 +171,8 @@ async function serve({
             models: hub,
             address: httpAddress,
             logger,
+            guard,
+            secureServer: tls === undefined ? undefined : secureServer(tls, logger),
             ...(httpModel === undefined ? {} : { defaultModel: httpModel }),
           }).catch(async (error: unknown) => {
             await server.stop();

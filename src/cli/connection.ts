@@ -1,5 +1,7 @@
 // Reaching a server: the one that answers, or one of our own for the length of the command.
-import { AthanorClient } from '#server';
+import { readFileSync } from 'node:fs';
+import { AppError } from '#base';
+import { AthanorClient, type ClientSecurity } from '#server';
 import { type RunningServer, startServer } from './compose.ts';
 import type { Output } from './output.ts';
 
@@ -8,6 +10,12 @@ export interface ConnectionOptions {
   readonly server: string;
   /** Folder of the store of an embedded server. */
   readonly store: string;
+  /** Shown to the server. Default: ATHANOR_TOKEN. */
+  readonly token?: string;
+  /** Speak TLS, and trust this authority (PEM file) or, where it is `system`, those of the system. */
+  readonly tlsCa?: string;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
 }
 
 /** How long a server may take to answer that it is there. */
@@ -15,11 +23,12 @@ const answerMs = 1500;
 
 /** Runs a command with a client and closes everything after it. A signal ends the embedded server in order first. */
 export async function withClient<Result>(
-  { server, store }: ConnectionOptions,
+  options: ConnectionOptions,
   output: Output,
   work: (client: AthanorClient) => Promise<Result>,
 ): Promise<Result> {
-  const remote = new AthanorClient(server);
+  const { server, store } = options;
+  const remote = new AthanorClient(server, securityOf(options));
   if (await remote.answers(answerMs)) {
     try {
       return await work(remote);
@@ -38,6 +47,24 @@ export async function withClient<Result>(
     removeHandlers();
     client.close();
     await running.stop({ graceMs: 1000 });
+  }
+}
+
+function securityOf({ token = process.env['ATHANOR_TOKEN'], tlsCa, tlsCert, tlsKey }: ConnectionOptions): ClientSecurity {
+  if (tlsCa === undefined) return { token };
+  const tls = {
+    ...(tlsCa === 'system' ? {} : { authority: pem(tlsCa) }),
+    ...(tlsCert === undefined ? {} : { certificate: pem(tlsCert) }),
+    ...(tlsKey === undefined ? {} : { key: pem(tlsKey) }),
+  };
+  return { token, tls };
+}
+
+function pem(path: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    throw AppError.from(error);
   }
 }
 

@@ -26,6 +26,10 @@ export function withCommonOptions(command: Command): Command {
   return command
     .option('--server <host:port>', 'server to use; where none answers, one of its own on the store', defaultServer)
     .option('--store <dir>', 'folder of the store of an embedded server', defaultStore)
+    .option('--token <token>', 'token to show to the server (default: ATHANOR_TOKEN)')
+    .option('--tls-ca <file>', 'speak TLS and trust this authority (PEM), or "system"')
+    .option('--tls-cert <file>', 'own certificate (PEM), where the server wants one')
+    .option('--tls-key <file>', 'private key (PEM) of the own certificate')
     .option('--json', 'print JSON');
 }
 

@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { addJobCommands } from './commands/jobs.ts';
 import { addModelCommands } from './commands/models.ts';
 import { addServeCommand } from './commands/serve.ts';
+import { addTokenCommand } from './commands/token.ts';
 import { addWorkCommands } from './commands/work.ts';
 import { type DemoOptions, demo } from './demo.ts';
 import { wholeNumber } from './options.ts';
@@ -25,5 +26,6 @@ export function makeProgram(): Command {
   addWorkCommands(program);
   addModelCommands(program);
   addJobCommands(program);
+  addTokenCommand(program);
   return program;
 }

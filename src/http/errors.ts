@@ -15,6 +15,8 @@ const statusCodes: { readonly [Name in StatusName]: number } = {
   DEADLINE_EXCEEDED: 504,
   // Clients repeat what ends with 5xx; asking again for what is not supported helps nobody.
   UNIMPLEMENTED: 400,
+  UNAUTHENTICATED: 401,
+  PERMISSION_DENIED: 403,
   INTERNAL: 500,
 };
 

@@ -1,6 +1,8 @@
 // The HTTP server: requests in, errors in one form, and an orderly end.
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+import type { AccessGuard } from '#access';
 import { AppError, type Logger, silentLogger } from '#base';
 import type { InferenceBackend } from '#jobs';
 import { RequestFault } from './errors.ts';
@@ -18,6 +20,10 @@ export interface HttpServerOptions {
   /** Largest body of a request. @default 8 MiB */
   readonly maxBodyBytes?: number;
   readonly logger?: Logger;
+  /** Lets requests in; absent to let in all. */
+  readonly guard?: AccessGuard | undefined;
+  /** Makes a server with TLS in place of a plain one. */
+  readonly secureServer?: ((listener: RequestListener) => Server) | undefined;
 }
 
 export interface HttpStopOptions {
@@ -50,12 +56,23 @@ export class HttpServer {
 
   /** Listens and serves. @throws AppError `invalid_argument` | `unavailable` when the address cannot be had */
   static async listen(options: HttpServerOptions): Promise<HttpServer> {
-    const { address, inference, models, defaultModel, maxBodyBytes = defaultBodyBytes, logger = silentLogger } = options;
+    const {
+      address,
+      inference,
+      models,
+      defaultModel,
+      maxBodyBytes = defaultBodyBytes,
+      logger = silentLogger,
+      guard,
+      secureServer,
+    } = options;
     const [, host = '', port = ''] = /^\[?([^\]]*?)\]?:(\d+)$/.exec(address) ?? [];
     if (host === '')
       throw new AppError('invalid_argument', `http address "${address}": must be host:port.`, { details: { field: 'http' } });
-    const desk = new Desk(new Services(inference, models, defaultModel), maxBodyBytes, logger);
-    const server = createServer({ keepAliveTimeout: keepAliveMs }, (request, response) => void desk.handle(request, response));
+    const desk = new Desk(new Services(inference, models, defaultModel), maxBodyBytes, logger, guard);
+    const listener: RequestListener = (request, response) => void desk.handle(request, response);
+    const server = secureServer === undefined ? createServer(listener) : secureServer(listener);
+    server.keepAliveTimeout = keepAliveMs;
     await new Promise<void>((resolve, reject) => {
       server.once('error', (cause) =>
         reject(new AppError('unavailable', `${address}: cannot be listened on: ${cause.message}. Choose another address.`, { cause })),
@@ -96,12 +113,14 @@ class Desk {
   readonly #services: Services;
   readonly #maxBodyBytes: number;
   readonly #logger: Logger;
+  readonly #guard: AccessGuard | undefined;
   readonly #open = new Set<Exchange>();
   #idle: (() => void)[] = [];
   #state: 'serving' | 'leaving' | 'refusing' = 'serving';
 
-  constructor(services: Services, maxBodyBytes: number, logger: Logger) {
+  constructor(services: Services, maxBodyBytes: number, logger: Logger, guard: AccessGuard | undefined) {
     this.#services = services;
+    this.#guard = guard;
     this.#maxBodyBytes = maxBodyBytes;
     this.#logger = logger;
   }
@@ -139,6 +158,23 @@ class Desk {
     return this.#open.size === 0;
   }
 
+  /** Answers a request for whoever may ask for it. */
+  async #admitted({ request, signal }: Exchange, answer: () => Promise<void>): Promise<void> {
+    if (this.#guard === undefined) return answer();
+    const { leave } = await this.#guard.enterRequest(request.url ?? '', {
+      authorization: request.headers.authorization,
+      certificate: certificateOf(request),
+      address: request.socket.remoteAddress ?? '',
+    });
+    try {
+      await answer();
+      leave(signal.aborted ? 'CANCELLED' : 'OK');
+    } catch (error) {
+      leave(error instanceof AppError ? error.code : 'refused');
+      throw error;
+    }
+  }
+
   async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const exchange = new Exchange(request, response);
     if (request.url === '/health') {
@@ -149,7 +185,7 @@ class Desk {
     this.#open.add(exchange);
     try {
       if (this.#state === 'refusing') throw new AppError('unavailable', 'the server is stopping. Try again when it is back.');
-      await route(exchange, this.#services, this.#maxBodyBytes);
+      await this.#admitted(exchange, () => route(exchange, this.#services, this.#maxBodyBytes));
     } catch (thrown) {
       const reason = exchange.stoppedBy ?? thrown;
       if (!(reason instanceof AppError) && !(reason instanceof RequestFault) && !exchange.signal.aborted)
@@ -163,4 +199,12 @@ class Desk {
       if (this.#open.size === 0) for (const resolve of this.#idle.splice(0)) resolve();
     }
   }
+}
+
+/** Common name of the certificate that the client has proved. */
+function certificateOf({ socket }: IncomingMessage): string | undefined {
+  const { authorized, getPeerCertificate } = socket as Partial<TLSSocket>;
+  if (authorized !== true || getPeerCertificate === undefined) return undefined;
+  const name = getPeerCertificate.call(socket).subject?.CN;
+  return typeof name === 'string' ? name : name?.[0];
 }

@@ -39,6 +39,15 @@ const migrations: readonly string[] = [
      job_id TEXT NOT NULL DEFAULT '',
      evaluation TEXT
    ) STRICT;`,
+  `ALTER TABLE jobs ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;
+   ALTER TABLE jobs ADD COLUMN owner TEXT NOT NULL DEFAULT '';
+   ALTER TABLE jobs ADD COLUMN retry_of TEXT NOT NULL DEFAULT '';
+   ALTER TABLE jobs ADD COLUMN is_pausing INTEGER NOT NULL DEFAULT 0;
+   ALTER TABLE jobs ADD COLUMN crashes INTEGER NOT NULL DEFAULT 0;
+   DROP INDEX one_writer;
+   CREATE UNIQUE INDEX one_writer ON jobs (target) WHERE target <> '' AND state IN ('QUEUED', 'RUNNING', 'PAUSED', 'CANCELLING');
+   DROP INDEX jobs_by_state;
+   CREATE INDEX jobs_by_state ON jobs (state, priority DESC);`,
 ];
 
 /**

@@ -1,6 +1,6 @@
 // The queue of one machine: starts jobs when a slot is free, stores what they report, stops them, and picks up orphans.
 import { randomBytes } from 'node:crypto';
-import { mkdir, rm, rmdir } from 'node:fs/promises';
+import { mkdir, rename, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { AppError, type Clock, type Logger, type Progress, silentLogger, silentTelemetry, systemClock, type Telemetry } from '#base';
@@ -8,9 +8,10 @@ import { isDiskFull } from './database.ts';
 import { EventFeed, type FeedOptions } from './event-feed.ts';
 import { cancelledFailure, defectStack, failureOf, failureToError, interruptedFailure } from './failure.ts';
 import { type BoundJob, isFinal, type JobEvent, type JobEventBody, type JobRecord, type JobState, type RegisteredHandler } from './job.ts';
-import type { JobEnd, JobStore } from './job-store.ts';
+import type { JobEnd, JobQuota, JobStore } from './job-store.ts';
 import { type AttemptEnd, JobTelemetry, type ObservedJob } from './job-telemetry.ts';
-import { ProgressMeter } from './progress-meter.ts';
+import { ProgressLog } from './progress-log.ts';
+import { defaultRetention, type Retention, removeExpired, strayFolders } from './retention.ts';
 
 export interface JobRunnerOptions extends FeedOptions {
   readonly store: JobStore;
@@ -32,6 +33,18 @@ export interface JobRunnerOptions extends FeedOptions {
   readonly retryMs?: number;
   /** Memory of the process, for progress. */
   readonly memoryBytes?: () => number;
+  /** How many unfinished jobs are taken. Default: 1000 in all. */
+  readonly quota?: JobQuota;
+  /** How long ended jobs stay. Default: 30 days, and at most 10,000. */
+  readonly retention?: Retention;
+  /** A job whose process died so often while it ran is put aside. Default 3. */
+  readonly largestCrashes?: number;
+}
+
+/** What a request to do something may say beside it. */
+export interface SubmitOptions {
+  readonly priority?: number;
+  readonly owner?: string;
 }
 
 interface RunningJob {
@@ -39,11 +52,10 @@ interface RunningJob {
   readonly usesDevice: boolean;
   readonly stop: AbortController;
   readonly ended: Promise<void>;
-  readonly pending: JobEventBody[];
 }
 
-/** More unstored reports than this replace each other. */
-const largestPending = 256;
+/** Between two looks at what has expired. */
+const retentionEveryMs = 3600 * 1000;
 
 /** Runs jobs. Make it with `start`, end it with `stop`. */
 export class JobRunner {
@@ -57,6 +69,8 @@ export class JobRunner {
   readonly #stopping = new AbortController();
   #accepting = true;
   #startTimer: NodeJS.Timeout | undefined;
+  #retentionTimer: NodeJS.Timeout | undefined;
+  #tidying: Promise<void> = Promise.resolve();
 
   private constructor(options: JobRunnerOptions) {
     this.#options = options;
@@ -71,6 +85,12 @@ export class JobRunner {
   static start(options: JobRunnerOptions): JobRunner {
     const runner = new JobRunner(options);
     runner.#recover();
+    runner.#tidying = runner.#removeStray().catch((error: unknown) => {
+      runner.#logger.warn('work folders not looked at', { message: failureOf(error).message });
+    });
+    runner.#removeExpired();
+    runner.#retentionTimer = setInterval(() => runner.#removeExpired(), retentionEveryMs);
+    runner.#retentionTimer.unref();
     runner.#startWaiting();
     return runner;
   }
@@ -80,16 +100,26 @@ export class JobRunner {
    *
    * @throws AppError `invalid_argument` and others naming the field, `name_taken`, `unavailable` while stopping
    */
-  async submit(kind: string, input: unknown): Promise<JobRecord> {
+  async submit(kind: string, input: unknown, { priority = 0, owner = '' }: SubmitOptions = {}): Promise<JobRecord> {
     this.#checkAccepting();
     const bound = this.#handler(kind).bind(input);
     await bound.prepare();
     this.#checkAccepting();
-    const id = `${kind}-${randomBytes(6).toString('hex')}`;
-    const job = this.#options.store.create({ id, kind, spec: bound.spec, source: bound.source, target: bound.target });
-    this.#telemetry.submitted(id);
-    this.#logger.info('job queued', { jobId: id, kind });
+    const job = this.#create(kind, bound, { priority, owner });
     setImmediate(() => this.#startWaiting());
+    return job;
+  }
+
+  #create(
+    kind: string,
+    { spec, source, target }: BoundJob,
+    given: Pick<JobRecord, 'priority' | 'owner'> & { retryOf?: string },
+  ): JobRecord {
+    const id = `${kind}-${randomBytes(6).toString('hex')}`;
+    const { quota = { inAll: 1000 } } = this.#options;
+    const job = this.#options.store.create({ id, kind, spec, source, target, ...given }, quota);
+    this.#telemetry.submitted(id);
+    this.#logger.info('job queued', { jobId: id, kind, ...(given.owner === '' ? {} : { owner: given.owner }) });
     return job;
   }
 
@@ -133,7 +163,7 @@ export class JobRunner {
   /** Asks a job to stop. One that has ended stays as it is. @throws AppError `job_not_found` */
   cancel(jobId: string): JobRecord {
     const job = this.get(jobId);
-    if (job.state === 'QUEUED') {
+    if (job.state === 'QUEUED' || job.state === 'PAUSED') {
       this.#telemetry.dropped(jobId);
       return this.#finish(jobId, { state: 'CANCELLED', error: cancelledFailure(jobId) }, []);
     }
@@ -145,6 +175,76 @@ export class JobRunner {
   }
 
   /**
+   * Puts a job aside, with a checkpoint where it runs: it frees the device and keeps its name until it goes on or is cancelled.
+   *
+   * @throws AppError `job_not_found` | `wrong_state` for one that is stopping or has ended | `unsupported` for a running one that would begin anew
+   */
+  pause(jobId: string): JobRecord {
+    const { store } = this.#options;
+    const { state, kind } = this.get(jobId);
+    if (state === 'PAUSED') return this.get(jobId);
+    if (state === 'QUEUED') {
+      const moved = store.move(jobId, 'PAUSED');
+      this.feed.notify(jobId);
+      return moved;
+    }
+    if (state !== 'RUNNING') throw wrongState(jobId, state, 'only a job that waits or runs can be paused');
+    if (this.#handlers.get(kind)?.canResume !== true)
+      throw new AppError(
+        'unsupported',
+        `job ${jobId}: jobs of kind ${kind} keep no checkpoint and would begin anew. Let it end, or cancel it.`,
+      );
+    const job = store.setPausing(jobId, true);
+    this.#running.get(jobId)?.stop.abort();
+    return job;
+  }
+
+  /** Lets a paused job go on where it was, when there is a slot. @throws AppError `job_not_found` | `wrong_state` */
+  resume(jobId: string): JobRecord {
+    this.#checkAccepting();
+    const { state, isPausing } = this.get(jobId);
+    // It stops first, and is queued again then.
+    if (state === 'RUNNING' && isPausing) return this.#options.store.setPausing(jobId, false);
+    if (state !== 'PAUSED') throw wrongState(jobId, state, 'only a paused job can be resumed; `retry` starts one that has failed');
+    const job = this.#options.store.unpause(jobId);
+    this.feed.notify(jobId);
+    setImmediate(() => this.#startWaiting());
+    return job;
+  }
+
+  /**
+   * A new job that does what a failed or cancelled one was to do, and goes on from its checkpoint where there is one.
+   *
+   * @param fresh - leaves the checkpoint where it is and begins anew
+   * @throws AppError `job_not_found` | `wrong_state`, and as `submit`
+   */
+  async retry(
+    jobId: string,
+    { fresh = false, owner = '' }: { readonly fresh?: boolean; readonly owner?: string } = {},
+  ): Promise<JobRecord> {
+    this.#checkAccepting();
+    const { state, kind, spec, priority } = this.get(jobId);
+    if (state !== 'FAILED' && state !== 'CANCELLED')
+      throw wrongState(jobId, state, 'only a job that failed or was cancelled can be tried again');
+    const handler = this.#handler(kind);
+    const bound = handler.bind(spec);
+    await bound.prepare();
+    this.#checkAccepting();
+    const job = this.#create(kind, bound, { priority, owner, retryOf: jobId });
+    if (handler.canResume && !fresh) await rename(this.workFolderOf(jobId), this.workFolderOf(job.id)).catch(() => {});
+    setImmediate(() => this.#startWaiting());
+    return job;
+  }
+
+  /** Forgets a job that has ended: its log, its result and what it left in its folder. @throws AppError `job_not_found` | `wrong_state` */
+  async remove(jobId: string): Promise<void> {
+    const { state } = this.get(jobId);
+    if (!isFinal(state)) throw wrongState(jobId, state, 'cancel it first');
+    this.#options.store.remove([jobId]);
+    await this.#discardFolder(jobId);
+  }
+
+  /**
    * Takes no more jobs, stops the running ones and waits for them. Those that can resume are queued again for the next
    * process; the others end as FAILED with `interrupted`.
    */
@@ -152,9 +252,11 @@ export class JobRunner {
     this.#accepting = false;
     this.#stopping.abort();
     clearTimeout(this.#startTimer);
+    clearInterval(this.#retentionTimer);
     const running = [...this.#running.values()];
     for (const { stop } of running) stop.abort();
     await Promise.all(running.map(({ ended }) => ended));
+    await this.#tidying;
     this.#telemetry.close();
     this.feed.close();
   }
@@ -178,14 +280,45 @@ export class JobRunner {
   #recover(): void {
     const { store } = this.#options;
     for (const { id } of store.inState('CANCELLING')) this.#finish(id, { state: 'CANCELLED', error: cancelledFailure(id) }, []);
-    for (const { id, kind } of store.inState('RUNNING')) this.#giveUp(id, this.#handlers.get(kind)?.canResume === true, []);
+    const { largestCrashes = 3 } = this.#options;
+    for (const { id, kind } of store.inState('RUNNING')) {
+      const crashes = store.countCrash(id);
+      if (crashes >= largestCrashes) this.#park(id, crashes);
+      else this.#giveUp(id, this.#handlers.get(kind)?.canResume === true, []);
+    }
   }
 
-  /** What happens to a job that the end of its process interrupts. */
+  /** A job that takes its process down again and again waits for somebody who looks. */
+  #park(id: string, crashes: number): void {
+    const message = `job ${id}: its process died ${crashes} times while it ran. It is paused: resume it when the cause is found, or cancel it.`;
+    this.#options.store.park(id, failureOf(new AppError('crash_loop', message, { details: { jobId: id, crashes } })));
+    this.feed.notify(id);
+    this.#logger.error('job parked', { jobId: id, crashes });
+  }
+
+  #removeExpired(): void {
+    try {
+      const { store, retention = defaultRetention } = this.#options;
+      const expired = removeExpired(store, this.#clock, retention);
+      if (expired.length > 0) this.#logger.info('ended jobs removed', { jobs: expired.length });
+      this.#tidying = this.#tidying.then(async () => {
+        for (const id of expired) await this.#discardFolder(id);
+      });
+    } catch (error) {
+      this.#logger.error('ended jobs not removed', { message: failureOf(error).message });
+    }
+  }
+
+  async #removeStray(): Promise<void> {
+    for (const id of await strayFolders(this.#options.workFolder, this.#options.store)) await this.#discardFolder(id);
+  }
+
+  /** What happens to a job that the end of its process interrupts, or that was asked to pause. */
   #giveUp(id: string, canResume: boolean, lastProgress: readonly JobEventBody[]): void {
+    const { isPausing } = this.get(id);
     if (canResume) {
       this.#options.store.append(id, lastProgress);
-      this.#options.store.move(id, 'QUEUED');
+      this.#options.store.move(id, isPausing ? 'PAUSED' : 'QUEUED');
       this.feed.notify(id);
       return;
     }
@@ -221,27 +354,20 @@ export class JobRunner {
     const started = this.#options.store.move(job.id, 'RUNNING');
     this.feed.notify(job.id);
     const stop = new AbortController();
-    const pending: JobEventBody[] = [];
     const observed = this.#telemetry.begin(started);
     const ended = observed
-      .within(() => this.#perform(job, handler, stop.signal, pending, observed))
+      .within(() => this.#perform(job, handler, stop.signal, observed))
       .then((end) => observed.end(end))
       .finally(() => {
         this.#running.delete(job.id);
         this.#startWaiting();
       });
-    this.#running.set(job.id, { id: job.id, usesDevice: handler.usesDevice, stop, ended, pending });
+    this.#running.set(job.id, { id: job.id, usesDevice: handler.usesDevice, stop, ended });
   }
 
-  async #perform(
-    job: JobRecord,
-    handler: RegisteredHandler,
-    signal: AbortSignal,
-    pending: JobEventBody[],
-    observed: ObservedJob,
-  ): Promise<AttemptEnd> {
+  async #perform(job: JobRecord, handler: RegisteredHandler, signal: AbortSignal, observed: ObservedJob): Promise<AttemptEnd> {
     const { id } = job;
-    const reports = this.#reports(id, pending);
+    const reports = this.#reports(id);
     const report = (progress: Progress): void => {
       observed.report(progress);
       reports.report(progress);
@@ -251,13 +377,11 @@ export class JobRunner {
       const workFolder = this.workFolderOf(id);
       await mkdir(workFolder, { recursive: true });
       const result = await bound.run({ jobId: id, workFolder, signal, report, logger: this.#logger });
-      reports.end();
-      const isStored = await this.#finishStored(id, { state: 'SUCCEEDED', result }, pending.splice(0));
+      const isStored = await this.#finishStored(id, { state: 'SUCCEEDED', result }, reports.end());
       if (isStored && !handler.keepsWorkFolder) await this.#discardFolder(id);
       return { state: 'SUCCEEDED' };
     } catch (error) {
-      reports.end();
-      return this.#performFailed(id, handler, error, signal, pending.splice(0));
+      return this.#performFailed(id, handler, error, signal, reports.end());
     }
   }
 
@@ -278,7 +402,8 @@ export class JobRunner {
         if (!isDiskFull(failure)) throw failure;
         this.#logger.error('interrupted job not stored', { jobId: id, message: failureOf(failure).message });
       }
-      return handler.canResume ? { state: 'QUEUED' } : { state: 'FAILED', errorCode: 'interrupted' };
+      if (handler.canResume) return { state: this.get(id).state === 'PAUSED' ? 'PAUSED' : 'QUEUED' };
+      return { state: 'FAILED', errorCode: 'interrupted' };
     }
     if (stopped) await this.#finishStored(id, { state: 'CANCELLED', error: cancelledFailure(id) }, lastProgress);
     else {
@@ -291,42 +416,13 @@ export class JobRunner {
     return stopped ? { state: 'CANCELLED' } : { state: 'FAILED', errorCode: error.code };
   }
 
-  /** Collects reports, stores them in batches, and repeats the last one when the job is silent. */
-  #reports(id: string, pending: JobEventBody[]): { readonly report: (progress: Progress) => void; readonly end: () => void } {
+  #reports(id: string): ProgressLog {
     const { store, flushMs = 100, heartbeatMs = 5000, memoryBytes = () => process.memoryUsage.rss() } = this.#options;
-    const meter = new ProgressMeter(this.#clock, memoryBytes);
-    let flushTimer: NodeJS.Timeout | undefined;
-    let heartbeat: NodeJS.Timeout | undefined;
-    let last: Progress | undefined;
-    let ended = false;
-    let isFailing = false;
-    const flush = (): void => {
-      flushTimer = undefined;
-      try {
-        store.append(id, pending.splice(0));
-        isFailing = false;
-        this.feed.notify(id);
-      } catch (error) {
-        // A full disk costs the job its progress log, not its work: the end of the job will say what is wrong.
-        if (!isFailing) this.#logger.error('progress not stored', { jobId: id, message: failureOf(error).message });
-        isFailing = true;
-      }
+    const append = (bodies: readonly JobEventBody[]): void => {
+      store.append(id, bodies);
+      this.feed.notify(id);
     };
-    const report = (progress: Progress): void => {
-      if (ended) return;
-      last = progress;
-      if (pending.length >= largestPending) pending.pop();
-      pending.push({ kind: 'progress', progress: meter.time(progress) });
-      flushTimer ??= setTimeout(flush, flushMs);
-      heartbeat?.refresh();
-    };
-    if (heartbeatMs > 0) heartbeat = setInterval(() => last !== undefined && report(last), heartbeatMs);
-    const end = (): void => {
-      ended = true;
-      clearTimeout(flushTimer);
-      clearInterval(heartbeat);
-    };
-    return { report, end };
+    return new ProgressLog(id, { clock: this.#clock, logger: this.#logger, flushMs, heartbeatMs, memoryBytes, append });
   }
 
   get #retryMs(): number {
@@ -361,4 +457,8 @@ export class JobRunner {
       this.#logger.warn('work folder not removed', { jobId: id, message: failureOf(error).message });
     });
   }
+}
+
+function wrongState(jobId: string, state: JobState, rule: string): AppError {
+  return new AppError('wrong_state', `job ${jobId} is ${state}: ${rule}.`, { details: { jobId, state } });
 }

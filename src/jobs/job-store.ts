@@ -16,6 +16,11 @@ interface JobRow {
   readonly finished_ms: number;
   readonly last_sequence: number;
   readonly attempts: number;
+  readonly priority: number;
+  readonly owner: string;
+  readonly retry_of: string;
+  readonly is_pausing: number;
+  readonly crashes: number;
   readonly result: string | null;
   readonly error: string | null;
 }
@@ -33,6 +38,15 @@ export interface NewJob {
   readonly spec: unknown;
   readonly source: string;
   readonly target: string;
+  readonly priority?: number;
+  readonly owner?: string;
+  readonly retryOf?: string;
+}
+
+/** How many unfinished jobs there may be. */
+export interface JobQuota {
+  readonly inAll?: number;
+  readonly perOwner?: number;
 }
 
 export interface EventPage {
@@ -47,6 +61,9 @@ export interface EventPage {
 export type JobEnd =
   | { readonly state: 'SUCCEEDED'; readonly result: unknown }
   | { readonly state: 'FAILED' | 'CANCELLED'; readonly error: JobFailure };
+
+/** Of jobs that have not ended. */
+const isOpen = `state IN ('QUEUED', 'RUNNING', 'PAUSED', 'CANCELLING')`;
 
 /** Durable jobs with an append-only log each. One process at a time. */
 export class JobStore {
@@ -69,28 +86,43 @@ export class JobStore {
   /**
    * Adds a job as QUEUED.
    *
-   * @throws AppError `name_taken` when another unfinished job writes the same name
+   * @throws AppError `name_taken` when another unfinished job writes the same name; `too_many_jobs`
    */
-  create(job: NewJob): JobRecord {
+  create(job: NewJob, quota: JobQuota = {}): JobRecord {
     const nowMs = this.#clock.nowMs();
+    const { priority = 0, owner = '', retryOf = '' } = job;
     return this.#transaction(() => {
-      const [writer] = this.#rows(`SELECT * FROM jobs WHERE target = ? AND target <> '' AND state IN ('QUEUED', 'RUNNING', 'CANCELLING')`, [
-        job.target,
-      ]);
+      const [writer] = this.#rows(`SELECT * FROM jobs WHERE target = ? AND target <> '' AND ${isOpen}`, [job.target]);
       if (writer !== undefined)
         throw new AppError(
           'name_taken',
           `name "${job.target}": ${writer.kind} job ${writer.id} is writing it. Wait for that job or choose another name.`,
-          {
-            details: { name: job.target, jobId: writer.id },
-          },
+          { details: { name: job.target, jobId: writer.id } },
         );
+      this.#checkQuota(owner, quota);
       this.#database
-        .prepare('INSERT INTO jobs (id, kind, state, spec, source, target, created_ms) VALUES (?, ?, ?, ?, ?, ?, ?)')
-        .run(job.id, job.kind, 'QUEUED', JSON.stringify(job.spec), job.source, job.target, nowMs);
+        .prepare(
+          'INSERT INTO jobs (id, kind, state, spec, source, target, created_ms, priority, owner, retry_of) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+        )
+        .run(job.id, job.kind, 'QUEUED', JSON.stringify(job.spec), job.source, job.target, nowMs, priority, owner, retryOf);
       this.#append(job.id, [{ kind: 'state', state: 'QUEUED' }]);
       return this.get(job.id);
     });
+  }
+
+  #checkQuota(owner: string, { inAll, perOwner }: JobQuota): void {
+    const open = this.#rows(`SELECT * FROM jobs WHERE ${isOpen}`, []);
+    const own = open.filter((job) => job.owner === owner).length;
+    if (inAll !== undefined && open.length >= inAll)
+      throw new AppError('too_many_jobs', `${open.length} jobs have not ended, as many as this server takes. Wait for some to end.`, {
+        details: { limit: inAll },
+      });
+    if (perOwner !== undefined && own >= perOwner)
+      throw new AppError(
+        'too_many_jobs',
+        `${owner === '' ? 'you have' : `"${owner}" has`} ${own} jobs that have not ended, as many as one client may. Wait for some to end, or cancel some.`,
+        { details: { limit: perOwner, owner } },
+      );
   }
 
   /** @throws AppError `job_not_found` */
@@ -101,16 +133,71 @@ export class JobStore {
     return record(row);
   }
 
+  /** Of all jobs. */
+  ids(): readonly string[] {
+    return (this.#database.prepare('SELECT id FROM jobs').all() as { readonly id: string }[]).map(({ id }) => id);
+  }
+
   /** Newest first. */
   list(states: readonly JobState[], limit: number): readonly JobRecord[] {
     const marks = states.map(() => '?').join(', ');
     const where = states.length === 0 ? '' : `WHERE state IN (${marks})`;
-    return this.#rows(`SELECT * FROM jobs ${where} ORDER BY created_ms DESC, rowid DESC LIMIT ?`, [...states, limit]).map(record);
+    return this.#rows(`SELECT * FROM jobs ${where} ORDER BY rowid DESC LIMIT ?`, [...states, limit]).map(record);
   }
 
-  /** Jobs in one state, oldest first. */
+  /** Jobs in one state, those of the highest priority first, of these the oldest. The order of arrival does not hang on the clock. */
   inState(state: JobState): readonly JobRecord[] {
-    return this.#rows('SELECT * FROM jobs WHERE state = ? ORDER BY created_ms, rowid', [state]).map(record);
+    return this.#rows('SELECT * FROM jobs WHERE state = ? ORDER BY priority DESC, rowid', [state]).map(record);
+  }
+
+  /** Notes that a running job is asked to pause, or not any more. */
+  setPausing(id: string, isPausing: boolean): JobRecord {
+    this.#transaction(() => this.#database.prepare('UPDATE jobs SET is_pausing = ? WHERE id = ?').run(isPausing ? 1 : 0, id));
+    return this.get(id);
+  }
+
+  /** Counts a death of a running job's process, and answers how many there were since a person let it run. */
+  countCrash(id: string): number {
+    this.#transaction(() => this.#database.prepare('UPDATE jobs SET crashes = crashes + 1 WHERE id = ?').run(id));
+    return this.get(id).crashes;
+  }
+
+  /** Puts a job aside until somebody looks at it. */
+  park(id: string, error: JobFailure): JobRecord {
+    return this.#transaction(() => {
+      this.#checkMove(id, 'PAUSED');
+      this.#database.prepare('UPDATE jobs SET error = ?, is_pausing = 0 WHERE id = ?').run(JSON.stringify(error), id);
+      this.#setState(id, 'PAUSED');
+      return this.get(id);
+    });
+  }
+
+  /** Puts a paused job back into the queue; what it was parked for is forgotten. */
+  unpause(id: string): JobRecord {
+    return this.#transaction(() => {
+      this.#checkMove(id, 'QUEUED');
+      this.#database.prepare('UPDATE jobs SET error = NULL, crashes = 0 WHERE id = ?').run(id);
+      this.#setState(id, 'QUEUED');
+      return this.get(id);
+    });
+  }
+
+  /** Removes jobs that have ended, with their logs. */
+  remove(ids: readonly string[]): void {
+    this.#transaction(() => {
+      for (const id of ids) {
+        const { state } = this.get(id);
+        invariant(isFinal(state), `job ${id} is ${state} and stays`);
+        this.#database.prepare('DELETE FROM events WHERE job_id = ?').run(id);
+        this.#database.prepare('DELETE FROM jobs WHERE id = ?').run(id);
+      }
+    });
+  }
+
+  /** Jobs that ended before a time, or are older than the newest `keep` ended ones. */
+  expired({ endedBeforeMs, keep }: { readonly endedBeforeMs: number; readonly keep: number }): readonly string[] {
+    const ended = this.#rows(`SELECT * FROM jobs WHERE NOT ${isOpen} ORDER BY rowid DESC`, []);
+    return ended.filter(({ finished_ms }, index) => index >= keep || finished_ms < endedBeforeMs).map(({ id }) => id);
   }
 
   /** Moves a job that has not ended; `RUNNING` counts an attempt. */
@@ -119,6 +206,7 @@ export class JobStore {
       this.#checkMove(id, state);
       if (state === 'RUNNING')
         this.#database.prepare('UPDATE jobs SET attempts = attempts + 1, started_ms = ? WHERE id = ?').run(this.#clock.nowMs(), id);
+      this.#database.prepare('UPDATE jobs SET is_pausing = 0 WHERE id = ?').run(id);
       this.#setState(id, state);
       return this.get(id);
     });
@@ -211,7 +299,7 @@ export class JobStore {
 }
 
 function record(row: JobRow): JobRecord {
-  const { id, kind, state, source, target, attempts } = row;
+  const { id, kind, state, source, target, attempts, priority, owner, crashes } = row;
   const [result, error] = [row.result, row.error].map((text): unknown => (text === null ? undefined : JSON.parse(text)));
   return {
     id,
@@ -220,6 +308,11 @@ function record(row: JobRow): JobRecord {
     source,
     target,
     attempts,
+    priority,
+    owner,
+    crashes,
+    retryOf: row.retry_of,
+    isPausing: row.is_pausing !== 0,
     spec: JSON.parse(row.spec),
     createdMs: row.created_ms,
     startedMs: row.started_ms,

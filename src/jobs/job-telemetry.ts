@@ -3,11 +3,11 @@ import { attributes, metrics, type Progress, type Reading, type Span, spanNames,
 import type { JobRecord, JobState } from './job.ts';
 
 /** Jobs that have not ended are in one of these. */
-const openStates = ['QUEUED', 'RUNNING', 'CANCELLING'] as const satisfies readonly JobState[];
+const openStates = ['QUEUED', 'RUNNING', 'PAUSED', 'CANCELLING'] as const satisfies readonly JobState[];
 
-/** How an attempt at a job ends; `QUEUED` is one that a later process goes on with. */
+/** How an attempt at a job ends; `QUEUED` and `PAUSED` are ones that a later attempt goes on with. */
 export type AttemptEnd = {
-  readonly state: Extract<JobState, 'SUCCEEDED' | 'FAILED' | 'CANCELLED' | 'QUEUED'>;
+  readonly state: Extract<JobState, 'SUCCEEDED' | 'FAILED' | 'CANCELLED' | 'QUEUED' | 'PAUSED'>;
   readonly errorCode?: string;
 };
 

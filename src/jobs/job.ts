@@ -2,18 +2,20 @@
 import type { Logger, OperationContext, Progress } from '#base';
 
 /**
- * QUEUED     -> RUNNING (a slot is free) | CANCELLED (asked to stop)
- * RUNNING    -> SUCCEEDED | FAILED | CANCELLING (asked to stop) | QUEUED (the process ended and the kind can resume)
+ * QUEUED     -> RUNNING (a slot is free) | PAUSED | CANCELLED (asked to)
+ * RUNNING    -> SUCCEEDED | FAILED | CANCELLING (asked to stop) | PAUSED (asked to, or its process died too often) | QUEUED (the process ended)
+ * PAUSED     -> QUEUED (asked to go on) | CANCELLED
  * CANCELLING -> CANCELLED | SUCCEEDED (the result was there first) | FAILED
  * SUCCEEDED, FAILED and CANCELLED stay.
  */
-export type JobState = 'QUEUED' | 'RUNNING' | 'CANCELLING' | 'SUCCEEDED' | 'FAILED' | 'CANCELLED';
+export type JobState = 'QUEUED' | 'RUNNING' | 'PAUSED' | 'CANCELLING' | 'SUCCEEDED' | 'FAILED' | 'CANCELLED';
 
-export const jobStates: readonly JobState[] = ['QUEUED', 'RUNNING', 'CANCELLING', 'SUCCEEDED', 'FAILED', 'CANCELLED'];
+export const jobStates: readonly JobState[] = ['QUEUED', 'RUNNING', 'PAUSED', 'CANCELLING', 'SUCCEEDED', 'FAILED', 'CANCELLED'];
 
 const allowedMoves: { readonly [From in JobState]: readonly JobState[] } = {
-  QUEUED: ['RUNNING', 'CANCELLED', 'FAILED'],
-  RUNNING: ['SUCCEEDED', 'FAILED', 'CANCELLING', 'QUEUED'],
+  QUEUED: ['RUNNING', 'PAUSED', 'CANCELLED', 'FAILED'],
+  RUNNING: ['SUCCEEDED', 'FAILED', 'CANCELLING', 'PAUSED', 'QUEUED'],
+  PAUSED: ['QUEUED', 'CANCELLED'],
   CANCELLING: ['CANCELLED', 'SUCCEEDED', 'FAILED'],
   SUCCEEDED: [],
   FAILED: [],
@@ -76,6 +78,16 @@ export interface JobRecord {
   readonly lastSequence: number;
   /** How often it was started. */
   readonly attempts: number;
+  /** Of the queued jobs those of the highest run first, and of these the oldest. */
+  readonly priority: number;
+  /** Who submitted it; empty where nobody asked. */
+  readonly owner: string;
+  /** The job that this one goes on from; empty for none. */
+  readonly retryOf: string;
+  /** A running job that was asked to pause and has not stopped yet. */
+  readonly isPausing: boolean;
+  /** Times that its process died while it ran, since it was last let run by a person. */
+  readonly crashes: number;
   readonly result?: unknown;
   readonly error?: JobFailure;
 }
@@ -83,7 +95,7 @@ export interface JobRecord {
 /** What a handler is given while it runs. */
 export interface JobContext extends OperationContext {
   readonly jobId: string;
-  /** A folder of this job's own, for checkpoints. It exists, survives restarts, and goes with the job's end. */
+  /** A folder of this job's own, for checkpoints. It exists and survives restarts. A job that failed or was cancelled leaves it to its retry. */
   readonly workFolder: string;
   readonly logger: Logger;
 }

@@ -84,7 +84,18 @@ export class CallTelemetry {
   }
 }
 
-function peerOf(call: ObservableCall): Record<string, string | number> {
+/** Host and port of the peer; undefined where it has no internet address. */
+function hostPort(call: Pick<ObservableCall, 'getPeer'>): readonly [string, number] | undefined {
   const [, address = '', port = ''] = /^\[?(.*?)\]?:(\d+)$/.exec(call.getPeer()) ?? [];
-  return isIP(address) === 0 ? {} : { [attributes.peerAddress]: address, [attributes.peerPort]: Number(port) };
+  return isIP(address) === 0 ? undefined : [address, Number(port)];
+}
+
+/** Address that a call comes from; empty where there is none. */
+export function addressOf(call: Pick<ObservableCall, 'getPeer'>): string {
+  return hostPort(call)?.[0] ?? '';
+}
+
+function peerOf(call: ObservableCall): Record<string, string | number> {
+  const [address, port] = hostPort(call) ?? [];
+  return address === undefined || port === undefined ? {} : { [attributes.peerAddress]: address, [attributes.peerPort]: port };
 }

@@ -1,4 +1,6 @@
 // From a handler as we write it (a promise, an async generator) to one of grpc-js: errors, leaving clients, and backpressure.
+
+import type { PeerCertificate } from 'node:tls';
 import type {
   handleBidiStreamingCall,
   handleClientStreamingCall,
@@ -8,14 +10,19 @@ import type {
   ServerDuplexStream,
   ServerReadableStream,
 } from '@grpc/grpc-js';
+import type { AccessGuard, Principal } from '#access';
 import { AppError, type Logger, silentTelemetry, type Telemetry } from '#base';
-import { CallTelemetry, type ObservableCall, statusOf } from './call-telemetry.ts';
+import { addressOf, CallTelemetry, type ObservableCall, statusOf } from './call-telemetry.ts';
 import { toStatus } from './status.ts';
 
 /** What a handler knows of its call. */
 export interface CallContext {
   /** Aborted when the client has left, its deadline has passed, or the server ends without grace. */
   readonly signal: AbortSignal;
+  /** Name of the caller, or the address that the call comes from where nobody asks for names; empty where there is none. */
+  readonly client: string;
+  /** Who calls; undefined where nobody asks. */
+  readonly caller: Principal | undefined;
 }
 
 /** What a handler knows of a stream in both directions. */
@@ -26,6 +33,7 @@ export interface BidiCallContext extends CallContext {
 
 /** What calls of every kind have. */
 interface AnyCall extends ObservableCall {
+  getAuthContext(): { readonly sslPeerCertificate?: Pick<PeerCertificate, 'subject'> };
   on(event: 'cancelled', listener: () => void): unknown;
 }
 
@@ -33,12 +41,15 @@ interface AnyCall extends ObservableCall {
 export class CallGate {
   readonly #logger: Logger;
   readonly #telemetry: CallTelemetry;
+  readonly #guard: AccessGuard | undefined;
   readonly #open = new Set<AbortController>();
   #idle: (() => void)[] = [];
   #stopping = false;
 
-  constructor(logger: Logger, telemetry: Telemetry = silentTelemetry) {
+  /** @param guard - lets calls in; absent to let in all */
+  constructor(logger: Logger, telemetry: Telemetry = silentTelemetry, guard?: AccessGuard) {
     this.#logger = logger;
+    this.#guard = guard;
     this.#telemetry = new CallTelemetry(telemetry);
   }
 
@@ -122,7 +133,7 @@ export class CallGate {
     return (call) => {
       this.#run(
         call,
-        async ({ signal }) => {
+        async ({ signal, client, caller }) => {
           let draining: Promise<void> | undefined;
           const send = async (response: Response): Promise<void> => {
             while (draining !== undefined && !signal.aborted) await draining;
@@ -133,12 +144,28 @@ export class CallGate {
             await draining;
           };
           // Whoever stops reading may go on writing.
-          await method(messages(call, signal, false), send, { signal, metadata: call.metadata });
+          await method(messages(call, signal, false), send, { signal, client, caller, metadata: call.metadata });
           return () => call.end();
         },
         (error) => call.emit('error', error),
       );
     };
+  }
+
+  /** Does the work of a call for whoever may ask for it. */
+  async #admitted<Answer>(call: AnyCall, signal: AbortSignal, work: (context: CallContext) => Promise<Answer>): Promise<Answer> {
+    const address = addressOf(call);
+    if (this.#guard === undefined) return work({ signal, client: address, caller: undefined });
+    const [authorization] = call.metadata.get('authorization').map(String);
+    const { principal, leave } = await this.#guard.enterCall(call.getPath(), { authorization, certificate: certificateOf(call), address });
+    try {
+      const answer = await work({ signal, client: principal?.name ?? address, caller: principal });
+      leave(signal.aborted ? 'CANCELLED' : 'OK');
+      return answer;
+    } catch (error) {
+      leave(statusOf(error));
+      throw error;
+    }
   }
 
   #run(call: AnyCall, work: (context: CallContext) => Promise<() => void>, fail: (error: ReturnType<typeof toStatus>) => void): void {
@@ -155,7 +182,7 @@ export class CallGate {
       if (this.#open.has(stop)) stop.abort();
     });
     void observed.within(() =>
-      work({ signal: stop.signal })
+      this.#admitted(call, stop.signal, work)
         .then(
           (answer) => {
             observed.end(stop.signal.aborted ? 'CANCELLED' : 'OK');
@@ -174,6 +201,13 @@ export class CallGate {
         }),
     );
   }
+}
+
+/** Common name of the certificate that the client has proved. */
+function certificateOf(call: AnyCall): string | undefined {
+  const { sslPeerCertificate } = call.getAuthContext();
+  const name = sslPeerCertificate?.subject?.CN;
+  return typeof name === 'string' ? name : name?.[0];
 }
 
 function describe(thrown: unknown): string {

@@ -1,5 +1,5 @@
 // A client of the same contract in TypeScript, for the command line and for tests: promises, async iterators and our own errors.
-import { Client, credentials, type ServiceError, status } from '@grpc/grpc-js';
+import { type ChannelCredentials, Client, credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import { AppError } from '#base';
 import { maxMessageBytes, type Protocol, protocol } from './protocol.ts';
 import { fromStatus } from './status.ts';
@@ -17,14 +17,26 @@ export interface ClientMethod<Request, Response> {
   readonly responseDeserialize: (bytes: Buffer) => Response;
 }
 
+/** What a client shows, and what it trusts. */
+export interface ClientSecurity {
+  readonly token?: string | undefined;
+  /** PEM; `{}` trusts the system's authorities. Absent: no TLS. */
+  readonly tls?: { readonly authority?: Buffer; readonly certificate?: Buffer; readonly key?: Buffer } | undefined;
+}
+
 /** One connection to a server. Every failure is an AppError with the server's own code. */
 export class AthanorClient {
   readonly protocol: Protocol = protocol();
   readonly #client: Client;
+  readonly #metadata: Metadata;
 
   /** @param target - `host:port` */
-  constructor(target: string) {
-    this.#client = new Client(target, credentials.createInsecure(), {
+  constructor(target: string, { token, tls }: ClientSecurity = {}) {
+    this.#metadata = new Metadata();
+    if (token !== undefined) this.#metadata.set('authorization', `Bearer ${token}`);
+    const { authority, certificate, key } = tls ?? {};
+    const secured = (): ChannelCredentials => credentials.createSsl(authority ?? null, key ?? null, certificate ?? null);
+    this.#client = new Client(target, tls === undefined ? credentials.createInsecure() : secured(), {
       // What it sends is for the server to refuse: its limit may be another.
       'grpc.max_receive_message_length': maxMessageBytes,
     });
@@ -53,6 +65,7 @@ export class AthanorClient {
         method.requestSerialize,
         method.responseDeserialize,
         request,
+        this.#metadata,
         deadline(timeoutMs),
         (error: ServiceError | null, response?: Response) => {
           if (error !== null) reject(fromStatus(error));
@@ -74,6 +87,7 @@ export class AthanorClient {
       method.requestSerialize,
       method.responseDeserialize,
       request,
+      this.#metadata,
       deadline(timeoutMs),
     );
     const cancel = (): void => call.cancel();
@@ -95,7 +109,7 @@ export class AthanorClient {
         method.path,
         method.requestSerialize,
         method.responseDeserialize,
-        {},
+        this.#metadata,
         (error: ServiceError | null, response?: Response) => {
           if (error !== null) reject(fromStatus(error));
           else resolve(response as Response);

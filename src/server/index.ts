@@ -1,5 +1,5 @@
 // server: the gRPC services, their map of errors, and a client of the same contract.
-export { AthanorClient, type CallOptions, type ClientMethod } from './client.ts';
+export { AthanorClient, type CallOptions, type ClientMethod, type ClientSecurity } from './client.ts';
 export type { CompressSpec as CompressSpecMessage } from './gen/athanor/v1/CompressSpec.ts';
 export type { DistillSpec as DistillSpecMessage } from './gen/athanor/v1/DistillSpec.ts';
 export type { EvaluateSpec as EvaluateSpecMessage } from './gen/athanor/v1/EvaluateSpec.ts';
@@ -17,3 +17,4 @@ export { AthanorServer, type ServerOptions, type StopOptions } from './server.ts
 export type { ModelCatalogue } from './services/model-service.ts';
 export { fileChunks } from './services/uploads.ts';
 export { decodeStatusDetails, encodeStatusDetails, type StatusDetails } from './status-details.ts';
+export type { TlsFiles } from './transport.ts';

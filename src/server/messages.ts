@@ -109,6 +109,7 @@ function plain(message: object | null | undefined): Record<string, unknown> {
 const stateMessages: { readonly [State in JobState]: `JOB_STATE_${State}` } = {
   QUEUED: 'JOB_STATE_QUEUED',
   RUNNING: 'JOB_STATE_RUNNING',
+  PAUSED: 'JOB_STATE_PAUSED',
   CANCELLING: 'JOB_STATE_CANCELLING',
   SUCCEEDED: 'JOB_STATE_SUCCEEDED',
   FAILED: 'JOB_STATE_FAILED',
@@ -135,7 +136,7 @@ export function eventMessage(event: JobEvent, kind: string): JobEventMessage {
 }
 
 export function jobMessage(job: JobRecord, newest: JobEvent | undefined): JobInfo {
-  const { id, kind, source, target, createdMs, startedMs, finishedMs, lastSequence, attempts } = job;
+  const { id, kind, source, target, createdMs, startedMs, finishedMs, lastSequence, attempts, priority, owner, retryOf, isPausing } = job;
   return {
     id,
     kind,
@@ -146,6 +147,10 @@ export function jobMessage(job: JobRecord, newest: JobEvent | undefined): JobInf
     finishedMs,
     lastSequence,
     attempts,
+    priority,
+    owner,
+    retryOf,
+    isPausing,
     state: stateMessages[job.state],
     ...(newest?.kind === 'progress' ? { progress: progressMessage(newest.progress) } : {}),
     ...(job.result === undefined ? {} : { result: resultMessage(kind, job.result) }),

@@ -1,5 +1,6 @@
 // The gRPC server: services on one port, health, and an orderly end.
-import { Server, ServerCredentials } from '@grpc/grpc-js';
+import { Server } from '@grpc/grpc-js';
+import type { AccessGuard } from '#access';
 import { AppError, type Logger, silentLogger, silentTelemetry, type Telemetry } from '#base';
 import type { InferenceBackend, JobRunner } from '#jobs';
 import { CallGate } from './calls.ts';
@@ -14,6 +15,8 @@ import { inferenceService } from './services/inference-service.ts';
 import { jobService } from './services/job-service.ts';
 import { startJob } from './services/job-streams.ts';
 import { type ModelCatalogue, modelService } from './services/model-service.ts';
+import { removeLeftUploads } from './services/uploads.ts';
+import { serverCredentials, type TlsFiles } from './transport.ts';
 import { tritonService } from './triton/triton-service.ts';
 
 export interface ServerOptions {
@@ -30,6 +33,10 @@ export interface ServerOptions {
   /** Also serve, over the Open Inference Protocol and under this name, a model that gives back what it is sent. */
   readonly identityModel?: string;
   readonly telemetry?: Telemetry;
+  /** Lets calls in; absent to let in all. */
+  readonly guard?: AccessGuard | undefined;
+  /** Absent to listen without TLS. */
+  readonly tls?: TlsFiles | undefined;
 }
 
 export interface StopOptions {
@@ -68,11 +75,11 @@ export class AthanorServer {
   /** Listens and serves. @throws AppError `unavailable` when the address cannot be had */
   static async listen(options: ServerOptions): Promise<AthanorServer> {
     const { jobs, models, inference, uploadFolder, address, logger = silentLogger, telemetry = silentTelemetry } = options;
-    const { version = '0', identityModel } = options;
+    const { version = '0', identityModel, guard, tls } = options;
     const definitions = protocol();
-    const gate = new CallGate(logger, telemetry);
+    const gate = new CallGate(logger, telemetry, guard);
     // Probes come every second and would drown what people look for.
-    const probes = new CallGate(logger);
+    const probes = new CallGate(logger, silentTelemetry, guard);
     const health = new Health(checkedServices, models);
     const server = new Server({
       ...messageLimits,
@@ -83,17 +90,19 @@ export class AthanorServer {
       // Nobody reads its counters, and every call pays for them.
       'grpc.enable_channelz': 0,
     });
+    const imports = jobs.list(['QUEUED', 'RUNNING', 'PAUSED'], Number.MAX_SAFE_INTEGER).filter(({ kind }) => kind === 'import');
+    await removeLeftUploads(uploadFolder, (folder) => imports.some(({ spec }) => (spec as { readonly path?: string }).path === folder));
     server.addService(definitions.model, modelService(gate, models, jobs, uploadFolder));
     server.addService(definitions.job, jobService(gate, jobs));
     server.addService(definitions.inference, inferenceService(gate, inference));
     const compression: CompressionServiceHandlers = {
-      Compress: gate.serverStream(({ spec }, context) => startJob(jobs, compressRequest(spec), context)),
+      Compress: gate.serverStream(({ spec, priority }, context) => startJob(jobs, compressRequest(spec), priority, context)),
     };
     const distillation: DistillationServiceHandlers = {
-      Distill: gate.serverStream(({ spec }, context) => startJob(jobs, specRequest('distill', spec), context)),
+      Distill: gate.serverStream(({ spec, priority }, context) => startJob(jobs, specRequest('distill', spec), priority, context)),
     };
     const evaluation: EvaluationServiceHandlers = {
-      Evaluate: gate.serverStream(({ spec }, context) => startJob(jobs, specRequest('evaluate', spec), context)),
+      Evaluate: gate.serverStream(({ spec, priority }, context) => startJob(jobs, specRequest('evaluate', spec), priority, context)),
     };
     server.addService(definitions.compression, compression);
     server.addService(definitions.distillation, distillation);
@@ -106,7 +115,7 @@ export class AthanorServer {
     server.addService(definitions.health, health.handlers(probes));
     for (const reflection of [definitions.reflection, definitions.reflectionAlpha])
       server.addService(reflection, reflectionService(probes, shippedDescriptors()));
-    const port = await bind(server, address);
+    const port = await bind(server, address, tls, logger);
     logger.info('serving', { address, port });
     return new AthanorServer(server, port, gate, probes, health, jobs);
   }
@@ -150,9 +159,9 @@ export class AthanorServer {
   }
 }
 
-function bind(server: Server, address: string): Promise<number> {
+function bind(server: Server, address: string, tls: TlsFiles | undefined, logger: Logger): Promise<number> {
   return new Promise((resolve, reject) => {
-    server.bindAsync(address, ServerCredentials.createInsecure(), (error, port) => {
+    server.bindAsync(address, serverCredentials(tls, logger), (error, port) => {
       if (error === null) resolve(port);
       else
         reject(

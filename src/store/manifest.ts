@@ -67,12 +67,13 @@ export async function verifyFiles(folder: string, hash: string, signal: AbortSig
   return manifest;
 }
 
-async function digestOf(path: string, signal: AbortSignal): Promise<FileDigest | undefined> {
+/** Size and SHA-256 of a file, read in pieces; undefined when there is none. @throws AppError `cancelled` */
+export async function digestOf(path: string, signal?: AbortSignal): Promise<FileDigest | undefined> {
   const hash = createHash('sha256');
   let sizeBytes = 0;
   try {
     for await (const chunk of createReadStream(path, { highWaterMark: 2 ** 20 })) {
-      throwIfCancelled(signal);
+      if (signal !== undefined) throwIfCancelled(signal);
       const bytes = chunk as Uint8Array;
       hash.update(bytes);
       sizeBytes += bytes.byteLength;

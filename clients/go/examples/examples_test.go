@@ -235,4 +235,33 @@ func theCalls(t *testing.T, target string) {
 	if err != nil || len(jobs) != 1 || jobs[0].GetId() != endless.ID {
 		t.Errorf("jobs %v, error %v", jobs, err)
 	}
+
+	retried, err := endless.Retry(ctx, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := retried.Pause(ctx); err != nil {
+		t.Error(err)
+	}
+	for info, err := retried.Status(ctx); info.GetState() != athanorv1.JobState_JOB_STATE_PAUSED; info, err = retried.Status(ctx) {
+		if err != nil || info.GetRetryOf() != endless.ID {
+			t.Fatalf("job %v, error %v", info, err)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	if info, err := retried.Resume(ctx); err != nil || info.GetState() != athanorv1.JobState_JOB_STATE_QUEUED {
+		t.Errorf("job %v, error %v", info, err)
+	}
+	if _, err := retried.Cancel(ctx); err != nil {
+		t.Error(err)
+	}
+	if _, err := retried.Wait(ctx); !errors.Is(err, athanor.ErrCancelled) {
+		t.Errorf("error %v", err)
+	}
+	if err := retried.Forget(ctx); err != nil {
+		t.Error(err)
+	}
+	if _, err := retried.Status(ctx); !athanor.HasCode(err, "job_not_found") {
+		t.Errorf("error %v", err)
+	}
 }

@@ -298,6 +298,19 @@ class FakeServer(model_pb2_grpc.ModelServiceServicer, job_pb2_grpc.JobServiceSer
             cancelled.fail("cancelled", "the job was cancelled.", job.JOB_STATE_CANCELLED)
         return job.JobServiceCancelResponse(job=cancelled.info())
 
+    def Pause(self, request: job.JobServicePauseRequest, context: grpc.ServicerContext) -> job.JobServicePauseResponse:
+        return job.JobServicePauseResponse(job=self._job(request.job_id, context).info())
+
+    def Resume(self, request: job.JobServiceResumeRequest, context: grpc.ServicerContext) -> job.JobServiceResumeResponse:
+        return job.JobServiceResumeResponse(job=self._job(request.job_id, context).info())
+
+    def Retry(self, request: job.JobServiceRetryRequest, context: grpc.ServicerContext) -> job.JobServiceRetryResponse:
+        return job.JobServiceRetryResponse(job=self._job(request.job_id, context).info())
+
+    def Forget(self, request: job.JobServiceForgetRequest, context: grpc.ServicerContext) -> job.JobServiceForgetResponse:
+        self._job(request.job_id, context)
+        return job.JobServiceForgetResponse()
+
     def Generate(self, request: inference.GenerateRequest, context: grpc.ServicerContext) -> Iterator[inference.GenerateResponse]:
         self.last_request = request
         self._model(request.model, context)

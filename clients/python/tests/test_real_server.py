@@ -1,12 +1,15 @@
 # The main job against the real server, started on loopback with a store of its own.
 from __future__ import annotations
 
+import hashlib
+import json
 import queue
 import re
 import shutil
 import subprocess
 import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -45,8 +48,14 @@ pytestmark = pytest.mark.skipif(bool(why_not()), reason=f"the real server cannot
 
 @pytest.fixture(scope="module")
 def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    store = tmp_path_factory.mktemp("store")
-    command = ["node", str(COMMAND), "serve", "--listen", "127.0.0.1:0", "--store", str(store)]
+    with serving(tmp_path_factory.mktemp("store")) as address:
+        yield address
+
+
+@contextmanager
+def serving(store: Path, *options: str) -> Iterator[str]:
+    """A real server for the length of the block."""
+    command = ["node", str(COMMAND), "serve", "--listen", "127.0.0.1:0", "--store", str(store), *options]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert process.stdout is not None
     try:
@@ -195,6 +204,53 @@ def test_a_job_is_followed_over_cut_connections_and_cancelled(target: str, clien
     with pytest.raises(errors.Cancelled):
         same.wait(progress=False, timeout=30)
     assert same.status().state is JobState.CANCELLED
+
+
+def test_a_job_is_paused_resumed_tried_again_and_forgotten(client: athanor.Client) -> None:
+    job = client.distill(
+        "teacher", name="put-aside", data=[TRAIN_TEXT], steps=100_000, batch_size=2, sequence_length=32, checkpoint_every=0
+    )
+    for event in job.events():
+        if event.progress is not None and event.progress.metrics.get("loss"):
+            break
+    with pytest.raises(errors.FailedPrecondition):
+        job.forget()
+    assert job.pause().state in {JobState.RUNNING, JobState.PAUSED}
+    wait_for(lambda: job.status().state is JobState.PAUSED)
+    assert job.resume().state is JobState.QUEUED
+    wait_for(lambda: job.status().state is JobState.RUNNING)
+    job.cancel()
+    wait_for(lambda: job.status().state is JobState.CANCELLED)
+    again = job.retry()
+    assert again.status().retry_of == job.id
+    with pytest.raises(errors.FailedPrecondition):
+        again.retry()
+    again.cancel()
+    wait_for(lambda: again.status().state is JobState.CANCELLED)
+    again.forget()
+    with pytest.raises(errors.JobNotFound):
+        again.status()
+
+
+def test_a_token_opens_what_its_role_may_do(tmp_path: Path) -> None:
+    token = "athanor_for-this-test-alone"
+    principals = tmp_path / "principals.json"
+    digest = hashlib.sha256(token.encode()).hexdigest()
+    principals.write_text(json.dumps({"principals": [{"name": "reader", "role": "read", "tokens": [digest]}]}))
+    with serving(tmp_path / "store", "--principals", str(principals)) as address:
+        with athanor.connect(address) as stranger, pytest.raises(errors.Unauthenticated):
+            stranger.models.list()
+        with athanor.connect(address, token=token) as reader:
+            assert reader.models.list() == []
+            with pytest.raises(errors.PermissionDenied):
+                reader.models.delete("anything")
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def test_errors_of_the_real_server_have_their_classes(client: athanor.Client) -> None:

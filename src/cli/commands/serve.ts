@@ -5,9 +5,10 @@ import { type RunningTelemetry, startTelemetry } from '#telemetry';
 import { startServer } from '../compose.ts';
 import { defaultServer, defaultStore, wholeNumber } from '../options.ts';
 import { Output } from '../output.ts';
+import type { SecurityOptions } from '../security.ts';
 import { standardLogger } from '../standard-log.ts';
 
-interface ServeOptions {
+interface ServeOptions extends SecurityOptions {
   readonly listen: string;
   readonly http?: string;
   readonly httpModel?: string;
@@ -20,6 +21,8 @@ interface ServeOptions {
   readonly pauseMs: number;
   readonly graceMs: number;
   readonly identityModel?: string;
+  readonly jobsPerClient?: number;
+  readonly keepJobs: number;
   readonly json?: boolean;
   readonly metrics?: string;
 }
@@ -48,17 +51,32 @@ export function addServeCommand(program: Command): void {
       'memory of loaded models together; those that nobody uses are unloaded for others (default: three quarters of what the process may hold)',
       wholeNumber,
     )
+    .option('--jobs-per-client <count>', 'jobs that one client may have waiting and running (default: no limit)', wholeNumber)
+    .option('--keep-jobs <days>', 'forget jobs so long after their end, with the checkpoints of those that failed', wholeNumber, 30)
     .option('--pause-ms <ms>', 'on stopping, say NOT_SERVING this long before refusing calls', wholeNumber, 0)
     .option('--grace-ms <ms>', 'on stopping, let streams end for this long', wholeNumber, 10_000)
     .option('--identity-model <name>', 'also serve a model that gives back what it is sent, to measure the transport (ModelInfer)')
     .option('--metrics <host:port>', 'serve metrics to Prometheus on this address, under /metrics (default: do not)')
+    .option('--tls-cert <file>', 'certificate chain (PEM) to serve with; read again when it changes')
+    .option('--tls-key <file>', 'private key (PEM) of the certificate')
+    .option('--tls-client-ca <file>', 'authority (PEM) of the certificates that clients must show')
+    .option('--principals <file>', 'JSON file of those who may call: names, roles, limits, digests of tokens (see `athanor token`)')
+    .option('--jwks <file>', 'public keys (JSON Web Key Set) of whoever signs tokens')
+    .option('--jwt-audience <name>', 'audience that signed tokens must be for')
+    .option('--jwt-issuer <name>', 'issuer that signed tokens must be from (default: any that the keys fit)')
+    .option('--jwt-role-claim <name>', 'claim of signed tokens that holds the role (default: athanor_role)')
+    .option('--audit-log <file>', 'append a JSON line for each call that changes something or is refused')
+    .option(
+      '--allow-insecure',
+      'listen on a public address without TLS or without knowing who calls: anybody who reaches it may do everything',
+    )
     .option('--json', 'log as JSON lines')
     .action(serve);
 }
 
 async function serve(options: ServeOptions, command: Command): Promise<void> {
   const { listen, http, httpModel, store, device, threads, compute, memoryLimit, modelMemory } = options;
-  const { pauseMs, graceMs, identityModel, json, metrics } = options;
+  const { pauseMs, graceMs, identityModel, jobsPerClient, keepJobs, json, metrics } = options;
   const output = new Output(json === true);
   // Before anything slow: a signal while models load must not be lost.
   let onSignal = (): void => process.exit(130);
@@ -89,6 +107,9 @@ async function serve(options: ServeOptions, command: Command): Promise<void> {
       telemetry: telemetry.telemetry,
       ...(device === undefined ? {} : { device }),
       ...(threads === undefined ? {} : { threads }),
+      keepJobsDays: keepJobs,
+      security: options,
+      ...(jobsPerClient === undefined ? {} : { jobsPerClient }),
       ...(identityModel === undefined ? {} : { identityModel }),
       ...(memoryLimit === undefined ? {} : { memoryLimitBytes: memoryLimit * 2 ** 20 }),
       ...(modelMemory === undefined ? {} : { modelMemoryBytes: modelMemory * 2 ** 20 }),

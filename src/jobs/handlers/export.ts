@@ -1,5 +1,5 @@
 // Export: a stored model written as a Hugging Face folder or as an ONNX model.
-import { readdir, stat } from 'node:fs/promises';
+import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AppError, type OperationContext, throwIfCancelled } from '#base';
 import { writeOnnxModel } from '#engine/onnx';
@@ -19,7 +19,8 @@ export function exportHandler(hub: ModelHub): JobHandler<ExportSpec, ExportResul
   return {
     kind: 'export',
     usesDevice: false,
-    canResume: false,
+    // An earlier attempt's files go, and everything is written again.
+    canResume: true,
     keepsWorkFolder: true,
     parse: (input) => checkInput(exportSpecSchema, input, 'export'),
     names: ({ model }) => ({ source: model, target: '' }),
@@ -32,6 +33,7 @@ export function exportHandler(hub: ModelHub): JobHandler<ExportSpec, ExportResul
     },
     async run({ model, format, path }, context) {
       const folder = path === '' ? join(context.workFolder, keptExportFolder) : path;
+      await claim(folder, context.workFolder);
       const notes = await hub.using(model, (lease) => writers[format](lease, folder, context));
       const files = await Promise.all(
         (await entriesOf(folder)).map(async (fileName) => ({ fileName, sizeBytes: (await stat(join(folder, fileName))).size })),
@@ -39,6 +41,14 @@ export function exportHandler(hub: ModelHub): JobHandler<ExportSpec, ExportResul
       return { path, files, ...(notes.length === 0 ? {} : { notes }) };
     },
   };
+}
+
+/** Notes that this job writes the folder, and removes what an attempt that was cut off wrote there. */
+async function claim(folder: string, workFolder: string): Promise<void> {
+  const note = join(workFolder, 'writing');
+  const isOurs = (await readFile(note, 'utf8').catch(() => '')) === folder;
+  if (isOurs) await rm(folder, { recursive: true, force: true });
+  else await writeFile(note, folder);
 }
 
 const writers: {

@@ -33,10 +33,18 @@ import type { JobResult as _athanor_v1_JobResult, JobResult__Output as _athanor_
 import type { JobServiceClient as _athanor_v1_JobServiceClient, JobServiceDefinition as _athanor_v1_JobServiceDefinition } from './athanor/v1/JobService.ts';
 import type { JobServiceCancelRequest as _athanor_v1_JobServiceCancelRequest, JobServiceCancelRequest__Output as _athanor_v1_JobServiceCancelRequest__Output } from './athanor/v1/JobServiceCancelRequest.ts';
 import type { JobServiceCancelResponse as _athanor_v1_JobServiceCancelResponse, JobServiceCancelResponse__Output as _athanor_v1_JobServiceCancelResponse__Output } from './athanor/v1/JobServiceCancelResponse.ts';
+import type { JobServiceForgetRequest as _athanor_v1_JobServiceForgetRequest, JobServiceForgetRequest__Output as _athanor_v1_JobServiceForgetRequest__Output } from './athanor/v1/JobServiceForgetRequest.ts';
+import type { JobServiceForgetResponse as _athanor_v1_JobServiceForgetResponse, JobServiceForgetResponse__Output as _athanor_v1_JobServiceForgetResponse__Output } from './athanor/v1/JobServiceForgetResponse.ts';
 import type { JobServiceGetRequest as _athanor_v1_JobServiceGetRequest, JobServiceGetRequest__Output as _athanor_v1_JobServiceGetRequest__Output } from './athanor/v1/JobServiceGetRequest.ts';
 import type { JobServiceGetResponse as _athanor_v1_JobServiceGetResponse, JobServiceGetResponse__Output as _athanor_v1_JobServiceGetResponse__Output } from './athanor/v1/JobServiceGetResponse.ts';
 import type { JobServiceListRequest as _athanor_v1_JobServiceListRequest, JobServiceListRequest__Output as _athanor_v1_JobServiceListRequest__Output } from './athanor/v1/JobServiceListRequest.ts';
 import type { JobServiceListResponse as _athanor_v1_JobServiceListResponse, JobServiceListResponse__Output as _athanor_v1_JobServiceListResponse__Output } from './athanor/v1/JobServiceListResponse.ts';
+import type { JobServicePauseRequest as _athanor_v1_JobServicePauseRequest, JobServicePauseRequest__Output as _athanor_v1_JobServicePauseRequest__Output } from './athanor/v1/JobServicePauseRequest.ts';
+import type { JobServicePauseResponse as _athanor_v1_JobServicePauseResponse, JobServicePauseResponse__Output as _athanor_v1_JobServicePauseResponse__Output } from './athanor/v1/JobServicePauseResponse.ts';
+import type { JobServiceResumeRequest as _athanor_v1_JobServiceResumeRequest, JobServiceResumeRequest__Output as _athanor_v1_JobServiceResumeRequest__Output } from './athanor/v1/JobServiceResumeRequest.ts';
+import type { JobServiceResumeResponse as _athanor_v1_JobServiceResumeResponse, JobServiceResumeResponse__Output as _athanor_v1_JobServiceResumeResponse__Output } from './athanor/v1/JobServiceResumeResponse.ts';
+import type { JobServiceRetryRequest as _athanor_v1_JobServiceRetryRequest, JobServiceRetryRequest__Output as _athanor_v1_JobServiceRetryRequest__Output } from './athanor/v1/JobServiceRetryRequest.ts';
+import type { JobServiceRetryResponse as _athanor_v1_JobServiceRetryResponse, JobServiceRetryResponse__Output as _athanor_v1_JobServiceRetryResponse__Output } from './athanor/v1/JobServiceRetryResponse.ts';
 import type { JobServiceSubmitRequest as _athanor_v1_JobServiceSubmitRequest, JobServiceSubmitRequest__Output as _athanor_v1_JobServiceSubmitRequest__Output } from './athanor/v1/JobServiceSubmitRequest.ts';
 import type { JobServiceSubmitResponse as _athanor_v1_JobServiceSubmitResponse, JobServiceSubmitResponse__Output as _athanor_v1_JobServiceSubmitResponse__Output } from './athanor/v1/JobServiceSubmitResponse.ts';
 import type { JobServiceWatchRequest as _athanor_v1_JobServiceWatchRequest, JobServiceWatchRequest__Output as _athanor_v1_JobServiceWatchRequest__Output } from './athanor/v1/JobServiceWatchRequest.ts';
@@ -132,10 +140,18 @@ export interface ProtoGrpcType {
       JobService: SubtypeConstructor<typeof grpc.Client, _athanor_v1_JobServiceClient> & { service: _athanor_v1_JobServiceDefinition }
       JobServiceCancelRequest: MessageTypeDefinition<_athanor_v1_JobServiceCancelRequest, _athanor_v1_JobServiceCancelRequest__Output>
       JobServiceCancelResponse: MessageTypeDefinition<_athanor_v1_JobServiceCancelResponse, _athanor_v1_JobServiceCancelResponse__Output>
+      JobServiceForgetRequest: MessageTypeDefinition<_athanor_v1_JobServiceForgetRequest, _athanor_v1_JobServiceForgetRequest__Output>
+      JobServiceForgetResponse: MessageTypeDefinition<_athanor_v1_JobServiceForgetResponse, _athanor_v1_JobServiceForgetResponse__Output>
       JobServiceGetRequest: MessageTypeDefinition<_athanor_v1_JobServiceGetRequest, _athanor_v1_JobServiceGetRequest__Output>
       JobServiceGetResponse: MessageTypeDefinition<_athanor_v1_JobServiceGetResponse, _athanor_v1_JobServiceGetResponse__Output>
       JobServiceListRequest: MessageTypeDefinition<_athanor_v1_JobServiceListRequest, _athanor_v1_JobServiceListRequest__Output>
       JobServiceListResponse: MessageTypeDefinition<_athanor_v1_JobServiceListResponse, _athanor_v1_JobServiceListResponse__Output>
+      JobServicePauseRequest: MessageTypeDefinition<_athanor_v1_JobServicePauseRequest, _athanor_v1_JobServicePauseRequest__Output>
+      JobServicePauseResponse: MessageTypeDefinition<_athanor_v1_JobServicePauseResponse, _athanor_v1_JobServicePauseResponse__Output>
+      JobServiceResumeRequest: MessageTypeDefinition<_athanor_v1_JobServiceResumeRequest, _athanor_v1_JobServiceResumeRequest__Output>
+      JobServiceResumeResponse: MessageTypeDefinition<_athanor_v1_JobServiceResumeResponse, _athanor_v1_JobServiceResumeResponse__Output>
+      JobServiceRetryRequest: MessageTypeDefinition<_athanor_v1_JobServiceRetryRequest, _athanor_v1_JobServiceRetryRequest__Output>
+      JobServiceRetryResponse: MessageTypeDefinition<_athanor_v1_JobServiceRetryResponse, _athanor_v1_JobServiceRetryResponse__Output>
       JobServiceSubmitRequest: MessageTypeDefinition<_athanor_v1_JobServiceSubmitRequest, _athanor_v1_JobServiceSubmitRequest__Output>
       JobServiceSubmitResponse: MessageTypeDefinition<_athanor_v1_JobServiceSubmitResponse, _athanor_v1_JobServiceSubmitResponse__Output>
       JobServiceWatchRequest: MessageTypeDefinition<_athanor_v1_JobServiceWatchRequest, _athanor_v1_JobServiceWatchRequest__Output>

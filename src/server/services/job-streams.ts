@@ -31,7 +31,12 @@ export async function* followJob(
 }
 
 /** Submits a job and follows it. */
-export async function* startJob(jobs: JobRunner, { kind, spec }: JobRequest, context: CallContext): AsyncGenerator<{ event: JobEvent }> {
-  const { id } = await jobs.submit(kind, spec);
+export async function* startJob(
+  jobs: JobRunner,
+  { kind, spec }: JobRequest,
+  priority: number,
+  context: CallContext,
+): AsyncGenerator<{ event: JobEvent }> {
+  const { id } = await jobs.submit(kind, spec, { priority, owner: context.client });
   yield* followJob(jobs, id, 1, context);
 }

@@ -1,5 +1,5 @@
 // Files on their way: an uploaded folder that is written as it comes, and a folder that is sent in chunks.
-import { type FileHandle, mkdir, mkdtemp, open, rm } from 'node:fs/promises';
+import { type FileHandle, mkdir, mkdtemp, open, readdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { AppError } from '#base';
 import type { FileChunk, FileChunk__Output } from '../gen/athanor/v1/FileChunk.ts';
@@ -36,6 +36,14 @@ export async function withUploadedFolder<Result>(
     throw withoutFolder(AppError.from(error), folder);
   } finally {
     await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Removes what uploads of an ended process left, except for what a job still reads. */
+export async function removeLeftUploads(parent: string, isRead: (folder: string) => boolean): Promise<void> {
+  for (const name of await readdir(parent).catch(() => [])) {
+    const folder = join(parent, name);
+    if (!isRead(folder)) await rm(folder, { recursive: true, force: true });
   }
 }
 

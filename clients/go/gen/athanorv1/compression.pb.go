@@ -26,7 +26,9 @@ const (
 type CompressRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What to do.
-	Spec          *CompressSpec `protobuf:"bytes,1,opt,name=spec,proto3" json:"spec,omitempty"`
+	Spec *CompressSpec `protobuf:"bytes,1,opt,name=spec,proto3" json:"spec,omitempty"`
+	// Of the waiting jobs those of the highest start first. Default 0; may be negative.
+	Priority      int32 `protobuf:"varint,2,opt,name=priority,proto3" json:"priority,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -66,6 +68,13 @@ func (x *CompressRequest) GetSpec() *CompressSpec {
 		return x.Spec
 	}
 	return nil
+}
+
+func (x *CompressRequest) GetPriority() int32 {
+	if x != nil {
+		return x.Priority
+	}
+	return 0
 }
 
 type CompressResponse struct {
@@ -118,9 +127,10 @@ var File_athanor_v1_compression_proto protoreflect.FileDescriptor
 const file_athanor_v1_compression_proto_rawDesc = "" +
 	"\n" +
 	"\x1cathanor/v1/compression.proto\x12\n" +
-	"athanor.v1\x1a\x14athanor/v1/job.proto\"?\n" +
+	"athanor.v1\x1a\x14athanor/v1/job.proto\"[\n" +
 	"\x0fCompressRequest\x12,\n" +
-	"\x04spec\x18\x01 \x01(\v2\x18.athanor.v1.CompressSpecR\x04spec\">\n" +
+	"\x04spec\x18\x01 \x01(\v2\x18.athanor.v1.CompressSpecR\x04spec\x12\x1a\n" +
+	"\bpriority\x18\x02 \x01(\x05R\bpriority\">\n" +
 	"\x10CompressResponse\x12*\n" +
 	"\x05event\x18\x01 \x01(\v2\x14.athanor.v1.JobEventR\x05event2]\n" +
 	"\x12CompressionService\x12G\n" +

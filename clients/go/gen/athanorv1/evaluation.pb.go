@@ -26,7 +26,9 @@ const (
 type EvaluateRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What to do.
-	Spec          *EvaluateSpec `protobuf:"bytes,1,opt,name=spec,proto3" json:"spec,omitempty"`
+	Spec *EvaluateSpec `protobuf:"bytes,1,opt,name=spec,proto3" json:"spec,omitempty"`
+	// Of the waiting jobs those of the highest start first. Default 0; may be negative.
+	Priority      int32 `protobuf:"varint,2,opt,name=priority,proto3" json:"priority,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -66,6 +68,13 @@ func (x *EvaluateRequest) GetSpec() *EvaluateSpec {
 		return x.Spec
 	}
 	return nil
+}
+
+func (x *EvaluateRequest) GetPriority() int32 {
+	if x != nil {
+		return x.Priority
+	}
+	return 0
 }
 
 type EvaluateResponse struct {
@@ -118,9 +127,10 @@ var File_athanor_v1_evaluation_proto protoreflect.FileDescriptor
 const file_athanor_v1_evaluation_proto_rawDesc = "" +
 	"\n" +
 	"\x1bathanor/v1/evaluation.proto\x12\n" +
-	"athanor.v1\x1a\x14athanor/v1/job.proto\"?\n" +
+	"athanor.v1\x1a\x14athanor/v1/job.proto\"[\n" +
 	"\x0fEvaluateRequest\x12,\n" +
-	"\x04spec\x18\x01 \x01(\v2\x18.athanor.v1.EvaluateSpecR\x04spec\">\n" +
+	"\x04spec\x18\x01 \x01(\v2\x18.athanor.v1.EvaluateSpecR\x04spec\x12\x1a\n" +
+	"\bpriority\x18\x02 \x01(\x05R\bpriority\">\n" +
 	"\x10EvaluateResponse\x12*\n" +
 	"\x05event\x18\x01 \x01(\v2\x14.athanor.v1.JobEventR\x05event2\\\n" +
 	"\x11EvaluationService\x12G\n" +

@@ -33,7 +33,7 @@ const (
 	JobState_JOB_STATE_QUEUED JobState = 1
 	// Works.
 	JobState_JOB_STATE_RUNNING JobState = 2
-	// Reserved for jobs that can be put aside.
+	// Was put aside, and goes on when it is resumed.
 	JobState_JOB_STATE_PAUSED JobState = 3
 	// Was asked to stop and has not stopped yet.
 	JobState_JOB_STATE_CANCELLING JobState = 4
@@ -2475,10 +2475,18 @@ type JobInfo struct {
 	Progress *JobProgress `protobuf:"bytes,10,opt,name=progress,proto3" json:"progress,omitempty"`
 	// Present when it succeeded.
 	Result *JobResult `protobuf:"bytes,11,opt,name=result,proto3" json:"result,omitempty"`
-	// Present when it failed or was cancelled.
+	// Present when it failed or was cancelled, and when it was paused because its process died too often.
 	Error *JobError `protobuf:"bytes,12,opt,name=error,proto3" json:"error,omitempty"`
 	// How often it was started; more than 1 after a resume.
-	Attempts      uint32 `protobuf:"varint,13,opt,name=attempts,proto3" json:"attempts,omitempty"`
+	Attempts uint32 `protobuf:"varint,13,opt,name=attempts,proto3" json:"attempts,omitempty"`
+	// Of the waiting jobs those of the highest start first, and of these the oldest.
+	Priority int32 `protobuf:"varint,14,opt,name=priority,proto3" json:"priority,omitempty"`
+	// Who submitted it; empty where the server does not ask.
+	Owner string `protobuf:"bytes,15,opt,name=owner,proto3" json:"owner,omitempty"`
+	// The job that this one goes on from; empty for none.
+	RetryOf string `protobuf:"bytes,16,opt,name=retry_of,json=retryOf,proto3" json:"retry_of,omitempty"`
+	// It runs, was asked to pause, and has not stopped yet.
+	IsPausing     bool `protobuf:"varint,17,opt,name=is_pausing,json=isPausing,proto3" json:"is_pausing,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2604,10 +2612,40 @@ func (x *JobInfo) GetAttempts() uint32 {
 	return 0
 }
 
+func (x *JobInfo) GetPriority() int32 {
+	if x != nil {
+		return x.Priority
+	}
+	return 0
+}
+
+func (x *JobInfo) GetOwner() string {
+	if x != nil {
+		return x.Owner
+	}
+	return ""
+}
+
+func (x *JobInfo) GetRetryOf() string {
+	if x != nil {
+		return x.RetryOf
+	}
+	return ""
+}
+
+func (x *JobInfo) GetIsPausing() bool {
+	if x != nil {
+		return x.IsPausing
+	}
+	return false
+}
+
 type JobServiceSubmitRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What to do.
-	Spec          *JobSpec `protobuf:"bytes,1,opt,name=spec,proto3" json:"spec,omitempty"`
+	Spec *JobSpec `protobuf:"bytes,1,opt,name=spec,proto3" json:"spec,omitempty"`
+	// Of the waiting jobs those of the highest start first. Default 0; may be negative.
+	Priority      int32 `protobuf:"varint,2,opt,name=priority,proto3" json:"priority,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2647,6 +2685,13 @@ func (x *JobServiceSubmitRequest) GetSpec() *JobSpec {
 		return x.Spec
 	}
 	return nil
+}
+
+func (x *JobServiceSubmitRequest) GetPriority() int32 {
+	if x != nil {
+		return x.Priority
+	}
+	return 0
 }
 
 type JobServiceSubmitResponse struct {
@@ -3072,6 +3117,366 @@ func (x *JobServiceCancelResponse) GetJob() *JobInfo {
 	return nil
 }
 
+type JobServicePauseRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The job. One that waits, or one of a kind that keeps checkpoints.
+	JobId         string `protobuf:"bytes,1,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *JobServicePauseRequest) Reset() {
+	*x = JobServicePauseRequest{}
+	mi := &file_athanor_v1_job_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JobServicePauseRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JobServicePauseRequest) ProtoMessage() {}
+
+func (x *JobServicePauseRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_athanor_v1_job_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JobServicePauseRequest.ProtoReflect.Descriptor instead.
+func (*JobServicePauseRequest) Descriptor() ([]byte, []int) {
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *JobServicePauseRequest) GetJobId() string {
+	if x != nil {
+		return x.JobId
+	}
+	return ""
+}
+
+type JobServicePauseResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The job, PAUSED or on the way to it.
+	Job           *JobInfo `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *JobServicePauseResponse) Reset() {
+	*x = JobServicePauseResponse{}
+	mi := &file_athanor_v1_job_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JobServicePauseResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JobServicePauseResponse) ProtoMessage() {}
+
+func (x *JobServicePauseResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_athanor_v1_job_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JobServicePauseResponse.ProtoReflect.Descriptor instead.
+func (*JobServicePauseResponse) Descriptor() ([]byte, []int) {
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *JobServicePauseResponse) GetJob() *JobInfo {
+	if x != nil {
+		return x.Job
+	}
+	return nil
+}
+
+type JobServiceResumeRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The job.
+	JobId         string `protobuf:"bytes,1,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *JobServiceResumeRequest) Reset() {
+	*x = JobServiceResumeRequest{}
+	mi := &file_athanor_v1_job_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JobServiceResumeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JobServiceResumeRequest) ProtoMessage() {}
+
+func (x *JobServiceResumeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_athanor_v1_job_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JobServiceResumeRequest.ProtoReflect.Descriptor instead.
+func (*JobServiceResumeRequest) Descriptor() ([]byte, []int) {
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *JobServiceResumeRequest) GetJobId() string {
+	if x != nil {
+		return x.JobId
+	}
+	return ""
+}
+
+type JobServiceResumeResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The job, in the queue again.
+	Job           *JobInfo `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *JobServiceResumeResponse) Reset() {
+	*x = JobServiceResumeResponse{}
+	mi := &file_athanor_v1_job_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JobServiceResumeResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JobServiceResumeResponse) ProtoMessage() {}
+
+func (x *JobServiceResumeResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_athanor_v1_job_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JobServiceResumeResponse.ProtoReflect.Descriptor instead.
+func (*JobServiceResumeResponse) Descriptor() ([]byte, []int) {
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *JobServiceResumeResponse) GetJob() *JobInfo {
+	if x != nil {
+		return x.Job
+	}
+	return nil
+}
+
+type JobServiceRetryRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The job, FAILED or CANCELLED; it stays as it is.
+	JobId string `protobuf:"bytes,1,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
+	// Begin anew in place of going on from the checkpoint.
+	Fresh         bool `protobuf:"varint,2,opt,name=fresh,proto3" json:"fresh,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *JobServiceRetryRequest) Reset() {
+	*x = JobServiceRetryRequest{}
+	mi := &file_athanor_v1_job_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JobServiceRetryRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JobServiceRetryRequest) ProtoMessage() {}
+
+func (x *JobServiceRetryRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_athanor_v1_job_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JobServiceRetryRequest.ProtoReflect.Descriptor instead.
+func (*JobServiceRetryRequest) Descriptor() ([]byte, []int) {
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *JobServiceRetryRequest) GetJobId() string {
+	if x != nil {
+		return x.JobId
+	}
+	return ""
+}
+
+func (x *JobServiceRetryRequest) GetFresh() bool {
+	if x != nil {
+		return x.Fresh
+	}
+	return false
+}
+
+type JobServiceRetryResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The new job.
+	Job           *JobInfo `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *JobServiceRetryResponse) Reset() {
+	*x = JobServiceRetryResponse{}
+	mi := &file_athanor_v1_job_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JobServiceRetryResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JobServiceRetryResponse) ProtoMessage() {}
+
+func (x *JobServiceRetryResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_athanor_v1_job_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JobServiceRetryResponse.ProtoReflect.Descriptor instead.
+func (*JobServiceRetryResponse) Descriptor() ([]byte, []int) {
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *JobServiceRetryResponse) GetJob() *JobInfo {
+	if x != nil {
+		return x.Job
+	}
+	return nil
+}
+
+type JobServiceForgetRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The job.
+	JobId         string `protobuf:"bytes,1,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *JobServiceForgetRequest) Reset() {
+	*x = JobServiceForgetRequest{}
+	mi := &file_athanor_v1_job_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JobServiceForgetRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JobServiceForgetRequest) ProtoMessage() {}
+
+func (x *JobServiceForgetRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_athanor_v1_job_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JobServiceForgetRequest.ProtoReflect.Descriptor instead.
+func (*JobServiceForgetRequest) Descriptor() ([]byte, []int) {
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{42}
+}
+
+func (x *JobServiceForgetRequest) GetJobId() string {
+	if x != nil {
+		return x.JobId
+	}
+	return ""
+}
+
+type JobServiceForgetResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *JobServiceForgetResponse) Reset() {
+	*x = JobServiceForgetResponse{}
+	mi := &file_athanor_v1_job_proto_msgTypes[43]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JobServiceForgetResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JobServiceForgetResponse) ProtoMessage() {}
+
+func (x *JobServiceForgetResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_athanor_v1_job_proto_msgTypes[43]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JobServiceForgetResponse.ProtoReflect.Descriptor instead.
+func (*JobServiceForgetResponse) Descriptor() ([]byte, []int) {
+	return file_athanor_v1_job_proto_rawDescGZIP(), []int{43}
+}
+
 var File_athanor_v1_job_proto protoreflect.FileDescriptor
 
 const file_athanor_v1_job_proto_rawDesc = "" +
@@ -3306,7 +3711,7 @@ const file_athanor_v1_job_proto_rawDesc = "" +
 	"\adetails\x18\x03 \x03(\v2!.athanor.v1.JobError.DetailsEntryR\adetails\x1a:\n" +
 	"\fDetailsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xb9\x03\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xa5\x04\n" +
 	"\aJobInfo\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12*\n" +
@@ -3324,9 +3729,15 @@ const file_athanor_v1_job_proto_rawDesc = "" +
 	" \x01(\v2\x17.athanor.v1.JobProgressR\bprogress\x12-\n" +
 	"\x06result\x18\v \x01(\v2\x15.athanor.v1.JobResultR\x06result\x12*\n" +
 	"\x05error\x18\f \x01(\v2\x14.athanor.v1.JobErrorR\x05error\x12\x1a\n" +
-	"\battempts\x18\r \x01(\rR\battempts\"B\n" +
+	"\battempts\x18\r \x01(\rR\battempts\x12\x1a\n" +
+	"\bpriority\x18\x0e \x01(\x05R\bpriority\x12\x14\n" +
+	"\x05owner\x18\x0f \x01(\tR\x05owner\x12\x19\n" +
+	"\bretry_of\x18\x10 \x01(\tR\aretryOf\x12\x1d\n" +
+	"\n" +
+	"is_pausing\x18\x11 \x01(\bR\tisPausing\"^\n" +
 	"\x17JobServiceSubmitRequest\x12'\n" +
-	"\x04spec\x18\x01 \x01(\v2\x13.athanor.v1.JobSpecR\x04spec\"A\n" +
+	"\x04spec\x18\x01 \x01(\v2\x13.athanor.v1.JobSpecR\x04spec\x12\x1a\n" +
+	"\bpriority\x18\x02 \x01(\x05R\bpriority\"A\n" +
 	"\x18JobServiceSubmitResponse\x12%\n" +
 	"\x03job\x18\x01 \x01(\v2\x13.athanor.v1.JobInfoR\x03job\"-\n" +
 	"\x14JobServiceGetRequest\x12\x15\n" +
@@ -3347,7 +3758,23 @@ const file_athanor_v1_job_proto_rawDesc = "" +
 	"\x17JobServiceCancelRequest\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\"A\n" +
 	"\x18JobServiceCancelResponse\x12%\n" +
-	"\x03job\x18\x01 \x01(\v2\x13.athanor.v1.JobInfoR\x03job*\xca\x01\n" +
+	"\x03job\x18\x01 \x01(\v2\x13.athanor.v1.JobInfoR\x03job\"/\n" +
+	"\x16JobServicePauseRequest\x12\x15\n" +
+	"\x06job_id\x18\x01 \x01(\tR\x05jobId\"@\n" +
+	"\x17JobServicePauseResponse\x12%\n" +
+	"\x03job\x18\x01 \x01(\v2\x13.athanor.v1.JobInfoR\x03job\"0\n" +
+	"\x17JobServiceResumeRequest\x12\x15\n" +
+	"\x06job_id\x18\x01 \x01(\tR\x05jobId\"A\n" +
+	"\x18JobServiceResumeResponse\x12%\n" +
+	"\x03job\x18\x01 \x01(\v2\x13.athanor.v1.JobInfoR\x03job\"E\n" +
+	"\x16JobServiceRetryRequest\x12\x15\n" +
+	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x14\n" +
+	"\x05fresh\x18\x02 \x01(\bR\x05fresh\"@\n" +
+	"\x17JobServiceRetryResponse\x12%\n" +
+	"\x03job\x18\x01 \x01(\v2\x13.athanor.v1.JobInfoR\x03job\"0\n" +
+	"\x17JobServiceForgetRequest\x12\x15\n" +
+	"\x06job_id\x18\x01 \x01(\tR\x05jobId\"\x1a\n" +
+	"\x18JobServiceForgetResponse*\xca\x01\n" +
 	"\bJobState\x12\x19\n" +
 	"\x15JOB_STATE_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10JOB_STATE_QUEUED\x10\x01\x12\x15\n" +
@@ -3356,14 +3783,18 @@ const file_athanor_v1_job_proto_rawDesc = "" +
 	"\x14JOB_STATE_CANCELLING\x10\x04\x12\x17\n" +
 	"\x13JOB_STATE_SUCCEEDED\x10\x05\x12\x14\n" +
 	"\x10JOB_STATE_FAILED\x10\x06\x12\x17\n" +
-	"\x13JOB_STATE_CANCELLED\x10\a2\xa5\x03\n" +
+	"\x13JOB_STATE_CANCELLED\x10\a2\xf3\x05\n" +
 	"\n" +
 	"JobService\x12S\n" +
 	"\x06Submit\x12#.athanor.v1.JobServiceSubmitRequest\x1a$.athanor.v1.JobServiceSubmitResponse\x12J\n" +
 	"\x03Get\x12 .athanor.v1.JobServiceGetRequest\x1a!.athanor.v1.JobServiceGetResponse\x12M\n" +
 	"\x04List\x12!.athanor.v1.JobServiceListRequest\x1a\".athanor.v1.JobServiceListResponse\x12R\n" +
 	"\x05Watch\x12\".athanor.v1.JobServiceWatchRequest\x1a#.athanor.v1.JobServiceWatchResponse0\x01\x12S\n" +
-	"\x06Cancel\x12#.athanor.v1.JobServiceCancelRequest\x1a$.athanor.v1.JobServiceCancelResponseB\x81\x01\n" +
+	"\x06Cancel\x12#.athanor.v1.JobServiceCancelRequest\x1a$.athanor.v1.JobServiceCancelResponse\x12P\n" +
+	"\x05Pause\x12\".athanor.v1.JobServicePauseRequest\x1a#.athanor.v1.JobServicePauseResponse\x12S\n" +
+	"\x06Resume\x12#.athanor.v1.JobServiceResumeRequest\x1a$.athanor.v1.JobServiceResumeResponse\x12P\n" +
+	"\x05Retry\x12\".athanor.v1.JobServiceRetryRequest\x1a#.athanor.v1.JobServiceRetryResponse\x12S\n" +
+	"\x06Forget\x12#.athanor.v1.JobServiceForgetRequest\x1a$.athanor.v1.JobServiceForgetResponseB\x81\x01\n" +
 	"\x0ecom.athanor.v1B\bJobProtoP\x01Z\x1cathanor/client/gen/athanorv1\xa2\x02\x03AXX\xaa\x02\n" +
 	"Athanor.V1\xca\x02\n" +
 	"Athanor\\V1\xe2\x02\x16Athanor\\V1\\GPBMetadata\xea\x02\vAthanor::V1b\x06proto3"
@@ -3381,7 +3812,7 @@ func file_athanor_v1_job_proto_rawDescGZIP() []byte {
 }
 
 var file_athanor_v1_job_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_athanor_v1_job_proto_msgTypes = make([]protoimpl.MessageInfo, 39)
+var file_athanor_v1_job_proto_msgTypes = make([]protoimpl.MessageInfo, 47)
 var file_athanor_v1_job_proto_goTypes = []any{
 	(JobState)(0),                    // 0: athanor.v1.JobState
 	(*JobSpec)(nil),                  // 1: athanor.v1.JobSpec
@@ -3420,14 +3851,22 @@ var file_athanor_v1_job_proto_goTypes = []any{
 	(*JobServiceWatchResponse)(nil),  // 34: athanor.v1.JobServiceWatchResponse
 	(*JobServiceCancelRequest)(nil),  // 35: athanor.v1.JobServiceCancelRequest
 	(*JobServiceCancelResponse)(nil), // 36: athanor.v1.JobServiceCancelResponse
-	nil,                              // 37: athanor.v1.JobProgress.MetricsEntry
-	nil,                              // 38: athanor.v1.DistillResult.ValidationEntry
-	nil,                              // 39: athanor.v1.JobError.DetailsEntry
-	(*Recipe)(nil),                   // 40: athanor.v1.Recipe
-	(*TextData)(nil),                 // 41: athanor.v1.TextData
-	(ExportFormat)(0),                // 42: athanor.v1.ExportFormat
-	(*ModelInfo)(nil),                // 43: athanor.v1.ModelInfo
-	(*EvaluationReport)(nil),         // 44: athanor.v1.EvaluationReport
+	(*JobServicePauseRequest)(nil),   // 37: athanor.v1.JobServicePauseRequest
+	(*JobServicePauseResponse)(nil),  // 38: athanor.v1.JobServicePauseResponse
+	(*JobServiceResumeRequest)(nil),  // 39: athanor.v1.JobServiceResumeRequest
+	(*JobServiceResumeResponse)(nil), // 40: athanor.v1.JobServiceResumeResponse
+	(*JobServiceRetryRequest)(nil),   // 41: athanor.v1.JobServiceRetryRequest
+	(*JobServiceRetryResponse)(nil),  // 42: athanor.v1.JobServiceRetryResponse
+	(*JobServiceForgetRequest)(nil),  // 43: athanor.v1.JobServiceForgetRequest
+	(*JobServiceForgetResponse)(nil), // 44: athanor.v1.JobServiceForgetResponse
+	nil,                              // 45: athanor.v1.JobProgress.MetricsEntry
+	nil,                              // 46: athanor.v1.DistillResult.ValidationEntry
+	nil,                              // 47: athanor.v1.JobError.DetailsEntry
+	(*Recipe)(nil),                   // 48: athanor.v1.Recipe
+	(*TextData)(nil),                 // 49: athanor.v1.TextData
+	(ExportFormat)(0),                // 50: athanor.v1.ExportFormat
+	(*ModelInfo)(nil),                // 51: athanor.v1.ModelInfo
+	(*EvaluationReport)(nil),         // 52: athanor.v1.EvaluationReport
 }
 var file_athanor_v1_job_proto_depIdxs = []int32{
 	2,  // 0: athanor.v1.JobSpec.import_model:type_name -> athanor.v1.ImportSpec
@@ -3435,40 +3874,40 @@ var file_athanor_v1_job_proto_depIdxs = []int32{
 	5,  // 2: athanor.v1.JobSpec.distill:type_name -> athanor.v1.DistillSpec
 	7,  // 3: athanor.v1.JobSpec.evaluate:type_name -> athanor.v1.EvaluateSpec
 	9,  // 4: athanor.v1.JobSpec.export:type_name -> athanor.v1.ExportSpec
-	40, // 5: athanor.v1.CompressSpec.recipe:type_name -> athanor.v1.Recipe
-	41, // 6: athanor.v1.CompressSpec.data:type_name -> athanor.v1.TextData
+	48, // 5: athanor.v1.CompressSpec.recipe:type_name -> athanor.v1.Recipe
+	49, // 6: athanor.v1.CompressSpec.data:type_name -> athanor.v1.TextData
 	4,  // 7: athanor.v1.CompressSpec.calibration:type_name -> athanor.v1.Calibration
-	41, // 8: athanor.v1.DistillSpec.data:type_name -> athanor.v1.TextData
-	41, // 9: athanor.v1.DistillSpec.validation:type_name -> athanor.v1.TextData
+	49, // 8: athanor.v1.DistillSpec.data:type_name -> athanor.v1.TextData
+	49, // 9: athanor.v1.DistillSpec.validation:type_name -> athanor.v1.TextData
 	6,  // 10: athanor.v1.DistillSpec.settings:type_name -> athanor.v1.DistillSettings
-	41, // 11: athanor.v1.EvaluateSpec.data:type_name -> athanor.v1.TextData
+	49, // 11: athanor.v1.EvaluateSpec.data:type_name -> athanor.v1.TextData
 	8,  // 12: athanor.v1.EvaluateSpec.settings:type_name -> athanor.v1.EvaluateSettings
-	42, // 13: athanor.v1.ExportSpec.format:type_name -> athanor.v1.ExportFormat
+	50, // 13: athanor.v1.ExportSpec.format:type_name -> athanor.v1.ExportFormat
 	11, // 14: athanor.v1.JobEvent.state:type_name -> athanor.v1.JobStateChange
 	12, // 15: athanor.v1.JobEvent.progress:type_name -> athanor.v1.JobProgress
 	13, // 16: athanor.v1.JobEvent.result:type_name -> athanor.v1.JobResult
 	25, // 17: athanor.v1.JobEvent.error:type_name -> athanor.v1.JobError
 	0,  // 18: athanor.v1.JobStateChange.state:type_name -> athanor.v1.JobState
-	37, // 19: athanor.v1.JobProgress.metrics:type_name -> athanor.v1.JobProgress.MetricsEntry
+	45, // 19: athanor.v1.JobProgress.metrics:type_name -> athanor.v1.JobProgress.MetricsEntry
 	14, // 20: athanor.v1.JobResult.import_model:type_name -> athanor.v1.ImportResult
 	16, // 21: athanor.v1.JobResult.compress:type_name -> athanor.v1.CompressResult
 	21, // 22: athanor.v1.JobResult.distill:type_name -> athanor.v1.DistillResult
 	22, // 23: athanor.v1.JobResult.evaluate:type_name -> athanor.v1.EvaluateResult
 	23, // 24: athanor.v1.JobResult.export:type_name -> athanor.v1.ExportResult
-	43, // 25: athanor.v1.ImportResult.model:type_name -> athanor.v1.ModelInfo
+	51, // 25: athanor.v1.ImportResult.model:type_name -> athanor.v1.ModelInfo
 	15, // 26: athanor.v1.ImportResult.verification:type_name -> athanor.v1.Verification
-	43, // 27: athanor.v1.CompressResult.model:type_name -> athanor.v1.ModelInfo
+	51, // 27: athanor.v1.CompressResult.model:type_name -> athanor.v1.ModelInfo
 	20, // 28: athanor.v1.CompressResult.changes:type_name -> athanor.v1.ParameterChange
 	17, // 29: athanor.v1.CompressResult.steps:type_name -> athanor.v1.StepReport
 	18, // 30: athanor.v1.CompressResult.calibration:type_name -> athanor.v1.CalibrationManifest
 	19, // 31: athanor.v1.CompressResult.memory:type_name -> athanor.v1.MemoryReport
 	15, // 32: athanor.v1.CompressResult.verification:type_name -> athanor.v1.Verification
-	43, // 33: athanor.v1.DistillResult.model:type_name -> athanor.v1.ModelInfo
-	38, // 34: athanor.v1.DistillResult.validation:type_name -> athanor.v1.DistillResult.ValidationEntry
+	51, // 33: athanor.v1.DistillResult.model:type_name -> athanor.v1.ModelInfo
+	46, // 34: athanor.v1.DistillResult.validation:type_name -> athanor.v1.DistillResult.ValidationEntry
 	15, // 35: athanor.v1.DistillResult.verification:type_name -> athanor.v1.Verification
-	44, // 36: athanor.v1.EvaluateResult.report:type_name -> athanor.v1.EvaluationReport
+	52, // 36: athanor.v1.EvaluateResult.report:type_name -> athanor.v1.EvaluationReport
 	24, // 37: athanor.v1.ExportResult.files:type_name -> athanor.v1.ExportedFile
-	39, // 38: athanor.v1.JobError.details:type_name -> athanor.v1.JobError.DetailsEntry
+	47, // 38: athanor.v1.JobError.details:type_name -> athanor.v1.JobError.DetailsEntry
 	0,  // 39: athanor.v1.JobInfo.state:type_name -> athanor.v1.JobState
 	12, // 40: athanor.v1.JobInfo.progress:type_name -> athanor.v1.JobProgress
 	13, // 41: athanor.v1.JobInfo.result:type_name -> athanor.v1.JobResult
@@ -3480,21 +3919,32 @@ var file_athanor_v1_job_proto_depIdxs = []int32{
 	26, // 47: athanor.v1.JobServiceListResponse.jobs:type_name -> athanor.v1.JobInfo
 	10, // 48: athanor.v1.JobServiceWatchResponse.event:type_name -> athanor.v1.JobEvent
 	26, // 49: athanor.v1.JobServiceCancelResponse.job:type_name -> athanor.v1.JobInfo
-	27, // 50: athanor.v1.JobService.Submit:input_type -> athanor.v1.JobServiceSubmitRequest
-	29, // 51: athanor.v1.JobService.Get:input_type -> athanor.v1.JobServiceGetRequest
-	31, // 52: athanor.v1.JobService.List:input_type -> athanor.v1.JobServiceListRequest
-	33, // 53: athanor.v1.JobService.Watch:input_type -> athanor.v1.JobServiceWatchRequest
-	35, // 54: athanor.v1.JobService.Cancel:input_type -> athanor.v1.JobServiceCancelRequest
-	28, // 55: athanor.v1.JobService.Submit:output_type -> athanor.v1.JobServiceSubmitResponse
-	30, // 56: athanor.v1.JobService.Get:output_type -> athanor.v1.JobServiceGetResponse
-	32, // 57: athanor.v1.JobService.List:output_type -> athanor.v1.JobServiceListResponse
-	34, // 58: athanor.v1.JobService.Watch:output_type -> athanor.v1.JobServiceWatchResponse
-	36, // 59: athanor.v1.JobService.Cancel:output_type -> athanor.v1.JobServiceCancelResponse
-	55, // [55:60] is the sub-list for method output_type
-	50, // [50:55] is the sub-list for method input_type
-	50, // [50:50] is the sub-list for extension type_name
-	50, // [50:50] is the sub-list for extension extendee
-	0,  // [0:50] is the sub-list for field type_name
+	26, // 50: athanor.v1.JobServicePauseResponse.job:type_name -> athanor.v1.JobInfo
+	26, // 51: athanor.v1.JobServiceResumeResponse.job:type_name -> athanor.v1.JobInfo
+	26, // 52: athanor.v1.JobServiceRetryResponse.job:type_name -> athanor.v1.JobInfo
+	27, // 53: athanor.v1.JobService.Submit:input_type -> athanor.v1.JobServiceSubmitRequest
+	29, // 54: athanor.v1.JobService.Get:input_type -> athanor.v1.JobServiceGetRequest
+	31, // 55: athanor.v1.JobService.List:input_type -> athanor.v1.JobServiceListRequest
+	33, // 56: athanor.v1.JobService.Watch:input_type -> athanor.v1.JobServiceWatchRequest
+	35, // 57: athanor.v1.JobService.Cancel:input_type -> athanor.v1.JobServiceCancelRequest
+	37, // 58: athanor.v1.JobService.Pause:input_type -> athanor.v1.JobServicePauseRequest
+	39, // 59: athanor.v1.JobService.Resume:input_type -> athanor.v1.JobServiceResumeRequest
+	41, // 60: athanor.v1.JobService.Retry:input_type -> athanor.v1.JobServiceRetryRequest
+	43, // 61: athanor.v1.JobService.Forget:input_type -> athanor.v1.JobServiceForgetRequest
+	28, // 62: athanor.v1.JobService.Submit:output_type -> athanor.v1.JobServiceSubmitResponse
+	30, // 63: athanor.v1.JobService.Get:output_type -> athanor.v1.JobServiceGetResponse
+	32, // 64: athanor.v1.JobService.List:output_type -> athanor.v1.JobServiceListResponse
+	34, // 65: athanor.v1.JobService.Watch:output_type -> athanor.v1.JobServiceWatchResponse
+	36, // 66: athanor.v1.JobService.Cancel:output_type -> athanor.v1.JobServiceCancelResponse
+	38, // 67: athanor.v1.JobService.Pause:output_type -> athanor.v1.JobServicePauseResponse
+	40, // 68: athanor.v1.JobService.Resume:output_type -> athanor.v1.JobServiceResumeResponse
+	42, // 69: athanor.v1.JobService.Retry:output_type -> athanor.v1.JobServiceRetryResponse
+	44, // 70: athanor.v1.JobService.Forget:output_type -> athanor.v1.JobServiceForgetResponse
+	62, // [62:71] is the sub-list for method output_type
+	53, // [53:62] is the sub-list for method input_type
+	53, // [53:53] is the sub-list for extension type_name
+	53, // [53:53] is the sub-list for extension extendee
+	0,  // [0:53] is the sub-list for field type_name
 }
 
 func init() { file_athanor_v1_job_proto_init() }
@@ -3543,7 +3993,7 @@ func file_athanor_v1_job_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_athanor_v1_job_proto_rawDesc), len(file_athanor_v1_job_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   39,
+			NumMessages:   47,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -26,6 +26,10 @@ const (
 	JobService_List_FullMethodName   = "/athanor.v1.JobService/List"
 	JobService_Watch_FullMethodName  = "/athanor.v1.JobService/Watch"
 	JobService_Cancel_FullMethodName = "/athanor.v1.JobService/Cancel"
+	JobService_Pause_FullMethodName  = "/athanor.v1.JobService/Pause"
+	JobService_Resume_FullMethodName = "/athanor.v1.JobService/Resume"
+	JobService_Retry_FullMethodName  = "/athanor.v1.JobService/Retry"
+	JobService_Forget_FullMethodName = "/athanor.v1.JobService/Forget"
 )
 
 // JobServiceClient is the client API for JobService service.
@@ -45,6 +49,14 @@ type JobServiceClient interface {
 	Watch(ctx context.Context, in *JobServiceWatchRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[JobServiceWatchResponse], error)
 	// Asks a job to stop; it does within a second. A job that has ended stays as it is.
 	Cancel(ctx context.Context, in *JobServiceCancelRequest, opts ...grpc.CallOption) (*JobServiceCancelResponse, error)
+	// Puts a job aside, with a checkpoint where it runs. The device is free within a second.
+	Pause(ctx context.Context, in *JobServicePauseRequest, opts ...grpc.CallOption) (*JobServicePauseResponse, error)
+	// Lets a paused job go on where it was.
+	Resume(ctx context.Context, in *JobServiceResumeRequest, opts ...grpc.CallOption) (*JobServiceResumeResponse, error)
+	// Submits a job that failed or was cancelled again, as a new job that goes on from its checkpoint.
+	Retry(ctx context.Context, in *JobServiceRetryRequest, opts ...grpc.CallOption) (*JobServiceRetryResponse, error)
+	// Forgets a job that has ended: its log, its result and the files that it left.
+	Forget(ctx context.Context, in *JobServiceForgetRequest, opts ...grpc.CallOption) (*JobServiceForgetResponse, error)
 }
 
 type jobServiceClient struct {
@@ -114,6 +126,46 @@ func (c *jobServiceClient) Cancel(ctx context.Context, in *JobServiceCancelReque
 	return out, nil
 }
 
+func (c *jobServiceClient) Pause(ctx context.Context, in *JobServicePauseRequest, opts ...grpc.CallOption) (*JobServicePauseResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(JobServicePauseResponse)
+	err := c.cc.Invoke(ctx, JobService_Pause_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *jobServiceClient) Resume(ctx context.Context, in *JobServiceResumeRequest, opts ...grpc.CallOption) (*JobServiceResumeResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(JobServiceResumeResponse)
+	err := c.cc.Invoke(ctx, JobService_Resume_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *jobServiceClient) Retry(ctx context.Context, in *JobServiceRetryRequest, opts ...grpc.CallOption) (*JobServiceRetryResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(JobServiceRetryResponse)
+	err := c.cc.Invoke(ctx, JobService_Retry_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *jobServiceClient) Forget(ctx context.Context, in *JobServiceForgetRequest, opts ...grpc.CallOption) (*JobServiceForgetResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(JobServiceForgetResponse)
+	err := c.cc.Invoke(ctx, JobService_Forget_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // JobServiceServer is the server API for JobService service.
 // All implementations must embed UnimplementedJobServiceServer
 // for forward compatibility.
@@ -131,6 +183,14 @@ type JobServiceServer interface {
 	Watch(*JobServiceWatchRequest, grpc.ServerStreamingServer[JobServiceWatchResponse]) error
 	// Asks a job to stop; it does within a second. A job that has ended stays as it is.
 	Cancel(context.Context, *JobServiceCancelRequest) (*JobServiceCancelResponse, error)
+	// Puts a job aside, with a checkpoint where it runs. The device is free within a second.
+	Pause(context.Context, *JobServicePauseRequest) (*JobServicePauseResponse, error)
+	// Lets a paused job go on where it was.
+	Resume(context.Context, *JobServiceResumeRequest) (*JobServiceResumeResponse, error)
+	// Submits a job that failed or was cancelled again, as a new job that goes on from its checkpoint.
+	Retry(context.Context, *JobServiceRetryRequest) (*JobServiceRetryResponse, error)
+	// Forgets a job that has ended: its log, its result and the files that it left.
+	Forget(context.Context, *JobServiceForgetRequest) (*JobServiceForgetResponse, error)
 	mustEmbedUnimplementedJobServiceServer()
 }
 
@@ -155,6 +215,18 @@ func (UnimplementedJobServiceServer) Watch(*JobServiceWatchRequest, grpc.ServerS
 }
 func (UnimplementedJobServiceServer) Cancel(context.Context, *JobServiceCancelRequest) (*JobServiceCancelResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Cancel not implemented")
+}
+func (UnimplementedJobServiceServer) Pause(context.Context, *JobServicePauseRequest) (*JobServicePauseResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Pause not implemented")
+}
+func (UnimplementedJobServiceServer) Resume(context.Context, *JobServiceResumeRequest) (*JobServiceResumeResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Resume not implemented")
+}
+func (UnimplementedJobServiceServer) Retry(context.Context, *JobServiceRetryRequest) (*JobServiceRetryResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Retry not implemented")
+}
+func (UnimplementedJobServiceServer) Forget(context.Context, *JobServiceForgetRequest) (*JobServiceForgetResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Forget not implemented")
 }
 func (UnimplementedJobServiceServer) mustEmbedUnimplementedJobServiceServer() {}
 func (UnimplementedJobServiceServer) testEmbeddedByValue()                    {}
@@ -260,6 +332,78 @@ func _JobService_Cancel_Handler(srv interface{}, ctx context.Context, dec func(i
 	return interceptor(ctx, in, info, handler)
 }
 
+func _JobService_Pause_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(JobServicePauseRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(JobServiceServer).Pause(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: JobService_Pause_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(JobServiceServer).Pause(ctx, req.(*JobServicePauseRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _JobService_Resume_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(JobServiceResumeRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(JobServiceServer).Resume(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: JobService_Resume_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(JobServiceServer).Resume(ctx, req.(*JobServiceResumeRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _JobService_Retry_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(JobServiceRetryRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(JobServiceServer).Retry(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: JobService_Retry_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(JobServiceServer).Retry(ctx, req.(*JobServiceRetryRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _JobService_Forget_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(JobServiceForgetRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(JobServiceServer).Forget(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: JobService_Forget_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(JobServiceServer).Forget(ctx, req.(*JobServiceForgetRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // JobService_ServiceDesc is the grpc.ServiceDesc for JobService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -282,6 +426,22 @@ var JobService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Cancel",
 			Handler:    _JobService_Cancel_Handler,
+		},
+		{
+			MethodName: "Pause",
+			Handler:    _JobService_Pause_Handler,
+		},
+		{
+			MethodName: "Resume",
+			Handler:    _JobService_Resume_Handler,
+		},
+		{
+			MethodName: "Retry",
+			Handler:    _JobService_Retry_Handler,
+		},
+		{
+			MethodName: "Forget",
+			Handler:    _JobService_Forget_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

@@ -3,12 +3,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import grpc
+
 from .errors import AthanorError, Unavailable, from_rpc
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    import grpc
 
 DEFAULT_TARGET = "127.0.0.1:8001"
 HEALTH_METHOD = "/grpc.health.v1.Health/Check"
@@ -31,6 +31,17 @@ _OPTIONS: tuple[ChannelOption, ...] = (
 def channel_options(options: Sequence[ChannelOption]) -> list[ChannelOption]:
     """Our options, then the caller's, which win."""
     return [*(option for option in _OPTIONS if option[0] not in dict(options)), *options]
+
+
+def channel_credentials(credentials: grpc.ChannelCredentials | None, token: str | None) -> grpc.ChannelCredentials | None:
+    """What secures the channel; None for a plain one.
+
+    A token goes with every call. Without TLS it is sent to this machine only: a connection to another one fails.
+    """
+    if token is None:
+        return credentials
+    transport = credentials or grpc.local_channel_credentials(grpc.LocalConnectionType.LOCAL_TCP)
+    return grpc.composite_channel_credentials(transport, grpc.access_token_call_credentials(token))
 
 
 def call_error(error: grpc.RpcError, target: str) -> AthanorError:

@@ -27,7 +27,7 @@ from ._answers import (
     classifications,
     filled_masks,
 )
-from ._channel import DEFAULT_TARGET, HEALTH_METHOD, ChannelOption, call_error, channel_options
+from ._channel import DEFAULT_TARGET, HEALTH_METHOD, ChannelOption, call_error, channel_credentials, channel_options
 from ._folder import FolderWriter, upload_parts
 from ._gen.v1 import inference_pb2, inference_pb2_grpc, job_pb2, job_pb2_grpc, model_pb2, model_pb2_grpc
 from ._progress import ProgressBar
@@ -73,6 +73,7 @@ def connect(
     target: str = DEFAULT_TARGET,
     *,
     credentials: grpc.ChannelCredentials | None = None,
+    token: str | None = None,
     options: Sequence[ChannelOption] = (),
     timeout: float | None = None,
     reconnect_seconds: float = 60.0,
@@ -82,7 +83,8 @@ def connect(
     Call it inside a running event loop, and use the client as an async context manager, or `await` its `close`.
     """
     chosen = channel_options(options)
-    channel = grpc.aio.insecure_channel(target, chosen) if credentials is None else grpc.aio.secure_channel(target, credentials, chosen)
+    secured = channel_credentials(credentials, token)
+    channel = grpc.aio.insecure_channel(target, chosen) if secured is None else grpc.aio.secure_channel(target, secured, chosen)
     return AsyncClient(AsyncConnection(channel, target, timeout, reconnect_seconds))
 
 
@@ -323,9 +325,9 @@ class AsyncJobs:
         self._connection = connection
         self._stub = connection.jobs
 
-    async def submit(self, spec: JobSpec) -> AsyncJob[JobResult]:
-        """Starts a job of any kind from its wire form."""
-        request = job_pb2.JobServiceSubmitRequest(spec=spec)
+    async def submit(self, spec: JobSpec, *, priority: int = 0) -> AsyncJob[JobResult]:
+        """Starts a job of any kind from its wire form; of those that wait, the highest priority starts first."""
+        request = job_pb2.JobServiceSubmitRequest(spec=spec, priority=priority)
         response = await self._connection.answer(self._stub.Submit(request, timeout=self._connection.timeout))
         return AsyncJob(self._connection, response.job.id)
 
@@ -405,6 +407,29 @@ class AsyncJob(Generic[ResultT]):
         request = job_pb2.JobServiceCancelRequest(job_id=self.id)
         response = await self._connection.answer(self._stub.Cancel(request, timeout=self._connection.timeout))
         return JobStatus.from_proto(response.job)
+
+    async def pause(self) -> JobStatus:
+        """Puts the job aside, with a checkpoint where it runs; it goes on when it is resumed."""
+        request = job_pb2.JobServicePauseRequest(job_id=self.id)
+        response = await self._connection.answer(self._stub.Pause(request, timeout=self._connection.timeout))
+        return JobStatus.from_proto(response.job)
+
+    async def resume(self) -> JobStatus:
+        """Lets a paused job go on where it was."""
+        request = job_pb2.JobServiceResumeRequest(job_id=self.id)
+        response = await self._connection.answer(self._stub.Resume(request, timeout=self._connection.timeout))
+        return JobStatus.from_proto(response.job)
+
+    async def retry(self, *, fresh: bool = False) -> AsyncJob[ResultT]:
+        """Submits a job that failed or was cancelled again: a new one, which goes on from its checkpoint unless it is to be `fresh`."""
+        request = job_pb2.JobServiceRetryRequest(job_id=self.id, fresh=fresh)
+        response = await self._connection.answer(self._stub.Retry(request, timeout=self._connection.timeout))
+        return AsyncJob(self._connection, response.job.id)
+
+    async def forget(self) -> None:
+        """Removes a job that has ended: its log, its result and the files that it left."""
+        request = job_pb2.JobServiceForgetRequest(job_id=self.id)
+        await self._connection.answer(self._stub.Forget(request, timeout=self._connection.timeout))
 
     async def status(self) -> JobStatus:
         """The job as it is now."""

@@ -27,7 +27,7 @@ from ._answers import (
     classifications,
     filled_masks,
 )
-from ._channel import DEFAULT_TARGET, HEALTH_METHOD, ChannelOption, call_error, channel_options
+from ._channel import DEFAULT_TARGET, HEALTH_METHOD, ChannelOption, call_error, channel_credentials, channel_options
 from ._folder import FolderWriter, upload_parts
 from ._gen.v1 import inference_pb2, inference_pb2_grpc, job_pb2, job_pb2_grpc, model_pb2, model_pb2_grpc
 from ._progress import ProgressBar
@@ -74,6 +74,7 @@ def connect(
     target: str = DEFAULT_TARGET,
     *,
     credentials: grpc.ChannelCredentials | None = None,
+    token: str | None = None,
     options: Sequence[ChannelOption] = (),
     timeout: float | None = None,
     reconnect_seconds: float = 60.0,
@@ -85,12 +86,14 @@ def connect(
     Args:
         target: Address of the server.
         credentials: TLS, from `grpc.ssl_channel_credentials`; without them the connection is plain.
+        token: Shown with every call, for servers that ask who calls. Without TLS only to a server on this machine.
         options: Channel options of grpc, which win over ours.
         timeout: Deadline of each single call that is no stream, in seconds; none by default, since an import may take long.
         reconnect_seconds: How long the events of a job are asked for again after the connection dropped.
     """
     chosen = channel_options(options)
-    channel = grpc.insecure_channel(target, chosen) if credentials is None else grpc.secure_channel(target, credentials, chosen)
+    secured = channel_credentials(credentials, token)
+    channel = grpc.insecure_channel(target, chosen) if secured is None else grpc.secure_channel(target, secured, chosen)
     return Client(Connection(channel, target, timeout, reconnect_seconds))
 
 
@@ -375,9 +378,10 @@ class Jobs:
         self._connection = connection
         self._stub = connection.jobs
 
-    def submit(self, spec: JobSpec) -> Job[JobResult]:
-        """Starts a job of any kind from its wire form."""
-        response = self._connection.call(self._stub.Submit, job_pb2.JobServiceSubmitRequest(spec=spec))
+    def submit(self, spec: JobSpec, *, priority: int = 0) -> Job[JobResult]:
+        """Starts a job of any kind from its wire form; of those that wait, the highest priority starts first."""
+        request = job_pb2.JobServiceSubmitRequest(spec=spec, priority=priority)
+        response = self._connection.call(self._stub.Submit, request)
         return Job(self._connection, response.job.id)
 
     def get(self, job_id: str) -> Job[JobResult]:
@@ -457,6 +461,25 @@ class Job(Generic[ResultT]):
         """Asks the job to stop, which it does within a second; a job that has ended stays as it is."""
         response = self._connection.call(self._stub.Cancel, job_pb2.JobServiceCancelRequest(job_id=self.id))
         return JobStatus.from_proto(response.job)
+
+    def pause(self) -> JobStatus:
+        """Puts the job aside, with a checkpoint where it runs; it goes on when it is resumed."""
+        response = self._connection.call(self._stub.Pause, job_pb2.JobServicePauseRequest(job_id=self.id))
+        return JobStatus.from_proto(response.job)
+
+    def resume(self) -> JobStatus:
+        """Lets a paused job go on where it was."""
+        response = self._connection.call(self._stub.Resume, job_pb2.JobServiceResumeRequest(job_id=self.id))
+        return JobStatus.from_proto(response.job)
+
+    def retry(self, *, fresh: bool = False) -> Job[ResultT]:
+        """Submits a job that failed or was cancelled again: a new one, which goes on from its checkpoint unless it is to be `fresh`."""
+        response = self._connection.call(self._stub.Retry, job_pb2.JobServiceRetryRequest(job_id=self.id, fresh=fresh))
+        return Job(self._connection, response.job.id)
+
+    def forget(self) -> None:
+        """Removes a job that has ended: its log, its result and the files that it left."""
+        self._connection.call(self._stub.Forget, job_pb2.JobServiceForgetRequest(job_id=self.id))
 
     def status(self) -> JobStatus:
         """The job as it is now."""

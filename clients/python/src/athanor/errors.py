@@ -113,6 +113,20 @@ class FailedPrecondition(AthanorError):
     default_status = grpc.StatusCode.FAILED_PRECONDITION
 
 
+class Unauthenticated(AthanorError):
+    """The server wants to know who calls, and does not know this caller."""
+
+    default_code = "unauthenticated"
+    default_status = grpc.StatusCode.UNAUTHENTICATED
+
+
+class PermissionDenied(AthanorError):
+    """The caller's role may not do this."""
+
+    default_code = "permission_denied"
+    default_status = grpc.StatusCode.PERMISSION_DENIED
+
+
 class ResourceExhausted(AthanorError):
     """Memory, disk or the message limit does not suffice."""
 
@@ -183,6 +197,8 @@ BY_STATUS: Mapping[grpc.StatusCode, type[AthanorError]] = {
         DeadlineExceeded,
         Unavailable,
         Unsupported,
+        Unauthenticated,
+        PermissionDenied,
         Internal,
     )
 }
@@ -209,8 +225,13 @@ BY_CODE: Mapping[str, type[AthanorError]] = {
     **_codes(JobNotFound, "job_not_found"),
     **_codes(AlreadyExists, "model_exists name_taken file_exists"),
     **_codes(FailedPrecondition, "provider_missing file_not_allowed wrong_task wrong_state resume_mismatch store_in_use"),
-    **_codes(ResourceExhausted, "out_of_memory insufficient_memory disk_full overloaded message_too_large list_too_long"),
-    **_codes(Aborted, "diverged interrupted verification_failed"),
+    **_codes(
+        ResourceExhausted,
+        "out_of_memory insufficient_memory disk_full overloaded message_too_large list_too_long too_many_jobs rate_limited",
+    ),
+    **_codes(Unauthenticated, "unauthenticated"),
+    **_codes(PermissionDenied, "permission_denied"),
+    **_codes(Aborted, "diverged interrupted verification_failed crash_loop"),
     **_codes(DataLoss, "bad_artefact"),
     **_codes(Cancelled, "cancelled"),
     **_codes(DeadlineExceeded, "deadline_exceeded"),

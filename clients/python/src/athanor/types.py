@@ -414,7 +414,10 @@ class JobEvent:
 
 @dataclass(frozen=True)
 class JobStatus:
-    """A job as it is now; `result` is set when it succeeded, `error` when it failed or was cancelled."""
+    """A job as it is now.
+
+    `result` is set when it succeeded, `error` when it failed, was cancelled, or was paused because its process died too often.
+    """
 
     id: str
     kind: str
@@ -429,6 +432,10 @@ class JobStatus:
     progress: Progress | None
     result: JobResult | None
     error: AthanorError | None
+    priority: int = 0
+    owner: str = ""
+    retry_of: str = ""
+    is_pausing: bool = False
 
     @classmethod
     def from_proto(cls, message: job_pb2.JobInfo) -> JobStatus:
@@ -447,6 +454,10 @@ class JobStatus:
             progress=Progress.from_proto(message.progress) if message.HasField("progress") else None,
             result=result_from_proto(message.result) if message.HasField("result") else None,
             error=error_from_proto(message.error) if message.HasField("error") else None,
+            priority=message.priority,
+            owner=message.owner,
+            retry_of=message.retry_of,
+            is_pausing=message.is_pausing,
         )
 
 

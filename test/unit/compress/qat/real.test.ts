@@ -26,7 +26,8 @@ describe('wiki-gpt2-7m', async () => {
   const training = { steps: 8, batchSize: 4, sequenceLength: 64, learningRate: 3e-4, warmupSteps: 1, checkpointEvery: 0 };
   const bitsPerByte = async (which: Model): Promise<number> =>
     (await evaluateModel(which, { corpus: heldOut, window: 128, stride: 128, latency: false }, engine, quietContext)).bitsPerByte;
-  const after = async (step: object): Promise<number> => bitsPerByte((await runRecipe({ engine, model, corpus, steps: [step] })).model);
+  const scoreAfter = async (step: object): Promise<number> =>
+    bitsPerByte((await runRecipe({ engine, model, corpus, steps: [step] })).model);
 
   it('learns to live with two bits and with three values', async () => {
     const whole = await bitsPerByte(model);
@@ -34,7 +35,10 @@ describe('wiki-gpt2-7m', async () => {
       [{ bits: 2 }, { bits: 2 }],
       [{ scheme: 'ternary' }, { scheme: 'ternary', activations: 'token' }],
     ]) {
-      const [lost, left] = [(await after({ quantize: rounded })) - whole, (await after({ qat: { ...trained, training } })) - whole];
+      const [lost, left] = [
+        (await scoreAfter({ quantize: rounded })) - whole,
+        (await scoreAfter({ qat: { ...trained, training } })) - whole,
+      ];
       expect(lost).toBeGreaterThan(0.2);
       expect(left).toBeLessThan(0.7 * lost);
     }
@@ -42,8 +46,8 @@ describe('wiki-gpt2-7m', async () => {
 
   it('learns to live with seven zeros in ten', async () => {
     const whole = await bitsPerByte(model);
-    const lost = (await after({ prune: { sparsity: 0.7 } })) - whole;
-    const left = (await after({ prune: { method: 'gradual', sparsity: 0.7, every: 2, cooldownSteps: 3, training } })) - whole;
+    const lost = (await scoreAfter({ prune: { sparsity: 0.7 } })) - whole;
+    const left = (await scoreAfter({ prune: { method: 'gradual', sparsity: 0.7, every: 2, cooldownSteps: 3, training } })) - whole;
     expect(lost).toBeGreaterThan(0.3);
     expect(left).toBeLessThan(0.7 * lost);
   });

@@ -7,6 +7,10 @@ export interface CompressRequest {
    * What to do.
    */
   'spec'?: (_athanor_v1_CompressSpec | null);
+  /**
+   * Of the waiting jobs those of the highest start first. Default 0; may be negative.
+   */
+  'priority'?: (number);
 }
 
 export interface CompressRequest__Output {
@@ -14,4 +18,8 @@ export interface CompressRequest__Output {
    * What to do.
    */
   'spec': (_athanor_v1_CompressSpec__Output | null);
+  /**
+   * Of the waiting jobs those of the highest start first. Default 0; may be negative.
+   */
+  'priority': (number);
 }

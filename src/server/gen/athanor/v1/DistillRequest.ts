@@ -7,6 +7,10 @@ export interface DistillRequest {
    * What to do.
    */
   'spec'?: (_athanor_v1_DistillSpec | null);
+  /**
+   * Of the waiting jobs those of the highest start first. Default 0; may be negative.
+   */
+  'priority'?: (number);
 }
 
 export interface DistillRequest__Output {
@@ -14,4 +18,8 @@ export interface DistillRequest__Output {
    * What to do.
    */
   'spec': (_athanor_v1_DistillSpec__Output | null);
+  /**
+   * Of the waiting jobs those of the highest start first. Default 0; may be negative.
+   */
+  'priority': (number);
 }

@@ -7,6 +7,10 @@ export interface EvaluateRequest {
    * What to do.
    */
   'spec'?: (_athanor_v1_EvaluateSpec | null);
+  /**
+   * Of the waiting jobs those of the highest start first. Default 0; may be negative.
+   */
+  'priority'?: (number);
 }
 
 export interface EvaluateRequest__Output {
@@ -14,4 +18,8 @@ export interface EvaluateRequest__Output {
    * What to do.
    */
   'spec': (_athanor_v1_EvaluateSpec__Output | null);
+  /**
+   * Of the waiting jobs those of the highest start first. Default 0; may be negative.
+   */
+  'priority': (number);
 }

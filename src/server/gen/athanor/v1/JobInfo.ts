@@ -55,13 +55,29 @@ export interface JobInfo {
    */
   'result'?: (_athanor_v1_JobResult | null);
   /**
-   * Present when it failed or was cancelled.
+   * Present when it failed or was cancelled, and when it was paused because its process died too often.
    */
   'error'?: (_athanor_v1_JobError | null);
   /**
    * How often it was started; more than 1 after a resume.
    */
   'attempts'?: (number);
+  /**
+   * Of the waiting jobs those of the highest start first, and of these the oldest.
+   */
+  'priority'?: (number);
+  /**
+   * Who submitted it; empty where the server does not ask.
+   */
+  'owner'?: (string);
+  /**
+   * The job that this one goes on from; empty for none.
+   */
+  'retryOf'?: (string);
+  /**
+   * It runs, was asked to pause, and has not stopped yet.
+   */
+  'isPausing'?: (boolean);
 }
 
 /**
@@ -113,11 +129,27 @@ export interface JobInfo__Output {
    */
   'result': (_athanor_v1_JobResult__Output | null);
   /**
-   * Present when it failed or was cancelled.
+   * Present when it failed or was cancelled, and when it was paused because its process died too often.
    */
   'error': (_athanor_v1_JobError__Output | null);
   /**
    * How often it was started; more than 1 after a resume.
    */
   'attempts': (number);
+  /**
+   * Of the waiting jobs those of the highest start first, and of these the oldest.
+   */
+  'priority': (number);
+  /**
+   * Who submitted it; empty where the server does not ask.
+   */
+  'owner': (string);
+  /**
+   * The job that this one goes on from; empty for none.
+   */
+  'retryOf': (string);
+  /**
+   * It runs, was asked to pause, and has not stopped yet.
+   */
+  'isPausing': (boolean);
 }

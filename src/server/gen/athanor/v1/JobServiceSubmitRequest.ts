@@ -7,6 +7,10 @@ export interface JobServiceSubmitRequest {
    * What to do.
    */
   'spec'?: (_athanor_v1_JobSpec | null);
+  /**
+   * Of the waiting jobs those of the highest start first. Default 0; may be negative.
+   */
+  'priority'?: (number);
 }
 
 export interface JobServiceSubmitRequest__Output {
@@ -14,4 +18,8 @@ export interface JobServiceSubmitRequest__Output {
    * What to do.
    */
   'spec': (_athanor_v1_JobSpec__Output | null);
+  /**
+   * Of the waiting jobs those of the highest start first. Default 0; may be negative.
+   */
+  'priority': (number);
 }

@@ -17,7 +17,7 @@ export const JobState = {
    */
   JOB_STATE_RUNNING: 'JOB_STATE_RUNNING',
   /**
-   * Reserved for jobs that can be put aside.
+   * Was put aside, and goes on when it is resumed.
    */
   JOB_STATE_PAUSED: 'JOB_STATE_PAUSED',
   /**
@@ -58,7 +58,7 @@ export type JobState =
   | 'JOB_STATE_RUNNING'
   | 2
   /**
-   * Reserved for jobs that can be put aside.
+   * Was put aside, and goes on when it is resumed.
    */
   | 'JOB_STATE_PAUSED'
   | 3

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from athanor._gen.v1 import job_pb2 as athanor_dot_v1_dot_job__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x61thanor/v1/compression.proto\x12\nathanor.v1\x1a\x14\x61thanor/v1/job.proto\"9\n\x0f\x43ompressRequest\x12&\n\x04spec\x18\x01 \x01(\x0b\x32\x18.athanor.v1.CompressSpec\"7\n\x10\x43ompressResponse\x12#\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x14.athanor.v1.JobEvent2]\n\x12\x43ompressionService\x12G\n\x08\x43ompress\x12\x1b.athanor.v1.CompressRequest\x1a\x1c.athanor.v1.CompressResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x61thanor/v1/compression.proto\x12\nathanor.v1\x1a\x14\x61thanor/v1/job.proto\"K\n\x0f\x43ompressRequest\x12&\n\x04spec\x18\x01 \x01(\x0b\x32\x18.athanor.v1.CompressSpec\x12\x10\n\x08priority\x18\x02 \x01(\x05\"7\n\x10\x43ompressResponse\x12#\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x14.athanor.v1.JobEvent2]\n\x12\x43ompressionService\x12G\n\x08\x43ompress\x12\x1b.athanor.v1.CompressRequest\x1a\x1c.athanor.v1.CompressResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,9 +33,9 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'athanor._gen.v1.compression
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_COMPRESSREQUEST']._serialized_start=66
-  _globals['_COMPRESSREQUEST']._serialized_end=123
-  _globals['_COMPRESSRESPONSE']._serialized_start=125
-  _globals['_COMPRESSRESPONSE']._serialized_end=180
-  _globals['_COMPRESSIONSERVICE']._serialized_start=182
-  _globals['_COMPRESSIONSERVICE']._serialized_end=275
+  _globals['_COMPRESSREQUEST']._serialized_end=141
+  _globals['_COMPRESSRESPONSE']._serialized_start=143
+  _globals['_COMPRESSRESPONSE']._serialized_end=198
+  _globals['_COMPRESSIONSERVICE']._serialized_start=200
+  _globals['_COMPRESSIONSERVICE']._serialized_end=293
 # @@protoc_insertion_point(module_scope)

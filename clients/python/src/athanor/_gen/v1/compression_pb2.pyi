@@ -7,10 +7,12 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class CompressRequest(_message.Message):
-    __slots__ = ("spec",)
+    __slots__ = ("spec", "priority")
     SPEC_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
     spec: _job_pb2.CompressSpec
-    def __init__(self, spec: _Optional[_Union[_job_pb2.CompressSpec, _Mapping]] = ...) -> None: ...
+    priority: int
+    def __init__(self, spec: _Optional[_Union[_job_pb2.CompressSpec, _Mapping]] = ..., priority: _Optional[int] = ...) -> None: ...
 
 class CompressResponse(_message.Message):
     __slots__ = ("event",)

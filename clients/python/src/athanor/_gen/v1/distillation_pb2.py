@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from athanor._gen.v1 import job_pb2 as athanor_dot_v1_dot_job__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x61thanor/v1/distillation.proto\x12\nathanor.v1\x1a\x14\x61thanor/v1/job.proto\"7\n\x0e\x44istillRequest\x12%\n\x04spec\x18\x01 \x01(\x0b\x32\x17.athanor.v1.DistillSpec\"6\n\x0f\x44istillResponse\x12#\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x14.athanor.v1.JobEvent2[\n\x13\x44istillationService\x12\x44\n\x07\x44istill\x12\x1a.athanor.v1.DistillRequest\x1a\x1b.athanor.v1.DistillResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x61thanor/v1/distillation.proto\x12\nathanor.v1\x1a\x14\x61thanor/v1/job.proto\"I\n\x0e\x44istillRequest\x12%\n\x04spec\x18\x01 \x01(\x0b\x32\x17.athanor.v1.DistillSpec\x12\x10\n\x08priority\x18\x02 \x01(\x05\"6\n\x0f\x44istillResponse\x12#\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x14.athanor.v1.JobEvent2[\n\x13\x44istillationService\x12\x44\n\x07\x44istill\x12\x1a.athanor.v1.DistillRequest\x1a\x1b.athanor.v1.DistillResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,9 +33,9 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'athanor._gen.v1.distillatio
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_DISTILLREQUEST']._serialized_start=67
-  _globals['_DISTILLREQUEST']._serialized_end=122
-  _globals['_DISTILLRESPONSE']._serialized_start=124
-  _globals['_DISTILLRESPONSE']._serialized_end=178
-  _globals['_DISTILLATIONSERVICE']._serialized_start=180
-  _globals['_DISTILLATIONSERVICE']._serialized_end=271
+  _globals['_DISTILLREQUEST']._serialized_end=140
+  _globals['_DISTILLRESPONSE']._serialized_start=142
+  _globals['_DISTILLRESPONSE']._serialized_end=196
+  _globals['_DISTILLATIONSERVICE']._serialized_start=198
+  _globals['_DISTILLATIONSERVICE']._serialized_end=289
 # @@protoc_insertion_point(module_scope)

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from athanor._gen.v1 import job_pb2 as athanor_dot_v1_dot_job__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x61thanor/v1/evaluation.proto\x12\nathanor.v1\x1a\x14\x61thanor/v1/job.proto\"9\n\x0f\x45valuateRequest\x12&\n\x04spec\x18\x01 \x01(\x0b\x32\x18.athanor.v1.EvaluateSpec\"7\n\x10\x45valuateResponse\x12#\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x14.athanor.v1.JobEvent2\\\n\x11\x45valuationService\x12G\n\x08\x45valuate\x12\x1b.athanor.v1.EvaluateRequest\x1a\x1c.athanor.v1.EvaluateResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x61thanor/v1/evaluation.proto\x12\nathanor.v1\x1a\x14\x61thanor/v1/job.proto\"K\n\x0f\x45valuateRequest\x12&\n\x04spec\x18\x01 \x01(\x0b\x32\x18.athanor.v1.EvaluateSpec\x12\x10\n\x08priority\x18\x02 \x01(\x05\"7\n\x10\x45valuateResponse\x12#\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x14.athanor.v1.JobEvent2\\\n\x11\x45valuationService\x12G\n\x08\x45valuate\x12\x1b.athanor.v1.EvaluateRequest\x1a\x1c.athanor.v1.EvaluateResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,9 +33,9 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'athanor._gen.v1.evaluation_
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_EVALUATEREQUEST']._serialized_start=65
-  _globals['_EVALUATEREQUEST']._serialized_end=122
-  _globals['_EVALUATERESPONSE']._serialized_start=124
-  _globals['_EVALUATERESPONSE']._serialized_end=179
-  _globals['_EVALUATIONSERVICE']._serialized_start=181
-  _globals['_EVALUATIONSERVICE']._serialized_end=273
+  _globals['_EVALUATEREQUEST']._serialized_end=140
+  _globals['_EVALUATERESPONSE']._serialized_start=142
+  _globals['_EVALUATERESPONSE']._serialized_end=197
+  _globals['_EVALUATIONSERVICE']._serialized_start=199
+  _globals['_EVALUATIONSERVICE']._serialized_end=291
 # @@protoc_insertion_point(module_scope)

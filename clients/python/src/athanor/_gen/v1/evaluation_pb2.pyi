@@ -7,10 +7,12 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class EvaluateRequest(_message.Message):
-    __slots__ = ("spec",)
+    __slots__ = ("spec", "priority")
     SPEC_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
     spec: _job_pb2.EvaluateSpec
-    def __init__(self, spec: _Optional[_Union[_job_pb2.EvaluateSpec, _Mapping]] = ...) -> None: ...
+    priority: int
+    def __init__(self, spec: _Optional[_Union[_job_pb2.EvaluateSpec, _Mapping]] = ..., priority: _Optional[int] = ...) -> None: ...
 
 class EvaluateResponse(_message.Message):
     __slots__ = ("event",)

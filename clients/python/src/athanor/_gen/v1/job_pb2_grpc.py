@@ -60,6 +60,26 @@ class JobServiceStub:
                 request_serializer=athanor_dot_v1_dot_job__pb2.JobServiceCancelRequest.SerializeToString,
                 response_deserializer=athanor_dot_v1_dot_job__pb2.JobServiceCancelResponse.FromString,
                 _registered_method=True)
+        self.Pause = channel.unary_unary(
+                '/athanor.v1.JobService/Pause',
+                request_serializer=athanor_dot_v1_dot_job__pb2.JobServicePauseRequest.SerializeToString,
+                response_deserializer=athanor_dot_v1_dot_job__pb2.JobServicePauseResponse.FromString,
+                _registered_method=True)
+        self.Resume = channel.unary_unary(
+                '/athanor.v1.JobService/Resume',
+                request_serializer=athanor_dot_v1_dot_job__pb2.JobServiceResumeRequest.SerializeToString,
+                response_deserializer=athanor_dot_v1_dot_job__pb2.JobServiceResumeResponse.FromString,
+                _registered_method=True)
+        self.Retry = channel.unary_unary(
+                '/athanor.v1.JobService/Retry',
+                request_serializer=athanor_dot_v1_dot_job__pb2.JobServiceRetryRequest.SerializeToString,
+                response_deserializer=athanor_dot_v1_dot_job__pb2.JobServiceRetryResponse.FromString,
+                _registered_method=True)
+        self.Forget = channel.unary_unary(
+                '/athanor.v1.JobService/Forget',
+                request_serializer=athanor_dot_v1_dot_job__pb2.JobServiceForgetRequest.SerializeToString,
+                response_deserializer=athanor_dot_v1_dot_job__pb2.JobServiceForgetResponse.FromString,
+                _registered_method=True)
 
 
 class JobServiceServicer:
@@ -102,6 +122,34 @@ class JobServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Pause(self, request, context):
+        """Puts a job aside, with a checkpoint where it runs. The device is free within a second.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Resume(self, request, context):
+        """Lets a paused job go on where it was.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Retry(self, request, context):
+        """Submits a job that failed or was cancelled again, as a new job that goes on from its checkpoint.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Forget(self, request, context):
+        """Forgets a job that has ended: its log, its result and the files that it left.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_JobServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -129,6 +177,26 @@ def add_JobServiceServicer_to_server(servicer, server):
                     servicer.Cancel,
                     request_deserializer=athanor_dot_v1_dot_job__pb2.JobServiceCancelRequest.FromString,
                     response_serializer=athanor_dot_v1_dot_job__pb2.JobServiceCancelResponse.SerializeToString,
+            ),
+            'Pause': grpc.unary_unary_rpc_method_handler(
+                    servicer.Pause,
+                    request_deserializer=athanor_dot_v1_dot_job__pb2.JobServicePauseRequest.FromString,
+                    response_serializer=athanor_dot_v1_dot_job__pb2.JobServicePauseResponse.SerializeToString,
+            ),
+            'Resume': grpc.unary_unary_rpc_method_handler(
+                    servicer.Resume,
+                    request_deserializer=athanor_dot_v1_dot_job__pb2.JobServiceResumeRequest.FromString,
+                    response_serializer=athanor_dot_v1_dot_job__pb2.JobServiceResumeResponse.SerializeToString,
+            ),
+            'Retry': grpc.unary_unary_rpc_method_handler(
+                    servicer.Retry,
+                    request_deserializer=athanor_dot_v1_dot_job__pb2.JobServiceRetryRequest.FromString,
+                    response_serializer=athanor_dot_v1_dot_job__pb2.JobServiceRetryResponse.SerializeToString,
+            ),
+            'Forget': grpc.unary_unary_rpc_method_handler(
+                    servicer.Forget,
+                    request_deserializer=athanor_dot_v1_dot_job__pb2.JobServiceForgetRequest.FromString,
+                    response_serializer=athanor_dot_v1_dot_job__pb2.JobServiceForgetResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -267,6 +335,114 @@ class JobService:
             '/athanor.v1.JobService/Cancel',
             athanor_dot_v1_dot_job__pb2.JobServiceCancelRequest.SerializeToString,
             athanor_dot_v1_dot_job__pb2.JobServiceCancelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Pause(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/athanor.v1.JobService/Pause',
+            athanor_dot_v1_dot_job__pb2.JobServicePauseRequest.SerializeToString,
+            athanor_dot_v1_dot_job__pb2.JobServicePauseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Resume(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/athanor.v1.JobService/Resume',
+            athanor_dot_v1_dot_job__pb2.JobServiceResumeRequest.SerializeToString,
+            athanor_dot_v1_dot_job__pb2.JobServiceResumeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Retry(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/athanor.v1.JobService/Retry',
+            athanor_dot_v1_dot_job__pb2.JobServiceRetryRequest.SerializeToString,
+            athanor_dot_v1_dot_job__pb2.JobServiceRetryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Forget(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/athanor.v1.JobService/Forget',
+            athanor_dot_v1_dot_job__pb2.JobServiceForgetRequest.SerializeToString,
+            athanor_dot_v1_dot_job__pb2.JobServiceForgetResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -45,6 +45,14 @@ class JobServiceStub:
     """
     Cancel: _grpc.UnaryUnaryMultiCallable[_job_pb2.JobServiceCancelRequest, _job_pb2.JobServiceCancelResponse]
     """Asks a job to stop; it does within a second. A job that has ended stays as it is."""
+    Pause: _grpc.UnaryUnaryMultiCallable[_job_pb2.JobServicePauseRequest, _job_pb2.JobServicePauseResponse]
+    """Puts a job aside, with a checkpoint where it runs. The device is free within a second."""
+    Resume: _grpc.UnaryUnaryMultiCallable[_job_pb2.JobServiceResumeRequest, _job_pb2.JobServiceResumeResponse]
+    """Lets a paused job go on where it was."""
+    Retry: _grpc.UnaryUnaryMultiCallable[_job_pb2.JobServiceRetryRequest, _job_pb2.JobServiceRetryResponse]
+    """Submits a job that failed or was cancelled again, as a new job that goes on from its checkpoint."""
+    Forget: _grpc.UnaryUnaryMultiCallable[_job_pb2.JobServiceForgetRequest, _job_pb2.JobServiceForgetResponse]
+    """Forgets a job that has ended: its log, its result and the files that it left."""
 
 @_typing.type_check_only
 class JobServiceAsyncStub(JobServiceStub):
@@ -63,6 +71,14 @@ class JobServiceAsyncStub(JobServiceStub):
     """
     Cancel: _aio.UnaryUnaryMultiCallable[_job_pb2.JobServiceCancelRequest, _job_pb2.JobServiceCancelResponse]  # type: ignore[assignment]
     """Asks a job to stop; it does within a second. A job that has ended stays as it is."""
+    Pause: _aio.UnaryUnaryMultiCallable[_job_pb2.JobServicePauseRequest, _job_pb2.JobServicePauseResponse]  # type: ignore[assignment]
+    """Puts a job aside, with a checkpoint where it runs. The device is free within a second."""
+    Resume: _aio.UnaryUnaryMultiCallable[_job_pb2.JobServiceResumeRequest, _job_pb2.JobServiceResumeResponse]  # type: ignore[assignment]
+    """Lets a paused job go on where it was."""
+    Retry: _aio.UnaryUnaryMultiCallable[_job_pb2.JobServiceRetryRequest, _job_pb2.JobServiceRetryResponse]  # type: ignore[assignment]
+    """Submits a job that failed or was cancelled again, as a new job that goes on from its checkpoint."""
+    Forget: _aio.UnaryUnaryMultiCallable[_job_pb2.JobServiceForgetRequest, _job_pb2.JobServiceForgetResponse]  # type: ignore[assignment]
+    """Forgets a job that has ended: its log, its result and the files that it left."""
 
 class JobServiceServicer(metaclass=_abc_1.ABCMeta):
     """The durable jobs of one server."""
@@ -108,5 +124,37 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_job_pb2.JobServiceCancelResponse, _abc.Awaitable[_job_pb2.JobServiceCancelResponse]]:
         """Asks a job to stop; it does within a second. A job that has ended stays as it is."""
+
+    @_abc_1.abstractmethod
+    def Pause(
+        self,
+        request: _job_pb2.JobServicePauseRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_job_pb2.JobServicePauseResponse, _abc.Awaitable[_job_pb2.JobServicePauseResponse]]:
+        """Puts a job aside, with a checkpoint where it runs. The device is free within a second."""
+
+    @_abc_1.abstractmethod
+    def Resume(
+        self,
+        request: _job_pb2.JobServiceResumeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_job_pb2.JobServiceResumeResponse, _abc.Awaitable[_job_pb2.JobServiceResumeResponse]]:
+        """Lets a paused job go on where it was."""
+
+    @_abc_1.abstractmethod
+    def Retry(
+        self,
+        request: _job_pb2.JobServiceRetryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_job_pb2.JobServiceRetryResponse, _abc.Awaitable[_job_pb2.JobServiceRetryResponse]]:
+        """Submits a job that failed or was cancelled again, as a new job that goes on from its checkpoint."""
+
+    @_abc_1.abstractmethod
+    def Forget(
+        self,
+        request: _job_pb2.JobServiceForgetRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_job_pb2.JobServiceForgetResponse, _abc.Awaitable[_job_pb2.JobServiceForgetResponse]]:
+        """Forgets a job that has ended: its log, its result and the files that it left."""
 
 def add_JobServiceServicer_to_server(servicer: JobServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

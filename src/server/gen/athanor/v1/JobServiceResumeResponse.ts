@@ -1,0 +1,17 @@
+// Original file: proto/athanor/v1/job.proto
+
+import type { JobInfo as _athanor_v1_JobInfo, JobInfo__Output as _athanor_v1_JobInfo__Output } from '../../athanor/v1/JobInfo.ts';
+
+export interface JobServiceResumeResponse {
+  /**
+   * The job, in the queue again.
+   */
+  'job'?: (_athanor_v1_JobInfo | null);
+}
+
+export interface JobServiceResumeResponse__Output {
+  /**
+   * The job, in the queue again.
+   */
+  'job': (_athanor_v1_JobInfo__Output | null);
+}
