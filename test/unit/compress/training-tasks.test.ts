@@ -59,7 +59,7 @@ const subjects: readonly (readonly [string, Model, TrainingData])[] = [
   ['encoder-decoder', tinyModel(sequences, 1), pairs],
 ];
 
-const training = { steps: 4, batchSize: 4, sequenceLength: 12, sourceLength: 12, learningRate: 0.01 };
+const training = { steps: 4, batchSize: 4, sequenceLength: 16, sourceLength: 16, learningRate: 0.01 };
 const steps = [
   { qat: { bits: 4, groupSize: 16, stepSize: 'learned', training } },
   { qat: { scheme: 'ternary', threshold: 'absmean', activations: 'token', groupSize: 16, lambdaSteps: 2, training } },
