@@ -4,10 +4,11 @@ import type { Engine, Program } from '#engine';
 import { GraphBuilder } from '#graph';
 import { encodingSettings, type Model, type Parameter, parameterSpecs, sharedZero } from '#models';
 import { castTensor, float32, floatToHalf, type HostTensor, hostTensor, toNumbers } from '#tensor';
+import { parameterOf } from '../changed-layer.ts';
 import { withSlot } from '../decomposition/slot-matrices.ts';
 import { packGrid } from '../quantize/grid.ts';
 import { groupCount, rowsOfGroups, scaleShape } from './groups.ts';
-import { byParameter, codeNumbers, parameterOf, type QatPlan, type SlotPlan, slotOf } from './plan.ts';
+import { byParameter, codeNumbers, type QatPlan, type SlotPlan, slotOf } from './plan.ts';
 import { codeSlot } from './rounding.ts';
 import { type InitialInput, inputStepName, stepName } from './scheme.ts';
 

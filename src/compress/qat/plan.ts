@@ -11,6 +11,7 @@ import {
   storedName,
 } from '#models';
 import { float32, type HostTensor } from '#tensor';
+import { parameterOf } from '../changed-layer.ts';
 import { slotBytes, slotChains, slotRows } from '../decomposition/slot-matrices.ts';
 import { int8Bytes } from '../quantize/int8-codes.ts';
 import { encodedBytes } from '../quantize/slot-codes.ts';
@@ -42,9 +43,16 @@ export interface QatPlan {
   readonly inputs: ReadonlyMap<string, readonly [InputRounding, string]>;
 }
 
-/** Slots that codes would not make smaller stay as they are. */
-export function planCodes(model: Model, specs: readonly ParameterSpec[], settings: QatSettings, kind?: WeightCodes): QatPlan {
-  const slots = specs.flatMap((spec) => planParameter(parameterOf(model, spec.path), spec, settings, kind ?? weightCodes(settings)));
+/**
+ * Slots that codes would not make smaller stay as they are.
+ *
+ * @param stored - the model as it was stored, where `model` holds its numbers in wider types
+ */
+export function planCodes(model: Model, specs: readonly ParameterSpec[], settings: QatSettings, stored = model): QatPlan {
+  const slots = specs.flatMap((spec) => {
+    const [parameter, given] = [parameterOf(model, spec.path), parameterOf(stored, spec.path)];
+    return planParameter(parameter, given.kind === parameter.kind ? given : parameter, spec, settings);
+  });
   const rounded = new Map(slots.flatMap(({ path, rounds }) => (rounds === undefined ? [] : [[path, rounds] as const])));
   const inputs = [...model.parameters.values()].flatMap((parameter) => {
     const owner = sharedOwner(parameter) ?? parameter.path;
@@ -54,9 +62,10 @@ export function planCodes(model: Model, specs: readonly ParameterSpec[], setting
   return { slots, inputs: new Map(inputs) };
 }
 
-function planParameter(parameter: Parameter, spec: ParameterSpec, settings: QatSettings, codes: WeightCodes): SlotPlan[] {
+function planParameter(parameter: Parameter, given: Parameter, spec: ParameterSpec, settings: QatSettings): SlotPlan[] {
   const { path } = parameter;
   const { activations } = settings;
+  const codes = weightCodes(settings);
   const first = spec.role === 'linear' ? firstSlots(parameter.kind) : [];
   return Object.entries(parametrizationOf(parameter).slots(spec, parameter.settings)).flatMap(([slot, { dtype, shape, inputAxis }]) => {
     const layout =
@@ -70,7 +79,7 @@ function planParameter(parameter: Parameter, spec: ParameterSpec, settings: QatS
       stores === 'bytes'
         ? int8Bytes(layout, true, rounds === 'learned')
         : encodedBytes(layout, { bits, groupSize: size, symmetric, scheme });
-    if (bytes >= slotBytes(parameter, slot)) return [];
+    if (bytes >= slotBytes(given, slot)) return [];
     const stored = storedName(parameter, slot);
     return [{ path, slot, stored, groups: { layout, shape, size }, codes, stores, ...(rounds === undefined ? {} : { rounds }) }];
   });
@@ -80,12 +89,6 @@ function planParameter(parameter: Parameter, spec: ParameterSpec, settings: QatS
 function firstSlots(kind: string): readonly string[] {
   if (kind === 'sum') return ['first', 'second'];
   return slotChains[kind]?.slice(0, 1) ?? [];
-}
-
-export function parameterOf(model: Model, path: string): Parameter {
-  const parameter = model.parameters.get(path);
-  invariant(parameter !== undefined, `${path} is in the architecture but not in the model`);
-  return parameter;
 }
 
 /** How the numbers of every slot become codes. */

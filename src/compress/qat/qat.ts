@@ -1,18 +1,17 @@
 // Quantization-aware training as a step of recipes: trains with rounded weights, then stores them in the codes that it trained with.
 import { AppError, type OperationContext } from '#base';
-import { type Model, materializeParameter, type Parameter, type ParameterSpec, replaceParameters } from '#models';
+import { type Model, type Parameter, type ParameterSpec, replaceParameters } from '#models';
 import { castTensor, type HostTensor, isFloat } from '#tensor';
 import type { TrainResult } from '#train';
-import { relativeError } from '../decomposition/factor-problem.ts';
-import { bytesOf } from '../decomposition/slot-matrices.ts';
-import { type CompressionEnvironment, type LayerReport, type Method, methodReport, type TrainingMaterial } from '../method.ts';
+import { changedLayer, parameterOf } from '../changed-layer.ts';
+import { type CompressionEnvironment, type Method, methodReport, type TrainingMaterial } from '../method.ts';
 import { selectMatrices } from '../patterns.ts';
 import { trainedStep, trainOrRecall } from '../train-or-recall.ts';
 import { teachersNamed } from '../training-fields.ts';
 import { trainingLoss } from '../training-loss.ts';
 import { initialInputs } from './initial-inputs.ts';
 import { packCodedModel } from './pack.ts';
-import { byParameter, parameterOf, planCodes, type QatPlan } from './plan.ts';
+import { byParameter, planCodes, type QatPlan } from './plan.ts';
 import { type InitialInput, qatScheme } from './scheme.ts';
 import { type QatSettings, qatSettings } from './settings.ts';
 import { splitParameter } from './split.ts';
@@ -41,13 +40,20 @@ export const qat: Method<QatSettings> = {
     const specs = selectMatrices(model, settings);
     const run = new QatRun(settings, { ...environment, training }, context);
     const { model: made, note, paths } = await run.apply(model, specs);
-    const layers = paths.map((path) => layerReport(model, made, path, labelOf(settings)));
+    const layers = paths.map((path) => changedLayer(model, made, path, labelOf(settings)));
     return { model: made, report: { ...methodReport('qat', layers), note } };
   },
 };
 
+/** Whether ternary weights are trained first. */
+function isSplit({ scheme, split }: QatSettings): boolean {
+  return scheme === 'binary' && split;
+}
+
 /** @throws AppError `schedule_misses_target` where rounding would not be whole at the end */
-function checkSchedule({ lambdaSteps, training: { steps = defaultSteps } }: QatSettings): void {
+function checkSchedule(settings: QatSettings): void {
+  const { lambdaSteps, ternarySteps, training } = settings;
+  const steps = (isSplit(settings) ? ternarySteps : undefined) ?? training.steps ?? defaultSteps;
   if (lambdaSteps <= steps) return;
   throw new AppError(
     'schedule_misses_target',
@@ -82,11 +88,11 @@ class QatRun {
   }
 
   async apply(model: Model, specs: readonly ParameterSpec[]): Promise<Made> {
-    const { scheme, split } = this.#settings;
+    const splits = isSplit(this.#settings);
     const paths = specs.map(({ path }) => path);
     const wide = widened(model, paths);
-    const begin = scheme === 'binary' && split ? await this.#splitTernary(wide, specs) : { model: wide, note: '' };
-    const plan = planCodes(begin.model, specs, this.#settings);
+    const begin = splits ? await this.#splitTernary(model, wide, specs) : { model: wide, note: '' };
+    const plan = planCodes(begin.model, specs, this.#settings, model);
     if (plan.slots.length === 0)
       throw new AppError(
         'unsupported',
@@ -95,7 +101,9 @@ class QatRun {
     const { model: made, note } = await trainOrRecall(this.#environment, keys.trained, begin.model, async () => {
       const before = await this.#losses(model, wide, specs);
       const inputs = await this.#initialInputs(begin.model, plan);
-      const trained = await this.#train(begin.model, plan, inputs, this.#settings.lambdaSteps, this.#settings.training, keys.trained);
+      // Split weights begin as rounded as the ternary ones ended.
+      const lambdaSteps = splits ? 0 : this.#settings.lambdaSteps;
+      const trained = await this.#train(begin.model, plan, inputs, lambdaSteps, this.#settings.training, keys.trained);
       const { engine } = this.#environment;
       const packed = await packCodedModel(engine, trained.model, plan, { tensors: trained.schemeTensors, inputs });
       const after = await this.#loss(replaceParameters(trained.model, packed));
@@ -110,13 +118,17 @@ class QatRun {
   }
 
   /** Trains ternary weights and splits each into two binary ones. */
-  async #splitTernary(model: Model, specs: readonly ParameterSpec[]): Promise<{ readonly model: Model; readonly note: string }> {
+  async #splitTernary(
+    given: Model,
+    model: Model,
+    specs: readonly ParameterSpec[],
+  ): Promise<{ readonly model: Model; readonly note: string }> {
     for (const { path } of specs) requireDense(parameterOf(model, path));
-    const plan = planCodes(model, specs, { ...this.#settings, scheme: 'ternary' });
+    const plan = planCodes(model, specs, { ...this.#settings, scheme: 'ternary' }, given);
     const { model: ternary, note } = await trainOrRecall(this.#environment, keys.ternary, model, async () => {
       const { ternarySteps, training, lambdaSteps } = this.#settings;
       const settings = { ...training, ...(ternarySteps === undefined ? {} : { steps: ternarySteps }) };
-      const trained = await this.#train(model, plan, new Map(), Math.min(lambdaSteps, ternarySteps ?? lambdaSteps), settings, keys.ternary);
+      const trained = await this.#train(model, plan, new Map(), lambdaSteps, settings, keys.ternary);
       return trainedStep(trained, () => true);
     });
     const specOf = new Map(specs.map((spec) => [spec.path, spec]));
@@ -150,7 +162,7 @@ class QatRun {
 
   /** As it was given, and rounded without training, for people. */
   async #losses(model: Model, wide: Model, specs: readonly ParameterSpec[]): Promise<string> {
-    const plan = planCodes(wide, specs, { ...this.#settings, stepSize: 'range' });
+    const plan = planCodes(wide, specs, { ...this.#settings, stepSize: 'range' }, model);
     const inputs = await this.#initialInputs(wide, plan);
     const rounded = replaceParameters(wide, await packCodedModel(this.#environment.engine, wide, plan, { tensors: new Map(), inputs }));
     const [whole, without] = [await this.#loss(model), await this.#loss(rounded)];
@@ -206,18 +218,4 @@ function labelOf({ scheme, bits, activations, stepSize }: QatSettings): string {
     ...(stepSize === 'learned' ? ['learned steps'] : []),
     ...(activations === 'none' ? [] : [`inputs by ${activations}`]),
   ].join(', ');
-}
-
-function layerReport(before: Model, after: Model, path: string, label: string): LayerReport {
-  const [given, made] = [parameterOf(before, path), parameterOf(after, path)];
-  const [old, now] = [materializeParameter(before, path).data, materializeParameter(after, path).data];
-  const energy = (numbers: Float32Array): number => numbers.reduce((sum, value) => sum + value * value, 0);
-  return {
-    path,
-    kindBefore: given.kind,
-    kindAfter: `${made.kind}, ${label}`,
-    bytesBefore: bytesOf(given.tensors),
-    bytesAfter: bytesOf(made.tensors),
-    weightError: relativeError({ lost: energy(old.map((value, index) => value - (now[index] ?? 0))), total: energy(old) }),
-  };
 }

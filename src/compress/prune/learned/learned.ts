@@ -5,7 +5,6 @@ import {
   keptCount,
   type Model,
   maskFlags,
-  materializeParameter,
   type Parameter,
   replaceParameters,
   slotOnHost,
@@ -16,8 +15,8 @@ import {
 } from '#models';
 import { castTensor } from '#tensor';
 import type { TrainResult } from '#train';
-import { relativeError } from '../../decomposition/factor-problem.ts';
-import { bytesOf, withSlot } from '../../decomposition/slot-matrices.ts';
+import { changedLayer, parameterOf } from '../../changed-layer.ts';
+import { withSlot } from '../../decomposition/slot-matrices.ts';
 import {
   type CompressionEnvironment,
   type LayerReport,
@@ -102,7 +101,7 @@ class LearnedPruning {
         note: `${trainedNote}; ${share} % zeros; loss on training text ${before.toFixed(4)} as given and ${after.toFixed(4)} pruned`,
       };
     });
-    const layers = targets.map((target) => layerReport(model, made, target));
+    const layers = targets.map((target) => prunedLayer(model, made, target));
     return { model: made, report: { ...methodReport('prune', layers), note } };
   }
 
@@ -164,12 +163,6 @@ function weightsOf(model: Model, targets: readonly Target[]): (slot: MaskedSlot)
   };
 }
 
-function parameterOf(model: Model, path: string): Parameter {
-  const parameter = model.parameters.get(path);
-  invariant(parameter !== undefined, `the model has ${path}`);
-  return parameter;
-}
-
 function sparseParameter(model: Model, { spec, slots }: Target, masks: MaskSet): Parameter {
   let parameter = parameterOf(model, spec.path);
   for (const { name } of slots) {
@@ -179,18 +172,10 @@ function sparseParameter(model: Model, { spec, slots }: Target, masks: MaskSet):
   return parameter;
 }
 
-function layerReport(before: Model, after: Model, { spec: { path }, slots }: Target): LayerReport {
-  const [given, made] = [parameterOf(before, path), parameterOf(after, path)];
-  const [old, now] = [materializeParameter(before, path).data, materializeParameter(after, path).data];
-  const energy = (numbers: Float32Array): number => numbers.reduce((sum, value) => sum + value * value, 0);
+/** What became zero of one parameter. */
+function prunedLayer(before: Model, after: Model, { spec: { path }, slots }: Target): LayerReport {
+  const made = parameterOf(after, path);
   const kept = slots.reduce((sum, { name, size }) => sum + (keptCount(made, name) ?? size), 0);
   const zeros = 1 - kept / slots.reduce((sum, { size }) => sum + size, 0);
-  return {
-    path,
-    kindBefore: given.kind,
-    kindAfter: `${made.kind}, ${(100 * zeros).toFixed(1)} % zeros`,
-    bytesBefore: bytesOf(given.tensors),
-    bytesAfter: bytesOf(made.tensors),
-    weightError: relativeError({ lost: energy(old.map((value, index) => value - (now[index] ?? 0))), total: energy(old) }),
-  };
+  return changedLayer(before, after, path, `${(100 * zeros).toFixed(1)} % zeros`);
 }

@@ -185,6 +185,7 @@ describe('bad input', () => {
       'schedule_misses_target',
       /qat\.lambdaSteps: rounding is whole after 7 steps, and the training ends after 6/,
     ],
+    [{ scheme: 'binary', ternarySteps: 3, lambdaSteps: 4 }, 'schedule_misses_target', /training ends after 3/],
     [{ bits: 4, training: { stepz: 1 } }, 'bad_recipe', /qat\.training\.stepz/],
     [{ bits: 4, include: ['nowhere'] }, 'pattern_matches_nothing', /nowhere/],
     [{ bits: 4, training: { ...training, learningRate: 1e30 } }, 'diverged', /step \d+: /],
