@@ -1,4 +1,4 @@
-// Pruning that is learnt against magnitude at one go, at equal training: `npx tsx test/bench/movement.ts wiki|FOLDER [steps] [seeds] [part of a key]`.
+// Pruning that is learnt against magnitude at one go, at equal training: `npx tsx test/bench/movement.ts wiki|FOLDER [steps] [seeds] [held-out characters] [part of a key]`.
 // FOLDER holds MiniLM fine-tuned on SST-2 (`fine-tune-sst2.ts --out FOLDER` makes it). It can be stopped and goes on.
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -15,8 +15,8 @@ import { openWikiModel } from './wiki-model.ts';
 
 const results = (name: string): string => fileURLToPath(new URL(`results/${name}`, import.meta.url));
 
-const [subjectName = 'wiki', stepsText = '300', seedsText = '3', only = ''] = process.argv.slice(2);
-const [steps, numSeeds] = [Number(stepsText), Number(seedsText)];
+const [subjectName = 'wiki', stepsText = '300', seedsText = '3', charactersText = '0', only = ''] = process.argv.slice(2);
+const [steps, numSeeds, characters] = [Number(stepsText), Number(seedsText), Number(charactersText)];
 
 interface Study {
   readonly subject: TrainedSubject;
@@ -26,7 +26,7 @@ interface Study {
 }
 
 async function languageModel(): Promise<Study> {
-  const { engine, model, corpus, bitsPerByte } = await openWikiModel();
+  const { engine, model, corpus, bitsPerByte } = await openWikiModel(characters > 0 ? { heldOutCharacters: characters } : {});
   const training = { batchSize: 4, sequenceLength: 128, learningRate: 3e-4, warmupSteps: Math.min(30, Math.floor(steps / 10)) };
   return { subject: { engine, model, corpus, score: bitsPerByte }, training, measure: 'bits per byte', name: 'wiki-gpt2-7m' };
 }
@@ -96,7 +96,9 @@ const claims: readonly Claim[] = sparsities.flatMap((sparsity) => {
   ];
 });
 
-const file = subjectName === 'wiki' ? 'movement-language-model' : 'movement-classifier';
+// Scores over less text are another study.
+const trial = characters > 0 ? '-trial' : '';
+const file = subjectName === 'wiki' ? `movement-language-model${trial}` : 'movement-classifier';
 const records = new Records(results(`${file}.jsonl`));
 const seeds = Array.from({ length: numSeeds }, (_, seed) => seed);
 await runCells(subject, cells, seeds, only, records);

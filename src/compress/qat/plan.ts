@@ -92,7 +92,7 @@ function firstSlots(kind: string): readonly string[] {
 }
 
 /** How the numbers of every slot become codes. */
-export function weightCodes({ scheme, bits = 8, symmetric, stepSize, threshold, clip, activations }: QatSettings): WeightCodes {
+function weightCodes({ scheme, bits = 8, symmetric, stepSize, threshold, clip, activations }: QatSettings): WeightCodes {
   if (scheme === 'ternary') return { kind: 'ternary', threshold, clip };
   if (scheme === 'binary') return { kind: 'binary', clip };
   if (stepSize === 'learned') return { kind: 'learned', bits };
