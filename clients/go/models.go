@@ -77,6 +77,25 @@ func (c *Client) Delete(ctx context.Context, name string) error {
 	return callError(ctx, c.target, err)
 }
 
+// Promote serves a version ("name@version", or the newest) under a stable name, which every call takes like a model's, if its newest
+// evaluation meets the thresholds; nil keeps those that the name has.
+func (c *Client) Promote(ctx context.Context, alias, model string, thresholds *athanorv1.Thresholds) (*athanorv1.Promotion, error) {
+	response, err := c.models.Promote(ctx, &athanorv1.ModelServicePromoteRequest{Alias: alias, Model: model, Thresholds: thresholds})
+	return response.GetPromotion(), callError(ctx, c.target, err)
+}
+
+// RollBack lets a stable name stand for an earlier promotion; 0 is the newest of another version.
+func (c *Client) RollBack(ctx context.Context, alias string, to uint32) (*athanorv1.Promotion, error) {
+	response, err := c.models.RollBack(ctx, &athanorv1.ModelServiceRollBackRequest{Alias: alias, To: to})
+	return response.GetPromotion(), callError(ctx, c.target, err)
+}
+
+// Promotions lists what a stable name stood for, newest first; of all names what they stand for now, when none is given.
+func (c *Client) Promotions(ctx context.Context, alias string) ([]*athanorv1.Promotion, error) {
+	response, err := c.models.Promotions(ctx, &athanorv1.ModelServicePromotionsRequest{Alias: alias})
+	return response.GetPromotions(), callError(ctx, c.target, err)
+}
+
 // Export writes a model to a folder of this machine. The folder appears whole or not at all; it must not exist, or be empty.
 func (c *Client) Export(ctx context.Context, name, folder string, format athanorv1.ExportFormat) error {
 	writer, err := newFolderWriter(folder)

@@ -75,6 +75,7 @@ export const errorCatalogue = {
   unauthenticated: entry('UNAUTHENTICATED', 'Send a token that this server knows (`authorization: Bearer …`), or a client certificate.'),
   permission_denied: entry('PERMISSION_DENIED', 'Ask whoever runs the server for a role that may do this.'),
   rate_limited: entry('RESOURCE_EXHAUSTED', 'Wait as long as retryAfterMs says, then send the request again.'),
+  not_promoted: entry('FAILED_PRECONDITION', 'Follow the message: evaluate the model, improve it, or set other thresholds.'),
   too_many_jobs: entry('RESOURCE_EXHAUSTED', 'Wait for jobs to end, or cancel some.'),
   crash_loop: entry('ABORTED', 'The job is paused; look at the log for what ends its process, then resume or cancel it.'),
   service_not_found: entry('NOT_FOUND', 'List the services by reflection or by health.'),

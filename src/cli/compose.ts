@@ -126,6 +126,7 @@ async function serve({
     store: artefacts,
     engine,
     ledger: jobStore.models,
+    promotions: jobStore.promotions,
     memoryBytes: modelMemoryBytes,
     ...(checkResults ? { check: new ResultCheck(engine) } : {}),
   });

@@ -48,6 +48,18 @@ const migrations: readonly string[] = [
    CREATE UNIQUE INDEX one_writer ON jobs (target) WHERE target <> '' AND state IN ('QUEUED', 'RUNNING', 'PAUSED', 'CANCELLING');
    DROP INDEX jobs_by_state;
    CREATE INDEX jobs_by_state ON jobs (state, priority DESC);`,
+  `CREATE TABLE promotions (
+     alias TEXT NOT NULL,
+     sequence INTEGER NOT NULL,
+     model TEXT NOT NULL,
+     hash TEXT NOT NULL,
+     thresholds TEXT NOT NULL,
+     figures TEXT NOT NULL,
+     rollback_to INTEGER NOT NULL,
+     principal TEXT NOT NULL,
+     time_ms INTEGER NOT NULL,
+     PRIMARY KEY (alias, sequence)
+   ) STRICT, WITHOUT ROWID;`,
 ];
 
 /**

@@ -3,6 +3,7 @@ import { AppError, at, type Clock, invariant, systemClock } from '#base';
 import { closeDatabase, diskError, type JobDatabase, openDatabase } from './database.ts';
 import { canMove, isFinal, type JobEvent, type JobEventBody, type JobFailure, type JobRecord, type JobState } from './job.ts';
 import { ModelLedger } from './model-ledger.ts';
+import { Promotions } from './promotions.ts';
 
 interface JobRow {
   readonly id: string;
@@ -69,11 +70,14 @@ const isOpen = `state IN ('QUEUED', 'RUNNING', 'PAUSED', 'CANCELLING')`;
 export class JobStore {
   /** What is known of model versions. */
   readonly models: ModelLedger;
+  /** Stable names. */
+  readonly promotions: Promotions;
   readonly #database: JobDatabase;
   readonly #clock: Clock;
 
   private constructor(database: JobDatabase, clock: Clock) {
     this.models = new ModelLedger(database);
+    this.promotions = new Promotions(database, clock);
     this.#database = database;
     this.#clock = clock;
   }

@@ -2,12 +2,13 @@
 import { AppError, invariant, type OperationContext } from '#base';
 import type { DeviceBuffer, Engine } from '#engine';
 import { borrowModel, type Model } from '#models';
-import { type ArtefactContent, type ArtefactVersion, type LocalStore, parseReference, type StoredArtefact } from '#store';
+import { type ArtefactContent, type ArtefactVersion, checkName, type LocalStore, parseReference, type StoredArtefact } from '#store';
 import { tensorBytes } from '#tensor';
 import { loadTokenizer, type Tokenizer } from '#text';
 import { modelFacts } from './model-facts.ts';
 import type { ModelLedger } from './model-ledger.ts';
 import { type MemoryUser, makeRoom } from './model-memory.ts';
+import { holdAgainst, type Promotion, type Promotions, type Thresholds } from './promotions.ts';
 import type { ModelFacts, ModelRecord, Verification } from './results.ts';
 import type { ResultCheck } from './verification/result-check.ts';
 
@@ -39,6 +40,8 @@ export interface ModelHubOptions {
   readonly store: LocalStore;
   readonly engine: Engine;
   readonly ledger: ModelLedger;
+  /** Stable names; absent for none. */
+  readonly promotions?: Promotions;
   /** Loads what jobs made back before it gets its name. Absent: results are trusted. */
   readonly check?: ResultCheck;
   /** Bytes that models may take together, with what is made for them; those that nobody uses are unloaded for others. @default no limit */
@@ -152,6 +155,7 @@ export class ModelHub {
   readonly #store: LocalStore;
   readonly #engine: Engine;
   readonly #ledger: ModelLedger;
+  readonly #promotions: Promotions | undefined;
   readonly #check: ResultCheck | undefined;
   readonly #resident = new Map<string, Promise<ResidentModel>>();
   /** Those that are loaded; `#resident` also has those on their way. */
@@ -161,8 +165,9 @@ export class ModelHub {
   readonly #coming = new Map<symbol, number>();
   #time = 0;
 
-  constructor({ store, engine, ledger, check, memoryBytes = Number.POSITIVE_INFINITY }: ModelHubOptions) {
+  constructor({ store, engine, ledger, promotions, check, memoryBytes = Number.POSITIVE_INFINITY }: ModelHubOptions) {
     this.#memoryBytes = memoryBytes;
+    this.#promotions = promotions;
     this.#store = store;
     this.#engine = engine;
     this.#ledger = ledger;
@@ -185,13 +190,13 @@ export class ModelHub {
 
   /** @throws AppError `bad_name` | `model_not_found` | `bad_artefact` */
   async get(reference: string): Promise<ModelRecord> {
-    return this.#record(await this.#store.resolve(reference));
+    return this.#record(await this.#resolve(reference));
   }
 
   /** Whether a name has a version. @throws AppError `bad_name` | `bad_artefact` */
   async has(name: string): Promise<boolean> {
     try {
-      await this.#store.resolve(name);
+      await this.#resolve(name);
       return true;
     } catch (error) {
       if (error instanceof AppError && error.code === 'model_not_found') return false;
@@ -205,7 +210,7 @@ export class ModelHub {
    * @throws AppError `insufficient_memory` when it does not fit beside those in use, and as `get`
    */
   async acquire(reference: string): Promise<ModelLease> {
-    const version = await this.#store.resolve(reference);
+    const version = await this.#resolve(reference);
     for (;;) {
       const resident = await this.#load(version);
       if (resident.leaving !== undefined) {
@@ -245,7 +250,7 @@ export class ModelHub {
 
   /** Waits for the users of a model, then gives its memory back. Answers the bytes. @throws as `get` */
   async unload(reference: string): Promise<number> {
-    const { hash } = await this.#store.resolve(reference);
+    const { hash } = await this.#resolve(reference);
     const resident = await this.#resident.get(hash);
     if (resident === undefined) return 0;
     resident.leaving ??= this.#drop(hash, resident);
@@ -255,6 +260,7 @@ export class ModelHub {
   /** Deletes a name or one version, unloading what goes. @throws AppError `name_taken` while a job writes it, and as `get` */
   async delete(reference: string): Promise<void> {
     const { name, version } = parseReference(reference);
+    this.#checkNotServed(name, version);
     const going = (await this.#store.list()).versions.filter(
       (one) => one.name === name && (version === undefined || one.version === version),
     );
@@ -273,6 +279,10 @@ export class ModelHub {
    * @throws AppError `verification_failed` and those of `LocalStore.saveArtefact`; nothing is kept then
    */
   async save(name: string, content: ArtefactContent, jobId: string, context: OperationContext): Promise<SavedModel> {
+    if (this.#promotions?.current(name) !== undefined)
+      throw new AppError('name_taken', `name "${name}": is a stable name, to which models are promoted. Choose another name.`, {
+        details: { name },
+      });
     const pending = this.#check?.begin(content.model);
     try {
       let verification: Verification | undefined;
@@ -287,6 +297,89 @@ export class ModelHub {
     } finally {
       pending?.end();
     }
+  }
+
+  /**
+   * Lets a stable name stand for a version whose newest evaluation meets the thresholds of the name. Calls that are under way end with the old one.
+   *
+   * @param thresholds - in place of those that the name has; a new name needs some
+   * @throws AppError `not_promoted` | `invalid_argument` | `name_taken` for the name of a model | `bad_name` | `model_not_found`
+   */
+  async promote(alias: string, reference: string, thresholds: Thresholds | undefined, principal: string): Promise<Promotion> {
+    const promotions = this.#stableNames();
+    checkName(alias);
+    const known = promotions.current(alias);
+    if (known === undefined && (await this.has(alias)))
+      throw new AppError('name_taken', `name "${alias}": a model has it. Choose a stable name that no model has.`, {
+        details: { name: alias },
+      });
+    const wanted = thresholds ?? known?.thresholds ?? {};
+    if (Object.keys(wanted).length === 0)
+      throw new AppError(
+        'invalid_argument',
+        `thresholds: the stable name "${alias}" needs at least one, so that no ruined model is served under it.`,
+        {
+          details: { field: 'thresholds' },
+        },
+      );
+    const { name, version, hash } = await this.#resolve(reference);
+    const model = `${name}@${version}`;
+    const figures = holdAgainst(model, this.#ledger.entry(hash).evaluation, wanted);
+    return promotions.add({ alias, model, hash, thresholds: wanted, figures, rollbackTo: 0, principal });
+  }
+
+  /**
+   * Lets a stable name stand for what it stood for earlier.
+   *
+   * @param to - sequence number of that promotion; 0 for the newest of another version
+   * @throws AppError `model_not_found` for an unknown name or promotion, or one whose version is gone | `wrong_state` when there is none earlier
+   */
+  async rollBack(alias: string, to: number, principal: string): Promise<Promotion> {
+    const promotions = this.#stableNames();
+    const history = promotions.history(alias);
+    const [current] = history;
+    if (current === undefined) throw new AppError('model_not_found', `"${alias}": no stable name. List the promotions to see them.`);
+    const target = history.find(({ sequence, hash }) => (to === 0 ? hash !== current.hash : sequence === to));
+    if (target === undefined)
+      throw to === 0
+        ? new AppError('wrong_state', `"${alias}": has stood for ${current.model} alone; there is nothing to go back to.`)
+        : new AppError('model_not_found', `"${alias}": has no promotion ${to}; the newest is ${current.sequence}.`);
+    const { hash } = await this.#store.resolve(target.model);
+    if (hash !== target.hash) throw new AppError('model_not_found', `"${alias}": ${target.model} is not what it was when it was promoted.`);
+    const { model, thresholds, figures, sequence } = target;
+    return promotions.add({ alias, model, hash, thresholds, figures, rollbackTo: sequence, principal });
+  }
+
+  /** What a stable name stood for, newest first; of all names what they stand for now, when none is given. */
+  promotions(alias: string): readonly Promotion[] {
+    return alias === '' ? this.#stableNames().all() : this.#stableNames().history(alias);
+  }
+
+  #stableNames(): Promotions {
+    if (this.#promotions === undefined) throw new AppError('unsupported', 'this server keeps no stable names.');
+    return this.#promotions;
+  }
+
+  /** @throws AppError `wrong_state` */
+  #checkNotServed(name: string, version: number | undefined): void {
+    const served = this.#promotions
+      ?.all()
+      .find(({ model }) => (version === undefined ? model.startsWith(`${name}@`) : model === `${name}@${version}`));
+    if (served !== undefined)
+      throw new AppError(
+        'wrong_state',
+        `${served.model}: is served as "${served.alias}". Promote another model or roll the name back first.`,
+        {
+          details: { alias: served.alias },
+        },
+      );
+  }
+
+  /** A model's version, or the one that a stable name stands for. */
+  async #resolve(reference: string): Promise<ArtefactVersion> {
+    const { name, version } = parseReference(reference);
+    const promoted = version === undefined ? this.#promotions?.current(name) : undefined;
+    return this.#store.resolve(promoted?.model ?? reference);
   }
 
   /** Unloads everything. */

@@ -11,6 +11,7 @@ export type { JobProgress__Output as JobProgressMessage } from './gen/athanor/v1
 export type { JobResult__Output as JobResultMessage } from './gen/athanor/v1/JobResult.ts';
 export type { ModelInfo__Output as ModelMessage } from './gen/athanor/v1/ModelInfo.ts';
 export type { ModelServiceImportUploadRequest as UploadMessage } from './gen/athanor/v1/ModelServiceImportUploadRequest.ts';
+export type { Promotion__Output as PromotionMessage } from './gen/athanor/v1/Promotion.ts';
 export type { TextData as TextDataMessage } from './gen/athanor/v1/TextData.ts';
 export { maxMessageBytes } from './protocol.ts';
 export { AthanorServer, type ServerOptions, type StopOptions } from './server.ts';

@@ -73,6 +73,9 @@ export function scriptedModels(scripts: Readonly<Record<string, ScriptedModel>>)
       },
       unload: async (reference) => (loaded.delete(find(reference).name) ? 1 : 0),
       delete: async () => {},
+      promote: async () => noStableNames(),
+      rollBack: async () => noStableNames(),
+      promotions: () => [],
     },
     inference: {
       describe: async (reference) => {
@@ -107,4 +110,8 @@ export function scriptedModels(scripts: Readonly<Record<string, ScriptedModel>>)
       },
     },
   };
+}
+
+function noStableNames(): never {
+  throw new AppError('unsupported', 'scripted models have no stable names.');
 }

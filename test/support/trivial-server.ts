@@ -36,6 +36,9 @@ const noModels: ModelCatalogue = {
   load: async (name) => noModel(name),
   unload: async (name) => noModel(name),
   delete: async (name) => noModel(name),
+  promote: async (_, name) => noModel(name),
+  rollBack: async (name) => noModel(name),
+  promotions: () => [],
 };
 
 const noInference: InferenceBackend = {

@@ -216,6 +216,20 @@ class FakeServer(model_pb2_grpc.ModelServiceServicer, job_pb2_grpc.JobServiceSer
         del self.models[request.name]
         return model.ModelServiceDeleteResponse()
 
+    def Promote(self, request: model.ModelServicePromoteRequest, context: grpc.ServicerContext) -> model.ModelServicePromoteResponse:
+        self.last_request = request
+        promotion = model.Promotion(alias=request.alias, model=request.model, sequence=1, thresholds=request.thresholds)
+        return model.ModelServicePromoteResponse(promotion=promotion)
+
+    def RollBack(self, request: model.ModelServiceRollBackRequest, context: grpc.ServicerContext) -> model.ModelServiceRollBackResponse:
+        self.last_request = request
+        return model.ModelServiceRollBackResponse(promotion=model.Promotion(alias=request.alias, rollback_to=request.to))
+
+    def Promotions(
+        self, request: model.ModelServicePromotionsRequest, context: grpc.ServicerContext
+    ) -> model.ModelServicePromotionsResponse:
+        return model.ModelServicePromotionsResponse(promotions=[model.Promotion(alias="a", figures={"loss": 1.5})])
+
     def Export(self, request: model.ModelServiceExportRequest, context: grpc.ServicerContext) -> Iterator[model.ModelServiceExportResponse]:
         self.last_request = request
         for chunk in self.export_chunks:

@@ -375,3 +375,15 @@ def test_the_quickstart_example_runs(
     else:
         assert ended.value.code == 1
         assert "[disk_full]" in printed.err
+
+
+def test_models_are_promoted_rolled_back_and_listed(client: athanor.Client, server: FakeServer) -> None:
+    promoted = client.models.promote("live", "half@2", max_loss_increase=0.06, min_top1_agreement=0.9)
+    assert (promoted.alias, promoted.model, promoted.sequence) == ("live", "half@2", 1)
+    assert isinstance(server.last_request, model_pb2.ModelServicePromoteRequest)
+    assert server.last_request.thresholds.max_loss_increase == 0.06
+    assert not server.last_request.thresholds.HasField("min_accuracy")
+    client.models.promote("live", "half")
+    assert not server.last_request.HasField("thresholds")
+    assert client.models.roll_back("live", 4).rollback_to == 4
+    assert [(one.alias, one.figures) for one in client.models.promotions()] == [("a", {"loss": 1.5})]

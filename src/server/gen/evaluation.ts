@@ -73,12 +73,19 @@ import type { ModelServiceListRequest as _athanor_v1_ModelServiceListRequest, Mo
 import type { ModelServiceListResponse as _athanor_v1_ModelServiceListResponse, ModelServiceListResponse__Output as _athanor_v1_ModelServiceListResponse__Output } from './athanor/v1/ModelServiceListResponse.ts';
 import type { ModelServiceLoadRequest as _athanor_v1_ModelServiceLoadRequest, ModelServiceLoadRequest__Output as _athanor_v1_ModelServiceLoadRequest__Output } from './athanor/v1/ModelServiceLoadRequest.ts';
 import type { ModelServiceLoadResponse as _athanor_v1_ModelServiceLoadResponse, ModelServiceLoadResponse__Output as _athanor_v1_ModelServiceLoadResponse__Output } from './athanor/v1/ModelServiceLoadResponse.ts';
+import type { ModelServicePromoteRequest as _athanor_v1_ModelServicePromoteRequest, ModelServicePromoteRequest__Output as _athanor_v1_ModelServicePromoteRequest__Output } from './athanor/v1/ModelServicePromoteRequest.ts';
+import type { ModelServicePromoteResponse as _athanor_v1_ModelServicePromoteResponse, ModelServicePromoteResponse__Output as _athanor_v1_ModelServicePromoteResponse__Output } from './athanor/v1/ModelServicePromoteResponse.ts';
+import type { ModelServicePromotionsRequest as _athanor_v1_ModelServicePromotionsRequest, ModelServicePromotionsRequest__Output as _athanor_v1_ModelServicePromotionsRequest__Output } from './athanor/v1/ModelServicePromotionsRequest.ts';
+import type { ModelServicePromotionsResponse as _athanor_v1_ModelServicePromotionsResponse, ModelServicePromotionsResponse__Output as _athanor_v1_ModelServicePromotionsResponse__Output } from './athanor/v1/ModelServicePromotionsResponse.ts';
+import type { ModelServiceRollBackRequest as _athanor_v1_ModelServiceRollBackRequest, ModelServiceRollBackRequest__Output as _athanor_v1_ModelServiceRollBackRequest__Output } from './athanor/v1/ModelServiceRollBackRequest.ts';
+import type { ModelServiceRollBackResponse as _athanor_v1_ModelServiceRollBackResponse, ModelServiceRollBackResponse__Output as _athanor_v1_ModelServiceRollBackResponse__Output } from './athanor/v1/ModelServiceRollBackResponse.ts';
 import type { ModelServiceUnloadRequest as _athanor_v1_ModelServiceUnloadRequest, ModelServiceUnloadRequest__Output as _athanor_v1_ModelServiceUnloadRequest__Output } from './athanor/v1/ModelServiceUnloadRequest.ts';
 import type { ModelServiceUnloadResponse as _athanor_v1_ModelServiceUnloadResponse, ModelServiceUnloadResponse__Output as _athanor_v1_ModelServiceUnloadResponse__Output } from './athanor/v1/ModelServiceUnloadResponse.ts';
 import type { PairRows as _athanor_v1_PairRows, PairRows__Output as _athanor_v1_PairRows__Output } from './athanor/v1/PairRows.ts';
 import type { ParameterChange as _athanor_v1_ParameterChange, ParameterChange__Output as _athanor_v1_ParameterChange__Output } from './athanor/v1/ParameterChange.ts';
 import type { ParameterInfo as _athanor_v1_ParameterInfo, ParameterInfo__Output as _athanor_v1_ParameterInfo__Output } from './athanor/v1/ParameterInfo.ts';
 import type { Parent as _athanor_v1_Parent, Parent__Output as _athanor_v1_Parent__Output } from './athanor/v1/Parent.ts';
+import type { Promotion as _athanor_v1_Promotion, Promotion__Output as _athanor_v1_Promotion__Output } from './athanor/v1/Promotion.ts';
 import type { Prune as _athanor_v1_Prune, Prune__Output as _athanor_v1_Prune__Output } from './athanor/v1/Prune.ts';
 import type { Qat as _athanor_v1_Qat, Qat__Output as _athanor_v1_Qat__Output } from './athanor/v1/Qat.ts';
 import type { Quantize as _athanor_v1_Quantize, Quantize__Output as _athanor_v1_Quantize__Output } from './athanor/v1/Quantize.ts';
@@ -90,6 +97,7 @@ import type { Share as _athanor_v1_Share, Share__Output as _athanor_v1_Share__Ou
 import type { StepReport as _athanor_v1_StepReport, StepReport__Output as _athanor_v1_StepReport__Output } from './athanor/v1/StepReport.ts';
 import type { StoredTensor as _athanor_v1_StoredTensor, StoredTensor__Output as _athanor_v1_StoredTensor__Output } from './athanor/v1/StoredTensor.ts';
 import type { TextData as _athanor_v1_TextData, TextData__Output as _athanor_v1_TextData__Output } from './athanor/v1/TextData.ts';
+import type { Thresholds as _athanor_v1_Thresholds, Thresholds__Output as _athanor_v1_Thresholds__Output } from './athanor/v1/Thresholds.ts';
 import type { Training as _athanor_v1_Training, Training__Output as _athanor_v1_Training__Output } from './athanor/v1/Training.ts';
 import type { UploadHeader as _athanor_v1_UploadHeader, UploadHeader__Output as _athanor_v1_UploadHeader__Output } from './athanor/v1/UploadHeader.ts';
 import type { Verification as _athanor_v1_Verification, Verification__Output as _athanor_v1_Verification__Output } from './athanor/v1/Verification.ts';
@@ -184,12 +192,19 @@ export interface ProtoGrpcType {
       ModelServiceListResponse: MessageTypeDefinition<_athanor_v1_ModelServiceListResponse, _athanor_v1_ModelServiceListResponse__Output>
       ModelServiceLoadRequest: MessageTypeDefinition<_athanor_v1_ModelServiceLoadRequest, _athanor_v1_ModelServiceLoadRequest__Output>
       ModelServiceLoadResponse: MessageTypeDefinition<_athanor_v1_ModelServiceLoadResponse, _athanor_v1_ModelServiceLoadResponse__Output>
+      ModelServicePromoteRequest: MessageTypeDefinition<_athanor_v1_ModelServicePromoteRequest, _athanor_v1_ModelServicePromoteRequest__Output>
+      ModelServicePromoteResponse: MessageTypeDefinition<_athanor_v1_ModelServicePromoteResponse, _athanor_v1_ModelServicePromoteResponse__Output>
+      ModelServicePromotionsRequest: MessageTypeDefinition<_athanor_v1_ModelServicePromotionsRequest, _athanor_v1_ModelServicePromotionsRequest__Output>
+      ModelServicePromotionsResponse: MessageTypeDefinition<_athanor_v1_ModelServicePromotionsResponse, _athanor_v1_ModelServicePromotionsResponse__Output>
+      ModelServiceRollBackRequest: MessageTypeDefinition<_athanor_v1_ModelServiceRollBackRequest, _athanor_v1_ModelServiceRollBackRequest__Output>
+      ModelServiceRollBackResponse: MessageTypeDefinition<_athanor_v1_ModelServiceRollBackResponse, _athanor_v1_ModelServiceRollBackResponse__Output>
       ModelServiceUnloadRequest: MessageTypeDefinition<_athanor_v1_ModelServiceUnloadRequest, _athanor_v1_ModelServiceUnloadRequest__Output>
       ModelServiceUnloadResponse: MessageTypeDefinition<_athanor_v1_ModelServiceUnloadResponse, _athanor_v1_ModelServiceUnloadResponse__Output>
       PairRows: MessageTypeDefinition<_athanor_v1_PairRows, _athanor_v1_PairRows__Output>
       ParameterChange: MessageTypeDefinition<_athanor_v1_ParameterChange, _athanor_v1_ParameterChange__Output>
       ParameterInfo: MessageTypeDefinition<_athanor_v1_ParameterInfo, _athanor_v1_ParameterInfo__Output>
       Parent: MessageTypeDefinition<_athanor_v1_Parent, _athanor_v1_Parent__Output>
+      Promotion: MessageTypeDefinition<_athanor_v1_Promotion, _athanor_v1_Promotion__Output>
       Prune: MessageTypeDefinition<_athanor_v1_Prune, _athanor_v1_Prune__Output>
       Qat: MessageTypeDefinition<_athanor_v1_Qat, _athanor_v1_Qat__Output>
       Quantize: MessageTypeDefinition<_athanor_v1_Quantize, _athanor_v1_Quantize__Output>
@@ -201,6 +216,7 @@ export interface ProtoGrpcType {
       StepReport: MessageTypeDefinition<_athanor_v1_StepReport, _athanor_v1_StepReport__Output>
       StoredTensor: MessageTypeDefinition<_athanor_v1_StoredTensor, _athanor_v1_StoredTensor__Output>
       TextData: MessageTypeDefinition<_athanor_v1_TextData, _athanor_v1_TextData__Output>
+      Thresholds: MessageTypeDefinition<_athanor_v1_Thresholds, _athanor_v1_Thresholds__Output>
       Training: MessageTypeDefinition<_athanor_v1_Training, _athanor_v1_Training__Output>
       UploadHeader: MessageTypeDefinition<_athanor_v1_UploadHeader, _athanor_v1_UploadHeader__Output>
       Verification: MessageTypeDefinition<_athanor_v1_Verification, _athanor_v1_Verification__Output>

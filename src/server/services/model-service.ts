@@ -1,7 +1,17 @@
 // ModelService: the store and the memory, as callers see them.
 import { join } from 'node:path';
 import { AppError } from '#base';
-import { type EvaluationReport, type ExportResult, type ImportResult, type JobRunner, keptExportFolder, type ModelRecord } from '#jobs';
+import {
+  type EvaluationReport,
+  type ExportResult,
+  type ImportResult,
+  type JobRunner,
+  keptExportFolder,
+  type ModelRecord,
+  type Promotion,
+  type Thresholds,
+  thresholdsSchema,
+} from '#jobs';
 import type { CallContext, CallGate } from '../calls.ts';
 import type { FileChunk__Output } from '../gen/athanor/v1/FileChunk.ts';
 import type { ModelInfo } from '../gen/athanor/v1/ModelInfo.ts';
@@ -9,6 +19,8 @@ import type { ModelServiceHandlers } from '../gen/athanor/v1/ModelService.ts';
 import type { ModelServiceExportRequest__Output } from '../gen/athanor/v1/ModelServiceExportRequest.ts';
 import type { ModelServiceExportResponse } from '../gen/athanor/v1/ModelServiceExportResponse.ts';
 import type { ModelServiceImportUploadRequest__Output } from '../gen/athanor/v1/ModelServiceImportUploadRequest.ts';
+import type { Promotion as PromotionMessage } from '../gen/athanor/v1/Promotion.ts';
+import type { Thresholds__Output as ThresholdsMessage } from '../gen/athanor/v1/Thresholds.ts';
 import { exportFormat, reportMessage } from '../messages.ts';
 import { fileChunks, withUploadedFolder } from './uploads.ts';
 
@@ -19,6 +31,9 @@ export interface ModelCatalogue {
   load(reference: string): Promise<ModelRecord>;
   unload(reference: string): Promise<number>;
   delete(reference: string): Promise<void>;
+  promote(alias: string, reference: string, thresholds: Thresholds | undefined, principal: string): Promise<Promotion>;
+  rollBack(alias: string, to: number, principal: string): Promise<Promotion>;
+  promotions(alias: string): readonly Promotion[];
 }
 
 export function modelService(gate: CallGate, models: ModelCatalogue, jobs: JobRunner, uploadFolder: string): ModelServiceHandlers {
@@ -51,6 +66,13 @@ export function modelService(gate: CallGate, models: ModelCatalogue, jobs: JobRu
       await models.delete(name);
       return {};
     }),
+    Promote: gate.unary(async ({ alias, model, thresholds }, { caller }) => ({
+      promotion: promotionMessage(await models.promote(alias, model, thresholdsOf(thresholds), caller?.name ?? '')),
+    })),
+    RollBack: gate.unary(async ({ alias, to }, { caller }) => ({
+      promotion: promotionMessage(await models.rollBack(alias, to, caller?.name ?? '')),
+    })),
+    Promotions: gate.unary(async ({ alias }) => ({ promotions: models.promotions(alias).map(promotionMessage) })),
     Export: gate.serverStream((request, context) => exportModel(jobs, request, context)),
   };
 }
@@ -122,4 +144,21 @@ function modelMessage(record: ModelRecord): ModelInfo {
       tensors: parameter.tensors.map((tensor) => ({ ...tensor, shape: [...tensor.shape] })),
     })),
   };
+}
+
+/** The generated types want arrays and records of their own. */
+function promotionMessage({ figures, thresholds, ...promotion }: Promotion): PromotionMessage {
+  const given = Object.fromEntries(Object.entries(thresholds).filter(([, limit]) => limit !== undefined));
+  return { ...promotion, thresholds: given, figures: { ...figures } };
+}
+
+/** @throws AppError `invalid_argument` naming the threshold */
+function thresholdsOf(message: ThresholdsMessage | null): Thresholds | undefined {
+  if (message === null) return undefined;
+  const given = Object.fromEntries(Object.entries(message).filter(([name, value]) => !name.startsWith('_') && typeof value === 'number'));
+  const parsed = thresholdsSchema.safeParse(given);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  const field = `thresholds.${issue?.path.join('.') ?? ''}`;
+  throw new AppError('invalid_argument', `${field}: ${issue?.message ?? 'is not valid'}.`, { details: { field } });
 }

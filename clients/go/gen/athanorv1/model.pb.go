@@ -1438,6 +1438,512 @@ func (x *ModelServiceExportResponse) GetChunk() *FileChunk {
 	return nil
 }
 
+// What the newest evaluation of a model must say before it is served under a stable name. Absent fields are not looked at.
+type Thresholds struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Largest bits per byte.
+	MaxBitsPerByte *float64 `protobuf:"fixed64,1,opt,name=max_bits_per_byte,json=maxBitsPerByte,proto3,oneof" json:"max_bits_per_byte,omitempty"`
+	// Largest share of the teacher's bits per byte by which the model's are higher. The evaluation needs a teacher.
+	MaxLossIncrease *float64 `protobuf:"fixed64,2,opt,name=max_loss_increase,json=maxLossIncrease,proto3,oneof" json:"max_loss_increase,omitempty"`
+	// Smallest share of positions where the likeliest token is the teacher's: 0..1.
+	MinTop1Agreement *float64 `protobuf:"fixed64,3,opt,name=min_top1_agreement,json=minTop1Agreement,proto3,oneof" json:"min_top1_agreement,omitempty"`
+	// Largest mean KL divergence from the teacher, nats.
+	MaxTeacherKl *float64 `protobuf:"fixed64,4,opt,name=max_teacher_kl,json=maxTeacherKl,proto3,oneof" json:"max_teacher_kl,omitempty"`
+	// Smallest accuracy: 0..1.
+	MinAccuracy *float64 `protobuf:"fixed64,5,opt,name=min_accuracy,json=minAccuracy,proto3,oneof" json:"min_accuracy,omitempty"`
+	// Most bytes of stored tensors.
+	MaxStoredBytes *float64 `protobuf:"fixed64,6,opt,name=max_stored_bytes,json=maxStoredBytes,proto3,oneof" json:"max_stored_bytes,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *Thresholds) Reset() {
+	*x = Thresholds{}
+	mi := &file_athanor_v1_model_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Thresholds) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Thresholds) ProtoMessage() {}
+
+func (x *Thresholds) ProtoReflect() protoreflect.Message {
+	mi := &file_athanor_v1_model_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Thresholds.ProtoReflect.Descriptor instead.
+func (*Thresholds) Descriptor() ([]byte, []int) {
+	return file_athanor_v1_model_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *Thresholds) GetMaxBitsPerByte() float64 {
+	if x != nil && x.MaxBitsPerByte != nil {
+		return *x.MaxBitsPerByte
+	}
+	return 0
+}
+
+func (x *Thresholds) GetMaxLossIncrease() float64 {
+	if x != nil && x.MaxLossIncrease != nil {
+		return *x.MaxLossIncrease
+	}
+	return 0
+}
+
+func (x *Thresholds) GetMinTop1Agreement() float64 {
+	if x != nil && x.MinTop1Agreement != nil {
+		return *x.MinTop1Agreement
+	}
+	return 0
+}
+
+func (x *Thresholds) GetMaxTeacherKl() float64 {
+	if x != nil && x.MaxTeacherKl != nil {
+		return *x.MaxTeacherKl
+	}
+	return 0
+}
+
+func (x *Thresholds) GetMinAccuracy() float64 {
+	if x != nil && x.MinAccuracy != nil {
+		return *x.MinAccuracy
+	}
+	return 0
+}
+
+func (x *Thresholds) GetMaxStoredBytes() float64 {
+	if x != nil && x.MaxStoredBytes != nil {
+		return *x.MaxStoredBytes
+	}
+	return 0
+}
+
+// One change of what a stable name stands for.
+type Promotion struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The stable name.
+	Alias string `protobuf:"bytes,1,opt,name=alias,proto3" json:"alias,omitempty"`
+	// 1, 2, 3 and so on within the name; the newest holds.
+	Sequence uint32 `protobuf:"varint,2,opt,name=sequence,proto3" json:"sequence,omitempty"`
+	// The version, as name@version.
+	Model string `protobuf:"bytes,3,opt,name=model,proto3" json:"model,omitempty"`
+	// Content hash of the version.
+	Hash string `protobuf:"bytes,4,opt,name=hash,proto3" json:"hash,omitempty"`
+	// What it was held against.
+	Thresholds *Thresholds `protobuf:"bytes,5,opt,name=thresholds,proto3" json:"thresholds,omitempty"`
+	// The measured figures.
+	Figures map[string]float64 `protobuf:"bytes,6,rep,name=figures,proto3" json:"figures,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"fixed64,2,opt,name=value"`
+	// The earlier promotion that this one went back to; 0 for none.
+	RollbackTo uint32 `protobuf:"varint,7,opt,name=rollback_to,json=rollbackTo,proto3" json:"rollback_to,omitempty"`
+	// Who did it; empty where the server does not ask.
+	Principal string `protobuf:"bytes,8,opt,name=principal,proto3" json:"principal,omitempty"`
+	// When, milliseconds since 1970.
+	TimeMs        uint64 `protobuf:"varint,9,opt,name=time_ms,json=timeMs,proto3" json:"time_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Promotion) Reset() {
+	*x = Promotion{}
+	mi := &file_athanor_v1_model_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Promotion) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Promotion) ProtoMessage() {}
+
+func (x *Promotion) ProtoReflect() protoreflect.Message {
+	mi := &file_athanor_v1_model_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Promotion.ProtoReflect.Descriptor instead.
+func (*Promotion) Descriptor() ([]byte, []int) {
+	return file_athanor_v1_model_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *Promotion) GetAlias() string {
+	if x != nil {
+		return x.Alias
+	}
+	return ""
+}
+
+func (x *Promotion) GetSequence() uint32 {
+	if x != nil {
+		return x.Sequence
+	}
+	return 0
+}
+
+func (x *Promotion) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *Promotion) GetHash() string {
+	if x != nil {
+		return x.Hash
+	}
+	return ""
+}
+
+func (x *Promotion) GetThresholds() *Thresholds {
+	if x != nil {
+		return x.Thresholds
+	}
+	return nil
+}
+
+func (x *Promotion) GetFigures() map[string]float64 {
+	if x != nil {
+		return x.Figures
+	}
+	return nil
+}
+
+func (x *Promotion) GetRollbackTo() uint32 {
+	if x != nil {
+		return x.RollbackTo
+	}
+	return 0
+}
+
+func (x *Promotion) GetPrincipal() string {
+	if x != nil {
+		return x.Principal
+	}
+	return ""
+}
+
+func (x *Promotion) GetTimeMs() uint64 {
+	if x != nil {
+		return x.TimeMs
+	}
+	return 0
+}
+
+type ModelServicePromoteRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The stable name. No model may have it.
+	Alias string `protobuf:"bytes,1,opt,name=alias,proto3" json:"alias,omitempty"`
+	// Model, or name@version.
+	Model string `protobuf:"bytes,2,opt,name=model,proto3" json:"model,omitempty"`
+	// In place of the thresholds that the name has. A new name needs some.
+	Thresholds    *Thresholds `protobuf:"bytes,3,opt,name=thresholds,proto3" json:"thresholds,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ModelServicePromoteRequest) Reset() {
+	*x = ModelServicePromoteRequest{}
+	mi := &file_athanor_v1_model_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ModelServicePromoteRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ModelServicePromoteRequest) ProtoMessage() {}
+
+func (x *ModelServicePromoteRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_athanor_v1_model_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ModelServicePromoteRequest.ProtoReflect.Descriptor instead.
+func (*ModelServicePromoteRequest) Descriptor() ([]byte, []int) {
+	return file_athanor_v1_model_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *ModelServicePromoteRequest) GetAlias() string {
+	if x != nil {
+		return x.Alias
+	}
+	return ""
+}
+
+func (x *ModelServicePromoteRequest) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *ModelServicePromoteRequest) GetThresholds() *Thresholds {
+	if x != nil {
+		return x.Thresholds
+	}
+	return nil
+}
+
+type ModelServicePromoteResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What the name stands for now.
+	Promotion     *Promotion `protobuf:"bytes,1,opt,name=promotion,proto3" json:"promotion,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ModelServicePromoteResponse) Reset() {
+	*x = ModelServicePromoteResponse{}
+	mi := &file_athanor_v1_model_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ModelServicePromoteResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ModelServicePromoteResponse) ProtoMessage() {}
+
+func (x *ModelServicePromoteResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_athanor_v1_model_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ModelServicePromoteResponse.ProtoReflect.Descriptor instead.
+func (*ModelServicePromoteResponse) Descriptor() ([]byte, []int) {
+	return file_athanor_v1_model_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *ModelServicePromoteResponse) GetPromotion() *Promotion {
+	if x != nil {
+		return x.Promotion
+	}
+	return nil
+}
+
+type ModelServiceRollBackRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The stable name.
+	Alias string `protobuf:"bytes,1,opt,name=alias,proto3" json:"alias,omitempty"`
+	// Sequence number of the promotion to go back to; 0 for the newest of another version.
+	To            uint32 `protobuf:"varint,2,opt,name=to,proto3" json:"to,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ModelServiceRollBackRequest) Reset() {
+	*x = ModelServiceRollBackRequest{}
+	mi := &file_athanor_v1_model_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ModelServiceRollBackRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ModelServiceRollBackRequest) ProtoMessage() {}
+
+func (x *ModelServiceRollBackRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_athanor_v1_model_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ModelServiceRollBackRequest.ProtoReflect.Descriptor instead.
+func (*ModelServiceRollBackRequest) Descriptor() ([]byte, []int) {
+	return file_athanor_v1_model_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *ModelServiceRollBackRequest) GetAlias() string {
+	if x != nil {
+		return x.Alias
+	}
+	return ""
+}
+
+func (x *ModelServiceRollBackRequest) GetTo() uint32 {
+	if x != nil {
+		return x.To
+	}
+	return 0
+}
+
+type ModelServiceRollBackResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What the name stands for now.
+	Promotion     *Promotion `protobuf:"bytes,1,opt,name=promotion,proto3" json:"promotion,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ModelServiceRollBackResponse) Reset() {
+	*x = ModelServiceRollBackResponse{}
+	mi := &file_athanor_v1_model_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ModelServiceRollBackResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ModelServiceRollBackResponse) ProtoMessage() {}
+
+func (x *ModelServiceRollBackResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_athanor_v1_model_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ModelServiceRollBackResponse.ProtoReflect.Descriptor instead.
+func (*ModelServiceRollBackResponse) Descriptor() ([]byte, []int) {
+	return file_athanor_v1_model_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *ModelServiceRollBackResponse) GetPromotion() *Promotion {
+	if x != nil {
+		return x.Promotion
+	}
+	return nil
+}
+
+type ModelServicePromotionsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A stable name; empty lists what each of them stands for now.
+	Alias         string `protobuf:"bytes,1,opt,name=alias,proto3" json:"alias,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ModelServicePromotionsRequest) Reset() {
+	*x = ModelServicePromotionsRequest{}
+	mi := &file_athanor_v1_model_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ModelServicePromotionsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ModelServicePromotionsRequest) ProtoMessage() {}
+
+func (x *ModelServicePromotionsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_athanor_v1_model_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ModelServicePromotionsRequest.ProtoReflect.Descriptor instead.
+func (*ModelServicePromotionsRequest) Descriptor() ([]byte, []int) {
+	return file_athanor_v1_model_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *ModelServicePromotionsRequest) GetAlias() string {
+	if x != nil {
+		return x.Alias
+	}
+	return ""
+}
+
+type ModelServicePromotionsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Of one name: newest first. Of all: by name.
+	Promotions    []*Promotion `protobuf:"bytes,1,rep,name=promotions,proto3" json:"promotions,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ModelServicePromotionsResponse) Reset() {
+	*x = ModelServicePromotionsResponse{}
+	mi := &file_athanor_v1_model_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ModelServicePromotionsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ModelServicePromotionsResponse) ProtoMessage() {}
+
+func (x *ModelServicePromotionsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_athanor_v1_model_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ModelServicePromotionsResponse.ProtoReflect.Descriptor instead.
+func (*ModelServicePromotionsResponse) Descriptor() ([]byte, []int) {
+	return file_athanor_v1_model_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *ModelServicePromotionsResponse) GetPromotions() []*Promotion {
+	if x != nil {
+		return x.Promotions
+	}
+	return nil
+}
+
 var File_athanor_v1_model_proto protoreflect.FileDescriptor
 
 const file_athanor_v1_model_proto_rawDesc = "" +
@@ -1533,11 +2039,60 @@ const file_athanor_v1_model_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x120\n" +
 	"\x06format\x18\x02 \x01(\x0e2\x18.athanor.v1.ExportFormatR\x06format\"I\n" +
 	"\x1aModelServiceExportResponse\x12+\n" +
-	"\x05chunk\x18\x01 \x01(\v2\x15.athanor.v1.FileChunkR\x05chunk*[\n" +
+	"\x05chunk\x18\x01 \x01(\v2\x15.athanor.v1.FileChunkR\x05chunk\"\x9e\x03\n" +
+	"\n" +
+	"Thresholds\x12.\n" +
+	"\x11max_bits_per_byte\x18\x01 \x01(\x01H\x00R\x0emaxBitsPerByte\x88\x01\x01\x12/\n" +
+	"\x11max_loss_increase\x18\x02 \x01(\x01H\x01R\x0fmaxLossIncrease\x88\x01\x01\x121\n" +
+	"\x12min_top1_agreement\x18\x03 \x01(\x01H\x02R\x10minTop1Agreement\x88\x01\x01\x12)\n" +
+	"\x0emax_teacher_kl\x18\x04 \x01(\x01H\x03R\fmaxTeacherKl\x88\x01\x01\x12&\n" +
+	"\fmin_accuracy\x18\x05 \x01(\x01H\x04R\vminAccuracy\x88\x01\x01\x12-\n" +
+	"\x10max_stored_bytes\x18\x06 \x01(\x01H\x05R\x0emaxStoredBytes\x88\x01\x01B\x14\n" +
+	"\x12_max_bits_per_byteB\x14\n" +
+	"\x12_max_loss_increaseB\x15\n" +
+	"\x13_min_top1_agreementB\x11\n" +
+	"\x0f_max_teacher_klB\x0f\n" +
+	"\r_min_accuracyB\x13\n" +
+	"\x11_max_stored_bytes\"\xf1\x02\n" +
+	"\tPromotion\x12\x14\n" +
+	"\x05alias\x18\x01 \x01(\tR\x05alias\x12\x1a\n" +
+	"\bsequence\x18\x02 \x01(\rR\bsequence\x12\x14\n" +
+	"\x05model\x18\x03 \x01(\tR\x05model\x12\x12\n" +
+	"\x04hash\x18\x04 \x01(\tR\x04hash\x126\n" +
+	"\n" +
+	"thresholds\x18\x05 \x01(\v2\x16.athanor.v1.ThresholdsR\n" +
+	"thresholds\x12<\n" +
+	"\afigures\x18\x06 \x03(\v2\".athanor.v1.Promotion.FiguresEntryR\afigures\x12\x1f\n" +
+	"\vrollback_to\x18\a \x01(\rR\n" +
+	"rollbackTo\x12\x1c\n" +
+	"\tprincipal\x18\b \x01(\tR\tprincipal\x12\x17\n" +
+	"\atime_ms\x18\t \x01(\x04R\x06timeMs\x1a:\n" +
+	"\fFiguresEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x01R\x05value:\x028\x01\"\x80\x01\n" +
+	"\x1aModelServicePromoteRequest\x12\x14\n" +
+	"\x05alias\x18\x01 \x01(\tR\x05alias\x12\x14\n" +
+	"\x05model\x18\x02 \x01(\tR\x05model\x126\n" +
+	"\n" +
+	"thresholds\x18\x03 \x01(\v2\x16.athanor.v1.ThresholdsR\n" +
+	"thresholds\"R\n" +
+	"\x1bModelServicePromoteResponse\x123\n" +
+	"\tpromotion\x18\x01 \x01(\v2\x15.athanor.v1.PromotionR\tpromotion\"C\n" +
+	"\x1bModelServiceRollBackRequest\x12\x14\n" +
+	"\x05alias\x18\x01 \x01(\tR\x05alias\x12\x0e\n" +
+	"\x02to\x18\x02 \x01(\rR\x02to\"S\n" +
+	"\x1cModelServiceRollBackResponse\x123\n" +
+	"\tpromotion\x18\x01 \x01(\v2\x15.athanor.v1.PromotionR\tpromotion\"5\n" +
+	"\x1dModelServicePromotionsRequest\x12\x14\n" +
+	"\x05alias\x18\x01 \x01(\tR\x05alias\"W\n" +
+	"\x1eModelServicePromotionsResponse\x125\n" +
+	"\n" +
+	"promotions\x18\x01 \x03(\v2\x15.athanor.v1.PromotionR\n" +
+	"promotions*[\n" +
 	"\fExportFormat\x12\x1d\n" +
 	"\x19EXPORT_FORMAT_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10EXPORT_FORMAT_HF\x10\x01\x12\x16\n" +
-	"\x12EXPORT_FORMAT_ONNX\x10\x022\xd7\x05\n" +
+	"\x12EXPORT_FORMAT_ONNX\x10\x022\xf7\a\n" +
 	"\fModelService\x12W\n" +
 	"\x06Import\x12%.athanor.v1.ModelServiceImportRequest\x1a&.athanor.v1.ModelServiceImportResponse\x12k\n" +
 	"\fImportUpload\x12+.athanor.v1.ModelServiceImportUploadRequest\x1a,.athanor.v1.ModelServiceImportUploadResponse(\x01\x12Q\n" +
@@ -1546,7 +2101,11 @@ const file_athanor_v1_model_proto_rawDesc = "" +
 	"\x04Load\x12#.athanor.v1.ModelServiceLoadRequest\x1a$.athanor.v1.ModelServiceLoadResponse\x12W\n" +
 	"\x06Unload\x12%.athanor.v1.ModelServiceUnloadRequest\x1a&.athanor.v1.ModelServiceUnloadResponse\x12W\n" +
 	"\x06Delete\x12%.athanor.v1.ModelServiceDeleteRequest\x1a&.athanor.v1.ModelServiceDeleteResponse\x12Y\n" +
-	"\x06Export\x12%.athanor.v1.ModelServiceExportRequest\x1a&.athanor.v1.ModelServiceExportResponse0\x01B\x83\x01\n" +
+	"\x06Export\x12%.athanor.v1.ModelServiceExportRequest\x1a&.athanor.v1.ModelServiceExportResponse0\x01\x12Z\n" +
+	"\aPromote\x12&.athanor.v1.ModelServicePromoteRequest\x1a'.athanor.v1.ModelServicePromoteResponse\x12]\n" +
+	"\bRollBack\x12'.athanor.v1.ModelServiceRollBackRequest\x1a(.athanor.v1.ModelServiceRollBackResponse\x12c\n" +
+	"\n" +
+	"Promotions\x12).athanor.v1.ModelServicePromotionsRequest\x1a*.athanor.v1.ModelServicePromotionsResponseB\x83\x01\n" +
 	"\x0ecom.athanor.v1B\n" +
 	"ModelProtoP\x01Z\x1cathanor/client/gen/athanorv1\xa2\x02\x03AXX\xaa\x02\n" +
 	"Athanor.V1\xca\x02\n" +
@@ -1565,7 +2124,7 @@ func file_athanor_v1_model_proto_rawDescGZIP() []byte {
 }
 
 var file_athanor_v1_model_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_athanor_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
+var file_athanor_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
 var file_athanor_v1_model_proto_goTypes = []any{
 	(ExportFormat)(0),                        // 0: athanor.v1.ExportFormat
 	(*FileChunk)(nil),                        // 1: athanor.v1.FileChunk
@@ -1591,14 +2150,23 @@ var file_athanor_v1_model_proto_goTypes = []any{
 	(*ModelServiceDeleteResponse)(nil),       // 21: athanor.v1.ModelServiceDeleteResponse
 	(*ModelServiceExportRequest)(nil),        // 22: athanor.v1.ModelServiceExportRequest
 	(*ModelServiceExportResponse)(nil),       // 23: athanor.v1.ModelServiceExportResponse
-	nil,                                      // 24: athanor.v1.ParameterInfo.SettingsEntry
-	(*EvaluationReport)(nil),                 // 25: athanor.v1.EvaluationReport
+	(*Thresholds)(nil),                       // 24: athanor.v1.Thresholds
+	(*Promotion)(nil),                        // 25: athanor.v1.Promotion
+	(*ModelServicePromoteRequest)(nil),       // 26: athanor.v1.ModelServicePromoteRequest
+	(*ModelServicePromoteResponse)(nil),      // 27: athanor.v1.ModelServicePromoteResponse
+	(*ModelServiceRollBackRequest)(nil),      // 28: athanor.v1.ModelServiceRollBackRequest
+	(*ModelServiceRollBackResponse)(nil),     // 29: athanor.v1.ModelServiceRollBackResponse
+	(*ModelServicePromotionsRequest)(nil),    // 30: athanor.v1.ModelServicePromotionsRequest
+	(*ModelServicePromotionsResponse)(nil),   // 31: athanor.v1.ModelServicePromotionsResponse
+	nil,                                      // 32: athanor.v1.ParameterInfo.SettingsEntry
+	nil,                                      // 33: athanor.v1.Promotion.FiguresEntry
+	(*EvaluationReport)(nil),                 // 34: athanor.v1.EvaluationReport
 }
 var file_athanor_v1_model_proto_depIdxs = []int32{
 	6,  // 0: athanor.v1.ModelInfo.lineage:type_name -> athanor.v1.Lineage
-	25, // 1: athanor.v1.ModelInfo.evaluation:type_name -> athanor.v1.EvaluationReport
+	34, // 1: athanor.v1.ModelInfo.evaluation:type_name -> athanor.v1.EvaluationReport
 	3,  // 2: athanor.v1.ModelInfo.parameters:type_name -> athanor.v1.ParameterInfo
-	24, // 3: athanor.v1.ParameterInfo.settings:type_name -> athanor.v1.ParameterInfo.SettingsEntry
+	32, // 3: athanor.v1.ParameterInfo.settings:type_name -> athanor.v1.ParameterInfo.SettingsEntry
 	4,  // 4: athanor.v1.ParameterInfo.tensors:type_name -> athanor.v1.StoredTensor
 	5,  // 5: athanor.v1.Lineage.parents:type_name -> athanor.v1.Parent
 	2,  // 6: athanor.v1.ModelServiceImportResponse.model:type_name -> athanor.v1.ModelInfo
@@ -1610,27 +2178,39 @@ var file_athanor_v1_model_proto_depIdxs = []int32{
 	2,  // 12: athanor.v1.ModelServiceLoadResponse.model:type_name -> athanor.v1.ModelInfo
 	0,  // 13: athanor.v1.ModelServiceExportRequest.format:type_name -> athanor.v1.ExportFormat
 	1,  // 14: athanor.v1.ModelServiceExportResponse.chunk:type_name -> athanor.v1.FileChunk
-	7,  // 15: athanor.v1.ModelService.Import:input_type -> athanor.v1.ModelServiceImportRequest
-	9,  // 16: athanor.v1.ModelService.ImportUpload:input_type -> athanor.v1.ModelServiceImportUploadRequest
-	12, // 17: athanor.v1.ModelService.List:input_type -> athanor.v1.ModelServiceListRequest
-	14, // 18: athanor.v1.ModelService.Get:input_type -> athanor.v1.ModelServiceGetRequest
-	16, // 19: athanor.v1.ModelService.Load:input_type -> athanor.v1.ModelServiceLoadRequest
-	18, // 20: athanor.v1.ModelService.Unload:input_type -> athanor.v1.ModelServiceUnloadRequest
-	20, // 21: athanor.v1.ModelService.Delete:input_type -> athanor.v1.ModelServiceDeleteRequest
-	22, // 22: athanor.v1.ModelService.Export:input_type -> athanor.v1.ModelServiceExportRequest
-	8,  // 23: athanor.v1.ModelService.Import:output_type -> athanor.v1.ModelServiceImportResponse
-	11, // 24: athanor.v1.ModelService.ImportUpload:output_type -> athanor.v1.ModelServiceImportUploadResponse
-	13, // 25: athanor.v1.ModelService.List:output_type -> athanor.v1.ModelServiceListResponse
-	15, // 26: athanor.v1.ModelService.Get:output_type -> athanor.v1.ModelServiceGetResponse
-	17, // 27: athanor.v1.ModelService.Load:output_type -> athanor.v1.ModelServiceLoadResponse
-	19, // 28: athanor.v1.ModelService.Unload:output_type -> athanor.v1.ModelServiceUnloadResponse
-	21, // 29: athanor.v1.ModelService.Delete:output_type -> athanor.v1.ModelServiceDeleteResponse
-	23, // 30: athanor.v1.ModelService.Export:output_type -> athanor.v1.ModelServiceExportResponse
-	23, // [23:31] is the sub-list for method output_type
-	15, // [15:23] is the sub-list for method input_type
-	15, // [15:15] is the sub-list for extension type_name
-	15, // [15:15] is the sub-list for extension extendee
-	0,  // [0:15] is the sub-list for field type_name
+	24, // 15: athanor.v1.Promotion.thresholds:type_name -> athanor.v1.Thresholds
+	33, // 16: athanor.v1.Promotion.figures:type_name -> athanor.v1.Promotion.FiguresEntry
+	24, // 17: athanor.v1.ModelServicePromoteRequest.thresholds:type_name -> athanor.v1.Thresholds
+	25, // 18: athanor.v1.ModelServicePromoteResponse.promotion:type_name -> athanor.v1.Promotion
+	25, // 19: athanor.v1.ModelServiceRollBackResponse.promotion:type_name -> athanor.v1.Promotion
+	25, // 20: athanor.v1.ModelServicePromotionsResponse.promotions:type_name -> athanor.v1.Promotion
+	7,  // 21: athanor.v1.ModelService.Import:input_type -> athanor.v1.ModelServiceImportRequest
+	9,  // 22: athanor.v1.ModelService.ImportUpload:input_type -> athanor.v1.ModelServiceImportUploadRequest
+	12, // 23: athanor.v1.ModelService.List:input_type -> athanor.v1.ModelServiceListRequest
+	14, // 24: athanor.v1.ModelService.Get:input_type -> athanor.v1.ModelServiceGetRequest
+	16, // 25: athanor.v1.ModelService.Load:input_type -> athanor.v1.ModelServiceLoadRequest
+	18, // 26: athanor.v1.ModelService.Unload:input_type -> athanor.v1.ModelServiceUnloadRequest
+	20, // 27: athanor.v1.ModelService.Delete:input_type -> athanor.v1.ModelServiceDeleteRequest
+	22, // 28: athanor.v1.ModelService.Export:input_type -> athanor.v1.ModelServiceExportRequest
+	26, // 29: athanor.v1.ModelService.Promote:input_type -> athanor.v1.ModelServicePromoteRequest
+	28, // 30: athanor.v1.ModelService.RollBack:input_type -> athanor.v1.ModelServiceRollBackRequest
+	30, // 31: athanor.v1.ModelService.Promotions:input_type -> athanor.v1.ModelServicePromotionsRequest
+	8,  // 32: athanor.v1.ModelService.Import:output_type -> athanor.v1.ModelServiceImportResponse
+	11, // 33: athanor.v1.ModelService.ImportUpload:output_type -> athanor.v1.ModelServiceImportUploadResponse
+	13, // 34: athanor.v1.ModelService.List:output_type -> athanor.v1.ModelServiceListResponse
+	15, // 35: athanor.v1.ModelService.Get:output_type -> athanor.v1.ModelServiceGetResponse
+	17, // 36: athanor.v1.ModelService.Load:output_type -> athanor.v1.ModelServiceLoadResponse
+	19, // 37: athanor.v1.ModelService.Unload:output_type -> athanor.v1.ModelServiceUnloadResponse
+	21, // 38: athanor.v1.ModelService.Delete:output_type -> athanor.v1.ModelServiceDeleteResponse
+	23, // 39: athanor.v1.ModelService.Export:output_type -> athanor.v1.ModelServiceExportResponse
+	27, // 40: athanor.v1.ModelService.Promote:output_type -> athanor.v1.ModelServicePromoteResponse
+	29, // 41: athanor.v1.ModelService.RollBack:output_type -> athanor.v1.ModelServiceRollBackResponse
+	31, // 42: athanor.v1.ModelService.Promotions:output_type -> athanor.v1.ModelServicePromotionsResponse
+	32, // [32:43] is the sub-list for method output_type
+	21, // [21:32] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_athanor_v1_model_proto_init() }
@@ -1643,13 +2223,14 @@ func file_athanor_v1_model_proto_init() {
 		(*ModelServiceImportUploadRequest_Header)(nil),
 		(*ModelServiceImportUploadRequest_Chunk)(nil),
 	}
+	file_athanor_v1_model_proto_msgTypes[23].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_athanor_v1_model_proto_rawDesc), len(file_athanor_v1_model_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   24,
+			NumMessages:   33,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

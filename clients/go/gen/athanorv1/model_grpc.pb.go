@@ -29,6 +29,9 @@ const (
 	ModelService_Unload_FullMethodName       = "/athanor.v1.ModelService/Unload"
 	ModelService_Delete_FullMethodName       = "/athanor.v1.ModelService/Delete"
 	ModelService_Export_FullMethodName       = "/athanor.v1.ModelService/Export"
+	ModelService_Promote_FullMethodName      = "/athanor.v1.ModelService/Promote"
+	ModelService_RollBack_FullMethodName     = "/athanor.v1.ModelService/RollBack"
+	ModelService_Promotions_FullMethodName   = "/athanor.v1.ModelService/Promotions"
 )
 
 // ModelServiceClient is the client API for ModelService service.
@@ -53,6 +56,12 @@ type ModelServiceClient interface {
 	Delete(ctx context.Context, in *ModelServiceDeleteRequest, opts ...grpc.CallOption) (*ModelServiceDeleteResponse, error)
 	// Writes a model in another layout and sends the files in chunks, one file after the other.
 	Export(ctx context.Context, in *ModelServiceExportRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ModelServiceExportResponse], error)
+	// Lets a stable name, which every call takes like a model's, stand for a version whose newest evaluation meets the name's thresholds.
+	Promote(ctx context.Context, in *ModelServicePromoteRequest, opts ...grpc.CallOption) (*ModelServicePromoteResponse, error)
+	// Lets a stable name stand for what it stood for earlier.
+	RollBack(ctx context.Context, in *ModelServiceRollBackRequest, opts ...grpc.CallOption) (*ModelServiceRollBackResponse, error)
+	// Lists what stable names stand for, or what one of them stood for.
+	Promotions(ctx context.Context, in *ModelServicePromotionsRequest, opts ...grpc.CallOption) (*ModelServicePromotionsResponse, error)
 }
 
 type modelServiceClient struct {
@@ -155,6 +164,36 @@ func (c *modelServiceClient) Export(ctx context.Context, in *ModelServiceExportR
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type ModelService_ExportClient = grpc.ServerStreamingClient[ModelServiceExportResponse]
 
+func (c *modelServiceClient) Promote(ctx context.Context, in *ModelServicePromoteRequest, opts ...grpc.CallOption) (*ModelServicePromoteResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ModelServicePromoteResponse)
+	err := c.cc.Invoke(ctx, ModelService_Promote_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *modelServiceClient) RollBack(ctx context.Context, in *ModelServiceRollBackRequest, opts ...grpc.CallOption) (*ModelServiceRollBackResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ModelServiceRollBackResponse)
+	err := c.cc.Invoke(ctx, ModelService_RollBack_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *modelServiceClient) Promotions(ctx context.Context, in *ModelServicePromotionsRequest, opts ...grpc.CallOption) (*ModelServicePromotionsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ModelServicePromotionsResponse)
+	err := c.cc.Invoke(ctx, ModelService_Promotions_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // ModelServiceServer is the server API for ModelService service.
 // All implementations must embed UnimplementedModelServiceServer
 // for forward compatibility.
@@ -177,6 +216,12 @@ type ModelServiceServer interface {
 	Delete(context.Context, *ModelServiceDeleteRequest) (*ModelServiceDeleteResponse, error)
 	// Writes a model in another layout and sends the files in chunks, one file after the other.
 	Export(*ModelServiceExportRequest, grpc.ServerStreamingServer[ModelServiceExportResponse]) error
+	// Lets a stable name, which every call takes like a model's, stand for a version whose newest evaluation meets the name's thresholds.
+	Promote(context.Context, *ModelServicePromoteRequest) (*ModelServicePromoteResponse, error)
+	// Lets a stable name stand for what it stood for earlier.
+	RollBack(context.Context, *ModelServiceRollBackRequest) (*ModelServiceRollBackResponse, error)
+	// Lists what stable names stand for, or what one of them stood for.
+	Promotions(context.Context, *ModelServicePromotionsRequest) (*ModelServicePromotionsResponse, error)
 	mustEmbedUnimplementedModelServiceServer()
 }
 
@@ -210,6 +255,15 @@ func (UnimplementedModelServiceServer) Delete(context.Context, *ModelServiceDele
 }
 func (UnimplementedModelServiceServer) Export(*ModelServiceExportRequest, grpc.ServerStreamingServer[ModelServiceExportResponse]) error {
 	return status.Error(codes.Unimplemented, "method Export not implemented")
+}
+func (UnimplementedModelServiceServer) Promote(context.Context, *ModelServicePromoteRequest) (*ModelServicePromoteResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Promote not implemented")
+}
+func (UnimplementedModelServiceServer) RollBack(context.Context, *ModelServiceRollBackRequest) (*ModelServiceRollBackResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RollBack not implemented")
+}
+func (UnimplementedModelServiceServer) Promotions(context.Context, *ModelServicePromotionsRequest) (*ModelServicePromotionsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Promotions not implemented")
 }
 func (UnimplementedModelServiceServer) mustEmbedUnimplementedModelServiceServer() {}
 func (UnimplementedModelServiceServer) testEmbeddedByValue()                      {}
@@ -358,6 +412,60 @@ func _ModelService_Export_Handler(srv interface{}, stream grpc.ServerStream) err
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type ModelService_ExportServer = grpc.ServerStreamingServer[ModelServiceExportResponse]
 
+func _ModelService_Promote_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ModelServicePromoteRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ModelServiceServer).Promote(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ModelService_Promote_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ModelServiceServer).Promote(ctx, req.(*ModelServicePromoteRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ModelService_RollBack_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ModelServiceRollBackRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ModelServiceServer).RollBack(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ModelService_RollBack_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ModelServiceServer).RollBack(ctx, req.(*ModelServiceRollBackRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ModelService_Promotions_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ModelServicePromotionsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ModelServiceServer).Promotions(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ModelService_Promotions_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ModelServiceServer).Promotions(ctx, req.(*ModelServicePromotionsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // ModelService_ServiceDesc is the grpc.ServiceDesc for ModelService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -388,6 +496,18 @@ var ModelService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Delete",
 			Handler:    _ModelService_Delete_Handler,
+		},
+		{
+			MethodName: "Promote",
+			Handler:    _ModelService_Promote_Handler,
+		},
+		{
+			MethodName: "RollBack",
+			Handler:    _ModelService_RollBack_Handler,
+		},
+		{
+			MethodName: "Promotions",
+			Handler:    _ModelService_Promotions_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

@@ -49,6 +49,7 @@ var Status = map[string]codes.Code{
 	"unauthenticated":         codes.Unauthenticated,
 	"permission_denied":       codes.PermissionDenied,
 	"rate_limited":            codes.ResourceExhausted,
+	"not_promoted":            codes.FailedPrecondition,
 	"too_many_jobs":           codes.ResourceExhausted,
 	"crash_loop":              codes.Aborted,
 	"service_not_found":       codes.NotFound,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, get_type_hints
 
 from ._convert import enum_choices, field_names, fill, suggest
+from ._gen.v1 import model_pb2
 from ._gen.v1.inference_pb2 import ClassifyRequest, GenerateRequest, ScorePair, ScoreRequest, TextPair, TokenIds
 from ._recipe import RecipeLike, shipped_name, to_recipe
 from .errors import InvalidArgument
@@ -43,6 +44,23 @@ class CalibrationOptions(TypedDict, total=False):
     sequence_length: int  # tokens; default 128, at most the model's positions
     seed: int  # of the draw; default 0
     special_tokens: bool  # put the tokenizer's special tokens around every sequence; default True
+
+
+class Thresholds(TypedDict, total=False):
+    """What the newest evaluation of a model must say before it is served under a stable name."""
+
+    max_bits_per_byte: float
+    max_loss_increase: float
+    min_top1_agreement: float
+    max_teacher_kl: float
+    min_accuracy: float
+    max_stored_bytes: float
+
+
+def promote_request(alias: str, model: str, thresholds: Thresholds) -> model_pb2.ModelServicePromoteRequest:
+    """The wire message; thresholds that are not given are those that the name has."""
+    limits = model_pb2.Thresholds(**thresholds) if thresholds else None
+    return model_pb2.ModelServicePromoteRequest(alias=alias, model=model, thresholds=limits)
 
 
 class DistillOptions(TypedDict, total=False):

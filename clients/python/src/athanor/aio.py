@@ -43,6 +43,7 @@ from .types import (
     JobState,
     JobStatus,
     Model,
+    Promotion,
     health_status,
     job_state_to_wire,
     outcome_of,
@@ -302,6 +303,24 @@ class AsyncModels:
         """Removes a model with all its versions."""
         request = model_pb2.ModelServiceDeleteRequest(name=name)
         await self._connection.answer(self._stub.Delete(request, timeout=self._connection.timeout))
+
+    async def promote(self, alias: str, model: str, **thresholds: Unpack[requests.Thresholds]) -> Promotion:
+        """Serves a version under a stable name; see :meth:`athanor.client.Models.promote`."""
+        request = requests.promote_request(alias, model, thresholds)
+        response = await self._connection.answer(self._stub.Promote(request, timeout=self._connection.timeout))
+        return Promotion.from_proto(response.promotion)
+
+    async def roll_back(self, alias: str, to: int = 0) -> Promotion:
+        """Lets a stable name stand for an earlier promotion, by default the newest of another version."""
+        request = model_pb2.ModelServiceRollBackRequest(alias=alias, to=to)
+        response = await self._connection.answer(self._stub.RollBack(request, timeout=self._connection.timeout))
+        return Promotion.from_proto(response.promotion)
+
+    async def promotions(self, alias: str = "") -> builtins.list[Promotion]:
+        """What a stable name stood for, newest first; without one, what each of them stands for now."""
+        request = model_pb2.ModelServicePromotionsRequest(alias=alias)
+        response = await self._connection.answer(self._stub.Promotions(request, timeout=self._connection.timeout))
+        return [Promotion.from_proto(one) for one in response.promotions]
 
     async def export(self, name: str, dir: requests.StrPath, format: str = "hf", *, overwrite: bool = False) -> Path:
         """Writes a model to a folder *on this machine*; see :meth:`athanor.client.Models.export`."""

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
@@ -15,21 +14,16 @@ from . import _requests as requests
 from . import _wire
 from ._answers import (
     Classification,
-    Continuation,
-    Continuations,
     Embedding,
-    FinishReason,
     MaskCandidate,
-    Piece,
     Score,
-    TokenLogprob,
-    Usage,
     classifications,
     filled_masks,
 )
 from ._channel import DEFAULT_TARGET, HEALTH_METHOD, ChannelOption, call_error, channel_credentials, channel_options
 from ._folder import FolderWriter, upload_parts
 from ._gen.v1 import inference_pb2, inference_pb2_grpc, job_pb2, job_pb2_grpc, model_pb2, model_pb2_grpc
+from ._generation import Generation
 from ._progress import ProgressBar
 from ._watching import EventCursor
 from .errors import AthanorError, Unavailable
@@ -43,6 +37,7 @@ from .types import (
     JobState,
     JobStatus,
     Model,
+    Promotion,
     health_status,
     job_state_to_wire,
     outcome_of,
@@ -50,19 +45,14 @@ from .types import (
 
 if TYPE_CHECKING:
     import builtins
+    from collections.abc import Generator, Iterable, Iterator, Sequence
     from types import TracebackType
-    from typing import Protocol, Self
+    from typing import Self
 
     from typing_extensions import Unpack
 
     from ._recipe import RecipeLike
     from .proto import JobSpec
-
-    class GenerateCall(Protocol):
-        """What grpc returns for `Generate`."""
-
-        def __next__(self) -> inference_pb2.GenerateResponse: ...
-        def cancel(self) -> object: ...  # noqa: D102
 
 
 Request = TypeVar("Request")
@@ -350,6 +340,31 @@ class Models:
         """Removes a model with all its versions."""
         self._connection.call(self._stub.Delete, model_pb2.ModelServiceDeleteRequest(name=name))
 
+    def promote(self, alias: str, model: str, **thresholds: Unpack[requests.Thresholds]) -> Promotion:
+        """Serves a version under a stable name, which every call takes like a model's, if its newest evaluation meets the thresholds.
+
+        Args:
+            alias: The stable name. No model may have it.
+            model: Model, or "name@version".
+            thresholds: `max_bits_per_byte`, `max_loss_increase`, `min_top1_agreement`, `max_teacher_kl`, `min_accuracy`,
+                `max_stored_bytes`; without any, those that the name has.
+
+        Raises:
+            FailedPrecondition: The report is missing, or does not meet them; the name keeps what it stood for.
+        """
+        request = requests.promote_request(alias, model, thresholds)
+        return Promotion.from_proto(self._connection.call(self._stub.Promote, request).promotion)
+
+    def roll_back(self, alias: str, to: int = 0) -> Promotion:
+        """Lets a stable name stand for an earlier promotion, by default the newest of another version."""
+        request = model_pb2.ModelServiceRollBackRequest(alias=alias, to=to)
+        return Promotion.from_proto(self._connection.call(self._stub.RollBack, request).promotion)
+
+    def promotions(self, alias: str = "") -> builtins.list[Promotion]:
+        """What a stable name stood for, newest first; without one, what each of them stands for now."""
+        request = model_pb2.ModelServicePromotionsRequest(alias=alias)
+        return [Promotion.from_proto(one) for one in self._connection.call(self._stub.Promotions, request).promotions]
+
     def export(self, name: str, dir: requests.StrPath, format: str = "hf", *, overwrite: bool = False) -> Path:
         """Writes a model to a folder *on this machine*: "hf" (a Hugging Face folder) or "onnx" (with external data).
 
@@ -496,98 +511,3 @@ class Job(Generic[ResultT]):
         except Unavailable:
             return False
         return status.state.ended and status.last_sequence < sequence
-
-
-class Generation(Iterator[str]):
-    """A generation on its way: the pieces of the first continuation's text as they come, and what came with them.
-
-    `finish_reason` and `usage` are set when it has ended. With `n` above 1, `continuations` holds all of them, and `pieces` gives
-    the pieces of all as they come.
-    """
-
-    def __init__(self, call: GenerateCall, target: str) -> None:
-        self._call = call
-        self._target = target
-        self._closed = False
-        self._gathered = Continuations()
-
-    @property
-    def continuations(self) -> list[Continuation]:
-        """All continuations, as far as they have come."""
-        return self._gathered.all
-
-    @property
-    def prompt_logprobs(self) -> list[TokenLogprob]:
-        """The log probabilities of the prompt's tokens, where asked for."""
-        return self._gathered.prompt_logprobs
-
-    @property
-    def token_ids(self) -> list[int]:
-        """Tokens of the first continuation."""
-        return self._gathered.all[0].token_ids
-
-    @property
-    def logprobs(self) -> list[TokenLogprob]:
-        """Log probabilities of the first continuation's tokens, where asked for."""
-        return self._gathered.all[0].logprobs
-
-    @property
-    def finish_reason(self) -> FinishReason | None:
-        """Why the first continuation ended; None while it goes on."""
-        return self._gathered.all[0].finish_reason
-
-    @property
-    def usage(self) -> Usage | None:
-        """What the first continuation took."""
-        return self._gathered.all[0].usage
-
-    def __iter__(self) -> Self:
-        return self
-
-    def __next__(self) -> str:
-        while (piece := self._next_piece()) is not None:
-            if piece.text and piece.index == 0:
-                return piece.text
-        raise StopIteration
-
-    def pieces(self) -> Iterator[Piece]:
-        """What comes next, of all continuations, message by message."""
-        while (piece := self._next_piece()) is not None:
-            yield piece
-
-    def _next_piece(self) -> Piece | None:
-        if self._closed:
-            return None
-        try:
-            return self._gathered.take(next(self._call))
-        except StopIteration:
-            self._closed = True
-            return None
-        except grpc.RpcError as error:
-            self._closed = True
-            raise call_error(error, self._target) from error
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.close()
-
-    def __del__(self) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Stops the generation on the server, if it has not ended."""
-        if not self._closed:
-            self._closed = True
-            self._call.cancel()
-
-    def text(self) -> str:
-        """Reads on to the end and returns the text of the first continuation that was not read before."""
-        return "".join(self)
-
-    def texts(self) -> list[str]:
-        """Reads on to the end and returns the whole texts of all continuations."""
-        for _ in self.pieces():
-            pass
-        return [one.text for one in self.continuations]

@@ -224,7 +224,7 @@ BY_CODE: Mapping[str, type[AthanorError]] = {
     **_codes(ModelNotFound, "model_not_found"),
     **_codes(JobNotFound, "job_not_found"),
     **_codes(AlreadyExists, "model_exists name_taken file_exists"),
-    **_codes(FailedPrecondition, "provider_missing file_not_allowed wrong_task wrong_state resume_mismatch store_in_use"),
+    **_codes(FailedPrecondition, "provider_missing file_not_allowed wrong_task wrong_state resume_mismatch store_in_use not_promoted"),
     **_codes(
         ResourceExhausted,
         "out_of_memory insufficient_memory disk_full overloaded message_too_large list_too_long too_many_jobs rate_limited",

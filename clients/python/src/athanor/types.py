@@ -461,6 +461,34 @@ class JobStatus:
         )
 
 
+@dataclass(frozen=True)
+class Promotion:
+    """One change of what a stable name stands for; the newest holds."""
+
+    alias: str
+    sequence: int
+    model: str
+    hash: str
+    figures: Mapping[str, float]
+    rollback_to: int
+    principal: str
+    time: datetime | None
+
+    @classmethod
+    def from_proto(cls, message: model_pb2.Promotion) -> Promotion:
+        """Reads the wire message."""
+        return cls(
+            alias=message.alias,
+            sequence=message.sequence,
+            model=message.model,
+            hash=message.hash,
+            figures=dict(message.figures),
+            rollback_to=message.rollback_to,
+            principal=message.principal,
+            time=_time(message.time_ms),
+        )
+
+
 def outcome_of(status: JobStatus) -> JobResult | AthanorError:
     """What a job that has ended came to."""
     if status.result is not None:

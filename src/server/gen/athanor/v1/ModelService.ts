@@ -16,6 +16,12 @@ import type { ModelServiceListRequest as _athanor_v1_ModelServiceListRequest, Mo
 import type { ModelServiceListResponse as _athanor_v1_ModelServiceListResponse, ModelServiceListResponse__Output as _athanor_v1_ModelServiceListResponse__Output } from '../../athanor/v1/ModelServiceListResponse.ts';
 import type { ModelServiceLoadRequest as _athanor_v1_ModelServiceLoadRequest, ModelServiceLoadRequest__Output as _athanor_v1_ModelServiceLoadRequest__Output } from '../../athanor/v1/ModelServiceLoadRequest.ts';
 import type { ModelServiceLoadResponse as _athanor_v1_ModelServiceLoadResponse, ModelServiceLoadResponse__Output as _athanor_v1_ModelServiceLoadResponse__Output } from '../../athanor/v1/ModelServiceLoadResponse.ts';
+import type { ModelServicePromoteRequest as _athanor_v1_ModelServicePromoteRequest, ModelServicePromoteRequest__Output as _athanor_v1_ModelServicePromoteRequest__Output } from '../../athanor/v1/ModelServicePromoteRequest.ts';
+import type { ModelServicePromoteResponse as _athanor_v1_ModelServicePromoteResponse, ModelServicePromoteResponse__Output as _athanor_v1_ModelServicePromoteResponse__Output } from '../../athanor/v1/ModelServicePromoteResponse.ts';
+import type { ModelServicePromotionsRequest as _athanor_v1_ModelServicePromotionsRequest, ModelServicePromotionsRequest__Output as _athanor_v1_ModelServicePromotionsRequest__Output } from '../../athanor/v1/ModelServicePromotionsRequest.ts';
+import type { ModelServicePromotionsResponse as _athanor_v1_ModelServicePromotionsResponse, ModelServicePromotionsResponse__Output as _athanor_v1_ModelServicePromotionsResponse__Output } from '../../athanor/v1/ModelServicePromotionsResponse.ts';
+import type { ModelServiceRollBackRequest as _athanor_v1_ModelServiceRollBackRequest, ModelServiceRollBackRequest__Output as _athanor_v1_ModelServiceRollBackRequest__Output } from '../../athanor/v1/ModelServiceRollBackRequest.ts';
+import type { ModelServiceRollBackResponse as _athanor_v1_ModelServiceRollBackResponse, ModelServiceRollBackResponse__Output as _athanor_v1_ModelServiceRollBackResponse__Output } from '../../athanor/v1/ModelServiceRollBackResponse.ts';
 import type { ModelServiceUnloadRequest as _athanor_v1_ModelServiceUnloadRequest, ModelServiceUnloadRequest__Output as _athanor_v1_ModelServiceUnloadRequest__Output } from '../../athanor/v1/ModelServiceUnloadRequest.ts';
 import type { ModelServiceUnloadResponse as _athanor_v1_ModelServiceUnloadResponse, ModelServiceUnloadResponse__Output as _athanor_v1_ModelServiceUnloadResponse__Output } from '../../athanor/v1/ModelServiceUnloadResponse.ts';
 
@@ -125,6 +131,51 @@ export interface ModelServiceClient extends grpc.Client {
   load(argument: _athanor_v1_ModelServiceLoadRequest, callback: grpc.requestCallback<_athanor_v1_ModelServiceLoadResponse__Output>): grpc.ClientUnaryCall;
   
   /**
+   * Lets a stable name, which every call takes like a model's, stand for a version whose newest evaluation meets the name's thresholds.
+   */
+  Promote(argument: _athanor_v1_ModelServicePromoteRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_athanor_v1_ModelServicePromoteResponse__Output>): grpc.ClientUnaryCall;
+  Promote(argument: _athanor_v1_ModelServicePromoteRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_athanor_v1_ModelServicePromoteResponse__Output>): grpc.ClientUnaryCall;
+  Promote(argument: _athanor_v1_ModelServicePromoteRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_athanor_v1_ModelServicePromoteResponse__Output>): grpc.ClientUnaryCall;
+  Promote(argument: _athanor_v1_ModelServicePromoteRequest, callback: grpc.requestCallback<_athanor_v1_ModelServicePromoteResponse__Output>): grpc.ClientUnaryCall;
+  /**
+   * Lets a stable name, which every call takes like a model's, stand for a version whose newest evaluation meets the name's thresholds.
+   */
+  promote(argument: _athanor_v1_ModelServicePromoteRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_athanor_v1_ModelServicePromoteResponse__Output>): grpc.ClientUnaryCall;
+  promote(argument: _athanor_v1_ModelServicePromoteRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_athanor_v1_ModelServicePromoteResponse__Output>): grpc.ClientUnaryCall;
+  promote(argument: _athanor_v1_ModelServicePromoteRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_athanor_v1_ModelServicePromoteResponse__Output>): grpc.ClientUnaryCall;
+  promote(argument: _athanor_v1_ModelServicePromoteRequest, callback: grpc.requestCallback<_athanor_v1_ModelServicePromoteResponse__Output>): grpc.ClientUnaryCall;
+  
+  /**
+   * Lists what stable names stand for, or what one of them stood for.
+   */
+  Promotions(argument: _athanor_v1_ModelServicePromotionsRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_athanor_v1_ModelServicePromotionsResponse__Output>): grpc.ClientUnaryCall;
+  Promotions(argument: _athanor_v1_ModelServicePromotionsRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_athanor_v1_ModelServicePromotionsResponse__Output>): grpc.ClientUnaryCall;
+  Promotions(argument: _athanor_v1_ModelServicePromotionsRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_athanor_v1_ModelServicePromotionsResponse__Output>): grpc.ClientUnaryCall;
+  Promotions(argument: _athanor_v1_ModelServicePromotionsRequest, callback: grpc.requestCallback<_athanor_v1_ModelServicePromotionsResponse__Output>): grpc.ClientUnaryCall;
+  /**
+   * Lists what stable names stand for, or what one of them stood for.
+   */
+  promotions(argument: _athanor_v1_ModelServicePromotionsRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_athanor_v1_ModelServicePromotionsResponse__Output>): grpc.ClientUnaryCall;
+  promotions(argument: _athanor_v1_ModelServicePromotionsRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_athanor_v1_ModelServicePromotionsResponse__Output>): grpc.ClientUnaryCall;
+  promotions(argument: _athanor_v1_ModelServicePromotionsRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_athanor_v1_ModelServicePromotionsResponse__Output>): grpc.ClientUnaryCall;
+  promotions(argument: _athanor_v1_ModelServicePromotionsRequest, callback: grpc.requestCallback<_athanor_v1_ModelServicePromotionsResponse__Output>): grpc.ClientUnaryCall;
+  
+  /**
+   * Lets a stable name stand for what it stood for earlier.
+   */
+  RollBack(argument: _athanor_v1_ModelServiceRollBackRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_athanor_v1_ModelServiceRollBackResponse__Output>): grpc.ClientUnaryCall;
+  RollBack(argument: _athanor_v1_ModelServiceRollBackRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_athanor_v1_ModelServiceRollBackResponse__Output>): grpc.ClientUnaryCall;
+  RollBack(argument: _athanor_v1_ModelServiceRollBackRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_athanor_v1_ModelServiceRollBackResponse__Output>): grpc.ClientUnaryCall;
+  RollBack(argument: _athanor_v1_ModelServiceRollBackRequest, callback: grpc.requestCallback<_athanor_v1_ModelServiceRollBackResponse__Output>): grpc.ClientUnaryCall;
+  /**
+   * Lets a stable name stand for what it stood for earlier.
+   */
+  rollBack(argument: _athanor_v1_ModelServiceRollBackRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_athanor_v1_ModelServiceRollBackResponse__Output>): grpc.ClientUnaryCall;
+  rollBack(argument: _athanor_v1_ModelServiceRollBackRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_athanor_v1_ModelServiceRollBackResponse__Output>): grpc.ClientUnaryCall;
+  rollBack(argument: _athanor_v1_ModelServiceRollBackRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_athanor_v1_ModelServiceRollBackResponse__Output>): grpc.ClientUnaryCall;
+  rollBack(argument: _athanor_v1_ModelServiceRollBackRequest, callback: grpc.requestCallback<_athanor_v1_ModelServiceRollBackResponse__Output>): grpc.ClientUnaryCall;
+  
+  /**
    * Gives the memory of a model back. Calls that use it end first.
    */
   Unload(argument: _athanor_v1_ModelServiceUnloadRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_athanor_v1_ModelServiceUnloadResponse__Output>): grpc.ClientUnaryCall;
@@ -181,6 +232,21 @@ export interface ModelServiceHandlers extends grpc.UntypedServiceImplementation 
   Load: grpc.handleUnaryCall<_athanor_v1_ModelServiceLoadRequest__Output, _athanor_v1_ModelServiceLoadResponse>;
   
   /**
+   * Lets a stable name, which every call takes like a model's, stand for a version whose newest evaluation meets the name's thresholds.
+   */
+  Promote: grpc.handleUnaryCall<_athanor_v1_ModelServicePromoteRequest__Output, _athanor_v1_ModelServicePromoteResponse>;
+  
+  /**
+   * Lists what stable names stand for, or what one of them stood for.
+   */
+  Promotions: grpc.handleUnaryCall<_athanor_v1_ModelServicePromotionsRequest__Output, _athanor_v1_ModelServicePromotionsResponse>;
+  
+  /**
+   * Lets a stable name stand for what it stood for earlier.
+   */
+  RollBack: grpc.handleUnaryCall<_athanor_v1_ModelServiceRollBackRequest__Output, _athanor_v1_ModelServiceRollBackResponse>;
+  
+  /**
    * Gives the memory of a model back. Calls that use it end first.
    */
   Unload: grpc.handleUnaryCall<_athanor_v1_ModelServiceUnloadRequest__Output, _athanor_v1_ModelServiceUnloadResponse>;
@@ -195,5 +261,8 @@ export interface ModelServiceDefinition extends grpc.ServiceDefinition {
   ImportUpload: MethodDefinition<_athanor_v1_ModelServiceImportUploadRequest, _athanor_v1_ModelServiceImportUploadResponse, _athanor_v1_ModelServiceImportUploadRequest__Output, _athanor_v1_ModelServiceImportUploadResponse__Output>
   List: MethodDefinition<_athanor_v1_ModelServiceListRequest, _athanor_v1_ModelServiceListResponse, _athanor_v1_ModelServiceListRequest__Output, _athanor_v1_ModelServiceListResponse__Output>
   Load: MethodDefinition<_athanor_v1_ModelServiceLoadRequest, _athanor_v1_ModelServiceLoadResponse, _athanor_v1_ModelServiceLoadRequest__Output, _athanor_v1_ModelServiceLoadResponse__Output>
+  Promote: MethodDefinition<_athanor_v1_ModelServicePromoteRequest, _athanor_v1_ModelServicePromoteResponse, _athanor_v1_ModelServicePromoteRequest__Output, _athanor_v1_ModelServicePromoteResponse__Output>
+  Promotions: MethodDefinition<_athanor_v1_ModelServicePromotionsRequest, _athanor_v1_ModelServicePromotionsResponse, _athanor_v1_ModelServicePromotionsRequest__Output, _athanor_v1_ModelServicePromotionsResponse__Output>
+  RollBack: MethodDefinition<_athanor_v1_ModelServiceRollBackRequest, _athanor_v1_ModelServiceRollBackResponse, _athanor_v1_ModelServiceRollBackRequest__Output, _athanor_v1_ModelServiceRollBackResponse__Output>
   Unload: MethodDefinition<_athanor_v1_ModelServiceUnloadRequest, _athanor_v1_ModelServiceUnloadResponse, _athanor_v1_ModelServiceUnloadRequest__Output, _athanor_v1_ModelServiceUnloadResponse__Output>
 }

@@ -225,3 +225,90 @@ class ModelServiceExportResponse(_message.Message):
     CHUNK_FIELD_NUMBER: _ClassVar[int]
     chunk: FileChunk
     def __init__(self, chunk: _Optional[_Union[FileChunk, _Mapping]] = ...) -> None: ...
+
+class Thresholds(_message.Message):
+    __slots__ = ("max_bits_per_byte", "max_loss_increase", "min_top1_agreement", "max_teacher_kl", "min_accuracy", "max_stored_bytes")
+    MAX_BITS_PER_BYTE_FIELD_NUMBER: _ClassVar[int]
+    MAX_LOSS_INCREASE_FIELD_NUMBER: _ClassVar[int]
+    MIN_TOP1_AGREEMENT_FIELD_NUMBER: _ClassVar[int]
+    MAX_TEACHER_KL_FIELD_NUMBER: _ClassVar[int]
+    MIN_ACCURACY_FIELD_NUMBER: _ClassVar[int]
+    MAX_STORED_BYTES_FIELD_NUMBER: _ClassVar[int]
+    max_bits_per_byte: float
+    max_loss_increase: float
+    min_top1_agreement: float
+    max_teacher_kl: float
+    min_accuracy: float
+    max_stored_bytes: float
+    def __init__(self, max_bits_per_byte: _Optional[float] = ..., max_loss_increase: _Optional[float] = ..., min_top1_agreement: _Optional[float] = ..., max_teacher_kl: _Optional[float] = ..., min_accuracy: _Optional[float] = ..., max_stored_bytes: _Optional[float] = ...) -> None: ...
+
+class Promotion(_message.Message):
+    __slots__ = ("alias", "sequence", "model", "hash", "thresholds", "figures", "rollback_to", "principal", "time_ms")
+    class FiguresEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
+    ALIAS_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    HASH_FIELD_NUMBER: _ClassVar[int]
+    THRESHOLDS_FIELD_NUMBER: _ClassVar[int]
+    FIGURES_FIELD_NUMBER: _ClassVar[int]
+    ROLLBACK_TO_FIELD_NUMBER: _ClassVar[int]
+    PRINCIPAL_FIELD_NUMBER: _ClassVar[int]
+    TIME_MS_FIELD_NUMBER: _ClassVar[int]
+    alias: str
+    sequence: int
+    model: str
+    hash: str
+    thresholds: Thresholds
+    figures: _containers.ScalarMap[str, float]
+    rollback_to: int
+    principal: str
+    time_ms: int
+    def __init__(self, alias: _Optional[str] = ..., sequence: _Optional[int] = ..., model: _Optional[str] = ..., hash: _Optional[str] = ..., thresholds: _Optional[_Union[Thresholds, _Mapping]] = ..., figures: _Optional[_Mapping[str, float]] = ..., rollback_to: _Optional[int] = ..., principal: _Optional[str] = ..., time_ms: _Optional[int] = ...) -> None: ...
+
+class ModelServicePromoteRequest(_message.Message):
+    __slots__ = ("alias", "model", "thresholds")
+    ALIAS_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    THRESHOLDS_FIELD_NUMBER: _ClassVar[int]
+    alias: str
+    model: str
+    thresholds: Thresholds
+    def __init__(self, alias: _Optional[str] = ..., model: _Optional[str] = ..., thresholds: _Optional[_Union[Thresholds, _Mapping]] = ...) -> None: ...
+
+class ModelServicePromoteResponse(_message.Message):
+    __slots__ = ("promotion",)
+    PROMOTION_FIELD_NUMBER: _ClassVar[int]
+    promotion: Promotion
+    def __init__(self, promotion: _Optional[_Union[Promotion, _Mapping]] = ...) -> None: ...
+
+class ModelServiceRollBackRequest(_message.Message):
+    __slots__ = ("alias", "to")
+    ALIAS_FIELD_NUMBER: _ClassVar[int]
+    TO_FIELD_NUMBER: _ClassVar[int]
+    alias: str
+    to: int
+    def __init__(self, alias: _Optional[str] = ..., to: _Optional[int] = ...) -> None: ...
+
+class ModelServiceRollBackResponse(_message.Message):
+    __slots__ = ("promotion",)
+    PROMOTION_FIELD_NUMBER: _ClassVar[int]
+    promotion: Promotion
+    def __init__(self, promotion: _Optional[_Union[Promotion, _Mapping]] = ...) -> None: ...
+
+class ModelServicePromotionsRequest(_message.Message):
+    __slots__ = ("alias",)
+    ALIAS_FIELD_NUMBER: _ClassVar[int]
+    alias: str
+    def __init__(self, alias: _Optional[str] = ...) -> None: ...
+
+class ModelServicePromotionsResponse(_message.Message):
+    __slots__ = ("promotions",)
+    PROMOTIONS_FIELD_NUMBER: _ClassVar[int]
+    promotions: _containers.RepeatedCompositeFieldContainer[Promotion]
+    def __init__(self, promotions: _Optional[_Iterable[_Union[Promotion, _Mapping]]] = ...) -> None: ...

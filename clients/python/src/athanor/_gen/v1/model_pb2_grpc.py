@@ -75,6 +75,21 @@ class ModelServiceStub:
                 request_serializer=athanor_dot_v1_dot_model__pb2.ModelServiceExportRequest.SerializeToString,
                 response_deserializer=athanor_dot_v1_dot_model__pb2.ModelServiceExportResponse.FromString,
                 _registered_method=True)
+        self.Promote = channel.unary_unary(
+                '/athanor.v1.ModelService/Promote',
+                request_serializer=athanor_dot_v1_dot_model__pb2.ModelServicePromoteRequest.SerializeToString,
+                response_deserializer=athanor_dot_v1_dot_model__pb2.ModelServicePromoteResponse.FromString,
+                _registered_method=True)
+        self.RollBack = channel.unary_unary(
+                '/athanor.v1.ModelService/RollBack',
+                request_serializer=athanor_dot_v1_dot_model__pb2.ModelServiceRollBackRequest.SerializeToString,
+                response_deserializer=athanor_dot_v1_dot_model__pb2.ModelServiceRollBackResponse.FromString,
+                _registered_method=True)
+        self.Promotions = channel.unary_unary(
+                '/athanor.v1.ModelService/Promotions',
+                request_serializer=athanor_dot_v1_dot_model__pb2.ModelServicePromotionsRequest.SerializeToString,
+                response_deserializer=athanor_dot_v1_dot_model__pb2.ModelServicePromotionsResponse.FromString,
+                _registered_method=True)
 
 
 class ModelServiceServicer:
@@ -137,6 +152,27 @@ class ModelServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Promote(self, request, context):
+        """Lets a stable name, which every call takes like a model's, stand for a version whose newest evaluation meets the name's thresholds.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RollBack(self, request, context):
+        """Lets a stable name stand for what it stood for earlier.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Promotions(self, request, context):
+        """Lists what stable names stand for, or what one of them stood for.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ModelServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -179,6 +215,21 @@ def add_ModelServiceServicer_to_server(servicer, server):
                     servicer.Export,
                     request_deserializer=athanor_dot_v1_dot_model__pb2.ModelServiceExportRequest.FromString,
                     response_serializer=athanor_dot_v1_dot_model__pb2.ModelServiceExportResponse.SerializeToString,
+            ),
+            'Promote': grpc.unary_unary_rpc_method_handler(
+                    servicer.Promote,
+                    request_deserializer=athanor_dot_v1_dot_model__pb2.ModelServicePromoteRequest.FromString,
+                    response_serializer=athanor_dot_v1_dot_model__pb2.ModelServicePromoteResponse.SerializeToString,
+            ),
+            'RollBack': grpc.unary_unary_rpc_method_handler(
+                    servicer.RollBack,
+                    request_deserializer=athanor_dot_v1_dot_model__pb2.ModelServiceRollBackRequest.FromString,
+                    response_serializer=athanor_dot_v1_dot_model__pb2.ModelServiceRollBackResponse.SerializeToString,
+            ),
+            'Promotions': grpc.unary_unary_rpc_method_handler(
+                    servicer.Promotions,
+                    request_deserializer=athanor_dot_v1_dot_model__pb2.ModelServicePromotionsRequest.FromString,
+                    response_serializer=athanor_dot_v1_dot_model__pb2.ModelServicePromotionsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -398,6 +449,87 @@ class ModelService:
             '/athanor.v1.ModelService/Export',
             athanor_dot_v1_dot_model__pb2.ModelServiceExportRequest.SerializeToString,
             athanor_dot_v1_dot_model__pb2.ModelServiceExportResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Promote(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/athanor.v1.ModelService/Promote',
+            athanor_dot_v1_dot_model__pb2.ModelServicePromoteRequest.SerializeToString,
+            athanor_dot_v1_dot_model__pb2.ModelServicePromoteResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RollBack(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/athanor.v1.ModelService/RollBack',
+            athanor_dot_v1_dot_model__pb2.ModelServiceRollBackRequest.SerializeToString,
+            athanor_dot_v1_dot_model__pb2.ModelServiceRollBackResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Promotions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/athanor.v1.ModelService/Promotions',
+            athanor_dot_v1_dot_model__pb2.ModelServicePromotionsRequest.SerializeToString,
+            athanor_dot_v1_dot_model__pb2.ModelServicePromotionsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -49,6 +49,12 @@ class ModelServiceStub:
     """Removes a model with all its versions from the store."""
     Export: _grpc.UnaryStreamMultiCallable[_model_pb2.ModelServiceExportRequest, _model_pb2.ModelServiceExportResponse]
     """Writes a model in another layout and sends the files in chunks, one file after the other."""
+    Promote: _grpc.UnaryUnaryMultiCallable[_model_pb2.ModelServicePromoteRequest, _model_pb2.ModelServicePromoteResponse]
+    """Lets a stable name, which every call takes like a model's, stand for a version whose newest evaluation meets the name's thresholds."""
+    RollBack: _grpc.UnaryUnaryMultiCallable[_model_pb2.ModelServiceRollBackRequest, _model_pb2.ModelServiceRollBackResponse]
+    """Lets a stable name stand for what it stood for earlier."""
+    Promotions: _grpc.UnaryUnaryMultiCallable[_model_pb2.ModelServicePromotionsRequest, _model_pb2.ModelServicePromotionsResponse]
+    """Lists what stable names stand for, or what one of them stood for."""
 
 @_typing.type_check_only
 class ModelServiceAsyncStub(ModelServiceStub):
@@ -71,6 +77,12 @@ class ModelServiceAsyncStub(ModelServiceStub):
     """Removes a model with all its versions from the store."""
     Export: _aio.UnaryStreamMultiCallable[_model_pb2.ModelServiceExportRequest, _model_pb2.ModelServiceExportResponse]  # type: ignore[assignment]
     """Writes a model in another layout and sends the files in chunks, one file after the other."""
+    Promote: _aio.UnaryUnaryMultiCallable[_model_pb2.ModelServicePromoteRequest, _model_pb2.ModelServicePromoteResponse]  # type: ignore[assignment]
+    """Lets a stable name, which every call takes like a model's, stand for a version whose newest evaluation meets the name's thresholds."""
+    RollBack: _aio.UnaryUnaryMultiCallable[_model_pb2.ModelServiceRollBackRequest, _model_pb2.ModelServiceRollBackResponse]  # type: ignore[assignment]
+    """Lets a stable name stand for what it stood for earlier."""
+    Promotions: _aio.UnaryUnaryMultiCallable[_model_pb2.ModelServicePromotionsRequest, _model_pb2.ModelServicePromotionsResponse]  # type: ignore[assignment]
+    """Lists what stable names stand for, or what one of them stood for."""
 
 class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
     """The models of one server."""
@@ -138,5 +150,29 @@ class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_model_pb2.ModelServiceExportResponse], _abc.AsyncIterator[_model_pb2.ModelServiceExportResponse]]:
         """Writes a model in another layout and sends the files in chunks, one file after the other."""
+
+    @_abc_1.abstractmethod
+    def Promote(
+        self,
+        request: _model_pb2.ModelServicePromoteRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_model_pb2.ModelServicePromoteResponse, _abc.Awaitable[_model_pb2.ModelServicePromoteResponse]]:
+        """Lets a stable name, which every call takes like a model's, stand for a version whose newest evaluation meets the name's thresholds."""
+
+    @_abc_1.abstractmethod
+    def RollBack(
+        self,
+        request: _model_pb2.ModelServiceRollBackRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_model_pb2.ModelServiceRollBackResponse, _abc.Awaitable[_model_pb2.ModelServiceRollBackResponse]]:
+        """Lets a stable name stand for what it stood for earlier."""
+
+    @_abc_1.abstractmethod
+    def Promotions(
+        self,
+        request: _model_pb2.ModelServicePromotionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_model_pb2.ModelServicePromotionsResponse, _abc.Awaitable[_model_pb2.ModelServicePromotionsResponse]]:
+        """Lists what stable names stand for, or what one of them stood for."""
 
 def add_ModelServiceServicer_to_server(servicer: ModelServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
