@@ -152,6 +152,25 @@ describe('quantization-aware training', () => {
     expect(again.report).toEqual(straight.report);
   });
 
+  it('makes of half of the heads and neurons as many binary weights as the whole model has', async () => {
+    const { model: made } = await runRecipe({
+      engine,
+      model,
+      corpus,
+      steps: [
+        { prune: { structure: 'heads', ratio: 0.5, importance: 'magnitude' } },
+        { prune: { structure: 'ffn', ratio: 0.5, importance: 'magnitude' } },
+        { qat: { scheme: 'binary', groupSize: 16, training } },
+      ],
+    });
+    checkModel(made);
+    for (const [path, parameter] of made.parameters) {
+      if (!isEncoded(parameter)) continue;
+      expect(parameter).toMatchObject({ kind: 'sum', settings: { 'first.bits': 1, 'second.bits': 1 } });
+      expect(2 * materializeParameter(made, path).data.length).toBe(materializeParameter(model, path).data.length);
+    }
+  });
+
   it('codes factors of a low-rank weight, and keeps the zeros of a pruned one', async () => {
     const { model: made } = await runRecipe({
       engine,
