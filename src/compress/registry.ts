@@ -8,6 +8,7 @@ import { ladder } from './ladder/ladder.ts';
 import { lowRank } from './low-rank/low-rank.ts';
 import { lora } from './parameter-efficient/lora.ts';
 import { prune } from './prune/prune.ts';
+import { qat } from './qat/qat.ts';
 import { quantize } from './quantize/quantize.ts';
 import { type RegisteredMethod, register } from './recipe.ts';
 import { registerSearch } from './search/search.ts';
@@ -23,6 +24,7 @@ export const methods: Readonly<Record<string, RegisteredMethod>> = Object.fromEn
     register(factorizeEmbedding),
     prune,
     register(quantize),
+    register(qat),
     register(share),
     register(warmStart),
     register(flop),

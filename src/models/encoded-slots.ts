@@ -24,6 +24,8 @@ export interface GroupEncoding {
   readonly symmetric: boolean;
   /** The slot `inputScales` [K] divides what the matrix is multiplied by: codes stand for s·W. */
   readonly scaledInputs: boolean;
+  /** What the matrix is multiplied by is rounded to 8 bits row by row first (`roundTokens`), as it was while the codes were trained. @default false */
+  readonly roundsTokens?: boolean;
 }
 
 /**
@@ -58,11 +60,12 @@ export function slotEncoding({ path, settings }: EncodedParameter, slot: string)
   if (bits === undefined) return undefined;
   const fail = (what: string): AppError => new AppError('config_mismatch', `${path}, slot "${slot}": ${what}.`);
   const activations = settings[`${slot}.activations`];
-  if (activations !== undefined) {
+  const roundsTokens = activations === 'token';
+  if (activations !== undefined && !roundsTokens) {
     if (bits === 8 && (activations === 'dynamic' || activations === 'static'))
       return { scheme: 'int8', activations, perChannel: settings[`${slot}.perChannel`] === true };
     throw fail(
-      `${JSON.stringify(activations)} activations with weights of ${JSON.stringify(bits)} bits; known are dynamic and static with 8 bits`,
+      `${JSON.stringify(activations)} activations with weights of ${JSON.stringify(bits)} bits; known are token, and dynamic and static with 8 bits`,
     );
   }
   const scheme = settings[`${slot}.scheme`] ?? 'integer';
@@ -76,19 +79,21 @@ export function slotEncoding({ path, settings }: EncodedParameter, slot: string)
       `${JSON.stringify(bits)} bits in groups of ${JSON.stringify(groupSize)}; known are ${known.join(', ')} bits and groups of a power of two from ${smallestGroup} on`,
     );
   const symmetric = scheme !== 'integer' || settings[`${slot}.symmetric`] === true;
-  return { scheme, bits, groupSize, symmetric, scaledInputs: settings[`${slot}.scaledInputs`] === true };
+  const scaledInputs = settings[`${slot}.scaledInputs`] === true;
+  return { scheme, bits, groupSize, symmetric, scaledInputs, ...(roundsTokens ? { roundsTokens } : {}) };
 }
 
 /** The settings that `slotEncoding` reads. */
 export function encodingSettings(slot: string, encoding: SlotEncoding): ParameterSettings {
   if (encoding.scheme === 'int8')
     return { [`${slot}.bits`]: 8, [`${slot}.activations`]: encoding.activations, [`${slot}.perChannel`]: encoding.perChannel };
-  const { scheme, bits, groupSize, symmetric, scaledInputs } = encoding;
+  const { scheme, bits, groupSize, symmetric, scaledInputs, roundsTokens = false } = encoding;
   return {
     [`${slot}.bits`]: bits,
     ...(scheme === 'integer' ? { [`${slot}.symmetric`]: symmetric } : { [`${slot}.scheme`]: scheme }),
     [`${slot}.groupSize`]: groupSize,
     ...(scaledInputs ? { [`${slot}.scaledInputs`]: true } : {}),
+    ...(roundsTokens ? { [`${slot}.activations`]: 'token' } : {}),
   };
 }
 

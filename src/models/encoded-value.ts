@@ -3,6 +3,7 @@ import { invariant } from '#base';
 import type { Emitter, Int8Values, NBitsAttrs, PackedValues, Value } from '#graph';
 import { type CodeLayout, codeLayout, type GroupEncoding, type Int8Encoding, type SlotEncoding, sharedZero } from './encoded-slots.ts';
 import type { SlotSpec } from './parametrization.ts';
+import { roundTokens } from './token-rounding.ts';
 
 /** A matrix of rows [N, K] in codes, whatever they are. */
 interface EncodedRows {
@@ -70,7 +71,8 @@ class GroupedRows implements EncodedRows {
   }
 
   product(x: Value): Value {
-    return this.#b.matmulNBits(this.#unscaled(x), this.#packed(), this.#attrs);
+    const rounded = this.#encoding.roundsTokens === true ? roundTokens(this.#b, x) : x;
+    return this.#b.matmulNBits(this.#unscaled(rounded), this.#packed(), this.#attrs);
   }
 
   all(): Value {

@@ -158,6 +158,7 @@ export {
 } from './sharing.ts';
 export { keptCount, keptValues, maskFlags, sparseBytes, sparsePieces, sparseSlot } from './sparse-slots.ts';
 export { tableHeadPath } from './token-embedding.ts';
+export { roundTokens } from './token-rounding.ts';
 export {
   type BlockStack,
   sideAxes,

@@ -11,10 +11,11 @@ import { dense } from './parametrizations/dense.ts';
 import { kronecker } from './parametrizations/kronecker.ts';
 import { lowRank } from './parametrizations/low-rank.ts';
 import { shared } from './parametrizations/shared.ts';
+import { sum } from './parametrizations/sum.ts';
 import { checkSharing } from './sharing.ts';
 import { decodeSparse, keptCount, sparsePieces, sparseSlots } from './sparse-slots.ts';
 
-export const parametrizations = { dense, lowRank, kronecker, adaptiveEmbedding, shared } satisfies Readonly<
+export const parametrizations = { dense, lowRank, kronecker, sum, adaptiveEmbedding, shared } satisfies Readonly<
   Record<string, Parametrization>
 >;
 

@@ -51,3 +51,9 @@ export interface BatchSource {
 export interface StoredBatches extends BatchSource {
   next(): TrainingBatch;
 }
+
+/** What a batch binds to inputs. */
+export function tensorsOf(batch: TrainingBatch): Record<string, HostTensor> {
+  const { examples: _, ...tensors } = batch;
+  return { ...tensors };
+}

@@ -1,6 +1,6 @@
 // train: objectives, the training step on a device, and the loop with checkpoints and resume.
 export { type AskedRows, askedRows, meanOfRows } from './asked-rows.ts';
-export type { BatchMoment, BatchSource, TextBatch, TrainingBatch } from './batch-source.ts';
+export { type BatchMoment, type BatchSource, type TextBatch, type TrainingBatch, tensorsOf } from './batch-source.ts';
 export type { Checkpoint, CheckpointKeeper, TrainingProgress } from './checkpoint.ts';
 export { type CrossEntropyOptions, crossEntropyObjective } from './cross-entropy.ts';
 export type { EarlyStoppingOptions } from './early-stopping.ts';

@@ -4,7 +4,7 @@ import type { DeviceBuffer, Engine } from '#engine';
 import { gradientName, learningRateAt, type Schedule } from '#graph';
 import { allInputs, borrowModel, declarations, inputMask, keptValues, type Model, type Parameter } from '#models';
 import { castTensor, type DType, type HostTensor } from '#tensor';
-import type { TrainingBatch } from './batch-source.ts';
+import { type TrainingBatch, tensorsOf } from './batch-source.ts';
 import { maskName } from './gradient-graph.ts';
 import { type BatchCase, GradientPrograms } from './gradient-programs.ts';
 import type { Objective } from './objective.ts';
@@ -324,12 +324,6 @@ function bufferOf(buffers: Readonly<Record<string, DeviceBuffer>>, name: string)
 function meansOf(names: readonly string[], made: readonly Readonly<Record<string, number>>[]): Record<string, number> {
   const mean = (name: string): number => made.reduce((sum, metrics) => sum + (metrics[name] ?? Number.NaN) / made.length, 0);
   return Object.fromEntries(names.map((name) => [name, mean(name)]));
-}
-
-/** What a batch binds to inputs. */
-function tensorsOf(batch: TrainingBatch): Record<string, HostTensor> {
-  const { examples: _, ...tensors } = batch;
-  return { ...tensors };
 }
 
 function lengthsOf(batch: TrainingBatch): BatchCase {

@@ -5,7 +5,7 @@ import type { DeviceBuffer, Engine, Program } from '#engine';
 import { type Graph, GraphBuilder, optimizeGraph } from '#graph';
 import { causalNetwork, depthTaps, encoderInputs, encoderNetwork, type Ladder, ladderPrefix, type Model, taskOf } from '#models';
 import { castTensor, type HostTensor, hostTensor, staticDim, toNumbers } from '#tensor';
-import type { SchemeInGraph, TrainingBatch, TrainingScheme } from '#train';
+import { type SchemeInGraph, type TrainingBatch, type TrainingScheme, tensorsOf } from '#train';
 import type { ActivationStore } from '../activation-store.ts';
 
 export type AnswerType = 'float32' | 'float16';
@@ -113,8 +113,7 @@ export class FrozenAnswers implements TrainingScheme {
     const [B, T] = [at(batch.tokens.shape, 0), at(batch.tokens.shape, 1)];
     const { width: D } = this.#model.config;
     const program = await this.#program(B, T);
-    const { examples: _, ...tensors } = batch;
-    const results = await program.run(chosen({ ...parameters, ...tensors }, program.inputNames), { signal });
+    const results = await program.run(chosen({ ...parameters, ...tensorsOf(batch) }, program.inputNames), { signal });
     const answers = this.#taps.map((name) => {
       const buffer = results[name];
       invariant(buffer !== undefined, `the model answers ${name}`);

@@ -2,6 +2,8 @@
 import { invariant } from '#base';
 import type { Method } from '../method.ts';
 import { type RegisteredMethod, register } from '../recipe.ts';
+import { pruneLearned } from './learned/learned.ts';
+import { learnedMethods } from './learned/settings.ts';
 import { type WeightPruningSettings, weightPruningSettings } from './settings.ts';
 import { pruneStructure } from './structured/structured.ts';
 import { pruneWeights, readsInputs } from './weights.ts';
@@ -18,19 +20,21 @@ const weights: Method<WeightPruningSettings> = {
   apply: pruneWeights,
 };
 
-/** Kinds of pruning by a field that only their settings have, first match first; the one without a field takes all others. */
-const kinds: readonly { readonly field?: string; readonly method: RegisteredMethod }[] = [
-  { field: 'structure', method: register(pruneStructure) },
-  { method: register(weights) },
+type Given = Readonly<Record<string, unknown>>;
+
+/** Kinds of pruning by what only their settings say, first match first; the last takes all others. */
+const kinds: readonly { matches(given: Given): boolean; readonly method: RegisteredMethod }[] = [
+  { matches: (given) => 'structure' in given, method: register(pruneStructure) },
+  { matches: ({ method }) => learnedMethods.some((name) => name === method), method: register(pruneLearned) },
+  { matches: () => true, method: register(weights) },
 ];
 
 /** One step with several methods behind it, each with settings of its own. */
 export const prune: RegisteredMethod = {
   name: 'prune',
   step(settings, place) {
-    const has = (field: string | undefined): boolean =>
-      field === undefined || (typeof settings === 'object' && settings !== null && field in settings);
-    const kind = kinds.find(({ field }) => has(field));
+    const given = typeof settings === 'object' && settings !== null ? (settings as Given) : {};
+    const kind = kinds.find(({ matches }) => matches(given));
     invariant(kind !== undefined, 'one kind takes all settings');
     return kind.method.step(settings, place);
   },

@@ -1,5 +1,6 @@
 // Settings of the pruning step, as recipes write them.
 import { z } from 'zod';
+import { learnedMethods } from './learned/settings.ts';
 
 const patterns = z.array(z.string().min(1)).min(1).optional();
 
@@ -10,7 +11,11 @@ const share = (name: string): z.ZodNumber => z.number().gt(0, `${name} must be a
 
 const fields = z.strictObject({
   /** `magnitude` drops the smallest weights, `wanda` those that move the outputs least, `sparsegpt` lets the others make up for them. */
-  method: z.enum(['magnitude', 'wanda', 'sparsegpt', 'movement']).default('magnitude'),
+  method: z
+    .enum(['magnitude', 'wanda', 'sparsegpt'], {
+      error: `must be one of ${['magnitude', 'wanda', 'sparsegpt', ...learnedMethods].join(', ')}`,
+    })
+    .default('magnitude'),
   /** Share of the weights that become zero. */
   sparsity: share('sparsity').optional(),
   /** Share of the stored bytes that stays, bitmap included. */
@@ -33,8 +38,6 @@ export const weightPruningSettings = fields.check((context) => {
   const fail = (message: string, field?: string): void => {
     context.issues.push({ code: 'custom', message, path: field === undefined ? [] : [field], input: context.value });
   };
-  if (method === 'movement')
-    fail('"movement" learns what to prune while the model trains, which is not available yet; use magnitude, wanda or sparsegpt', 'method');
   const numSizes = [sparsity, ratio].filter((size) => size !== undefined).length;
   if (pattern === 'unstructured' && numSizes !== 1) fail(`needs exactly one of sparsity and ratio, got ${numSizes}`);
   if (pattern !== 'unstructured') {

@@ -15,7 +15,7 @@ interface Threshold {
   readonly ties: number;
 }
 
-/** Clears `keeps[k]` for the `count` smallest of the scores, which are not negative. */
+/** Clears `keeps[k]` for the `count` smallest of the scores; none is NaN. */
 export function* dropSmallest(scores: Float32Array, count: number, keeps: Uint8Array): Steps<void> {
   invariant(count >= 0 && count <= scores.length && keeps.length === scores.length, `${count} of ${scores.length} scores`);
   if (count === 0) return;
@@ -58,23 +58,35 @@ function sortedThreshold(scores: Float32Array, count: number): Threshold {
   return { value, ties };
 }
 
-/** Floats that are not negative are in the order of their bits: counted by the upper half first, then by the lower within one bin. */
+/** Counted by the upper half of keys in the order of the scores first, then by the lower within one bin. */
 function* countedThreshold(parts: ScoreParts, count: number): Steps<Threshold> {
-  const upper = yield* fill(parts, (bits) => bits >>> 16);
+  const upper = yield* fill(parts, (key) => key >>> 16);
   const first = binOf(upper, count);
-  const lower = yield* fill(parts, (bits) => (bits >>> 16 === first.bin ? bits & 0xffff : -1));
+  const lower = yield* fill(parts, (key) => (key >>> 16 === first.bin ? key & 0xffff : -1));
   const second = binOf(lower, count - first.before);
-  const value = new Float32Array(Uint32Array.of(first.bin * numBins + second.bin).buffer);
-  return { value: at(value, 0), ties: count - first.before - second.before };
+  return { value: scoreOf(first.bin * numBins + second.bin), ties: count - first.before - second.before };
 }
 
-function* fill(parts: ScoreParts, binOfBits: (bits: number) => number): Steps<Float64Array> {
+const signBit = 0x80000000;
+
+/** Of a score's bits: floats that are not negative are in the order of their bits, negative ones in the opposite order. Both zeros are one. */
+function keyOf(bits: number): number {
+  if (bits === signBit) return signBit;
+  return (bits < signBit ? bits | signBit : ~bits) >>> 0;
+}
+
+function scoreOf(key: number): number {
+  const bits = key >= signBit ? key - signBit : ~key >>> 0;
+  return at(new Float32Array(Uint32Array.of(bits).buffer), 0);
+}
+
+function* fill(parts: ScoreParts, binOfKey: (key: number) => number): Steps<Float64Array> {
   const bins = new Float64Array(numBins);
   for (const make of parts) {
     const scores = make();
     const bits = new Uint32Array(scores.buffer, scores.byteOffset, scores.length);
     for (let index = 0; index < bits.length; index++) {
-      const bin = binOfBits(bits[index] ?? 0);
+      const bin = binOfKey(keyOf(bits[index] ?? 0));
       if (bin >= 0) bins[bin] = (bins[bin] ?? 0) + 1;
     }
     yield;

@@ -98,6 +98,7 @@ import type { ParameterInfo as _athanor_v1_ParameterInfo, ParameterInfo__Output 
 import type { Parent as _athanor_v1_Parent, Parent__Output as _athanor_v1_Parent__Output } from './athanor/v1/Parent.ts';
 import type { Promotion as _athanor_v1_Promotion, Promotion__Output as _athanor_v1_Promotion__Output } from './athanor/v1/Promotion.ts';
 import type { Prune as _athanor_v1_Prune, Prune__Output as _athanor_v1_Prune__Output } from './athanor/v1/Prune.ts';
+import type { Qat as _athanor_v1_Qat, Qat__Output as _athanor_v1_Qat__Output } from './athanor/v1/Qat.ts';
 import type { Quantize as _athanor_v1_Quantize, Quantize__Output as _athanor_v1_Quantize__Output } from './athanor/v1/Quantize.ts';
 import type { Recipe as _athanor_v1_Recipe, Recipe__Output as _athanor_v1_Recipe__Output } from './athanor/v1/Recipe.ts';
 import type { RecipeStep as _athanor_v1_RecipeStep, RecipeStep__Output as _athanor_v1_RecipeStep__Output } from './athanor/v1/RecipeStep.ts';
@@ -242,6 +243,7 @@ export interface ProtoGrpcType {
       Parent: MessageTypeDefinition<_athanor_v1_Parent, _athanor_v1_Parent__Output>
       Promotion: MessageTypeDefinition<_athanor_v1_Promotion, _athanor_v1_Promotion__Output>
       Prune: MessageTypeDefinition<_athanor_v1_Prune, _athanor_v1_Prune__Output>
+      Qat: MessageTypeDefinition<_athanor_v1_Qat, _athanor_v1_Qat__Output>
       Quantize: MessageTypeDefinition<_athanor_v1_Quantize, _athanor_v1_Quantize__Output>
       Recipe: MessageTypeDefinition<_athanor_v1_Recipe, _athanor_v1_Recipe__Output>
       RecipeStep: MessageTypeDefinition<_athanor_v1_RecipeStep, _athanor_v1_RecipeStep__Output>

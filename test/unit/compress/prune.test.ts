@@ -321,10 +321,6 @@ describe('what is refused', () => {
     [{ sparsity: 0.5, scope: 'global', method: 'wanda' }, /prune\.scope: "wanda" cannot compare weights of several matrices/],
     [{ sparsity: 0.5, scope: 'row', method: 'sparsegpt' }, /prune\.scope: "sparsegpt" compares weights within blocks/],
     [{ sparsity: 0.5, sequential: true }, /prune\.sequential: "magnitude" looks at no inputs/],
-    [
-      { sparsity: 0.5, method: 'movement' },
-      /prune\.method: "movement" learns what to prune while the model trains, which is not available yet/,
-    ],
     [{ sparsity: 0.5, method: 'wandas' }, /prune\.method/],
     [{ sparsty: 0.5 }, /prune\.sparsty.*"sparsity"/],
   ])('settings %j', (settings, message) => {

@@ -105,6 +105,7 @@ type RecipeStep struct {
 	//	*RecipeStep_Finetune
 	//	*RecipeStep_Search
 	//	*RecipeStep_Gate
+	//	*RecipeStep_Qat
 	Method        isRecipeStep_Method `protobuf_oneof:"method"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -291,6 +292,15 @@ func (x *RecipeStep) GetGate() *Gate {
 	return nil
 }
 
+func (x *RecipeStep) GetQat() *Qat {
+	if x != nil {
+		if x, ok := x.Method.(*RecipeStep_Qat); ok {
+			return x.Qat
+		}
+	}
+	return nil
+}
+
 type isRecipeStep_Method interface {
 	isRecipeStep_Method()
 }
@@ -375,6 +385,11 @@ type RecipeStep_Gate struct {
 	Gate *Gate `protobuf:"bytes,16,opt,name=gate,proto3,oneof"`
 }
 
+type RecipeStep_Qat struct {
+	// Training with weights in few bits.
+	Qat *Qat `protobuf:"bytes,12,opt,name=qat,proto3,oneof"`
+}
+
 func (*RecipeStep_LowRank) isRecipeStep_Method() {}
 
 func (*RecipeStep_Kronecker) isRecipeStep_Method() {}
@@ -407,425 +422,7 @@ func (*RecipeStep_Search) isRecipeStep_Method() {}
 
 func (*RecipeStep_Gate) isRecipeStep_Method() {}
 
-// How a step that works while training trains. Fields that are absent take the default of `Distill`, or of the step.
-type Training struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Optimizer steps.
-	Steps *uint32 `protobuf:"varint,1,opt,name=steps,proto3,oneof" json:"steps,omitempty"`
-	// Sequences in one forward pass.
-	BatchSize *uint32 `protobuf:"varint,2,opt,name=batch_size,json=batchSize,proto3,oneof" json:"batch_size,omitempty"`
-	// Tokens of a sequence, at most the model's positions.
-	SequenceLength *uint32 `protobuf:"varint,3,opt,name=sequence_length,json=sequenceLength,proto3,oneof" json:"sequence_length,omitempty"`
-	// Forward passes for one optimizer step.
-	GradientAccumulation *uint32 `protobuf:"varint,4,opt,name=gradient_accumulation,json=gradientAccumulation,proto3,oneof" json:"gradient_accumulation,omitempty"`
-	// Peak learning rate.
-	LearningRate *float64 `protobuf:"fixed64,5,opt,name=learning_rate,json=learningRate,proto3,oneof" json:"learning_rate,omitempty"`
-	// Steps of linear warm-up.
-	WarmupSteps *uint32 `protobuf:"varint,6,opt,name=warmup_steps,json=warmupSteps,proto3,oneof" json:"warmup_steps,omitempty"`
-	// What the learning rate does after the warm-up: "cosine", "linear" or "constant".
-	Schedule *string `protobuf:"bytes,7,opt,name=schedule,proto3,oneof" json:"schedule,omitempty"`
-	// Decoupled weight decay of matrices.
-	WeightDecay *float64 `protobuf:"fixed64,8,opt,name=weight_decay,json=weightDecay,proto3,oneof" json:"weight_decay,omitempty"`
-	// Largest global norm of the gradient; 0 clips nothing.
-	ClipNorm *float64 `protobuf:"fixed64,9,opt,name=clip_norm,json=clipNorm,proto3,oneof" json:"clip_norm,omitempty"`
-	// Temperature of both distributions in the teacher term.
-	Temperature *float64 `protobuf:"fixed64,10,opt,name=temperature,proto3,oneof" json:"temperature,omitempty"`
-	// Weight of the teacher term against cross-entropy, 0..1.
-	Alpha *float64 `protobuf:"fixed64,11,opt,name=alpha,proto3,oneof" json:"alpha,omitempty"`
-	// Seed of the data order. Default: the recipe's.
-	Seed *uint32 `protobuf:"varint,12,opt,name=seed,proto3,oneof" json:"seed,omitempty"`
-	// Steps between checkpoints; 0 writes one only when the job is stopped.
-	CheckpointEvery *uint32 `protobuf:"varint,13,opt,name=checkpoint_every,json=checkpointEvery,proto3,oneof" json:"checkpoint_every,omitempty"`
-	// A stored model to learn from, or "none" for the data alone. Default: the model that the recipe started from.
-	Teacher *string `protobuf:"bytes,14,opt,name=teacher,proto3,oneof" json:"teacher,omitempty"`
-	// Longest source of a pair, in tokens. Default: `sequence_length`.
-	SourceLength  *uint32 `protobuf:"varint,15,opt,name=source_length,json=sourceLength,proto3,oneof" json:"source_length,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Training) Reset() {
-	*x = Training{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[2]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Training) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Training) ProtoMessage() {}
-
-func (x *Training) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[2]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Training.ProtoReflect.Descriptor instead.
-func (*Training) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{2}
-}
-
-func (x *Training) GetSteps() uint32 {
-	if x != nil && x.Steps != nil {
-		return *x.Steps
-	}
-	return 0
-}
-
-func (x *Training) GetBatchSize() uint32 {
-	if x != nil && x.BatchSize != nil {
-		return *x.BatchSize
-	}
-	return 0
-}
-
-func (x *Training) GetSequenceLength() uint32 {
-	if x != nil && x.SequenceLength != nil {
-		return *x.SequenceLength
-	}
-	return 0
-}
-
-func (x *Training) GetGradientAccumulation() uint32 {
-	if x != nil && x.GradientAccumulation != nil {
-		return *x.GradientAccumulation
-	}
-	return 0
-}
-
-func (x *Training) GetLearningRate() float64 {
-	if x != nil && x.LearningRate != nil {
-		return *x.LearningRate
-	}
-	return 0
-}
-
-func (x *Training) GetWarmupSteps() uint32 {
-	if x != nil && x.WarmupSteps != nil {
-		return *x.WarmupSteps
-	}
-	return 0
-}
-
-func (x *Training) GetSchedule() string {
-	if x != nil && x.Schedule != nil {
-		return *x.Schedule
-	}
-	return ""
-}
-
-func (x *Training) GetWeightDecay() float64 {
-	if x != nil && x.WeightDecay != nil {
-		return *x.WeightDecay
-	}
-	return 0
-}
-
-func (x *Training) GetClipNorm() float64 {
-	if x != nil && x.ClipNorm != nil {
-		return *x.ClipNorm
-	}
-	return 0
-}
-
-func (x *Training) GetTemperature() float64 {
-	if x != nil && x.Temperature != nil {
-		return *x.Temperature
-	}
-	return 0
-}
-
-func (x *Training) GetAlpha() float64 {
-	if x != nil && x.Alpha != nil {
-		return *x.Alpha
-	}
-	return 0
-}
-
-func (x *Training) GetSeed() uint32 {
-	if x != nil && x.Seed != nil {
-		return *x.Seed
-	}
-	return 0
-}
-
-func (x *Training) GetCheckpointEvery() uint32 {
-	if x != nil && x.CheckpointEvery != nil {
-		return *x.CheckpointEvery
-	}
-	return 0
-}
-
-func (x *Training) GetTeacher() string {
-	if x != nil && x.Teacher != nil {
-		return *x.Teacher
-	}
-	return ""
-}
-
-func (x *Training) GetSourceLength() uint32 {
-	if x != nil && x.SourceLength != nil {
-		return *x.SourceLength
-	}
-	return 0
-}
-
-// Ladder side-tuning: a narrow copy of some layers reads what the layers of the frozen model answer, and its own answer goes to the model's head. No
-// gradient goes through the model. The result is one model, which is served and stored like any other; it takes a little more time, not less.
-type Ladder struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// What width, heads and neurons of the model are divided by; it divides them all. A model with fewer heads gets a side network of one. Default 8.
-	Reduction *uint32 `protobuf:"varint,1,opt,name=reduction,proto3,oneof" json:"reduction,omitempty"`
-	// Layers that are read, by index from 0. Empty: all.
-	Layers []uint32 `protobuf:"varint,2,rep,packed,name=layers,proto3" json:"layers,omitempty"`
-	// What the side network begins with: "pruned" (the part of the model that the loss minds most; default; needs calibration text) or "random".
-	Initial *string `protobuf:"bytes,3,opt,name=initial,proto3,oneof" json:"initial,omitempty"`
-	// A last gate mixes what the model itself answers into what the side network answers. Default false.
-	MixOutput *bool `protobuf:"varint,4,opt,name=mix_output,json=mixOutput,proto3,oneof" json:"mix_output,omitempty"`
-	// Whether the head of a classifier trains too. Default true.
-	TrainHead *bool `protobuf:"varint,5,opt,name=train_head,json=trainHead,proto3,oneof" json:"train_head,omitempty"`
-	// How the answers of the frozen model are kept on disk, so that it runs once for every example: "auto" (as "float32" where there is more than one
-	// epoch, else "none"; default), "none", "float32" or "float16".
-	Cache *string `protobuf:"bytes,6,opt,name=cache,proto3,oneof" json:"cache,omitempty"`
-	// Room for them; the model runs every time for examples beyond it. Default 8 GiB.
-	CacheBytes *uint64 `protobuf:"varint,7,opt,name=cache_bytes,json=cacheBytes,proto3,oneof" json:"cache_bytes,omitempty"`
-	// Of random first weights and of the order of the data. Default: the recipe's.
-	Seed *uint32 `protobuf:"varint,8,opt,name=seed,proto3,oneof" json:"seed,omitempty"`
-	// How it trains. The data alone teaches unless a teacher is named; the learning rate is 0.003 unless one is given.
-	Training      *Training `protobuf:"bytes,9,opt,name=training,proto3" json:"training,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Ladder) Reset() {
-	*x = Ladder{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[3]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Ladder) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Ladder) ProtoMessage() {}
-
-func (x *Ladder) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[3]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Ladder.ProtoReflect.Descriptor instead.
-func (*Ladder) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{3}
-}
-
-func (x *Ladder) GetReduction() uint32 {
-	if x != nil && x.Reduction != nil {
-		return *x.Reduction
-	}
-	return 0
-}
-
-func (x *Ladder) GetLayers() []uint32 {
-	if x != nil {
-		return x.Layers
-	}
-	return nil
-}
-
-func (x *Ladder) GetInitial() string {
-	if x != nil && x.Initial != nil {
-		return *x.Initial
-	}
-	return ""
-}
-
-func (x *Ladder) GetMixOutput() bool {
-	if x != nil && x.MixOutput != nil {
-		return *x.MixOutput
-	}
-	return false
-}
-
-func (x *Ladder) GetTrainHead() bool {
-	if x != nil && x.TrainHead != nil {
-		return *x.TrainHead
-	}
-	return false
-}
-
-func (x *Ladder) GetCache() string {
-	if x != nil && x.Cache != nil {
-		return *x.Cache
-	}
-	return ""
-}
-
-func (x *Ladder) GetCacheBytes() uint64 {
-	if x != nil && x.CacheBytes != nil {
-		return *x.CacheBytes
-	}
-	return 0
-}
-
-func (x *Ladder) GetSeed() uint32 {
-	if x != nil && x.Seed != nil {
-		return *x.Seed
-	}
-	return 0
-}
-
-func (x *Ladder) GetTraining() *Training {
-	if x != nil {
-		return x.Training
-	}
-	return nil
-}
-
-// Parameter-efficient adaptation of a frozen model.
-type Lora struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// What trains: "lora" (low-rank products beside matrices, added to them at the end; default), "adapter" (bottlenecks behind both parts of every
-	// layer), "prompt" (rows in front of every text) or "bitfit" (biases). Adapters and prompts stay in the model.
-	Method *string `protobuf:"bytes,1,opt,name=method,proto3,oneof" json:"method,omitempty"`
-	// Of "lora": 1 <= rank <= smaller side of every matrix. Default 8.
-	Rank *uint32 `protobuf:"varint,2,opt,name=rank,proto3,oneof" json:"rank,omitempty"`
-	// Of "lora": the product counts alpha/rank times. Default: twice the rank.
-	Alpha *float64 `protobuf:"fixed64,3,opt,name=alpha,proto3,oneof" json:"alpha,omitempty"`
-	// Of "adapter": the bottleneck. Default 16.
-	Width *uint32 `protobuf:"varint,4,opt,name=width,proto3,oneof" json:"width,omitempty"`
-	// Of "prompt": rows, which take positions from the text. Default 20.
-	Length *uint32 `protobuf:"varint,5,opt,name=length,proto3,oneof" json:"length,omitempty"`
-	// Of "lora": patterns of parameter paths; `*` stands for any characters. Empty: every matrix inside the blocks.
-	Include []string `protobuf:"bytes,6,rep,name=include,proto3" json:"include,omitempty"`
-	// Patterns of parameter paths to leave as they are; they win over `include`.
-	Exclude []string `protobuf:"bytes,7,rep,name=exclude,proto3" json:"exclude,omitempty"`
-	// Whether the head of a classifier trains too. Default true.
-	TrainHead *bool `protobuf:"varint,8,opt,name=train_head,json=trainHead,proto3,oneof" json:"train_head,omitempty"`
-	// Of random first values and of the order of the data. Default: the recipe's.
-	Seed *uint32 `protobuf:"varint,9,opt,name=seed,proto3,oneof" json:"seed,omitempty"`
-	// How it trains. The data alone teaches unless a teacher is named; the learning rate is 0.001 ("prompt": 0.01) unless one is given.
-	Training      *Training `protobuf:"bytes,10,opt,name=training,proto3" json:"training,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Lora) Reset() {
-	*x = Lora{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[4]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Lora) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Lora) ProtoMessage() {}
-
-func (x *Lora) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[4]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Lora.ProtoReflect.Descriptor instead.
-func (*Lora) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{4}
-}
-
-func (x *Lora) GetMethod() string {
-	if x != nil && x.Method != nil {
-		return *x.Method
-	}
-	return ""
-}
-
-func (x *Lora) GetRank() uint32 {
-	if x != nil && x.Rank != nil {
-		return *x.Rank
-	}
-	return 0
-}
-
-func (x *Lora) GetAlpha() float64 {
-	if x != nil && x.Alpha != nil {
-		return *x.Alpha
-	}
-	return 0
-}
-
-func (x *Lora) GetWidth() uint32 {
-	if x != nil && x.Width != nil {
-		return *x.Width
-	}
-	return 0
-}
-
-func (x *Lora) GetLength() uint32 {
-	if x != nil && x.Length != nil {
-		return *x.Length
-	}
-	return 0
-}
-
-func (x *Lora) GetInclude() []string {
-	if x != nil {
-		return x.Include
-	}
-	return nil
-}
-
-func (x *Lora) GetExclude() []string {
-	if x != nil {
-		return x.Exclude
-	}
-	return nil
-}
-
-func (x *Lora) GetTrainHead() bool {
-	if x != nil && x.TrainHead != nil {
-		return *x.TrainHead
-	}
-	return false
-}
-
-func (x *Lora) GetSeed() uint32 {
-	if x != nil && x.Seed != nil {
-		return *x.Seed
-	}
-	return 0
-}
-
-func (x *Lora) GetTraining() *Training {
-	if x != nil {
-		return x.Training
-	}
-	return nil
-}
+func (*RecipeStep_Qat) isRecipeStep_Method() {}
 
 // Low-rank factors W ≈ P·Q. Exactly one of `ratio`, `rank` and `energy` says how much is kept.
 type LowRank struct {
@@ -856,7 +453,7 @@ type LowRank struct {
 
 func (x *LowRank) Reset() {
 	*x = LowRank{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[5]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -868,7 +465,7 @@ func (x *LowRank) String() string {
 func (*LowRank) ProtoMessage() {}
 
 func (x *LowRank) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[5]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -881,7 +478,7 @@ func (x *LowRank) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LowRank.ProtoReflect.Descriptor instead.
 func (*LowRank) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{5}
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *LowRank) GetMethod() string {
@@ -968,7 +565,7 @@ type FactorizeEmbedding struct {
 
 func (x *FactorizeEmbedding) Reset() {
 	*x = FactorizeEmbedding{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[6]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -980,7 +577,7 @@ func (x *FactorizeEmbedding) String() string {
 func (*FactorizeEmbedding) ProtoMessage() {}
 
 func (x *FactorizeEmbedding) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[6]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -993,7 +590,7 @@ func (x *FactorizeEmbedding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FactorizeEmbedding.ProtoReflect.Descriptor instead.
 func (*FactorizeEmbedding) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{6}
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *FactorizeEmbedding) GetWidth() uint32 {
@@ -1043,7 +640,8 @@ func (x *FactorizeEmbedding) GetSeed() uint32 {
 type Prune struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Which weights go: "magnitude" (the smallest; default), "wanda" (those that move the outputs least) or "sparsegpt" (the others make up for
-	// them). The last two need calibration text.
+	// them); the last two need calibration text. Learnt in training: "movement" (those whose scores are lowest), "softMovement" (those whose scores are
+	// below a threshold, in place of a sparsity) or "gradual" (the smallest, more and more).
 	Method *string `protobuf:"bytes,1,opt,name=method,proto3,oneof" json:"method,omitempty"`
 	// Share of the weights that become zero: 0 < sparsity < 1. Exactly one of `sparsity` and `ratio` without a pattern of groups, none with one.
 	Sparsity *float64 `protobuf:"fixed64,2,opt,name=sparsity,proto3,oneof" json:"sparsity,omitempty"`
@@ -1079,14 +677,28 @@ type Prune struct {
 	// The number of units that stay in a block is rounded to a multiple of this. Default 1.
 	MultipleOf *uint32 `protobuf:"varint,14,opt,name=multiple_of,json=multipleOf,proto3,oneof" json:"multiple_of,omitempty"`
 	// Refit the matrix that reads the units by least squares on the calibration text. Default: for heads and ffn unless importance is "magnitude".
-	Repair        *bool `protobuf:"varint,15,opt,name=repair,proto3,oneof" json:"repair,omitempty"`
+	Repair *bool `protobuf:"varint,15,opt,name=repair,proto3,oneof" json:"repair,omitempty"`
+	// How the methods that learn what to prune train: "movement", "softMovement" and "gradual". The fields below go with them.
+	Training *Training `protobuf:"bytes,16,opt,name=training,proto3,oneof" json:"training,omitempty"`
+	// Training steps before the first zeros. Default 0.
+	WarmupSteps *uint32 `protobuf:"varint,17,opt,name=warmup_steps,json=warmupSteps,proto3,oneof" json:"warmup_steps,omitempty"`
+	// Training steps after the last new zeros. Default 0.
+	CooldownSteps *uint32 `protobuf:"varint,18,opt,name=cooldown_steps,json=cooldownSteps,proto3,oneof" json:"cooldown_steps,omitempty"`
+	// Steps between two choices of what is zero. Default 10.
+	Every *uint32 `protobuf:"varint,19,opt,name=every,proto3,oneof" json:"every,omitempty"`
+	// Learning rate of the scores of "movement" and "softMovement". Default 0.01.
+	ScoreLearningRate *float64 `protobuf:"fixed64,20,opt,name=score_learning_rate,json=scoreLearningRate,proto3,oneof" json:"score_learning_rate,omitempty"`
+	// Of "softMovement": what sigmoid(score) must be above in the end: 0 < threshold < 0.5. Default 0.1.
+	Threshold *float64 `protobuf:"fixed64,21,opt,name=threshold,proto3,oneof" json:"threshold,omitempty"`
+	// Of "softMovement": weight in the end of the mean of sigmoid(score) in the loss. Default 400.
+	Penalty       *float64 `protobuf:"fixed64,22,opt,name=penalty,proto3,oneof" json:"penalty,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Prune) Reset() {
 	*x = Prune{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[7]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1098,7 +710,7 @@ func (x *Prune) String() string {
 func (*Prune) ProtoMessage() {}
 
 func (x *Prune) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[7]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1111,7 +723,7 @@ func (x *Prune) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Prune.ProtoReflect.Descriptor instead.
 func (*Prune) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{7}
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Prune) GetMethod() string {
@@ -1219,6 +831,55 @@ func (x *Prune) GetRepair() bool {
 	return false
 }
 
+func (x *Prune) GetTraining() *Training {
+	if x != nil {
+		return x.Training
+	}
+	return nil
+}
+
+func (x *Prune) GetWarmupSteps() uint32 {
+	if x != nil && x.WarmupSteps != nil {
+		return *x.WarmupSteps
+	}
+	return 0
+}
+
+func (x *Prune) GetCooldownSteps() uint32 {
+	if x != nil && x.CooldownSteps != nil {
+		return *x.CooldownSteps
+	}
+	return 0
+}
+
+func (x *Prune) GetEvery() uint32 {
+	if x != nil && x.Every != nil {
+		return *x.Every
+	}
+	return 0
+}
+
+func (x *Prune) GetScoreLearningRate() float64 {
+	if x != nil && x.ScoreLearningRate != nil {
+		return *x.ScoreLearningRate
+	}
+	return 0
+}
+
+func (x *Prune) GetThreshold() float64 {
+	if x != nil && x.Threshold != nil {
+		return *x.Threshold
+	}
+	return 0
+}
+
+func (x *Prune) GetPenalty() float64 {
+	if x != nil && x.Penalty != nil {
+		return *x.Penalty
+	}
+	return 0
+}
+
 // Weights in fewer bits, in whatever form they are stored (dense matrices, low-rank factors). The last step that touches a matrix.
 type Quantize struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1258,7 +919,7 @@ type Quantize struct {
 
 func (x *Quantize) Reset() {
 	*x = Quantize{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[8]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1270,7 +931,7 @@ func (x *Quantize) String() string {
 func (*Quantize) ProtoMessage() {}
 
 func (x *Quantize) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[8]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1283,7 +944,7 @@ func (x *Quantize) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Quantize.ProtoReflect.Descriptor instead.
 func (*Quantize) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{8}
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Quantize) GetBits() uint32 {
@@ -1414,7 +1075,7 @@ type Kronecker struct {
 
 func (x *Kronecker) Reset() {
 	*x = Kronecker{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[9]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1426,7 +1087,7 @@ func (x *Kronecker) String() string {
 func (*Kronecker) ProtoMessage() {}
 
 func (x *Kronecker) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[9]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1439,7 +1100,7 @@ func (x *Kronecker) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Kronecker.ProtoReflect.Descriptor instead.
 func (*Kronecker) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{9}
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Kronecker) GetRatio() float64 {
@@ -1512,208 +1173,6 @@ func (x *Kronecker) GetSeed() uint32 {
 	return 0
 }
 
-// Pruning while training: W = P·diag(z)·Q with a random gate for each term, and a Lagrangian that brings the stored size to its target. Afterwards
-// the terms that stay are an ordinary low-rank model.
-type Flop struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Stored bytes of the chosen matrices afterwards, relative to before: 0 < ratio <= 1.
-	Ratio *float64 `protobuf:"fixed64,1,opt,name=ratio,proto3,oneof" json:"ratio,omitempty"`
-	// What training begins with: "svd" (the singular vectors of the trained matrices; default), "whitened" (those of what the matrices do to
-	// calibration text, which it needs) or "random" (factors, and all other weights of the model).
-	Start *string `protobuf:"bytes,2,opt,name=start,proto3,oneof" json:"start,omitempty"`
-	// Stored elements of the factors at the start, relative to dense matrices; at least `ratio`. Default: full rank, with "random" 1.
-	StartRatio *float64 `protobuf:"fixed64,3,opt,name=start_ratio,json=startRatio,proto3,oneof" json:"start_ratio,omitempty"`
-	// How ready gates are to close at the start: 0 < c < 1, a gate begins as log((1-c)/c). Default 0.05.
-	DropTendency *float64 `protobuf:"fixed64,4,opt,name=drop_tendency,json=dropTendency,proto3,oneof" json:"drop_tendency,omitempty"`
-	// Temperature of the gates: above 0, at most 4. Default 1.
-	Beta *float64 `protobuf:"fixed64,5,opt,name=beta,proto3,oneof" json:"beta,omitempty"`
-	// How the distance from the target counts: "signed" (default) or "absolute" (steadier on little data).
-	Lagrangian *string `protobuf:"bytes,6,opt,name=lagrangian,proto3,oneof" json:"lagrangian,omitempty"`
-	// Steps in which the target falls to `ratio`. Default: half of the steps with gates.
-	TargetWarmupSteps *uint32 `protobuf:"varint,7,opt,name=target_warmup_steps,json=targetWarmupSteps,proto3,oneof" json:"target_warmup_steps,omitempty"`
-	// Peak learning rate of the gates. Default: from the number of steps.
-	GateLearningRate *float64 `protobuf:"fixed64,8,opt,name=gate_learning_rate,json=gateLearningRate,proto3,oneof" json:"gate_learning_rate,omitempty"`
-	// Peak learning rate of the Lagrangian's multipliers. Default: from the number of steps.
-	MultiplierLearningRate *float64 `protobuf:"fixed64,9,opt,name=multiplier_learning_rate,json=multiplierLearningRate,proto3,oneof" json:"multiplier_learning_rate,omitempty"`
-	// After so many steps terms whose gates have closed for good leave the graph, which gets faster; 0: never. Default: a tenth of the steps.
-	RecompileEvery *uint32 `protobuf:"varint,10,opt,name=recompile_every,json=recompileEvery,proto3,oneof" json:"recompile_every,omitempty"`
-	// A gate has closed for good when it is open with less than this probability: 0 to 0.5. Default 0.02.
-	ClosedBelow *float64 `protobuf:"fixed64,11,opt,name=closed_below,json=closedBelow,proto3,oneof" json:"closed_below,omitempty"`
-	// Last steps, in which the terms that stay train without gates. Default: a third of the steps.
-	SettleSteps *uint32 `protobuf:"varint,12,opt,name=settle_steps,json=settleSteps,proto3,oneof" json:"settle_steps,omitempty"`
-	// Embeddings that the patterns match are stored in clusters of so many tokens, most frequent first, and a last one with the rest; each has a
-	// width of its own. Empty: one cluster.
-	Clusters []uint32 `protobuf:"varint,13,rep,packed,name=clusters,proto3" json:"clusters,omitempty"`
-	// How it trains.
-	Training *Training `protobuf:"bytes,14,opt,name=training,proto3" json:"training,omitempty"`
-	// Patterns of parameter paths; `*` stands for any characters. Empty: every matrix inside the blocks. Embeddings need a pattern.
-	Include []string `protobuf:"bytes,15,rep,name=include,proto3" json:"include,omitempty"`
-	// Patterns of parameter paths to leave as they are; they win over `include`.
-	Exclude []string `protobuf:"bytes,16,rep,name=exclude,proto3" json:"exclude,omitempty"`
-	// Seed of the gates and of random starts. Default: the recipe's.
-	Seed *uint32 `protobuf:"varint,17,opt,name=seed,proto3,oneof" json:"seed,omitempty"`
-	// How far the gate of a matrix's strongest term is ahead of that of its weakest at the start; published is 0. Default 4, with "random" 0.
-	Spread        *float64 `protobuf:"fixed64,18,opt,name=spread,proto3,oneof" json:"spread,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Flop) Reset() {
-	*x = Flop{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[10]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Flop) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Flop) ProtoMessage() {}
-
-func (x *Flop) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[10]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Flop.ProtoReflect.Descriptor instead.
-func (*Flop) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{10}
-}
-
-func (x *Flop) GetRatio() float64 {
-	if x != nil && x.Ratio != nil {
-		return *x.Ratio
-	}
-	return 0
-}
-
-func (x *Flop) GetStart() string {
-	if x != nil && x.Start != nil {
-		return *x.Start
-	}
-	return ""
-}
-
-func (x *Flop) GetStartRatio() float64 {
-	if x != nil && x.StartRatio != nil {
-		return *x.StartRatio
-	}
-	return 0
-}
-
-func (x *Flop) GetDropTendency() float64 {
-	if x != nil && x.DropTendency != nil {
-		return *x.DropTendency
-	}
-	return 0
-}
-
-func (x *Flop) GetBeta() float64 {
-	if x != nil && x.Beta != nil {
-		return *x.Beta
-	}
-	return 0
-}
-
-func (x *Flop) GetLagrangian() string {
-	if x != nil && x.Lagrangian != nil {
-		return *x.Lagrangian
-	}
-	return ""
-}
-
-func (x *Flop) GetTargetWarmupSteps() uint32 {
-	if x != nil && x.TargetWarmupSteps != nil {
-		return *x.TargetWarmupSteps
-	}
-	return 0
-}
-
-func (x *Flop) GetGateLearningRate() float64 {
-	if x != nil && x.GateLearningRate != nil {
-		return *x.GateLearningRate
-	}
-	return 0
-}
-
-func (x *Flop) GetMultiplierLearningRate() float64 {
-	if x != nil && x.MultiplierLearningRate != nil {
-		return *x.MultiplierLearningRate
-	}
-	return 0
-}
-
-func (x *Flop) GetRecompileEvery() uint32 {
-	if x != nil && x.RecompileEvery != nil {
-		return *x.RecompileEvery
-	}
-	return 0
-}
-
-func (x *Flop) GetClosedBelow() float64 {
-	if x != nil && x.ClosedBelow != nil {
-		return *x.ClosedBelow
-	}
-	return 0
-}
-
-func (x *Flop) GetSettleSteps() uint32 {
-	if x != nil && x.SettleSteps != nil {
-		return *x.SettleSteps
-	}
-	return 0
-}
-
-func (x *Flop) GetClusters() []uint32 {
-	if x != nil {
-		return x.Clusters
-	}
-	return nil
-}
-
-func (x *Flop) GetTraining() *Training {
-	if x != nil {
-		return x.Training
-	}
-	return nil
-}
-
-func (x *Flop) GetInclude() []string {
-	if x != nil {
-		return x.Include
-	}
-	return nil
-}
-
-func (x *Flop) GetExclude() []string {
-	if x != nil {
-		return x.Exclude
-	}
-	return nil
-}
-
-func (x *Flop) GetSeed() uint32 {
-	if x != nil && x.Seed != nil {
-		return *x.Seed
-	}
-	return 0
-}
-
-func (x *Flop) GetSpread() float64 {
-	if x != nil && x.Spread != nil {
-		return *x.Spread
-	}
-	return 0
-}
-
 // Training towards a teacher between two steps, or after the last. Fields that are absent take the default of `DistillSettings`.
 type Distill struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1767,7 +1226,7 @@ type Distill struct {
 
 func (x *Distill) Reset() {
 	*x = Distill{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[11]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1779,7 +1238,7 @@ func (x *Distill) String() string {
 func (*Distill) ProtoMessage() {}
 
 func (x *Distill) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[11]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1792,7 +1251,7 @@ func (x *Distill) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Distill.ProtoReflect.Descriptor instead.
 func (*Distill) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{11}
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Distill) GetSteps() uint32 {
@@ -1962,7 +1421,7 @@ type DistillTeacher struct {
 
 func (x *DistillTeacher) Reset() {
 	*x = DistillTeacher{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[12]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1974,7 +1433,7 @@ func (x *DistillTeacher) String() string {
 func (*DistillTeacher) ProtoMessage() {}
 
 func (x *DistillTeacher) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[12]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1987,7 +1446,7 @@ func (x *DistillTeacher) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DistillTeacher.ProtoReflect.Descriptor instead.
 func (*DistillTeacher) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{12}
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *DistillTeacher) GetModel() string {
@@ -2049,7 +1508,7 @@ type DistillLoss struct {
 
 func (x *DistillLoss) Reset() {
 	*x = DistillLoss{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[13]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2061,7 +1520,7 @@ func (x *DistillLoss) String() string {
 func (*DistillLoss) ProtoMessage() {}
 
 func (x *DistillLoss) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[13]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2074,7 +1533,7 @@ func (x *DistillLoss) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DistillLoss.ProtoReflect.Descriptor instead.
 func (*DistillLoss) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{13}
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *DistillLoss) GetKind() string {
@@ -2213,7 +1672,7 @@ type WeightSchedule struct {
 
 func (x *WeightSchedule) Reset() {
 	*x = WeightSchedule{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[14]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2225,7 +1684,7 @@ func (x *WeightSchedule) String() string {
 func (*WeightSchedule) ProtoMessage() {}
 
 func (x *WeightSchedule) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[14]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2238,7 +1697,7 @@ func (x *WeightSchedule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WeightSchedule.ProtoReflect.Descriptor instead.
 func (*WeightSchedule) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{14}
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *WeightSchedule) GetFrom() float64 {
@@ -2282,7 +1741,7 @@ type LayerPair struct {
 
 func (x *LayerPair) Reset() {
 	*x = LayerPair{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[15]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2294,7 +1753,7 @@ func (x *LayerPair) String() string {
 func (*LayerPair) ProtoMessage() {}
 
 func (x *LayerPair) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[15]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2307,7 +1766,7 @@ func (x *LayerPair) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LayerPair.ProtoReflect.Descriptor instead.
 func (*LayerPair) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{15}
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *LayerPair) GetStudent() int32 {
@@ -2359,7 +1818,7 @@ type Share struct {
 
 func (x *Share) Reset() {
 	*x = Share{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[16]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2371,7 +1830,7 @@ func (x *Share) String() string {
 func (*Share) ProtoMessage() {}
 
 func (x *Share) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[16]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2384,7 +1843,7 @@ func (x *Share) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Share.ProtoReflect.Descriptor instead.
 func (*Share) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{16}
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Share) GetScheme() string {
@@ -2484,7 +1943,7 @@ type SafeEmbedding struct {
 
 func (x *SafeEmbedding) Reset() {
 	*x = SafeEmbedding{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[17]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2496,7 +1955,7 @@ func (x *SafeEmbedding) String() string {
 func (*SafeEmbedding) ProtoMessage() {}
 
 func (x *SafeEmbedding) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[17]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2509,7 +1968,7 @@ func (x *SafeEmbedding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SafeEmbedding.ProtoReflect.Descriptor instead.
 func (*SafeEmbedding) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{17}
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *SafeEmbedding) GetWidth() uint32 {
@@ -2543,7 +2002,7 @@ type Halting struct {
 
 func (x *Halting) Reset() {
 	*x = Halting{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[18]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2555,7 +2014,7 @@ func (x *Halting) String() string {
 func (*Halting) ProtoMessage() {}
 
 func (x *Halting) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[18]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2568,7 +2027,7 @@ func (x *Halting) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Halting.ProtoReflect.Descriptor instead.
 func (*Halting) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{18}
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Halting) GetMaxSteps() uint32 {
@@ -2626,7 +2085,7 @@ type WarmStart struct {
 
 func (x *WarmStart) Reset() {
 	*x = WarmStart{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[19]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2638,7 +2097,7 @@ func (x *WarmStart) String() string {
 func (*WarmStart) ProtoMessage() {}
 
 func (x *WarmStart) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[19]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2651,7 +2110,7 @@ func (x *WarmStart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WarmStart.ProtoReflect.Descriptor instead.
 func (*WarmStart) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{19}
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *WarmStart) GetEncoder() string {
@@ -2710,569 +2169,6 @@ func (x *WarmStart) GetSeed() uint32 {
 	return 0
 }
 
-// BERT-of-Theseus: the layers are divided into modules, and each module into fewer layers that are trained among the others. Embeddings and head stay.
-type Theseus struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Modules that the layers are divided into; must divide them. Default: `layers`.
-	Modules *uint32 `protobuf:"varint,1,opt,name=modules,proto3,oneof" json:"modules,omitempty"`
-	// Layers of the result, a multiple of `modules`. Default: `modules`.
-	Layers *uint32 `protobuf:"varint,2,opt,name=layers,proto3,oneof" json:"layers,omitempty"`
-	// Which layers the result starts from: "first" (default), "last" or "interleaved".
-	Start *string `protobuf:"bytes,3,opt,name=start,proto3,oneof" json:"start,omitempty"`
-	// How the chance that a module is replaced goes on until all are: "linear" (default; k·t + b), "constant" (p) or "antiCurriculum" (1 - k·t, at
-	// least b).
-	Schedule *string `protobuf:"bytes,4,opt,name=schedule,proto3,oneof" json:"schedule,omitempty"`
-	// The chance of "constant": 0 < p <= 1. Default 0.5.
-	P *float64 `protobuf:"fixed64,5,opt,name=p,proto3,oneof" json:"p,omitempty"`
-	// Change of the chance in a step, above 0; in place of `replacement_steps`.
-	K *float64 `protobuf:"fixed64,6,opt,name=k,proto3,oneof" json:"k,omitempty"`
-	// The chance that "linear" begins with and "antiCurriculum" ends with: 0 <= b < 1. Default 0.3.
-	B *float64 `protobuf:"fixed64,7,opt,name=b,proto3,oneof" json:"b,omitempty"`
-	// Steps after which all modules are replaced. Default: half of all steps.
-	ReplacementSteps *uint32 `protobuf:"varint,8,opt,name=replacement_steps,json=replacementSteps,proto3,oneof" json:"replacement_steps,omitempty"`
-	// Once all are replaced, ends the training after so many measurements in a row that were no better than the best, which is kept. Default 3; 0 goes
-	// on to the end.
-	Patience *uint32 `protobuf:"varint,9,opt,name=patience,proto3,oneof" json:"patience,omitempty"`
-	// Steps between two measurements. Default 50.
-	EvaluateEvery *uint32 `protobuf:"varint,10,opt,name=evaluate_every,json=evaluateEvery,proto3,oneof" json:"evaluate_every,omitempty"`
-	// Share of the data that is held out to be measured on, where the job has no validation data: above 0, below 1. Default 0.1.
-	HeldOut *float64 `protobuf:"fixed64,11,opt,name=held_out,json=heldOut,proto3,oneof" json:"held_out,omitempty"`
-	// Its steps are those of the replacing and of what follows. Without a teacher it trains on the data alone.
-	Training *Training `protobuf:"bytes,12,opt,name=training,proto3" json:"training,omitempty"`
-	// Seed of the draws. Default: the recipe's.
-	Seed          *uint32 `protobuf:"varint,13,opt,name=seed,proto3,oneof" json:"seed,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Theseus) Reset() {
-	*x = Theseus{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[20]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Theseus) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Theseus) ProtoMessage() {}
-
-func (x *Theseus) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[20]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Theseus.ProtoReflect.Descriptor instead.
-func (*Theseus) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{20}
-}
-
-func (x *Theseus) GetModules() uint32 {
-	if x != nil && x.Modules != nil {
-		return *x.Modules
-	}
-	return 0
-}
-
-func (x *Theseus) GetLayers() uint32 {
-	if x != nil && x.Layers != nil {
-		return *x.Layers
-	}
-	return 0
-}
-
-func (x *Theseus) GetStart() string {
-	if x != nil && x.Start != nil {
-		return *x.Start
-	}
-	return ""
-}
-
-func (x *Theseus) GetSchedule() string {
-	if x != nil && x.Schedule != nil {
-		return *x.Schedule
-	}
-	return ""
-}
-
-func (x *Theseus) GetP() float64 {
-	if x != nil && x.P != nil {
-		return *x.P
-	}
-	return 0
-}
-
-func (x *Theseus) GetK() float64 {
-	if x != nil && x.K != nil {
-		return *x.K
-	}
-	return 0
-}
-
-func (x *Theseus) GetB() float64 {
-	if x != nil && x.B != nil {
-		return *x.B
-	}
-	return 0
-}
-
-func (x *Theseus) GetReplacementSteps() uint32 {
-	if x != nil && x.ReplacementSteps != nil {
-		return *x.ReplacementSteps
-	}
-	return 0
-}
-
-func (x *Theseus) GetPatience() uint32 {
-	if x != nil && x.Patience != nil {
-		return *x.Patience
-	}
-	return 0
-}
-
-func (x *Theseus) GetEvaluateEvery() uint32 {
-	if x != nil && x.EvaluateEvery != nil {
-		return *x.EvaluateEvery
-	}
-	return 0
-}
-
-func (x *Theseus) GetHeldOut() float64 {
-	if x != nil && x.HeldOut != nil {
-		return *x.HeldOut
-	}
-	return 0
-}
-
-func (x *Theseus) GetTraining() *Training {
-	if x != nil {
-		return x.Training
-	}
-	return nil
-}
-
-func (x *Theseus) GetSeed() uint32 {
-	if x != nil && x.Seed != nil {
-		return *x.Seed
-	}
-	return 0
-}
-
-// Training on the job's data alone, as the model's task asks.
-type Train struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Optimizer steps. Default 300.
-	Steps *uint32 `protobuf:"varint,1,opt,name=steps,proto3,oneof" json:"steps,omitempty"`
-	// Sequences in one forward pass. Default 8, for classifiers 32.
-	BatchSize *uint32 `protobuf:"varint,2,opt,name=batch_size,json=batchSize,proto3,oneof" json:"batch_size,omitempty"`
-	// Tokens of a sequence. Default 128, at most the model's positions.
-	SequenceLength *uint32 `protobuf:"varint,3,opt,name=sequence_length,json=sequenceLength,proto3,oneof" json:"sequence_length,omitempty"`
-	// Forward passes for one optimizer step. Default 1.
-	GradientAccumulation *uint32 `protobuf:"varint,4,opt,name=gradient_accumulation,json=gradientAccumulation,proto3,oneof" json:"gradient_accumulation,omitempty"`
-	// Peak learning rate. Default 0.001, for classifiers 0.00005.
-	LearningRate *float64 `protobuf:"fixed64,5,opt,name=learning_rate,json=learningRate,proto3,oneof" json:"learning_rate,omitempty"`
-	// Steps of linear warm-up. Default 10.
-	WarmupSteps *uint32 `protobuf:"varint,6,opt,name=warmup_steps,json=warmupSteps,proto3,oneof" json:"warmup_steps,omitempty"`
-	// What the learning rate does after the warm-up: "cosine", "linear" or "constant". Default "cosine", for classifiers "linear".
-	Schedule *string `protobuf:"bytes,7,opt,name=schedule,proto3,oneof" json:"schedule,omitempty"`
-	// Decoupled weight decay of matrices. Default 0.01.
-	WeightDecay *float64 `protobuf:"fixed64,8,opt,name=weight_decay,json=weightDecay,proto3,oneof" json:"weight_decay,omitempty"`
-	// Largest global norm of the gradient. Default 1; 0 clips nothing.
-	ClipNorm *float64 `protobuf:"fixed64,9,opt,name=clip_norm,json=clipNorm,proto3,oneof" json:"clip_norm,omitempty"`
-	// Seed of the data order, and of new weights. Default: the recipe's.
-	Seed *uint32 `protobuf:"varint,10,opt,name=seed,proto3,oneof" json:"seed,omitempty"`
-	// Steps between checkpoints. Default 100; 0 writes one only when the job is stopped.
-	CheckpointEvery *uint32 `protobuf:"varint,11,opt,name=checkpoint_every,json=checkpointEvery,proto3,oneof" json:"checkpoint_every,omitempty"`
-	// Longest source of a pair, in tokens. Default: `sequence_length`.
-	SourceLength *uint32 `protobuf:"varint,12,opt,name=source_length,json=sourceLength,proto3,oneof" json:"source_length,omitempty"`
-	// Patterns of the parameters that train, vectors included; `*` stands for any characters. Empty: all.
-	Include []string `protobuf:"bytes,13,rep,name=include,proto3" json:"include,omitempty"`
-	// Patterns of parameters that stay as they are; they win over `include`.
-	Exclude []string `protobuf:"bytes,14,rep,name=exclude,proto3" json:"exclude,omitempty"`
-	// Ends the training after so many measurements in a row that were no better than the best, which is kept. Default 0: it goes on to the end.
-	Patience *uint32 `protobuf:"varint,15,opt,name=patience,proto3,oneof" json:"patience,omitempty"`
-	// Steps between two measurements. Default 50.
-	EvaluateEvery *uint32 `protobuf:"varint,16,opt,name=evaluate_every,json=evaluateEvery,proto3,oneof" json:"evaluate_every,omitempty"`
-	// Share of the data that is held out to be measured on, where the job has no validation data: above 0, below 1. Default 0.1.
-	HeldOut *float64 `protobuf:"fixed64,17,opt,name=held_out,json=heldOut,proto3,oneof" json:"held_out,omitempty"`
-	// Starts at random weights in the shape of the model, however it is stored.
-	FromScratch   *bool `protobuf:"varint,18,opt,name=from_scratch,json=fromScratch,proto3,oneof" json:"from_scratch,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Train) Reset() {
-	*x = Train{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[21]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Train) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Train) ProtoMessage() {}
-
-func (x *Train) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[21]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Train.ProtoReflect.Descriptor instead.
-func (*Train) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{21}
-}
-
-func (x *Train) GetSteps() uint32 {
-	if x != nil && x.Steps != nil {
-		return *x.Steps
-	}
-	return 0
-}
-
-func (x *Train) GetBatchSize() uint32 {
-	if x != nil && x.BatchSize != nil {
-		return *x.BatchSize
-	}
-	return 0
-}
-
-func (x *Train) GetSequenceLength() uint32 {
-	if x != nil && x.SequenceLength != nil {
-		return *x.SequenceLength
-	}
-	return 0
-}
-
-func (x *Train) GetGradientAccumulation() uint32 {
-	if x != nil && x.GradientAccumulation != nil {
-		return *x.GradientAccumulation
-	}
-	return 0
-}
-
-func (x *Train) GetLearningRate() float64 {
-	if x != nil && x.LearningRate != nil {
-		return *x.LearningRate
-	}
-	return 0
-}
-
-func (x *Train) GetWarmupSteps() uint32 {
-	if x != nil && x.WarmupSteps != nil {
-		return *x.WarmupSteps
-	}
-	return 0
-}
-
-func (x *Train) GetSchedule() string {
-	if x != nil && x.Schedule != nil {
-		return *x.Schedule
-	}
-	return ""
-}
-
-func (x *Train) GetWeightDecay() float64 {
-	if x != nil && x.WeightDecay != nil {
-		return *x.WeightDecay
-	}
-	return 0
-}
-
-func (x *Train) GetClipNorm() float64 {
-	if x != nil && x.ClipNorm != nil {
-		return *x.ClipNorm
-	}
-	return 0
-}
-
-func (x *Train) GetSeed() uint32 {
-	if x != nil && x.Seed != nil {
-		return *x.Seed
-	}
-	return 0
-}
-
-func (x *Train) GetCheckpointEvery() uint32 {
-	if x != nil && x.CheckpointEvery != nil {
-		return *x.CheckpointEvery
-	}
-	return 0
-}
-
-func (x *Train) GetSourceLength() uint32 {
-	if x != nil && x.SourceLength != nil {
-		return *x.SourceLength
-	}
-	return 0
-}
-
-func (x *Train) GetInclude() []string {
-	if x != nil {
-		return x.Include
-	}
-	return nil
-}
-
-func (x *Train) GetExclude() []string {
-	if x != nil {
-		return x.Exclude
-	}
-	return nil
-}
-
-func (x *Train) GetPatience() uint32 {
-	if x != nil && x.Patience != nil {
-		return *x.Patience
-	}
-	return 0
-}
-
-func (x *Train) GetEvaluateEvery() uint32 {
-	if x != nil && x.EvaluateEvery != nil {
-		return *x.EvaluateEvery
-	}
-	return 0
-}
-
-func (x *Train) GetHeldOut() float64 {
-	if x != nil && x.HeldOut != nil {
-		return *x.HeldOut
-	}
-	return 0
-}
-
-func (x *Train) GetFromScratch() bool {
-	if x != nil && x.FromScratch != nil {
-		return *x.FromScratch
-	}
-	return false
-}
-
-// A head for a task that the model does not have yet, and training on data of that task.
-type Finetune struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Optimizer steps. Default 300.
-	Steps *uint32 `protobuf:"varint,1,opt,name=steps,proto3,oneof" json:"steps,omitempty"`
-	// Sequences in one forward pass. Default 8, for classifiers 32.
-	BatchSize *uint32 `protobuf:"varint,2,opt,name=batch_size,json=batchSize,proto3,oneof" json:"batch_size,omitempty"`
-	// Tokens of a sequence. Default 128, at most the model's positions.
-	SequenceLength *uint32 `protobuf:"varint,3,opt,name=sequence_length,json=sequenceLength,proto3,oneof" json:"sequence_length,omitempty"`
-	// Forward passes for one optimizer step. Default 1.
-	GradientAccumulation *uint32 `protobuf:"varint,4,opt,name=gradient_accumulation,json=gradientAccumulation,proto3,oneof" json:"gradient_accumulation,omitempty"`
-	// Peak learning rate. Default 0.001, for classifiers 0.00005.
-	LearningRate *float64 `protobuf:"fixed64,5,opt,name=learning_rate,json=learningRate,proto3,oneof" json:"learning_rate,omitempty"`
-	// Steps of linear warm-up. Default 10.
-	WarmupSteps *uint32 `protobuf:"varint,6,opt,name=warmup_steps,json=warmupSteps,proto3,oneof" json:"warmup_steps,omitempty"`
-	// What the learning rate does after the warm-up: "cosine", "linear" or "constant". Default "cosine", for classifiers "linear".
-	Schedule *string `protobuf:"bytes,7,opt,name=schedule,proto3,oneof" json:"schedule,omitempty"`
-	// Decoupled weight decay of matrices. Default 0.01.
-	WeightDecay *float64 `protobuf:"fixed64,8,opt,name=weight_decay,json=weightDecay,proto3,oneof" json:"weight_decay,omitempty"`
-	// Largest global norm of the gradient. Default 1; 0 clips nothing.
-	ClipNorm *float64 `protobuf:"fixed64,9,opt,name=clip_norm,json=clipNorm,proto3,oneof" json:"clip_norm,omitempty"`
-	// Seed of the data order, and of new weights. Default: the recipe's.
-	Seed *uint32 `protobuf:"varint,10,opt,name=seed,proto3,oneof" json:"seed,omitempty"`
-	// Steps between checkpoints. Default 100; 0 writes one only when the job is stopped.
-	CheckpointEvery *uint32 `protobuf:"varint,11,opt,name=checkpoint_every,json=checkpointEvery,proto3,oneof" json:"checkpoint_every,omitempty"`
-	// Longest source of a pair, in tokens. Default: `sequence_length`.
-	SourceLength *uint32 `protobuf:"varint,12,opt,name=source_length,json=sourceLength,proto3,oneof" json:"source_length,omitempty"`
-	// Patterns of the parameters that train, vectors included; `*` stands for any characters. Empty: all.
-	Include []string `protobuf:"bytes,13,rep,name=include,proto3" json:"include,omitempty"`
-	// Patterns of parameters that stay as they are; they win over `include`.
-	Exclude []string `protobuf:"bytes,14,rep,name=exclude,proto3" json:"exclude,omitempty"`
-	// Ends the training after so many measurements in a row that were no better than the best, which is kept. Default 0: it goes on to the end.
-	Patience *uint32 `protobuf:"varint,15,opt,name=patience,proto3,oneof" json:"patience,omitempty"`
-	// Steps between two measurements. Default 50.
-	EvaluateEvery *uint32 `protobuf:"varint,16,opt,name=evaluate_every,json=evaluateEvery,proto3,oneof" json:"evaluate_every,omitempty"`
-	// Share of the data that is held out to be measured on, where the job has no validation data: above 0, below 1. Default 0.1.
-	HeldOut *float64 `protobuf:"fixed64,17,opt,name=held_out,json=heldOut,proto3,oneof" json:"held_out,omitempty"`
-	// "classify" (labels of texts), "masked" (hidden tokens) or "causal" (what comes next; for models that generate).
-	Task *string `protobuf:"bytes,18,opt,name=task,proto3,oneof" json:"task,omitempty"`
-	// Of "classify", in the order of their logits. Default: those of the data.
-	Labels        []string `protobuf:"bytes,19,rep,name=labels,proto3" json:"labels,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Finetune) Reset() {
-	*x = Finetune{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[22]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Finetune) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Finetune) ProtoMessage() {}
-
-func (x *Finetune) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[22]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Finetune.ProtoReflect.Descriptor instead.
-func (*Finetune) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{22}
-}
-
-func (x *Finetune) GetSteps() uint32 {
-	if x != nil && x.Steps != nil {
-		return *x.Steps
-	}
-	return 0
-}
-
-func (x *Finetune) GetBatchSize() uint32 {
-	if x != nil && x.BatchSize != nil {
-		return *x.BatchSize
-	}
-	return 0
-}
-
-func (x *Finetune) GetSequenceLength() uint32 {
-	if x != nil && x.SequenceLength != nil {
-		return *x.SequenceLength
-	}
-	return 0
-}
-
-func (x *Finetune) GetGradientAccumulation() uint32 {
-	if x != nil && x.GradientAccumulation != nil {
-		return *x.GradientAccumulation
-	}
-	return 0
-}
-
-func (x *Finetune) GetLearningRate() float64 {
-	if x != nil && x.LearningRate != nil {
-		return *x.LearningRate
-	}
-	return 0
-}
-
-func (x *Finetune) GetWarmupSteps() uint32 {
-	if x != nil && x.WarmupSteps != nil {
-		return *x.WarmupSteps
-	}
-	return 0
-}
-
-func (x *Finetune) GetSchedule() string {
-	if x != nil && x.Schedule != nil {
-		return *x.Schedule
-	}
-	return ""
-}
-
-func (x *Finetune) GetWeightDecay() float64 {
-	if x != nil && x.WeightDecay != nil {
-		return *x.WeightDecay
-	}
-	return 0
-}
-
-func (x *Finetune) GetClipNorm() float64 {
-	if x != nil && x.ClipNorm != nil {
-		return *x.ClipNorm
-	}
-	return 0
-}
-
-func (x *Finetune) GetSeed() uint32 {
-	if x != nil && x.Seed != nil {
-		return *x.Seed
-	}
-	return 0
-}
-
-func (x *Finetune) GetCheckpointEvery() uint32 {
-	if x != nil && x.CheckpointEvery != nil {
-		return *x.CheckpointEvery
-	}
-	return 0
-}
-
-func (x *Finetune) GetSourceLength() uint32 {
-	if x != nil && x.SourceLength != nil {
-		return *x.SourceLength
-	}
-	return 0
-}
-
-func (x *Finetune) GetInclude() []string {
-	if x != nil {
-		return x.Include
-	}
-	return nil
-}
-
-func (x *Finetune) GetExclude() []string {
-	if x != nil {
-		return x.Exclude
-	}
-	return nil
-}
-
-func (x *Finetune) GetPatience() uint32 {
-	if x != nil && x.Patience != nil {
-		return *x.Patience
-	}
-	return 0
-}
-
-func (x *Finetune) GetEvaluateEvery() uint32 {
-	if x != nil && x.EvaluateEvery != nil {
-		return *x.EvaluateEvery
-	}
-	return 0
-}
-
-func (x *Finetune) GetHeldOut() float64 {
-	if x != nil && x.HeldOut != nil {
-		return *x.HeldOut
-	}
-	return 0
-}
-
-func (x *Finetune) GetTask() string {
-	if x != nil && x.Task != nil {
-		return *x.Task
-	}
-	return ""
-}
-
-func (x *Finetune) GetLabels() []string {
-	if x != nil {
-		return x.Labels
-	}
-	return nil
-}
-
 // Measures the model at this place of the recipe on held-out data. Where it lost too much, the job ends with the model of the last gate that held;
 // where none held before, it fails with gate_not_met and stores nothing. At least one of `max_loss`, `at_most` and `at_least`.
 type Gate struct {
@@ -3299,7 +2195,7 @@ type Gate struct {
 
 func (x *Gate) Reset() {
 	*x = Gate{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[23]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3311,7 +2207,7 @@ func (x *Gate) String() string {
 func (*Gate) ProtoMessage() {}
 
 func (x *Gate) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[23]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3324,7 +2220,7 @@ func (x *Gate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Gate.ProtoReflect.Descriptor instead.
 func (*Gate) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{23}
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Gate) GetMetric() string {
@@ -3405,7 +2301,7 @@ type Search struct {
 
 func (x *Search) Reset() {
 	*x = Search{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[24]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3417,7 +2313,7 @@ func (x *Search) String() string {
 func (*Search) ProtoMessage() {}
 
 func (x *Search) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[24]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3430,7 +2326,7 @@ func (x *Search) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Search.ProtoReflect.Descriptor instead.
 func (*Search) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{24}
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Search) GetTarget() *SearchTarget {
@@ -3492,7 +2388,7 @@ type SearchTarget struct {
 
 func (x *SearchTarget) Reset() {
 	*x = SearchTarget{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[25]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3504,7 +2400,7 @@ func (x *SearchTarget) String() string {
 func (*SearchTarget) ProtoMessage() {}
 
 func (x *SearchTarget) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[25]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3517,7 +2413,7 @@ func (x *SearchTarget) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchTarget.ProtoReflect.Descriptor instead.
 func (*SearchTarget) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{25}
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *SearchTarget) GetStoredBytes() uint64 {
@@ -3561,7 +2457,7 @@ type SearchBudget struct {
 
 func (x *SearchBudget) Reset() {
 	*x = SearchBudget{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[26]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3573,7 +2469,7 @@ func (x *SearchBudget) String() string {
 func (*SearchBudget) ProtoMessage() {}
 
 func (x *SearchBudget) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[26]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3586,7 +2482,7 @@ func (x *SearchBudget) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchBudget.ProtoReflect.Descriptor instead.
 func (*SearchBudget) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{26}
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *SearchBudget) GetTrials() uint32 {
@@ -3616,7 +2512,7 @@ type SearchCandidate struct {
 
 func (x *SearchCandidate) Reset() {
 	*x = SearchCandidate{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[27]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3628,7 +2524,7 @@ func (x *SearchCandidate) String() string {
 func (*SearchCandidate) ProtoMessage() {}
 
 func (x *SearchCandidate) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[27]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3641,7 +2537,7 @@ func (x *SearchCandidate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchCandidate.ProtoReflect.Descriptor instead.
 func (*SearchCandidate) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{27}
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *SearchCandidate) GetName() string {
@@ -3663,11 +2559,11 @@ var File_athanor_v1_recipe_proto protoreflect.FileDescriptor
 const file_athanor_v1_recipe_proto_rawDesc = "" +
 	"\n" +
 	"\x17athanor/v1/recipe.proto\x12\n" +
-	"athanor.v1\"X\n" +
+	"athanor.v1\x1a\x1fathanor/v1/training_steps.proto\"X\n" +
 	"\x06Recipe\x12,\n" +
 	"\x05steps\x18\x01 \x03(\v2\x16.athanor.v1.RecipeStepR\x05steps\x12\x17\n" +
 	"\x04seed\x18\x02 \x01(\rH\x00R\x04seed\x88\x01\x01B\a\n" +
-	"\x05_seed\"\xa9\x06\n" +
+	"\x05_seed\"\xce\x06\n" +
 	"\n" +
 	"RecipeStep\x120\n" +
 	"\blow_rank\x18\x01 \x01(\v2\x13.athanor.v1.LowRankH\x00R\alowRank\x125\n" +
@@ -3687,86 +2583,9 @@ const file_athanor_v1_recipe_proto_rawDesc = "" +
 	"\x05train\x18\r \x01(\v2\x11.athanor.v1.TrainH\x00R\x05train\x122\n" +
 	"\bfinetune\x18\x0e \x01(\v2\x14.athanor.v1.FinetuneH\x00R\bfinetune\x12,\n" +
 	"\x06search\x18\x0f \x01(\v2\x12.athanor.v1.SearchH\x00R\x06search\x12&\n" +
-	"\x04gate\x18\x10 \x01(\v2\x10.athanor.v1.GateH\x00R\x04gateB\b\n" +
-	"\x06method\"\xae\x06\n" +
-	"\bTraining\x12\x19\n" +
-	"\x05steps\x18\x01 \x01(\rH\x00R\x05steps\x88\x01\x01\x12\"\n" +
-	"\n" +
-	"batch_size\x18\x02 \x01(\rH\x01R\tbatchSize\x88\x01\x01\x12,\n" +
-	"\x0fsequence_length\x18\x03 \x01(\rH\x02R\x0esequenceLength\x88\x01\x01\x128\n" +
-	"\x15gradient_accumulation\x18\x04 \x01(\rH\x03R\x14gradientAccumulation\x88\x01\x01\x12(\n" +
-	"\rlearning_rate\x18\x05 \x01(\x01H\x04R\flearningRate\x88\x01\x01\x12&\n" +
-	"\fwarmup_steps\x18\x06 \x01(\rH\x05R\vwarmupSteps\x88\x01\x01\x12\x1f\n" +
-	"\bschedule\x18\a \x01(\tH\x06R\bschedule\x88\x01\x01\x12&\n" +
-	"\fweight_decay\x18\b \x01(\x01H\aR\vweightDecay\x88\x01\x01\x12 \n" +
-	"\tclip_norm\x18\t \x01(\x01H\bR\bclipNorm\x88\x01\x01\x12%\n" +
-	"\vtemperature\x18\n" +
-	" \x01(\x01H\tR\vtemperature\x88\x01\x01\x12\x19\n" +
-	"\x05alpha\x18\v \x01(\x01H\n" +
-	"R\x05alpha\x88\x01\x01\x12\x17\n" +
-	"\x04seed\x18\f \x01(\rH\vR\x04seed\x88\x01\x01\x12.\n" +
-	"\x10checkpoint_every\x18\r \x01(\rH\fR\x0fcheckpointEvery\x88\x01\x01\x12\x1d\n" +
-	"\ateacher\x18\x0e \x01(\tH\rR\ateacher\x88\x01\x01\x12(\n" +
-	"\rsource_length\x18\x0f \x01(\rH\x0eR\fsourceLength\x88\x01\x01B\b\n" +
-	"\x06_stepsB\r\n" +
-	"\v_batch_sizeB\x12\n" +
-	"\x10_sequence_lengthB\x18\n" +
-	"\x16_gradient_accumulationB\x10\n" +
-	"\x0e_learning_rateB\x0f\n" +
-	"\r_warmup_stepsB\v\n" +
-	"\t_scheduleB\x0f\n" +
-	"\r_weight_decayB\f\n" +
-	"\n" +
-	"_clip_normB\x0e\n" +
-	"\f_temperatureB\b\n" +
-	"\x06_alphaB\a\n" +
-	"\x05_seedB\x13\n" +
-	"\x11_checkpoint_everyB\n" +
-	"\n" +
-	"\b_teacherB\x10\n" +
-	"\x0e_source_length\"\x91\x03\n" +
-	"\x06Ladder\x12!\n" +
-	"\treduction\x18\x01 \x01(\rH\x00R\treduction\x88\x01\x01\x12\x16\n" +
-	"\x06layers\x18\x02 \x03(\rR\x06layers\x12\x1d\n" +
-	"\ainitial\x18\x03 \x01(\tH\x01R\ainitial\x88\x01\x01\x12\"\n" +
-	"\n" +
-	"mix_output\x18\x04 \x01(\bH\x02R\tmixOutput\x88\x01\x01\x12\"\n" +
-	"\n" +
-	"train_head\x18\x05 \x01(\bH\x03R\ttrainHead\x88\x01\x01\x12\x19\n" +
-	"\x05cache\x18\x06 \x01(\tH\x04R\x05cache\x88\x01\x01\x12$\n" +
-	"\vcache_bytes\x18\a \x01(\x04H\x05R\n" +
-	"cacheBytes\x88\x01\x01\x12\x17\n" +
-	"\x04seed\x18\b \x01(\rH\x06R\x04seed\x88\x01\x01\x120\n" +
-	"\btraining\x18\t \x01(\v2\x14.athanor.v1.TrainingR\btrainingB\f\n" +
-	"\n" +
-	"_reductionB\n" +
-	"\n" +
-	"\b_initialB\r\n" +
-	"\v_mix_outputB\r\n" +
-	"\v_train_headB\b\n" +
-	"\x06_cacheB\x0e\n" +
-	"\f_cache_bytesB\a\n" +
-	"\x05_seed\"\xfd\x02\n" +
-	"\x04Lora\x12\x1b\n" +
-	"\x06method\x18\x01 \x01(\tH\x00R\x06method\x88\x01\x01\x12\x17\n" +
-	"\x04rank\x18\x02 \x01(\rH\x01R\x04rank\x88\x01\x01\x12\x19\n" +
-	"\x05alpha\x18\x03 \x01(\x01H\x02R\x05alpha\x88\x01\x01\x12\x19\n" +
-	"\x05width\x18\x04 \x01(\rH\x03R\x05width\x88\x01\x01\x12\x1b\n" +
-	"\x06length\x18\x05 \x01(\rH\x04R\x06length\x88\x01\x01\x12\x18\n" +
-	"\ainclude\x18\x06 \x03(\tR\ainclude\x12\x18\n" +
-	"\aexclude\x18\a \x03(\tR\aexclude\x12\"\n" +
-	"\n" +
-	"train_head\x18\b \x01(\bH\x05R\ttrainHead\x88\x01\x01\x12\x17\n" +
-	"\x04seed\x18\t \x01(\rH\x06R\x04seed\x88\x01\x01\x120\n" +
-	"\btraining\x18\n" +
-	" \x01(\v2\x14.athanor.v1.TrainingR\btrainingB\t\n" +
-	"\a_methodB\a\n" +
-	"\x05_rankB\b\n" +
-	"\x06_alphaB\b\n" +
-	"\x06_widthB\t\n" +
-	"\a_lengthB\r\n" +
-	"\v_train_headB\a\n" +
-	"\x05_seed\"\xc9\x02\n" +
+	"\x04gate\x18\x10 \x01(\v2\x10.athanor.v1.GateH\x00R\x04gate\x12#\n" +
+	"\x03qat\x18\f \x01(\v2\x0f.athanor.v1.QatH\x00R\x03qatB\b\n" +
+	"\x06method\"\xc9\x02\n" +
 	"\aLowRank\x12\x1b\n" +
 	"\x06method\x18\x01 \x01(\tH\x00R\x06method\x88\x01\x01\x12\x19\n" +
 	"\x05ratio\x18\x02 \x01(\x01H\x01R\x05ratio\x88\x01\x01\x12\x17\n" +
@@ -3794,7 +2613,7 @@ const file_athanor_v1_recipe_proto_rawDesc = "" +
 	"\x06_widthB\b\n" +
 	"\x06_ratioB\t\n" +
 	"\a_methodB\a\n" +
-	"\x05_seed\"\xdf\x04\n" +
+	"\x05_seed\"\xe9\a\n" +
 	"\x05Prune\x12\x1b\n" +
 	"\x06method\x18\x01 \x01(\tH\x00R\x06method\x88\x01\x01\x12\x1f\n" +
 	"\bsparsity\x18\x02 \x01(\x01H\x01R\bsparsity\x88\x01\x01\x12\x19\n" +
@@ -3817,7 +2636,14 @@ const file_athanor_v1_recipe_proto_rawDesc = "" +
 	"\vmultiple_of\x18\x0e \x01(\rH\n" +
 	"R\n" +
 	"multipleOf\x88\x01\x01\x12\x1b\n" +
-	"\x06repair\x18\x0f \x01(\bH\vR\x06repair\x88\x01\x01B\t\n" +
+	"\x06repair\x18\x0f \x01(\bH\vR\x06repair\x88\x01\x01\x125\n" +
+	"\btraining\x18\x10 \x01(\v2\x14.athanor.v1.TrainingH\fR\btraining\x88\x01\x01\x12&\n" +
+	"\fwarmup_steps\x18\x11 \x01(\rH\rR\vwarmupSteps\x88\x01\x01\x12*\n" +
+	"\x0ecooldown_steps\x18\x12 \x01(\rH\x0eR\rcooldownSteps\x88\x01\x01\x12\x19\n" +
+	"\x05every\x18\x13 \x01(\rH\x0fR\x05every\x88\x01\x01\x123\n" +
+	"\x13score_learning_rate\x18\x14 \x01(\x01H\x10R\x11scoreLearningRate\x88\x01\x01\x12!\n" +
+	"\tthreshold\x18\x15 \x01(\x01H\x11R\tthreshold\x88\x01\x01\x12\x1d\n" +
+	"\apenalty\x18\x16 \x01(\x01H\x12R\apenalty\x88\x01\x01B\t\n" +
 	"\a_methodB\v\n" +
 	"\t_sparsityB\b\n" +
 	"\x06_ratioB\n" +
@@ -3831,7 +2657,16 @@ const file_athanor_v1_recipe_proto_rawDesc = "" +
 	"\v_importanceB\t\n" +
 	"\a_spreadB\x0e\n" +
 	"\f_multiple_ofB\t\n" +
-	"\a_repair\"\xe4\x04\n" +
+	"\a_repairB\v\n" +
+	"\t_trainingB\x0f\n" +
+	"\r_warmup_stepsB\x11\n" +
+	"\x0f_cooldown_stepsB\b\n" +
+	"\x06_everyB\x16\n" +
+	"\x14_score_learning_rateB\f\n" +
+	"\n" +
+	"_thresholdB\n" +
+	"\n" +
+	"\b_penalty\"\xe4\x04\n" +
 	"\bQuantize\x12\x17\n" +
 	"\x04bits\x18\x01 \x01(\rH\x00R\x04bits\x88\x01\x01\x12\x1b\n" +
 	"\x06method\x18\x02 \x01(\tH\x01R\x06method\x88\x01\x01\x12\"\n" +
@@ -3886,45 +2721,7 @@ const file_athanor_v1_recipe_proto_rawDesc = "" +
 	"\a_layoutB\t\n" +
 	"\a_searchB\a\n" +
 	"\x05_headB\a\n" +
-	"\x05_seed\"\x8b\a\n" +
-	"\x04Flop\x12\x19\n" +
-	"\x05ratio\x18\x01 \x01(\x01H\x00R\x05ratio\x88\x01\x01\x12\x19\n" +
-	"\x05start\x18\x02 \x01(\tH\x01R\x05start\x88\x01\x01\x12$\n" +
-	"\vstart_ratio\x18\x03 \x01(\x01H\x02R\n" +
-	"startRatio\x88\x01\x01\x12(\n" +
-	"\rdrop_tendency\x18\x04 \x01(\x01H\x03R\fdropTendency\x88\x01\x01\x12\x17\n" +
-	"\x04beta\x18\x05 \x01(\x01H\x04R\x04beta\x88\x01\x01\x12#\n" +
-	"\n" +
-	"lagrangian\x18\x06 \x01(\tH\x05R\n" +
-	"lagrangian\x88\x01\x01\x123\n" +
-	"\x13target_warmup_steps\x18\a \x01(\rH\x06R\x11targetWarmupSteps\x88\x01\x01\x121\n" +
-	"\x12gate_learning_rate\x18\b \x01(\x01H\aR\x10gateLearningRate\x88\x01\x01\x12=\n" +
-	"\x18multiplier_learning_rate\x18\t \x01(\x01H\bR\x16multiplierLearningRate\x88\x01\x01\x12,\n" +
-	"\x0frecompile_every\x18\n" +
-	" \x01(\rH\tR\x0erecompileEvery\x88\x01\x01\x12&\n" +
-	"\fclosed_below\x18\v \x01(\x01H\n" +
-	"R\vclosedBelow\x88\x01\x01\x12&\n" +
-	"\fsettle_steps\x18\f \x01(\rH\vR\vsettleSteps\x88\x01\x01\x12\x1a\n" +
-	"\bclusters\x18\r \x03(\rR\bclusters\x120\n" +
-	"\btraining\x18\x0e \x01(\v2\x14.athanor.v1.TrainingR\btraining\x12\x18\n" +
-	"\ainclude\x18\x0f \x03(\tR\ainclude\x12\x18\n" +
-	"\aexclude\x18\x10 \x03(\tR\aexclude\x12\x17\n" +
-	"\x04seed\x18\x11 \x01(\rH\fR\x04seed\x88\x01\x01\x12\x1b\n" +
-	"\x06spread\x18\x12 \x01(\x01H\rR\x06spread\x88\x01\x01B\b\n" +
-	"\x06_ratioB\b\n" +
-	"\x06_startB\x0e\n" +
-	"\f_start_ratioB\x10\n" +
-	"\x0e_drop_tendencyB\a\n" +
-	"\x05_betaB\r\n" +
-	"\v_lagrangianB\x16\n" +
-	"\x14_target_warmup_stepsB\x15\n" +
-	"\x13_gate_learning_rateB\x1b\n" +
-	"\x19_multiplier_learning_rateB\x12\n" +
-	"\x10_recompile_everyB\x0f\n" +
-	"\r_closed_belowB\x0f\n" +
-	"\r_settle_stepsB\a\n" +
-	"\x05_seedB\t\n" +
-	"\a_spread\"\xdc\b\n" +
+	"\x05_seed\"\xdc\b\n" +
 	"\aDistill\x12\x19\n" +
 	"\x05steps\x18\x01 \x01(\rH\x00R\x05steps\x88\x01\x01\x12\"\n" +
 	"\n" +
@@ -4097,115 +2894,7 @@ const file_athanor_v1_recipe_proto_rawDesc = "" +
 	"\f_start_tokenB\f\n" +
 	"\n" +
 	"_end_tokenB\a\n" +
-	"\x05_seed\"\xb0\x04\n" +
-	"\aTheseus\x12\x1d\n" +
-	"\amodules\x18\x01 \x01(\rH\x00R\amodules\x88\x01\x01\x12\x1b\n" +
-	"\x06layers\x18\x02 \x01(\rH\x01R\x06layers\x88\x01\x01\x12\x19\n" +
-	"\x05start\x18\x03 \x01(\tH\x02R\x05start\x88\x01\x01\x12\x1f\n" +
-	"\bschedule\x18\x04 \x01(\tH\x03R\bschedule\x88\x01\x01\x12\x11\n" +
-	"\x01p\x18\x05 \x01(\x01H\x04R\x01p\x88\x01\x01\x12\x11\n" +
-	"\x01k\x18\x06 \x01(\x01H\x05R\x01k\x88\x01\x01\x12\x11\n" +
-	"\x01b\x18\a \x01(\x01H\x06R\x01b\x88\x01\x01\x120\n" +
-	"\x11replacement_steps\x18\b \x01(\rH\aR\x10replacementSteps\x88\x01\x01\x12\x1f\n" +
-	"\bpatience\x18\t \x01(\rH\bR\bpatience\x88\x01\x01\x12*\n" +
-	"\x0eevaluate_every\x18\n" +
-	" \x01(\rH\tR\revaluateEvery\x88\x01\x01\x12\x1e\n" +
-	"\bheld_out\x18\v \x01(\x01H\n" +
-	"R\aheldOut\x88\x01\x01\x120\n" +
-	"\btraining\x18\f \x01(\v2\x14.athanor.v1.TrainingR\btraining\x12\x17\n" +
-	"\x04seed\x18\r \x01(\rH\vR\x04seed\x88\x01\x01B\n" +
-	"\n" +
-	"\b_modulesB\t\n" +
-	"\a_layersB\b\n" +
-	"\x06_startB\v\n" +
-	"\t_scheduleB\x04\n" +
-	"\x02_pB\x04\n" +
-	"\x02_kB\x04\n" +
-	"\x02_bB\x14\n" +
-	"\x12_replacement_stepsB\v\n" +
-	"\t_patienceB\x11\n" +
-	"\x0f_evaluate_everyB\v\n" +
-	"\t_held_outB\a\n" +
-	"\x05_seed\"\xab\a\n" +
-	"\x05Train\x12\x19\n" +
-	"\x05steps\x18\x01 \x01(\rH\x00R\x05steps\x88\x01\x01\x12\"\n" +
-	"\n" +
-	"batch_size\x18\x02 \x01(\rH\x01R\tbatchSize\x88\x01\x01\x12,\n" +
-	"\x0fsequence_length\x18\x03 \x01(\rH\x02R\x0esequenceLength\x88\x01\x01\x128\n" +
-	"\x15gradient_accumulation\x18\x04 \x01(\rH\x03R\x14gradientAccumulation\x88\x01\x01\x12(\n" +
-	"\rlearning_rate\x18\x05 \x01(\x01H\x04R\flearningRate\x88\x01\x01\x12&\n" +
-	"\fwarmup_steps\x18\x06 \x01(\rH\x05R\vwarmupSteps\x88\x01\x01\x12\x1f\n" +
-	"\bschedule\x18\a \x01(\tH\x06R\bschedule\x88\x01\x01\x12&\n" +
-	"\fweight_decay\x18\b \x01(\x01H\aR\vweightDecay\x88\x01\x01\x12 \n" +
-	"\tclip_norm\x18\t \x01(\x01H\bR\bclipNorm\x88\x01\x01\x12\x17\n" +
-	"\x04seed\x18\n" +
-	" \x01(\rH\tR\x04seed\x88\x01\x01\x12.\n" +
-	"\x10checkpoint_every\x18\v \x01(\rH\n" +
-	"R\x0fcheckpointEvery\x88\x01\x01\x12(\n" +
-	"\rsource_length\x18\f \x01(\rH\vR\fsourceLength\x88\x01\x01\x12\x18\n" +
-	"\ainclude\x18\r \x03(\tR\ainclude\x12\x18\n" +
-	"\aexclude\x18\x0e \x03(\tR\aexclude\x12\x1f\n" +
-	"\bpatience\x18\x0f \x01(\rH\fR\bpatience\x88\x01\x01\x12*\n" +
-	"\x0eevaluate_every\x18\x10 \x01(\rH\rR\revaluateEvery\x88\x01\x01\x12\x1e\n" +
-	"\bheld_out\x18\x11 \x01(\x01H\x0eR\aheldOut\x88\x01\x01\x12&\n" +
-	"\ffrom_scratch\x18\x12 \x01(\bH\x0fR\vfromScratch\x88\x01\x01B\b\n" +
-	"\x06_stepsB\r\n" +
-	"\v_batch_sizeB\x12\n" +
-	"\x10_sequence_lengthB\x18\n" +
-	"\x16_gradient_accumulationB\x10\n" +
-	"\x0e_learning_rateB\x0f\n" +
-	"\r_warmup_stepsB\v\n" +
-	"\t_scheduleB\x0f\n" +
-	"\r_weight_decayB\f\n" +
-	"\n" +
-	"_clip_normB\a\n" +
-	"\x05_seedB\x13\n" +
-	"\x11_checkpoint_everyB\x10\n" +
-	"\x0e_source_lengthB\v\n" +
-	"\t_patienceB\x11\n" +
-	"\x0f_evaluate_everyB\v\n" +
-	"\t_held_outB\x0f\n" +
-	"\r_from_scratch\"\xaf\a\n" +
-	"\bFinetune\x12\x19\n" +
-	"\x05steps\x18\x01 \x01(\rH\x00R\x05steps\x88\x01\x01\x12\"\n" +
-	"\n" +
-	"batch_size\x18\x02 \x01(\rH\x01R\tbatchSize\x88\x01\x01\x12,\n" +
-	"\x0fsequence_length\x18\x03 \x01(\rH\x02R\x0esequenceLength\x88\x01\x01\x128\n" +
-	"\x15gradient_accumulation\x18\x04 \x01(\rH\x03R\x14gradientAccumulation\x88\x01\x01\x12(\n" +
-	"\rlearning_rate\x18\x05 \x01(\x01H\x04R\flearningRate\x88\x01\x01\x12&\n" +
-	"\fwarmup_steps\x18\x06 \x01(\rH\x05R\vwarmupSteps\x88\x01\x01\x12\x1f\n" +
-	"\bschedule\x18\a \x01(\tH\x06R\bschedule\x88\x01\x01\x12&\n" +
-	"\fweight_decay\x18\b \x01(\x01H\aR\vweightDecay\x88\x01\x01\x12 \n" +
-	"\tclip_norm\x18\t \x01(\x01H\bR\bclipNorm\x88\x01\x01\x12\x17\n" +
-	"\x04seed\x18\n" +
-	" \x01(\rH\tR\x04seed\x88\x01\x01\x12.\n" +
-	"\x10checkpoint_every\x18\v \x01(\rH\n" +
-	"R\x0fcheckpointEvery\x88\x01\x01\x12(\n" +
-	"\rsource_length\x18\f \x01(\rH\vR\fsourceLength\x88\x01\x01\x12\x18\n" +
-	"\ainclude\x18\r \x03(\tR\ainclude\x12\x18\n" +
-	"\aexclude\x18\x0e \x03(\tR\aexclude\x12\x1f\n" +
-	"\bpatience\x18\x0f \x01(\rH\fR\bpatience\x88\x01\x01\x12*\n" +
-	"\x0eevaluate_every\x18\x10 \x01(\rH\rR\revaluateEvery\x88\x01\x01\x12\x1e\n" +
-	"\bheld_out\x18\x11 \x01(\x01H\x0eR\aheldOut\x88\x01\x01\x12\x17\n" +
-	"\x04task\x18\x12 \x01(\tH\x0fR\x04task\x88\x01\x01\x12\x16\n" +
-	"\x06labels\x18\x13 \x03(\tR\x06labelsB\b\n" +
-	"\x06_stepsB\r\n" +
-	"\v_batch_sizeB\x12\n" +
-	"\x10_sequence_lengthB\x18\n" +
-	"\x16_gradient_accumulationB\x10\n" +
-	"\x0e_learning_rateB\x0f\n" +
-	"\r_warmup_stepsB\v\n" +
-	"\t_scheduleB\x0f\n" +
-	"\r_weight_decayB\f\n" +
-	"\n" +
-	"_clip_normB\a\n" +
-	"\x05_seedB\x13\n" +
-	"\x11_checkpoint_everyB\x10\n" +
-	"\x0e_source_lengthB\v\n" +
-	"\t_patienceB\x11\n" +
-	"\x0f_evaluate_everyB\v\n" +
-	"\t_held_outB\a\n" +
-	"\x05_task\"\xde\x02\n" +
+	"\x05_seed\"\xde\x02\n" +
 	"\x04Gate\x12\x1b\n" +
 	"\x06metric\x18\x01 \x01(\tH\x00R\x06metric\x88\x01\x01\x12\x1e\n" +
 	"\bmax_loss\x18\x02 \x01(\x01H\x01R\amaxLoss\x88\x01\x01\x12\x1f\n" +
@@ -4273,75 +2962,74 @@ func file_athanor_v1_recipe_proto_rawDescGZIP() []byte {
 	return file_athanor_v1_recipe_proto_rawDescData
 }
 
-var file_athanor_v1_recipe_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
+var file_athanor_v1_recipe_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_athanor_v1_recipe_proto_goTypes = []any{
 	(*Recipe)(nil),             // 0: athanor.v1.Recipe
 	(*RecipeStep)(nil),         // 1: athanor.v1.RecipeStep
-	(*Training)(nil),           // 2: athanor.v1.Training
-	(*Ladder)(nil),             // 3: athanor.v1.Ladder
-	(*Lora)(nil),               // 4: athanor.v1.Lora
-	(*LowRank)(nil),            // 5: athanor.v1.LowRank
-	(*FactorizeEmbedding)(nil), // 6: athanor.v1.FactorizeEmbedding
-	(*Prune)(nil),              // 7: athanor.v1.Prune
-	(*Quantize)(nil),           // 8: athanor.v1.Quantize
-	(*Kronecker)(nil),          // 9: athanor.v1.Kronecker
-	(*Flop)(nil),               // 10: athanor.v1.Flop
-	(*Distill)(nil),            // 11: athanor.v1.Distill
-	(*DistillTeacher)(nil),     // 12: athanor.v1.DistillTeacher
-	(*DistillLoss)(nil),        // 13: athanor.v1.DistillLoss
-	(*WeightSchedule)(nil),     // 14: athanor.v1.WeightSchedule
-	(*LayerPair)(nil),          // 15: athanor.v1.LayerPair
-	(*Share)(nil),              // 16: athanor.v1.Share
-	(*SafeEmbedding)(nil),      // 17: athanor.v1.SafeEmbedding
-	(*Halting)(nil),            // 18: athanor.v1.Halting
-	(*WarmStart)(nil),          // 19: athanor.v1.WarmStart
-	(*Theseus)(nil),            // 20: athanor.v1.Theseus
-	(*Train)(nil),              // 21: athanor.v1.Train
-	(*Finetune)(nil),           // 22: athanor.v1.Finetune
-	(*Gate)(nil),               // 23: athanor.v1.Gate
-	(*Search)(nil),             // 24: athanor.v1.Search
-	(*SearchTarget)(nil),       // 25: athanor.v1.SearchTarget
-	(*SearchBudget)(nil),       // 26: athanor.v1.SearchBudget
-	(*SearchCandidate)(nil),    // 27: athanor.v1.SearchCandidate
+	(*LowRank)(nil),            // 2: athanor.v1.LowRank
+	(*FactorizeEmbedding)(nil), // 3: athanor.v1.FactorizeEmbedding
+	(*Prune)(nil),              // 4: athanor.v1.Prune
+	(*Quantize)(nil),           // 5: athanor.v1.Quantize
+	(*Kronecker)(nil),          // 6: athanor.v1.Kronecker
+	(*Distill)(nil),            // 7: athanor.v1.Distill
+	(*DistillTeacher)(nil),     // 8: athanor.v1.DistillTeacher
+	(*DistillLoss)(nil),        // 9: athanor.v1.DistillLoss
+	(*WeightSchedule)(nil),     // 10: athanor.v1.WeightSchedule
+	(*LayerPair)(nil),          // 11: athanor.v1.LayerPair
+	(*Share)(nil),              // 12: athanor.v1.Share
+	(*SafeEmbedding)(nil),      // 13: athanor.v1.SafeEmbedding
+	(*Halting)(nil),            // 14: athanor.v1.Halting
+	(*WarmStart)(nil),          // 15: athanor.v1.WarmStart
+	(*Gate)(nil),               // 16: athanor.v1.Gate
+	(*Search)(nil),             // 17: athanor.v1.Search
+	(*SearchTarget)(nil),       // 18: athanor.v1.SearchTarget
+	(*SearchBudget)(nil),       // 19: athanor.v1.SearchBudget
+	(*SearchCandidate)(nil),    // 20: athanor.v1.SearchCandidate
+	(*Ladder)(nil),             // 21: athanor.v1.Ladder
+	(*Lora)(nil),               // 22: athanor.v1.Lora
+	(*Flop)(nil),               // 23: athanor.v1.Flop
+	(*Theseus)(nil),            // 24: athanor.v1.Theseus
+	(*Train)(nil),              // 25: athanor.v1.Train
+	(*Finetune)(nil),           // 26: athanor.v1.Finetune
+	(*Qat)(nil),                // 27: athanor.v1.Qat
+	(*Training)(nil),           // 28: athanor.v1.Training
 }
 var file_athanor_v1_recipe_proto_depIdxs = []int32{
 	1,  // 0: athanor.v1.Recipe.steps:type_name -> athanor.v1.RecipeStep
-	5,  // 1: athanor.v1.RecipeStep.low_rank:type_name -> athanor.v1.LowRank
-	9,  // 2: athanor.v1.RecipeStep.kronecker:type_name -> athanor.v1.Kronecker
-	6,  // 3: athanor.v1.RecipeStep.factorize_embedding:type_name -> athanor.v1.FactorizeEmbedding
-	16, // 4: athanor.v1.RecipeStep.share:type_name -> athanor.v1.Share
-	7,  // 5: athanor.v1.RecipeStep.prune:type_name -> athanor.v1.Prune
-	8,  // 6: athanor.v1.RecipeStep.quantize:type_name -> athanor.v1.Quantize
-	11, // 7: athanor.v1.RecipeStep.distill:type_name -> athanor.v1.Distill
-	19, // 8: athanor.v1.RecipeStep.warm_start:type_name -> athanor.v1.WarmStart
-	3,  // 9: athanor.v1.RecipeStep.ladder:type_name -> athanor.v1.Ladder
-	4,  // 10: athanor.v1.RecipeStep.lora:type_name -> athanor.v1.Lora
-	10, // 11: athanor.v1.RecipeStep.flop:type_name -> athanor.v1.Flop
-	20, // 12: athanor.v1.RecipeStep.theseus:type_name -> athanor.v1.Theseus
-	21, // 13: athanor.v1.RecipeStep.train:type_name -> athanor.v1.Train
-	22, // 14: athanor.v1.RecipeStep.finetune:type_name -> athanor.v1.Finetune
-	24, // 15: athanor.v1.RecipeStep.search:type_name -> athanor.v1.Search
-	23, // 16: athanor.v1.RecipeStep.gate:type_name -> athanor.v1.Gate
-	2,  // 17: athanor.v1.Ladder.training:type_name -> athanor.v1.Training
-	2,  // 18: athanor.v1.Lora.training:type_name -> athanor.v1.Training
-	2,  // 19: athanor.v1.Flop.training:type_name -> athanor.v1.Training
-	13, // 20: athanor.v1.Distill.losses:type_name -> athanor.v1.DistillLoss
-	12, // 21: athanor.v1.Distill.teachers:type_name -> athanor.v1.DistillTeacher
-	14, // 22: athanor.v1.DistillLoss.weight_schedule:type_name -> athanor.v1.WeightSchedule
-	15, // 23: athanor.v1.DistillLoss.layer_pairs:type_name -> athanor.v1.LayerPair
-	17, // 24: athanor.v1.Share.embedding:type_name -> athanor.v1.SafeEmbedding
-	18, // 25: athanor.v1.Share.halting:type_name -> athanor.v1.Halting
-	2,  // 26: athanor.v1.Theseus.training:type_name -> athanor.v1.Training
-	25, // 27: athanor.v1.Search.target:type_name -> athanor.v1.SearchTarget
-	26, // 28: athanor.v1.Search.budget:type_name -> athanor.v1.SearchBudget
-	27, // 29: athanor.v1.Search.candidates:type_name -> athanor.v1.SearchCandidate
-	11, // 30: athanor.v1.Search.distill:type_name -> athanor.v1.Distill
-	1,  // 31: athanor.v1.SearchCandidate.steps:type_name -> athanor.v1.RecipeStep
-	32, // [32:32] is the sub-list for method output_type
-	32, // [32:32] is the sub-list for method input_type
-	32, // [32:32] is the sub-list for extension type_name
-	32, // [32:32] is the sub-list for extension extendee
-	0,  // [0:32] is the sub-list for field type_name
+	2,  // 1: athanor.v1.RecipeStep.low_rank:type_name -> athanor.v1.LowRank
+	6,  // 2: athanor.v1.RecipeStep.kronecker:type_name -> athanor.v1.Kronecker
+	3,  // 3: athanor.v1.RecipeStep.factorize_embedding:type_name -> athanor.v1.FactorizeEmbedding
+	12, // 4: athanor.v1.RecipeStep.share:type_name -> athanor.v1.Share
+	4,  // 5: athanor.v1.RecipeStep.prune:type_name -> athanor.v1.Prune
+	5,  // 6: athanor.v1.RecipeStep.quantize:type_name -> athanor.v1.Quantize
+	7,  // 7: athanor.v1.RecipeStep.distill:type_name -> athanor.v1.Distill
+	15, // 8: athanor.v1.RecipeStep.warm_start:type_name -> athanor.v1.WarmStart
+	21, // 9: athanor.v1.RecipeStep.ladder:type_name -> athanor.v1.Ladder
+	22, // 10: athanor.v1.RecipeStep.lora:type_name -> athanor.v1.Lora
+	23, // 11: athanor.v1.RecipeStep.flop:type_name -> athanor.v1.Flop
+	24, // 12: athanor.v1.RecipeStep.theseus:type_name -> athanor.v1.Theseus
+	25, // 13: athanor.v1.RecipeStep.train:type_name -> athanor.v1.Train
+	26, // 14: athanor.v1.RecipeStep.finetune:type_name -> athanor.v1.Finetune
+	17, // 15: athanor.v1.RecipeStep.search:type_name -> athanor.v1.Search
+	16, // 16: athanor.v1.RecipeStep.gate:type_name -> athanor.v1.Gate
+	27, // 17: athanor.v1.RecipeStep.qat:type_name -> athanor.v1.Qat
+	28, // 18: athanor.v1.Prune.training:type_name -> athanor.v1.Training
+	9,  // 19: athanor.v1.Distill.losses:type_name -> athanor.v1.DistillLoss
+	8,  // 20: athanor.v1.Distill.teachers:type_name -> athanor.v1.DistillTeacher
+	10, // 21: athanor.v1.DistillLoss.weight_schedule:type_name -> athanor.v1.WeightSchedule
+	11, // 22: athanor.v1.DistillLoss.layer_pairs:type_name -> athanor.v1.LayerPair
+	13, // 23: athanor.v1.Share.embedding:type_name -> athanor.v1.SafeEmbedding
+	14, // 24: athanor.v1.Share.halting:type_name -> athanor.v1.Halting
+	18, // 25: athanor.v1.Search.target:type_name -> athanor.v1.SearchTarget
+	19, // 26: athanor.v1.Search.budget:type_name -> athanor.v1.SearchBudget
+	20, // 27: athanor.v1.Search.candidates:type_name -> athanor.v1.SearchCandidate
+	7,  // 28: athanor.v1.Search.distill:type_name -> athanor.v1.Distill
+	1,  // 29: athanor.v1.SearchCandidate.steps:type_name -> athanor.v1.RecipeStep
+	30, // [30:30] is the sub-list for method output_type
+	30, // [30:30] is the sub-list for method input_type
+	30, // [30:30] is the sub-list for extension type_name
+	30, // [30:30] is the sub-list for extension extendee
+	0,  // [0:30] is the sub-list for field type_name
 }
 
 func init() { file_athanor_v1_recipe_proto_init() }
@@ -4349,6 +3037,7 @@ func file_athanor_v1_recipe_proto_init() {
 	if File_athanor_v1_recipe_proto != nil {
 		return
 	}
+	file_athanor_v1_training_steps_proto_init()
 	file_athanor_v1_recipe_proto_msgTypes[0].OneofWrappers = []any{}
 	file_athanor_v1_recipe_proto_msgTypes[1].OneofWrappers = []any{
 		(*RecipeStep_LowRank)(nil),
@@ -4367,6 +3056,7 @@ func file_athanor_v1_recipe_proto_init() {
 		(*RecipeStep_Finetune)(nil),
 		(*RecipeStep_Search)(nil),
 		(*RecipeStep_Gate)(nil),
+		(*RecipeStep_Qat)(nil),
 	}
 	file_athanor_v1_recipe_proto_msgTypes[2].OneofWrappers = []any{}
 	file_athanor_v1_recipe_proto_msgTypes[3].OneofWrappers = []any{}
@@ -4387,20 +3077,13 @@ func file_athanor_v1_recipe_proto_init() {
 	file_athanor_v1_recipe_proto_msgTypes[18].OneofWrappers = []any{}
 	file_athanor_v1_recipe_proto_msgTypes[19].OneofWrappers = []any{}
 	file_athanor_v1_recipe_proto_msgTypes[20].OneofWrappers = []any{}
-	file_athanor_v1_recipe_proto_msgTypes[21].OneofWrappers = []any{}
-	file_athanor_v1_recipe_proto_msgTypes[22].OneofWrappers = []any{}
-	file_athanor_v1_recipe_proto_msgTypes[23].OneofWrappers = []any{}
-	file_athanor_v1_recipe_proto_msgTypes[24].OneofWrappers = []any{}
-	file_athanor_v1_recipe_proto_msgTypes[25].OneofWrappers = []any{}
-	file_athanor_v1_recipe_proto_msgTypes[26].OneofWrappers = []any{}
-	file_athanor_v1_recipe_proto_msgTypes[27].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_athanor_v1_recipe_proto_rawDesc), len(file_athanor_v1_recipe_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   28,
+			NumMessages:   21,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -1,4 +1,4 @@
-// Original file: proto/athanor/v1/recipe.proto
+// Original file: proto/athanor/v1/training_steps.proto
 
 import type { Training as _athanor_v1_Training, Training__Output as _athanor_v1_Training__Output } from '../../athanor/v1/Training.ts';
 

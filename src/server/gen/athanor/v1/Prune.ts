@@ -1,5 +1,6 @@
 // Original file: proto/athanor/v1/recipe.proto
 
+import type { Training as _athanor_v1_Training, Training__Output as _athanor_v1_Training__Output } from '../../athanor/v1/Training.ts';
 
 /**
  * Weights that become zero, in whatever form they are stored (dense matrices, low-rank and Kronecker factors). What stays is stored with a
@@ -8,7 +9,8 @@
 export interface Prune {
   /**
    * Which weights go: "magnitude" (the smallest; default), "wanda" (those that move the outputs least) or "sparsegpt" (the others make up for
-   * them). The last two need calibration text.
+   * them); the last two need calibration text. Learnt in training: "movement" (those whose scores are lowest), "softMovement" (those whose scores are
+   * below a threshold, in place of a sparsity) or "gradual" (the smallest, more and more).
    */
   'method'?: (string);
   /**
@@ -74,6 +76,34 @@ export interface Prune {
    * Refit the matrix that reads the units by least squares on the calibration text. Default: for heads and ffn unless importance is "magnitude".
    */
   'repair'?: (boolean);
+  /**
+   * How the methods that learn what to prune train: "movement", "softMovement" and "gradual". The fields below go with them.
+   */
+  'training'?: (_athanor_v1_Training | null);
+  /**
+   * Training steps before the first zeros. Default 0.
+   */
+  'warmupSteps'?: (number);
+  /**
+   * Training steps after the last new zeros. Default 0.
+   */
+  'cooldownSteps'?: (number);
+  /**
+   * Steps between two choices of what is zero. Default 10.
+   */
+  'every'?: (number);
+  /**
+   * Learning rate of the scores of "movement" and "softMovement". Default 0.01.
+   */
+  'scoreLearningRate'?: (number | string);
+  /**
+   * Of "softMovement": what sigmoid(score) must be above in the end: 0 < threshold < 0.5. Default 0.1.
+   */
+  'threshold'?: (number | string);
+  /**
+   * Of "softMovement": weight in the end of the mean of sigmoid(score) in the loss. Default 400.
+   */
+  'penalty'?: (number | string);
   '_method'?: "method";
   '_sparsity'?: "sparsity";
   '_ratio'?: "ratio";
@@ -86,6 +116,13 @@ export interface Prune {
   '_spread'?: "spread";
   '_multipleOf'?: "multipleOf";
   '_repair'?: "repair";
+  '_training'?: "training";
+  '_warmupSteps'?: "warmupSteps";
+  '_cooldownSteps'?: "cooldownSteps";
+  '_every'?: "every";
+  '_scoreLearningRate'?: "scoreLearningRate";
+  '_threshold'?: "threshold";
+  '_penalty'?: "penalty";
 }
 
 /**
@@ -95,7 +132,8 @@ export interface Prune {
 export interface Prune__Output {
   /**
    * Which weights go: "magnitude" (the smallest; default), "wanda" (those that move the outputs least) or "sparsegpt" (the others make up for
-   * them). The last two need calibration text.
+   * them); the last two need calibration text. Learnt in training: "movement" (those whose scores are lowest), "softMovement" (those whose scores are
+   * below a threshold, in place of a sparsity) or "gradual" (the smallest, more and more).
    */
   'method'?: (string);
   /**
@@ -161,6 +199,34 @@ export interface Prune__Output {
    * Refit the matrix that reads the units by least squares on the calibration text. Default: for heads and ffn unless importance is "magnitude".
    */
   'repair'?: (boolean);
+  /**
+   * How the methods that learn what to prune train: "movement", "softMovement" and "gradual". The fields below go with them.
+   */
+  'training'?: (_athanor_v1_Training__Output | null);
+  /**
+   * Training steps before the first zeros. Default 0.
+   */
+  'warmupSteps'?: (number);
+  /**
+   * Training steps after the last new zeros. Default 0.
+   */
+  'cooldownSteps'?: (number);
+  /**
+   * Steps between two choices of what is zero. Default 10.
+   */
+  'every'?: (number);
+  /**
+   * Learning rate of the scores of "movement" and "softMovement". Default 0.01.
+   */
+  'scoreLearningRate'?: (number);
+  /**
+   * Of "softMovement": what sigmoid(score) must be above in the end: 0 < threshold < 0.5. Default 0.1.
+   */
+  'threshold'?: (number);
+  /**
+   * Of "softMovement": weight in the end of the mean of sigmoid(score) in the loss. Default 400.
+   */
+  'penalty'?: (number);
   '_method'?: "method";
   '_sparsity'?: "sparsity";
   '_ratio'?: "ratio";
@@ -173,4 +239,11 @@ export interface Prune__Output {
   '_spread'?: "spread";
   '_multipleOf'?: "multipleOf";
   '_repair'?: "repair";
+  '_training'?: "training";
+  '_warmupSteps'?: "warmupSteps";
+  '_cooldownSteps'?: "cooldownSteps";
+  '_every'?: "every";
+  '_scoreLearningRate'?: "scoreLearningRate";
+  '_threshold'?: "threshold";
+  '_penalty'?: "penalty";
 }

@@ -11,6 +11,7 @@ import type { Flop as _athanor_v1_Flop, Flop__Output as _athanor_v1_Flop__Output
 import type { Theseus as _athanor_v1_Theseus, Theseus__Output as _athanor_v1_Theseus__Output } from '../../athanor/v1/Theseus.ts';
 import type { Ladder as _athanor_v1_Ladder, Ladder__Output as _athanor_v1_Ladder__Output } from '../../athanor/v1/Ladder.ts';
 import type { Lora as _athanor_v1_Lora, Lora__Output as _athanor_v1_Lora__Output } from '../../athanor/v1/Lora.ts';
+import type { Qat as _athanor_v1_Qat, Qat__Output as _athanor_v1_Qat__Output } from '../../athanor/v1/Qat.ts';
 import type { Train as _athanor_v1_Train, Train__Output as _athanor_v1_Train__Output } from '../../athanor/v1/Train.ts';
 import type { Finetune as _athanor_v1_Finetune, Finetune__Output as _athanor_v1_Finetune__Output } from '../../athanor/v1/Finetune.ts';
 import type { Search as _athanor_v1_Search, Search__Output as _athanor_v1_Search__Output } from '../../athanor/v1/Search.ts';
@@ -66,6 +67,10 @@ export interface RecipeStep {
    */
   'lora'?: (_athanor_v1_Lora | null);
   /**
+   * Training with weights in few bits.
+   */
+  'qat'?: (_athanor_v1_Qat | null);
+  /**
    * Training on the job's data alone.
    */
   'train'?: (_athanor_v1_Train | null);
@@ -88,7 +93,7 @@ export interface RecipeStep {
   /**
    * Exactly one.
    */
-  'method'?: "lowRank"|"kronecker"|"factorizeEmbedding"|"share"|"prune"|"quantize"|"distill"|"warmStart"|"ladder"|"lora"|"flop"|"theseus"|"train"|"finetune"|"search"|"gate";
+  'method'?: "lowRank"|"kronecker"|"factorizeEmbedding"|"share"|"prune"|"quantize"|"distill"|"warmStart"|"ladder"|"lora"|"flop"|"theseus"|"train"|"finetune"|"search"|"gate"|"qat";
 }
 
 /**
@@ -140,6 +145,10 @@ export interface RecipeStep__Output {
    */
   'lora'?: (_athanor_v1_Lora__Output | null);
   /**
+   * Training with weights in few bits.
+   */
+  'qat'?: (_athanor_v1_Qat__Output | null);
+  /**
    * Training on the job's data alone.
    */
   'train'?: (_athanor_v1_Train__Output | null);
@@ -162,5 +171,5 @@ export interface RecipeStep__Output {
   /**
    * Exactly one.
    */
-  'method'?: "lowRank"|"kronecker"|"factorizeEmbedding"|"share"|"prune"|"quantize"|"distill"|"warmStart"|"ladder"|"lora"|"flop"|"theseus"|"train"|"finetune"|"search"|"gate";
+  'method'?: "lowRank"|"kronecker"|"factorizeEmbedding"|"share"|"prune"|"quantize"|"distill"|"warmStart"|"ladder"|"lora"|"flop"|"theseus"|"train"|"finetune"|"search"|"gate"|"qat";
 }

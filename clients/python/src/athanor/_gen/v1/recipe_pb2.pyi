@@ -1,3 +1,4 @@
+from athanor._gen.v1 import training_steps_pb2 as _training_steps_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -15,7 +16,7 @@ class Recipe(_message.Message):
     def __init__(self, steps: _Optional[_Iterable[_Union[RecipeStep, _Mapping]]] = ..., seed: _Optional[int] = ...) -> None: ...
 
 class RecipeStep(_message.Message):
-    __slots__ = ("low_rank", "kronecker", "factorize_embedding", "share", "prune", "quantize", "distill", "warm_start", "ladder", "lora", "flop", "theseus", "train", "finetune", "search", "gate")
+    __slots__ = ("low_rank", "kronecker", "factorize_embedding", "share", "prune", "quantize", "distill", "warm_start", "ladder", "lora", "flop", "theseus", "train", "finetune", "search", "gate", "qat")
     LOW_RANK_FIELD_NUMBER: _ClassVar[int]
     KRONECKER_FIELD_NUMBER: _ClassVar[int]
     FACTORIZE_EMBEDDING_FIELD_NUMBER: _ClassVar[int]
@@ -32,6 +33,7 @@ class RecipeStep(_message.Message):
     FINETUNE_FIELD_NUMBER: _ClassVar[int]
     SEARCH_FIELD_NUMBER: _ClassVar[int]
     GATE_FIELD_NUMBER: _ClassVar[int]
+    QAT_FIELD_NUMBER: _ClassVar[int]
     low_rank: LowRank
     kronecker: Kronecker
     factorize_embedding: FactorizeEmbedding
@@ -40,95 +42,16 @@ class RecipeStep(_message.Message):
     quantize: Quantize
     distill: Distill
     warm_start: WarmStart
-    ladder: Ladder
-    lora: Lora
-    flop: Flop
-    theseus: Theseus
-    train: Train
-    finetune: Finetune
+    ladder: _training_steps_pb2.Ladder
+    lora: _training_steps_pb2.Lora
+    flop: _training_steps_pb2.Flop
+    theseus: _training_steps_pb2.Theseus
+    train: _training_steps_pb2.Train
+    finetune: _training_steps_pb2.Finetune
     search: Search
     gate: Gate
-    def __init__(self, low_rank: _Optional[_Union[LowRank, _Mapping]] = ..., kronecker: _Optional[_Union[Kronecker, _Mapping]] = ..., factorize_embedding: _Optional[_Union[FactorizeEmbedding, _Mapping]] = ..., share: _Optional[_Union[Share, _Mapping]] = ..., prune: _Optional[_Union[Prune, _Mapping]] = ..., quantize: _Optional[_Union[Quantize, _Mapping]] = ..., distill: _Optional[_Union[Distill, _Mapping]] = ..., warm_start: _Optional[_Union[WarmStart, _Mapping]] = ..., ladder: _Optional[_Union[Ladder, _Mapping]] = ..., lora: _Optional[_Union[Lora, _Mapping]] = ..., flop: _Optional[_Union[Flop, _Mapping]] = ..., theseus: _Optional[_Union[Theseus, _Mapping]] = ..., train: _Optional[_Union[Train, _Mapping]] = ..., finetune: _Optional[_Union[Finetune, _Mapping]] = ..., search: _Optional[_Union[Search, _Mapping]] = ..., gate: _Optional[_Union[Gate, _Mapping]] = ...) -> None: ...
-
-class Training(_message.Message):
-    __slots__ = ("steps", "batch_size", "sequence_length", "gradient_accumulation", "learning_rate", "warmup_steps", "schedule", "weight_decay", "clip_norm", "temperature", "alpha", "seed", "checkpoint_every", "teacher", "source_length")
-    STEPS_FIELD_NUMBER: _ClassVar[int]
-    BATCH_SIZE_FIELD_NUMBER: _ClassVar[int]
-    SEQUENCE_LENGTH_FIELD_NUMBER: _ClassVar[int]
-    GRADIENT_ACCUMULATION_FIELD_NUMBER: _ClassVar[int]
-    LEARNING_RATE_FIELD_NUMBER: _ClassVar[int]
-    WARMUP_STEPS_FIELD_NUMBER: _ClassVar[int]
-    SCHEDULE_FIELD_NUMBER: _ClassVar[int]
-    WEIGHT_DECAY_FIELD_NUMBER: _ClassVar[int]
-    CLIP_NORM_FIELD_NUMBER: _ClassVar[int]
-    TEMPERATURE_FIELD_NUMBER: _ClassVar[int]
-    ALPHA_FIELD_NUMBER: _ClassVar[int]
-    SEED_FIELD_NUMBER: _ClassVar[int]
-    CHECKPOINT_EVERY_FIELD_NUMBER: _ClassVar[int]
-    TEACHER_FIELD_NUMBER: _ClassVar[int]
-    SOURCE_LENGTH_FIELD_NUMBER: _ClassVar[int]
-    steps: int
-    batch_size: int
-    sequence_length: int
-    gradient_accumulation: int
-    learning_rate: float
-    warmup_steps: int
-    schedule: str
-    weight_decay: float
-    clip_norm: float
-    temperature: float
-    alpha: float
-    seed: int
-    checkpoint_every: int
-    teacher: str
-    source_length: int
-    def __init__(self, steps: _Optional[int] = ..., batch_size: _Optional[int] = ..., sequence_length: _Optional[int] = ..., gradient_accumulation: _Optional[int] = ..., learning_rate: _Optional[float] = ..., warmup_steps: _Optional[int] = ..., schedule: _Optional[str] = ..., weight_decay: _Optional[float] = ..., clip_norm: _Optional[float] = ..., temperature: _Optional[float] = ..., alpha: _Optional[float] = ..., seed: _Optional[int] = ..., checkpoint_every: _Optional[int] = ..., teacher: _Optional[str] = ..., source_length: _Optional[int] = ...) -> None: ...
-
-class Ladder(_message.Message):
-    __slots__ = ("reduction", "layers", "initial", "mix_output", "train_head", "cache", "cache_bytes", "seed", "training")
-    REDUCTION_FIELD_NUMBER: _ClassVar[int]
-    LAYERS_FIELD_NUMBER: _ClassVar[int]
-    INITIAL_FIELD_NUMBER: _ClassVar[int]
-    MIX_OUTPUT_FIELD_NUMBER: _ClassVar[int]
-    TRAIN_HEAD_FIELD_NUMBER: _ClassVar[int]
-    CACHE_FIELD_NUMBER: _ClassVar[int]
-    CACHE_BYTES_FIELD_NUMBER: _ClassVar[int]
-    SEED_FIELD_NUMBER: _ClassVar[int]
-    TRAINING_FIELD_NUMBER: _ClassVar[int]
-    reduction: int
-    layers: _containers.RepeatedScalarFieldContainer[int]
-    initial: str
-    mix_output: bool
-    train_head: bool
-    cache: str
-    cache_bytes: int
-    seed: int
-    training: Training
-    def __init__(self, reduction: _Optional[int] = ..., layers: _Optional[_Iterable[int]] = ..., initial: _Optional[str] = ..., mix_output: _Optional[bool] = ..., train_head: _Optional[bool] = ..., cache: _Optional[str] = ..., cache_bytes: _Optional[int] = ..., seed: _Optional[int] = ..., training: _Optional[_Union[Training, _Mapping]] = ...) -> None: ...
-
-class Lora(_message.Message):
-    __slots__ = ("method", "rank", "alpha", "width", "length", "include", "exclude", "train_head", "seed", "training")
-    METHOD_FIELD_NUMBER: _ClassVar[int]
-    RANK_FIELD_NUMBER: _ClassVar[int]
-    ALPHA_FIELD_NUMBER: _ClassVar[int]
-    WIDTH_FIELD_NUMBER: _ClassVar[int]
-    LENGTH_FIELD_NUMBER: _ClassVar[int]
-    INCLUDE_FIELD_NUMBER: _ClassVar[int]
-    EXCLUDE_FIELD_NUMBER: _ClassVar[int]
-    TRAIN_HEAD_FIELD_NUMBER: _ClassVar[int]
-    SEED_FIELD_NUMBER: _ClassVar[int]
-    TRAINING_FIELD_NUMBER: _ClassVar[int]
-    method: str
-    rank: int
-    alpha: float
-    width: int
-    length: int
-    include: _containers.RepeatedScalarFieldContainer[str]
-    exclude: _containers.RepeatedScalarFieldContainer[str]
-    train_head: bool
-    seed: int
-    training: Training
-    def __init__(self, method: _Optional[str] = ..., rank: _Optional[int] = ..., alpha: _Optional[float] = ..., width: _Optional[int] = ..., length: _Optional[int] = ..., include: _Optional[_Iterable[str]] = ..., exclude: _Optional[_Iterable[str]] = ..., train_head: _Optional[bool] = ..., seed: _Optional[int] = ..., training: _Optional[_Union[Training, _Mapping]] = ...) -> None: ...
+    qat: _training_steps_pb2.Qat
+    def __init__(self, low_rank: _Optional[_Union[LowRank, _Mapping]] = ..., kronecker: _Optional[_Union[Kronecker, _Mapping]] = ..., factorize_embedding: _Optional[_Union[FactorizeEmbedding, _Mapping]] = ..., share: _Optional[_Union[Share, _Mapping]] = ..., prune: _Optional[_Union[Prune, _Mapping]] = ..., quantize: _Optional[_Union[Quantize, _Mapping]] = ..., distill: _Optional[_Union[Distill, _Mapping]] = ..., warm_start: _Optional[_Union[WarmStart, _Mapping]] = ..., ladder: _Optional[_Union[_training_steps_pb2.Ladder, _Mapping]] = ..., lora: _Optional[_Union[_training_steps_pb2.Lora, _Mapping]] = ..., flop: _Optional[_Union[_training_steps_pb2.Flop, _Mapping]] = ..., theseus: _Optional[_Union[_training_steps_pb2.Theseus, _Mapping]] = ..., train: _Optional[_Union[_training_steps_pb2.Train, _Mapping]] = ..., finetune: _Optional[_Union[_training_steps_pb2.Finetune, _Mapping]] = ..., search: _Optional[_Union[Search, _Mapping]] = ..., gate: _Optional[_Union[Gate, _Mapping]] = ..., qat: _Optional[_Union[_training_steps_pb2.Qat, _Mapping]] = ...) -> None: ...
 
 class LowRank(_message.Message):
     __slots__ = ("method", "ratio", "rank", "energy", "allocate", "include", "exclude", "seed", "alpha")
@@ -169,7 +92,7 @@ class FactorizeEmbedding(_message.Message):
     def __init__(self, width: _Optional[int] = ..., ratio: _Optional[float] = ..., method: _Optional[str] = ..., include: _Optional[_Iterable[str]] = ..., exclude: _Optional[_Iterable[str]] = ..., seed: _Optional[int] = ...) -> None: ...
 
 class Prune(_message.Message):
-    __slots__ = ("method", "sparsity", "ratio", "pattern", "scope", "sequential", "include", "exclude", "seed", "structure", "remove", "importance", "spread", "multiple_of", "repair")
+    __slots__ = ("method", "sparsity", "ratio", "pattern", "scope", "sequential", "include", "exclude", "seed", "structure", "remove", "importance", "spread", "multiple_of", "repair", "training", "warmup_steps", "cooldown_steps", "every", "score_learning_rate", "threshold", "penalty")
     METHOD_FIELD_NUMBER: _ClassVar[int]
     SPARSITY_FIELD_NUMBER: _ClassVar[int]
     RATIO_FIELD_NUMBER: _ClassVar[int]
@@ -185,6 +108,13 @@ class Prune(_message.Message):
     SPREAD_FIELD_NUMBER: _ClassVar[int]
     MULTIPLE_OF_FIELD_NUMBER: _ClassVar[int]
     REPAIR_FIELD_NUMBER: _ClassVar[int]
+    TRAINING_FIELD_NUMBER: _ClassVar[int]
+    WARMUP_STEPS_FIELD_NUMBER: _ClassVar[int]
+    COOLDOWN_STEPS_FIELD_NUMBER: _ClassVar[int]
+    EVERY_FIELD_NUMBER: _ClassVar[int]
+    SCORE_LEARNING_RATE_FIELD_NUMBER: _ClassVar[int]
+    THRESHOLD_FIELD_NUMBER: _ClassVar[int]
+    PENALTY_FIELD_NUMBER: _ClassVar[int]
     method: str
     sparsity: float
     ratio: float
@@ -200,7 +130,14 @@ class Prune(_message.Message):
     spread: str
     multiple_of: int
     repair: bool
-    def __init__(self, method: _Optional[str] = ..., sparsity: _Optional[float] = ..., ratio: _Optional[float] = ..., pattern: _Optional[str] = ..., scope: _Optional[str] = ..., sequential: _Optional[bool] = ..., include: _Optional[_Iterable[str]] = ..., exclude: _Optional[_Iterable[str]] = ..., seed: _Optional[int] = ..., structure: _Optional[str] = ..., remove: _Optional[_Iterable[int]] = ..., importance: _Optional[str] = ..., spread: _Optional[str] = ..., multiple_of: _Optional[int] = ..., repair: _Optional[bool] = ...) -> None: ...
+    training: _training_steps_pb2.Training
+    warmup_steps: int
+    cooldown_steps: int
+    every: int
+    score_learning_rate: float
+    threshold: float
+    penalty: float
+    def __init__(self, method: _Optional[str] = ..., sparsity: _Optional[float] = ..., ratio: _Optional[float] = ..., pattern: _Optional[str] = ..., scope: _Optional[str] = ..., sequential: _Optional[bool] = ..., include: _Optional[_Iterable[str]] = ..., exclude: _Optional[_Iterable[str]] = ..., seed: _Optional[int] = ..., structure: _Optional[str] = ..., remove: _Optional[_Iterable[int]] = ..., importance: _Optional[str] = ..., spread: _Optional[str] = ..., multiple_of: _Optional[int] = ..., repair: _Optional[bool] = ..., training: _Optional[_Union[_training_steps_pb2.Training, _Mapping]] = ..., warmup_steps: _Optional[int] = ..., cooldown_steps: _Optional[int] = ..., every: _Optional[int] = ..., score_learning_rate: _Optional[float] = ..., threshold: _Optional[float] = ..., penalty: _Optional[float] = ...) -> None: ...
 
 class Quantize(_message.Message):
     __slots__ = ("bits", "method", "group_size", "symmetric", "include", "exclude", "seed", "per_channel", "calibration", "percentile", "alpha", "activations", "scheme", "threshold")
@@ -257,46 +194,6 @@ class Kronecker(_message.Message):
     exclude: _containers.RepeatedScalarFieldContainer[str]
     seed: int
     def __init__(self, ratio: _Optional[float] = ..., terms: _Optional[int] = ..., shape: _Optional[_Iterable[int]] = ..., permute: _Optional[str] = ..., layout: _Optional[str] = ..., search: _Optional[str] = ..., head: _Optional[str] = ..., include: _Optional[_Iterable[str]] = ..., exclude: _Optional[_Iterable[str]] = ..., seed: _Optional[int] = ...) -> None: ...
-
-class Flop(_message.Message):
-    __slots__ = ("ratio", "start", "start_ratio", "drop_tendency", "beta", "lagrangian", "target_warmup_steps", "gate_learning_rate", "multiplier_learning_rate", "recompile_every", "closed_below", "settle_steps", "clusters", "training", "include", "exclude", "seed", "spread")
-    RATIO_FIELD_NUMBER: _ClassVar[int]
-    START_FIELD_NUMBER: _ClassVar[int]
-    START_RATIO_FIELD_NUMBER: _ClassVar[int]
-    DROP_TENDENCY_FIELD_NUMBER: _ClassVar[int]
-    BETA_FIELD_NUMBER: _ClassVar[int]
-    LAGRANGIAN_FIELD_NUMBER: _ClassVar[int]
-    TARGET_WARMUP_STEPS_FIELD_NUMBER: _ClassVar[int]
-    GATE_LEARNING_RATE_FIELD_NUMBER: _ClassVar[int]
-    MULTIPLIER_LEARNING_RATE_FIELD_NUMBER: _ClassVar[int]
-    RECOMPILE_EVERY_FIELD_NUMBER: _ClassVar[int]
-    CLOSED_BELOW_FIELD_NUMBER: _ClassVar[int]
-    SETTLE_STEPS_FIELD_NUMBER: _ClassVar[int]
-    CLUSTERS_FIELD_NUMBER: _ClassVar[int]
-    TRAINING_FIELD_NUMBER: _ClassVar[int]
-    INCLUDE_FIELD_NUMBER: _ClassVar[int]
-    EXCLUDE_FIELD_NUMBER: _ClassVar[int]
-    SEED_FIELD_NUMBER: _ClassVar[int]
-    SPREAD_FIELD_NUMBER: _ClassVar[int]
-    ratio: float
-    start: str
-    start_ratio: float
-    drop_tendency: float
-    beta: float
-    lagrangian: str
-    target_warmup_steps: int
-    gate_learning_rate: float
-    multiplier_learning_rate: float
-    recompile_every: int
-    closed_below: float
-    settle_steps: int
-    clusters: _containers.RepeatedScalarFieldContainer[int]
-    training: Training
-    include: _containers.RepeatedScalarFieldContainer[str]
-    exclude: _containers.RepeatedScalarFieldContainer[str]
-    seed: int
-    spread: float
-    def __init__(self, ratio: _Optional[float] = ..., start: _Optional[str] = ..., start_ratio: _Optional[float] = ..., drop_tendency: _Optional[float] = ..., beta: _Optional[float] = ..., lagrangian: _Optional[str] = ..., target_warmup_steps: _Optional[int] = ..., gate_learning_rate: _Optional[float] = ..., multiplier_learning_rate: _Optional[float] = ..., recompile_every: _Optional[int] = ..., closed_below: _Optional[float] = ..., settle_steps: _Optional[int] = ..., clusters: _Optional[_Iterable[int]] = ..., training: _Optional[_Union[Training, _Mapping]] = ..., include: _Optional[_Iterable[str]] = ..., exclude: _Optional[_Iterable[str]] = ..., seed: _Optional[int] = ..., spread: _Optional[float] = ...) -> None: ...
 
 class Distill(_message.Message):
     __slots__ = ("steps", "batch_size", "sequence_length", "gradient_accumulation", "learning_rate", "warmup_steps", "schedule", "weight_decay", "clip_norm", "temperature", "alpha", "seed", "checkpoint_every", "teacher", "include", "exclude", "source_length", "losses", "balance", "balance_every", "average", "teachers")
@@ -477,118 +374,6 @@ class WarmStart(_message.Message):
     end_token: int
     seed: int
     def __init__(self, encoder: _Optional[str] = ..., decoder: _Optional[str] = ..., share: _Optional[bool] = ..., share_embedding: _Optional[bool] = ..., cross_attention: _Optional[str] = ..., start_token: _Optional[int] = ..., end_token: _Optional[int] = ..., seed: _Optional[int] = ...) -> None: ...
-
-class Theseus(_message.Message):
-    __slots__ = ("modules", "layers", "start", "schedule", "p", "k", "b", "replacement_steps", "patience", "evaluate_every", "held_out", "training", "seed")
-    MODULES_FIELD_NUMBER: _ClassVar[int]
-    LAYERS_FIELD_NUMBER: _ClassVar[int]
-    START_FIELD_NUMBER: _ClassVar[int]
-    SCHEDULE_FIELD_NUMBER: _ClassVar[int]
-    P_FIELD_NUMBER: _ClassVar[int]
-    K_FIELD_NUMBER: _ClassVar[int]
-    B_FIELD_NUMBER: _ClassVar[int]
-    REPLACEMENT_STEPS_FIELD_NUMBER: _ClassVar[int]
-    PATIENCE_FIELD_NUMBER: _ClassVar[int]
-    EVALUATE_EVERY_FIELD_NUMBER: _ClassVar[int]
-    HELD_OUT_FIELD_NUMBER: _ClassVar[int]
-    TRAINING_FIELD_NUMBER: _ClassVar[int]
-    SEED_FIELD_NUMBER: _ClassVar[int]
-    modules: int
-    layers: int
-    start: str
-    schedule: str
-    p: float
-    k: float
-    b: float
-    replacement_steps: int
-    patience: int
-    evaluate_every: int
-    held_out: float
-    training: Training
-    seed: int
-    def __init__(self, modules: _Optional[int] = ..., layers: _Optional[int] = ..., start: _Optional[str] = ..., schedule: _Optional[str] = ..., p: _Optional[float] = ..., k: _Optional[float] = ..., b: _Optional[float] = ..., replacement_steps: _Optional[int] = ..., patience: _Optional[int] = ..., evaluate_every: _Optional[int] = ..., held_out: _Optional[float] = ..., training: _Optional[_Union[Training, _Mapping]] = ..., seed: _Optional[int] = ...) -> None: ...
-
-class Train(_message.Message):
-    __slots__ = ("steps", "batch_size", "sequence_length", "gradient_accumulation", "learning_rate", "warmup_steps", "schedule", "weight_decay", "clip_norm", "seed", "checkpoint_every", "source_length", "include", "exclude", "patience", "evaluate_every", "held_out", "from_scratch")
-    STEPS_FIELD_NUMBER: _ClassVar[int]
-    BATCH_SIZE_FIELD_NUMBER: _ClassVar[int]
-    SEQUENCE_LENGTH_FIELD_NUMBER: _ClassVar[int]
-    GRADIENT_ACCUMULATION_FIELD_NUMBER: _ClassVar[int]
-    LEARNING_RATE_FIELD_NUMBER: _ClassVar[int]
-    WARMUP_STEPS_FIELD_NUMBER: _ClassVar[int]
-    SCHEDULE_FIELD_NUMBER: _ClassVar[int]
-    WEIGHT_DECAY_FIELD_NUMBER: _ClassVar[int]
-    CLIP_NORM_FIELD_NUMBER: _ClassVar[int]
-    SEED_FIELD_NUMBER: _ClassVar[int]
-    CHECKPOINT_EVERY_FIELD_NUMBER: _ClassVar[int]
-    SOURCE_LENGTH_FIELD_NUMBER: _ClassVar[int]
-    INCLUDE_FIELD_NUMBER: _ClassVar[int]
-    EXCLUDE_FIELD_NUMBER: _ClassVar[int]
-    PATIENCE_FIELD_NUMBER: _ClassVar[int]
-    EVALUATE_EVERY_FIELD_NUMBER: _ClassVar[int]
-    HELD_OUT_FIELD_NUMBER: _ClassVar[int]
-    FROM_SCRATCH_FIELD_NUMBER: _ClassVar[int]
-    steps: int
-    batch_size: int
-    sequence_length: int
-    gradient_accumulation: int
-    learning_rate: float
-    warmup_steps: int
-    schedule: str
-    weight_decay: float
-    clip_norm: float
-    seed: int
-    checkpoint_every: int
-    source_length: int
-    include: _containers.RepeatedScalarFieldContainer[str]
-    exclude: _containers.RepeatedScalarFieldContainer[str]
-    patience: int
-    evaluate_every: int
-    held_out: float
-    from_scratch: bool
-    def __init__(self, steps: _Optional[int] = ..., batch_size: _Optional[int] = ..., sequence_length: _Optional[int] = ..., gradient_accumulation: _Optional[int] = ..., learning_rate: _Optional[float] = ..., warmup_steps: _Optional[int] = ..., schedule: _Optional[str] = ..., weight_decay: _Optional[float] = ..., clip_norm: _Optional[float] = ..., seed: _Optional[int] = ..., checkpoint_every: _Optional[int] = ..., source_length: _Optional[int] = ..., include: _Optional[_Iterable[str]] = ..., exclude: _Optional[_Iterable[str]] = ..., patience: _Optional[int] = ..., evaluate_every: _Optional[int] = ..., held_out: _Optional[float] = ..., from_scratch: _Optional[bool] = ...) -> None: ...
-
-class Finetune(_message.Message):
-    __slots__ = ("steps", "batch_size", "sequence_length", "gradient_accumulation", "learning_rate", "warmup_steps", "schedule", "weight_decay", "clip_norm", "seed", "checkpoint_every", "source_length", "include", "exclude", "patience", "evaluate_every", "held_out", "task", "labels")
-    STEPS_FIELD_NUMBER: _ClassVar[int]
-    BATCH_SIZE_FIELD_NUMBER: _ClassVar[int]
-    SEQUENCE_LENGTH_FIELD_NUMBER: _ClassVar[int]
-    GRADIENT_ACCUMULATION_FIELD_NUMBER: _ClassVar[int]
-    LEARNING_RATE_FIELD_NUMBER: _ClassVar[int]
-    WARMUP_STEPS_FIELD_NUMBER: _ClassVar[int]
-    SCHEDULE_FIELD_NUMBER: _ClassVar[int]
-    WEIGHT_DECAY_FIELD_NUMBER: _ClassVar[int]
-    CLIP_NORM_FIELD_NUMBER: _ClassVar[int]
-    SEED_FIELD_NUMBER: _ClassVar[int]
-    CHECKPOINT_EVERY_FIELD_NUMBER: _ClassVar[int]
-    SOURCE_LENGTH_FIELD_NUMBER: _ClassVar[int]
-    INCLUDE_FIELD_NUMBER: _ClassVar[int]
-    EXCLUDE_FIELD_NUMBER: _ClassVar[int]
-    PATIENCE_FIELD_NUMBER: _ClassVar[int]
-    EVALUATE_EVERY_FIELD_NUMBER: _ClassVar[int]
-    HELD_OUT_FIELD_NUMBER: _ClassVar[int]
-    TASK_FIELD_NUMBER: _ClassVar[int]
-    LABELS_FIELD_NUMBER: _ClassVar[int]
-    steps: int
-    batch_size: int
-    sequence_length: int
-    gradient_accumulation: int
-    learning_rate: float
-    warmup_steps: int
-    schedule: str
-    weight_decay: float
-    clip_norm: float
-    seed: int
-    checkpoint_every: int
-    source_length: int
-    include: _containers.RepeatedScalarFieldContainer[str]
-    exclude: _containers.RepeatedScalarFieldContainer[str]
-    patience: int
-    evaluate_every: int
-    held_out: float
-    task: str
-    labels: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, steps: _Optional[int] = ..., batch_size: _Optional[int] = ..., sequence_length: _Optional[int] = ..., gradient_accumulation: _Optional[int] = ..., learning_rate: _Optional[float] = ..., warmup_steps: _Optional[int] = ..., schedule: _Optional[str] = ..., weight_decay: _Optional[float] = ..., clip_norm: _Optional[float] = ..., seed: _Optional[int] = ..., checkpoint_every: _Optional[int] = ..., source_length: _Optional[int] = ..., include: _Optional[_Iterable[str]] = ..., exclude: _Optional[_Iterable[str]] = ..., patience: _Optional[int] = ..., evaluate_every: _Optional[int] = ..., held_out: _Optional[float] = ..., task: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Gate(_message.Message):
     __slots__ = ("metric", "max_loss", "relative", "against", "at_most", "at_least", "otherwise", "seed")
