@@ -326,6 +326,11 @@ class FakeServer(model_pb2_grpc.ModelServiceServicer, job_pb2_grpc.JobServiceSer
             cancelled.fail("cancelled", "the job was cancelled.", job.JOB_STATE_CANCELLED)
         return job.JobServiceCancelResponse(job=cancelled.info())
 
+    def Distributions(
+        self, request: inference.DistributionsRequest, context: grpc.ServicerContext
+    ) -> Iterator[inference.DistributionsResponse]:
+        context.abort(grpc.StatusCode.UNIMPLEMENTED, "a teacher for another server is asked by that server alone.")
+
     def Pause(self, request: job.JobServicePauseRequest, context: grpc.ServicerContext) -> job.JobServicePauseResponse:
         return job.JobServicePauseResponse(job=self._job(request.job_id, context).info())
 

@@ -167,8 +167,8 @@ class Client:
                 gzipped), or a `proto.TextData`, for example from `inline_text`.
             field: Field of a .jsonl row that holds the text; "text" by default.
             calibration: How much of `data` is used.
-            validation: Data that gates, searches, stages and trainings are measured on, in the same forms as `data`; where one is needed and
-                none is given, a tenth of `data` that no step trains on.
+            validation: Data that gates, searches, stages and trainings are measured on, in the same forms as `data`; where one is
+                needed and none is given, a tenth of `data` that no step trains on.
             evaluate_stages: Measure the model before the first and after every step; by default where there is `validation`.
             replace: Store a new version when `name` exists, which is an error otherwise.
 
