@@ -15,6 +15,7 @@ import {
   memoryLimitBytes as memoryLimit,
   ObservedInference,
   observeModels,
+  PathPolicy,
   ResultCheck,
 } from '#jobs';
 import type { ComputeMode } from '#serve';
@@ -57,6 +58,8 @@ export interface ComposeOptions {
   readonly jobsPerClient?: number;
   /** Jobs are forgotten so long after their end. Default: 30. */
   readonly keepJobsDays?: number;
+  /** Folders that jobs may name files in. Default: all that the process may reach, and none where callers are asked who they are. */
+  readonly dataFolders?: readonly string[];
   /** TLS, and who may call. Default: none, on loopback only. */
   readonly security?: SecurityOptions;
 }
@@ -95,7 +98,7 @@ interface Parts {
   readonly root: string;
   readonly options: Pick<
     ComposeOptions,
-    'address' | 'httpAddress' | 'httpModel' | 'identityModel' | 'connectTeacher' | 'jobsPerClient' | 'keepJobsDays'
+    'address' | 'httpAddress' | 'httpModel' | 'identityModel' | 'connectTeacher' | 'jobsPerClient' | 'keepJobsDays' | 'dataFolders'
   >;
   readonly security: Security;
   readonly logger: Logger;
@@ -117,7 +120,7 @@ const cacheShare = 0.25;
 
 async function serve({
   root,
-  options: { address, httpAddress, httpModel, identityModel, connectTeacher, jobsPerClient, keepJobsDays = 30 },
+  options: { address, httpAddress, httpModel, identityModel, connectTeacher, jobsPerClient, keepJobsDays = 30, dataFolders },
   security: { tls, guard },
   logger,
   telemetry,
@@ -129,6 +132,7 @@ async function serve({
   modelMemoryBytes,
   compute,
 }: Parts): Promise<RunningServer> {
+  const uploadFolder = join(root, 'uploads');
   const hub = new ModelHub({
     store: artefacts,
     engine,
@@ -144,6 +148,7 @@ async function serve({
       ...(memoryLimitBytes === undefined ? {} : { memoryLimitBytes }),
     }),
     workFolder: join(root, 'work'),
+    paths: new PathPolicy(dataFolders === undefined && guard === undefined ? undefined : [uploadFolder, ...(dataFolders ?? [])]),
     quota: { inAll: largestQueue, ...(jobsPerClient === undefined ? {} : { perOwner: jobsPerClient }) },
     retention: { maxAgeMs: keepJobsDays * 24 * 3600 * 1000, maxJobs: largestHistory },
     logger,
@@ -165,7 +170,7 @@ async function serve({
       jobs: runner,
       models: hub,
       inference,
-      uploadFolder: join(root, 'uploads'),
+      uploadFolder,
       address,
       logger,
       telemetry,

@@ -45,7 +45,7 @@ export {
   onPolicyObjective,
   onPolicySettings,
 } from './teachers/on-policy.ts';
-export { type DivergenceKind, divergences, outcomesOf } from './teachers/outcomes.ts';
+export { outcomesOf } from './teachers/outcomes.ts';
 export { StudentSampler } from './teachers/student-sampler.ts';
 export { choicesOf, TeacherProgram } from './teachers/teacher-program.ts';
 export { TaughtBatches, type TeacherSource } from './teachers/teacher-source.ts';

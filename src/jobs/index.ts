@@ -35,6 +35,7 @@ export { ModelHub, type ModelLease, type ModelResource } from './model-hub.ts';
 export { observeModels } from './model-telemetry.ts';
 export { recipeNames } from './named-recipes.ts';
 export { ObservedInference } from './observed-inference.ts';
+export { PathPolicy } from './path-policy.ts';
 export { type Promotion, Promotions, type Thresholds, thresholdsSchema } from './promotions.ts';
 export type { EvaluationReport, ExportResult, ImportResult, JobKind, JobResults, ModelRecord } from './results.ts';
 export type { ExportFormat } from './specs.ts';

@@ -10,6 +10,7 @@ import { cancelledFailure, defectStack, failureOf, failureToError, interruptedFa
 import { type BoundJob, isFinal, type JobEvent, type JobEventBody, type JobRecord, type JobState, type RegisteredHandler } from './job.ts';
 import type { JobEnd, JobQuota, JobStore } from './job-store.ts';
 import { type AttemptEnd, JobTelemetry, type ObservedJob } from './job-telemetry.ts';
+import type { PathPolicy } from './path-policy.ts';
 import { ProgressLog } from './progress-log.ts';
 import { defaultRetention, type Retention, removeExpired, strayFolders } from './retention.ts';
 
@@ -37,6 +38,8 @@ export interface JobRunnerOptions extends FeedOptions {
   readonly quota?: JobQuota;
   /** How long ended jobs stay. Default: 30 days, and at most 10,000. */
   readonly retention?: Retention;
+  /** Which files jobs may name. Default: all that the process may reach. */
+  readonly paths?: PathPolicy;
   /** A job whose process died so often while it ran is put aside. Default 3. */
   readonly largestCrashes?: number;
 }
@@ -103,11 +106,17 @@ export class JobRunner {
   async submit(kind: string, input: unknown, { priority = 0, owner = '' }: SubmitOptions = {}): Promise<JobRecord> {
     this.#checkAccepting();
     const bound = this.#handler(kind).bind(input);
+    await this.#checkPaths(bound);
     await bound.prepare();
     this.#checkAccepting();
     const job = this.#create(kind, bound, { priority, owner });
     setImmediate(() => this.#startWaiting());
     return job;
+  }
+
+  /** @throws AppError `file_not_allowed` */
+  async #checkPaths({ paths }: BoundJob): Promise<void> {
+    for (const path of paths) await this.#options.paths?.check(path);
   }
 
   #create(
@@ -228,6 +237,7 @@ export class JobRunner {
       throw wrongState(jobId, state, 'only a job that failed or was cancelled can be tried again');
     const handler = this.#handler(kind);
     const bound = handler.bind(spec);
+    await this.#checkPaths(bound);
     await bound.prepare();
     this.#checkAccepting();
     const job = this.#create(kind, bound, { priority, owner, retryOf: jobId });
@@ -374,6 +384,8 @@ export class JobRunner {
     };
     try {
       const bound: BoundJob = handler.bind(job.spec);
+      // A link may have come in between.
+      await this.#checkPaths(bound);
       const workFolder = this.workFolderOf(id);
       await mkdir(workFolder, { recursive: true });
       const result = await bound.run({ jobId: id, workFolder, signal, report, logger: this.#logger });

@@ -118,6 +118,8 @@ export interface JobHandler<Spec, Result> {
   parse(input: unknown): Spec;
   /** Which models it reads and writes. */
   names(spec: Spec): { readonly source: string; readonly target: string };
+  /** Files and folders of the server that it is told to read or write. */
+  paths(spec: Spec): readonly string[];
   /** Checks against the world, for example that the models exist. @throws AppError */
   prepare?(spec: Spec): Promise<void>;
   run(spec: Spec, context: JobContext): Promise<Result>;
@@ -137,6 +139,7 @@ export interface BoundJob {
   readonly spec: unknown;
   readonly source: string;
   readonly target: string;
+  readonly paths: readonly string[];
   prepare(): Promise<void>;
   run(context: JobContext): Promise<unknown>;
 }
@@ -153,6 +156,7 @@ export function registerHandler<Spec, Result>(handler: JobHandler<Spec, Result>)
       return {
         spec,
         ...handler.names(spec),
+        paths: handler.paths(spec),
         prepare: async () => handler.prepare?.(spec),
         run: (context) => handler.run(spec, context),
       };

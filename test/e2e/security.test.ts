@@ -1,7 +1,7 @@
 // A server that others can reach: TLS whose certificate changes, certificates of clients, tokens and roles over gRPC, HTTP and the command line.
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { request } from 'node:https';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { TLSSocket } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
@@ -73,7 +73,7 @@ describe('tokens', () => {
       }),
     );
     const auditLog = join(temporaryFolder(), 'audit.jsonl');
-    await running({ security: { principals, auditLog } }, async (server) => {
+    await running({ security: { principals, auditLog }, dataFolders: [dirname(stories)] }, async (server) => {
       const [reader, asker, trainer, admin] = people.map(({ token }) => ({ token }));
       await expect(asClient(server, {}, list)).rejects.toMatchObject({ code: 'unauthenticated' });
       await asClient(server, {}, (client) => client.unary(client.protocol.health.Check, { service: '' }));
@@ -81,6 +81,8 @@ describe('tokens', () => {
       const bring = (client: AthanorClient) => client.unary(client.protocol.model.Import, { name: 'model', path: stories });
       await expect(asClient(server, asker!, bring)).rejects.toMatchObject({ code: 'permission_denied' });
       await asClient(server, trainer!, bring);
+      const outside = (client: AthanorClient) => client.unary(client.protocol.model.Import, { name: 'other', path: '/etc' });
+      await expect(asClient(server, admin!, outside)).rejects.toMatchObject({ code: 'file_not_allowed' });
       const tokenize = (client: AthanorClient) => client.unary(client.protocol.inference.Tokenize, { model: 'model', text: 'Once' });
       await expect(asClient(server, reader!, tokenize)).rejects.toMatchObject({ code: 'permission_denied' });
       await asClient(server, asker!, tokenize);

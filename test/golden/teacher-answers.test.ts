@@ -1,7 +1,7 @@
 // Divergences of a teacher's top-k answers with a tail, and of GKD, against PyTorch: values and gradients.
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { divergences, outcomesOf, topAnswers } from '#distill';
+import { divergenceRows, outcomesOf, topAnswers } from '#distill';
 import { createReferenceEngine } from '#engine/reference';
 import { GraphBuilder, gradients, type Value } from '#graph';
 import { float32, int64, toNumbers } from '#tensor';
@@ -46,7 +46,11 @@ describe('top-k answers with a tail', () => {
       const ids = b.constant(int64([N, k], Array.from(answers.ids)));
       const named = b.constant(float32([N, k], Array.from(answers.logProbabilities)));
       const tails = b.constant(float32([N, 1], Array.from(answers.logTails)));
-      const rows = divergences(b, b.concat([named, tails], 1), outcomesOf(b, logStudent, ids), { kind: 'forward' });
+      const rows = divergenceRows(b, b.concat([named, tails], 1), outcomesOf(b, logStudent, ids), {
+        divergence: 'forward',
+        beta: 0,
+        scaled: false,
+      });
       return b.mul(rows, temperature ** 2);
     });
     expect(found.loss).toBeCloseTo(wanted.loss, 5);
@@ -58,7 +62,7 @@ describe('the generalized Jensen-Shannon divergence of GKD', () => {
   it.each(golden.gkd)('has the loss and gradient of PyTorch with β = $beta at temperature $temperature', async (wanted) => {
     const { beta, temperature } = wanted;
     const found = await measure(temperature, (b, logStudent) =>
-      divergences(b, b.constant(float32([N, V], teacherRows(temperature))), logStudent, { kind: 'jsd', beta }),
+      divergenceRows(b, b.constant(float32([N, V], teacherRows(temperature))), logStudent, { divergence: 'jsd', beta, scaled: false }),
     );
     expect(found.loss).toBeCloseTo(wanted.loss, 5);
     expectAllClose(found.gradient, wanted.gradient.flat(), { absolute: 2e-6, relative: 1e-5 });
@@ -66,8 +70,12 @@ describe('the generalized Jensen-Shannon divergence of GKD', () => {
 
   it('is forward KL at β = 0 and reverse KL at β = 1, and is about a thousandth of forward KL at β = 0.001', async () => {
     const logTeacher = (b: GraphBuilder): Value => b.constant(float32([N, V], teacherRows(1)));
-    const forward = await measure(1, (b, logStudent) => divergences(b, logTeacher(b), logStudent, { kind: 'forward' }));
-    const reverse = await measure(1, (b, logStudent) => divergences(b, logTeacher(b), logStudent, { kind: 'reverse' }));
+    const forward = await measure(1, (b, logStudent) =>
+      divergenceRows(b, logTeacher(b), logStudent, { divergence: 'forward', beta: 0, scaled: false }),
+    );
+    const reverse = await measure(1, (b, logStudent) =>
+      divergenceRows(b, logTeacher(b), logStudent, { divergence: 'reverse', beta: 0, scaled: false }),
+    );
     const at = (beta: number) => golden.gkd.find((one) => one.beta === beta && one.temperature === 1)!.loss;
     expect(forward.loss).toBeCloseTo(at(0), 5);
     expect(reverse.loss).toBeCloseTo(at(1), 5);

@@ -54,6 +54,7 @@ export function countHandler({ kind = 'count', canResume = false, usesDevice = t
       return { steps: given.steps, target: given.target ?? '', stepwise: given.stepwise ?? false, failAt: given.failAt ?? 0 };
     },
     names: ({ target }) => ({ source: '', target }),
+    paths: () => [],
     async run({ steps, stepwise, failAt }, { workFolder, signal, report }) {
       const file = join(workFolder, 'step');
       const firstStep = Number(await readFile(file, 'utf8').catch(() => '0'));

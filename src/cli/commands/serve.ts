@@ -23,6 +23,7 @@ interface ServeOptions extends SecurityOptions {
   readonly identityModel?: string;
   readonly jobsPerClient?: number;
   readonly keepJobs: number;
+  readonly dataFolder?: readonly string[];
   readonly json?: boolean;
   readonly metrics?: string;
 }
@@ -65,6 +66,10 @@ export function addServeCommand(program: Command): void {
     .option('--jwt-audience <name>', 'audience that signed tokens must be for')
     .option('--jwt-issuer <name>', 'issuer that signed tokens must be from (default: any that the keys fit)')
     .option('--jwt-role-claim <name>', 'claim of signed tokens that holds the role (default: athanor_role)')
+    .option(
+      '--data-folder <dir...>',
+      'folders that jobs may name files in, for imports, data, recordings and exports (default: all that the server may read, and none with --principals or --jwks)',
+    )
     .option('--audit-log <file>', 'append a JSON line for each call that changes something or is refused')
     .option(
       '--allow-insecure',
@@ -108,6 +113,7 @@ async function serve(options: ServeOptions, command: Command): Promise<void> {
       ...(device === undefined ? {} : { device }),
       ...(threads === undefined ? {} : { threads }),
       keepJobsDays: keepJobs,
+      ...(options.dataFolder === undefined ? {} : { dataFolders: options.dataFolder }),
       security: options,
       ...(jobsPerClient === undefined ? {} : { jobsPerClient }),
       ...(identityModel === undefined ? {} : { identityModel }),

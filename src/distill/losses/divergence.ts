@@ -10,6 +10,9 @@ export interface Divergence {
   readonly scaled: boolean;
 }
 
+/** KL(teacher ‖ student). */
+export const forwardKl: Divergence = { divergence: 'forward', beta: 0, scaled: false };
+
 /** KL(p ‖ q) over the last axis, in nats, from log p and log q [..., C] -> [...]. */
 export function klDivergence(b: Emitter, logP: Value, logQ: Value): Value {
   return b.reduceSum(b.mul(b.exp(logP), b.sub(logP, logQ)), [logP.shape.length - 1]);

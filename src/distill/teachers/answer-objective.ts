@@ -4,8 +4,9 @@ import type { GraphBuilder, Value } from '#graph';
 import { inPieces } from '#models';
 import { type HostTensor, hostTensor } from '#tensor';
 import { askedRows, meanOfRows, type Objective } from '#train';
+import { type Divergence, divergenceRows, forwardKl } from '../losses/divergence.ts';
 import type { AnswerForm, TeacherAnswers } from './answers.ts';
-import { type DivergenceKind, divergences, outcomesOf } from './outcomes.ts';
+import { outcomesOf } from './outcomes.ts';
 
 export interface AnswerLoss {
   /** T: of the student's distribution; the answers must have been taken at it. */
@@ -13,7 +14,7 @@ export interface AnswerLoss {
   /** Weight of the teacher term; 1 - α is the weight of cross-entropy with the data. */
   readonly alpha: number;
   /** @default forward */
-  readonly divergence?: DivergenceKind;
+  readonly divergence?: Divergence;
 }
 
 /** Inputs of the graph that a batch brings, by what they hold. */
@@ -48,7 +49,7 @@ export function answerInputs(answers: TeacherAnswers): Readonly<Record<string, H
  * @see DistillKit's and TRL's top-k losses leave the tail out or renormalize; we keep it as an outcome of its own
  */
 export function answerObjective(settings: AnswerLoss, form: AnswerForm, hiddenTokens?: (length: number) => number): Objective {
-  const { temperature, alpha, divergence = { kind: 'forward' } } = settings;
+  const { temperature, alpha, divergence = forwardKl } = settings;
   return {
     name: 'distill',
     inputs: {},
@@ -70,7 +71,7 @@ export function answerObjective(settings: AnswerLoss, form: AnswerForm, hiddenTo
         const compared = ids === undefined ? logStudent : outcomesOf(b, logStudent, ids);
         return {
           crossEntropy,
-          divergence: divergences(b, log, compared, divergence),
+          divergence: divergenceRows(b, log, compared, divergence),
           ...(task.kind === 'causal' ? {} : { accuracy: b.cast(b.equal(b.argMax(studentLogits, 1), wanted), 'float32') }),
         };
       });

@@ -5,8 +5,8 @@ import type { Model } from '#models';
 import { checkTrainingData, openBatches, type TrainResult, trainOnBatches } from '#train';
 import { checkSameAnswers, type DistillRequest } from '../distill-model.ts';
 import { logitObjective } from '../logit-objective.ts';
+import type { Divergence } from '../losses/divergence.ts';
 import { OnPolicyBatches, type OnPolicySettings, onPolicyObjective } from './on-policy.ts';
-import type { DivergenceKind } from './outcomes.ts';
 import { ownSamplesObjective } from './own-samples-objective.ts';
 import { StudentSampler } from './student-sampler.ts';
 
@@ -14,7 +14,7 @@ export interface OnPolicyRequest extends Omit<DistillRequest, 'teacher'> {
   readonly teacher: Model;
   readonly onPolicy: OnPolicySettings;
   /** On the student's samples. */
-  readonly divergence: DivergenceKind;
+  readonly divergence: Divergence;
 }
 
 /**

@@ -2,8 +2,8 @@
 import { at } from '#base';
 import { declarations, inPieces, type Model } from '#models';
 import { askedRows, meanOfRows, type Objective } from '#train';
+import { type Divergence, divergenceRows } from '../losses/divergence.ts';
 import { teacherPrefix } from '../losses/objective.ts';
-import { type DivergenceKind, divergences } from './outcomes.ts';
 
 /**
  * T²·D(teacher, student), both softened by T, over the rows that count. The cross-entropy that is reported beside it is that of the samples under the
@@ -11,7 +11,7 @@ import { type DivergenceKind, divergences } from './outcomes.ts';
  *
  * The teacher's weights are those of the objective for the data, under the prefix `teacher/`.
  */
-export function ownSamplesObjective(teacher: Model, temperature: number, divergence: DivergenceKind): Objective {
+export function ownSamplesObjective(teacher: Model, temperature: number, divergence: Divergence): Objective {
   const declaration = declarations(teacher);
   return {
     name: 'distill',
@@ -27,7 +27,7 @@ export function ownSamplesObjective(teacher: Model, temperature: number, diverge
         const soft = (values: typeof studentLogits) => b.logSoftmax(temperature === 1 ? values : b.mul(values, 1 / temperature));
         return {
           crossEntropy: b.crossEntropy(b.stopGradient(studentLogits), drawn)[0],
-          difference: divergences(b, soft(teacherLogits), soft(studentLogits), divergence),
+          difference: divergenceRows(b, soft(teacherLogits), soft(studentLogits), divergence),
         };
       });
       const difference = meanOfRows(

@@ -70,6 +70,7 @@ export function compressHandler(hub: ModelHub, engine: Engine, options: Compress
       return spec;
     },
     names: ({ model, name }) => ({ source: model, target: name }),
+    paths: ({ data, validation }) => [...(data?.paths ?? []), ...(validation?.paths ?? [])],
     async prepare({ model, name, replace, data, validation, recipe }) {
       const others = teachersOf(parseRecipe(recipe, recipeMethods));
       await checkReads(hub, [model, ...others]);

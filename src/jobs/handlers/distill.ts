@@ -53,6 +53,7 @@ export function distillHandler(hub: ModelHub, engine: Engine, options: DistillOp
       return whole;
     },
     names: ({ student, name }) => ({ source: student, target: targetOf({ student, name }) }),
+    paths: ({ data, validation, recording }) => [...data.paths, ...(validation?.paths ?? []), ...(recording === '' ? [] : [recording])],
     async prepare(spec) {
       const { student, name, replace, data, validation } = spec;
       await checkReads(hub, [student, residentTeacher(spec), ...furtherTeachers(spec)]);
@@ -313,7 +314,7 @@ class DistillRun {
       const { beta = 0.5, ...given } = onPolicy;
       const own = {
         onPolicy: onPolicySettings(defined(given), model, settings.sequenceLength),
-        divergence: { kind: 'jsd', beta } as const,
+        divergence: { divergence: 'jsd', beta, scaled: false } as const,
       };
       return distillOnPolicy({ ...request, ...own, student: model, teacher: teacher.model }, engine, context);
     }

@@ -25,6 +25,7 @@ export function evaluateHandler(
     canResume: true,
     parse: (input) => checkInput(evaluateSpecSchema, input, 'evaluate'),
     names: ({ model }) => ({ source: model, target: '' }),
+    paths: ({ data }) => data.paths,
     async prepare({ model, teacher, data }) {
       await checkReads(hub, [model, teacher]);
       await checkSameTokenizers(hub, model, [teacher]);

@@ -24,6 +24,7 @@ export function exportHandler(hub: ModelHub): JobHandler<ExportSpec, ExportResul
     keepsWorkFolder: true,
     parse: (input) => checkInput(exportSpecSchema, input, 'export'),
     names: ({ model }) => ({ source: model, target: '' }),
+    paths: ({ path }) => (path === '' ? [] : [path]),
     async prepare({ model, path }) {
       await checkReads(hub, [model]);
       if (path !== '' && (await entriesOf(path)).length > 0)

@@ -15,6 +15,7 @@ export function importHandler(hub: ModelHub): JobHandler<ImportSpec, ImportResul
     canResume: true,
     parse: (input) => checkInput(importSpecSchema, input, 'import'),
     names: ({ name }) => ({ source: '', target: name }),
+    paths: ({ path }) => [path],
     prepare: ({ name, replace }) => checkWrites(hub, name, replace),
     async run({ name, path }, context) {
       const { model, tokenizerFiles, generation } = await importHuggingFace(path, context);

@@ -26,6 +26,7 @@ export function recordHandler(hub: ModelHub, engine: Engine): JobHandler<RecordS
     canResume: true,
     parse: (input) => checkInput(recordSpecSchema, input, 'record'),
     names: ({ teacher }) => ({ source: teacher, target: '' }),
+    paths: ({ data, path }) => [...data.paths, path],
     async prepare({ teacher, data, path, settings }) {
       await checkReads(hub, [teacher]);
       const config = JSON.parse((await hub.get(teacher)).configJson) as ModelConfig;

@@ -1,7 +1,7 @@
 // A teacher's likeliest answers: chosen, ordered, with what is left over; and the loss that is made of them.
 import { describe, expect, it } from 'vitest';
 import { Random } from '#base';
-import { copyRows, divergences, emptyAnswers, fullAnswers, joinAnswers, lowestLog, outcomesOf, rowsOf, topAnswers } from '#distill';
+import { copyRows, divergenceRows, emptyAnswers, fullAnswers, joinAnswers, lowestLog, outcomesOf, rowsOf, topAnswers } from '#distill';
 import { createReferenceEngine } from '#engine/reference';
 import { GraphBuilder } from '#graph';
 import { float32, halfToFloat, int64, toNumbers } from '#tensor';
@@ -31,7 +31,9 @@ async function loss(teacher: Float32Array, student: Float32Array, k: number, kin
   const b = new GraphBuilder();
   const known = b.concat([b.constant(float32([N, k], Array.from(named))), b.constant(float32([N, 1], Array.from(logTails)))], 1);
   const compared = outcomesOf(b, b.constant(float32([N, V], Array.from(student))), b.constant(int64([N, k], Array.from(ids))));
-  const program = await engine.compile(b.graph({ loss: b.reduceMean(divergences(b, known, compared, { kind }), [0]) }));
+  const program = await engine.compile(
+    b.graph({ loss: b.reduceMean(divergenceRows(b, known, compared, { divergence: kind, beta: 0, scaled: false }), [0]) }),
+  );
   const results = await program.run({});
   return Number(toNumbers(results['loss']!.read())[0]);
 }

@@ -23,7 +23,7 @@ import { fingerprint, gpt2, llama, MemoryKeeper, tinyCorpus, tinyModel, tinySett
 const corpus = tinyCorpus();
 const student = tinyModel(gpt2, 1);
 const teacher = tinyModel(llama, 2);
-const jsd = { kind: 'jsd', beta: 0.5 } as const;
+const jsd = { divergence: 'jsd', beta: 0.5, scaled: false } as const;
 
 let engine: Engine;
 beforeAll(async () => {
