@@ -100,6 +100,7 @@ export const errorCatalogue = {
   cancelled: entry('CANCELLED', 'The operation was cancelled on request.'),
   deadline_exceeded: entry('DEADLINE_EXCEEDED', 'Allow more time or ask for less.'),
   unavailable: entry('UNAVAILABLE', 'The server is stopping; try again later.'),
+  teacher_not_allowed: entry('FAILED_PRECONDITION', 'Have the server list that teacher, or name a model of its own store.'),
   teacher_unavailable: entry('UNAVAILABLE', 'Start the server that the message names, then retry the job: it goes on where it was.'),
   unsupported: entry('UNIMPLEMENTED', 'The message says what is supported instead.'),
   internal: entry('INTERNAL', 'This is a defect in athanor; please report it with the message.'),

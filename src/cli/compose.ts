@@ -7,6 +7,7 @@ import { createOnnxEngine } from '#engine/onnx';
 import { HttpServer } from '#http';
 import {
   allHandlers,
+  allowedTeachers,
   type ConnectTeacher,
   HubInference,
   JobRunner,
@@ -60,6 +61,8 @@ export interface ComposeOptions {
   readonly keepJobsDays?: number;
   /** Folders that jobs may name files in. Default: all that the process may reach, and none where callers are asked who they are. */
   readonly dataFolders?: readonly string[];
+  /** Other servers, as `host:port` or `host`, whose models may teach. Default: all, and none where callers are asked who they are. */
+  readonly teacherServers?: readonly string[];
   /** TLS, and who may call. Default: none, on loopback only. */
   readonly security?: SecurityOptions;
 }
@@ -98,7 +101,15 @@ interface Parts {
   readonly root: string;
   readonly options: Pick<
     ComposeOptions,
-    'address' | 'httpAddress' | 'httpModel' | 'identityModel' | 'connectTeacher' | 'jobsPerClient' | 'keepJobsDays' | 'dataFolders'
+    | 'address'
+    | 'httpAddress'
+    | 'httpModel'
+    | 'identityModel'
+    | 'connectTeacher'
+    | 'jobsPerClient'
+    | 'keepJobsDays'
+    | 'dataFolders'
+    | 'teacherServers'
   >;
   readonly security: Security;
   readonly logger: Logger;
@@ -120,7 +131,17 @@ const cacheShare = 0.25;
 
 async function serve({
   root,
-  options: { address, httpAddress, httpModel, identityModel, connectTeacher, jobsPerClient, keepJobsDays = 30, dataFolders },
+  options: {
+    address,
+    httpAddress,
+    httpModel,
+    identityModel,
+    connectTeacher,
+    jobsPerClient,
+    keepJobsDays = 30,
+    dataFolders,
+    teacherServers,
+  },
   security: { tls, guard },
   logger,
   telemetry,
@@ -144,7 +165,10 @@ async function serve({
   const runner = JobRunner.start({
     store: jobStore,
     handlers: allHandlers(hub, engine, jobStore.models, {
-      connectTeacher: connectTeacher ?? teacherConnector({ security: teacherSecurity(process.env) }),
+      connectTeacher: allowedTeachers(
+        connectTeacher ?? teacherConnector({ security: teacherSecurity(process.env) }),
+        teacherServers ?? (guard === undefined ? undefined : []),
+      ),
       ...(memoryLimitBytes === undefined ? {} : { memoryLimitBytes }),
     }),
     workFolder: join(root, 'work'),

@@ -32,10 +32,13 @@ const refreshMs = 1000;
  * Reads what the options name.
  *
  * @param addresses - `host:port` of everything that takes calls
- * @throws AppError `invalid_argument` for options that belong together, and for a public address without TLS or without knowing who calls |
+ * @throws AppError `invalid_argument` for options that belong together, for what is no address, and for a public address without TLS or without knowing who calls |
  * `bad_config` | `file_not_found`
  */
 export function openSecurity(options: SecurityOptions, addresses: readonly string[], logger: Logger): Security {
+  const malformed = addresses.find((address) => !/^(unix:.|.*:\d+$)/.test(address));
+  if (malformed !== undefined)
+    throw new AppError('invalid_argument', `address "${malformed}": must be host:port.`, { details: { field: 'listen' } });
   const tls = tlsFiles(options);
   const guard = openGuard(options, logger);
   const open = addresses.filter((address) => !isLoopback(address));

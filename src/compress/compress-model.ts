@@ -39,7 +39,7 @@ export interface CompressionReport {
 export interface RecipeEnvironment extends Omit<CompressionEnvironment, 'memory' | 'training' | 'errorsBefore' | 'stages' | 'within'> {
   /** Of the step at this place of the recipe, from 0. */
   ofStep?(index: number): StepPlace;
-  /** Measures the model before the first and after every step, gates or not. */
+  /** Measures the model before the first and after every step, gates or not, where the held-out data says something of it. */
   readonly measuresStages?: boolean;
 }
 
@@ -102,7 +102,8 @@ class RecipeRun {
   async apply(index: number, step: RecipeStep): Promise<boolean> {
     throwIfCancelled(this.#context.signal);
     // Measured before anything is done: a fault of the data costs no work then.
-    if (index === 0 && (this.#measuresStages || this.#hasMeasuringSteps)) await this.#startMeasures();
+    if (index === 0 && (this.#measuresStage(this.#start) || (this.#hasMeasuringSteps && this.#fits(this.#start))))
+      await this.#startMeasures();
     const result = await step.apply(this.#current, this.#ofStep(index), this.#context).catch((thrown: unknown) => {
       const error = ofStepAt(index, thrown);
       if (!(error instanceof AppError) || error.code !== 'diverged' || this.#passed === undefined) throw error;
@@ -115,7 +116,7 @@ class RecipeRun {
   async #take(index: number, { model, report }: MethodResult): Promise<boolean> {
     this.#current = model;
     // A gate is about the model before it, whose figures are known.
-    const isMeasured = report.gate !== undefined || this.#measuresStages;
+    const isMeasured = report.gate !== undefined || this.#measuresStage(model);
     const measures = isMeasured ? await this.#stages?.of(model, index + 1) : undefined;
     this.#steps.push({ ...withUses(report, model), ...(measures === undefined ? {} : { measures }) });
     // A layer that a step left as it was keeps what it had lost before.
@@ -154,8 +155,13 @@ class RecipeRun {
     };
   }
 
-  get #measuresStages(): boolean {
-    return this.#environment.measuresStages === true && this.#stages !== undefined;
+  #measuresStage(model: Model): boolean {
+    return this.#environment.measuresStages === true && this.#fits(model);
+  }
+
+  /** A stage that the held-out data says nothing of has no figures; what needs them is refused when it asks. */
+  #fits(model: Model): boolean {
+    return this.#environment.heldOut?.fits(model) === true;
   }
 
   async #startMeasures(): Promise<Measures> {

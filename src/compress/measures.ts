@@ -16,6 +16,8 @@ export function risesWithQuality(metric: QualityMetric): boolean {
 
 /** Data that no step of the recipe learns from. */
 export interface HeldOut {
+  /** Whether this data says something of the model: nothing of an encoder that is yet to become a classifier, for one. */
+  fits(model: Model): boolean;
   /** @throws AppError `unsupported` for a model that this data says nothing of | `bad_weights` | `cancelled` */
   measure(model: Model, context: OperationContext): Promise<Measures>;
   /** Milliseconds of one step of decoding, one sequence. @throws AppError `unsupported` for a model that does not continue text */

@@ -86,6 +86,7 @@ function tooShort(size: string): AppError {
 /** What gates, searches and stages are measured with. */
 export function heldOutOf(data: JobData, engine: Engine): HeldOut {
   return {
+    fits: (model) => !('lines' in data) && (!('texts' in data) || taskOf(model.config).kind === 'classify'),
     measure: (model, context) => measureOn(model, data, engine, context),
     latencyMs: (model, context) => decodeMs(model, engine, context),
   };

@@ -39,5 +39,6 @@ export { PathPolicy } from './path-policy.ts';
 export { type Promotion, Promotions, type Thresholds, thresholdsSchema } from './promotions.ts';
 export type { EvaluationReport, ExportResult, ImportResult, JobKind, JobResults, ModelRecord } from './results.ts';
 export type { ExportFormat } from './specs.ts';
+export { allowedTeachers } from './teachers/allowed-teachers.ts';
 export type { ConnectTeacher, RemoteModel, RemoteQuestion, TeacherConnection } from './teachers/remote-teacher.ts';
 export { ResultCheck } from './verification/result-check.ts';

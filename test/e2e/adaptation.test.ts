@@ -107,7 +107,7 @@ describe('a killed server', () => {
     }
     killed.close();
     await first.end('SIGKILL');
-    expect(await readdir(join(store, 'work', jobId))).toEqual(expect.arrayContaining(['activations-0', 'training-0']));
+    expect(await readdir(join(store, 'work', jobId))).toEqual(expect.arrayContaining(['training-0', 'training-0-activations']));
 
     const second = await startServeProcess(store);
     const after = new AthanorClient(second.target);

@@ -62,7 +62,7 @@ def test_a_step_without_settings_is_kept() -> None:
             '"steps[1].lowRank.ratoi" is not a field here; did you mean "ratio"?',
             "steps[1].lowRank.ratoi",
         ),
-        ({"steps": [{"tensorTrain": {}}]}, "is not a field here; there are: ", "steps[0].tensorTrain"),
+        ({"steps": [{"hashing": {}}]}, "is not a field here; there are: ", "steps[0].hashing"),
         ({"steps": [{"lowRank": {"ratio": "half"}}]}, "\"steps[0].lowRank.ratio\" wants a number, not 'half'", "steps[0].lowRank.ratio"),
         ({"steps": [{"lowRank": {"rank": 2.5}}]}, "wants an integer from 0 to 4294967295, not 2.5", "steps[0].lowRank.rank"),
         ({"steps": [{"lowRank": {"rank": True}}]}, "not True", "steps[0].lowRank.rank"),

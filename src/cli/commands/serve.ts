@@ -24,6 +24,7 @@ interface ServeOptions extends SecurityOptions {
   readonly jobsPerClient?: number;
   readonly keepJobs: number;
   readonly dataFolder?: readonly string[];
+  readonly teacherServer?: readonly string[];
   readonly json?: boolean;
   readonly metrics?: string;
 }
@@ -70,6 +71,10 @@ export function addServeCommand(program: Command): void {
       '--data-folder <dir...>',
       'folders that jobs may name files in, for imports, data, recordings and exports (default: all that the server may read, and none with --principals or --jwks)',
     )
+    .option(
+      '--teacher-server <host:port...>',
+      'other athanor servers that jobs may have as teachers, a host alone meaning all its ports (default: any, and none with --principals or --jwks)',
+    )
     .option('--audit-log <file>', 'append a JSON line for each call that changes something or is refused')
     .option(
       '--allow-insecure',
@@ -114,6 +119,7 @@ async function serve(options: ServeOptions, command: Command): Promise<void> {
       ...(threads === undefined ? {} : { threads }),
       keepJobsDays: keepJobs,
       ...(options.dataFolder === undefined ? {} : { dataFolders: options.dataFolder }),
+      ...(options.teacherServer === undefined ? {} : { teacherServers: options.teacherServer }),
       security: options,
       ...(jobsPerClient === undefined ? {} : { jobsPerClient }),
       ...(identityModel === undefined ? {} : { identityModel }),

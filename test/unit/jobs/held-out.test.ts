@@ -86,7 +86,9 @@ describe('a held-out share', () => {
 
   it('says nothing of models of hidden tokens', async () => {
     const masked: JobData = { lines: [], masking: { maskToken: 1, specialTokens: new Set() }, fingerprint: 'lines' };
-    await expect(heldOutOf(masked, createReferenceEngine()).measure(tinyModel(gpt2), quietContext)).rejects.toMatchObject({
+    const heldOut = heldOutOf(masked, createReferenceEngine());
+    expect(heldOut.fits(tinyModel(gpt2))).toBe(false);
+    await expect(heldOut.measure(tinyModel(gpt2), quietContext)).rejects.toMatchObject({
       code: 'unsupported',
     });
   });

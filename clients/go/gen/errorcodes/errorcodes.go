@@ -74,6 +74,7 @@ var Status = map[string]codes.Code{
 	"cancelled":               codes.Canceled,
 	"deadline_exceeded":       codes.DeadlineExceeded,
 	"unavailable":             codes.Unavailable,
+	"teacher_not_allowed":     codes.FailedPrecondition,
 	"teacher_unavailable":     codes.Unavailable,
 	"unsupported":             codes.Unimplemented,
 	"internal":                codes.Internal,
