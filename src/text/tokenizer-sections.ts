@@ -3,7 +3,7 @@ import { badTokenizer, isObject, type JsonObject } from './tokenizer-error.ts';
 
 /** Characters of any text in these parts; the patterns of published tokenizers have a few hundred. */
 const mostCharacters = 2000;
-/** What all replacements together may make of one character. */
+/** What all parts of a section together may make of one character. */
 const mostGrowth = 4096;
 
 /** Tables in base64. */
@@ -15,21 +15,28 @@ export function checkSections(json: JsonObject, place: string): void {
   for (const section of ['normalizer', 'pre_tokenizer', 'post_processor', 'decoder']) {
     const growth = checkPart(json[section], `${place}: ${section}`);
     if (growth > mostGrowth)
-      throw badTokenizer(`${place}: ${section}`, `its replacements make ${growth} characters of one, at most ${mostGrowth} are allowed.`);
+      throw badTokenizer(`${place}: ${section}`, `its parts make up to ${growth} characters of one, at most ${mostGrowth} are allowed.`);
   }
 }
 
-/** Answers what the replacements below make of one character at most. */
+/** Answers what this part and those below make of one character at most. */
 function checkPart(part: unknown, place: string): number {
   if (typeof part !== 'object' || part === null) return 1;
-  let growth = 1;
+  let growth = isObject(part) ? growthOf(part) : 1;
   for (const [key, value] of Object.entries(part)) {
     const where = Array.isArray(part) ? `${place}[${key}]` : `${place}.${key}`;
     if (typeof value === 'string') checkText(key, value, where);
     else if (texts.has(key) && value !== null) throw badTokenizer(where, 'must be a text.');
     growth *= checkPart(value, where);
   }
-  return isObject(part) && typeof part['content'] === 'string' ? growth * Math.max(1, part['content'].length) : growth;
+  return growth;
+}
+
+/** One part writes its text in place of a character or before it; byte-level parts write up to three characters, one for each byte. */
+function growthOf({ type, content, replacement, prepend }: JsonObject): number {
+  const length = (text: unknown): number => (typeof text === 'string' ? text.length : 0);
+  const bytes = type === 'ByteLevel' ? 3 : 1;
+  return bytes * Math.max(1, length(content)) * Math.max(1, length(replacement)) * (1 + length(prepend));
 }
 
 function checkText(key: string, value: string, where: string): void {

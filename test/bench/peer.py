@@ -116,6 +116,9 @@ def flop_step(spec):
         for optimizer in optimizers:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
+        return loss.item()
+
+    return step
 
 
 def distill_step(spec):

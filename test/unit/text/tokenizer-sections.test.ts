@@ -44,7 +44,22 @@ describe('the replacements of a tokenizer', () => {
     [
       'that multiply',
       { normalizer: [replace('a'.repeat(100)), replace('a'.repeat(100))] },
-      /normalizer: its replacements make 10000 characters of one/,
+      /normalizer: its parts make up to 10000 characters of one/,
+    ],
+    [
+      'that multiply spaces',
+      { pre_tokenizer: Array.from({ length: 13 }, () => ({ type: 'Metaspace', replacement: '  ' })) },
+      /pre_tokenizer: its parts make up to 8192 characters of one/,
+    ],
+    [
+      'that put a text before each part',
+      { pre_tokenizer: Array.from({ length: 12 }, () => ({ type: 'Prepend', prepend: '__' })) },
+      /pre_tokenizer: its parts make up to 531441 characters of one/,
+    ],
+    [
+      'that write bytes again and again',
+      { pre_tokenizer: Array.from({ length: 8 }, () => ({ type: 'ByteLevel' })) },
+      /pre_tokenizer: its parts make up to 6561 characters of one/,
     ],
     ['that are long', { decoder: replace('a'.repeat(3000)) }, /decoder\.content: has 3000 characters, at most 2000/],
     ['that are no text', { pre_tokenizer: { type: 'Metaspace', replacement: [1] } }, /pre_tokenizer\.replacement: must be a text/],
