@@ -5,50 +5,14 @@ import { type DistillSettings, distillModel, distillSettings, type LogitDistilla
 import type { Engine } from '#engine';
 import { createOnnxEngine } from '#engine/onnx';
 import type { Graph } from '#graph';
-import { buildEncoderGraph, buildPairLogitsGraph, type EncoderDecoderConfig, type Model, modelInputs } from '#models';
+import { buildEncoderGraph, buildPairLogitsGraph, type Model, modelInputs } from '#models';
 import { type HostTensor, int64, toNumbers } from '#tensor';
 import { albertConfig, bertConfig, countingTexts, tinyEncoder, tinyTexts, twoLabels } from '#test/encoders';
-import { type PairCorpus, padTexts, pairBatch } from '#text';
+import { tinyPairs as pairs, tinySequences as sequences } from '#test/tiny-pairs';
+import { padTexts, pairBatch } from '#text';
 import { buildGradientGraph, hideTokens, type MaskedData, type TrainingData } from '#train';
 import { fingerprint, gpt2, MemoryKeeper, tinyCorpus, tinyModel, tinySettings, watch } from '../train/tiny-training.ts';
 
-const sequences: EncoderDecoderConfig = {
-  architecture: 'encoderDecoder',
-  vocabularySize: 31,
-  width: 8,
-  layers: 1,
-  heads: 2,
-  headWidth: 4,
-  feedForwardWidth: 16,
-  encoder: { layers: 1, heads: 2, headWidth: 4, feedForwardWidth: 16 },
-  maxPositions: 16,
-  tiedHead: true,
-  normEpsilon: 1e-5,
-  norm: 'layer',
-  normPlacement: 'before',
-  embeddingNorm: false,
-  finalNorm: true,
-  positions: { kind: 'learned', offset: 0 },
-  biases: true,
-  headBias: false,
-  scaledEmbedding: false,
-  scaledScores: true,
-  scaledHead: false,
-  gated: false,
-  activation: 'relu',
-  startToken: 1,
-  padToken: 0,
-  endTokens: [2],
-};
-const pairs: PairCorpus = {
-  pairs: Array.from({ length: 24 }, (_, index) => {
-    const word = 3 + (index % 12);
-    return { source: Int32Array.of(word, word + 5, 2), target: Int32Array.of(word + 9, word + 14, word, 2).subarray(0, 3 + (index % 2)) };
-  }),
-  numTooLong: 0,
-  fingerprint: 'pairs',
-  tokenizerHash: 'tiny',
-};
 const texts = tinyTexts(64);
 const hiding: MaskedData = {
   lines: countingTexts(64),

@@ -4,49 +4,12 @@ import { quietContext, Random } from '#base';
 import { distillFromAnswers, distillModel, distillSettings, TeacherProgram, type TeacherSource } from '#distill';
 import type { Engine } from '#engine';
 import { createOnnxEngine } from '#engine/onnx';
-import { borrowModel, type EncoderDecoderConfig, type Model } from '#models';
+import { borrowModel, type Model } from '#models';
 import { albertConfig, bertConfig, countingTexts, tinyEncoder, tinyTexts, twoLabels } from '#test/encoders';
-import type { PairCorpus } from '#text';
+import { tinyPairs as pairs, tinySequences as sequences } from '#test/tiny-pairs';
 import { type TrainingData, trainingExamples } from '#train';
 import { tinyModel, tinySettings } from '../../train/tiny-training.ts';
 
-const sequences: EncoderDecoderConfig = {
-  architecture: 'encoderDecoder',
-  vocabularySize: 31,
-  width: 8,
-  layers: 1,
-  heads: 2,
-  headWidth: 4,
-  feedForwardWidth: 16,
-  encoder: { layers: 1, heads: 2, headWidth: 4, feedForwardWidth: 16 },
-  maxPositions: 16,
-  tiedHead: true,
-  normEpsilon: 1e-5,
-  norm: 'layer',
-  normPlacement: 'before',
-  embeddingNorm: false,
-  finalNorm: true,
-  positions: { kind: 'learned', offset: 0 },
-  biases: true,
-  headBias: false,
-  scaledEmbedding: false,
-  scaledScores: true,
-  scaledHead: false,
-  gated: false,
-  activation: 'relu',
-  startToken: 1,
-  padToken: 0,
-  endTokens: [2],
-};
-const pairs: PairCorpus = {
-  pairs: Array.from({ length: 24 }, (_, index) => {
-    const word = 3 + (index % 12);
-    return { source: Int32Array.of(word, word + 5, 2), target: Int32Array.of(word + 9, word + 14, word, 2).subarray(0, 3 + (index % 2)) };
-  }),
-  numTooLong: 0,
-  fingerprint: 'pairs',
-  tokenizerHash: 'tiny',
-};
 const hidden = { lines: countingTexts(64), masking: { maskToken: 39, specialTokens: new Set([0, 1, 39]), share: 0.3 } };
 
 interface Case {
