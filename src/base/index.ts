@@ -1,4 +1,5 @@
 // base: errors, results, random numbers, time and observation interfaces. May import nothing of ours.
+export { type Address, parseAddress } from './address.ts';
 export { chosen } from './chosen.ts';
 export { type Clock, systemClock } from './clock.ts';
 export { type ErrorCode, type ErrorEntry, errorCatalogue, type StatusName } from './error-catalogue.ts';

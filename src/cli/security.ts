@@ -4,7 +4,7 @@ import type { RequestListener } from 'node:http';
 import { createServer, type Server, type ServerOptions } from 'node:https';
 import { resolve } from 'node:path';
 import { AccessGuard, AuditLog, PrincipalsFile, SignedTokens } from '#access';
-import { AppError, type Logger } from '#base';
+import { AppError, type Logger, parseAddress } from '#base';
 import type { TlsFiles } from '#server';
 
 export interface SecurityOptions {
@@ -36,7 +36,7 @@ const refreshMs = 1000;
  * `bad_config` | `file_not_found`
  */
 export function openSecurity(options: SecurityOptions, addresses: readonly string[], logger: Logger): Security {
-  const malformed = addresses.find((address) => !/^(unix:.|.*:\d+$)/.test(address));
+  const malformed = addresses.find((address) => !isSocketFile(address) && parseAddress(address) === undefined);
   if (malformed !== undefined)
     throw new AppError('invalid_argument', `address "${malformed}": must be host:port.`, { details: { field: 'listen' } });
   const tls = tlsFiles(options);
@@ -121,6 +121,10 @@ function readable(path: string): void {
 
 /** Whether only this machine reaches the address. */
 function isLoopback(address: string): boolean {
-  const host = /^\[?([^\]]*?)\]?(:\d+)?$/.exec(address)?.[1] ?? '';
-  return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host) || address.startsWith('unix:');
+  const { host = '' } = parseAddress(address) ?? {};
+  return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host) || isSocketFile(address);
+}
+
+function isSocketFile(address: string): boolean {
+  return /^unix:./.test(address);
 }

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type RequestListener, type Server, 
 import type { AddressInfo } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { AccessGuard } from '#access';
-import { AppError, type Logger, silentLogger } from '#base';
+import { AppError, type Logger, parseAddress, silentLogger } from '#base';
 import type { InferenceBackend } from '#jobs';
 import { RequestFault } from './errors.ts';
 import { Exchange } from './exchange.ts';
@@ -66,8 +66,8 @@ export class HttpServer {
       guard,
       secureServer,
     } = options;
-    const [, host = '', port = ''] = /^\[?([^\]]*?)\]?:(\d+)$/.exec(address) ?? [];
-    if (host === '')
+    const place = parseAddress(address);
+    if (place === undefined)
       throw new AppError('invalid_argument', `http address "${address}": must be host:port.`, { details: { field: 'http' } });
     const desk = new Desk(new Services(inference, models, defaultModel), maxBodyBytes, logger, guard);
     const listener: RequestListener = (request, response) => void desk.handle(request, response);
@@ -77,7 +77,7 @@ export class HttpServer {
       server.once('error', (cause) =>
         reject(new AppError('unavailable', `${address}: cannot be listened on: ${cause.message}. Choose another address.`, { cause })),
       );
-      server.listen(Number(port), host, resolve);
+      server.listen(place.port, place.host, resolve);
     });
     const running = new HttpServer(server, desk);
     logger.info('serving http', { address, port: running.port });

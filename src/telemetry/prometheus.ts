@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { PrometheusExporter } from '@opentelemetry/exporter-prometheus';
 import type { MetricReader } from '@opentelemetry/sdk-metrics';
-import { AppError } from '#base';
+import { AppError, parseAddress } from '#base';
 
 export interface ScrapeServer {
   readonly reader: MetricReader;
@@ -13,8 +13,8 @@ export interface ScrapeServer {
 
 /** @throws AppError `invalid_argument` | `unavailable` (the address) */
 export async function serveScrapes(address: string): Promise<ScrapeServer> {
-  const [, host = '', port = ''] = /^\[?([^[\]]*)\]?:(\d{1,5})$/.exec(address) ?? [];
-  if (host === '' || Number(port) > 65_535)
+  const place = parseAddress(address);
+  if (place === undefined)
     throw new AppError('invalid_argument', `metrics: "${address}" is no address. Write host:port, for example 127.0.0.1:9464.`, {
       details: { field: 'metrics' },
     });
@@ -27,7 +27,7 @@ export async function serveScrapes(address: string): Promise<ScrapeServer> {
     server.once('error', (error) =>
       reject(new AppError('unavailable', `${address}: cannot be listened on: ${error.message}. Choose another address.`, { cause: error })),
     );
-    server.listen(Number(port), host, resolve);
+    server.listen(place.port, place.host, resolve);
   });
   return {
     reader: exporter,
