@@ -4,7 +4,7 @@
 import { quietContext, Random } from '#base';
 import { selectMatrices } from '#compress';
 import { createOnnxEngine } from '#engine/onnx';
-import { type Gpt2Config, initializeModel } from '#models';
+import { initializeModel } from '#models';
 import { int64 } from '#tensor';
 import { crossEntropyObjective, Trainer, trainSettings } from '#train';
 import { flopScheme, initialGates } from '../../src/compress/flop/flop-scheme.ts';
@@ -12,6 +12,7 @@ import { initialGate } from '../../src/compress/flop/hard-concrete.ts';
 import { flopSettings } from '../../src/compress/flop/settings.ts';
 import { gatedLayers, randomStart, startRanks } from '../../src/compress/flop/start.ts';
 import { median, startPeer } from './peer.ts';
+import { stepConfig } from './step-model.ts';
 
 const sizes = {
   tiny: { layers: 2, width: 64, heads: 2, vocabulary: 512, positions: 64, batch: 2, length: 32 },
@@ -23,19 +24,7 @@ const [sizeName = '14m', ...rest] = process.argv.slice(2);
 const size = sizes[sizeName as keyof typeof sizes];
 const rounds = Number(rest.find((word) => /^\d+$/.test(word)) ?? 7);
 
-const config: Gpt2Config = {
-  architecture: 'gpt2',
-  vocabularySize: size.vocabulary,
-  width: size.width,
-  layers: size.layers,
-  heads: size.heads,
-  feedForwardWidth: 4 * size.width,
-  maxPositions: size.positions,
-  tiedHead: true,
-  normEpsilon: 1e-5,
-  endTokens: [0],
-  activation: 'geluTanh',
-};
+const config = stepConfig(size);
 
 const engine = await createOnnxEngine({ device: 'cpu', threads: 2 });
 const random = new Random(2);

@@ -2,12 +2,13 @@
 // Usage: npx tsx test/bench/theseus-step.ts [14m|124m|tiny] [alone] [rounds]
 import { quietContext, Random } from '#base';
 import { createOnnxEngine } from '#engine/onnx';
-import { type Gpt2Config, initializeModel } from '#models';
+import { initializeModel } from '#models';
 import { int64 } from '#tensor';
 import { crossEntropyObjective, Trainer, type TrainingScheme, trainSettings } from '#train';
 import { isOfSuccessor, joinModel } from '../../src/compress/theseus/modules.ts';
 import { theseusScheme } from '../../src/compress/theseus/scheme.ts';
 import { median, startPeer } from './peer.ts';
+import { stepConfig } from './step-model.ts';
 
 const sizes = {
   tiny: { layers: 6, width: 64, heads: 4, vocabulary: 512, positions: 32, batch: 4, length: 32, modules: 3 },
@@ -22,19 +23,7 @@ const withPeer = !rest.includes('alone');
 /** Half of the modules, now these and now those; never none. */
 const draws = ['100', '011', '010', '101'].map((draw) => draw.repeat(size.modules / 3));
 
-const config: Gpt2Config = {
-  architecture: 'gpt2',
-  vocabularySize: size.vocabulary,
-  width: size.width,
-  layers: size.layers,
-  heads: size.heads,
-  feedForwardWidth: 4 * size.width,
-  maxPositions: size.positions,
-  tiedHead: true,
-  normEpsilon: 1e-5,
-  endTokens: [0],
-  activation: 'geluTanh',
-};
+const config = stepConfig(size);
 
 const engine = await createOnnxEngine({ device: 'cpu', threads: 2 });
 const settings = trainSettings({ steps: 1000, batchSize: size.batch, sequenceLength: size.length, learningRate: 1e-4, checkpointEvery: 0 });

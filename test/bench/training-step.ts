@@ -2,10 +2,11 @@
 import { quietContext, Random } from '#base';
 import { logitObjective } from '#distill';
 import { createOnnxEngine } from '#engine/onnx';
-import { type Gpt2Config, initializeModel } from '#models';
+import { initializeModel } from '#models';
 import { int64 } from '#tensor';
 import { crossEntropyObjective, Trainer, trainSettings } from '#train';
 import { median, startPeer } from './peer.ts';
+import { stepConfig } from './step-model.ts';
 
 const sizes = {
   '14m': { layers: 6, width: 384, heads: 6, vocabulary: 8192, positions: 128, batch: 16, length: 128 },
@@ -18,19 +19,7 @@ const distill = rest.includes('distill');
 const rounds = Number(rest.find((word) => /^\d+$/.test(word)) ?? 7);
 const withPeer = !rest.includes('alone');
 
-const config: Gpt2Config = {
-  architecture: 'gpt2',
-  vocabularySize: size.vocabulary,
-  width: size.width,
-  layers: size.layers,
-  heads: size.heads,
-  feedForwardWidth: 4 * size.width,
-  maxPositions: size.positions,
-  tiedHead: true,
-  normEpsilon: 1e-5,
-  endTokens: [0],
-  activation: 'geluTanh',
-};
+const config = stepConfig(size);
 
 const engine = await createOnnxEngine({ device: 'cpu', threads: 2 });
 const settings = trainSettings({ steps: 1000, batchSize: size.batch, sequenceLength: size.length, learningRate: 1e-4, checkpointEvery: 0 });

@@ -3,8 +3,8 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { AthanorClient, type JobEventMessage } from '#server';
-import { type ServeProcess, startServeProcess } from '#test/serve-process';
+import type { AthanorClient, JobEventMessage } from '#server';
+import { withServeProcess } from '#test/serve-process';
 import { temporaryFolder } from '#test/temporary';
 
 const fixture = (path: string): string => fileURLToPath(new URL(`../fixtures/${path}`, import.meta.url));
@@ -19,22 +19,6 @@ const recipe = {
 
 async function textOf(numBytes: number): Promise<Buffer> {
   return Buffer.from((await readFile(fixture('text/distill.txt'), 'utf8')).slice(0, numBytes));
-}
-
-/** Works with a server of its own until `work` is done, then ends it by the signal. */
-async function withServer<Result>(
-  store: string,
-  signal: 'SIGKILL' | 'SIGTERM',
-  work: (client: AthanorClient, server: ServeProcess) => Promise<Result>,
-): Promise<Result> {
-  const server = await startServeProcess(store);
-  const client = new AthanorClient(server.target);
-  try {
-    return await work(client, server);
-  } finally {
-    client.close();
-    await server.end(signal);
-  }
 }
 
 describe('a killed server', () => {
@@ -57,7 +41,7 @@ describe('a killed server', () => {
     const isAt = (event: JobEventMessage | null, phase: string, step: number): boolean =>
       event?.progress?.phase === phase && event.progress.step >= step;
 
-    await withServer(store, 'SIGKILL', async (client) => {
+    await withServeProcess(store, 'SIGKILL', async (client) => {
       await client.unary(client.protocol.model.Import, { name: 'model', path: fixture('models/wiki-gpt2-7m') });
       for await (const { event } of client.serverStream(client.protocol.compression.Compress, { spec: spec('killed') })) {
         note(event);
@@ -68,7 +52,7 @@ describe('a killed server', () => {
     expect(layers.length).toBeGreaterThanOrEqual(3);
     expect(layers.length).toBeLessThan(12);
 
-    await withServer(store, 'SIGKILL', async (client) => {
+    await withServeProcess(store, 'SIGKILL', async (client) => {
       for await (const { event } of client.serverStream(client.protocol.job.Watch, { jobId, fromSequence: seen + 1 })) {
         note(event);
         if (isAt(event, 'distill', 4)) break;
@@ -76,7 +60,7 @@ describe('a killed server', () => {
     });
     expect(await readdir(join(store, 'work', jobId))).toContain('training-1');
 
-    await withServer(store, 'SIGTERM', async (client) => {
+    await withServeProcess(store, 'SIGTERM', async (client) => {
       const phases: string[] = [];
       const steps: number[] = [];
       for await (const { event } of client.serverStream(client.protocol.job.Watch, { jobId, fromSequence: seen + 1 })) {
@@ -114,12 +98,12 @@ describe('a killed server', () => {
       }
     };
     const watch = (client: AthanorClient) => client.serverStream(client.protocol.job.Watch, { jobId, fromSequence: seen + 1 });
-    await withServer(store, 'SIGKILL', async (client) => {
+    await withServeProcess(store, 'SIGKILL', async (client) => {
       await client.unary(client.protocol.model.Import, { name: 'model', path: fixture('models/wiki-gpt2-7m') });
       await until(client.serverStream(client.protocol.compression.Compress, { spec: spec('killed') }), 3);
     });
-    await withServer(store, 'SIGKILL', (client) => until(watch(client), 6));
-    await withServer(store, 'SIGTERM', async (client) => {
+    await withServeProcess(store, 'SIGKILL', (client) => until(watch(client), 6));
+    await withServeProcess(store, 'SIGTERM', async (client) => {
       await until(watch(client), 99);
       let straight: JobEventMessage | null = null;
       for await (const { event } of client.serverStream(client.protocol.compression.Compress, { spec: spec('straight') }))
@@ -135,7 +119,7 @@ describe('a killed server', () => {
   it('keeps the layers of a job that is cancelled', async () => {
     const store = temporaryFolder();
     const inlineText = await textOf(20_000);
-    await withServer(store, 'SIGTERM', async (client) => {
+    await withServeProcess(store, 'SIGTERM', async (client) => {
       await client.unary(client.protocol.model.Import, { name: 'model', path: fixture('models/wiki-gpt2-7m') });
       let [jobId, state] = ['', ''];
       const spec = { model: 'model', name: 'never', recipe, data: { inlineText }, calibration: { sequences: 8, sequenceLength: 64 } };

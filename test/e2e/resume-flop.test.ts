@@ -2,8 +2,8 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { AthanorClient, type JobEventMessage } from '#server';
-import { type ServeProcess, startServeProcess } from '#test/serve-process';
+import type { JobEventMessage } from '#server';
+import { withServeProcess } from '#test/serve-process';
 import { temporaryFolder } from '#test/temporary';
 
 const fixture = (path: string): string => fileURLToPath(new URL(`../fixtures/${path}`, import.meta.url));
@@ -19,21 +19,6 @@ const flop = {
   training: { steps: 12, batchSize: 2, sequenceLength: 32, checkpointEvery: 2 },
 };
 
-async function withServer<Result>(
-  store: string,
-  signal: 'SIGKILL' | 'SIGTERM',
-  work: (client: AthanorClient, server: ServeProcess) => Promise<Result>,
-): Promise<Result> {
-  const server = await startServeProcess(store);
-  const client = new AthanorClient(server.target);
-  try {
-    return await work(client, server);
-  } finally {
-    client.close();
-    await server.end(signal);
-  }
-}
-
 describe('a killed server', () => {
   it('goes on with a training whose graph got smaller, to the same artefact as a straight run', async () => {
     const store = temporaryFolder();
@@ -42,7 +27,7 @@ describe('a killed server', () => {
     let jobId = '';
     let seen = 0;
     for (const [attempt, step] of [5, 10].entries())
-      await withServer(store, 'SIGKILL', async (client) => {
+      await withServeProcess(store, 'SIGKILL', async (client) => {
         if (attempt === 0) await client.unary(client.protocol.model.Import, { name: 'model', path: fixture('models/stories260K') });
         const events =
           attempt === 0
@@ -55,7 +40,7 @@ describe('a killed server', () => {
         }
       });
 
-    await withServer(store, 'SIGTERM', async (client) => {
+    await withServeProcess(store, 'SIGTERM', async (client) => {
       const steps: number[] = [];
       for await (const { event } of client.serverStream(client.protocol.job.Watch, { jobId, fromSequence: seen + 1 }))
         if (event?.progress?.phase === 'flop') steps.push(event.progress.step);

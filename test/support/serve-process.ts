@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { AthanorClient } from '#server';
 
 const launcher = fileURLToPath(new URL('../../src/cli/athanor.js', import.meta.url));
 
@@ -43,4 +44,20 @@ export async function startServeProcess(store: string, options: readonly string[
       return exited;
     },
   };
+}
+
+/** Works with a server of its own until `work` is done, then ends it by the signal. */
+export async function withServeProcess<Result>(
+  store: string,
+  signal: 'SIGKILL' | 'SIGTERM',
+  work: (client: AthanorClient, server: ServeProcess) => Promise<Result>,
+): Promise<Result> {
+  const server = await startServeProcess(store);
+  const client = new AthanorClient(server.target);
+  try {
+    return await work(client, server);
+  } finally {
+    client.close();
+    await server.end(signal);
+  }
 }

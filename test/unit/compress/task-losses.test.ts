@@ -1,4 +1,5 @@
 // Statistics of the loss for models that do not continue text, against differences of losses that their graphs really give.
+
 import { describe, expect, it } from 'vitest';
 import { quietContext, Random } from '#base';
 import { type CalibrationWindows, methods, WindowCalibration } from '#compress';
@@ -17,6 +18,7 @@ import {
 } from '#models';
 import { float32, type HostTensor, hostTensor, int64, toNumbers } from '#tensor';
 import { bertConfig, tinyEncoder, tinyTexts, twoLabels } from '#test/encoders';
+import { tinySequences } from '#test/tiny-pairs';
 import { padTexts } from '#text';
 
 const engine = createReferenceEngine();
@@ -42,32 +44,14 @@ const withHidden: CalibrationWindows = async function* () {
   }
 };
 const sequences: EncoderDecoderConfig = {
-  architecture: 'encoderDecoder',
+  ...tinySequences,
   vocabularySize: 40,
   width: 16,
-  layers: 1,
   heads: 4,
-  headWidth: 4,
   feedForwardWidth: 32,
   encoder: { layers: 1, heads: 4, headWidth: 4, feedForwardWidth: 32 },
-  maxPositions: 16,
-  tiedHead: true,
-  normEpsilon: 1e-5,
-  norm: 'layer',
   normPlacement: 'after',
-  embeddingNorm: false,
-  finalNorm: true,
-  positions: { kind: 'learned', offset: 0 },
-  biases: true,
-  headBias: false,
-  scaledEmbedding: false,
-  scaledScores: true,
-  scaledHead: false,
-  gated: false,
   activation: 'geluTanh',
-  startToken: 1,
-  padToken: 0,
-  endTokens: [2],
 };
 const pairWindows: CalibrationWindows = async function* () {
   yield {

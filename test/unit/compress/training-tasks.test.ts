@@ -1,8 +1,10 @@
 // Methods that work while training, on models of other tasks: classifiers, models of hidden tokens and encoder-decoders.
+
 import { afterAll, describe, expect, it } from 'vitest';
 import { createOnnxEngine } from '#engine/onnx';
 import { checkModel, type EncoderDecoderConfig, isEncoded, keptCount, type Model } from '#models';
 import { albertConfig, bertConfig, countingTexts, tinyEncoder, tinyTexts, twoLabels } from '#test/encoders';
+import { tinyPairs, tinySequences } from '#test/tiny-pairs';
 import type { TrainingData } from '#train';
 import { runRecipe } from '../../support/recipe-runs.ts';
 import { tinyModel } from '../train/tiny-training.ts';
@@ -11,41 +13,11 @@ const engine = await createOnnxEngine({ threads: 1 });
 afterAll(() => engine.dispose());
 
 const sequences: EncoderDecoderConfig = {
-  architecture: 'encoderDecoder',
-  vocabularySize: 31,
+  ...tinySequences,
   width: 16,
-  layers: 1,
-  heads: 2,
   headWidth: 8,
   feedForwardWidth: 32,
   encoder: { layers: 1, heads: 2, headWidth: 8, feedForwardWidth: 32 },
-  maxPositions: 16,
-  tiedHead: true,
-  normEpsilon: 1e-5,
-  norm: 'layer',
-  normPlacement: 'before',
-  embeddingNorm: false,
-  finalNorm: true,
-  positions: { kind: 'learned', offset: 0 },
-  biases: true,
-  headBias: false,
-  scaledEmbedding: false,
-  scaledScores: true,
-  scaledHead: false,
-  gated: false,
-  activation: 'relu',
-  startToken: 1,
-  padToken: 0,
-  endTokens: [2],
-};
-const pairs: TrainingData = {
-  pairs: Array.from({ length: 24 }, (_, index) => {
-    const word = 3 + (index % 12);
-    return { source: Int32Array.of(word, word + 5, 2), target: Int32Array.of(word + 9, word + 14, word, 2).subarray(0, 3 + (index % 2)) };
-  }),
-  numTooLong: 0,
-  fingerprint: 'pairs',
-  tokenizerHash: 'tiny',
 };
 const hidden: TrainingData = {
   lines: countingTexts(64),
@@ -56,7 +28,7 @@ const subjects: readonly (readonly [string, Model, TrainingData])[] = [
   ['classifier', tinyEncoder(bertConfig(twoLabels), 1), { texts: tinyTexts(64) }],
   ['classifier with shared layers', tinyEncoder(albertConfig(twoLabels), 2), { texts: tinyTexts(64) }],
   ['model of hidden tokens', tinyEncoder(bertConfig({ kind: 'masked' }), 1), hidden],
-  ['encoder-decoder', tinyModel(sequences, 1), pairs],
+  ['encoder-decoder', tinyModel(sequences, 1), tinyPairs],
 ];
 
 const training = { steps: 4, batchSize: 4, sequenceLength: 16, sourceLength: 16, learningRate: 0.01 };

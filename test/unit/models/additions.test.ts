@@ -1,4 +1,5 @@
 // Side networks, adapters and prompts in tiny models of every architecture: what they compute, with a cache too.
+
 import { afterAll, describe, expect, it } from 'vitest';
 import { AppError, Random } from '#base';
 import { createOnnxEngine } from '#engine/onnx';
@@ -29,6 +30,7 @@ import {
 import { float32, type HostTensor, sizeOf, toNumbers } from '#tensor';
 import { expectAllClose } from '#test/allclose';
 import { Sequences } from '#test/sequences';
+import { tinySequences } from '#test/tiny-pairs';
 import { randomTensor, rowOf, runGraph, tinyGpt2, tinyLlama, tokenRows } from './tiny-models.ts';
 
 const bert: BertConfig = {
@@ -60,32 +62,14 @@ const ladderOf = (config: ModelConfig, changes: Partial<Ladder> = {}): Ladder =>
   ...changes,
 });
 const pairConfig: EncoderDecoderConfig = {
-  architecture: 'encoderDecoder',
+  ...tinySequences,
   vocabularySize: 23,
-  width: 8,
-  layers: 1,
-  heads: 2,
-  headWidth: 4,
   feedForwardWidth: 12,
   encoder: { layers: 1, heads: 2, headWidth: 4, feedForwardWidth: 12 },
   maxPositions: 12,
-  tiedHead: true,
-  normEpsilon: 1e-5,
-  norm: 'layer',
-  normPlacement: 'before',
-  embeddingNorm: false,
-  finalNorm: true,
   positions: { kind: 'sinusoidal', form: 'marian' },
-  biases: true,
   headBias: true,
   scaledEmbedding: true,
-  scaledScores: true,
-  scaledHead: false,
-  gated: false,
-  activation: 'relu',
-  startToken: 1,
-  padToken: 0,
-  endTokens: [2],
 };
 const configs = { gpt2: tinyGpt2, llama: tinyLlama, bert, albert } as const;
 const tokens = tokenRows([

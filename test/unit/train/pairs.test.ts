@@ -1,4 +1,5 @@
 // Encoder-decoders learn pairs: the loss falls, greedy search gives memorised targets back, and an interrupted run goes on exactly.
+
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { quietContext, Random } from '#base';
@@ -9,6 +10,7 @@ import { type EncoderDecoderConfig, encoderDecoderNetwork, initializeModel, type
 import { generateSequences } from '#serve';
 import { float32, int64 } from '#tensor';
 import { noScheme } from '#test/no-scheme';
+import { tinySequences } from '#test/tiny-pairs';
 import { openPairs, type PairCorpus, pairsFromTexts, type TextPair, tokenizePairs } from '#text';
 import { crossEntropyObjective, trainModel, trainSettings } from '#train';
 import { fixtureTokenizer } from '../../support/fixture-tokenizers.ts';
@@ -18,32 +20,17 @@ import { gpt2, MemoryKeeper, tinyCorpus, tinyModel, watch } from './tiny-trainin
 const tokenizer = fixtureTokenizer('stories260K');
 
 const config: EncoderDecoderConfig = {
-  architecture: 'encoderDecoder',
+  ...tinySequences,
   vocabularySize: 512,
   width: 48,
-  layers: 1,
   heads: 4,
   headWidth: 12,
   feedForwardWidth: 96,
   encoder: { layers: 1, heads: 4, headWidth: 12, feedForwardWidth: 96 },
   maxPositions: 48,
-  tiedHead: true,
-  normEpsilon: 1e-5,
-  norm: 'layer',
-  normPlacement: 'before',
-  embeddingNorm: false,
-  finalNorm: true,
   positions: { kind: 'sinusoidal', form: 'marian' },
-  biases: true,
   headBias: true,
   scaledEmbedding: true,
-  scaledScores: true,
-  scaledHead: false,
-  gated: false,
-  activation: 'relu',
-  startToken: 1,
-  padToken: 0,
-  endTokens: [2],
 };
 
 let engine: Engine;

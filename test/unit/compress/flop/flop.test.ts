@@ -1,4 +1,5 @@
 // The FLOP step on tiny models: its size, its graphs that shrink, what it stores, and a run that goes on where it was.
+
 import { join } from 'node:path';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -26,6 +27,7 @@ import { float32, type HostTensor, int64, rawBytes, tensorBytes, toNumbers } fro
 import { expectAllClose } from '#test/allclose';
 import { albertConfig, bertConfig, tinyEncoder, tinyTexts, twoLabels } from '#test/encoders';
 import { temporaryFolder } from '#test/temporary';
+import { tinySequences } from '#test/tiny-pairs';
 import { compiledFactors } from '../../../../src/compress/flop/slice-terms.ts';
 import { tinyCorpus } from '../../train/tiny-training.ts';
 import { gpt2Config, llamaConfig, tinyModel } from '../tiny-model.ts';
@@ -48,32 +50,16 @@ const rates = { gateLearningRate: 0.6, multiplierLearningRate: 2 };
 const short = { ...training, steps: 8 };
 
 const encoderDecoder: EncoderDecoderConfig = {
-  architecture: 'encoderDecoder',
+  ...tinySequences,
   vocabularySize: 32,
   width: 16,
-  layers: 1,
-  heads: 2,
   headWidth: 8,
   feedForwardWidth: 32,
   encoder: { layers: 1, heads: 2, headWidth: 8, feedForwardWidth: 32 },
   maxPositions: 24,
-  tiedHead: true,
-  normEpsilon: 1e-5,
-  norm: 'layer',
-  normPlacement: 'before',
-  embeddingNorm: false,
-  finalNorm: true,
   positions: { kind: 'sinusoidal', form: 'marian' },
-  biases: true,
   headBias: true,
   scaledEmbedding: true,
-  scaledScores: true,
-  scaledHead: false,
-  gated: false,
-  activation: 'relu',
-  startToken: 1,
-  padToken: 0,
-  endTokens: [2],
 };
 
 function bytesOf(of: Model, wanted: (path: string) => boolean): number {

@@ -1,9 +1,11 @@
 // What every loss must keep, on whole models: zero at its teacher, blind to padding, the same when a batch is cut.
+
 import { describe, expect, it } from 'vitest';
 import type { EncoderDecoderConfig, Model } from '#models';
 import { hostTensor, int64 } from '#tensor';
 import { expectAllClose } from '#test/allclose';
 import { bertConfig, tinyEncoder, twoLabels } from '#test/encoders';
+import { tinySequences } from '#test/tiny-pairs';
 import { gpt2, llama, tinyModel } from '../../train/tiny-training.ts';
 import { type LossBatch, largest, type MeasuredLosses, measureLosses } from './measured-losses.ts';
 
@@ -30,32 +32,10 @@ type LossName = keyof typeof everyLoss;
 const names = Object.keys(everyLoss) as LossName[];
 
 const pairConfig: EncoderDecoderConfig = {
-  architecture: 'encoderDecoder',
-  vocabularySize: 31,
-  width: 8,
+  ...tinySequences,
   layers: 2,
-  heads: 2,
-  headWidth: 4,
-  feedForwardWidth: 16,
   encoder: { layers: 2, heads: 2, headWidth: 4, feedForwardWidth: 16 },
-  maxPositions: 16,
-  tiedHead: true,
-  normEpsilon: 1e-5,
-  norm: 'layer',
-  normPlacement: 'before',
-  embeddingNorm: false,
-  finalNorm: true,
   positions: { kind: 'relative', buckets: 8, maxDistance: 8 },
-  biases: true,
-  headBias: false,
-  scaledEmbedding: false,
-  scaledScores: true,
-  scaledHead: false,
-  gated: false,
-  activation: 'relu',
-  startToken: 1,
-  padToken: 0,
-  endTokens: [2],
 };
 
 const length = 5;

@@ -1,4 +1,5 @@
 // Recordings of teachers, targets that teachers write, and the memory of a distillation: what survives a stop, and what is refused.
+
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -6,9 +7,10 @@ import { AppError, quietContext } from '#base';
 import { TeacherProgram, type TopAnswers } from '#distill';
 import type { DeviceBuffer, Engine } from '#engine';
 import { createOnnxEngine } from '#engine/onnx';
-import { borrowModel, type EncoderDecoderConfig } from '#models';
+import { borrowModel } from '#models';
 import { expectAllClose } from '#test/allclose';
 import { temporaryFolder } from '#test/temporary';
+import { tinySequences } from '#test/tiny-pairs';
 import { trainingExamples } from '#train';
 import { type AskTeacher, estimateRecording, recordTeacher } from '../../../../src/jobs/teachers/record-teacher.ts';
 import { bytesPerRow, Recording, type RecordingFacts, rowStarts } from '../../../../src/jobs/teachers/recording.ts';
@@ -110,37 +112,8 @@ describe('a recording', () => {
   });
 });
 
-const pairModel: EncoderDecoderConfig = {
-  architecture: 'encoderDecoder',
-  vocabularySize: 31,
-  width: 8,
-  layers: 1,
-  heads: 2,
-  headWidth: 4,
-  feedForwardWidth: 16,
-  encoder: { layers: 1, heads: 2, headWidth: 4, feedForwardWidth: 16 },
-  maxPositions: 16,
-  tiedHead: true,
-  normEpsilon: 1e-5,
-  norm: 'layer',
-  normPlacement: 'before',
-  embeddingNorm: false,
-  finalNorm: true,
-  positions: { kind: 'learned', offset: 0 },
-  biases: true,
-  headBias: false,
-  scaledEmbedding: false,
-  scaledScores: true,
-  scaledHead: false,
-  gated: false,
-  activation: 'relu',
-  startToken: 1,
-  padToken: 0,
-  endTokens: [2],
-};
-
 describe('targets that a teacher writes', () => {
-  const writer = tinyModel(pairModel, 3);
+  const writer = tinyModel(tinySequences, 3);
   const sources = Array.from({ length: 50 }, (_, index) => Int32Array.of(3 + (index % 25), 5 + (index % 20), 2));
   const corpus = {
     pairs: [...sources, sources[0]!].map((source) => ({ source, target: Int32Array.of(9, 2) })),
