@@ -28,12 +28,11 @@ interface ResidentModel {
   readonly resources: Map<string, Promise<ModelResource<unknown>>>;
   /** Those that are ready. */
   readonly held: Set<ModelResource<unknown>>;
-  users: number;
+  readonly leases: Set<ModelLease>;
   /** When somebody came or left last; larger is later. */
   lastUsed: number;
   /** Called when the last user leaves, once somebody waits for that. */
   idle: (() => void)[];
-  leaving?: Promise<number>;
 }
 
 export interface ModelHubOptions {
@@ -56,15 +55,24 @@ export interface SavedModel {
 
 /** The right to use a loaded model until `release`. */
 export class ModelLease {
+  /** The job that holds it; empty for a call. */
+  readonly jobId: string;
   readonly #resident: ResidentModel;
   readonly #engine: Engine;
   readonly #makeRoom: (bytes: number) => Promise<() => void>;
-  readonly #onRelease: () => void;
+  readonly #onRelease: (lease: ModelLease) => void;
   #isReleased = false;
 
   /** @param makeRoom - unloads others until so many bytes fit, and keeps them free until the answer is called */
-  constructor(resident: ResidentModel, engine: Engine, makeRoom: (bytes: number) => Promise<() => void>, onRelease: () => void) {
+  constructor(
+    resident: ResidentModel,
+    jobId: string,
+    engine: Engine,
+    makeRoom: (bytes: number) => Promise<() => void>,
+    onRelease: (lease: ModelLease) => void,
+  ) {
     this.#resident = resident;
+    this.jobId = jobId;
     this.#engine = engine;
     this.#makeRoom = makeRoom;
     this.#onRelease = onRelease;
@@ -146,7 +154,7 @@ export class ModelLease {
   release(): void {
     if (this.#isReleased) return;
     this.#isReleased = true;
-    this.#onRelease();
+    this.#onRelease(this);
   }
 }
 
@@ -160,6 +168,8 @@ export class ModelHub {
   readonly #resident = new Map<string, Promise<ResidentModel>>();
   /** Those that are loaded; `#resident` also has those on their way. */
   readonly #loaded = new Map<string, ResidentModel>();
+  /** Those that wait for their last users. */
+  readonly #leaving = new Set<ResidentModel>();
   readonly #memoryBytes: number;
   /** Bytes of what is being loaded or made. */
   readonly #coming = new Map<symbol, number>();
@@ -176,7 +186,10 @@ export class ModelHub {
 
   /** Models that are in memory now, and what they hold. */
   get resident(): readonly { readonly name: string; readonly bytes: number }[] {
-    return [...this.#loaded.values()].map((resident) => ({ name: resident.artefact.version.name, bytes: residentBytes(resident) }));
+    return [...this.#loaded.values(), ...this.#leaving].map((resident) => ({
+      name: resident.artefact.version.name,
+      bytes: residentBytes(resident),
+    }));
   }
 
   /** Newest version of every name, by name. */
@@ -205,37 +218,38 @@ export class ModelHub {
   }
 
   /**
-   * Loads a model, unless it is, and keeps it from being unloaded until the lease is released.
+   * Loads a model, unless it is, and keeps its memory until the lease is released. Nobody waits here for others to be done with it, so that whoever
+   * holds a model may ask for it again.
    *
+   * @param jobId - of the job that holds it; empty for a call, which ends soon
    * @throws AppError `insufficient_memory` when it does not fit beside those in use, and as `get`
    */
-  async acquire(reference: string): Promise<ModelLease> {
+  async acquire(reference: string, jobId = ''): Promise<ModelLease> {
     const version = await this.#resolve(reference);
     for (;;) {
       const resident = await this.#load(version);
-      if (resident.leaving !== undefined) {
-        await resident.leaving;
-        continue;
-      }
-      resident.users++;
+      // Given back between its loading and now.
+      if (this.#loaded.get(version.hash) !== resident) continue;
+      const makeRoom = (bytes: number): Promise<() => void> => this.#makeRoom(version.name, bytes);
+      const lease = new ModelLease(resident, jobId, this.#engine, makeRoom, (released) => {
+        resident.leases.delete(released);
+        this.#touch(resident);
+        if (resident.leases.size === 0) for (const resolve of resident.idle.splice(0)) resolve();
+      });
+      resident.leases.add(lease);
       this.#touch(resident);
-      const { name } = version;
-      return new ModelLease(
-        resident,
-        this.#engine,
-        (bytes) => this.#makeRoom(name, bytes),
-        () => {
-          resident.users--;
-          this.#touch(resident);
-          if (resident.users === 0) for (const resolve of resident.idle.splice(0)) resolve();
-        },
-      );
+      return lease;
     }
   }
 
-  /** Runs `work` with a model and releases it whatever happens. */
-  async using<Result>(reference: string, work: (lease: ModelLease) => Promise<Result>): Promise<Result> {
-    const lease = await this.acquire(reference);
+  /** Runs `work` of a call with a model and releases it whatever happens. */
+  using<Result>(reference: string, work: (lease: ModelLease) => Promise<Result>): Promise<Result> {
+    return this.usingFor('', reference, work);
+  }
+
+  /** The same for a job, which may take long: meanwhile the model is neither unloaded nor deleted. */
+  async usingFor<Result>(jobId: string, reference: string, work: (lease: ModelLease) => Promise<Result>): Promise<Result> {
+    const lease = await this.acquire(reference, jobId);
     try {
       return await work(lease);
     } finally {
@@ -248,29 +262,29 @@ export class ModelHub {
     return this.get(reference);
   }
 
-  /** Waits for the users of a model, then gives its memory back. Answers the bytes. @throws as `get` */
+  /**
+   * Gives the memory of a model back once the calls that use it have ended; calls that come meanwhile load it anew. Answers the bytes.
+   *
+   * @throws AppError `wrong_state` while a job uses it, and as `get`
+   */
   async unload(reference: string): Promise<number> {
     const { hash } = await this.#resolve(reference);
-    const resident = await this.#resident.get(hash);
-    if (resident === undefined) return 0;
-    resident.leaving ??= this.#drop(hash, resident);
-    return resident.leaving;
+    await this.#resident.get(hash);
+    this.#checkNoJobUses(hash, reference);
+    return this.#leave(hash);
   }
 
-  /** Deletes a name or one version, unloading what goes. @throws AppError `name_taken` while a job writes it, and as `get` */
+  /** Deletes a name or one version, unloading what goes. @throws AppError `name_taken` | `wrong_state` while a job writes or uses it, and as `get` */
   async delete(reference: string): Promise<void> {
     const { name, version } = parseReference(reference);
     this.#checkNotServed(name, version);
     const going = (await this.#store.list()).versions.filter(
       (one) => one.name === name && (version === undefined || one.version === version),
     );
+    for (const { hash } of going) this.#checkNoJobUses(hash, reference);
     await this.#store.deleteArtefact(reference);
     const left = new Set((await this.#store.list()).versions.map(({ hash }) => hash));
-    for (const { hash } of going) {
-      const resident = this.#loaded.get(hash);
-      if (resident === undefined || left.has(hash)) continue;
-      await this.#leave(hash);
-    }
+    for (const { hash } of going) if (!left.has(hash)) await this.#leave(hash);
   }
 
   /**
@@ -375,6 +389,15 @@ export class ModelHub {
       );
   }
 
+  /** @throws AppError `wrong_state` */
+  #checkNoJobUses(hash: string, reference: string): void {
+    const [job] = [...(this.#loaded.get(hash)?.leases ?? [])].filter(({ jobId }) => jobId !== '');
+    if (job === undefined) return;
+    throw new AppError('wrong_state', `model "${reference}": job ${job.jobId} uses it. Wait for its end, or cancel it.`, {
+      details: { jobId: job.jobId },
+    });
+  }
+
   /** A model's version, or the one that a stable name stands for. */
   async #resolve(reference: string): Promise<ArtefactVersion> {
     const { name, version } = parseReference(reference);
@@ -414,22 +437,34 @@ export class ModelHub {
     const users: MemoryUser[] = [...this.#loaded].map(([key, resident]) => ({
       key,
       bytes: residentBytes(resident),
-      isUsed: resident.users > 0,
+      isUsed: resident.leases.size > 0,
       lastUsed: resident.lastUsed,
     }));
-    const coming = [...this.#coming.values()].map((bytes) => ({ key: '', bytes, isUsed: true, lastUsed: 0 }));
-    const leaving = makeRoom({ name, neededBytes, budgetBytes: this.#memoryBytes, users: [...users, ...coming] });
+    const staying = [...this.#coming.values(), ...[...this.#leaving].map(residentBytes)];
+    users.push(...staying.map((bytes) => ({ key: '', bytes, isUsed: true, lastUsed: 0 })));
+    const leaving = makeRoom({ name, neededBytes, budgetBytes: this.#memoryBytes, users });
     const place = Symbol(name);
     this.#coming.set(place, neededBytes);
     await Promise.all(leaving.map((hash) => this.#leave(hash)));
     return () => this.#coming.delete(place);
   }
 
-  async #leave(hash: string): Promise<void> {
+  /** Lets nobody else have this copy, and releases it when those who have it are done. Answers its bytes; 0 when there is none. */
+  async #leave(hash: string): Promise<number> {
     const resident = this.#loaded.get(hash);
-    if (resident === undefined) return;
-    resident.leaving ??= this.#drop(hash, resident);
-    await resident.leaving;
+    if (resident === undefined) return 0;
+    this.#resident.delete(hash);
+    this.#loaded.delete(hash);
+    this.#leaving.add(resident);
+    try {
+      if (resident.leases.size > 0) await new Promise<void>((resolve) => resident.idle.push(resolve));
+      const freed = residentBytes(resident);
+      // What was made last may lean on what was made first.
+      for (const resource of [...resident.resources.values()].reverse()) await (await resource).release();
+      return freed;
+    } finally {
+      this.#leaving.delete(resident);
+    }
   }
 
   #touch(resident: ResidentModel): void {
@@ -445,17 +480,17 @@ export class ModelHub {
       this.#ledger.saveFacts(hash, modelFacts(artefact.model, artefact.meta, tokenizer.hash));
     const tensors = new Set([...artefact.model.parameters.values()].flatMap((parameter) => Object.values(parameter.tensors)));
     const modelBytes = [...tensors].reduce((sum, tensor) => sum + tensorBytes(tensor), 0);
-    return { artefact, tokenizer, sourceTokenizer, modelBytes, resources: new Map(), held: new Set(), users: 0, lastUsed: 0, idle: [] };
-  }
-
-  async #drop(hash: string, resident: ResidentModel): Promise<number> {
-    if (resident.users > 0) await new Promise<void>((resolve) => resident.idle.push(resolve));
-    this.#resident.delete(hash);
-    this.#loaded.delete(hash);
-    const freed = residentBytes(resident);
-    // What was made last may lean on what was made first.
-    for (const resource of [...resident.resources.values()].reverse()) await (await resource).release();
-    return freed;
+    return {
+      artefact,
+      tokenizer,
+      sourceTokenizer,
+      modelBytes,
+      resources: new Map(),
+      held: new Set(),
+      leases: new Set(),
+      lastUsed: 0,
+      idle: [],
+    };
   }
 
   async #record(version: ArtefactVersion): Promise<ModelRecord> {

@@ -8,6 +8,7 @@ import type { CompressionServiceHandlers } from './gen/athanor/v1/CompressionSer
 import type { DistillationServiceHandlers } from './gen/athanor/v1/DistillationService.ts';
 import type { EvaluationServiceHandlers } from './gen/athanor/v1/EvaluationService.ts';
 import { Health } from './health.ts';
+import { dropLateMessages } from './late-messages.ts';
 import { compressRequest, specRequest } from './messages.ts';
 import { checkedServices, messageLimits, protocol } from './protocol.ts';
 import { reflectionService, shippedDescriptors } from './reflection.ts';
@@ -89,6 +90,7 @@ export class AthanorServer {
       'grpc.max_concurrent_streams': 1000,
       // Nobody reads its counters, and every call pays for them.
       'grpc.enable_channelz': 0,
+      interceptors: [dropLateMessages],
     });
     const imports = jobs.list(['QUEUED', 'RUNNING', 'PAUSED'], Number.MAX_SAFE_INTEGER).filter(({ kind }) => kind === 'import');
     await removeLeftUploads(uploadFolder, (folder) => imports.some(({ spec }) => (spec as { readonly path?: string }).path === folder));

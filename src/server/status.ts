@@ -80,8 +80,9 @@ function plainCode({ code, details }: ServiceError): ErrorCode {
   return codes[code] ?? 'internal';
 }
 
+/** What the caller sent may hold half a character, and a cut may leave one: percent-encoding would throw, and no status be sent. */
 function shorten(message: string, length: number): string {
-  return message.length <= length ? message : `${message.slice(0, length)} …`;
+  return (message.length <= length ? message : `${message.slice(0, length)} …`).toWellFormed();
 }
 
 function isErrorCode(code: string): code is ErrorCode {

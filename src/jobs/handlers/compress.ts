@@ -81,7 +81,9 @@ export function compressHandler(hub: ModelHub, engine: Engine, options: Compress
     run(spec, context) {
       const recipe = parseRecipe(spec.recipe, recipeMethods);
       return withPinnedInputs(hub, [spec.model, ...teachersOf(recipe)], context.workFolder, (pinnedTo) =>
-        hub.using(pinnedTo(spec.model), (lease) => new CompressRun(hub, engine, spec, recipe, pinnedTo, context, options).run(lease)),
+        hub.usingFor(context.jobId, pinnedTo(spec.model), (lease) =>
+          new CompressRun(hub, engine, spec, recipe, pinnedTo, context, options).run(lease),
+        ),
       );
     },
   };
@@ -225,7 +227,7 @@ class CompressRun {
   /** What a step may know beside the model. */
   #otherModels(lease: ModelLease, teachers: Map<string, ModelLease>) {
     const storedModel = async (name: string): Promise<Model> => {
-      const known = teachers.get(name) ?? (await this.#hub.acquire(this.#pinnedTo(name)));
+      const known = teachers.get(name) ?? (await this.#hub.acquire(this.#pinnedTo(name), this.#context.jobId));
       teachers.set(name, known);
       checkSameTokens(lease, known);
       return known.model;

@@ -69,11 +69,12 @@ export function distillHandler(hub: ModelHub, engine: Engine, options: DistillOp
     run: (spec, context) =>
       withPinnedInputs(hub, [spec.student, residentTeacher(spec), ...furtherTeachers(spec)], context.workFolder, async (pinnedTo) => {
         const memory = await planned(hub, spec, pinnedTo, options);
+        const { jobId } = context;
         const { estimatedPeakBytes, limitBytes } = memory;
         context.report({ phase: 'plan', item: 'distill', metrics: { estimatedPeakBytes, limitBytes } });
-        return hub.using(pinnedTo(spec.student), (student) =>
-          withJobTeacher(hub, spec, { connect, pinnedTo, workFolder: context.workFolder }, (teacher) =>
-            withTeachers(hub, furtherTeachers(spec).map(pinnedTo), (further) =>
+        return hub.usingFor(jobId, pinnedTo(spec.student), (student) =>
+          withJobTeacher(hub, spec, { connect, pinnedTo, jobId, workFolder: context.workFolder }, (teacher) =>
+            withTeachers(hub, jobId, furtherTeachers(spec).map(pinnedTo), (further) =>
               new DistillRun(hub, engine, { spec, student, teacher, further, memory }, context).run(),
             ),
           ),
@@ -90,11 +91,12 @@ function furtherTeachers({ teachers }: DistillSpec): readonly string[] {
 /** Lends all of them for the time of `work`. */
 function withTeachers<Result>(
   hub: ModelHub,
+  jobId: string,
   [next, ...rest]: readonly string[],
   work: (teachers: readonly ModelLease[]) => Promise<Result>,
   lent: readonly ModelLease[] = [],
 ): Promise<Result> {
-  return next === undefined ? work(lent) : hub.using(next, (lease) => withTeachers(hub, rest, work, [...lent, lease]));
+  return next === undefined ? work(lent) : hub.usingFor(jobId, next, (lease) => withTeachers(hub, jobId, rest, work, [...lent, lease]));
 }
 
 /** Before the models are loaded. @throws AppError `insufficient_memory` */

@@ -32,9 +32,9 @@ export function evaluateHandler(
       await checkData(data);
     },
     run: (spec, context) =>
-      hub.using(spec.model, async (student) => {
+      hub.usingFor(context.jobId, spec.model, async (student) => {
         checkDataKind(student.model.config, spec.data, 'evaluate.data');
-        const report = await withTeacher(hub, spec.teacher, (teacher) => {
+        const report = await withTeacher(hub, spec.teacher, context.jobId, (teacher) => {
           if (teacher !== undefined) checkSameTokens(student, teacher);
           return evaluateOn(spec.data, { student, teacher, settings: spec.settings }, engine, context);
         });
@@ -91,9 +91,10 @@ export function checkSameTokens(student: ModelLease, teacher: ModelLease): void 
 async function withTeacher<Result>(
   hub: ModelHub,
   name: string,
+  jobId: string,
   work: (teacher: ModelLease | undefined) => Promise<Result>,
 ): Promise<Result> {
-  return name === '' ? work(undefined) : hub.using(name, work);
+  return name === '' ? work(undefined) : hub.usingFor(jobId, name, work);
 }
 
 function reportOf(result: EvaluationResult, model: string, teacherName: string): EvaluationReport {

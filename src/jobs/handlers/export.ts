@@ -35,7 +35,7 @@ export function exportHandler(hub: ModelHub): JobHandler<ExportSpec, ExportResul
     async run({ model, format, path }, context) {
       const folder = path === '' ? join(context.workFolder, keptExportFolder) : path;
       await claim(folder, context.workFolder);
-      const notes = await hub.using(model, (lease) => writers[format](lease, folder, context));
+      const notes = await hub.usingFor(context.jobId, model, (lease) => writers[format](lease, folder, context));
       const files = await Promise.all(
         (await entriesOf(folder)).map(async (fileName) => ({ fileName, sizeBytes: (await stat(join(folder, fileName))).size })),
       );

@@ -45,7 +45,7 @@ export function recordHandler(hub: ModelHub, engine: Engine): JobHandler<RecordS
     },
     run: (spec, context) =>
       withPinnedInputs(hub, [spec.teacher], context.workFolder, (pinnedTo) =>
-        hub.using(pinnedTo(spec.teacher), (lease) => record(lease, engine, spec, context)),
+        hub.usingFor(context.jobId, pinnedTo(spec.teacher), (lease) => record(lease, engine, spec, context)),
       ),
   };
 }

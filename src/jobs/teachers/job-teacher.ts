@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { AppError } from '#base';
 import { checkSameAnswers, choicesOf } from '#distill';
 import type { ModelConfig } from '#models';
+import type { JobContext } from '../job.ts';
 import type { ModelHub, ModelLease } from '../model-hub.ts';
 import type { ModelRecord } from '../results.ts';
 import { checkRecording } from './recorded-teacher.ts';
@@ -81,11 +82,17 @@ async function describeRemote(teacher: string, connect: ConnectTeacher | undefin
   }
 }
 
+/** What a job knows of where its teacher is. */
+export interface TeacherPlace extends Pick<JobContext, 'jobId' | 'workFolder'> {
+  readonly connect: ConnectTeacher | undefined;
+  readonly pinnedTo: (reference: string) => string;
+}
+
 /** Opens the teacher for the time of `work`. A resumed job gets the version that its first attempt had. */
 export async function withJobTeacher<Result>(
   hub: ModelHub,
   { teacher, recording }: TeacherName,
-  { connect, pinnedTo, workFolder }: { connect: ConnectTeacher | undefined; pinnedTo: (reference: string) => string; workFolder: string },
+  { connect, pinnedTo, workFolder, jobId }: TeacherPlace,
   work: (teacher: JobTeacher) => Promise<Result>,
 ): Promise<Result> {
   if (recording !== '') {
@@ -97,7 +104,7 @@ export async function withJobTeacher<Result>(
     }
   }
   if (teacher === '') return work({ kind: 'none' });
-  if (!isRemote(teacher)) return hub.using(pinnedTo(teacher), (lease) => work({ kind: 'resident', lease }));
+  if (!isRemote(teacher)) return hub.usingFor(jobId, pinnedTo(teacher), (lease) => work({ kind: 'resident', lease }));
   const { target, model } = remoteAddress(teacher, 'teacher');
   const connection = connectTo(connect, target);
   try {

@@ -95,6 +95,9 @@ export class ServedModels {
     this.#unloaded.add(referenceOf(record));
     await this.#move(record, 'UNLOADING', async () => {
       await this.#models.unload(referenceOf(record));
+    }).catch((error: unknown) => {
+      this.#unloaded.delete(referenceOf(record));
+      throw error;
     });
   }
 

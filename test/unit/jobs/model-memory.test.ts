@@ -97,6 +97,44 @@ describe('ModelHub with a budget', () => {
     expect(await loaded()).toEqual(['b']);
   });
 
+  it('is not unloaded or deleted while a job uses it, and the job may ask for it again', async () => {
+    const { hub, loaded } = await setUp(5.5 * MiB);
+    await hub.usingFor('distill-1', 'a', async () => {
+      await expect(hub.unload('a')).rejects.toThrow(/wrong_state.*model "a": job distill-1 uses it/);
+      await expect(hub.delete('a')).rejects.toMatchObject({ code: 'wrong_state' });
+      await hub.usingFor('distill-1', 'a', async ({ version }) => expect(version.name).toBe('a'));
+      expect(await loaded()).toEqual(['a']);
+    });
+    expect(await hub.unload('a')).toBeGreaterThan(0.9 * MiB);
+    expect(await loaded()).toEqual([]);
+    expect(await hub.unload('a')).toBe(0);
+    await hub.delete('a');
+    await expect(hub.get('a')).rejects.toMatchObject({ code: 'model_not_found' });
+  });
+
+  it('is unloaded when the calls that use it have ended, while those that come meanwhile load it anew', async () => {
+    const { hub, loaded } = await setUp(5.5 * MiB);
+    const [first, second] = [await hub.acquire('a'), await hub.acquire('a')];
+    let freed = 0;
+    const unloading = hub.unload('a').then((bytes) => {
+      freed = bytes;
+    });
+    await expect.poll(loaded).toEqual([]);
+    // A call that holds it asks for it again, for example as its own draft: nobody waits for anybody.
+    const again = await hub.acquire('a');
+    expect(again.model).not.toBe(first.model);
+    // Both copies are counted.
+    expect(hub.resident.map(({ name }) => name)).toEqual(['a', 'a']);
+    first.release();
+    again.release();
+    expect(freed).toBe(0);
+    second.release();
+    await unloading;
+    expect(freed).toBeGreaterThan(0.9 * MiB);
+    expect(await loaded()).toEqual(['a']);
+    expect(hub.resident).toHaveLength(1);
+  });
+
   it('refuses a model that could never fit, and goes on', async () => {
     const { hub, inference } = await setUp(0.5 * MiB);
     await expect(hub.acquire('a')).rejects.toThrow(/insufficient_memory.*needs \d+ MiB.*may take 1 MiB/);

@@ -39,6 +39,13 @@ describe('status', () => {
     expect(encodeURI(sent.details).length).toBeLessThan(10_000);
   });
 
+  it('can be sent whatever the caller wrote: half a character becomes a replacement', () => {
+    for (const text of ['half \ud83d of one', `${'x'.repeat(1488)}😀`]) {
+      const sent = toStatus(new AppError('bad_data', text));
+      expect(encodeURI(sent.details)).toContain('%EF%BF%BD');
+    }
+  });
+
   it('has no details for other bytes', () => {
     const whole = encodeStatusDetails({ status: 3, message: 'm', reason: 'r', domain: 'd', metadata: { a: 'b' }, fieldViolations: [] });
     expect(decodeStatusDetails(whole.subarray(0, whole.length - 1))).toBeUndefined();

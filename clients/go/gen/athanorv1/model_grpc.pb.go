@@ -50,7 +50,7 @@ type ModelServiceClient interface {
 	Get(ctx context.Context, in *ModelServiceGetRequest, opts ...grpc.CallOption) (*ModelServiceGetResponse, error)
 	// Brings a model into memory. Other calls do that by themselves.
 	Load(ctx context.Context, in *ModelServiceLoadRequest, opts ...grpc.CallOption) (*ModelServiceLoadResponse, error)
-	// Gives the memory of a model back. Calls that use it end first.
+	// Gives the memory of a model back. Calls that use it end first; a job that uses it has it refused.
 	Unload(ctx context.Context, in *ModelServiceUnloadRequest, opts ...grpc.CallOption) (*ModelServiceUnloadResponse, error)
 	// Removes a model with all its versions from the store.
 	Delete(ctx context.Context, in *ModelServiceDeleteRequest, opts ...grpc.CallOption) (*ModelServiceDeleteResponse, error)
@@ -210,7 +210,7 @@ type ModelServiceServer interface {
 	Get(context.Context, *ModelServiceGetRequest) (*ModelServiceGetResponse, error)
 	// Brings a model into memory. Other calls do that by themselves.
 	Load(context.Context, *ModelServiceLoadRequest) (*ModelServiceLoadResponse, error)
-	// Gives the memory of a model back. Calls that use it end first.
+	// Gives the memory of a model back. Calls that use it end first; a job that uses it has it refused.
 	Unload(context.Context, *ModelServiceUnloadRequest) (*ModelServiceUnloadResponse, error)
 	// Removes a model with all its versions from the store.
 	Delete(context.Context, *ModelServiceDeleteRequest) (*ModelServiceDeleteResponse, error)

@@ -176,14 +176,14 @@ export interface ModelServiceClient extends grpc.Client {
   rollBack(argument: _athanor_v1_ModelServiceRollBackRequest, callback: grpc.requestCallback<_athanor_v1_ModelServiceRollBackResponse__Output>): grpc.ClientUnaryCall;
   
   /**
-   * Gives the memory of a model back. Calls that use it end first.
+   * Gives the memory of a model back. Calls that use it end first; a job that uses it has it refused.
    */
   Unload(argument: _athanor_v1_ModelServiceUnloadRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_athanor_v1_ModelServiceUnloadResponse__Output>): grpc.ClientUnaryCall;
   Unload(argument: _athanor_v1_ModelServiceUnloadRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_athanor_v1_ModelServiceUnloadResponse__Output>): grpc.ClientUnaryCall;
   Unload(argument: _athanor_v1_ModelServiceUnloadRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_athanor_v1_ModelServiceUnloadResponse__Output>): grpc.ClientUnaryCall;
   Unload(argument: _athanor_v1_ModelServiceUnloadRequest, callback: grpc.requestCallback<_athanor_v1_ModelServiceUnloadResponse__Output>): grpc.ClientUnaryCall;
   /**
-   * Gives the memory of a model back. Calls that use it end first.
+   * Gives the memory of a model back. Calls that use it end first; a job that uses it has it refused.
    */
   unload(argument: _athanor_v1_ModelServiceUnloadRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_athanor_v1_ModelServiceUnloadResponse__Output>): grpc.ClientUnaryCall;
   unload(argument: _athanor_v1_ModelServiceUnloadRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_athanor_v1_ModelServiceUnloadResponse__Output>): grpc.ClientUnaryCall;
@@ -247,7 +247,7 @@ export interface ModelServiceHandlers extends grpc.UntypedServiceImplementation 
   RollBack: grpc.handleUnaryCall<_athanor_v1_ModelServiceRollBackRequest__Output, _athanor_v1_ModelServiceRollBackResponse>;
   
   /**
-   * Gives the memory of a model back. Calls that use it end first.
+   * Gives the memory of a model back. Calls that use it end first; a job that uses it has it refused.
    */
   Unload: grpc.handleUnaryCall<_athanor_v1_ModelServiceUnloadRequest__Output, _athanor_v1_ModelServiceUnloadResponse>;
   

@@ -132,7 +132,7 @@ class ModelServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Unload(self, request, context):
-        """Gives the memory of a model back. Calls that use it end first.
+        """Gives the memory of a model back. Calls that use it end first; a job that uses it has it refused.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

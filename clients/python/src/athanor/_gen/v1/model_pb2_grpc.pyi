@@ -44,7 +44,7 @@ class ModelServiceStub:
     Load: _grpc.UnaryUnaryMultiCallable[_model_pb2.ModelServiceLoadRequest, _model_pb2.ModelServiceLoadResponse]
     """Brings a model into memory. Other calls do that by themselves."""
     Unload: _grpc.UnaryUnaryMultiCallable[_model_pb2.ModelServiceUnloadRequest, _model_pb2.ModelServiceUnloadResponse]
-    """Gives the memory of a model back. Calls that use it end first."""
+    """Gives the memory of a model back. Calls that use it end first; a job that uses it has it refused."""
     Delete: _grpc.UnaryUnaryMultiCallable[_model_pb2.ModelServiceDeleteRequest, _model_pb2.ModelServiceDeleteResponse]
     """Removes a model with all its versions from the store."""
     Export: _grpc.UnaryStreamMultiCallable[_model_pb2.ModelServiceExportRequest, _model_pb2.ModelServiceExportResponse]
@@ -72,7 +72,7 @@ class ModelServiceAsyncStub(ModelServiceStub):
     Load: _aio.UnaryUnaryMultiCallable[_model_pb2.ModelServiceLoadRequest, _model_pb2.ModelServiceLoadResponse]  # type: ignore[assignment]
     """Brings a model into memory. Other calls do that by themselves."""
     Unload: _aio.UnaryUnaryMultiCallable[_model_pb2.ModelServiceUnloadRequest, _model_pb2.ModelServiceUnloadResponse]  # type: ignore[assignment]
-    """Gives the memory of a model back. Calls that use it end first."""
+    """Gives the memory of a model back. Calls that use it end first; a job that uses it has it refused."""
     Delete: _aio.UnaryUnaryMultiCallable[_model_pb2.ModelServiceDeleteRequest, _model_pb2.ModelServiceDeleteResponse]  # type: ignore[assignment]
     """Removes a model with all its versions from the store."""
     Export: _aio.UnaryStreamMultiCallable[_model_pb2.ModelServiceExportRequest, _model_pb2.ModelServiceExportResponse]  # type: ignore[assignment]
@@ -133,7 +133,7 @@ class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _model_pb2.ModelServiceUnloadRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_model_pb2.ModelServiceUnloadResponse, _abc.Awaitable[_model_pb2.ModelServiceUnloadResponse]]:
-        """Gives the memory of a model back. Calls that use it end first."""
+        """Gives the memory of a model back. Calls that use it end first; a job that uses it has it refused."""
 
     @_abc_1.abstractmethod
     def Delete(
