@@ -1,6 +1,7 @@
 // The parts put together: one store, one engine, one queue of jobs, one server.
 import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { AppError, type Logger, silentLogger, silentTelemetry, type Telemetry } from '#base';
 import type { Engine } from '#engine';
 import { createOnnxEngine } from '#engine/onnx';
@@ -12,6 +13,7 @@ import {
   HubInference,
   JobRunner,
   JobStore,
+  JobWorkers,
   ModelHub,
   memoryLimitBytes as memoryLimit,
   ObservedInference,
@@ -22,6 +24,7 @@ import {
 import type { ComputeMode } from '#serve';
 import { AthanorServer, type StopOptions, teacherConnector } from '#server';
 import { type FileSystem, LocalStore } from '#store';
+import { nicenessOf, serverNotes } from './job-processes.ts';
 import { packageVersion } from './package-version.ts';
 import { openSecurity, type Security, type SecurityOptions, secureServer } from './security.ts';
 import { teacherSecurity } from './teacher-security.ts';
@@ -63,9 +66,17 @@ export interface ComposeOptions {
   readonly dataFolders?: readonly string[];
   /** Other servers, as `host:port` or `host`, whose models may teach. Default: all, and none where callers are asked who they are. */
   readonly teacherServers?: readonly string[];
+  /** Where jobs run: each in a process of its own, which may die without the server, or in the server's. @default 'none' */
+  readonly isolation?: Isolation;
+  /** Share of the processor that jobs in processes of their own get while calls want all of it; what calls leave is theirs too. Default 0.1. */
+  readonly jobShare?: number;
   /** TLS, and who may call. Default: none, on loopback only. */
   readonly security?: SecurityOptions;
 }
+
+export const isolations = ['process', 'none'] as const;
+
+export type Isolation = (typeof isolations)[number];
 
 export interface RunningServer {
   readonly server: AthanorServer;
@@ -110,6 +121,9 @@ interface Parts {
     | 'keepJobsDays'
     | 'dataFolders'
     | 'teacherServers'
+    | 'threads'
+    | 'isolation'
+    | 'jobShare'
   >;
   readonly security: Security;
   readonly logger: Logger;
@@ -141,6 +155,9 @@ async function serve({
     keepJobsDays = 30,
     dataFolders,
     teacherServers,
+    threads,
+    isolation = 'none',
+    jobShare = 0.1,
   },
   security: { tls, guard },
   logger,
@@ -154,6 +171,16 @@ async function serve({
   compute,
 }: Parts): Promise<RunningServer> {
   const uploadFolder = join(root, 'uploads');
+  const allowedServers = teacherServers ?? (guard === undefined ? undefined : []);
+  const workers =
+    isolation === 'none'
+      ? undefined
+      : new JobWorkers({
+          entry: fileURLToPath(new URL('job-worker.js', import.meta.url)),
+          settings: { root, device: engine.device, threads, checkResults, teacherServers: allowedServers, niceness: nicenessOf(jobShare) },
+          notes: serverNotes(jobStore),
+          memoryLimitBytes: () => memoryLimit(memoryLimitBytes) - process.memoryUsage.rss(),
+        });
   const hub = new ModelHub({
     store: artefacts,
     engine,
@@ -161,16 +188,16 @@ async function serve({
     promotions: jobStore.promotions,
     memoryBytes: modelMemoryBytes,
     ...(checkResults ? { check: new ResultCheck(engine) } : {}),
+    jobElsewhere: (hash) => workers?.userOf(hash),
+  });
+  const handlers = allHandlers(hub, engine, jobStore.models, {
+    connectTeacher: allowedTeachers(connectTeacher ?? teacherConnector({ security: teacherSecurity(process.env) }), allowedServers),
+    ...(memoryLimitBytes === undefined ? {} : { memoryLimitBytes }),
   });
   const runner = JobRunner.start({
     store: jobStore,
-    handlers: allHandlers(hub, engine, jobStore.models, {
-      connectTeacher: allowedTeachers(
-        connectTeacher ?? teacherConnector({ security: teacherSecurity(process.env) }),
-        teacherServers ?? (guard === undefined ? undefined : []),
-      ),
-      ...(memoryLimitBytes === undefined ? {} : { memoryLimitBytes }),
-    }),
+    handlers: workers === undefined ? handlers : handlers.map((handler) => workers.isolate(handler)),
+    memoryBytes: (jobId) => workers?.memoryBytes(jobId) ?? process.memoryUsage.rss(),
     workFolder: join(root, 'work'),
     paths: new PathPolicy(dataFolders === undefined && guard === undefined ? undefined : [uploadFolder, ...(dataFolders ?? [])]),
     quota: { inAll: largestQueue, ...(jobsPerClient === undefined ? {} : { perOwner: jobsPerClient }) },
@@ -183,6 +210,7 @@ async function serve({
   const stopObserving = observeModels(meter, { hub, inference: hubInference, engine });
   const release = async (): Promise<void> => {
     stopObserving();
+    await workers?.close();
     await hub.dispose();
     await engine.dispose();
     jobStore.close();

@@ -20,7 +20,7 @@ export function cancelledFailure(jobId: string): JobFailure {
 }
 
 export function interruptedFailure(jobId: string): JobFailure {
-  const message = `job ${jobId}: the server ended while it ran, and a job of this kind cannot go on. Submit it again.`;
+  const message = `job ${jobId}: its process ended while it ran, and a job of this kind cannot go on. Submit it again.`;
   return failureOf(new AppError('interrupted', message, { details: { jobId } }));
 }
 

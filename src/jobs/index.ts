@@ -15,6 +15,9 @@ export {
   type TokenLogprobs,
   type Usage,
 } from './inference.ts';
+export { serveJobs } from './isolation/job-child.ts';
+export { JobWorkers } from './isolation/job-workers.ts';
+export type { ServerNotes, WorkerSettings } from './isolation/messages.ts';
 export {
   isFinal,
   type JobContext,

@@ -7,6 +7,7 @@ import { AppError, type Clock, type Logger, type Progress, silentLogger, silentT
 import { isDiskFull } from './database.ts';
 import { EventFeed, type FeedOptions } from './event-feed.ts';
 import { cancelledFailure, defectStack, failureOf, failureToError, interruptedFailure } from './failure.ts';
+import { WorkerEnded } from './isolation/worker-process.ts';
 import { type BoundJob, isFinal, type JobEvent, type JobEventBody, type JobRecord, type JobState, type RegisteredHandler } from './job.ts';
 import type { JobEnd, JobQuota, JobStore } from './job-store.ts';
 import { type AttemptEnd, JobTelemetry, type ObservedJob } from './job-telemetry.ts';
@@ -33,7 +34,7 @@ export interface JobRunnerOptions extends FeedOptions {
   /** What a full disk kept from being stored is tried again this often. Default 1000 ms. */
   readonly retryMs?: number;
   /** Memory of the process, for progress. */
-  readonly memoryBytes?: () => number;
+  readonly memoryBytes?: (jobId: string) => number;
   /** How many unfinished jobs are taken. Default: 1000 in all. */
   readonly quota?: JobQuota;
   /** How long ended jobs stay. Default: 30 days, and at most 10,000. */
@@ -290,12 +291,24 @@ export class JobRunner {
   #recover(): void {
     const { store } = this.#options;
     for (const { id } of store.inState('CANCELLING')) this.#finish(id, { state: 'CANCELLED', error: cancelledFailure(id) }, []);
-    const { largestCrashes = 3 } = this.#options;
-    for (const { id, kind } of store.inState('RUNNING')) {
-      const crashes = store.countCrash(id);
-      if (crashes >= largestCrashes) this.#park(id, crashes);
-      else this.#giveUp(id, this.#handlers.get(kind)?.canResume === true, []);
+    for (const { id, kind } of store.inState('RUNNING')) this.#afterCrash(id, this.#handlers.get(kind)?.canResume === true, []);
+  }
+
+  /** The process of a running job has died: it goes on, unless that happens again and again. Answers how the attempt ended. */
+  #afterCrash(id: string, canResume: boolean, lastProgress: readonly JobEventBody[]): AttemptEnd {
+    const { store, largestCrashes = 3 } = this.#options;
+    const crashes = store.countCrash(id);
+    if (crashes < largestCrashes) {
+      this.#giveUp(id, canResume, lastProgress);
+      return this.#attemptEnd(id, canResume);
     }
+    this.#park(id, crashes);
+    return { state: 'PAUSED' };
+  }
+
+  #attemptEnd(id: string, canResume: boolean): AttemptEnd {
+    if (canResume) return { state: this.get(id).state === 'PAUSED' ? 'PAUSED' : 'QUEUED' };
+    return { state: 'FAILED', errorCode: 'interrupted' };
   }
 
   /** A job that takes its process down again and again waits for somebody who looks. */
@@ -404,18 +417,20 @@ export class JobRunner {
     signal: AbortSignal,
     lastProgress: readonly JobEventBody[],
   ): Promise<AttemptEnd> {
+    const crashed = thrown instanceof WorkerEnded;
+    if (crashed) this.#logger.error('process of a job ended', { jobId: id, message: thrown.message });
     const error = failureOf(thrown);
-    const stopped = signal.aborted && error.code === 'cancelled';
+    const stopped = crashed || (signal.aborted && error.code === 'cancelled');
     if (stopped && this.get(id).state === 'RUNNING') {
       try {
+        if (crashed) return this.#afterCrash(id, handler.canResume, lastProgress);
         this.#giveUp(id, handler.canResume, lastProgress);
       } catch (failure) {
         // It stays as it is; the next process finds it running and does the same.
         if (!isDiskFull(failure)) throw failure;
         this.#logger.error('interrupted job not stored', { jobId: id, message: failureOf(failure).message });
       }
-      if (handler.canResume) return { state: this.get(id).state === 'PAUSED' ? 'PAUSED' : 'QUEUED' };
-      return { state: 'FAILED', errorCode: 'interrupted' };
+      return this.#attemptEnd(id, handler.canResume);
     }
     if (stopped) await this.#finishStored(id, { state: 'CANCELLED', error: cancelledFailure(id) }, lastProgress);
     else {
@@ -434,7 +449,14 @@ export class JobRunner {
       store.append(id, bodies);
       this.feed.notify(id);
     };
-    return new ProgressLog(id, { clock: this.#clock, logger: this.#logger, flushMs, heartbeatMs, memoryBytes, append });
+    return new ProgressLog(id, {
+      clock: this.#clock,
+      logger: this.#logger,
+      flushMs,
+      heartbeatMs,
+      memoryBytes: () => memoryBytes(id),
+      append,
+    });
   }
 
   get #retryMs(): number {

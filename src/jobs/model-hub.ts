@@ -6,7 +6,7 @@ import { type ArtefactContent, type ArtefactVersion, checkName, type LocalStore,
 import { tensorBytes } from '#tensor';
 import { loadTokenizer, type Tokenizer } from '#text';
 import { modelFacts } from './model-facts.ts';
-import type { ModelLedger } from './model-ledger.ts';
+import type { ModelNotes } from './model-ledger.ts';
 import { type MemoryUser, makeRoom } from './model-memory.ts';
 import { holdAgainst, type Promotion, type Promotions, type Thresholds } from './promotions.ts';
 import type { ModelFacts, ModelRecord, Verification } from './results.ts';
@@ -38,9 +38,15 @@ interface ResidentModel {
 export interface ModelHubOptions {
   readonly store: LocalStore;
   readonly engine: Engine;
-  readonly ledger: ModelLedger;
+  readonly ledger: ModelNotes;
   /** Stable names; absent for none. */
   readonly promotions?: Promotions;
+  /** `name@version` that a stable name stands for. Default: as `promotions` say. */
+  readonly stableModel?: (name: string) => string | undefined | Promise<string | undefined>;
+  /** Hears the hashes of the models that jobs use here, whenever they change. */
+  readonly onJobUse?: (hashes: readonly string[]) => void;
+  /** A job elsewhere that uses a model, by the hash of the model. */
+  readonly jobElsewhere?: (hash: string) => string | undefined;
   /** Loads what jobs made back before it gets its name. Absent: results are trusted. */
   readonly check?: ResultCheck;
   /** Bytes that models may take together, with what is made for them; those that nobody uses are unloaded for others. @default no limit */
@@ -162,8 +168,11 @@ export class ModelLease {
 export class ModelHub {
   readonly #store: LocalStore;
   readonly #engine: Engine;
-  readonly #ledger: ModelLedger;
+  readonly #ledger: ModelNotes;
   readonly #promotions: Promotions | undefined;
+  readonly #stableModel: NonNullable<ModelHubOptions['stableModel']>;
+  readonly #onJobUse: NonNullable<ModelHubOptions['onJobUse']>;
+  readonly #jobElsewhere: NonNullable<ModelHubOptions['jobElsewhere']>;
   readonly #check: ResultCheck | undefined;
   readonly #resident = new Map<string, Promise<ResidentModel>>();
   /** Those that are loaded; `#resident` also has those on their way. */
@@ -175,7 +184,12 @@ export class ModelHub {
   readonly #coming = new Map<symbol, number>();
   #time = 0;
 
-  constructor({ store, engine, ledger, promotions, check, memoryBytes = Number.POSITIVE_INFINITY }: ModelHubOptions) {
+  constructor(options: ModelHubOptions) {
+    const { store, engine, ledger, promotions, check, memoryBytes = Number.POSITIVE_INFINITY } = options;
+    const { stableModel = (name) => promotions?.current(name)?.model, onJobUse = () => {}, jobElsewhere = () => undefined } = options;
+    this.#stableModel = stableModel;
+    this.#onJobUse = onJobUse;
+    this.#jobElsewhere = jobElsewhere;
     this.#memoryBytes = memoryBytes;
     this.#promotions = promotions;
     this.#store = store;
@@ -234,10 +248,12 @@ export class ModelHub {
       const lease = new ModelLease(resident, jobId, this.#engine, makeRoom, (released) => {
         resident.leases.delete(released);
         this.#touch(resident);
+        if (jobId !== '') this.#sayJobUse();
         if (resident.leases.size === 0) for (const resolve of resident.idle.splice(0)) resolve();
       });
       resident.leases.add(lease);
       this.#touch(resident);
+      if (jobId !== '') this.#sayJobUse();
       return lease;
     }
   }
@@ -281,7 +297,7 @@ export class ModelHub {
     const going = (await this.#store.list()).versions.filter(
       (one) => one.name === name && (version === undefined || one.version === version),
     );
-    for (const { hash } of going) this.#checkNoJobUses(hash, reference);
+    for (const { hash } of going) this.#checkNoJobUses(hash, reference, this.#jobElsewhere(hash));
     await this.#store.deleteArtefact(reference);
     const left = new Set((await this.#store.list()).versions.map(({ hash }) => hash));
     for (const { hash } of going) if (!left.has(hash)) await this.#leave(hash);
@@ -293,7 +309,7 @@ export class ModelHub {
    * @throws AppError `verification_failed` and those of `LocalStore.saveArtefact`; nothing is kept then
    */
   async save(name: string, content: ArtefactContent, jobId: string, context: OperationContext): Promise<SavedModel> {
-    if (this.#promotions?.current(name) !== undefined)
+    if ((await this.#stableModel(name)) !== undefined)
       throw new AppError('name_taken', `name "${name}": is a stable name, to which models are promoted. Choose another name.`, {
         details: { name },
       });
@@ -304,8 +320,8 @@ export class ModelHub {
         verification = await pending?.compare(folder, hash, context);
       };
       const version = await this.#store.saveArtefact(name, content, { ...context, verify });
-      this.#ledger.saveFacts(version.hash, modelFacts(content.model, content.meta, makeTokenizer(content).hash));
-      this.#ledger.saveJob(version.hash, jobId);
+      await this.#ledger.saveFacts(version.hash, modelFacts(content.model, content.meta, makeTokenizer(content).hash));
+      await this.#ledger.saveJob(version.hash, jobId);
       const model = { ...(await this.#record(version)), parameters: [] };
       return { model, ...(verification === undefined ? {} : { verification }) };
     } finally {
@@ -338,7 +354,7 @@ export class ModelHub {
       );
     const { name, version, hash } = await this.#resolve(reference);
     const model = `${name}@${version}`;
-    const figures = holdAgainst(model, this.#ledger.entry(hash).evaluation, wanted);
+    const figures = holdAgainst(model, (await this.#ledger.entry(hash)).evaluation, wanted);
     return promotions.add({ alias, model, hash, thresholds: wanted, figures, rollbackTo: 0, principal });
   }
 
@@ -390,19 +406,28 @@ export class ModelHub {
   }
 
   /** @throws AppError `wrong_state` */
-  #checkNoJobUses(hash: string, reference: string): void {
-    const [job] = [...(this.#loaded.get(hash)?.leases ?? [])].filter(({ jobId }) => jobId !== '');
-    if (job === undefined) return;
-    throw new AppError('wrong_state', `model "${reference}": job ${job.jobId} uses it. Wait for its end, or cancel it.`, {
-      details: { jobId: job.jobId },
+  #checkNoJobUses(hash: string, reference: string, elsewhere?: string): void {
+    const jobId = this.#jobsUsing(hash)[0] ?? elsewhere;
+    if (jobId === undefined) return;
+    throw new AppError('wrong_state', `model "${reference}": job ${jobId} uses it. Wait for its end, or cancel it.`, {
+      details: { jobId },
     });
+  }
+
+  /** Jobs that use a model here. */
+  #jobsUsing(hash: string): readonly string[] {
+    return [...(this.#loaded.get(hash)?.leases ?? [])].map(({ jobId }) => jobId).filter((jobId) => jobId !== '');
+  }
+
+  #sayJobUse(): void {
+    this.#onJobUse([...this.#loaded.keys()].filter((hash) => this.#jobsUsing(hash).length > 0));
   }
 
   /** A model's version, or the one that a stable name stands for. */
   async #resolve(reference: string): Promise<ArtefactVersion> {
     const { name, version } = parseReference(reference);
-    const promoted = version === undefined ? this.#promotions?.current(name) : undefined;
-    return this.#store.resolve(promoted?.model ?? reference);
+    const promoted = version === undefined ? await this.#stableModel(name) : undefined;
+    return this.#store.resolve(promoted ?? reference);
   }
 
   /** Unloads everything. */
@@ -476,8 +501,8 @@ export class ModelHub {
     const artefact = await this.#store.loadArtefact(`${name}@${version}`);
     const tokenizer = makeTokenizer(artefact);
     const sourceTokenizer = makeSourceTokenizer(artefact) ?? tokenizer;
-    if (this.#ledger.entry(hash).facts === undefined)
-      this.#ledger.saveFacts(hash, modelFacts(artefact.model, artefact.meta, tokenizer.hash));
+    if ((await this.#ledger.entry(hash)).facts === undefined)
+      await this.#ledger.saveFacts(hash, modelFacts(artefact.model, artefact.meta, tokenizer.hash));
     const tensors = new Set([...artefact.model.parameters.values()].flatMap((parameter) => Object.values(parameter.tensors)));
     const modelBytes = [...tensors].reduce((sum, tensor) => sum + tensorBytes(tensor), 0);
     return {
@@ -496,7 +521,7 @@ export class ModelHub {
   async #record(version: ArtefactVersion): Promise<ModelRecord> {
     const { name, hash } = version;
     const facts = await this.#facts(version);
-    const { evaluation, jobId } = this.#ledger.entry(hash);
+    const { evaluation, jobId } = await this.#ledger.entry(hash);
     const resident = this.#loaded.get(hash);
     return {
       ...facts,
@@ -513,10 +538,10 @@ export class ModelHub {
 
   /** From the ledger, or from the model where a store came without one. */
   async #facts(version: ArtefactVersion): Promise<ModelFacts> {
-    const known = this.#ledger.entry(version.hash).facts;
+    const { facts: known } = await this.#ledger.entry(version.hash);
     if (known !== undefined) return known;
     await this.#read(version);
-    const { facts } = this.#ledger.entry(version.hash);
+    const { facts } = await this.#ledger.entry(version.hash);
     invariant(facts !== undefined, 'reading a model writes its facts');
     return facts;
   }

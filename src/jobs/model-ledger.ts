@@ -15,10 +15,17 @@ export interface LedgerEntry {
   readonly evaluation?: EvaluationReport;
 }
 
+/** The ledger as a hub needs it: in the process that has the database, or a question to that process. */
+export interface ModelNotes {
+  entry(hash: string): LedgerEntry | Promise<LedgerEntry>;
+  saveFacts(hash: string, facts: ModelFacts): void | Promise<void>;
+  saveJob(hash: string, jobId: string): void | Promise<void>;
+}
+
 const emptyRow: ModelRow = { facts: null, job_id: '', evaluation: null };
 
 /** Rows by content hash. Artefacts never change; an evaluation that comes later is kept here. */
-export class ModelLedger {
+export class ModelLedger implements ModelNotes {
   readonly #database: JobDatabase;
   /** What a full disk kept from being stored. It lasts as long as the process: a model that is saved does not fail for its figures. */
   readonly #unstored = new Map<string, Partial<ModelRow>>();

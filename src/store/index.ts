@@ -18,6 +18,7 @@ export type { GenerationDefaults } from './hugging-face/generation.ts';
 export { type ImportedModel, type ImportOptions, importHuggingFace } from './hugging-face/import.ts';
 export type { TokenizerFiles } from './hugging-face/tokenizer-files.ts';
 export type { JsonObject, JsonValue } from './json.ts';
+export { type FileLock, tryLock } from './lock.ts';
 export { digestOf } from './manifest.ts';
 export { type ArtefactVersion, checkName, parseReference, type Reference } from './names.ts';
 export {

@@ -2,8 +2,8 @@
 import { type Command, Option } from 'commander';
 import { type ComputeMode, computeModes } from '#serve';
 import { type RunningTelemetry, startTelemetry } from '#telemetry';
-import { startServer } from '../compose.ts';
-import { defaultServer, defaultStore, wholeNumber } from '../options.ts';
+import { type Isolation, isolations, startServer } from '../compose.ts';
+import { decimalNumber, defaultServer, defaultStore, wholeNumber } from '../options.ts';
 import { Output } from '../output.ts';
 import type { SecurityOptions } from '../security.ts';
 import { standardLogger } from '../standard-log.ts';
@@ -25,6 +25,8 @@ interface ServeOptions extends SecurityOptions {
   readonly keepJobs: number;
   readonly dataFolder?: readonly string[];
   readonly teacherServer?: readonly string[];
+  readonly isolation?: Isolation;
+  readonly jobShare?: number;
   readonly json?: boolean;
   readonly metrics?: string;
 }
@@ -52,6 +54,17 @@ export function addServeCommand(program: Command): void {
       '--model-memory <MiB>',
       'memory of loaded models together; those that nobody uses are unloaded for others (default: three quarters of what the process may hold)',
       wholeNumber,
+    )
+    .addOption(
+      new Option(
+        '--isolation <where>',
+        "where jobs run. process: each in a process of its own, so that one that dies takes no client with it, and goes on; none: in the server's, with one copy of the weights (default: process on the processor, none on a GPU)",
+      ).choices(isolations),
+    )
+    .option(
+      '--job-share <share>',
+      'with --isolation process: share of the processor that jobs get while calls want all of it, at most 0.5; what calls leave is theirs too (default: 0.1)',
+      decimalNumber,
     )
     .option('--jobs-per-client <count>', 'jobs that one client may have waiting and running (default: no limit)', wholeNumber)
     .option('--keep-jobs <days>', 'forget jobs so long after their end, with the checkpoints of those that failed', wholeNumber, 30)
@@ -111,6 +124,8 @@ async function serve(options: ServeOptions, command: Command): Promise<void> {
       store,
       address: listen,
       compute,
+      isolation: options.isolation ?? (device === 'cpu' ? 'process' : 'none'),
+      ...(options.jobShare === undefined ? {} : { jobShare: options.jobShare }),
       ...(http === undefined ? {} : { httpAddress: http }),
       ...(httpModel === undefined ? {} : { httpModel }),
       logger,

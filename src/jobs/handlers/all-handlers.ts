@@ -2,7 +2,7 @@
 import type { Engine } from '#engine';
 import { type RegisteredHandler, registerHandler } from '../job.ts';
 import type { ModelHub } from '../model-hub.ts';
-import type { ModelLedger } from '../model-ledger.ts';
+import type { EvaluationReport } from '../results.ts';
 import { type CompressOptions, compressHandler } from './compress.ts';
 import { type DistillOptions, distillHandler } from './distill.ts';
 import { evaluateHandler } from './evaluate.ts';
@@ -15,7 +15,7 @@ export type HandlerOptions = CompressOptions & DistillOptions;
 export function allHandlers(
   hub: ModelHub,
   engine: Engine,
-  ledger: ModelLedger,
+  ledger: { saveEvaluation(hash: string, report: EvaluationReport): void | Promise<void> },
   options: HandlerOptions = {},
 ): readonly RegisteredHandler[] {
   return [

@@ -16,7 +16,7 @@ import { checkReads, checkSameTokenizers } from './names.ts';
 export function evaluateHandler(
   hub: ModelHub,
   engine: Engine,
-  saveReport: (hash: string, report: EvaluationReport) => void,
+  saveReport: (hash: string, report: EvaluationReport) => void | Promise<void>,
 ): JobHandler<EvaluateSpec, EvaluateResult> {
   return {
     kind: 'evaluate',
@@ -38,7 +38,7 @@ export function evaluateHandler(
           if (teacher !== undefined) checkSameTokens(student, teacher);
           return evaluateOn(spec.data, { student, teacher, settings: spec.settings }, engine, context);
         });
-        saveReport(student.version.hash, report);
+        await saveReport(student.version.hash, report);
         return { report };
       }),
   };

@@ -1,0 +1,148 @@
+// The server's side of one worker process: started, given a job, stopped within a bounded time, and seen when it dies.
+import { type ChildProcess, fork } from 'node:child_process';
+import { AppError } from '#base';
+import { failureOf, failureToError } from '../failure.ts';
+import type { JobContext } from '../job.ts';
+import type { FromWorker, ServerNotes, ToWorker, WorkerJob, WorkerSettings } from './messages.ts';
+
+/** The process of a job ended before the job did. */
+export class WorkerEnded extends Error {}
+
+export interface WorkerOptions {
+  /** Program of the process. */
+  readonly entry: string;
+  readonly settings: WorkerSettings;
+  readonly notes: ServerNotes;
+  /** A worker that does not hear within this time that its job is to stop is busy with something that nothing can stop: it is ended. Default 900 ms. */
+  readonly deafMs?: number;
+  /** One that has heard it, and has stopped its device, may take so long to write what it has. Default 30 s. */
+  readonly stoppingMs?: number;
+}
+
+/** What is kept of what the process says before it dies. */
+const longestWords = 2000;
+
+export class WorkerProcess {
+  readonly #options: WorkerOptions;
+  readonly #child: ChildProcess;
+  readonly #ended: Promise<string>;
+  /** Answers a message of the job that it does now. */
+  #hear: (message: FromWorker) => void = () => {};
+  #words = '';
+  #memoryBytes = 0;
+  #uses: ReadonlySet<string> = new Set();
+
+  constructor(options: WorkerOptions) {
+    this.#options = options;
+    const { entry, settings } = options;
+    this.#child = fork(entry, [JSON.stringify(settings)], {
+      execArgv: [],
+      serialization: 'advanced',
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    });
+    this.#child.stderr?.on('data', (data: Buffer) => {
+      this.#words = (this.#words + data.toString()).slice(-longestWords);
+    });
+    this.#child.on('message', (message: FromWorker) => this.#hear(message));
+    this.#ended = new Promise((resolve) => {
+      this.#child.once('error', (error) => resolve(`could not be started: ${error.message}`));
+      this.#child.once('exit', (code, signal) => resolve(signal === null ? `ended with exit code ${code}` : `was ended by ${signal}`));
+    });
+  }
+
+  get processId(): number | undefined {
+    return this.#child.pid;
+  }
+
+  get isAlive(): boolean {
+    return this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
+  /** Of the process, when it was last heard of. */
+  get memoryBytes(): number {
+    return this.#memoryBytes;
+  }
+
+  /** Hashes of the models that its job uses. */
+  get uses(): ReadonlySet<string> {
+    return this.#uses;
+  }
+
+  /**
+   * Does a job. One at a time.
+   *
+   * @throws WorkerEnded when the process dies, AppError `cancelled` when the job was to stop, and what the job throws
+   */
+  async run(job: WorkerJob, { signal, report, logger }: Pick<JobContext, 'signal' | 'report' | 'logger'>): Promise<unknown> {
+    const { deafMs = 900, stoppingMs = 30_000 } = this.#options;
+    let patience: NodeJS.Timeout | undefined;
+    const endWithin = (timeMs: number): void => {
+      clearTimeout(patience);
+      patience = setTimeout(() => this.kill(), timeMs);
+    };
+    const settled = new Promise<Extract<FromWorker, { kind: 'done' | 'failed' }>>((resolve) => {
+      this.#hear = (message) => {
+        if (message.kind === 'report') {
+          this.#memoryBytes = message.memoryBytes;
+          report(message.progress);
+        } else if (message.kind === 'log') logger[message.level](message.message, message.fields);
+        else if (message.kind === 'ask') void this.#answer(message);
+        else if (message.kind === 'uses') this.#uses = new Set(message.hashes);
+        else if (message.kind === 'stopping') endWithin(stoppingMs);
+        else resolve(message);
+      };
+    });
+    const onAbort = (): void => {
+      this.#send({ kind: 'stop' });
+      endWithin(deafMs);
+    };
+    try {
+      this.#send({ kind: 'run', job });
+      signal.addEventListener('abort', onAbort, { once: true });
+      if (signal.aborted) onAbort();
+      const end = await Promise.race([settled, this.#ended]);
+      if (typeof end === 'string') {
+        if (signal.aborted) throw new AppError('cancelled', 'the operation was cancelled.');
+        throw new WorkerEnded(`job ${job.jobId}: its process ${end}${this.#lastWords()}`);
+      }
+      if (end.kind === 'done') return end.result;
+      if (end.stack !== undefined) logger.error('defect in a worker', { jobId: job.jobId, stack: end.stack });
+      throw failureToError(end.failure);
+    } finally {
+      clearTimeout(patience);
+      signal.removeEventListener('abort', onAbort);
+      this.#hear = () => {};
+      this.#uses = new Set();
+    }
+  }
+
+  /** Safe to call twice. */
+  kill(): void {
+    if (this.isAlive) this.#child.kill('SIGKILL');
+  }
+
+  /** Ends the process and waits until it is gone. */
+  async end(): Promise<void> {
+    this.kill();
+    await this.#ended;
+  }
+
+  async #answer({ call, question, values }: Extract<FromWorker, { kind: 'ask' }>): Promise<void> {
+    try {
+      const answer = this.#options.notes[question] as (...given: readonly unknown[]) => unknown;
+      this.#send({ kind: 'answer', call, value: await answer(...values) });
+    } catch (error) {
+      this.#send({ kind: 'refusal', call, failure: failureOf(error) });
+    }
+  }
+
+  #send(message: ToWorker): void {
+    // One that has died already says so by its end.
+    if (this.#child.connected) this.#child.send(message, () => {});
+  }
+
+  #lastWords(): string {
+    const words = this.#words.trim();
+    return words === '' ? '' : `; its last words: ${words}`;
+  }
+}
