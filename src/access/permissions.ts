@@ -42,6 +42,7 @@ const calls: ReadonlyMap<string, Need> = new Map([
 /** By the path of an HTTP request, without the model that may stand before it. */
 const requests: ReadonlyMap<string, Need> = new Map<string, Need>([
   ['/health', 'open'],
+  ['/metrics', 'read'],
   ['/v1/models', 'read'],
   ['/tokenizer_info', 'read'],
   ['/v1/completions', 'infer'],

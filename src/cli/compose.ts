@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { AppError, type Logger, silentLogger, silentTelemetry, type Telemetry } from '#base';
 import type { Engine } from '#engine';
-import { createOnnxEngine } from '#engine/onnx';
+import { createOnnxEngine, mapFile } from '#engine/onnx';
 import { HttpServer } from '#http';
 import {
   allHandlers,
@@ -72,6 +72,8 @@ export interface ComposeOptions {
   readonly jobShare?: number;
   /** TLS, and who may call. Default: none, on loopback only. */
   readonly security?: SecurityOptions;
+  /** The same, where it is open already. */
+  readonly opened?: Security;
 }
 
 export const isolations = ['process', 'none'] as const;
@@ -90,7 +92,7 @@ export async function startServer(options: ComposeOptions): Promise<RunningServe
   const { store, device, threads, logger = silentLogger, fileSystem, checkResults = true, memoryLimitBytes } = options;
   const { compute = 'auto', modelMemoryBytes = 0.75 * memoryLimit(memoryLimitBytes), telemetry = silentTelemetry } = options;
   const { address, httpAddress, security: wanted = {} } = options;
-  const security = openSecurity(wanted, [address, ...(httpAddress === undefined ? [] : [httpAddress])], logger);
+  const { opened: security = openSecurity(wanted, [address, ...(httpAddress === undefined ? [] : [httpAddress])], logger) } = options;
   const root = resolve(store);
   await mkdir(root, { recursive: true }).catch((error: unknown) => {
     throw AppError.from(error);
@@ -98,7 +100,7 @@ export async function startServer(options: ComposeOptions): Promise<RunningServe
   // First, because its lock says whether another process works with the store.
   const jobStore = JobStore.open(join(root, 'jobs.db'));
   try {
-    const artefacts = await LocalStore.open(root, fileSystem === undefined ? {} : { fileSystem });
+    const artefacts = await LocalStore.open(root, { map: mapFile, ...(fileSystem === undefined ? {} : { fileSystem }) });
     const engine = await createOnnxEngine({ ...(device === undefined ? {} : { device }), ...(threads === undefined ? {} : { threads }) });
     const parts = { root, options, security, logger, telemetry, jobStore, artefacts, engine, checkResults };
     return await serve({ ...parts, memoryLimitBytes, modelMemoryBytes, compute });

@@ -1,5 +1,5 @@
 // The process of a job, put together: the same store, an engine of its own, and the server for what only it knows.
-import { createOnnxEngine } from '#engine/onnx';
+import { createOnnxEngine, mapFile } from '#engine/onnx';
 import { allHandlers, allowedTeachers, ModelHub, ResultCheck, serveJobs, type WorkerSettings } from '#jobs';
 import { teacherConnector } from '#server';
 import { LocalStore } from '#store';
@@ -9,7 +9,7 @@ const settings = JSON.parse(process.argv[2] ?? '{}') as WorkerSettings;
 
 serveJobs(settings, async ({ notes, uses }) => {
   const { root, device, threads, checkResults, teacherServers } = settings;
-  const store = await LocalStore.open(root);
+  const store = await LocalStore.open(root, { map: mapFile });
   const engine = await createOnnxEngine({ device, ...(threads === undefined ? {} : { threads }) });
   const hub = new ModelHub({
     store,

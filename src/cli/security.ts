@@ -5,7 +5,9 @@ import { createServer, type Server, type ServerOptions } from 'node:https';
 import { resolve } from 'node:path';
 import { AccessGuard, AuditLog, PrincipalsFile, SignedTokens } from '#access';
 import { AppError, type Logger, parseAddress } from '#base';
+import { credentialsOf } from '#http';
 import type { TlsFiles } from '#server';
+import type { ScrapeDoor } from '#telemetry';
 
 export interface SecurityOptions {
   readonly tlsCert?: string;
@@ -83,6 +85,21 @@ function openGuard(options: SecurityOptions, logger: Logger): AccessGuard | unde
     audit: auditLog === undefined ? undefined : new AuditLog(resolve(auditLog), logger),
     logger,
   });
+}
+
+/** Who may scrape metrics: whoever may read. */
+export function scrapeDoor({ tls, guard }: Security, logger: Logger): ScrapeDoor {
+  return {
+    ...(tls === undefined ? {} : { secureServer: secureServer(tls, logger) }),
+    ...(guard === undefined
+      ? {}
+      : {
+          admit: async (request) => {
+            const { leave } = await guard.enterRequest('/metrics', credentialsOf(request));
+            leave('OK');
+          },
+        }),
+  };
 }
 
 /** A server that speaks TLS with the certificate that the files hold now. */

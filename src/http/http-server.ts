@@ -2,7 +2,7 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import type { AccessGuard } from '#access';
+import type { AccessGuard, Credentials } from '#access';
 import { AppError, type Logger, parseAddress, silentLogger } from '#base';
 import type { InferenceBackend } from '#jobs';
 import { RequestFault } from './errors.ts';
@@ -161,11 +161,7 @@ class Desk {
   /** Answers a request for whoever may ask for it. */
   async #admitted({ request, signal }: Exchange, answer: () => Promise<void>): Promise<void> {
     if (this.#guard === undefined) return answer();
-    const { leave } = await this.#guard.enterRequest(request.url ?? '', {
-      authorization: request.headers.authorization,
-      certificate: certificateOf(request),
-      address: request.socket.remoteAddress ?? '',
-    });
+    const { leave } = await this.#guard.enterRequest(request.url ?? '', credentialsOf(request));
     try {
       await answer();
       leave(signal.aborted ? 'CANCELLED' : 'OK');
@@ -199,6 +195,15 @@ class Desk {
       if (this.#open.size === 0) for (const resolve of this.#idle.splice(0)) resolve();
     }
   }
+}
+
+/** What a request shows of who sent it. */
+export function credentialsOf(request: IncomingMessage): Credentials {
+  return {
+    authorization: request.headers.authorization,
+    certificate: certificateOf(request),
+    address: request.socket.remoteAddress ?? '',
+  };
 }
 
 /** Common name of the certificate that the client has proved. */

@@ -19,6 +19,7 @@ import {
   type Reference,
   selectVersion,
 } from './names.ts';
+import type { MapBytes } from './safetensors.ts';
 
 /** An artefact as it was loaded. */
 export interface StoredArtefact extends ArtefactContent {
@@ -41,6 +42,8 @@ export interface StoreListing {
 export interface LocalStoreOptions {
   readonly fileSystem?: FileSystem;
   readonly clock?: Clock;
+  /** Maps large weights, which then share their memory with other processes. Default: they are read. */
+  readonly map?: MapBytes;
 }
 
 export interface SaveOptions extends Partial<OperationContext> {
@@ -71,8 +74,10 @@ export class LocalStore {
   readonly root: string;
   readonly #fileSystem: FileSystem;
   readonly #clock: Clock;
+  readonly #map: MapBytes | undefined;
 
-  private constructor(root: string, fileSystem: FileSystem, clock: Clock) {
+  private constructor(root: string, fileSystem: FileSystem, clock: Clock, map: MapBytes | undefined) {
+    this.#map = map;
     this.root = root;
     this.#fileSystem = fileSystem;
     this.#clock = clock;
@@ -83,8 +88,8 @@ export class LocalStore {
    *
    * @throws AppError `file_not_allowed` | `disk_full` | `unavailable`
    */
-  static async open(root: string, { fileSystem = localFileSystem, clock = systemClock }: LocalStoreOptions = {}): Promise<LocalStore> {
-    const store = new LocalStore(root, fileSystem, clock);
+  static async open(root: string, { fileSystem = localFileSystem, clock = systemClock, map }: LocalStoreOptions = {}): Promise<LocalStore> {
+    const store = new LocalStore(root, fileSystem, clock, map);
     try {
       for (const folder of ['objects', 'names', 'locks', 'temp']) await fileSystem.makeFolder(join(root, folder));
       await store.#exclusively(async () => {
@@ -154,7 +159,7 @@ export class LocalStore {
    */
   async loadArtefact(reference: string, { signal }: Pick<OperationContext, 'signal'> = quietContext): Promise<StoredArtefact> {
     const version = await this.resolve(reference);
-    return { version, ...(await readArtefactFolder(this.folderOf(version.hash), version.hash, signal)) };
+    return { version, ...(await readArtefactFolder(this.folderOf(version.hash), version.hash, signal, this.#map)) };
   }
 
   /** The version that a reference means. @throws AppError `bad_name` | `model_not_found` | `bad_artefact` */
@@ -357,9 +362,10 @@ function filesOf({ digests }: FolderWriter): Manifest {
 /**
  * Reads an artefact from its folder after checking every byte against the address.
  *
+ * @param map - maps large weights in place of reading them
  * @throws AppError `bad_artefact` | `config_mismatch` | `cancelled`
  */
-export async function readArtefactFolder(folder: string, hash: string, signal: AbortSignal): Promise<ArtefactContent> {
+export async function readArtefactFolder(folder: string, hash: string, signal: AbortSignal, map?: MapBytes): Promise<ArtefactContent> {
   const manifest = await verifyFiles(folder, hash, signal);
-  return await readArtefact(folder, manifest.keys(), signal);
+  return await readArtefact(folder, manifest.keys(), signal, map);
 }

@@ -9,7 +9,7 @@ import { huggingFaceConfigText, readHuggingFaceConfig } from './hugging-face/con
 import { type GenerationDefaults, readGenerationConfig, writeGenerationConfig } from './hugging-face/generation.ts';
 import { isTokenizerFile, type TokenizerFiles } from './hugging-face/tokenizer-files.ts';
 import { checkJson, type JsonObject, type JsonValue, jsonObjectSchema, jsonValueSchema, readBytes, readJsonFile } from './json.ts';
-import { readSafetensors, type TensorSource, writeSafetensors } from './safetensors.ts';
+import { type MapBytes, readSafetensors, type TensorSource, writeSafetensors } from './safetensors.ts';
 
 /** An artefact that another was made from. */
 export interface ArtefactParent {
@@ -127,11 +127,16 @@ export async function writeArtefact(writer: FolderWriter, content: ArtefactConte
  *
  * @throws AppError `bad_artefact` | `bad_config` | `config_mismatch` (a parametrization that this version does not know) | `cancelled`
  */
-export async function readArtefact(folder: string, tokenizerNames: Iterable<string>, signal: AbortSignal): Promise<ArtefactContent> {
+export async function readArtefact(
+  folder: string,
+  tokenizerNames: Iterable<string>,
+  signal: AbortSignal,
+  map?: MapBytes,
+): Promise<ArtefactContent> {
   const record = await readRecord(folder);
   const config = withOwnFields(readHuggingFaceConfig(await readJsonFile(join(folder, configName), 'bad_artefact')), record);
   const generation = readGenerationConfig(await readJsonFile(join(folder, generationName), 'bad_artefact'));
-  const { tensors } = await readSafetensors(join(folder, weightsName), signal);
+  const { tensors } = await readSafetensors(join(folder, weightsName), signal, map);
   const parameters = readParameters(record, tensors);
   const model: Model = { config, parameters };
   checkModel(model);

@@ -22,6 +22,7 @@ export { type FileLock, tryLock } from './lock.ts';
 export { digestOf } from './manifest.ts';
 export { type ArtefactVersion, checkName, parseReference, type Reference } from './names.ts';
 export {
+  type MapBytes,
   readSafetensors,
   type SafetensorsContent,
   SafetensorsReader,

@@ -17,25 +17,36 @@ import {
 /** One system call reads at most this much; also how often a cancellation is noticed. */
 const chunkBytes = 2 ** 26;
 
+/** Bytes of an open file (its descriptor, offset and size) as memory that processes share; undefined where the system cannot do that. */
+export type MapBytes = (file: number, offsetBytes: number, sizeBytes: number) => Uint8Array<ArrayBuffer> | undefined;
+
+/** Smaller tensors are read: a mapping takes whole pages. */
+const leastMappedBytes = 65_536;
+
 /**
  * An open safetensors file whose header has been checked. Close it.
  *
- * Tensors are read on demand into their own, aligned memory.
+ * Tensors are read on demand into their own, aligned memory, or lie in the file where it is mapped.
  */
 export class SafetensorsReader {
   readonly header: SafetensorsHeader;
   /** Name of the file, without its folder. */
   readonly place: string;
   readonly #handle: FileHandle;
+  readonly #map: MapBytes | undefined;
 
-  private constructor(handle: FileHandle, header: SafetensorsHeader, place: string) {
+  private constructor(handle: FileHandle, header: SafetensorsHeader, place: string, map: MapBytes | undefined) {
     this.#handle = handle;
+    this.#map = map;
     this.header = header;
     this.place = place;
   }
 
-  /** @throws AppError `file_not_found` | `file_not_allowed` | `bad_safetensors` naming the file, the tensor and the values */
-  static async open(path: string): Promise<SafetensorsReader> {
+  /**
+   * @param map - for files that nobody changes while their tensors are used
+   * @throws AppError `file_not_found` | `file_not_allowed` | `bad_safetensors` naming the file, the tensor and the values
+   */
+  static async open(path: string, map?: MapBytes): Promise<SafetensorsReader> {
     const place = basename(path);
     let handle: FileHandle | undefined;
     try {
@@ -45,7 +56,7 @@ export class SafetensorsReader {
       const prefix = await readFully(handle, new Uint8Array(Math.min(8, status.size)), 0, place);
       const length = headerLength(prefix, status.size, place);
       const header = parseHeader(await readFully(handle, new Uint8Array(length), 8, place), status.size, place);
-      return new SafetensorsReader(handle, header, place);
+      return new SafetensorsReader(handle, header, place, map);
     } catch (thrown) {
       await handle?.close();
       throw readFailure(path, thrown);
@@ -58,6 +69,8 @@ export class SafetensorsReader {
    * @throws AppError `bad_safetensors` when the file was cut short meanwhile, `cancelled`
    */
   async read(entry: SafetensorsEntry, signal?: AbortSignal): Promise<HostTensor> {
+    const mapped = this.#mapped(entry);
+    if (mapped !== undefined) return mapped;
     const bytes = new Uint8Array(new ArrayBuffer(entry.sizeBytes));
     await readFully(this.#handle, bytes, entry.offsetBytes, this.place, signal);
     return tensorOver(entry.dtype, entry.shape, bytes.buffer);
@@ -77,13 +90,19 @@ export class SafetensorsReader {
     return tensorOver(entry.dtype, [count, ...rest], bytes.buffer);
   }
 
+  #mapped({ dtype, shape, offsetBytes, sizeBytes }: SafetensorsEntry): HostTensor | undefined {
+    if (sizeBytes < leastMappedBytes || offsetBytes % dtypeBytes[dtype] !== 0) return undefined;
+    const bytes = this.#map?.(this.#handle.fd, offsetBytes, sizeBytes);
+    return bytes === undefined ? undefined : tensorOver(dtype, shape, bytes.buffer, bytes.byteOffset);
+  }
+
   close(): Promise<void> {
     return this.#handle.close();
   }
 }
 
-function tensorOver<D extends DType>(dtype: D, shape: readonly number[], buffer: ArrayBuffer): HostTensor<D> {
-  return hostTensor(dtype, shape, arrayView(dtype, buffer, 0, sizeOf(shape)));
+function tensorOver<D extends DType>(dtype: D, shape: readonly number[], buffer: ArrayBuffer, offsetBytes = 0): HostTensor<D> {
+  return hostTensor(dtype, shape, arrayView(dtype, buffer, offsetBytes, sizeOf(shape)));
 }
 
 async function readFully(
@@ -115,8 +134,8 @@ export interface SafetensorsContent {
  *
  * @throws AppError `file_not_found` | `file_not_allowed` | `bad_safetensors` | `cancelled`
  */
-export async function readSafetensors(path: string, signal?: AbortSignal): Promise<SafetensorsContent> {
-  const reader = await SafetensorsReader.open(path);
+export async function readSafetensors(path: string, signal?: AbortSignal, map?: MapBytes): Promise<SafetensorsContent> {
+  const reader = await SafetensorsReader.open(path, map);
   try {
     const tensors = new Map<string, HostTensor>();
     for (const entry of reader.header.entries.values()) tensors.set(entry.name, await reader.read(entry, signal));

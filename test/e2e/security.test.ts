@@ -6,10 +6,13 @@ import type { TLSSocket } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { newToken } from '#access';
+import { silentLogger } from '#base';
 import { AthanorClient, type ClientSecurity } from '#server';
 import { TestAuthority, whyNoCertificates } from '#test/certificates';
 import { temporaryFolder } from '#test/temporary';
 import { type ComposeOptions, type RunningServer, startServer } from '../../src/cli/compose.ts';
+import { openSecurity, scrapeDoor } from '../../src/cli/security.ts';
+import { startTelemetry } from '../../src/telemetry/index.ts';
 
 const stories = fileURLToPath(new URL('../fixtures/models/stories260K', import.meta.url));
 
@@ -174,6 +177,42 @@ describe.skipIf(whyNoCertificates() !== '')('TLS', () => {
       expect((await get(server, '/v1/models', files)).status).toBe(200);
       await expect(get(server, '/v1/models', { ca: authority.pem })).rejects.toThrow();
     });
+  });
+});
+
+describe('metrics', () => {
+  it('are for whoever may read, over TLS where the server speaks it', async () => {
+    const authority = new TestAuthority(temporaryFolder());
+    const { certificate: tlsCert, key: tlsKey } = authority.sign('localhost');
+    const [reader, stranger] = [newToken(), newToken()];
+    const principals = join(temporaryFolder(), 'principals.json');
+    writeFileSync(principals, JSON.stringify({ principals: [{ name: 'prometheus', role: 'read', tokens: [reader.digest] }] }));
+    const security = openSecurity({ principals, tlsCert, tlsKey }, ['127.0.0.1:0'], silentLogger);
+    const telemetry = await startTelemetry({ metricsAddress: '127.0.0.1:0', door: scrapeDoor(security, silentLogger) });
+    try {
+      const scrape = (token?: string): Promise<{ status: number; text: string }> =>
+        new Promise((resolve, reject) => {
+          const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
+          request(`https://localhost:${telemetry.metricsPort}/metrics`, { ca: authority.pem, headers }, (response) => {
+            let text = '';
+            response.on('data', (bytes: Buffer) => {
+              text += bytes.toString();
+            });
+            response.on('end', () => resolve({ status: response.statusCode ?? 0, text }));
+          })
+            .on('error', reject)
+            .end();
+        });
+      expect((await scrape(reader.token)).text).toMatch(/^target_info/m);
+      expect(await scrape()).toMatchObject({ status: 401, text: expect.stringMatching(/unauthenticated/) });
+      expect(await scrape(stranger.token)).toMatchObject({ status: 401 });
+    } finally {
+      await telemetry.stop();
+    }
+  });
+
+  it('are not shown to strangers on a public address', () => {
+    expect(() => openSecurity({}, ['127.0.0.1:0', '0.0.0.0:9464'], silentLogger)).toThrow(/0\.0\.0\.0:9464: others can reach this address/);
   });
 });
 

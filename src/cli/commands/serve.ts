@@ -1,11 +1,12 @@
 // The `serve` command: a server until a signal ends it.
 import { type Command, Option } from 'commander';
+import { silentTelemetry } from '#base';
 import { type ComputeMode, computeModes } from '#serve';
 import { type RunningTelemetry, startTelemetry } from '#telemetry';
 import { type Isolation, isolations, startServer } from '../compose.ts';
 import { decimalNumber, defaultServer, defaultStore, wholeNumber } from '../options.ts';
 import { Output } from '../output.ts';
-import type { SecurityOptions } from '../security.ts';
+import { openSecurity, type SecurityOptions, scrapeDoor } from '../security.ts';
 import { standardLogger } from '../standard-log.ts';
 
 interface ServeOptions extends SecurityOptions {
@@ -111,7 +112,12 @@ async function serve(options: ServeOptions, command: Command): Promise<void> {
     });
   let telemetry: RunningTelemetry | undefined;
   try {
+    const addresses = [listen, http, metrics].filter((address) => address !== undefined);
+    // Before there are traces to belong to.
+    const plainLogger = standardLogger(json === true, silentTelemetry.tracer);
+    const security = openSecurity(options, addresses, plainLogger);
     telemetry = await startTelemetry({
+      door: scrapeDoor(security, plainLogger),
       environment: process.env,
       version: command.parent?.version() ?? '0',
       ...(metrics === undefined ? {} : { metricsAddress: metrics }),
@@ -119,7 +125,9 @@ async function serve(options: ServeOptions, command: Command): Promise<void> {
     const { metricsPort } = telemetry;
     const logger = standardLogger(json === true, telemetry.telemetry.tracer);
     if (metricsPort !== undefined)
-      logger.info('serving metrics', { url: `http://${metrics?.replace(/:\d+$/, '')}:${metricsPort}/metrics` });
+      logger.info('serving metrics', {
+        url: `${security.tls === undefined ? 'http' : 'https'}://${metrics?.replace(/:\d+$/, '')}:${metricsPort}/metrics`,
+      });
     const running = await startServer({
       store,
       address: listen,
@@ -135,7 +143,7 @@ async function serve(options: ServeOptions, command: Command): Promise<void> {
       keepJobsDays: keepJobs,
       ...(options.dataFolder === undefined ? {} : { dataFolders: options.dataFolder }),
       ...(options.teacherServer === undefined ? {} : { teacherServers: options.teacherServer }),
-      security: options,
+      opened: security,
       ...(jobsPerClient === undefined ? {} : { jobsPerClient }),
       ...(identityModel === undefined ? {} : { identityModel }),
       ...(memoryLimit === undefined ? {} : { memoryLimitBytes: memoryLimit * 2 ** 20 }),

@@ -33,18 +33,25 @@ function runtimeLibraryPath(): string {
 // Runs execute on the stack that koffi provides, and the runtime keeps tiles of matrix products there.
 const asyncStackBytes = 4 * 1024 * 1024;
 
-let loaded: LibraryHandle | undefined;
+/** Invariant: a handle stays referenced for ever, because koffi unloads a collected library and the next call would jump into unmapped memory. */
+const loaded = new Map<'runtime' | 'system', LibraryHandle>();
 
-/**
- * Loads the runtime once.
- *
- * Invariant: the handle stays referenced for ever, because koffi unloads a collected library and the next call would
- * jump into unmapped memory.
- */
+/** Loads the runtime once. */
 export function loadRuntime(): LibraryHandle {
-  if (loaded === undefined) {
-    koffi.config({ ...koffi.config(), async_stack_size: asyncStackBytes });
-    loaded = koffi.load(runtimeLibraryPath());
-  }
-  return loaded;
+  return load('runtime', runtimeLibraryPath);
+}
+
+/** The C library of the system. */
+export function systemLibrary(): LibraryHandle {
+  return load('system', () => (process.platform === 'win32' ? 'ucrtbase.dll' : null));
+}
+
+function load(name: 'runtime' | 'system', path: () => string | null): LibraryHandle {
+  const known = loaded.get(name);
+  if (known !== undefined) return known;
+  // Once a library is loaded, nothing can be set any more.
+  if (loaded.size === 0) koffi.config({ ...koffi.config(), async_stack_size: asyncStackBytes });
+  const handle = koffi.load(path());
+  loaded.set(name, handle);
+  return handle;
 }

@@ -1,8 +1,9 @@
 // Memory that native code may keep: off-heap tables of pointers, C strings, zeroed blocks, and views of foreign memory.
-import koffi, { type LibraryHandle } from 'koffi';
+import koffi from 'koffi';
 import { AppError, at } from '#base';
 import { type HostTensor, rawBytes } from '#tensor';
 import type { Pointer, PointerArgument } from './c-api.ts';
+import { systemLibrary } from './library.ts';
 
 // Small typed arrays may live on the JavaScript heap, where the collector moves them; whole pages never do.
 const pageBytes = 4096;
@@ -87,13 +88,12 @@ interface CLibrary {
   readonly free: (pointer: Pointer) => void;
 }
 
-let cLibrary: (CLibrary & { readonly handle: LibraryHandle }) | undefined;
+let cLibrary: CLibrary | undefined;
 
 function standardLibrary(): CLibrary {
   if (cLibrary === undefined) {
-    const handle = koffi.load(process.platform === 'win32' ? 'ucrtbase.dll' : null);
+    const handle = systemLibrary();
     cLibrary = {
-      handle,
       calloc: handle.func('calloc', 'void *', ['size_t', 'size_t']) as CLibrary['calloc'],
       free: handle.func('free', 'void', ['void *']) as CLibrary['free'],
     };

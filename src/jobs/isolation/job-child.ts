@@ -1,6 +1,5 @@
 // The worker's side: does one job at a time for the server, and ends with it.
 import { writeFileSync } from 'node:fs';
-import { setPriority } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { AppError, type Logger } from '#base';
@@ -28,7 +27,7 @@ const lockPollMs = 50;
 
 /** Works until the server is gone. Called once, in a process that was forked for it. */
 export function serveJobs(settings: WorkerSettings, open: (link: ServerLink) => Promise<WorkerParts>): void {
-  yieldProcessor(settings.niceness);
+  goFirst();
   const link = new Link();
   const parts = open(link);
   let stop = new AbortController();
@@ -79,9 +78,8 @@ async function soleWorker(path: string, signal: AbortSignal): Promise<FileLock> 
   }
 }
 
-/** Jobs stand behind calls where both want the processor, and behind the server where the system must end a process for its memory. */
-function yieldProcessor(niceness: number): void {
-  setPriority(niceness);
+/** Where the system must end a process for its memory, a job's goes before the server. */
+function goFirst(): void {
   try {
     writeFileSync('/proc/self/oom_score_adj', '500');
   } catch {

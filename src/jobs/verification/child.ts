@@ -1,13 +1,13 @@
 // The fresh process: loads one artefact from its folder, runs it once, answers with its logits and ends.
 import { AppError, quietContext } from '#base';
-import { createOnnxEngine } from '#engine/onnx';
+import { createOnnxEngine, mapFile } from '#engine/onnx';
 import { readArtefactFolder } from '#store';
 import type { ChildAnswer, ChildRequest } from './fresh-process.ts';
 import { probeAnswer } from './probe.ts';
 
 async function answer({ folder, hash, device }: ChildRequest): Promise<ChildAnswer> {
   try {
-    const { model } = await readArtefactFolder(folder, hash, quietContext.signal);
+    const { model } = await readArtefactFolder(folder, hash, quietContext.signal, mapFile);
     const engine = await createOnnxEngine({ device });
     return { kind: 'logits', logits: (await probeAnswer(engine, model, quietContext)).numbers };
   } catch (error) {
