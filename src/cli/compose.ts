@@ -24,7 +24,7 @@ import {
 import type { ComputeMode } from '#serve';
 import { AthanorServer, type StopOptions, teacherConnector } from '#server';
 import { type FileSystem, LocalStore } from '#store';
-import { nicenessOf, serverNotes } from './job-processes.ts';
+import { checkShare, niceness, serverNotes } from './job-processes.ts';
 import { packageVersion } from './package-version.ts';
 import { openSecurity, type Security, type SecurityOptions, secureServer } from './security.ts';
 import { teacherSecurity } from './teacher-security.ts';
@@ -68,7 +68,7 @@ export interface ComposeOptions {
   readonly teacherServers?: readonly string[];
   /** Where jobs run: each in a process of its own, which may die without the server, or in the server's. @default 'none' */
   readonly isolation?: Isolation;
-  /** Share of the processor that jobs in processes of their own get while calls want all of it; what calls leave is theirs too. Default 0.1. */
+  /** Share of the time that jobs in processes of their own run while calls are served: above 0, at most 1. Default 0.25. */
   readonly jobShare?: number;
   /** TLS, and who may call. Default: none, on loopback only. */
   readonly security?: SecurityOptions;
@@ -159,7 +159,7 @@ async function serve({
     teacherServers,
     threads,
     isolation = 'none',
-    jobShare = 0.1,
+    jobShare = 0.25,
   },
   security: { tls, guard },
   logger,
@@ -179,8 +179,9 @@ async function serve({
       ? undefined
       : new JobWorkers({
           entry: fileURLToPath(new URL('job-worker.js', import.meta.url)),
-          settings: { root, device: engine.device, threads, checkResults, teacherServers: allowedServers, niceness: nicenessOf(jobShare) },
+          settings: { root, device: engine.device, threads, checkResults, teacherServers: allowedServers, niceness },
           notes: serverNotes(jobStore),
+          share: checkShare(jobShare),
           memoryLimitBytes: () => memoryLimit(memoryLimitBytes) - process.memoryUsage.rss(),
         });
   const hub = new ModelHub({
@@ -191,6 +192,7 @@ async function serve({
     memoryBytes: modelMemoryBytes,
     ...(checkResults ? { check: new ResultCheck(engine) } : {}),
     jobElsewhere: (hash) => workers?.userOf(hash),
+    onCalls: (count) => workers?.onCalls(count),
   });
   const handlers = allHandlers(hub, engine, jobStore.models, {
     connectTeacher: allowedTeachers(connectTeacher ?? teacherConnector({ security: teacherSecurity(process.env) }), allowedServers),

@@ -13,21 +13,17 @@ export function serverNotes({ models, promotions }: JobStore): ServerNotes {
   };
 }
 
-/** Linux gives a thread 1.25 times less of a wanted processor for each step of niceness. */
-const weightOfStep = 1.25;
-const mostNiceness = 19;
+/** Of jobs beside calls: Linux gives a thread a tenth of a processor that one of niceness 0 wants too. */
+export const niceness = 10;
 
-/**
- * Niceness at which as many threads of jobs get this share of a processor that as many threads of calls want too. It costs nothing while calls leave
- * the processor alone.
- *
- * @param share - above 0, at most 0.5: equal parts
- * @throws AppError `invalid_argument`
- */
-export function nicenessOf(share: number): number {
-  if (!(share > 0 && share <= 0.5))
-    throw new AppError('invalid_argument', `job share: ${share} is not above 0 and at most 0.5. Jobs get what calls leave in any case.`, {
+/** @throws AppError `invalid_argument` */
+export function checkShare(share: number): number {
+  if (share > 0 && share <= 1) return share;
+  throw new AppError(
+    'invalid_argument',
+    `job share: ${share} is not above 0 and at most 1. Without calls jobs run all the time in any case.`,
+    {
       details: { field: 'jobShare' },
-    });
-  return Math.min(mostNiceness, Math.round(Math.log((1 - share) / share) / Math.log(weightOfStep)));
+    },
+  );
 }

@@ -1,9 +1,13 @@
 // The process of a job, put together: the same store, an engine of its own, and the server for what only it knows.
-import { createOnnxEngine, mapFile } from '#engine/onnx';
+import { armFaults } from '#base';
+import { createOnnxEngine, endWithParent, mapFile } from '#engine/onnx';
 import { allHandlers, allowedTeachers, ModelHub, ResultCheck, serveJobs, type WorkerSettings } from '#jobs';
 import { teacherConnector } from '#server';
 import { LocalStore } from '#store';
 import { teacherSecurity } from './teacher-security.ts';
+
+endWithParent();
+armFaults(process.env['ATHANOR_TEST_FAULTS'] ?? '');
 
 const settings = JSON.parse(process.argv[2] ?? '{}') as WorkerSettings;
 

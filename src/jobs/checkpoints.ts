@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { AppError } from '#base';
+import { AppError, faultPoint } from '#base';
 import {
   digestOf,
   type FileSystem,
@@ -59,6 +59,7 @@ export class FolderCheckpoints implements CheckpointKeeper {
       async (writer) => {
         // A step that is saved twice, at its turn and on being stopped, has the same content.
         await this.#fileSystem.remove(target);
+        await faultPoint('checkpoint');
         await renameDurably(this.#fileSystem, writer.folder, target);
       },
     );

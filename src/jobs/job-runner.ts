@@ -3,7 +3,17 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, rename, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import { AppError, type Clock, type Logger, type Progress, silentLogger, silentTelemetry, systemClock, type Telemetry } from '#base';
+import {
+  AppError,
+  type Clock,
+  faultPointNow,
+  type Logger,
+  type Progress,
+  silentLogger,
+  silentTelemetry,
+  systemClock,
+  type Telemetry,
+} from '#base';
 import { isDiskFull } from './database.ts';
 import { EventFeed, type FeedOptions } from './event-feed.ts';
 import { cancelledFailure, defectStack, failureOf, failureToError, interruptedFailure } from './failure.ts';
@@ -467,6 +477,7 @@ export class JobRunner {
   async #finishStored(id: string, end: JobEnd, lastProgress: readonly JobEventBody[]): Promise<boolean> {
     for (let failures = 0; ; failures++) {
       try {
+        faultPointNow('job end');
         this.#finish(id, end, lastProgress);
         return true;
       } catch (error) {

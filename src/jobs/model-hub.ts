@@ -45,6 +45,8 @@ export interface ModelHubOptions {
   readonly stableModel?: (name: string) => string | undefined | Promise<string | undefined>;
   /** Hears the hashes of the models that jobs use here, whenever they change. */
   readonly onJobUse?: (hashes: readonly string[]) => void;
+  /** Hears how many calls use models here, whenever that changes. */
+  readonly onCalls?: (count: number) => void;
   /** A job elsewhere that uses a model, by the hash of the model. */
   readonly jobElsewhere?: (hash: string) => string | undefined;
   /** Loads what jobs made back before it gets its name. Absent: results are trusted. */
@@ -172,6 +174,7 @@ export class ModelHub {
   readonly #promotions: Promotions | undefined;
   readonly #stableModel: NonNullable<ModelHubOptions['stableModel']>;
   readonly #onJobUse: NonNullable<ModelHubOptions['onJobUse']>;
+  readonly #onCalls: NonNullable<ModelHubOptions['onCalls']>;
   readonly #jobElsewhere: NonNullable<ModelHubOptions['jobElsewhere']>;
   readonly #check: ResultCheck | undefined;
   readonly #resident = new Map<string, Promise<ResidentModel>>();
@@ -183,12 +186,19 @@ export class ModelHub {
   /** Bytes of what is being loaded or made. */
   readonly #coming = new Map<symbol, number>();
   #time = 0;
+  #calls = 0;
 
   constructor(options: ModelHubOptions) {
     const { store, engine, ledger, promotions, check, memoryBytes = Number.POSITIVE_INFINITY } = options;
-    const { stableModel = (name) => promotions?.current(name)?.model, onJobUse = () => {}, jobElsewhere = () => undefined } = options;
+    const {
+      stableModel = (name) => promotions?.current(name)?.model,
+      onJobUse = () => {},
+      onCalls = () => {},
+      jobElsewhere = () => undefined,
+    } = options;
     this.#stableModel = stableModel;
     this.#onJobUse = onJobUse;
+    this.#onCalls = onCalls;
     this.#jobElsewhere = jobElsewhere;
     this.#memoryBytes = memoryBytes;
     this.#promotions = promotions;
@@ -248,12 +258,12 @@ export class ModelHub {
       const lease = new ModelLease(resident, jobId, this.#engine, makeRoom, (released) => {
         resident.leases.delete(released);
         this.#touch(resident);
-        if (jobId !== '') this.#sayJobUse();
+        this.#sayUse(jobId, -1);
         if (resident.leases.size === 0) for (const resolve of resident.idle.splice(0)) resolve();
       });
       resident.leases.add(lease);
       this.#touch(resident);
-      if (jobId !== '') this.#sayJobUse();
+      this.#sayUse(jobId, 1);
       return lease;
     }
   }
@@ -419,7 +429,12 @@ export class ModelHub {
     return [...(this.#loaded.get(hash)?.leases ?? [])].map(({ jobId }) => jobId).filter((jobId) => jobId !== '');
   }
 
-  #sayJobUse(): void {
+  #sayUse(jobId: string, change: 1 | -1): void {
+    if (jobId === '') {
+      this.#calls += change;
+      this.#onCalls(this.#calls);
+      return;
+    }
     this.#onJobUse([...this.#loaded.keys()].filter((hash) => this.#jobsUsing(hash).length > 0));
   }
 

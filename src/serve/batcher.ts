@@ -1,5 +1,5 @@
 // Serves many sequences at once: asks the scheduler, runs the step, hands each sequence its logits, and delivers the events.
-import { AppError, type Clock, invariant, systemClock, yieldToEventLoop } from '#base';
+import { AppError, type Clock, faultPoint, invariant, systemClock, yieldToEventLoop } from '#base';
 import type { Arrangement, RowCopy } from './cache-grid.ts';
 import type { DeviceTurns, DeviceUser } from './device-turns.ts';
 import { EventQueue, mostUnread } from './event-queue.ts';
@@ -245,6 +245,7 @@ export class Batcher {
       else void this.#ran(share, result);
     };
     try {
+      await faultPoint('decode step');
       await this.#executor.run({ copies, lengths, shares }, deliver, only?.signal);
     } catch (thrown) {
       const error = AppError.from(thrown);

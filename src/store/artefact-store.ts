@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { AppError, type Clock, invariant, type OperationContext, quietContext, systemClock } from '#base';
+import { AppError, type Clock, faultPoint, invariant, type OperationContext, quietContext, systemClock } from '#base';
 import { parameterCounts } from '#models';
 import { type ArtefactContent, type ArtefactMeta, readArtefact, readArtefactMeta, writeArtefact } from './artefact.ts';
 import { type FileSystem, localFileSystem } from './file-system.ts';
@@ -234,6 +234,7 @@ export class LocalStore {
       artefactBytes: manifestBytes(files),
     };
     try {
+      await faultPoint('publish');
       await this.#writeName({ name, nextVersion: version.version + 1, versions: [...(record?.versions ?? []), version] });
     } catch (thrown) {
       if (isNew) await this.#fileSystem.remove(this.folderOf(hash));

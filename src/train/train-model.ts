@@ -1,5 +1,5 @@
 // The training loop: batches from a corpus or a source, steps on a device, progress, checkpoints, resume.
-import { AppError, invariant, type OperationContext } from '#base';
+import { AppError, faultPoint, invariant, type OperationContext } from '#base';
 import type { Engine } from '#engine';
 import type { Model } from '#models';
 import type { HostTensor } from '#tensor';
@@ -171,6 +171,7 @@ async function trainStage(
     try {
       if (await isOver()) break;
       if (context.signal.aborted) throw new AppError('cancelled', `${phase}: cancelled after step ${trainer.step} of ${settings.steps}.`);
+      await faultPoint('train step');
       const batches = await drawBatches(sampler, trainer, settings, context.signal);
       const report = await trainer.run(batches, context.signal);
       const stepTokens = batches.reduce((sum, batch) => sum + ('source' in batch ? batch.labels : batch.tokens).data.length, 0);

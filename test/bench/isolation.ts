@@ -25,7 +25,7 @@ interface Way {
 const ways: readonly Way[] = [
   { name: 'no job', options: [], hasJob: false },
   { name: 'job in the server', options: ['--isolation', 'none'], hasJob: true },
-  ...[0.5, 0.25, 0.1, 0.02].map((share) => ({
+  ...[1, 0.5, 0.25, 0.1].map((share) => ({
     name: `job of its own, share ${share}`,
     options: ['--isolation', 'process', '--job-share', String(share)],
     hasJob: true,
@@ -95,7 +95,7 @@ async function startJob(client: AthanorClient): Promise<string> {
 async function stepOf(client: AthanorClient, jobId: string): Promise<number> {
   if (jobId === '') return 0;
   const { job } = await client.unary(client.protocol.job.Get, { jobId });
-  return Number(job?.progress?.step ?? 0);
+  return job?.progress?.phase === 'distill' ? Number(job.progress.step) : 0;
 }
 
 const all = new Map<string, Figures[]>(ways.map(({ name }) => [name, []]));

@@ -114,24 +114,6 @@ describe.skipIf(workersOf(process.pid) === undefined)('a job in a process of its
     expect(await hashOf('crashing')).toBe(await hashOf('straight'));
   });
 
-  it('ends when it is cancelled, also where its process hears nothing, and keeps its checkpoint for a retry', async () => {
-    const jobId = await distill('deaf');
-    let stopped = 0;
-    const state = await follow(jobId, async (step) => {
-      if (stopped !== 0 || step < 10) return;
-      stopped = theWorker();
-      process.kill(stopped, 'SIGSTOP');
-      await client.unary(client.protocol.job.Cancel, { jobId });
-    });
-    expect(state).toBe('JOB_STATE_CANCELLED');
-    await expect.poll(() => workersOf(process.pid)?.includes(stopped)).toBe(false);
-    const { job } = await client.unary(client.protocol.job.Retry, { jobId });
-    const steps: number[] = [];
-    expect(await follow(job?.id ?? '', (step) => void steps.push(step))).toBe('JOB_STATE_SUCCEEDED');
-    expect(steps[0]).toBeGreaterThan(4);
-    expect(await hashOf('deaf')).toBe(await hashOf('straight'));
-  });
-
   it('keeps the models that it uses from being deleted, and not from being unloaded by the server', async () => {
     const jobId = await distill('guarded');
     let tried = false;

@@ -16,9 +16,14 @@ export interface ServeProcess {
 }
 
 /** Starts a server on a free port and waits until it says which. */
-export async function startServeProcess(store: string, options: readonly string[] = []): Promise<ServeProcess> {
+export async function startServeProcess(
+  store: string,
+  options: readonly string[] = [],
+  environment: Readonly<Record<string, string>> = {},
+): Promise<ServeProcess> {
   const child = spawn(process.execPath, [launcher, 'serve', '--listen', '127.0.0.1:0', '--store', store, ...options], {
     stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...environment },
   });
   let errors = '';
   child.stderr.on('data', (data: Buffer) => {

@@ -1,6 +1,6 @@
 // The `serve` command: a server until a signal ends it.
 import { type Command, Option } from 'commander';
-import { silentTelemetry } from '#base';
+import { armFaults, silentTelemetry } from '#base';
 import { type ComputeMode, computeModes } from '#serve';
 import { type RunningTelemetry, startTelemetry } from '#telemetry';
 import { type Isolation, isolations, startServer } from '../compose.ts';
@@ -64,7 +64,7 @@ export function addServeCommand(program: Command): void {
     )
     .option(
       '--job-share <share>',
-      'with --isolation process: share of the processor that jobs get while calls want all of it, at most 0.5; what calls leave is theirs too (default: 0.1)',
+      'with --isolation process: share of the time that jobs run while calls are served, at most 1; between calls they run all the time (default: 0.25)',
       decimalNumber,
     )
     .option('--jobs-per-client <count>', 'jobs that one client may have waiting and running (default: no limit)', wholeNumber)
@@ -115,6 +115,8 @@ async function serve(options: ServeOptions, command: Command): Promise<void> {
     const addresses = [listen, http, metrics].filter((address) => address !== undefined);
     // Before there are traces to belong to.
     const plainLogger = standardLogger(json === true, silentTelemetry.tracer);
+    const faults = armFaults(process.env['ATHANOR_TEST_FAULTS'] ?? '');
+    if (faults.length > 0) plainLogger.warn('faults are armed: this server breaks on purpose', { points: faults.join(', ') });
     const security = openSecurity(options, addresses, plainLogger);
     telemetry = await startTelemetry({
       door: scrapeDoor(security, plainLogger),

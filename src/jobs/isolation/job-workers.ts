@@ -1,10 +1,13 @@
 // Jobs in processes of their own: what takes one of them down leaves the server and its clients alone.
 import type { JobContext, RegisteredHandler } from '../job.ts';
+import { DutyCycle } from './duty-cycle.ts';
 import { type WorkerOptions, WorkerProcess } from './worker-process.ts';
 
 export interface JobWorkersOptions extends WorkerOptions {
   /** What a worker that starts a job now may hold. */
   readonly memoryLimitBytes: () => number;
+  /** Share of the time that jobs run while there are calls: above 0, at most 1. */
+  readonly share: number;
   /** A worker without a job is kept so long for the next one. Default 60 s. */
   readonly idleMs?: number;
 }
@@ -13,11 +16,17 @@ export interface JobWorkersOptions extends WorkerOptions {
 export class JobWorkers {
   readonly #options: JobWorkersOptions;
   readonly #busy = new Map<string, WorkerProcess>();
+  readonly #cycle: DutyCycle;
   #idle: WorkerProcess | undefined;
   #idleTimer: NodeJS.Timeout | undefined;
 
   constructor(options: JobWorkersOptions) {
     this.#options = options;
+    this.#cycle = new DutyCycle({
+      share: options.share,
+      hold: () => this.#each((worker) => worker.hold()),
+      go: () => this.#each((worker) => worker.go()),
+    });
   }
 
   /** The same kind of job, done in a process of its own. What is checked before a job is queued is checked here. */
@@ -36,6 +45,11 @@ export class JobWorkers {
     return this.#busy.get(jobId)?.memoryBytes;
   }
 
+  /** Says how many calls use models now. */
+  onCalls(count: number): void {
+    this.#cycle.set(count > 0);
+  }
+
   /** A job that uses a model now, by the hash of the model. */
   userOf(hash: string): string | undefined {
     return [...this.#busy].find(([, worker]) => worker.uses.has(hash))?.[0];
@@ -43,6 +57,7 @@ export class JobWorkers {
 
   /** Ends all processes. Jobs have ended before. */
   async close(): Promise<void> {
+    this.#cycle.end();
     clearTimeout(this.#idleTimer);
     const workers = [...this.#busy.values(), ...(this.#idle === undefined ? [] : [this.#idle])];
     this.#idle = undefined;
@@ -59,6 +74,10 @@ export class JobWorkers {
       this.#busy.delete(jobId);
       this.#giveBack(worker);
     }
+  }
+
+  #each(act: (worker: WorkerProcess) => void): void {
+    for (const worker of this.#busy.values()) act(worker);
   }
 
   #take(): WorkerProcess {

@@ -30,6 +30,7 @@ export class WorkerProcess {
   #hear: (message: FromWorker) => void = () => {};
   #words = '';
   #memoryBytes = 0;
+  #isEnding = false;
   #uses: ReadonlySet<string> = new Set();
 
   constructor(options: WorkerOptions) {
@@ -93,6 +94,8 @@ export class WorkerProcess {
       };
     });
     const onAbort = (): void => {
+      this.#isEnding = true;
+      this.go();
       this.#send({ kind: 'stop' });
       endWithin(deafMs);
     };
@@ -110,10 +113,21 @@ export class WorkerProcess {
       throw failureToError(end.failure);
     } finally {
       clearTimeout(patience);
+      this.#isEnding = false;
+      this.go();
       signal.removeEventListener('abort', onAbort);
       this.#hear = () => {};
       this.#uses = new Set();
     }
+  }
+
+  /** Stops the process where it is, unless its job is to end; `go` lets it go on. */
+  hold(): void {
+    if (this.isAlive && !this.#isEnding && process.platform !== 'win32') this.#child.kill('SIGSTOP');
+  }
+
+  go(): void {
+    if (this.isAlive && process.platform !== 'win32') this.#child.kill('SIGCONT');
   }
 
   /** Safe to call twice. */
