@@ -131,6 +131,8 @@ export interface ImportResult {
   readonly model: ModelRecord;
   /** Absent where checking is switched off. */
   readonly verification?: Verification;
+  /** Absent where nobody measured. */
+  readonly memory?: MemoryReport;
 }
 
 export interface ParameterChange {
@@ -262,6 +264,8 @@ export interface DistillResult {
 
 export interface EvaluateResult {
   readonly report: EvaluationReport;
+  /** Absent where nobody measured. */
+  readonly memory?: MemoryReport;
 }
 
 export interface ExportResult {
@@ -269,6 +273,8 @@ export interface ExportResult {
   readonly files: readonly { readonly fileName: string; readonly sizeBytes: number }[];
   /** What a reader should know of the files, for example which layers were padded; absent where there is nothing. */
   readonly notes?: readonly string[];
+  /** Absent where nobody measured. */
+  readonly memory?: MemoryReport;
 }
 
 export interface RecordResult {
@@ -278,6 +284,8 @@ export interface RecordResult {
   readonly sizeBytes: number;
   /** `name@version` */
   readonly teacher: string;
+  /** Absent where nobody measured. */
+  readonly memory?: MemoryReport;
 }
 
 /** Result of each kind of job. */

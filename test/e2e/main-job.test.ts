@@ -160,6 +160,8 @@ describe('the main job', () => {
     expect(evaluate?.report).toMatchObject({ model: 'half-distilled@1', teacher: 'teacher@1' });
     expect(evaluate?.report?.latencies.map(({ phase }) => phase)).toEqual(['prefill', 'decode']);
     expect(evaluate?.report?.top1Agreement).toBeGreaterThan(0);
+    expect(evaluate?.memory).toMatchObject({ phase: 'evaluate' });
+    expect(evaluate?.memory?.peakBytes).toBeLessThan(evaluate?.memory?.estimatedPeakBytes ?? 0);
     const { models } = await client.unary(client.protocol.model.List, {});
     expect(models.find(({ name }) => name === 'half-distilled')?.evaluation?.bitsPerByte).toBe(evaluate?.report?.bitsPerByte);
   });

@@ -732,7 +732,7 @@ func (x *CalibrationManifest) GetRowKind() string {
 	return ""
 }
 
-// Memory of the server's process over a job.
+// Memory of the process that did a job.
 type MemoryReport struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What was expected before the start, what the process held already included.

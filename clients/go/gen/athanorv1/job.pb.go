@@ -1653,7 +1653,9 @@ type ImportResult struct {
 	// The stored model.
 	Model *ModelInfo `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
 	// What a fresh process found; absent where checking is switched off.
-	Verification  *Verification `protobuf:"bytes,2,opt,name=verification,proto3" json:"verification,omitempty"`
+	Verification *Verification `protobuf:"bytes,2,opt,name=verification,proto3" json:"verification,omitempty"`
+	// Expected and measured.
+	Memory        *MemoryReport `protobuf:"bytes,3,opt,name=memory,proto3" json:"memory,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1698,6 +1700,13 @@ func (x *ImportResult) GetModel() *ModelInfo {
 func (x *ImportResult) GetVerification() *Verification {
 	if x != nil {
 		return x.Verification
+	}
+	return nil
+}
+
+func (x *ImportResult) GetMemory() *MemoryReport {
+	if x != nil {
+		return x.Memory
 	}
 	return nil
 }
@@ -1981,7 +1990,9 @@ func (x *DistillResult) GetMemory() *MemoryReport {
 type EvaluateResult struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What was measured. It is stored with the model too.
-	Report        *EvaluationReport `protobuf:"bytes,1,opt,name=report,proto3" json:"report,omitempty"`
+	Report *EvaluationReport `protobuf:"bytes,1,opt,name=report,proto3" json:"report,omitempty"`
+	// Expected and measured.
+	Memory        *MemoryReport `protobuf:"bytes,2,opt,name=memory,proto3" json:"memory,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2023,6 +2034,13 @@ func (x *EvaluateResult) GetReport() *EvaluationReport {
 	return nil
 }
 
+func (x *EvaluateResult) GetMemory() *MemoryReport {
+	if x != nil {
+		return x.Memory
+	}
+	return nil
+}
+
 // Result of an export.
 type ExportResult struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2031,7 +2049,9 @@ type ExportResult struct {
 	// The files that were written.
 	Files []*ExportedFile `protobuf:"bytes,2,rep,name=files,proto3" json:"files,omitempty"`
 	// What the layout cannot say of the model, one sentence each.
-	Notes         []string `protobuf:"bytes,3,rep,name=notes,proto3" json:"notes,omitempty"`
+	Notes []string `protobuf:"bytes,3,rep,name=notes,proto3" json:"notes,omitempty"`
+	// Expected and measured.
+	Memory        *MemoryReport `protobuf:"bytes,4,opt,name=memory,proto3" json:"memory,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2083,6 +2103,13 @@ func (x *ExportResult) GetFiles() []*ExportedFile {
 func (x *ExportResult) GetNotes() []string {
 	if x != nil {
 		return x.Notes
+	}
+	return nil
+}
+
+func (x *ExportResult) GetMemory() *MemoryReport {
+	if x != nil {
+		return x.Memory
 	}
 	return nil
 }
@@ -3408,10 +3435,11 @@ const file_athanor_v1_job_proto_rawDesc = "" +
 	"\bevaluate\x18\x04 \x01(\v2\x1a.athanor.v1.EvaluateResultH\x00R\bevaluate\x122\n" +
 	"\x06export\x18\x05 \x01(\v2\x18.athanor.v1.ExportResultH\x00R\x06export\x122\n" +
 	"\x06record\x18\a \x01(\v2\x18.athanor.v1.RecordResultH\x00R\x06recordB\b\n" +
-	"\x06result\"y\n" +
+	"\x06result\"\xab\x01\n" +
 	"\fImportResult\x12+\n" +
 	"\x05model\x18\x01 \x01(\v2\x15.athanor.v1.ModelInfoR\x05model\x12<\n" +
-	"\fverification\x18\x02 \x01(\v2\x18.athanor.v1.VerificationR\fverification\"\x9b\x01\n" +
+	"\fverification\x18\x02 \x01(\v2\x18.athanor.v1.VerificationR\fverification\x120\n" +
+	"\x06memory\x18\x03 \x01(\v2\x18.athanor.v1.MemoryReportR\x06memory\"\x9b\x01\n" +
 	"\fVerification\x12\x16\n" +
 	"\x06tokens\x18\x01 \x01(\rR\x06tokens\x126\n" +
 	"\x17max_relative_difference\x18\x02 \x01(\x01R\x15maxRelativeDifference\x12\x1c\n" +
@@ -3442,13 +3470,15 @@ const file_athanor_v1_job_proto_rawDesc = "" +
 	"\x06memory\x18\x06 \x01(\v2\x18.athanor.v1.MemoryReportR\x06memory\x1a=\n" +
 	"\x0fValidationEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x01R\x05value:\x028\x01\"F\n" +
+	"\x05value\x18\x02 \x01(\x01R\x05value:\x028\x01\"x\n" +
 	"\x0eEvaluateResult\x124\n" +
-	"\x06report\x18\x01 \x01(\v2\x1c.athanor.v1.EvaluationReportR\x06report\"h\n" +
+	"\x06report\x18\x01 \x01(\v2\x1c.athanor.v1.EvaluationReportR\x06report\x120\n" +
+	"\x06memory\x18\x02 \x01(\v2\x18.athanor.v1.MemoryReportR\x06memory\"\x9a\x01\n" +
 	"\fExportResult\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\x12.\n" +
 	"\x05files\x18\x02 \x03(\v2\x18.athanor.v1.ExportedFileR\x05files\x12\x14\n" +
-	"\x05notes\x18\x03 \x03(\tR\x05notes\"J\n" +
+	"\x05notes\x18\x03 \x03(\tR\x05notes\x120\n" +
+	"\x06memory\x18\x04 \x01(\v2\x18.athanor.v1.MemoryReportR\x06memory\"J\n" +
 	"\fExportedFile\x12\x1b\n" +
 	"\tfile_name\x18\x01 \x01(\tR\bfileName\x12\x1d\n" +
 	"\n" +
@@ -3617,10 +3647,10 @@ var file_athanor_v1_job_proto_goTypes = []any{
 	(ExportFormat)(0),                // 52: athanor.v1.ExportFormat
 	(*RecordResult)(nil),             // 53: athanor.v1.RecordResult
 	(*ModelInfo)(nil),                // 54: athanor.v1.ModelInfo
-	(*ParameterChange)(nil),          // 55: athanor.v1.ParameterChange
-	(*StepReport)(nil),               // 56: athanor.v1.StepReport
-	(*CalibrationManifest)(nil),      // 57: athanor.v1.CalibrationManifest
-	(*MemoryReport)(nil),             // 58: athanor.v1.MemoryReport
+	(*MemoryReport)(nil),             // 55: athanor.v1.MemoryReport
+	(*ParameterChange)(nil),          // 56: athanor.v1.ParameterChange
+	(*StepReport)(nil),               // 57: athanor.v1.StepReport
+	(*CalibrationManifest)(nil),      // 58: athanor.v1.CalibrationManifest
 	(*RecipeStop)(nil),               // 59: athanor.v1.RecipeStop
 	(*EvaluationReport)(nil),         // 60: athanor.v1.EvaluationReport
 }
@@ -3659,58 +3689,61 @@ var file_athanor_v1_job_proto_depIdxs = []int32{
 	53, // 31: athanor.v1.JobResult.record:type_name -> athanor.v1.RecordResult
 	54, // 32: athanor.v1.ImportResult.model:type_name -> athanor.v1.ModelInfo
 	15, // 33: athanor.v1.ImportResult.verification:type_name -> athanor.v1.Verification
-	54, // 34: athanor.v1.CompressResult.model:type_name -> athanor.v1.ModelInfo
-	55, // 35: athanor.v1.CompressResult.changes:type_name -> athanor.v1.ParameterChange
-	56, // 36: athanor.v1.CompressResult.steps:type_name -> athanor.v1.StepReport
-	57, // 37: athanor.v1.CompressResult.calibration:type_name -> athanor.v1.CalibrationManifest
-	58, // 38: athanor.v1.CompressResult.memory:type_name -> athanor.v1.MemoryReport
-	15, // 39: athanor.v1.CompressResult.verification:type_name -> athanor.v1.Verification
-	42, // 40: athanor.v1.CompressResult.start_metrics:type_name -> athanor.v1.CompressResult.StartMetricsEntry
-	59, // 41: athanor.v1.CompressResult.stop:type_name -> athanor.v1.RecipeStop
-	54, // 42: athanor.v1.DistillResult.model:type_name -> athanor.v1.ModelInfo
-	43, // 43: athanor.v1.DistillResult.validation:type_name -> athanor.v1.DistillResult.ValidationEntry
-	15, // 44: athanor.v1.DistillResult.verification:type_name -> athanor.v1.Verification
-	58, // 45: athanor.v1.DistillResult.memory:type_name -> athanor.v1.MemoryReport
-	60, // 46: athanor.v1.EvaluateResult.report:type_name -> athanor.v1.EvaluationReport
-	20, // 47: athanor.v1.ExportResult.files:type_name -> athanor.v1.ExportedFile
-	44, // 48: athanor.v1.JobError.details:type_name -> athanor.v1.JobError.DetailsEntry
-	0,  // 49: athanor.v1.JobInfo.state:type_name -> athanor.v1.JobState
-	12, // 50: athanor.v1.JobInfo.progress:type_name -> athanor.v1.JobProgress
-	13, // 51: athanor.v1.JobInfo.result:type_name -> athanor.v1.JobResult
-	21, // 52: athanor.v1.JobInfo.error:type_name -> athanor.v1.JobError
-	1,  // 53: athanor.v1.JobServiceSubmitRequest.spec:type_name -> athanor.v1.JobSpec
-	22, // 54: athanor.v1.JobServiceSubmitResponse.job:type_name -> athanor.v1.JobInfo
-	22, // 55: athanor.v1.JobServiceGetResponse.job:type_name -> athanor.v1.JobInfo
-	0,  // 56: athanor.v1.JobServiceListRequest.states:type_name -> athanor.v1.JobState
-	22, // 57: athanor.v1.JobServiceListResponse.jobs:type_name -> athanor.v1.JobInfo
-	10, // 58: athanor.v1.JobServiceWatchResponse.event:type_name -> athanor.v1.JobEvent
-	22, // 59: athanor.v1.JobServiceCancelResponse.job:type_name -> athanor.v1.JobInfo
-	22, // 60: athanor.v1.JobServicePauseResponse.job:type_name -> athanor.v1.JobInfo
-	22, // 61: athanor.v1.JobServiceResumeResponse.job:type_name -> athanor.v1.JobInfo
-	22, // 62: athanor.v1.JobServiceRetryResponse.job:type_name -> athanor.v1.JobInfo
-	23, // 63: athanor.v1.JobService.Submit:input_type -> athanor.v1.JobServiceSubmitRequest
-	25, // 64: athanor.v1.JobService.Get:input_type -> athanor.v1.JobServiceGetRequest
-	27, // 65: athanor.v1.JobService.List:input_type -> athanor.v1.JobServiceListRequest
-	29, // 66: athanor.v1.JobService.Watch:input_type -> athanor.v1.JobServiceWatchRequest
-	31, // 67: athanor.v1.JobService.Cancel:input_type -> athanor.v1.JobServiceCancelRequest
-	33, // 68: athanor.v1.JobService.Pause:input_type -> athanor.v1.JobServicePauseRequest
-	35, // 69: athanor.v1.JobService.Resume:input_type -> athanor.v1.JobServiceResumeRequest
-	37, // 70: athanor.v1.JobService.Retry:input_type -> athanor.v1.JobServiceRetryRequest
-	39, // 71: athanor.v1.JobService.Forget:input_type -> athanor.v1.JobServiceForgetRequest
-	24, // 72: athanor.v1.JobService.Submit:output_type -> athanor.v1.JobServiceSubmitResponse
-	26, // 73: athanor.v1.JobService.Get:output_type -> athanor.v1.JobServiceGetResponse
-	28, // 74: athanor.v1.JobService.List:output_type -> athanor.v1.JobServiceListResponse
-	30, // 75: athanor.v1.JobService.Watch:output_type -> athanor.v1.JobServiceWatchResponse
-	32, // 76: athanor.v1.JobService.Cancel:output_type -> athanor.v1.JobServiceCancelResponse
-	34, // 77: athanor.v1.JobService.Pause:output_type -> athanor.v1.JobServicePauseResponse
-	36, // 78: athanor.v1.JobService.Resume:output_type -> athanor.v1.JobServiceResumeResponse
-	38, // 79: athanor.v1.JobService.Retry:output_type -> athanor.v1.JobServiceRetryResponse
-	40, // 80: athanor.v1.JobService.Forget:output_type -> athanor.v1.JobServiceForgetResponse
-	72, // [72:81] is the sub-list for method output_type
-	63, // [63:72] is the sub-list for method input_type
-	63, // [63:63] is the sub-list for extension type_name
-	63, // [63:63] is the sub-list for extension extendee
-	0,  // [0:63] is the sub-list for field type_name
+	55, // 34: athanor.v1.ImportResult.memory:type_name -> athanor.v1.MemoryReport
+	54, // 35: athanor.v1.CompressResult.model:type_name -> athanor.v1.ModelInfo
+	56, // 36: athanor.v1.CompressResult.changes:type_name -> athanor.v1.ParameterChange
+	57, // 37: athanor.v1.CompressResult.steps:type_name -> athanor.v1.StepReport
+	58, // 38: athanor.v1.CompressResult.calibration:type_name -> athanor.v1.CalibrationManifest
+	55, // 39: athanor.v1.CompressResult.memory:type_name -> athanor.v1.MemoryReport
+	15, // 40: athanor.v1.CompressResult.verification:type_name -> athanor.v1.Verification
+	42, // 41: athanor.v1.CompressResult.start_metrics:type_name -> athanor.v1.CompressResult.StartMetricsEntry
+	59, // 42: athanor.v1.CompressResult.stop:type_name -> athanor.v1.RecipeStop
+	54, // 43: athanor.v1.DistillResult.model:type_name -> athanor.v1.ModelInfo
+	43, // 44: athanor.v1.DistillResult.validation:type_name -> athanor.v1.DistillResult.ValidationEntry
+	15, // 45: athanor.v1.DistillResult.verification:type_name -> athanor.v1.Verification
+	55, // 46: athanor.v1.DistillResult.memory:type_name -> athanor.v1.MemoryReport
+	60, // 47: athanor.v1.EvaluateResult.report:type_name -> athanor.v1.EvaluationReport
+	55, // 48: athanor.v1.EvaluateResult.memory:type_name -> athanor.v1.MemoryReport
+	20, // 49: athanor.v1.ExportResult.files:type_name -> athanor.v1.ExportedFile
+	55, // 50: athanor.v1.ExportResult.memory:type_name -> athanor.v1.MemoryReport
+	44, // 51: athanor.v1.JobError.details:type_name -> athanor.v1.JobError.DetailsEntry
+	0,  // 52: athanor.v1.JobInfo.state:type_name -> athanor.v1.JobState
+	12, // 53: athanor.v1.JobInfo.progress:type_name -> athanor.v1.JobProgress
+	13, // 54: athanor.v1.JobInfo.result:type_name -> athanor.v1.JobResult
+	21, // 55: athanor.v1.JobInfo.error:type_name -> athanor.v1.JobError
+	1,  // 56: athanor.v1.JobServiceSubmitRequest.spec:type_name -> athanor.v1.JobSpec
+	22, // 57: athanor.v1.JobServiceSubmitResponse.job:type_name -> athanor.v1.JobInfo
+	22, // 58: athanor.v1.JobServiceGetResponse.job:type_name -> athanor.v1.JobInfo
+	0,  // 59: athanor.v1.JobServiceListRequest.states:type_name -> athanor.v1.JobState
+	22, // 60: athanor.v1.JobServiceListResponse.jobs:type_name -> athanor.v1.JobInfo
+	10, // 61: athanor.v1.JobServiceWatchResponse.event:type_name -> athanor.v1.JobEvent
+	22, // 62: athanor.v1.JobServiceCancelResponse.job:type_name -> athanor.v1.JobInfo
+	22, // 63: athanor.v1.JobServicePauseResponse.job:type_name -> athanor.v1.JobInfo
+	22, // 64: athanor.v1.JobServiceResumeResponse.job:type_name -> athanor.v1.JobInfo
+	22, // 65: athanor.v1.JobServiceRetryResponse.job:type_name -> athanor.v1.JobInfo
+	23, // 66: athanor.v1.JobService.Submit:input_type -> athanor.v1.JobServiceSubmitRequest
+	25, // 67: athanor.v1.JobService.Get:input_type -> athanor.v1.JobServiceGetRequest
+	27, // 68: athanor.v1.JobService.List:input_type -> athanor.v1.JobServiceListRequest
+	29, // 69: athanor.v1.JobService.Watch:input_type -> athanor.v1.JobServiceWatchRequest
+	31, // 70: athanor.v1.JobService.Cancel:input_type -> athanor.v1.JobServiceCancelRequest
+	33, // 71: athanor.v1.JobService.Pause:input_type -> athanor.v1.JobServicePauseRequest
+	35, // 72: athanor.v1.JobService.Resume:input_type -> athanor.v1.JobServiceResumeRequest
+	37, // 73: athanor.v1.JobService.Retry:input_type -> athanor.v1.JobServiceRetryRequest
+	39, // 74: athanor.v1.JobService.Forget:input_type -> athanor.v1.JobServiceForgetRequest
+	24, // 75: athanor.v1.JobService.Submit:output_type -> athanor.v1.JobServiceSubmitResponse
+	26, // 76: athanor.v1.JobService.Get:output_type -> athanor.v1.JobServiceGetResponse
+	28, // 77: athanor.v1.JobService.List:output_type -> athanor.v1.JobServiceListResponse
+	30, // 78: athanor.v1.JobService.Watch:output_type -> athanor.v1.JobServiceWatchResponse
+	32, // 79: athanor.v1.JobService.Cancel:output_type -> athanor.v1.JobServiceCancelResponse
+	34, // 80: athanor.v1.JobService.Pause:output_type -> athanor.v1.JobServicePauseResponse
+	36, // 81: athanor.v1.JobService.Resume:output_type -> athanor.v1.JobServiceResumeResponse
+	38, // 82: athanor.v1.JobService.Retry:output_type -> athanor.v1.JobServiceRetryResponse
+	40, // 83: athanor.v1.JobService.Forget:output_type -> athanor.v1.JobServiceForgetResponse
+	75, // [75:84] is the sub-list for method output_type
+	66, // [66:75] is the sub-list for method input_type
+	66, // [66:66] is the sub-list for extension type_name
+	66, // [66:66] is the sub-list for extension extendee
+	0,  // [0:66] is the sub-list for field type_name
 }
 
 func init() { file_athanor_v1_job_proto_init() }

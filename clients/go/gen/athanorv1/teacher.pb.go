@@ -329,7 +329,9 @@ type RecordResult struct {
 	// Size of the folder's shards, bytes.
 	SizeBytes uint64 `protobuf:"varint,4,opt,name=size_bytes,json=sizeBytes,proto3" json:"size_bytes,omitempty"`
 	// The teacher, with its version.
-	Teacher       string `protobuf:"bytes,5,opt,name=teacher,proto3" json:"teacher,omitempty"`
+	Teacher string `protobuf:"bytes,5,opt,name=teacher,proto3" json:"teacher,omitempty"`
+	// Expected and measured.
+	Memory        *MemoryReport `protobuf:"bytes,6,opt,name=memory,proto3" json:"memory,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -399,12 +401,19 @@ func (x *RecordResult) GetTeacher() string {
 	return ""
 }
 
+func (x *RecordResult) GetMemory() *MemoryReport {
+	if x != nil {
+		return x.Memory
+	}
+	return nil
+}
+
 var File_athanor_v1_teacher_proto protoreflect.FileDescriptor
 
 const file_athanor_v1_teacher_proto_rawDesc = "" +
 	"\n" +
 	"\x18athanor/v1/teacher.proto\x12\n" +
-	"athanor.v1\x1a\x15athanor/v1/text.proto\"\x82\x02\n" +
+	"athanor.v1\x1a#athanor/v1/compression_report.proto\x1a\x15athanor/v1/text.proto\"\x82\x02\n" +
 	"\bOnPolicy\x12\x19\n" +
 	"\x05share\x18\x01 \x01(\x01H\x00R\x05share\x88\x01\x01\x12)\n" +
 	"\x0emax_new_tokens\x18\x02 \x01(\rH\x01R\fmaxNewTokens\x88\x01\x01\x12%\n" +
@@ -438,14 +447,15 @@ const file_athanor_v1_teacher_proto_rawDesc = "" +
 	"\f_temperatureB\x12\n" +
 	"\x10_sequence_lengthB\x10\n" +
 	"\x0e_source_lengthB\r\n" +
-	"\v_batch_size\"\x8b\x01\n" +
+	"\v_batch_size\"\xbd\x01\n" +
 	"\fRecordResult\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\x12\x1a\n" +
 	"\bexamples\x18\x02 \x01(\x04R\bexamples\x12\x12\n" +
 	"\x04rows\x18\x03 \x01(\x04R\x04rows\x12\x1d\n" +
 	"\n" +
 	"size_bytes\x18\x04 \x01(\x04R\tsizeBytes\x12\x18\n" +
-	"\ateacher\x18\x05 \x01(\tR\ateacherB\x85\x01\n" +
+	"\ateacher\x18\x05 \x01(\tR\ateacher\x120\n" +
+	"\x06memory\x18\x06 \x01(\v2\x18.athanor.v1.MemoryReportR\x06memoryB\x85\x01\n" +
 	"\x0ecom.athanor.v1B\fTeacherProtoP\x01Z\x1cathanor/client/gen/athanorv1\xa2\x02\x03AXX\xaa\x02\n" +
 	"Athanor.V1\xca\x02\n" +
 	"Athanor\\V1\xe2\x02\x16Athanor\\V1\\GPBMetadata\xea\x02\vAthanor::V1b\x06proto3"
@@ -470,15 +480,17 @@ var file_athanor_v1_teacher_proto_goTypes = []any{
 	(*RecordSettings)(nil), // 3: athanor.v1.RecordSettings
 	(*RecordResult)(nil),   // 4: athanor.v1.RecordResult
 	(*TextData)(nil),       // 5: athanor.v1.TextData
+	(*MemoryReport)(nil),   // 6: athanor.v1.MemoryReport
 }
 var file_athanor_v1_teacher_proto_depIdxs = []int32{
 	5, // 0: athanor.v1.RecordSpec.data:type_name -> athanor.v1.TextData
 	3, // 1: athanor.v1.RecordSpec.settings:type_name -> athanor.v1.RecordSettings
-	2, // [2:2] is the sub-list for method output_type
-	2, // [2:2] is the sub-list for method input_type
-	2, // [2:2] is the sub-list for extension type_name
-	2, // [2:2] is the sub-list for extension extendee
-	0, // [0:2] is the sub-list for field type_name
+	6, // 2: athanor.v1.RecordResult.memory:type_name -> athanor.v1.MemoryReport
+	3, // [3:3] is the sub-list for method output_type
+	3, // [3:3] is the sub-list for method input_type
+	3, // [3:3] is the sub-list for extension type_name
+	3, // [3:3] is the sub-list for extension extendee
+	0, // [0:3] is the sub-list for field type_name
 }
 
 func init() { file_athanor_v1_teacher_proto_init() }
@@ -486,6 +498,7 @@ func file_athanor_v1_teacher_proto_init() {
 	if File_athanor_v1_teacher_proto != nil {
 		return
 	}
+	file_athanor_v1_compression_report_proto_init()
 	file_athanor_v1_text_proto_init()
 	file_athanor_v1_teacher_proto_msgTypes[0].OneofWrappers = []any{}
 	file_athanor_v1_teacher_proto_msgTypes[1].OneofWrappers = []any{}

@@ -18,7 +18,7 @@ from ._answers import Piece as Piece
 from ._answers import Score as Score
 from ._answers import TokenLogprob as TokenLogprob
 from ._answers import Usage as Usage
-from ._gen.v1 import job_pb2
+from ._gen.v1 import job_pb2, teacher_pb2
 from ._reports import ClassificationReport as ClassificationReport
 from ._reports import EvaluationReport as EvaluationReport
 from ._reports import GateReport as GateReport
@@ -229,7 +229,7 @@ class CalibrationManifest:
 
 @dataclass(frozen=True)
 class MemoryReport:
-    """Memory of the server's process over a job, expected and measured; `phase` was expected to need most."""
+    """Memory of the process that did a job, expected and measured; `phase` was expected to need most."""
 
     estimated_peak_bytes: int
     peak_bytes: int
@@ -253,6 +253,7 @@ class ImportResult:
 
     model: Model
     verification: Verification | None
+    memory: MemoryReport | None = None
 
 
 @dataclass(frozen=True)
@@ -297,6 +298,7 @@ class ExportResult:
     path: str
     files: tuple[ExportedFile, ...]
     notes: tuple[str, ...]
+    memory: MemoryReport | None = None
 
 
 @dataclass(frozen=True)
@@ -308,6 +310,7 @@ class RecordResult:
     rows: int
     size_bytes: int
     teacher: str
+    memory: MemoryReport | None = None
 
 
 # The result of `evaluate` is the report itself.
@@ -318,7 +321,8 @@ def result_from_proto(message: job_pb2.JobResult) -> JobResult:
     """Reads a job's result as the class of its kind."""
     match message.WhichOneof("result"):
         case "import_model":
-            return ImportResult(Model.from_proto(message.import_model.model), _verification(message.import_model))
+            made = message.import_model
+            return ImportResult(Model.from_proto(made.model), _verification(made), _memory(made))
         case "compress":
             return _compress_result(message.compress)
         case "distill":
@@ -334,10 +338,10 @@ def result_from_proto(message: job_pb2.JobResult) -> JobResult:
             return EvaluationReport.from_proto(message.evaluate.report)
         case "export":
             files = (ExportedFile(item.file_name, item.size_bytes) for item in message.export.files)
-            return ExportResult(message.export.path, tuple(files), tuple(message.export.notes))
+            return ExportResult(message.export.path, tuple(files), tuple(message.export.notes), _memory(message.export))
         case "record":
-            made = message.record
-            return RecordResult(made.path, made.examples, made.rows, made.size_bytes, made.teacher)
+            record = message.record
+            return RecordResult(record.path, record.examples, record.rows, record.size_bytes, record.teacher, _memory(record))
     raise Internal("[internal] the job's result is of a kind that this client does not know; update the client.")
 
 
@@ -399,7 +403,9 @@ def _compress_result(message: job_pb2.CompressResult) -> CompressResult:
     )
 
 
-def _memory(message: job_pb2.CompressResult | job_pb2.DistillResult) -> MemoryReport | None:
+def _memory(
+    message: job_pb2.ImportResult | job_pb2.CompressResult | job_pb2.DistillResult | job_pb2.ExportResult | teacher_pb2.RecordResult,
+) -> MemoryReport | None:
     memory = message.memory
     if not message.HasField("memory"):
         return None

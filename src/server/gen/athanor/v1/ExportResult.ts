@@ -1,6 +1,7 @@
 // Original file: proto/athanor/v1/job.proto
 
 import type { ExportedFile as _athanor_v1_ExportedFile, ExportedFile__Output as _athanor_v1_ExportedFile__Output } from '../../athanor/v1/ExportedFile.ts';
+import type { MemoryReport as _athanor_v1_MemoryReport, MemoryReport__Output as _athanor_v1_MemoryReport__Output } from '../../athanor/v1/MemoryReport.ts';
 
 /**
  * Result of an export.
@@ -18,6 +19,10 @@ export interface ExportResult {
    * What the layout cannot say of the model, one sentence each.
    */
   'notes'?: (string)[];
+  /**
+   * Expected and measured.
+   */
+  'memory'?: (_athanor_v1_MemoryReport | null);
 }
 
 /**
@@ -36,4 +41,8 @@ export interface ExportResult__Output {
    * What the layout cannot say of the model, one sentence each.
    */
   'notes': (string)[];
+  /**
+   * Expected and measured.
+   */
+  'memory': (_athanor_v1_MemoryReport__Output | null);
 }

@@ -2,6 +2,7 @@
 
 import type { ModelInfo as _athanor_v1_ModelInfo, ModelInfo__Output as _athanor_v1_ModelInfo__Output } from '../../athanor/v1/ModelInfo.ts';
 import type { Verification as _athanor_v1_Verification, Verification__Output as _athanor_v1_Verification__Output } from '../../athanor/v1/Verification.ts';
+import type { MemoryReport as _athanor_v1_MemoryReport, MemoryReport__Output as _athanor_v1_MemoryReport__Output } from '../../athanor/v1/MemoryReport.ts';
 
 /**
  * Result of an import.
@@ -15,6 +16,10 @@ export interface ImportResult {
    * What a fresh process found; absent where checking is switched off.
    */
   'verification'?: (_athanor_v1_Verification | null);
+  /**
+   * Expected and measured.
+   */
+  'memory'?: (_athanor_v1_MemoryReport | null);
 }
 
 /**
@@ -29,4 +34,8 @@ export interface ImportResult__Output {
    * What a fresh process found; absent where checking is switched off.
    */
   'verification': (_athanor_v1_Verification__Output | null);
+  /**
+   * Expected and measured.
+   */
+  'memory': (_athanor_v1_MemoryReport__Output | null);
 }

@@ -3,7 +3,7 @@
 import type { Long } from '@grpc/proto-loader';
 
 /**
- * Memory of the server's process over a job.
+ * Memory of the process that did a job.
  */
 export interface MemoryReport {
   /**
@@ -25,7 +25,7 @@ export interface MemoryReport {
 }
 
 /**
- * Memory of the server's process over a job.
+ * Memory of the process that did a job.
  */
 export interface MemoryReport__Output {
   /**

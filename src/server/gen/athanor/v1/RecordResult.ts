@@ -1,5 +1,6 @@
 // Original file: proto/athanor/v1/teacher.proto
 
+import type { MemoryReport as _athanor_v1_MemoryReport, MemoryReport__Output as _athanor_v1_MemoryReport__Output } from '../../athanor/v1/MemoryReport.ts';
 import type { Long } from '@grpc/proto-loader';
 
 /**
@@ -26,6 +27,10 @@ export interface RecordResult {
    * The teacher, with its version.
    */
   'teacher'?: (string);
+  /**
+   * Expected and measured.
+   */
+  'memory'?: (_athanor_v1_MemoryReport | null);
 }
 
 /**
@@ -52,4 +57,8 @@ export interface RecordResult__Output {
    * The teacher, with its version.
    */
   'teacher': (string);
+  /**
+   * Expected and measured.
+   */
+  'memory': (_athanor_v1_MemoryReport__Output | null);
 }

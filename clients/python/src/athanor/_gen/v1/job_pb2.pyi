@@ -280,12 +280,14 @@ class JobResult(_message.Message):
     def __init__(self, import_model: _Optional[_Union[ImportResult, _Mapping]] = ..., compress: _Optional[_Union[CompressResult, _Mapping]] = ..., distill: _Optional[_Union[DistillResult, _Mapping]] = ..., evaluate: _Optional[_Union[EvaluateResult, _Mapping]] = ..., export: _Optional[_Union[ExportResult, _Mapping]] = ..., record: _Optional[_Union[_teacher_pb2.RecordResult, _Mapping]] = ...) -> None: ...
 
 class ImportResult(_message.Message):
-    __slots__ = ("model", "verification")
+    __slots__ = ("model", "verification", "memory")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     VERIFICATION_FIELD_NUMBER: _ClassVar[int]
+    MEMORY_FIELD_NUMBER: _ClassVar[int]
     model: _model_pb2.ModelInfo
     verification: Verification
-    def __init__(self, model: _Optional[_Union[_model_pb2.ModelInfo, _Mapping]] = ..., verification: _Optional[_Union[Verification, _Mapping]] = ...) -> None: ...
+    memory: _compression_report_pb2.MemoryReport
+    def __init__(self, model: _Optional[_Union[_model_pb2.ModelInfo, _Mapping]] = ..., verification: _Optional[_Union[Verification, _Mapping]] = ..., memory: _Optional[_Union[_compression_report_pb2.MemoryReport, _Mapping]] = ...) -> None: ...
 
 class Verification(_message.Message):
     __slots__ = ("tokens", "max_relative_difference", "tolerance", "elapsed_ms")
@@ -350,20 +352,24 @@ class DistillResult(_message.Message):
     def __init__(self, model: _Optional[_Union[_model_pb2.ModelInfo, _Mapping]] = ..., steps: _Optional[int] = ..., final_loss: _Optional[float] = ..., validation: _Optional[_Mapping[str, float]] = ..., verification: _Optional[_Union[Verification, _Mapping]] = ..., memory: _Optional[_Union[_compression_report_pb2.MemoryReport, _Mapping]] = ...) -> None: ...
 
 class EvaluateResult(_message.Message):
-    __slots__ = ("report",)
+    __slots__ = ("report", "memory")
     REPORT_FIELD_NUMBER: _ClassVar[int]
+    MEMORY_FIELD_NUMBER: _ClassVar[int]
     report: _evaluation_report_pb2.EvaluationReport
-    def __init__(self, report: _Optional[_Union[_evaluation_report_pb2.EvaluationReport, _Mapping]] = ...) -> None: ...
+    memory: _compression_report_pb2.MemoryReport
+    def __init__(self, report: _Optional[_Union[_evaluation_report_pb2.EvaluationReport, _Mapping]] = ..., memory: _Optional[_Union[_compression_report_pb2.MemoryReport, _Mapping]] = ...) -> None: ...
 
 class ExportResult(_message.Message):
-    __slots__ = ("path", "files", "notes")
+    __slots__ = ("path", "files", "notes", "memory")
     PATH_FIELD_NUMBER: _ClassVar[int]
     FILES_FIELD_NUMBER: _ClassVar[int]
     NOTES_FIELD_NUMBER: _ClassVar[int]
+    MEMORY_FIELD_NUMBER: _ClassVar[int]
     path: str
     files: _containers.RepeatedCompositeFieldContainer[ExportedFile]
     notes: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, path: _Optional[str] = ..., files: _Optional[_Iterable[_Union[ExportedFile, _Mapping]]] = ..., notes: _Optional[_Iterable[str]] = ...) -> None: ...
+    memory: _compression_report_pb2.MemoryReport
+    def __init__(self, path: _Optional[str] = ..., files: _Optional[_Iterable[_Union[ExportedFile, _Mapping]]] = ..., notes: _Optional[_Iterable[str]] = ..., memory: _Optional[_Union[_compression_report_pb2.MemoryReport, _Mapping]] = ...) -> None: ...
 
 class ExportedFile(_message.Message):
     __slots__ = ("file_name", "size_bytes")

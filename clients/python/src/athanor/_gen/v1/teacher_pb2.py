@@ -22,24 +22,25 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from athanor._gen.v1 import compression_report_pb2 as athanor_dot_v1_dot_compression__report__pb2
 from athanor._gen.v1 import text_pb2 as athanor_dot_v1_dot_text__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x61thanor/v1/teacher.proto\x12\nathanor.v1\x1a\x15\x61thanor/v1/text.proto\"\xcc\x01\n\x08OnPolicy\x12\x12\n\x05share\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x1b\n\x0emax_new_tokens\x18\x02 \x01(\rH\x01\x88\x01\x01\x12\x18\n\x0btemperature\x18\x03 \x01(\x01H\x02\x88\x01\x01\x12\x1a\n\rprompt_tokens\x18\x04 \x01(\rH\x03\x88\x01\x01\x12\x11\n\x04\x62\x65ta\x18\x05 \x01(\x01H\x04\x88\x01\x01\x42\x08\n\x06_shareB\x11\n\x0f_max_new_tokensB\x0e\n\x0c_temperatureB\x10\n\x0e_prompt_tokensB\x07\n\x05_beta\"]\n\rSequenceLevel\x12\x12\n\x05\x62\x65\x61ms\x18\x01 \x01(\rH\x00\x88\x01\x01\x12\x1b\n\x0emax_new_tokens\x18\x02 \x01(\rH\x01\x88\x01\x01\x42\x08\n\x06_beamsB\x11\n\x0f_max_new_tokens\"}\n\nRecordSpec\x12\x0f\n\x07teacher\x18\x01 \x01(\t\x12\"\n\x04\x64\x61ta\x18\x02 \x01(\x0b\x32\x14.athanor.v1.TextData\x12\x0c\n\x04path\x18\x03 \x01(\t\x12,\n\x08settings\x18\x04 \x01(\x0b\x32\x1a.athanor.v1.RecordSettings\"\xe0\x01\n\x0eRecordSettings\x12\x12\n\x05top_k\x18\x01 \x01(\rH\x00\x88\x01\x01\x12\x18\n\x0btemperature\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x1c\n\x0fsequence_length\x18\x03 \x01(\rH\x02\x88\x01\x01\x12\x1a\n\rsource_length\x18\x04 \x01(\rH\x03\x88\x01\x01\x12\x17\n\nbatch_size\x18\x05 \x01(\rH\x04\x88\x01\x01\x42\x08\n\x06_top_kB\x0e\n\x0c_temperatureB\x12\n\x10_sequence_lengthB\x10\n\x0e_source_lengthB\r\n\x0b_batch_size\"a\n\x0cRecordResult\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x10\n\x08\x65xamples\x18\x02 \x01(\x04\x12\x0c\n\x04rows\x18\x03 \x01(\x04\x12\x12\n\nsize_bytes\x18\x04 \x01(\x04\x12\x0f\n\x07teacher\x18\x05 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x61thanor/v1/teacher.proto\x12\nathanor.v1\x1a#athanor/v1/compression_report.proto\x1a\x15\x61thanor/v1/text.proto\"\xcc\x01\n\x08OnPolicy\x12\x12\n\x05share\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x1b\n\x0emax_new_tokens\x18\x02 \x01(\rH\x01\x88\x01\x01\x12\x18\n\x0btemperature\x18\x03 \x01(\x01H\x02\x88\x01\x01\x12\x1a\n\rprompt_tokens\x18\x04 \x01(\rH\x03\x88\x01\x01\x12\x11\n\x04\x62\x65ta\x18\x05 \x01(\x01H\x04\x88\x01\x01\x42\x08\n\x06_shareB\x11\n\x0f_max_new_tokensB\x0e\n\x0c_temperatureB\x10\n\x0e_prompt_tokensB\x07\n\x05_beta\"]\n\rSequenceLevel\x12\x12\n\x05\x62\x65\x61ms\x18\x01 \x01(\rH\x00\x88\x01\x01\x12\x1b\n\x0emax_new_tokens\x18\x02 \x01(\rH\x01\x88\x01\x01\x42\x08\n\x06_beamsB\x11\n\x0f_max_new_tokens\"}\n\nRecordSpec\x12\x0f\n\x07teacher\x18\x01 \x01(\t\x12\"\n\x04\x64\x61ta\x18\x02 \x01(\x0b\x32\x14.athanor.v1.TextData\x12\x0c\n\x04path\x18\x03 \x01(\t\x12,\n\x08settings\x18\x04 \x01(\x0b\x32\x1a.athanor.v1.RecordSettings\"\xe0\x01\n\x0eRecordSettings\x12\x12\n\x05top_k\x18\x01 \x01(\rH\x00\x88\x01\x01\x12\x18\n\x0btemperature\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x1c\n\x0fsequence_length\x18\x03 \x01(\rH\x02\x88\x01\x01\x12\x1a\n\rsource_length\x18\x04 \x01(\rH\x03\x88\x01\x01\x12\x17\n\nbatch_size\x18\x05 \x01(\rH\x04\x88\x01\x01\x42\x08\n\x06_top_kB\x0e\n\x0c_temperatureB\x12\n\x10_sequence_lengthB\x10\n\x0e_source_lengthB\r\n\x0b_batch_size\"\x8b\x01\n\x0cRecordResult\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x10\n\x08\x65xamples\x18\x02 \x01(\x04\x12\x0c\n\x04rows\x18\x03 \x01(\x04\x12\x12\n\nsize_bytes\x18\x04 \x01(\x04\x12\x0f\n\x07teacher\x18\x05 \x01(\t\x12(\n\x06memory\x18\x06 \x01(\x0b\x32\x18.athanor.v1.MemoryReportb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'athanor._gen.v1.teacher_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ONPOLICY']._serialized_start=64
-  _globals['_ONPOLICY']._serialized_end=268
-  _globals['_SEQUENCELEVEL']._serialized_start=270
-  _globals['_SEQUENCELEVEL']._serialized_end=363
-  _globals['_RECORDSPEC']._serialized_start=365
-  _globals['_RECORDSPEC']._serialized_end=490
-  _globals['_RECORDSETTINGS']._serialized_start=493
-  _globals['_RECORDSETTINGS']._serialized_end=717
-  _globals['_RECORDRESULT']._serialized_start=719
-  _globals['_RECORDRESULT']._serialized_end=816
+  _globals['_ONPOLICY']._serialized_start=101
+  _globals['_ONPOLICY']._serialized_end=305
+  _globals['_SEQUENCELEVEL']._serialized_start=307
+  _globals['_SEQUENCELEVEL']._serialized_end=400
+  _globals['_RECORDSPEC']._serialized_start=402
+  _globals['_RECORDSPEC']._serialized_end=527
+  _globals['_RECORDSETTINGS']._serialized_start=530
+  _globals['_RECORDSETTINGS']._serialized_end=754
+  _globals['_RECORDRESULT']._serialized_start=757
+  _globals['_RECORDRESULT']._serialized_end=896
 # @@protoc_insertion_point(module_scope)

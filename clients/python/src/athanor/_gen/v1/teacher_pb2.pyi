@@ -1,3 +1,4 @@
+from athanor._gen.v1 import compression_report_pb2 as _compression_report_pb2
 from athanor._gen.v1 import text_pb2 as _text_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -55,15 +56,17 @@ class RecordSettings(_message.Message):
     def __init__(self, top_k: _Optional[int] = ..., temperature: _Optional[float] = ..., sequence_length: _Optional[int] = ..., source_length: _Optional[int] = ..., batch_size: _Optional[int] = ...) -> None: ...
 
 class RecordResult(_message.Message):
-    __slots__ = ("path", "examples", "rows", "size_bytes", "teacher")
+    __slots__ = ("path", "examples", "rows", "size_bytes", "teacher", "memory")
     PATH_FIELD_NUMBER: _ClassVar[int]
     EXAMPLES_FIELD_NUMBER: _ClassVar[int]
     ROWS_FIELD_NUMBER: _ClassVar[int]
     SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
     TEACHER_FIELD_NUMBER: _ClassVar[int]
+    MEMORY_FIELD_NUMBER: _ClassVar[int]
     path: str
     examples: int
     rows: int
     size_bytes: int
     teacher: str
-    def __init__(self, path: _Optional[str] = ..., examples: _Optional[int] = ..., rows: _Optional[int] = ..., size_bytes: _Optional[int] = ..., teacher: _Optional[str] = ...) -> None: ...
+    memory: _compression_report_pb2.MemoryReport
+    def __init__(self, path: _Optional[str] = ..., examples: _Optional[int] = ..., rows: _Optional[int] = ..., size_bytes: _Optional[int] = ..., teacher: _Optional[str] = ..., memory: _Optional[_Union[_compression_report_pb2.MemoryReport, _Mapping]] = ...) -> None: ...
