@@ -114,6 +114,19 @@ describe.skipIf(workersOf(process.pid) === undefined)('a job in a process of its
     expect(await hashOf('crashing')).toBe(await hashOf('straight'));
   });
 
+  it('does not end by the signals that a terminal or a service manager sends to the whole group', async () => {
+    const jobId = await distill('signalled');
+    let sent = 0;
+    const state = await follow(jobId, () => {
+      for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) if (sent < 9) process.kill(theWorker(), signal);
+      sent += 3;
+    });
+    expect(state).toBe('JOB_STATE_SUCCEEDED');
+    expect(sent).toBeGreaterThanOrEqual(9);
+    expect((await client.unary(client.protocol.job.Get, { jobId })).job?.attempts).toBe(1);
+    expect(await hashOf('signalled')).toBe(await hashOf('straight'));
+  });
+
   it('keeps the models that it uses from being deleted, and not from being unloaded by the server', async () => {
     const jobId = await distill('guarded');
     let tried = false;

@@ -40,6 +40,8 @@ export function serveJobs(settings: WorkerSettings, open: (link: ServerLink) => 
       send({ kind: 'stopping' });
     } else link.settle(message);
   });
+  // Those of a terminal or a service manager go to the whole group: the server hears them too, and stops its jobs in order.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
   // The server is gone, and whoever comes after it starts a worker of its own.
   process.once('disconnect', () => process.exit(1));
 }

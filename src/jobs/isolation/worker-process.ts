@@ -1,8 +1,8 @@
 // The server's side of one worker process: started, given a job, stopped within a bounded time, and seen when it dies.
-import { type ChildProcess, fork } from 'node:child_process';
 import { AppError } from '#base';
 import { failureOf, failureToError } from '../failure.ts';
 import type { JobContext } from '../job.ts';
+import { SupervisedProcess } from '../supervised-process.ts';
 import type { FromWorker, ServerNotes, ToWorker, WorkerJob, WorkerSettings } from './messages.ts';
 
 /** The process of a job ended before the job did. */
@@ -19,16 +19,11 @@ export interface WorkerOptions {
   readonly stoppingMs?: number;
 }
 
-/** What is kept of what the process says before it dies. */
-const longestWords = 2000;
-
 export class WorkerProcess {
   readonly #options: WorkerOptions;
-  readonly #child: ChildProcess;
-  readonly #ended: Promise<string>;
+  readonly #child: SupervisedProcess<ToWorker, FromWorker>;
   /** Answers a message of the job that it does now. */
   #hear: (message: FromWorker) => void = () => {};
-  #words = '';
   #memoryBytes = 0;
   #isEnding = false;
   #uses: ReadonlySet<string> = new Set();
@@ -36,27 +31,12 @@ export class WorkerProcess {
   constructor(options: WorkerOptions) {
     this.#options = options;
     const { entry, settings } = options;
-    this.#child = fork(entry, [JSON.stringify(settings)], {
-      execArgv: [],
-      serialization: 'advanced',
-      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-    });
-    this.#child.stderr?.on('data', (data: Buffer) => {
-      this.#words = (this.#words + data.toString()).slice(-longestWords);
-    });
-    this.#child.on('message', (message: FromWorker) => this.#hear(message));
-    this.#ended = new Promise((resolve) => {
-      this.#child.once('error', (error) => resolve(`could not be started: ${error.message}`));
-      this.#child.once('exit', (code, signal) => resolve(signal === null ? `ended with exit code ${code}` : `was ended by ${signal}`));
-    });
-  }
-
-  get processId(): number | undefined {
-    return this.#child.pid;
+    this.#child = new SupervisedProcess(entry, [JSON.stringify(settings)]);
+    this.#child.hear((message) => this.#hear(message));
   }
 
   get isAlive(): boolean {
-    return this.#child.exitCode === null && this.#child.signalCode === null;
+    return this.#child.isAlive;
   }
 
   /** Of the process, when it was last heard of. */
@@ -96,17 +76,17 @@ export class WorkerProcess {
     const onAbort = (): void => {
       this.#isEnding = true;
       this.go();
-      this.#send({ kind: 'stop' });
+      this.#child.tell({ kind: 'stop' });
       endWithin(deafMs);
     };
     try {
-      this.#send({ kind: 'run', job });
+      this.#child.tell({ kind: 'run', job });
       signal.addEventListener('abort', onAbort, { once: true });
       if (signal.aborted) onAbort();
-      const end = await Promise.race([settled, this.#ended]);
+      const end = await Promise.race([settled, this.#child.ended]);
       if (typeof end === 'string') {
         if (signal.aborted) throw new AppError('cancelled', 'the operation was cancelled.');
-        throw new WorkerEnded(`job ${job.jobId}: its process ${end}${this.#lastWords()}`);
+        throw new WorkerEnded(`job ${job.jobId}: its process ${end}`);
       }
       if (end.kind === 'done') return end.result;
       if (end.stack !== undefined) logger.error('defect in a worker', { jobId: job.jobId, stack: end.stack });
@@ -123,40 +103,30 @@ export class WorkerProcess {
 
   /** Stops the process where it is, unless its job is to end; `go` lets it go on. */
   hold(): void {
-    if (this.isAlive && !this.#isEnding && process.platform !== 'win32') this.#child.kill('SIGSTOP');
+    if (!this.#isEnding && process.platform !== 'win32') this.#child.signal('SIGSTOP');
   }
 
   go(): void {
-    if (this.isAlive && process.platform !== 'win32') this.#child.kill('SIGCONT');
+    if (process.platform !== 'win32') this.#child.signal('SIGCONT');
   }
 
   /** Safe to call twice. */
   kill(): void {
-    if (this.isAlive) this.#child.kill('SIGKILL');
+    this.#child.signal('SIGKILL');
   }
 
   /** Ends the process and waits until it is gone. */
   async end(): Promise<void> {
     this.kill();
-    await this.#ended;
+    await this.#child.ended;
   }
 
   async #answer({ call, question, values }: Extract<FromWorker, { kind: 'ask' }>): Promise<void> {
     try {
       const answer = this.#options.notes[question] as (...given: readonly unknown[]) => unknown;
-      this.#send({ kind: 'answer', call, value: await answer(...values) });
+      this.#child.tell({ kind: 'answer', call, value: await answer(...values) });
     } catch (error) {
-      this.#send({ kind: 'refusal', call, failure: failureOf(error) });
+      this.#child.tell({ kind: 'refusal', call, failure: failureOf(error) });
     }
-  }
-
-  #send(message: ToWorker): void {
-    // One that has died already says so by its end.
-    if (this.#child.connected) this.#child.send(message, () => {});
-  }
-
-  #lastWords(): string {
-    const words = this.#words.trim();
-    return words === '' ? '' : `; its last words: ${words}`;
   }
 }

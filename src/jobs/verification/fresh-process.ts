@@ -1,7 +1,7 @@
 // A supervised child process that loads an artefact and runs it: started early, given a time limit, never left behind.
-import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { AppError } from '#base';
+import { SupervisedProcess } from '../supervised-process.ts';
 
 export interface ChildRequest {
   readonly folder: string;
@@ -17,29 +17,17 @@ export type ChildAnswer =
   | { readonly kind: 'failed'; readonly message: string };
 
 const defaultEntry = fileURLToPath(new URL('entry.js', import.meta.url));
-/** What is kept of what the process says before it dies. */
-const longestWords = 2000;
-
 /** One process for one artefact. It starts to load its code at once, so that this overlaps with the writing of the artefact. */
 export class FreshProcess {
-  readonly #child: ChildProcess;
-  readonly #ended: Promise<string>;
-  #words = '';
+  readonly #child: SupervisedProcess<ChildRequest, ChildAnswer>;
 
   constructor(entry = defaultEntry) {
-    this.#child = fork(entry, [], { execArgv: [], serialization: 'advanced', stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
-    this.#child.stderr?.on('data', (data: Buffer) => {
-      this.#words = (this.#words + data.toString()).slice(-longestWords);
-    });
-    this.#ended = new Promise((resolve) => {
-      this.#child.once('error', (error) => resolve(`could not be started: ${error.message}`));
-      this.#child.once('exit', (code, signal) => resolve(signal === null ? `ended with exit code ${code}` : `was ended by ${signal}`));
-    });
+    this.#child = new SupervisedProcess(entry);
   }
 
   /** For tests that kill it. */
   get processId(): number | undefined {
-    return this.#child.pid;
+    return this.#child.processId;
   }
 
   /**
@@ -49,12 +37,11 @@ export class FreshProcess {
    */
   async logits(request: ChildRequest, timeoutMs: number, signal: AbortSignal): Promise<Float32Array> {
     const answered = new Promise<ChildAnswer>((resolve) => {
-      this.#child.on('message', (answer: ChildAnswer) => {
+      this.#child.hear((answer) => {
         if (answer.kind !== 'ready') resolve(answer);
       });
     });
-    // A process that has died already says so below.
-    this.#child.send(request, () => {});
+    this.#child.tell(request);
     let timer: NodeJS.Timeout | undefined;
     let onAbort = (): void => {};
     try {
@@ -66,9 +53,9 @@ export class FreshProcess {
         signal.addEventListener('abort', onAbort, { once: true });
         if (signal.aborted) resolve('cancelled');
       });
-      const first = await Promise.race([answered, this.#ended, late, aborted]);
+      const first = await Promise.race([answered, this.#child.ended, late, aborted]);
       if (first === 'cancelled') throw new AppError('cancelled', 'the operation was cancelled.');
-      if (typeof first === 'string') throw verificationFailed(`the fresh process ${first}${this.#lastWords()}`);
+      if (typeof first === 'string') throw verificationFailed(`the fresh process ${first}`);
       if (first.kind === 'logits') return first.logits;
       throw verificationFailed(`the fresh process could not run it: ${first.kind === 'failed' ? first.message : first.kind}`);
     } finally {
@@ -80,12 +67,7 @@ export class FreshProcess {
 
   /** Safe to call twice. */
   end(): void {
-    if (this.#child.exitCode === null && this.#child.signalCode === null) this.#child.kill('SIGKILL');
-  }
-
-  #lastWords(): string {
-    const words = this.#words.trim();
-    return words === '' ? '' : `; its last words: ${words}`;
+    this.#child.signal('SIGKILL');
   }
 }
 
