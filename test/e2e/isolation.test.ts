@@ -1,9 +1,10 @@
 // Jobs in processes of their own: killed, deaf or in a crash loop, they take neither the server nor its callers with them.
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AthanorClient, type JobEventMessage } from '#server';
-import { temporaryFolderForSuite } from '#test/temporary';
+import { startServeProcess } from '#test/serve-process';
+import { temporaryFolder, temporaryFolderForSuite } from '#test/temporary';
 import { type RunningServer, startServer } from '../../src/cli/compose.ts';
 
 const fixture = (path: string): string => fileURLToPath(new URL(`../fixtures/${path}`, import.meta.url));
@@ -125,6 +126,35 @@ describe.skipIf(workersOf(process.pid) === undefined)('a job in a process of its
     expect(sent).toBeGreaterThanOrEqual(9);
     expect((await client.unary(client.protocol.job.Get, { jobId })).job?.attempts).toBe(1);
     expect(await hashOf('signalled')).toBe(await hashOf('straight'));
+  });
+
+  it('goes with its server, also while it stands back behind calls', async () => {
+    const server = await startServeProcess(temporaryFolder(), ['--job-share', '0.01']);
+    const other = new AthanorClient(server.target);
+    try {
+      await other.unary(other.protocol.model.Import, { name: 'teacher', path: fixture('models/stories260K') });
+      const spec = { distill: { student: 'teacher', teacher: 'teacher', name: 's', data, settings: { ...settings, steps: 100_000 } } };
+      const { job } = await other.unary(other.protocol.job.Submit, { spec });
+      for await (const { event } of other.serverStream(other.protocol.job.Watch, { jobId: job?.id ?? '', fromSequence: 1 }))
+        if (event?.progress?.phase === 'distill') break;
+      const [worker = 0] = workersOf(server.process.pid ?? 0) ?? [];
+      const stateOf = (): string => /^State:\s+(\S)/m.exec(readFileSync(`/proc/${worker}/status`, 'utf8'))?.[1] ?? '';
+      const calls = other.serverStream(other.protocol.inference.Generate, {
+        model: 'teacher',
+        text: 'Once',
+        maxNewTokens: 400,
+        ignoreEnd: true,
+      });
+      await calls.next();
+      // Nearly all of the time while the call is open.
+      await expect.poll(stateOf, { interval: 3, timeout: 10_000 }).toBe('T');
+      await server.end('SIGKILL');
+      await calls.return(undefined).catch(() => {});
+      await expect.poll(() => existsSync(`/proc/${worker}`), { timeout: 10_000 }).toBe(false);
+    } finally {
+      other.close();
+      await server.end('SIGKILL');
+    }
   });
 
   it('keeps the models that it uses from being deleted, and not from being unloaded by the server', async () => {

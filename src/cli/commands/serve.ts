@@ -50,7 +50,7 @@ export function addServeCommand(program: Command): void {
         .choices(computeModes)
         .default('auto'),
     )
-    .option('--memory-limit <MiB>', 'refuse compressions that would need more (default: what the machine has)', wholeNumber)
+    .option('--memory-limit <MiB>', 'refuse jobs that would need more (default: what the machine has)', wholeNumber)
     .option(
       '--model-memory <MiB>',
       'memory of loaded models together; those that nobody uses are unloaded for others (default: three quarters of what the process may hold)',
