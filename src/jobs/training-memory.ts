@@ -19,6 +19,12 @@ export interface TrainingMemoryRequest {
   readonly student: ModelSize;
   /** Beside the student in this process; absent where it is elsewhere, recorded, or none. */
   readonly teacher?: ModelSize | undefined;
+  /** Behind the first of several teachers. */
+  readonly further?: readonly ModelSize[];
+  /** The losses compare attention, so that teachers keep that of all layers. */
+  readonly comparesAttention?: boolean;
+  /** The student draws the texts itself, with keys and values of all it has drawn. */
+  readonly isOnPolicy?: boolean;
   readonly batchSize: number;
   readonly sequenceLength: number;
   /** Bytes of a row of answers that come from elsewhere. */
@@ -50,18 +56,25 @@ export function modelSize(record: ModelRecord): ModelSize {
 
 /**
  * Student, gradients and two moments on the device, a checkpoint's copy of what trains, activations of a backward pass; the teacher's weights and
- * the activations of its forward pass. An estimate, not a bound.
+ * the activations of its forward pass; what losses and samples add. An estimate, not a bound.
  */
-function estimate({ student, teacher, batchSize, sequenceLength, answerBytesPerRow = 0, residentBytes }: TrainingMemoryRequest): number {
+function estimate(request: TrainingMemoryRequest): number {
+  const { student, teacher, further = [], batchSize, sequenceLength, answerBytesPerRow = 0, residentBytes } = request;
+  const { comparesAttention = false, isOnPolicy = false } = request;
   const length = (config: ModelConfig): number => Math.min(sequenceLength, config.maxPositions);
   const own = student.hostBytes + (4 + 3) * student.deviceBytes + activationBytes(student.config, batchSize, length(student.config), true);
   // Rows wait for the next step beside those of this one, on the host and on the device.
   const answers = 4 * answerBytesPerRow * batchSize * sequenceLength;
-  const taught =
-    teacher === undefined
-      ? 0
-      : teacher.hostBytes + teacher.deviceBytes + activationBytes(teacher.config, batchSize, length(teacher.config), false);
-  return Math.ceil(residentBytes + slackBytes + own + answers + taught);
+  const attention = ({ layers, heads }: ModelConfig, tokens: number): number =>
+    comparesAttention ? 4 * 2 * layers * batchSize * heads * tokens ** 2 : 0;
+  const taught = (teacher === undefined ? [] : [teacher, ...further]).reduce(
+    (sum, { config, hostBytes, deviceBytes }) =>
+      sum + hostBytes + deviceBytes + activationBytes(config, batchSize, length(config), false) + attention(config, length(config)),
+    0,
+  );
+  const { layers, width } = student.config;
+  const drawn = isOnPolicy ? student.deviceBytes + 4 * 2 * layers * batchSize * length(student.config) * width : 0;
+  return Math.ceil(residentBytes + slackBytes + own + answers + taught + drawn);
 }
 
 /** @throws AppError `insufficient_memory` with the figures, and what would fit */

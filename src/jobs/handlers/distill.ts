@@ -109,11 +109,15 @@ async function planned(
   const student = modelSize(await hub.get(pinnedTo(spec.student)));
   const resident = residentTeacher(spec);
   const teacher = resident === '' ? undefined : modelSize(await hub.get(pinnedTo(resident)));
-  const { batchSize, sequenceLength } = settingsOf(spec, student.config.maxPositions);
+  const { batchSize, sequenceLength, losses = [] } = settingsOf(spec, student.config.maxPositions);
+  const further = await Promise.all(furtherTeachers(spec).map(async (name) => modelSize(await hub.get(pinnedTo(name)))));
   const isShared = teacher?.reference === student.reference;
   return planTraining({
     student,
     teacher: isShared && teacher !== undefined ? { ...teacher, hostBytes: 0 } : teacher,
+    further,
+    comparesAttention: losses.some(({ kind }) => kind === 'attention' || kind === 'relation'),
+    isOnPolicy: spec.onPolicy !== undefined,
     batchSize,
     sequenceLength,
     answerBytesPerRow: isRemote(spec.teacher) ? answerBytes(spec.teacherTopK, student.config.vocabularySize) : 0,

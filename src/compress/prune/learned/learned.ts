@@ -51,6 +51,8 @@ export const pruneLearned: Method<LearnedPruningSettings> = {
   needsCalibration: () => false,
   models: ({ training }) => teachersNamed(training),
   training: ({ training }) => training,
+  // A score trains beside every weight that may go.
+  growth: ({ method }) => (method === 'gradual' ? 1 : 2),
   async apply(model, settings, environment, context) {
     const { training } = environment;
     if (training === undefined)

@@ -158,6 +158,15 @@ describe('the memory of a distillation', () => {
     expect(peak(400) - peak(100)).toBe(600 * MiB);
   });
 
+  it('counts all teachers, the attention that losses compare, and what the student draws itself', () => {
+    const peak = (added: object): number => planTraining({ ...base, ...added, limitBytes: 2 ** 40 }).estimatedPeakBytes;
+    const alone = peak({});
+    expect(peak({ further: [sized('u@1', 50)] }) - alone).toBeGreaterThanOrEqual(100 * MiB);
+    // Scores and probabilities of all layers, heads, sequences and pairs of tokens.
+    expect(peak({ comparesAttention: true }) - alone).toBe(4 * 2 * gpt2.layers * 8 * gpt2.heads * 8 ** 2);
+    expect(peak({ isOnPolicy: true }) - alone).toBeGreaterThan(10 * MiB);
+  });
+
   it('is refused with the figures and with what would fit', () => {
     const refused = (limit: number): unknown => {
       try {
