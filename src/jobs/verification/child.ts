@@ -18,6 +18,8 @@ async function answer({ folder, hash, device }: ChildRequest): Promise<ChildAnsw
 process.once('message', (request: ChildRequest) => {
   void answer(request).then((reply) => process.send?.(reply, () => process.exit(0)));
 });
+// Those of a terminal or a service manager go to the whole group: whoever asked decides what becomes of us.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
 // Whoever asked is gone.
 process.once('disconnect', () => process.exit(1));
 process.send?.({ kind: 'ready' } satisfies ChildAnswer);
