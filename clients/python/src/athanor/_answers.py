@@ -191,3 +191,40 @@ class MaskCandidate:
 def filled_masks(message: inference_pb2.FillMaskResponse) -> list[list[list[MaskCandidate]]]:
     """For each text, for each of its masks, the candidates, likeliest first."""
     return [[[MaskCandidate.from_proto(one) for one in mask.candidates] for mask in text.masks] for text in message.results]
+
+
+class Gathered:
+    """What a generation has brought so far."""
+
+    def __init__(self) -> None:
+        self._gathered = Continuations()
+
+    @property
+    def continuations(self) -> list[Continuation]:
+        """All continuations, as far as they have come."""
+        return self._gathered.all
+
+    @property
+    def prompt_logprobs(self) -> list[TokenLogprob]:
+        """The log probabilities of the prompt's tokens, where asked for."""
+        return self._gathered.prompt_logprobs
+
+    @property
+    def token_ids(self) -> list[int]:
+        """Tokens of the first continuation."""
+        return self._gathered.all[0].token_ids
+
+    @property
+    def logprobs(self) -> list[TokenLogprob]:
+        """Log probabilities of the first continuation's tokens, where asked for."""
+        return self._gathered.all[0].logprobs
+
+    @property
+    def finish_reason(self) -> FinishReason | None:
+        """Why the first continuation ended; None while it goes on."""
+        return self._gathered.all[0].finish_reason
+
+    @property
+    def usage(self) -> Usage | None:
+        """What the first continuation took."""
+        return self._gathered.all[0].usage

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import grpc
 
-from ._answers import Continuation, Continuations, FinishReason, Piece, TokenLogprob, Usage
+from ._answers import Gathered, Piece
 from ._channel import call_error
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         def cancel(self) -> object: ...
 
 
-class Generation(Iterator[str]):
+class Generation(Gathered, Iterator[str]):
     """A generation on its way: the pieces of the first continuation's text as they come, and what came with them.
 
     `finish_reason` and `usage` are set when it has ended. With `n` above 1, `continuations` holds all of them, and `pieces` gives
@@ -33,37 +33,7 @@ class Generation(Iterator[str]):
         self._call = call
         self._target = target
         self._closed = False
-        self._gathered = Continuations()
-
-    @property
-    def continuations(self) -> list[Continuation]:
-        """All continuations, as far as they have come."""
-        return self._gathered.all
-
-    @property
-    def prompt_logprobs(self) -> list[TokenLogprob]:
-        """The log probabilities of the prompt's tokens, where asked for."""
-        return self._gathered.prompt_logprobs
-
-    @property
-    def token_ids(self) -> list[int]:
-        """Tokens of the first continuation."""
-        return self._gathered.all[0].token_ids
-
-    @property
-    def logprobs(self) -> list[TokenLogprob]:
-        """Log probabilities of the first continuation's tokens, where asked for."""
-        return self._gathered.all[0].logprobs
-
-    @property
-    def finish_reason(self) -> FinishReason | None:
-        """Why the first continuation ended; None while it goes on."""
-        return self._gathered.all[0].finish_reason
-
-    @property
-    def usage(self) -> Usage | None:
-        """What the first continuation took."""
-        return self._gathered.all[0].usage
+        super().__init__()
 
     def __iter__(self) -> Self:
         return self
