@@ -226,7 +226,8 @@ BY_CODE: Mapping[str, type[AthanorError]] = {
     **_codes(AlreadyExists, "model_exists name_taken file_exists"),
     **_codes(
         FailedPrecondition,
-        "provider_missing file_not_allowed teacher_not_allowed wrong_task wrong_state resume_mismatch recording_mismatch store_in_use not_promoted",
+        "provider_missing file_not_allowed teacher_not_allowed wrong_task wrong_state resume_mismatch recording_mismatch store_in_use "
+        "not_promoted",
     ),
     **_codes(
         ResourceExhausted,
