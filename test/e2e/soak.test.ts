@@ -1,11 +1,14 @@
 // Everything at once, for long: generations, scores, jobs, models that come and go, clients that break off. Nothing is left over and memory stays.
 //
 // CI soaks for two minutes; ATHANOR_SOAK_MINUTES=20 for twenty, and then the bound on growth is 1 MiB a minute.
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { Random } from '#base';
 import { AthanorClient } from '#server';
+import { exportHuggingFace } from '#store';
+import { bertConfig, tinyEncoder, vocabulary } from '#test/encoders';
 import { floorGrowth, residentBytesOf, watchMemory } from '#test/resident-memory';
 import { startServeProcess } from '#test/serve-process';
 import { temporaryFolder } from '#test/temporary';
@@ -64,6 +67,9 @@ const distill: Work = async (client, random, round) => {
   await client.unary(client.protocol.model.Delete, { name: `student-${round}` }).catch(() => {});
 };
 
+const embed: Work = (client, random) =>
+  client.unary(client.protocol.inference.Embed, { model: 'vectors', texts: ['the old bridge', 'the river'].slice(random.integer(2)) });
+
 const wrong: Work = (client) =>
   expect(client.unary(client.protocol.model.Get, { name: 'nobody' })).rejects.toMatchObject({ code: 'model_not_found' });
 
@@ -90,6 +96,10 @@ describe.skipIf(residentBytesOf(process.pid) === undefined)('a server under ever
       const client = new AthanorClient(target);
       try {
         for (const name of ['one', 'two']) await client.unary(client.protocol.model.Import, { name, path: fixture('models/stories260K') });
+        const vectors = temporaryFolder();
+        await exportHuggingFace(tinyEncoder(bertConfig({ kind: 'embed', pooling: 'first', normalize: false })), new Map(), vectors);
+        writeFileSync(join(vectors, 'vocab.txt'), vocabulary.join('\n'));
+        await client.unary(client.protocol.model.Import, { name: 'vectors', path: vectors });
         const memory = watchMemory(server.process.pid ?? 0);
         const end = performance.now() + minutes * 60_000;
         const loop = async (work: Work, seed: number, pauseMs = 0): Promise<void> => {
@@ -108,6 +118,7 @@ describe.skipIf(residentBytesOf(process.pid) === undefined)('a server under ever
           loop(reload, 6, 700),
           loop(distill, 7, 100),
           loop(wrong, 8, 50),
+          loop(embed, 9, 20),
         ]);
         const samples = memory.stop();
         expect(floorGrowth(samples)).toBeLessThan(allowedBytesPerMinute);
@@ -117,6 +128,10 @@ describe.skipIf(residentBytesOf(process.pid) === undefined)('a server under ever
           states: ['JOB_STATE_QUEUED', 'JOB_STATE_RUNNING', 'JOB_STATE_CANCELLING'],
         });
         expect(jobs).toEqual([]);
+        const scrape = await (await fetch(server.metricsUrl)).text();
+        const gauges = [...scrape.matchAll(/^athanor_(jobs|sequences|cache_utilization)\{.*\} (\S+)$/gm)];
+        expect(gauges.length).toBeGreaterThan(6);
+        expect(gauges.filter(([, , value]) => value !== '0').map(([line]) => line)).toEqual([]);
         expect(said.join('')).not.toMatch(/unhandled|internal|invariant/i);
       } finally {
         client.close();

@@ -10,6 +10,8 @@ export interface ServeProcess {
   readonly target: string;
   /** Base URL of the HTTP endpoints, where they were asked for. */
   readonly httpUrl?: string;
+  /** Where it is scraped; empty where it is not. */
+  readonly metricsUrl: string;
   readonly process: ChildProcess;
   /** Waits for the end; answers exit code and signal. */
   end(signal: 'SIGKILL' | 'SIGTERM'): Promise<readonly [number | null, string | null]>;
@@ -43,6 +45,9 @@ export async function startServeProcess(
   return {
     target: `127.0.0.1:${/:(\d+)\n/.exec(said)?.[1] ?? ''}`,
     ...(httpUrl === undefined ? {} : { httpUrl }),
+    get metricsUrl() {
+      return /url=(\S+\/metrics)/.exec(errors)?.[1] ?? '';
+    },
     process: child,
     end(signal) {
       child.kill(signal);
