@@ -23,8 +23,8 @@ export interface EvaluationRequest {
   readonly latency?: boolean | LatencyOptions;
 }
 
-const defaultWindow = 256;
-const tokensPerRun = 2048;
+/** Tokens of a window, and of all windows that run together, where nothing else is said. */
+export const [defaultWindow, tokensPerRun] = [256, 2048];
 
 /**
  * Evaluates a model on a corpus.

@@ -1,7 +1,7 @@
 // evaluate: quality, comparison with a teacher, sizes, latency, and scores of continuations.
 export { type BleuScore, bleu } from './bleu.ts';
 export { type ClassificationResult, type ClassifierRequest, classificationScores, evaluateClassifier } from './classifier.ts';
-export { type EvaluationRequest, evaluateModel } from './evaluate-model.ts';
+export { defaultWindow, type EvaluationRequest, evaluateModel, tokensPerRun } from './evaluate-model.ts';
 export { type EvaluateSequencesRequest, evaluateSequences, type SequenceEvaluation } from './evaluate-sequences.ts';
 export { formatEvaluation, formatEvaluations } from './format.ts';
 export { type LatencyOptions, measureLatency } from './latency.ts';

@@ -1,5 +1,6 @@
 // The table of job kinds: one row a kind.
 import type { Engine } from '#engine';
+import { defaultWindow, tokensPerRun } from '#evaluate';
 import { type RegisteredHandler, registerHandler } from '../job.ts';
 import { importBytes, measured, passBytes } from '../measured-handler.ts';
 import type { ModelHub } from '../model-hub.ts';
@@ -10,10 +11,7 @@ import { type DistillOptions, distillHandler } from './distill.ts';
 import { evaluateHandler } from './evaluate.ts';
 import { exportHandler } from './export.ts';
 import { importHandler } from './import.ts';
-import { recordHandler } from './record.ts';
-
-/** Of one run of an evaluation, and of its windows, where nothing else is said. */
-const [evaluatedTokens, defaultWindow] = [2048, 512];
+import { defaultSequence, recordHandler } from './record.ts';
 
 export type HandlerOptions = CompressOptions & DistillOptions;
 
@@ -34,13 +32,14 @@ export function allHandlers(
     registerHandler(compressHandler(hub, engine, options)),
     registerHandler(distillHandler(hub, engine, options)),
     registerHandler(
-      measured(evaluation, ({ model, teacher, settings }) => passes([model, teacher], evaluatedTokens, settings.window), options),
+      measured(evaluation, ({ model, teacher, settings }) => passes([model, teacher], tokensPerRun, settings.window), options),
     ),
     registerHandler(measured(exportHandler(hub), ({ model }) => passes([model], 0, 0), options)),
     registerHandler(
       measured(
         recordHandler(hub, engine),
-        ({ teacher, settings: { batchSize, sequenceLength = 128 } }) => passes([teacher], batchSize * sequenceLength, sequenceLength),
+        ({ teacher, settings: { batchSize, sequenceLength = defaultSequence } }) =>
+          passes([teacher], batchSize * sequenceLength, sequenceLength),
         options,
       ),
     ),

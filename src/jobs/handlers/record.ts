@@ -17,7 +17,8 @@ import { type AskTeacher, recordTeacher } from '../teachers/record-teacher.ts';
 import { Recording, type RecordingFacts, rowStarts } from '../teachers/recording.ts';
 import { checkReads } from './names.ts';
 
-const defaultSequence = 128;
+/** Tokens of a sequence where nothing else is said. */
+export const defaultSequence = 128;
 
 export function recordHandler(hub: ModelHub, engine: Engine): JobHandler<RecordSpec, RecordResult> {
   return {
