@@ -70,11 +70,13 @@ describe('a fault', () => {
 
   it('that keeps the process of a job from hearing does not keep the job from being cancelled, and its checkpoint serves a retry', async () => {
     // Had the process to be waited for, the test would run out of time.
-    await broken(temporaryFolder(), 'train step=block:3600000@7', async (client) => {
+    await broken(temporaryFolder(), 'train step=block:3600000@8', async (client) => {
       await importStories(client);
       const jobId = await submit(client);
+      // A silent job's last progress is repeated by the server: only then is it sure that the eighth step has been reached.
+      let timesSeen = 0;
       for await (const { event } of client.serverStream(client.protocol.job.Watch, { jobId, fromSequence: 1 }))
-        if (event?.progress?.step === 6 && event.progress.phase === 'distill') break;
+        if (event?.progress?.step === 7 && event.progress.phase === 'distill' && ++timesSeen === 2) break;
       await client.unary(client.protocol.job.Cancel, { jobId });
       expect(await ended(client, jobId)).toMatchObject({ state: 'JOB_STATE_CANCELLED' });
       const { job } = await client.unary(client.protocol.job.Retry, { jobId });
