@@ -78,6 +78,8 @@ export interface EngineCounters {
 export interface Engine {
   /** For example `onnx`. */
   readonly name: string;
+  /** What computes, with its version: another one may round otherwise. For example `ONNX Runtime 1.30.0`. */
+  readonly runtime: string;
   /** For example `cpu`. */
   readonly device: string;
   /** @throws AppError `engine_failure` when the runtime refuses the graph */

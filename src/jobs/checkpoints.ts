@@ -14,6 +14,7 @@ import {
   writeSafetensors,
 } from '#store';
 import type { Checkpoint, CheckpointKeeper, TrainingProgress } from '#train';
+import { otherWork } from './work-fingerprint.ts';
 
 const tensorsFile = 'state.safetensors';
 const progressFile = 'progress.json';
@@ -94,7 +95,7 @@ export class FolderCheckpoints implements CheckpointKeeper {
     };
     if (check !== checkOf(saved)) throw new AppError('bad_artefact', `checkpoint of step ${step}: ${progressFile} was changed.`);
     if (saved.fingerprint !== this.#fingerprint)
-      throw new AppError('resume_mismatch', `checkpoint of step ${step}: was made with other models, data or settings. Start a new job.`);
+      throw new AppError('resume_mismatch', `checkpoint of step ${step}: was made ${otherWork}. Start a new job.`);
     const path = join(folder, tensorsFile);
     if ((await digestOf(path))?.sha256 !== saved.tensors)
       throw new AppError('bad_artefact', `checkpoint of step ${step}: ${tensorsFile} was changed.`);

@@ -6,6 +6,7 @@ import type { FinishedLayer, LayerMemory } from '#compress';
 import type { Parameter, ParameterSettings } from '#models';
 import { type FileSystem, FolderWriter, localFileSystem, readSafetensors, renameDurably, tensorSource, writeSafetensors } from '#store';
 import type { HostTensor } from '#tensor';
+import { otherWork } from './work-fingerprint.ts';
 
 /** What stands in the header of a layer's file, beside the tensors `0`, `1`, … */
 interface LayerRecord {
@@ -59,10 +60,7 @@ export class LayerFolder {
     if (content === undefined || text === undefined) return undefined;
     const record = JSON.parse(text) as LayerRecord;
     if (record.fingerprint !== this.#fingerprint)
-      throw new AppError(
-        'resume_mismatch',
-        `step ${step}, ${key}: the layer was made from another model, recipe or data. Start a new job.`,
-      );
+      throw new AppError('resume_mismatch', `step ${step}, ${key}: the layer was made ${otherWork}. Start a new job.`);
     if (record.step !== step || record.key !== key) return undefined;
     const parameters = record.parameters.map(({ path, kind, settings, tensors }): Parameter => {
       const slots = Object.entries(tensors).flatMap(([slot, name]) => {

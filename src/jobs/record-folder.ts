@@ -4,6 +4,7 @@ import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AppError } from '#base';
 import type { RecordMemory } from '#compress';
+import { otherWork } from './work-fingerprint.ts';
 
 interface StoredRecord {
   readonly fingerprint: string;
@@ -32,8 +33,7 @@ export class RecordFolder implements RecordMemory {
     const stored = text === undefined ? undefined : readRecord(text);
     // One that is missing or damaged costs its work, which is done again.
     if (stored === undefined || stored.key !== this.#prefix + key) return undefined;
-    if (stored.fingerprint !== this.#fingerprint)
-      throw new AppError('resume_mismatch', `${key}: was noted for another model, recipe or data. Start a new job.`);
+    if (stored.fingerprint !== this.#fingerprint) throw new AppError('resume_mismatch', `${key}: was noted ${otherWork}. Start a new job.`);
     return stored.record;
   }
 

@@ -17,16 +17,27 @@ export interface ServeProcess {
   end(signal: 'SIGKILL' | 'SIGTERM'): Promise<readonly [number | null, string | null]>;
 }
 
-/** Starts a server on a free port and waits until it says which. */
+/**
+ * Starts a server on a free port and waits until it says which.
+ *
+ * @param launch - a command that starts what follows it
+ */
 export async function startServeProcess(
   store: string,
   options: readonly string[] = [],
   environment: Readonly<Record<string, string>> = {},
+  launch: readonly string[] = [],
 ): Promise<ServeProcess> {
-  const child = spawn(process.execPath, [launcher, 'serve', '--listen', '127.0.0.1:0', '--store', store, ...options], {
+  const serve = [process.execPath, launcher, 'serve', '--listen', '127.0.0.1:0', '--store', store, ...options];
+  const [program = '', ...words] = [...launch, ...serve];
+  const child = spawn(program, words, {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...environment },
   });
+  // A test that runs out of time never comes to its own end of the server.
+  const endWithTests = (): unknown => child.kill('SIGKILL');
+  process.once('exit', endWithTests);
+  child.once('exit', () => process.off('exit', endWithTests));
   let errors = '';
   child.stderr.on('data', (data: Buffer) => {
     errors += data.toString();

@@ -66,6 +66,7 @@ interface Kernels {
 
 class OnnxEngine implements Engine {
   readonly name = 'onnx';
+  readonly runtime: string;
   readonly device: string;
   readonly #environment: Environment;
   readonly #device: Device;
@@ -79,6 +80,7 @@ class OnnxEngine implements Engine {
   #isDisposed = false;
 
   constructor(environment: Environment, device: Device, memory: DeviceMemory, kernels: Kernels, options: OnnxEngineOptions) {
+    this.runtime = `ONNX Runtime ${environment.version}`;
     this.device = printDevice(device);
     this.#environment = environment;
     this.#device = device;

@@ -12,6 +12,7 @@ export function createReferenceEngine(): Engine {
 
 class ReferenceEngine implements Engine {
   readonly name = 'reference';
+  readonly runtime = 'JavaScript';
   readonly device = 'host';
   readonly #buffers = new Set<HostBuffer>();
   #programs = 0;

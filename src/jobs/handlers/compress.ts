@@ -1,5 +1,4 @@
 // Compress: a recipe applied to a stored model, with text where a step wants it; finished layers and trainings survive the process.
-import { createHash } from 'node:crypto';
 import { AppError, invariant } from '#base';
 import {
   type CompressionEnvironment,
@@ -34,6 +33,7 @@ import type { CompressResult } from '../results.ts';
 import { type CompressSpec, compressSpecSchema, type TextData } from '../specs.ts';
 import { type DataReader, dataReader, taughtTask } from '../taught-task.ts';
 import { fullTrainingSettings } from '../training-settings.ts';
+import { workFingerprint } from '../work-fingerprint.ts';
 import { changesOf, decisionsOf, stepsOf } from './compress-result.ts';
 import { checkSameTokens } from './evaluate.ts';
 import { checkReads, checkSameTokenizers, checkWrites } from './names.ts';
@@ -363,7 +363,7 @@ class CompressRun {
 
   /** Of everything that decides what a layer becomes. */
   #fingerprint({ version, tokenizer }: ModelLease, { corpus, heldOut }: RecipeData, calibration: CalibrationData | undefined): string {
-    const parts = [
+    return workFingerprint(this.#engine, [
       version.hash,
       teachersOf(this.#recipe).map(this.#pinnedTo),
       this.#spec.recipe,
@@ -371,8 +371,7 @@ class CompressRun {
       corpus === undefined ? '' : tokenizer.hash,
       calibration?.manifest.rowsHash ?? '',
       ...(heldOut === undefined ? [] : [heldOut.fingerprint]),
-    ];
-    return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
+    ]);
   }
 }
 

@@ -1,5 +1,4 @@
 // Distill: a stored student trained against a teacher, or alone, with checkpoints in the job's folder.
-import { createHash } from 'node:crypto';
 import { AppError, type OperationContext, Random, throwIfCancelled } from '#base';
 import { type DistillSettings, distillFromAnswers, distillModel, distillOnPolicy, onPolicySettings, type TeacherSource } from '#distill';
 import type { Engine } from '#engine';
@@ -23,6 +22,7 @@ import { type ConnectTeacher, isRemote, remoteAddress, remoteTeacher } from '../
 import { teacherTargets } from '../teachers/sequence-targets.ts';
 import { modelSize, planTraining, type TrainingMemoryPlan } from '../training-memory.ts';
 import { fullTrainingSettings } from '../training-settings.ts';
+import { workFingerprint } from '../work-fingerprint.ts';
 import { checkSameTokens } from './evaluate.ts';
 import { checkReads, checkWrites, nameOf } from './names.ts';
 
@@ -259,7 +259,7 @@ class DistillRun {
     if (sequenceLevel === undefined || teacher === undefined || !('pairs' in corpus)) return corpus;
     const { beams = 5, maxNewTokens = settings.sequenceLength } = sequenceLevel;
     const wanted = { beams, maxTokens: Math.min(maxNewTokens, settings.sequenceLength) };
-    const fingerprint = sha256([
+    const fingerprint = workFingerprint(this.#engine, [
       teacher.version.hash,
       corpus.fingerprint,
       corpus.tokenizerHash,
@@ -366,7 +366,7 @@ class DistillRun {
 
   /** Of everything that decides the result. */
   #fingerprint(corpus: JobData, settings: DistillSettings, { config }: Model): string {
-    return sha256([
+    return workFingerprint(this.#engine, [
       this.#student.version.hash,
       this.#teacherHashes,
       corpus.fingerprint,
@@ -398,10 +398,6 @@ class DistillRun {
       ...(sequenceLevel === undefined ? {} : { sequenceLevel: defined(sequenceLevel) }),
     };
   }
-}
-
-function sha256(parts: readonly unknown[]): string {
-  return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
 }
 
 /** Without the fields that were not given. */

@@ -6,6 +6,7 @@ import type { Engine } from '#engine';
 import type { Model } from '#models';
 import { SequenceGenerator } from '#serve';
 import type { PairCorpus, TokenPair } from '#text';
+import { otherWork } from '../work-fingerprint.ts';
 
 export interface SequenceTargetSettings {
   readonly beams: number;
@@ -62,8 +63,7 @@ async function readTargets(path: string, fingerprint: string): Promise<Int32Arra
     await appendFile(path, head);
     return [];
   }
-  if (!text.startsWith(head))
-    throw new AppError('resume_mismatch', 'targets.jsonl: was made with another teacher, data or settings. Start a new job.');
+  if (!text.startsWith(head)) throw new AppError('resume_mismatch', `targets.jsonl: was made ${otherWork}. Start a new job.`);
   const whole = text.slice(0, text.lastIndexOf('\n') + 1);
   if (whole.length < text.length) await truncate(path, Buffer.byteLength(whole));
   const lines = whole.slice(head.length).split('\n');
