@@ -44,6 +44,7 @@ class Attempt {
     };
     const counted: Engine = {
       name: engine.name,
+      runtime: engine.runtime,
       device: engine.device,
       compile,
       allocate: (type) => engine.allocate(type),

@@ -20,8 +20,14 @@ it('is the same for the same parts, and another for other parts, another engine 
 it('keeps a checkpoint from being taken up after the runtime was changed, and the error says what to do', async () => {
   const folder = temporaryFolder();
   const under = (runtime: string): FolderCheckpoints => new FolderCheckpoints(folder, workFingerprint({ ...engine, runtime }, ['model']));
-  const progress = { step: 1, cursor: { epoch: 0, index: 0 }, shownLoss: 1, recentLosses: [1], tokensSeen: 1 };
-  await under('ONNX Runtime 1.30.0').save({ progress, tensors: new Map() } as Parameters<FolderCheckpoints['save']>[0]);
+  const progress = {
+    step: 1,
+    cursor: { epoch: 0, position: 0, randomState: [1, 2, 3, 4] as const },
+    shownLoss: 1,
+    recentLosses: [1],
+    tokensSeen: 1,
+  };
+  await under('ONNX Runtime 1.30.0').save({ progress, tensors: new Map() });
   await expect(under('ONNX Runtime 1.30.0').load()).resolves.toMatchObject({ progress });
   await expect(under('ONNX Runtime 1.31.0').load()).rejects.toThrow(
     /resume_mismatch.*another version of athanor or of its runtime\. Start a new job/,

@@ -205,6 +205,7 @@ describe.each([
     let isFull = false;
     const narrow: Engine = {
       name: 'narrow',
+      runtime: engine.runtime,
       device: 'cpu',
       compile: (graph, options) => engine.compile(graph, options),
       upload: (tensor) => engine.upload(tensor),

@@ -323,6 +323,7 @@ function wrapped(engine: Engine, onRun: (name: string) => void, failing?: string
 function forward(engine: Engine): Engine {
   return {
     name: 'onnx',
+    runtime: engine.runtime,
     device: 'cpu',
     compile: (graph, options) => onnx.compile(graph, options),
     allocate: (type) => engine.allocate(type),
