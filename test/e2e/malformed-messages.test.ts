@@ -1,7 +1,12 @@
 // Malformed and random messages to every RPC: each is answered, nothing is left open, and the server goes on serving.
-import { Client, credentials, type ServiceDefinition, type ServiceError, status } from '@grpc/grpc-js';
+import { join } from 'node:path';
+import { Client, credentials, type ServiceError, status } from '@grpc/grpc-js';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { Random } from '#base';
+import { at, Random } from '#base';
+import { createReferenceEngine } from '#engine/reference';
+import { allHandlers, JobStore, ModelHub, PathPolicy } from '#jobs';
+import { LocalStore } from '#store';
+import { type Rpc, rpcsOf, storedBytes, storedRequests, TypedRequests } from '#test/rpc-messages';
 import { scriptedModels } from '#test/scripted-models';
 import { temporaryFolderForSuite } from '#test/temporary';
 import { startTrivialServer, type TrivialServer } from '#test/trivial-server';
@@ -16,13 +21,20 @@ const resetsPerConnection = 512;
 const folder = temporaryFolderForSuite();
 let server: TrivialServer;
 let client: Client | undefined;
+let ledger: JobStore;
 
 beforeAll(async () => {
   const { models, inference } = scriptedModels({
     story: { task: 'causal', pieces: ['a', 'b'] },
     judge: { task: 'classify', labels: ['x', 'y'] },
   });
-  server = await startTrivialServer({ handlers: [], folder, models, inference, identityModel: 'identity' });
+  // Jobs of all kinds are checked as the real ones are; they find no model.
+  ledger = JobStore.open(join(folder, 'ledger.db'));
+  const engine = createReferenceEngine();
+  const hub = new ModelHub({ store: await LocalStore.open(join(folder, 'store')), engine, ledger: ledger.models });
+  const handlers = allHandlers(hub, engine, ledger.models);
+  const runner = { paths: new PathPolicy([join(folder, 'uploads')]) };
+  server = await startTrivialServer({ handlers, runner, folder, models, inference, identityModel: 'identity' });
   reconnect();
 });
 
@@ -34,31 +46,11 @@ function reconnect(): void {
 afterAll(async () => {
   client?.close();
   await server.close();
+  ledger.close();
 });
 
-/** Fields that requests of many kinds have; an encoder passes over those that its message lacks. */
-const plausible = (random: Random): object => {
-  const model = ['story', 'judge', 'identity', ''][random.integer(4)] ?? '';
-  return {
-    model,
-    name: model,
-    modelName: model,
-    service: `model/${model}`,
-    text: 'a text',
-    texts: ['a', 'b'],
-    ids: [1, 2, 3],
-    jobId: 'job',
-    inputs: [{ name: 'text_input', datatype: 'BYTES', shape: [1], first: 'x' }],
-    rawInputContents: [Buffer.from([1, 0, 0, 0, 65])],
-    parameters: { max_tokens: { int64Param: 3 }, temperature: { doubleParam: Number.NaN } },
-    pairs: [{ context: 'a', continuation: 'b' }],
-    fileContainingSymbol: 'inference.ModelInferRequest',
-    chunk: { fileName: 'x', data: Buffer.from('x') },
-  };
-};
-
-/** Random bytes, or a message with some of its bytes changed, cut off, doubled, or deep in groups that nothing ends. */
-function malformed(random: Random, valid: Buffer): Buffer {
+/** Bytes of a message with some changed, cut off, doubled, random ones, or deep in groups that nothing ends. */
+function broken(random: Random, valid: Buffer): Buffer {
   const noise = (length: number): Buffer => Buffer.from(Array.from({ length }, () => random.integer(256)));
   switch (random.integer(5)) {
     case 0:
@@ -76,13 +68,6 @@ function malformed(random: Random, valid: Buffer): Buffer {
       return changed;
     }
   }
-}
-
-interface Rpc {
-  readonly path: string;
-  readonly requestStream: boolean;
-  readonly responseStream: boolean;
-  readonly requestSerialize: (value: object) => Buffer;
 }
 
 const identity = (bytes: Buffer): Buffer => bytes;
@@ -133,35 +118,59 @@ const services = [
   'openInference',
   'health',
   'reflection',
+  'reflectionAlpha',
 ] as const;
+
+/** Sends each list of messages as one call, and holds the server to an answer that is no defect of its own. */
+async function answered(rpc: Rpc, calls: readonly (readonly Buffer[])[]): Promise<void> {
+  for (let first = 0; first < calls.length; first += atOnce) {
+    if (first % resetsPerConnection === 0) reconnect();
+    const answers = await Promise.all(calls.slice(first, first + atOnce).map((messages) => send(rpc, messages)));
+    for (const { code, details } of answers) {
+      expect(code, `${rpc.path}: ${details}`).not.toBe(status.DEADLINE_EXCEEDED);
+      // What does not parse is answered by the library in this way; anything else of this status is a defect of ours.
+      if (code === status.INTERNAL) expect(details, rpc.path).toMatch(/^Error deserializing request/);
+      expect(details.length, rpc.path).toBeLessThan(1600);
+    }
+  }
+}
+
+async function stillServes(): Promise<void> {
+  await expect.poll(() => server.server.openCalls, { timeout: 10_000 }).toBe(0);
+  const { openInference: rpc } = server.client.protocol;
+  expect(await server.client.unary(rpc.ServerReady, {})).toEqual({ ready: true });
+}
+
+it.each(services)('the service "%s" answers every message that is stored', async (service) => {
+  for (const rpc of rpcsOf(server.client.protocol[service])) {
+    const requests = storedRequests(rpc).map((request) => rpc.requestSerialize(request));
+    await answered(
+      rpc,
+      [...requests, ...storedBytes()].map((bytes) => [bytes]),
+    );
+    if (rpc.requestStream) await answered(rpc, [requests, [...requests, ...storedBytes()]]);
+  }
+  await stillServes();
+});
 
 it.each(services)(
   'the service "%s" answers every message',
   async (service) => {
     const random = new Random(services.indexOf(service) + 1);
-    const methods = Object.values(server.client.protocol[service] as ServiceDefinition) as readonly Rpc[];
-    for (const rpc of methods)
-      for (let sent = 0; sent < messagesPerRpc; sent += atOnce) {
-        if (sent % resetsPerConnection === 0) reconnect();
-        const answers = await Promise.all(
-          Array.from({ length: Math.min(atOnce, messagesPerRpc - sent) }, () => {
-            const numMessages = rpc.requestStream ? 1 + random.integer(3) : 1;
-            return send(
-              rpc,
-              Array.from({ length: numMessages }, () => malformed(random, rpc.requestSerialize(plausible(random)))),
-            );
-          }),
-        );
-        for (const { code, details } of answers) {
-          expect(code, `${rpc.path}: ${details}`).not.toBe(status.DEADLINE_EXCEEDED);
-          // What does not parse is answered by the library in this way; anything else of this status is a defect of ours.
-          if (code === status.INTERNAL) expect(details, rpc.path).toMatch(/^Error deserializing request/);
-          expect(details.length, rpc.path).toBeLessThan(1600);
-        }
-      }
-    await expect.poll(() => server.server.openCalls, { timeout: 10_000 }).toBe(0);
-    const { openInference: rpc } = server.client.protocol;
-    expect(await server.client.unary(rpc.ServerReady, {})).toEqual({ ready: true });
+    const typed = new TypedRequests(random);
+    for (const rpc of rpcsOf(server.client.protocol[service])) {
+      const stored = storedRequests(rpc);
+      /** Whole ones and broken ones of what is stored, and of what has the right types. */
+      const message = (): Buffer => {
+        const wantsStored = stored.length > 0 && random.integer(3) === 0;
+        const bytes = rpc.requestSerialize(wantsStored ? at(stored, random.integer(stored.length)) : typed.make(rpc));
+        return random.integer(2) === 0 ? bytes : broken(random, bytes);
+      };
+      const numMessages = (): number => (rpc.requestStream ? 1 + random.integer(3) : 1);
+      const calls = Array.from({ length: messagesPerRpc }, () => Array.from({ length: numMessages() }, message));
+      await answered(rpc, calls);
+    }
+    await stillServes();
   },
   Math.max(300_000, messagesPerRpc * 600),
 );
