@@ -77,6 +77,8 @@ export interface Meter {
   histogram(instrument: Instrument): (value: number, labels?: Labels) => void;
   /** Something that is read when somebody asks for the metrics. Calling the answer ends that. */
   gauge(instrument: Instrument, read: () => Iterable<Reading>): () => void;
+  /** The like for a sum that only grows and is kept elsewhere. */
+  total(instrument: Instrument, read: () => Iterable<Reading>): () => void;
 }
 
 export interface Telemetry {
@@ -91,5 +93,5 @@ const record = (): void => {};
 /** Measures nothing, and costs a call of an empty function. */
 export const silentTelemetry: Telemetry = {
   tracer: { start: () => silentSpan, within: (_span, work) => work(), current: () => undefined, ids: () => undefined },
-  meter: { counter: () => record, histogram: () => record, gauge: () => record },
+  meter: { counter: () => record, histogram: () => record, gauge: () => record, total: () => record },
 };

@@ -30,6 +30,8 @@ export const attributes = {
   stepKind: 'athanor.step.kind',
   computed: 'athanor.computed',
   device: 'athanor.device',
+  /** Of a copy: `host_to_device` or `device_to_host`. */
+  direction: 'athanor.device.direction',
 } as const;
 
 export const provider = 'athanor';
@@ -79,6 +81,7 @@ export const metrics = {
     'Memory of a loaded model: weights, what was made of them for the device, and cache.',
   ),
   deviceMemory: instrument('athanor.device.memory', 'By', 'Device memory of all buffers.'),
+  deviceTransfer: instrument('athanor.device.transfer', 'By', 'Bytes copied between host and device, by direction.'),
   jobs: instrument('athanor.jobs', '{job}', 'Jobs that have not ended, by state.'),
   jobDuration: instrument('athanor.job.duration', 's', 'Time that an attempt at a job takes.', doubling(0.125, 20)),
   jobProgress: {

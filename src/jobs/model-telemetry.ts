@@ -22,6 +22,14 @@ export function observeModels(meter: Meter, { hub, inference, engine }: Observed
   const stops = [
     meter.gauge(metrics.modelMemory, () => summed(hub.resident.map(({ name, bytes }) => ({ value: bytes, labels: labelsOf(name) })))),
     meter.gauge(metrics.deviceMemory, () => [{ value: engine.counters().bufferBytes, labels: { [attributes.device]: engine.device } }]),
+    meter.total(metrics.deviceTransfer, () => {
+      const { hostToDeviceBytes, deviceToHostBytes } = engine.counters();
+      const toward = (direction: string, value: number): Reading => ({
+        value,
+        labels: { [attributes.device]: engine.device, [attributes.direction]: direction },
+      });
+      return [toward('host_to_device', hostToDeviceBytes), toward('device_to_host', deviceToHostBytes)];
+    }),
     meter.gauge(metrics.cacheMemory, () => serving(({ cacheBytes }) => cacheBytes)),
     meter.gauge(metrics.cacheUse, () => {
       const held = serving(({ blocks }) => blocks.held);

@@ -130,6 +130,15 @@ export class OpenTelemetryMeter implements Meter {
     gauge.addCallback(observe);
     return () => gauge.removeCallback(observe);
   }
+
+  total({ name, unit, description }: Instrument, read: () => Iterable<Reading>): () => void {
+    const counter = this.#meter.createObservableCounter(name, { unit, description });
+    const observe = (result: { observe(value: number, labels?: Labels): void }): void => {
+      for (const { value, labels } of read()) result.observe(value, labels);
+    };
+    counter.addCallback(observe);
+    return () => counter.removeCallback(observe);
+  }
 }
 
 function known(given: SpanAttributes): Record<string, string | number | boolean | string[]> {

@@ -25,7 +25,7 @@ describe('models in memory', () => {
       { reference: 'a@1', memory },
       { reference: 'a@2', memory: { ...memory, waiting: 3 } },
     ];
-    const engine = { device: 'cpu', counters: () => ({ ...counters, bufferBytes: 42 }) };
+    const engine = { device: 'cpu', counters: () => ({ ...counters, bufferBytes: 42, hostToDeviceBytes: 3, deviceToHostBytes: 4 }) };
     const stop = observeModels(telemetry.meter, {
       hub: {
         get resident() {
@@ -37,6 +37,8 @@ describe('models in memory', () => {
     });
     expect(await seriesOf(telemetry, 'athanor.model.memory', 'athanor.model.name')).toEqual({ a: 11, b: 7 });
     expect(await seriesOf(telemetry, 'athanor.device.memory', 'athanor.device')).toEqual({ cpu: 42 });
+    const transfer = { host_to_device: 3, device_to_host: 4 };
+    expect(await seriesOf(telemetry, 'athanor.device.transfer', 'athanor.device.direction')).toEqual(transfer);
     expect(await seriesOf(telemetry, 'athanor.cache.memory', 'athanor.model.name')).toEqual({ a: 200 });
     expect(await seriesOf(telemetry, 'athanor.sequences', 'athanor.sequence.state')).toEqual({ waiting: 4, active: 4, paused: 0 });
     expect(await seriesOf(telemetry, 'athanor.cache.utilization', 'athanor.model.name')).toEqual({ a: 0.25 });
