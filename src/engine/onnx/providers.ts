@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { AppError } from '#base';
 import type { Pointer } from './c-api.ts';
+import { preloadCudaLibraries } from './cuda-libraries.ts';
 import type { Environment } from './environment.ts';
 import { runtimeFolder } from './library.ts';
 import { made, StringTable } from './native-memory.ts';
@@ -59,17 +60,23 @@ function appendCuda({ api, version }: Environment, options: Pointer, device: Dev
   const file = cudaLibraries[process.platform];
   const path = file === undefined ? undefined : join(runtimeFolder(), file);
   const remedy =
-    `Put ${file ?? 'the CUDA provider'} and its shared library of ONNX Runtime ${version} into ${runtimeFolder()} ` +
-    `(running the install script of onnxruntime-node with ONNXRUNTIME_NODE_INSTALL=cuda12 does that) and install CUDA 12 and cuDNN 9, or choose device cpu.`;
+    `Run deploy/install-cuda-provider, which puts ${file ?? 'the CUDA provider'} of ONNX Runtime ${version} into ${runtimeFolder()} ` +
+    `and says which libraries are missing (with --libraries it fetches them), or choose device cpu.`;
   if (path === undefined || !existsSync(path))
     throw new AppError('provider_missing', `device ${printDevice(device)}: the CUDA provider library is not there. ${remedy}`);
+  preloadCudaLibraries(path);
+  // Whichever call comes first loads the provider.
+  missingOnFailure(() => addCuda(api, options, device), device, remedy);
+}
+
+function addCuda(api: Environment['api'], options: Pointer, device: Device): void {
   const cuda = made((out) => checkStatus(api.CreateCUDAProviderOptions(out), 'CUDA options'));
   try {
     const settings = { device_id: `${device.index}`, arena_extend_strategy: 'kSameAsRequested' };
     const keys = new StringTable(Object.keys(settings));
     const values = new StringTable(Object.values(settings));
     checkStatus(api.UpdateCUDAProviderOptions(cuda, keys.table, values.table, Object.keys(settings).length), 'CUDA options');
-    missingOnFailure(() => checkStatus(api.SessionOptionsAppendExecutionProvider_CUDA_V2(options, cuda), 'CUDA provider'), device, remedy);
+    checkStatus(api.SessionOptionsAppendExecutionProvider_CUDA_V2(options, cuda), 'CUDA provider');
   } finally {
     api.ReleaseCUDAProviderOptions(cuda);
   }
@@ -92,6 +99,7 @@ function missingOnFailure<T>(step: () => T, device: Device, remedy: string): T {
   try {
     return step();
   } catch (cause) {
-    throw new AppError('provider_missing', `device ${printDevice(device)}: ${AppError.from(cause).message} ${remedy}`, { cause });
+    const { code, message } = AppError.from(cause);
+    throw new AppError('provider_missing', `device ${printDevice(device)}: ${message.replace(`[${code}] `, '')} ${remedy}`, { cause });
   }
 }
