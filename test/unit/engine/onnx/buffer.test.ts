@@ -102,7 +102,7 @@ describe('onnx device buffers', () => {
 describe('createOnnxEngine', () => {
   it('names what to install for a provider that is not there', async () => {
     await expect(createOnnxEngine({ device: 'cuda:0' })).rejects.toThrow(
-      /^\[provider_missing\] device cuda:0: .*Put .*choose device cpu\.$/s,
+      /^\[provider_missing\] device cuda:0: .*Run deploy\/install-cuda-provider.*choose device cpu\.$/s,
     );
   });
 
