@@ -7,7 +7,7 @@ import type { Plan, SchedulerGauges, SchedulerOptions, Share } from './plan.ts';
 import type { FinishReason } from './request.ts';
 import { RetryAdvice } from './retry-advice.ts';
 import { Scheduler } from './scheduler.ts';
-import type { Outcome, Sequence, WantedLogits } from './sequence.ts';
+import type { Outcome, Sequence, StepResult, WantedLogits } from './sequence.ts';
 import type { SequenceId } from './waiting-list.ts';
 
 /** Tokens of one sequence that a step runs. */
@@ -30,8 +30,8 @@ export interface Step {
   readonly shares: readonly StepShare[];
 }
 
-/** Takes what a step made of a share: the logits that it wanted, [V] of the last token or [T, V] of all, or why it could not run. */
-export type Deliver = (id: SequenceId, result: Float32Array | AppError | undefined) => void;
+/** Takes what a step made of a share: what it wanted, or why it could not run. */
+export type Deliver = (id: SequenceId, result: StepResult | AppError | undefined) => void;
 
 /** What runs steps. Calls do not overlap. It knows rows of a cache; whose they are is the scheduler's. */
 export interface StepExecutor {
@@ -267,7 +267,7 @@ export class Batcher {
     return { id, row, start, tokens: sequence.tokens.slice(start, start + numTokens), wantsLogits: sequence.wants(start, numTokens) };
   }
 
-  async #ran(share: StepShare, result: Float32Array | AppError | undefined): Promise<void> {
+  async #ran(share: StepShare, result: StepResult | AppError | undefined): Promise<void> {
     const { id, start, tokens, wantsLogits } = share;
     const served = this.#served.get(id);
     // Cancelled meanwhile: it has ended already.
@@ -280,8 +280,8 @@ export class Batcher {
       const ran = { start, numTokens: tokens.length };
       const state = this.#scheduler.ran({ ...share, ...ran });
       if (state === 'ignored' || wantsLogits === 'none') return;
-      invariant(result !== undefined, `sequence ${id} ran without logits`);
-      const outcome = await served.sequence.accept({ ...ran, logits: result, isComplete: state === 'complete' });
+      invariant(result !== undefined, `sequence ${id} ran without a result`);
+      const outcome = await served.sequence.accept({ ...ran, result, isComplete: state === 'complete' });
       if (outcome !== undefined && this.#served.has(id)) this.#goOn(id, served, outcome);
     } catch (thrown) {
       this.#fail(id, AppError.from(thrown));

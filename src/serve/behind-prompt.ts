@@ -47,15 +47,15 @@ export class BehindPrompt<Event> implements Sequence<Event> {
   }
 
   async accept(ran: RanTokens): Promise<Outcome<Event> | undefined> {
-    const { start, numTokens, logits } = ran;
+    const { start, numTokens, result } = ran;
     const rows = this.#rowsIn(start);
     if (numTokens <= rows) return undefined;
-    const isAll = this.wants(start, numTokens) === 'all';
+    const isAll = this.wants(start, numTokens) === 'all' && result instanceof Float32Array;
     const outcome = await this.#sequence.accept({
       ...ran,
       start: this.#own(start),
       numTokens: numTokens - rows,
-      logits: isAll ? logits.subarray((logits.length / numTokens) * rows) : logits,
+      result: isAll ? result.subarray((result.length / numTokens) * rows) : result,
     });
     return outcome && { ...outcome, numKept: outcome.numKept + this.#promptIds.length };
   }

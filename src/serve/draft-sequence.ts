@@ -1,5 +1,5 @@
 // A few tokens that a draft model proposes: a short sequence in its own batcher.
-import { at } from '#base';
+import { at, invariant } from '#base';
 import type { Sampler } from './sampler.ts';
 import type { Outcome, RanTokens, Sequence, WantedLogits } from './sequence.ts';
 import type { Proposal } from './speculative.ts';
@@ -64,9 +64,10 @@ class DraftSequence implements Sequence<Proposal> {
     return start + count >= this.#tokens.length ? 'last' : 'none';
   }
 
-  async accept({ logits }: RanTokens): Promise<Outcome<Proposal>> {
+  async accept({ result }: RanTokens): Promise<Outcome<Proposal>> {
+    invariant(result instanceof Float32Array, 'a draft wants all logits');
     const numKept = this.#tokens.length;
-    const distribution = this.#sampler.distribution(logits);
+    const distribution = this.#sampler.distribution(result);
     const id = drawToken(distribution, this.#sampler.random);
     this.#sampler.push(id);
     this.#tokens.push(id);

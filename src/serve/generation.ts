@@ -109,7 +109,8 @@ export class Generation implements Sequence<GenerationEvent> {
   wants(start: number, count: number): WantedLogits {
     if (this.#readsPrompt(start)) return 'all';
     if (start + count < this.#tokens.length) return 'none';
-    return this.#proposals.length > 0 ? 'all' : 'last';
+    if (this.#proposals.length > 0) return 'all';
+    return this.#request.logprobs === undefined && this.#sampler.takesBest ? 'best' : 'last';
   }
 
   /** Its first tokens are about to run. @param cachedPromptTokens - those of the prompt that need not */
@@ -118,12 +119,19 @@ export class Generation implements Sequence<GenerationEvent> {
     this.#cachedPromptTokens = cachedPromptTokens;
   }
 
-  async accept({ start, numTokens, logits, isComplete }: RanTokens): Promise<Outcome<GenerationEvent> | undefined> {
-    const rows = new LogitRows(logits, this.wants(start, numTokens) === 'all' ? numTokens : 1);
+  async accept({ start, numTokens, result, isComplete }: RanTokens): Promise<Outcome<GenerationEvent> | undefined> {
+    if (!(result instanceof Float32Array)) {
+      this.#firstTokenMs ??= this.elapsedMs;
+      return this.#outcome(this.#commit(this.#sampler.chooseBest(result)));
+    }
+    const rows = new LogitRows(result, this.wants(start, numTokens) === 'all' ? numTokens : 1);
     if (this.#readsPrompt(start)) await this.#readPrompt(start, rows);
     if (!isComplete) return undefined;
     this.#firstTokenMs ??= this.elapsedMs;
-    const events = [...this.#promptEvent(), ...this.#choose(rows)];
+    return this.#outcome([...this.#promptEvent(), ...this.#choose(rows)]);
+  }
+
+  #outcome(events: readonly GenerationEvent[]): Outcome<GenerationEvent> {
     const isEnd = events.at(-1)?.kind === 'finished';
     return { events, isEnd, numKept: this.#tokens.length - 1, next: isEnd ? [] : this.#next() };
   }
@@ -223,8 +231,8 @@ export class Generation implements Sequence<GenerationEvent> {
     }
   }
 
-  /** The events of a chosen token. */
-  #commit(id: number, logits: Float32Array): GenerationEvent[] {
+  /** The events of a chosen token. @param logits - [V] that it was chosen by, where its log probability may be wanted */
+  #commit(id: number, logits?: Float32Array): GenerationEvent[] {
     const { endTokens, logprobs, maxNewTokens } = this.#request;
     this.#tokens.push(id);
     const isEnd = endTokens.has(id);
@@ -234,7 +242,7 @@ export class Generation implements Sequence<GenerationEvent> {
       index: this.index,
       token: { id },
       text,
-      ...(logprobs === undefined ? {} : { logprobs: this.#logprobs(logits, id, logprobs) }),
+      ...(logprobs === undefined || logits === undefined ? {} : { logprobs: this.#logprobs(logits, id, logprobs) }),
     };
     if (isEnd) return [event, this.#finished('end')];
     if (stop !== undefined) return [event, this.#finished('stop')];

@@ -41,7 +41,7 @@ export { lengthBucket, type QueuedRow, type RowGauges, type RowPlan, RowQueue, t
 export { type SampledContext, Sampler } from './sampler.ts';
 export { checkSampling, type SamplingOptions } from './sampling-options.ts';
 export { Scheduler } from './scheduler.ts';
-export type { Outcome, RanTokens, Sequence, WantedLogits } from './sequence.ts';
+export type { BestToken, Outcome, RanTokens, Sequence, StepResult, WantedLogits } from './sequence.ts';
 export type { TargetDefaults } from './sequence-request.ts';
 export { type Proposal, type Verdict, verifyProposal } from './speculative.ts';
 export type { FoundTarget } from './target-search.ts';

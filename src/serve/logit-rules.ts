@@ -51,18 +51,27 @@ export class LogitRules {
     }
   }
 
+  /** Whether a rule changes what comes next. */
+  get hold(): boolean {
+    const { logitBias, repetitionPenalty, minNewTokens } = this.#options;
+    return logitBias.size > 0 || repetitionPenalty !== 1 || this.#counted || this.numGenerated < minNewTokens;
+  }
+
+  get #counted(): boolean {
+    return this.#options.frequencyPenalty !== 0 || this.#options.presencePenalty !== 0;
+  }
+
   /** Scores [V] from logits [V]: the logits themselves where no rule holds now, else an array that the next call writes again. */
   adjust(logits: Float32Array): Float32Array {
     const { logitBias, repetitionPenalty, frequencyPenalty, presencePenalty, endTokens, minNewTokens } = this.#options;
-    const counts = frequencyPenalty !== 0 || presencePenalty !== 0;
+    if (!this.hold) return logits;
     const mayEnd = this.numGenerated >= minNewTokens;
-    if (logitBias.size === 0 && repetitionPenalty === 1 && !counts && mayEnd) return logits;
     if (this.#scores.length !== logits.length) this.#scores = new Float32Array(logits.length);
     const scores = this.#scores;
     scores.set(logits);
     for (const [id, bias] of logitBias) scores[id] = at(scores, id) + bias;
     if (repetitionPenalty !== 1) this.#penalizeRepetitions(scores, repetitionPenalty);
-    if (counts) for (const [id, count] of this.#counts) scores[id] = at(scores, id) - count * frequencyPenalty - presencePenalty;
+    if (this.#counted) for (const [id, count] of this.#counts) scores[id] = at(scores, id) - count * frequencyPenalty - presencePenalty;
     if (!mayEnd) for (const id of endTokens) scores[id] = Number.NEGATIVE_INFINITY;
     return scores;
   }

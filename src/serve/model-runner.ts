@@ -7,8 +7,10 @@ import type { Deliver, Step, StepExecutor, StepShare } from './batcher.ts';
 import type { Arrangement } from './cache-grid.ts';
 import { type ComputeFormOptions, compileForms } from './compute-forms.ts';
 import { type CacheBinding, KeyValueCaches } from './key-value-caches.ts';
+import type { BestToken, StepResult } from './sequence.ts';
 import { StepMeter } from './step-meter.ts';
 import type { StepPrograms } from './step-programs.ts';
+import { TokenPicker } from './token-picker.ts';
 
 /** One row of a batch: the tokens that it runs and where they stand. */
 type Row = Pick<StepShare, 'tokens' | 'start'>;
@@ -26,10 +28,12 @@ export class ModelRunner implements StepExecutor {
   readonly #vocabularySize: number;
   readonly #caches: KeyValueCaches;
   readonly #meter: StepMeter;
+  readonly #picker: TokenPicker;
   #isRunning = false;
 
-  private constructor(programs: StepPrograms, caches: KeyValueCaches, model: Pick<Model, 'config'>, meter: StepMeter) {
+  private constructor(programs: StepPrograms, caches: KeyValueCaches, picker: TokenPicker, model: Pick<Model, 'config'>, meter: StepMeter) {
     this.#meter = meter;
+    this.#picker = picker;
     this.#programs = programs;
     this.weightBytes = programs.weightBytes;
     this.#caches = caches;
@@ -39,7 +43,8 @@ export class ModelRunner implements StepExecutor {
   /** Does not keep `model` itself: its tensors are free when nobody else holds them. @throws AppError `engine_failure` | `out_of_memory` */
   static async create(engine: Engine, model: Model, options: ComputeFormOptions & { readonly meter?: Meter }): Promise<ModelRunner> {
     const programs = await compileForms(engine, model, options);
-    return new ModelRunner(programs, new KeyValueCaches(engine, model.config), model, new StepMeter(options.meter));
+    const picker = new TokenPicker(engine, model.config.vocabularySize);
+    return new ModelRunner(programs, new KeyValueCaches(engine, model.config), picker, model, new StepMeter(options.meter));
   }
 
   /** Bytes of the key-value cache. */
@@ -79,21 +84,23 @@ export class ModelRunner implements StepExecutor {
   /** Frees the program and the cache; weights that were handed in stay. No step may be under way. */
   async dispose(): Promise<void> {
     await this.#caches.dispose();
+    await this.#picker.release();
     await this.#programs.release();
   }
 
-  async #runAlone(share: StepShare, signal: AbortSignal | undefined): Promise<readonly (Float32Array | undefined)[]> {
-    const logits = await this.#runRows([share], this.#caches.view(share.row, 1), wantedRows(share), signal);
+  async #runAlone(share: StepShare, signal: AbortSignal | undefined): Promise<readonly (StepResult | undefined)[]> {
+    const wantsBest = share.wantsLogits === 'best';
+    const results = await this.#runRows([share], this.#caches.view(share.row, 1), wantedRows(share), wantsBest, signal);
     this.#meter.ran([share.tokens.length], share.tokens.length);
-    return [logits];
+    return [results instanceof Float32Array ? results : results?.[0]];
   }
 
-  /** Returns the logits of each share, in order. */
+  /** Returns the results of each share, in order. */
   async #runBatch(
     shares: readonly StepShare[],
     lengths: readonly number[],
     signal: AbortSignal | undefined,
-  ): Promise<readonly (Float32Array | undefined)[]> {
+  ): Promise<readonly (StepResult | undefined)[]> {
     const first = Math.min(...shares.map(({ row }) => row));
     const count = Math.max(...shares.map(({ row }) => row)) + 1 - first;
     // A row that has nothing to run writes where its next token will: nothing that counts is lost.
@@ -101,7 +108,8 @@ export class ModelRunner implements StepExecutor {
     for (const share of shares) rows[share.row - first] = share;
     const wanted = shares.filter(({ wantsLogits }) => wantsLogits !== 'none');
     const logitRows = wanted.map(({ row }) => row - first);
-    const logits = await this.#runRows(rows, this.#caches.view(first, count), logitRows, signal);
+    const wantBest = wanted.every(({ wantsLogits }) => wantsLogits === 'best');
+    const results = await this.#runRows(rows, this.#caches.view(first, count), logitRows, wantBest, signal);
     this.#meter.ran(
       shares.map(({ tokens }) => tokens.length),
       count,
@@ -109,17 +117,22 @@ export class ModelRunner implements StepExecutor {
     const V = this.#vocabularySize;
     return shares.map((share) => {
       const place = wanted.indexOf(share);
-      return place < 0 ? undefined : logits?.subarray(place * V, (place + 1) * V);
+      if (place < 0) return undefined;
+      return results instanceof Float32Array ? results.subarray(place * V, (place + 1) * V) : results?.[place];
     });
   }
 
-  /** Rows of one length T. Returns the logits after the tokens `logitRows` of [B*T], [M*V]; nothing where there are none. */
+  /**
+   * Rows of one length T. Returns the logits after the tokens `logitRows` of [B*T], [M*V], or the best token after each where all want only that;
+   * nothing where there are none.
+   */
   async #runRows(
     rows: readonly Row[],
     cache: CacheBinding,
     logitRows: readonly number[],
+    wantBest: boolean,
     signal: AbortSignal | undefined,
-  ): Promise<Float32Array | undefined> {
+  ): Promise<Float32Array | readonly BestToken[] | undefined> {
     const [B, T] = [rows.length, at(rows, 0).tokens.length];
     const lengths = rows.map(({ start, tokens }) => start + tokens.length);
     const totalLength = Math.max(...lengths);
@@ -145,6 +158,7 @@ export class ModelRunner implements StepExecutor {
     const logits = await this.#programs.run(inputs, cache, signal);
     try {
       if (logitRows.length === 0) return undefined;
+      if (wantBest) return await this.#picker.pick(logits, signal);
       const { data } = logits.read();
       invariant(data instanceof Float32Array, 'logits are float32');
       return data;
@@ -164,7 +178,7 @@ function wantedRows({ tokens, wantsLogits }: StepShare): number[] {
 
 /** Waits for a run, and answers what hands its results, or its error, to each of its shares. */
 async function settled(
-  run: Promise<readonly (Float32Array | undefined)[]>,
+  run: Promise<readonly (StepResult | undefined)[]>,
   shares: readonly StepShare[],
   deliver: Deliver,
 ): Promise<() => void> {

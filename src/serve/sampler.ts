@@ -1,7 +1,8 @@
 // Which token comes next: greedy or drawn, from one row of logits. No device, no request, no text.
-import { AppError, at, Random } from '#base';
+import { AppError, at, invariant, Random } from '#base';
 import { LogitRules, type LogitRulesOptions } from './logit-rules.ts';
 import { checkSampling, type SamplingOptions } from './sampling-options.ts';
+import type { BestToken } from './sequence.ts';
 import { certain, drawToken, type TokenDistribution, tokenDistribution } from './token-distribution.ts';
 
 /** What the rules look at beside the options. @default no prompt, no end */
@@ -41,8 +42,21 @@ export class Sampler {
     const scores = this.#rules.adjust(logits);
     const top = argMax(scores);
     const largest = at(scores, top);
-    if (!Number.isFinite(largest)) throw new AppError('bad_weights', `the model's logits have no finite largest one, but ${largest}.`);
+    checkLargest(largest);
     return this.#options.temperature === 0 ? certain(top) : tokenDistribution(scores, largest, this.#options);
+  }
+
+  /** Whether the next token is the one with the largest logit, whatever the others are. */
+  get takesBest(): boolean {
+    return this.#options.temperature === 0 && !this.#rules.hold;
+  }
+
+  /** Counts the token with the largest logit as generated, where that is the one. @throws AppError `bad_weights` */
+  chooseBest({ id, logit }: BestToken): number {
+    invariant(this.takesBest, 'the next token depends on all logits');
+    checkLargest(logit);
+    this.push(id);
+    return id;
   }
 
   /** Counts a token as generated. */
@@ -54,6 +68,10 @@ export class Sampler {
   rewind(numGenerated: number): void {
     this.#rules.rewind(numGenerated);
   }
+}
+
+function checkLargest(logit: number): void {
+  if (!Number.isFinite(logit)) throw new AppError('bad_weights', `the model's logits have no finite largest one, but ${logit}.`);
 }
 
 /** The first of the largest; NaN wins over nothing, so a row of NaN answers 0. */

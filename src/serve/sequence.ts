@@ -1,14 +1,26 @@
 // What a batcher runs, as it sees it.
 import type { FinishReason } from './request.ts';
 
-/** After which tokens of a share the logits are of use: after none in a piece of a prompt that goes on. */
-export type WantedLogits = 'none' | 'last' | 'all';
+/**
+ * After which tokens of a share the logits are of use: after none in a piece of a prompt that goes on. `best`: after the last, and of them only
+ * which is the largest.
+ */
+export type WantedLogits = 'none' | 'best' | 'last' | 'all';
 
-/** Tokens that have run, with the logits that were wanted: [V] of the last or [T, V] of all. */
+/** The likeliest next token, and its logit. */
+export interface BestToken {
+  readonly id: number;
+  readonly logit: number;
+}
+
+/** Logits, [V] of the last token or [T, V] of all, or the best token alone. */
+export type StepResult = Float32Array | BestToken;
+
+/** Tokens that have run, with what was wanted of them; where only the best token was, there may be all logits after the last. */
 export interface RanTokens {
   readonly start: number;
   readonly numTokens: number;
-  readonly logits: Float32Array;
+  readonly result: StepResult;
   /** No token is left to run. */
   readonly isComplete: boolean;
 }

@@ -16,14 +16,12 @@ export async function bareLoop(runner: ModelRunner, prompts: readonly (readonly 
       row,
       start: lengthsBefore[row] ?? 0,
       tokens: share,
-      wantsLogits: 'last' as const,
+      wantsLogits: 'best' as const,
     }));
     const step: Step = { copies: [], lengths: lengthsBefore, shares };
-    await runner.run(step, (row, logits) => {
-      if (!(logits instanceof Float32Array)) throw logits ?? new Error('no logits');
-      let best = 0;
-      for (let id = 1; id < logits.length; id++) if ((logits[id] ?? 0) > (logits[best] ?? 0)) best = id;
-      next[row] = best;
+    await runner.run(step, (row, result) => {
+      if (result === undefined || !('id' in result)) throw result instanceof Error ? result : new Error('no token');
+      next[row] = result.id;
     });
   };
   await run(

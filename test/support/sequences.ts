@@ -1,8 +1,8 @@
 // Runs tokens of sequences that are known by a number, without a scheduler: each has a row of the cache for itself.
-import type { AppError } from '#base';
+import { AppError } from '#base';
 import type { Engine } from '#engine';
 import type { Model } from '#models';
-import { blockTokens, ModelRunner, type WantedLogits } from '#serve';
+import { type BestToken, blockTokens, ModelRunner, type StepResult, type WantedLogits } from '#serve';
 
 export interface SequenceTokens {
   readonly id: number;
@@ -30,13 +30,33 @@ export class Sequences {
     return new Sequences(await ModelRunner.create(engine, model, options), options.contextTokens);
   }
 
+  /** Logits of those who want them; of who wants the best token alone, see `best`. */
   async run(shares: readonly SequenceTokens[], signal?: AbortSignal): Promise<SequenceResults> {
+    const results = await this.#run(shares, signal);
+    return new Map(
+      [...results].flatMap(([id, result]) => (result instanceof AppError || result instanceof Float32Array ? [[id, result]] : [])),
+    );
+  }
+
+  /** One token of each sequence, and what comes after it for who wants nothing else. */
+  async best(tokens: ReadonlyMap<number, number>): Promise<ReadonlyMap<number, BestToken>> {
+    const results = await this.#run([...tokens].map(([id, token]) => ({ id, tokens: [token], wantsLogits: 'best' })));
+    return new Map(
+      [...results].map(([id, result]) => {
+        if (result instanceof AppError || result instanceof Float32Array)
+          throw new Error(`sequence ${id} was not given its best token alone`);
+        return [id, result];
+      }),
+    );
+  }
+
+  async #run(shares: readonly SequenceTokens[], signal?: AbortSignal): Promise<ReadonlyMap<number, StepResult | AppError>> {
     for (const { id } of shares) await this.#admit(id);
     const rows = shares.map((share) => {
       const row = this.#holders.indexOf(share.id);
       return { ...share, row, start: share.start ?? this.#lengths[row]! };
     });
-    const results = new Map<number, Float32Array | AppError>();
+    const results = new Map<number, StepResult | AppError>();
     const lengths = [...this.#lengths];
     await this.runner.run({ copies: [], lengths, shares: rows }, (id, result) => result !== undefined && results.set(id, result), signal);
     for (const { row, start, tokens } of rows) this.#lengths[row] = start + tokens.length;

@@ -94,12 +94,14 @@ it('decoding moves token ids and places in, and the logits that were asked for o
   const prompt = (id: number) => ({ id, tokens: [1, 2, 3, 4], wantsLogits: 'last' as const });
   await runner.run([prompt(1), prompt(2)]);
   const vocabularyBytes = 4 * teacher.config.vocabularySize;
-  for (const wanted of ['last', 'none'] as const) {
+  for (const wanted of ['last', 'best', 'none'] as const) {
     const before = moved();
     await runner.run([1, 2].map((id) => ({ id, tokens: [5], wantsLogits: wanted })));
     const after = moved();
     expect(after.hostToDeviceBytes - before.hostToDeviceBytes).toBeLessThanOrEqual(2 * 64);
-    expect(after.deviceToHostBytes - before.deviceToHostBytes).toBe(wanted === 'last' ? 2 * vocabularyBytes : 0);
+    // Of the best token an id and its logit.
+    const answerBytes = { last: vocabularyBytes, best: 8 + 4, none: 0 }[wanted];
+    expect(after.deviceToHostBytes - before.deviceToHostBytes).toBe(2 * answerBytes);
   }
   await runner.dispose();
 });

@@ -52,7 +52,7 @@ describe('Batcher', () => {
     expect(prompt).toEqual([
       ['abc', 'none'],
       ['def', 'none'],
-      ['g', 'last'],
+      ['g', 'best'],
     ]);
   });
 

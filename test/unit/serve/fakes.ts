@@ -80,7 +80,7 @@ export class FakeExecutor implements StepExecutor {
       this.#rows[row] = all;
       this.sequences.set(id, all);
       const made = tokens.map((_, index) => this.#logits(all.slice(0, start + index + 1)));
-      const wanted = { none: undefined, last: made.at(-1), all: concatenated(made) }[wantsLogits];
+      const wanted = { none: undefined, best: made.at(-1), last: made.at(-1), all: concatenated(made) }[wantsLogits];
       deliver(id, this.onShare(share) ?? wanted);
     }
   }

@@ -19,7 +19,7 @@ function checked(request: GenerationRequest, contextTokens = 64): CheckedRequest
 /** Lets a generation choose after one token more. */
 async function choose(generation: Generation, logits: Float32Array): Promise<readonly GenerationEvent[]> {
   const start = generation.tokens.length - 1;
-  const outcome = await generation.accept({ start, numTokens: 1, logits, isComplete: true });
+  const outcome = await generation.accept({ start, numTokens: 1, result: logits, isComplete: true });
   return outcome?.events ?? [];
 }
 
@@ -39,6 +39,28 @@ const plainUsage = { cachedPromptTokens: 0, draftedTokens: 0, acceptedTokens: 0 
 const texts = (events: readonly GenerationEvent[]): string[] => events.map(({ text }) => text);
 
 describe('Generation', () => {
+  it('wants no more than the best token where nothing else decides, and takes it', async () => {
+    const wants = (request: Partial<GenerationRequest>) =>
+      new Generation(checked({ prompt: 'ab', ...request }), byteTokenizer, tickingClock()).wants(0, 2);
+    expect(wants({})).toBe('best');
+    for (const request of [
+      { sampling: { temperature: 0.5 } },
+      { logprobs: 0 },
+      { sampling: { logitBias: new Map([[1, 2]]) } },
+      { sampling: { repetitionPenalty: 1.1 } },
+      { sampling: { frequencyPenalty: 1 } },
+      { sampling: { presencePenalty: -1 } },
+      { minNewTokens: 1, maxNewTokens: 2 },
+    ])
+      expect(wants(request), JSON.stringify(request)).toBe('last');
+    const generation = new Generation(checked({ prompt: 'ab', maxNewTokens: 2 }), byteTokenizer, tickingClock());
+    const best = (id: number, logit = 10) =>
+      generation.accept({ start: generation.tokens.length - 1, numTokens: 1, result: { id, logit }, isComplete: true });
+    expect(await best(0x78)).toMatchObject({ events: [{ kind: 'token', token: { id: 0x78 }, text: 'x' }], isEnd: false, next: [0x78] });
+    await expect(best(0, Number.NaN)).rejects.toThrow(/bad_weights.*no finite largest one, but NaN/);
+    expect(await best(0x79)).toMatchObject({ events: [{ text: 'y' }, { kind: 'finished', reason: 'length' }], isEnd: true });
+  });
+
   it('sends one event a token, holds incomplete characters back, and counts', async () => {
     const events = await eventsOf({ prompt: 'ab', maxNewTokens: 4 }, bytesOf('xé.y'));
     expect(texts(events)).toEqual(['x', '', 'é', '.', '']);
@@ -129,8 +151,8 @@ describe('log probabilities', () => {
     const generation = new Generation(checked({ prompt: 'abcd', promptLogprobs: 1 }), byteTokenizer, tickingClock());
     expect([generation.wants(0, 3), generation.wants(3, 1)]).toEqual(['all', 'all']);
     const rows = (ids: readonly number[]): Float32Array => Float32Array.from(ids.flatMap((id) => [...logitsFor(id)]));
-    expect(await generation.accept({ start: 0, numTokens: 3, logits: rows(bytesOf('bbd')), isComplete: false })).toBeUndefined();
-    const outcome = await generation.accept({ start: 3, numTokens: 1, logits: rows(bytesOf('x')), isComplete: true });
+    expect(await generation.accept({ start: 0, numTokens: 3, result: rows(bytesOf('bbd')), isComplete: false })).toBeUndefined();
+    const outcome = await generation.accept({ start: 3, numTokens: 1, result: rows(bytesOf('x')), isComplete: true });
     const [prompt, token] = outcome?.events ?? [];
     if (prompt?.kind !== 'prompt') throw new Error('no prompt');
     expect(prompt.logprobs.map(({ text }) => text)).toEqual(['a', 'b', 'c', 'd']);
@@ -143,7 +165,7 @@ describe('log probabilities', () => {
     ]);
     expect(prompt.logprobs[2]?.top).toMatchObject([{ text: 'b' }]);
     expect(token).toMatchObject({ kind: 'token', token: { id: 0x78 } });
-    expect(generation.wants(4, 1)).toBe('last');
+    expect(generation.wants(4, 1)).toBe('best');
     expect(await choose(generation, logitsFor(0x79))).toHaveLength(1);
   });
 });

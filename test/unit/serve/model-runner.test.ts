@@ -5,7 +5,7 @@ import type { Engine } from '#engine';
 import { createOnnxEngine } from '#engine/onnx';
 import { createReferenceEngine } from '#engine/reference';
 import { buildLogitsGraph, type Model, parameterSpecs, replaceParameters, uploadModel } from '#models';
-import { blockTokens, ModelRunner } from '#serve';
+import { blockTokens, type Deliver, ModelRunner } from '#serve';
 import { toNumbers } from '#tensor';
 import { expectAllClose } from '#test/allclose';
 import { Sequences } from '#test/sequences';
@@ -46,6 +46,13 @@ function logitsOf(results: ReadonlyMap<number, Float32Array | AppError>, id: num
   if (result === undefined || result instanceof AppError) throw result ?? new Error(`no logits of ${id}`);
   return result;
 }
+
+/** Keeps logits and errors. */
+const keptIn =
+  (results: Map<number, Float32Array | AppError>): Deliver =>
+  (id, result) => {
+    if (result instanceof Float32Array || result instanceof AppError) results.set(id, result);
+  };
 
 const tolerance = { absolute: 1e-4, relative: 1e-4 };
 const sequences = new Map([
@@ -169,7 +176,7 @@ describe.each([
     const run = async (row: number, start: number, tokens: readonly number[]): Promise<Float32Array> => {
       const results = new Map<number, Float32Array | AppError>();
       const shares = [{ id: 7, row, start, tokens, wantsLogits: 'last' as const }];
-      await runner.run({ copies: [], lengths: [3, 0, 2], shares }, (id, result) => result !== undefined && results.set(id, result));
+      await runner.run({ copies: [], lengths: [3, 0, 2], shares }, keptIn(results));
       return logitsOf(results, 7);
     };
     // Sequence 2 lies in row 0 now, and its last token runs once more.
@@ -179,6 +186,41 @@ describe.each([
     runner.clear();
     expect(engine.counters().bufferBytes).toBe(0);
     await sequences.dispose();
+  });
+
+  it('finds the best token where the logits are, for who wants nothing else, alone and beside others', async () => {
+    const model = tinyModel(tinyLlama);
+    const { engine, runner } = await setUp(model);
+    const wanted = async (tokens: readonly number[]) => {
+      const logits = (await uncached(model, tokens)).at(-1)!;
+      const logit = Math.max(...logits);
+      return { id: logits.indexOf(logit), logit: expect.closeTo(logit, 4) };
+    };
+    await runner.run([{ id: 1, tokens: [3, 1, 4], wantsLogits: 'none' }]);
+    await runner.run([{ id: 2, tokens: [7, 7], wantsLogits: 'none' }]);
+    const expected = [await wanted([3, 1, 4, 1]), await wanted([7, 7, 2])];
+    const before = engine.counters().deviceToHostBytes;
+    expect([
+      ...(
+        await runner.best(
+          new Map([
+            [1, 1],
+            [2, 2],
+          ]),
+        )
+      ).values(),
+    ]).toEqual(expected);
+    // An id and a logit each.
+    if (engine.name === 'onnx') expect(engine.counters().deviceToHostBytes - before).toBe(2 * (8 + 4));
+    expect((await runner.best(new Map([[2, 5]]))).get(2)).toEqual(await wanted([7, 7, 2, 5]));
+    const both = await runner.run([
+      { id: 1, tokens: [5], wantsLogits: 'best' },
+      { id: 2, tokens: [6], wantsLogits: 'last' },
+    ]);
+    // One that wants logits has all be read, and whoever wants only the best finds it there.
+    expectAllClose(logitsOf(both, 1), (await uncached(model, [3, 1, 4, 1, 5]))[4]!, tolerance);
+    await runner.dispose();
+    expect(engine.counters().programs).toBe(0);
   });
 
   it('goes on from a copy of another row, and from an earlier place of its own', async () => {
@@ -192,7 +234,7 @@ describe.each([
       { id: 2, row: 1, start: 3, tokens: [9, 2], wantsLogits: 'all' as const },
     ];
     const step2 = { copies: [{ from: 0, to: 1 }], lengths: [2, 3], shares };
-    await sequences.runner.run(step2, (id, result) => result !== undefined && results.set(id, result));
+    await sequences.runner.run(step2, keptIn(results));
     expectAllClose(logitsOf(results, 1), (await uncached(model, [3, 1, 5]))[2]!, tolerance);
     expectAllClose(logitsOf(results, 2), (await uncached(model, [3, 1, 4, 9, 2])).slice(3).flat(), tolerance);
     await sequences.dispose();
