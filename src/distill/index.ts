@@ -18,6 +18,7 @@ export {
   teacherPrefix,
   type WeightedTeacher,
 } from './losses/objective.ts';
+export { lossesOnSamples } from './losses/own-samples.ts';
 export { type DistillationLoss, type LossFields, lossFields, teacherSchema } from './losses/settings.ts';
 export { type AnswerLoss, answerInputs, answerObjective } from './teachers/answer-objective.ts';
 export {
@@ -42,7 +43,6 @@ export {
   isOwnStep,
   OnPolicyBatches,
   type OnPolicySettings,
-  onPolicyObjective,
   onPolicySettings,
 } from './teachers/on-policy.ts';
 export { outcomesOf } from './teachers/outcomes.ts';

@@ -236,6 +236,23 @@ describe('a student that learns on its own samples', () => {
     expect(JSON.parse(first.model?.lineage?.settingsJson ?? '{}')).toMatchObject({ onPolicy });
   });
 
+  it('learns on them from several teachers by a sum of losses', async () => {
+    const changes = {
+      teachers: [{ model: 'stories' }, { model: 'stories', weight: 3 }],
+      onPolicy: { share: 1, maxNewTokens: 8, promptTokens: 4 },
+    };
+    const losses = [
+      { kind: 'logits', divergence: 'reverse' },
+      { kind: 'hidden', weight: 0.5 },
+    ];
+    const seen = new Set<string>();
+    const { error } = await distill({ name: 'own', settings: { ...settings, losses }, ...changes }, ({ progress }) => {
+      for (const metric of Object.keys(progress?.metrics ?? {})) seen.add(metric);
+    });
+    expect(error).toBeUndefined();
+    expect([...seen]).toEqual(expect.arrayContaining(['divergence', 'hidden']));
+  });
+
   it('needs its teacher on the same server', async () => {
     const onPolicy = { share: 0.5 };
     await expect(distill({ teacher: `athanor://${address}/stories`, name: 'own', onPolicy })).rejects.toMatchObject({

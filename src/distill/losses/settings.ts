@@ -157,12 +157,13 @@ const lossSchema = z
   });
 
 /** Whether a term ever counts. */
-const counts = ({ weight: given }: DistillationLoss): boolean => (typeof given === 'number' ? given > 0 : given.from > 0 || given.to > 0);
+export const countsEver = ({ weight: given }: DistillationLoss): boolean =>
+  typeof given === 'number' ? given > 0 : given.from > 0 || given.to > 0;
 
 const lossesSchema = z
   .array(lossSchema)
   .min(1, 'must hold at least one loss')
-  .refine((losses) => losses.length === 0 || losses.some(counts), 'all weights are zero: nothing would be learnt');
+  .refine((losses) => losses.length === 0 || losses.some(countsEver), 'all weights are zero: nothing would be learnt');
 
 /** One of several teachers. */
 export const teacherSchema = z.strictObject({

@@ -1,7 +1,16 @@
 // Distill: a stored student trained against a teacher, or alone, with checkpoints in the job's folder.
 import { createHash } from 'node:crypto';
 import { AppError, type OperationContext, Random, throwIfCancelled } from '#base';
-import { type DistillSettings, distillFromAnswers, distillModel, distillOnPolicy, onPolicySettings, type TeacherSource } from '#distill';
+import {
+  type DistillSettings,
+  defaultOnPolicy,
+  distillFromAnswers,
+  distillModel,
+  distillOnPolicy,
+  onPolicySettings,
+  type TeacherSource,
+  type WeightedTeacher,
+} from '#distill';
 import type { Engine } from '#engine';
 import { isEncoderDecoder, type Model, randomLike, taskOf, textPositions, withTask } from '#models';
 import type { JsonObject } from '#store';
@@ -19,10 +28,11 @@ import type { DistillResult } from '../results.ts';
 import { type DistillSpec, distillSpecSchema, type TextData } from '../specs.ts';
 import { checkTeacher, hasTeacher, type JobTeacher, residentTeacher, withJobTeacher } from '../teachers/job-teacher.ts';
 import { checkExamples, recordedTeacher } from '../teachers/recorded-teacher.ts';
-import { type ConnectTeacher, isRemote, remoteAddress, remoteTeacher } from '../teachers/remote-teacher.ts';
+import { type ConnectTeacher, isRemote, remoteTeacher } from '../teachers/remote-teacher.ts';
 import { teacherTargets } from '../teachers/sequence-targets.ts';
 import { modelSize, planTraining, type TrainingMemoryPlan } from '../training-memory.ts';
 import { fullTrainingSettings } from '../training-settings.ts';
+import { checkModes } from './distill-modes.ts';
 import { checkSameTokens } from './evaluate.ts';
 import { checkReads, checkWrites, nameOf } from './names.ts';
 
@@ -117,7 +127,7 @@ async function planned(
     teacher: isShared && teacher !== undefined ? { ...teacher, hostBytes: 0 } : teacher,
     further,
     comparesAttention: losses.some(({ kind }) => kind === 'attention' || kind === 'relation'),
-    isOnPolicy: spec.onPolicy !== undefined,
+    sampleTokens: sampleTokens(spec),
     batchSize,
     sequenceLength,
     answerBytesPerRow: isRemote(spec.teacher) ? answerBytes(spec.teacherTopK, student.config.vocabularySize) : 0,
@@ -126,32 +136,15 @@ async function planned(
   });
 }
 
-function answerBytes(topK: number | undefined, vocabularySize: number): number {
-  return topK === undefined ? 2 * vocabularySize : 12 * topK + 4;
+/** Tokens of the student's own samples, prompts included; 0 where it draws none. */
+function sampleTokens({ onPolicy }: DistillSpec): number {
+  if (onPolicy === undefined) return 0;
+  const { promptTokens, maxNewTokens } = { ...defaultOnPolicy, ...defined(onPolicy) };
+  return promptTokens + maxNewTokens;
 }
 
-/** @throws AppError `invalid_argument` for modes that exclude each other */
-function checkModes({ teacher, teachers, recording, teacherTopK, onPolicy, sequenceLevel, data, settings }: DistillSpec): void {
-  const require = (holds: boolean, field: string, rule: string): void => {
-    if (!holds) throw new AppError('invalid_argument', `distill.${field}: ${rule}.`, { details: { field: `distill.${field}` } });
-  };
-  const isResident = teacher !== '' && !isRemote(teacher);
-  const takesOne =
-    recording === '' && onPolicy === undefined && sequenceLevel === undefined && teachers.every(({ model }) => !isRemote(model));
-  require(teachers.length <= 1 ||
-    takesOne, 'teachers', 'several must all be models of this server, without "recording", "onPolicy" and "sequenceLevel"');
-  const readsStates = isResident && sequenceLevel === undefined && onPolicy === undefined;
-  require(settings.losses === undefined ||
-    readsStates, 'settings.losses', 'need a teacher on this server, whose states they read, and stand beside neither "onPolicy" nor "sequenceLevel"');
-  if (isRemote(teacher)) remoteAddress(teacher, 'distill.teacher');
-  require(teacher === '' || recording === '', 'recording', 'give a recording or a teacher, not both');
-  require(teacherTopK === undefined ||
-    isRemote(teacher), 'teacherTopK', 'is for a teacher on another server ("athanor://host:port/model")');
-  require(onPolicy === undefined || isResident, 'onPolicy', 'needs a teacher on this server: it judges what the student has just drawn');
-  require(sequenceLevel === undefined || isResident, 'sequenceLevel', 'needs a teacher on this server, which writes the targets');
-  require(sequenceLevel === undefined ||
-    kindOfData(data) === 'pairs', 'sequenceLevel', 'needs pairs (say in "pairs" which columns hold them)');
-  require(onPolicy === undefined || kindOfData(data) === 'text', 'onPolicy', 'needs running text, whose beginnings are the prompts');
+function answerBytes(topK: number | undefined, vocabularySize: number): number {
+  return topK === undefined ? 2 * vocabularySize : 12 * topK + 4;
 }
 
 function targetOf({ student, name }: Pick<DistillSpec, 'student' | 'name'>): string {
@@ -209,6 +202,10 @@ class DistillRun {
     if (first === undefined) return [];
     const { teachers } = this.#spec;
     return [first, ...this.#further].map((lease, index) => ({ lease, weight: teachers[index]?.weight ?? 1 }));
+  }
+
+  get #weighted(): readonly WeightedTeacher[] {
+    return this.#residents.map(({ lease, weight }) => ({ model: lease.model, weight }));
   }
 
   async run(): Promise<DistillResult> {
@@ -317,19 +314,15 @@ class DistillRun {
     const { onPolicy, sequenceLevel } = this.#spec;
     const teacher = this.#resident;
     if (teacher !== undefined && onPolicy !== undefined) {
-      const { beta = 0.5, ...given } = onPolicy;
+      const { beta, ...given } = onPolicy;
       const own = {
         onPolicy: onPolicySettings(defined(given), model, settings.sequenceLength),
-        divergence: { divergence: 'jsd', beta, scaled: false } as const,
+        divergence: beta === undefined ? undefined : ({ divergence: 'jsd', beta, scaled: false } as const),
       };
-      return distillOnPolicy({ ...request, ...own, student: model, teacher: teacher.model }, engine, context);
+      return distillOnPolicy({ ...request, ...own, student: model, teacher: this.#weighted }, engine, context);
     }
     if (teacher !== undefined && sequenceLevel === undefined)
-      return distillModel(
-        { ...request, student: model, teacher: this.#residents.map(({ lease, weight }) => ({ model: lease.model, weight })) },
-        engine,
-        context,
-      );
+      return distillModel({ ...request, student: model, teacher: this.#weighted }, engine, context);
     const source = await this.#source(model, corpus, settings);
     if (source !== undefined) return distillFromAnswers({ ...request, model, teacher: source, phase }, engine, context);
     return trainModel({ ...request, model, objective: objectiveOf(corpus, settings), phase: 'train' }, engine, context);

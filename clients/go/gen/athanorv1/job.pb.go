@@ -587,7 +587,8 @@ type DistillSpec struct {
 	// Likeliest answers that a teacher on another server sends of each row, with the probability of all others together. Default: every answer, in
 	// half precision.
 	TeacherTopK *uint32 `protobuf:"varint,23,opt,name=teacher_top_k,json=teacherTopK,proto3,oneof" json:"teacher_top_k,omitempty"`
-	// Learn on the student's own continuations in a share of the steps; the teacher must be on this server.
+	// Learn on the student's own continuations in a share of the steps; all teachers must be on this server. There `losses` hold over the drawn tokens,
+	// without "labels".
 	OnPolicy *OnPolicy `protobuf:"bytes,24,opt,name=on_policy,json=onPolicy,proto3" json:"on_policy,omitempty"`
 	// Train on what the teacher writes in place of the data's targets: sequence-level distillation of encoder-decoders.
 	SequenceLevel *SequenceLevel `protobuf:"bytes,25,opt,name=sequence_level,json=sequenceLevel,proto3" json:"sequence_level,omitempty"`

@@ -35,7 +35,7 @@ type OnPolicy struct {
 	// Tokens of the data that a sample begins with. Default 32.
 	PromptTokens *uint32 `protobuf:"varint,4,opt,name=prompt_tokens,json=promptTokens,proto3,oneof" json:"prompt_tokens,omitempty"`
 	// On samples: 0 compares by KL(teacher || student), 1 by KL(student || teacher), between them by the generalized Jensen-Shannon divergence.
-	// Default 0.5.
+	// Default 0.5; beside `losses` the divergence of each loss "logits".
 	Beta          *float64 `protobuf:"fixed64,5,opt,name=beta,proto3,oneof" json:"beta,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

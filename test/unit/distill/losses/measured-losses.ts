@@ -35,7 +35,7 @@ export async function measureLosses(
   teachers: Model | ObjectiveRequest['teachers'],
   losses: readonly object[],
   { tensors, batch, length, sourceLength, hidden }: LossBatch,
-  options: Partial<Pick<ObjectiveRequest, 'average' | 'balanceEvery'>> = {},
+  options: Partial<Pick<ObjectiveRequest, 'average' | 'balanceEvery' | 'samples'>> = {},
 ): Promise<MeasuredLosses> {
   const engine = createReferenceEngine();
   const objective = distillationObjective(engine, {

@@ -62,7 +62,8 @@ export interface DistillSpec {
    */
   'teacherTopK'?: (number);
   /**
-   * Learn on the student's own continuations in a share of the steps; the teacher must be on this server.
+   * Learn on the student's own continuations in a share of the steps; all teachers must be on this server. There `losses` hold over the drawn tokens,
+   * without "labels".
    */
   'onPolicy'?: (_athanor_v1_OnPolicy | null);
   /**
@@ -128,7 +129,8 @@ export interface DistillSpec__Output {
    */
   'teacherTopK'?: (number);
   /**
-   * Learn on the student's own continuations in a share of the steps; the teacher must be on this server.
+   * Learn on the student's own continuations in a share of the steps; all teachers must be on this server. There `losses` hold over the drawn tokens,
+   * without "labels".
    */
   'onPolicy': (_athanor_v1_OnPolicy__Output | null);
   /**
