@@ -36,6 +36,7 @@ export {
   topAnswers,
 } from './teachers/answers.ts';
 export { type AnsweredRequest, distillFromAnswers } from './teachers/distill-from-answers.ts';
+export { type ContinuationRequest, distillFromContinuations } from './teachers/distill-from-continuations.ts';
 export { distillOnPolicy, type OnPolicyRequest } from './teachers/distill-on-policy.ts';
 export {
   type Continuing,
@@ -49,3 +50,5 @@ export { outcomesOf } from './teachers/outcomes.ts';
 export { StudentSampler } from './teachers/student-sampler.ts';
 export { choicesOf, TeacherProgram } from './teachers/teacher-program.ts';
 export { TaughtBatches, type TeacherSource } from './teachers/teacher-source.ts';
+export { TeacherWriter, type WriterSettings } from './teachers/teacher-writer.ts';
+export type { Continuation } from './written-tokens.ts';

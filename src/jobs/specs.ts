@@ -102,7 +102,16 @@ export const distillSpecSchema = z.strictObject({
       beta: z.number().min(0).max(1).optional(),
     })
     .optional(),
-  sequenceLevel: z.strictObject({ beams: positive.optional(), maxNewTokens: positive.optional() }).optional(),
+  sequenceLevel: z
+    .strictObject({
+      beams: positive.optional(),
+      maxNewTokens: positive.optional(),
+      /** Of running text. */
+      promptTokens: positive.optional(),
+      temperature: z.number().positive().optional(),
+      prompts: positive.optional(),
+    })
+    .optional(),
 });
 export type DistillSpec = z.infer<typeof distillSpecSchema>;
 

@@ -4,9 +4,10 @@ import type { DeviceBuffer, Engine } from '#engine';
 import { type GraphBuilder, gradients, type Value } from '#graph';
 import { borrowModel, declarations, type GraphNetwork, inPieces, layerTaps, type Model, type ModelConfig } from '#models';
 import { askedRows, meanOfRows, type Objective, type ObjectiveContext, type ObjectiveGraph } from '#train';
+import { overWrittenTokens } from '../written-tokens.ts';
 import { divergenceRows, teachersAsOne } from './divergence.ts';
 import { gradientMetric, lossScheme, measures, normsIn, projectionName, weightMetric, weightsIn } from './loss-scheme.ts';
-import { type OwnSamples, onOwnSamples, seesOwnSamples } from './own-samples.ts';
+import { type OwnSamples, seesOwnSamples } from './own-samples.ts';
 import { type LossPlan, lastSharedState, planLosses } from './plan.ts';
 import type { DistillationLoss } from './settings.ts';
 import { sharedState, stateLoss } from './state-losses.ts';
@@ -95,7 +96,7 @@ export function distillationObjective(engine: Engine, request: ObjectiveRequest)
     release: () => releaseAll(inputs),
     build: (given) => {
       const isOwn = onSamples !== undefined && seesOwnSamples(given.scheme);
-      const context = isOwn ? onOwnSamples(given) : given;
+      const context = isOwn ? overWrittenTokens(given) : given;
       const { plans, weights } = isOwn ? onSamples : onData;
       const { b } = context;
       const networks = taught.map(({ declaration }, index) => b.at('teacher', () => context.networkOf(declaration, teacherPrefix(index))));

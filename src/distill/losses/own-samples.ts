@@ -1,13 +1,11 @@
 // What the losses of a distillation mean on texts that the student drew itself.
 import { AppError } from '#base';
-import type { ObjectiveContext, SchemeInGraph } from '#train';
+import type { SchemeInGraph } from '#train';
 import type { Divergence } from './divergence.ts';
 import { countsEver, type DistillationLoss } from './settings.ts';
 
 /** Of the graphs that see the student's own samples. */
 export const ownSamplesVariant = 'ownSamples';
-/** float32 [B, T], 1 where a drawn token is to be foretold: what batches of samples bring beside their tokens. */
-export const drawnName = 'drawnTokens';
 
 /** Steps on samples, and what they minimize. */
 export interface OwnSamples {
@@ -20,13 +18,6 @@ export interface OwnSamples {
 /** Whether a graph sees samples; the variant may be joined with those of other schemes. */
 export function seesOwnSamples({ variant }: Pick<SchemeInGraph, 'variant'>): boolean {
   return variant.includes(ownSamplesVariant);
-}
-
-/** Drawn tokens alone count: prompts are the data's, and what is behind an end is nobody's. */
-export function onOwnSamples(context: ObjectiveContext): ObjectiveContext {
-  const counts = context.b.input(drawnName, 'float32', context.labels.shape);
-  // Copied by name: `labels` is made where it is asked for.
-  return { ...context, labels: context.labels, counts };
 }
 
 /**

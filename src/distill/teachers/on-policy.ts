@@ -3,8 +3,8 @@ import { AppError, Random } from '#base';
 import type { DeviceBuffer } from '#engine';
 import { type Model, requireGenerating } from '#models';
 import { type HostTensor, hostTensor } from '#tensor';
-import type { BatchMoment, BatchSource, TextBatch, TrainingBatch } from '#train';
-import { drawnName } from '../losses/own-samples.ts';
+import type { BatchMoment, BatchSource, TrainingBatch } from '#train';
+import { continuationBatch } from '../written-tokens.ts';
 
 export interface OnPolicySettings {
   /** λ: share of the steps that learn on the student's own samples; the others on the data. */
@@ -112,27 +112,16 @@ export class OnPolicyBatches implements BatchSource {
   }
 
   /** Prompts and samples as a batch of next tokens; what comes after an end token does not count. */
-  #withSamples(prompts: HostTensor<'int64'>, drawn: Int32Array): TextBatch & Record<typeof drawnName, HostTensor> {
+  #withSamples(prompts: HostTensor<'int64'>, drawn: Int32Array): TrainingBatch {
     const [B = 0, P = 0] = prompts.shape;
     const N = drawn.length / B;
-    const T = P + N - 1;
-    const tokens = hostTensor('int64', [B, T]);
-    const labels = hostTensor('int64', [B, T]);
-    const counts = hostTensor('float32', [B, T]);
-    for (let row = 0; row < B; row++) {
-      const whole = [...prompts.data.subarray(row * P, (row + 1) * P), ...Array.from(drawn.subarray(row * N, (row + 1) * N), BigInt)];
-      let hasEnded = false;
-      for (let column = 0; column < T; column++) {
-        const place = row * T + column;
-        const next = whole[column + 1] ?? 0n;
-        tokens.data[place] = whole[column] ?? 0n;
-        labels.data[place] = next;
-        if (column < P - 1) continue;
-        counts.data[place] = hasEnded ? 0 : 1;
-        hasEnded ||= this.#ends.has(Number(next));
-      }
-    }
-    return { tokens, labels, [drawnName]: counts };
+    const rows = Array.from({ length: B }, (_, row) => {
+      const whole = drawn.subarray(row * N, (row + 1) * N);
+      const end = whole.findIndex((token) => this.#ends.has(token));
+      const prompt = Array.from(prompts.data.subarray(row * P, (row + 1) * P), Number);
+      return { prompt, written: end < 0 ? whole : whole.subarray(0, end + 1) };
+    });
+    return continuationBatch(rows, P + N - 1);
   }
 }
 

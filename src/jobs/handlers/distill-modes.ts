@@ -5,37 +5,55 @@ import { kindOfData } from '../job-data.ts';
 import type { DistillSpec } from '../specs.ts';
 import { isRemote, remoteAddress } from '../teachers/remote-teacher.ts';
 
+type Require = (holds: boolean, field: string, rule: string) => void;
+
 /** @throws AppError `invalid_argument` naming the field at fault and what to use */
-export function checkModes({ teacher, teachers, recording, teacherTopK, onPolicy, sequenceLevel, data, settings }: DistillSpec): void {
-  const require = (holds: boolean, field: string, rule: string): void => {
+export function checkModes(spec: DistillSpec): void {
+  const require: Require = (holds, field, rule) => {
     if (!holds) throw new AppError('invalid_argument', `distill.${field}: ${rule}.`, { details: { field: `distill.${field}` } });
   };
-  const isResident = teacher !== '' && !isRemote(teacher);
-  const { losses } = settings;
-  if (teachers.length > 1) {
-    require(recording === '' &&
-      teachers.every(
-        ({ model }) => !isRemote(model),
-      ), 'teachers', 'several must all be models of this server. Give one teacher there, or one recording');
-    require(sequenceLevel ===
-      undefined, 'teachers', 'targets are written by one teacher. Give one beside "sequenceLevel", or learn from several by "logits"');
-  }
-  if (losses !== undefined) {
-    require(isResident, 'settings.losses', 'need a teacher on this server, whose states they read. With other teachers use "temperature" and "alpha"');
-    require(sequenceLevel ===
-      undefined, 'settings.losses', 'stand beside no "sequenceLevel", which learns by cross-entropy what the teacher wrote. Leave one of them out');
-    if (onPolicy !== undefined) lossesOnSamples(losses);
-  }
+  const { teacher, recording, teacherTopK, onPolicy, sequenceLevel, settings } = spec;
+  checkTeachers(spec, require);
   if (isRemote(teacher)) remoteAddress(teacher, 'distill.teacher');
   require(teacher === '' || recording === '', 'recording', 'give a recording or a teacher, not both');
-  require(teacherTopK === undefined ||
-    isRemote(teacher), 'teacherTopK', 'is for a teacher on another server ("athanor://host:port/model")');
-  require(onPolicy === undefined ||
-    sequenceLevel ===
-      undefined, 'onPolicy', 'learns on the student\'s own samples, and "sequenceLevel" on the teacher\'s. Leave one of them out');
-  require(onPolicy === undefined || isResident, 'onPolicy', 'needs a teacher on this server: it judges what the student has just drawn');
-  require(sequenceLevel === undefined || isResident, 'sequenceLevel', 'needs a teacher on this server, which writes the targets');
-  require(sequenceLevel === undefined ||
-    kindOfData(data) === 'pairs', 'sequenceLevel', 'needs pairs (say in "pairs" which columns hold them)');
-  require(onPolicy === undefined || kindOfData(data) === 'text', 'onPolicy', 'needs running text, whose beginnings are the prompts');
+  const needsRemote = teacherTopK !== undefined;
+  require(!needsRemote || isRemote(teacher), 'teacherTopK', 'is for a teacher on another server ("athanor://host:port/model")');
+  if (sequenceLevel !== undefined) checkSequenceLevel(spec, sequenceLevel, require);
+  if (onPolicy === undefined) return;
+  require(isResident(spec), 'onPolicy', 'needs a teacher on this server: it judges what the student has just drawn');
+  require(kindOfData(spec.data) === 'text', 'onPolicy', 'needs running text, whose beginnings are the prompts');
+  if (settings.losses !== undefined) lossesOnSamples(settings.losses);
+}
+
+function isResident({ teacher }: DistillSpec): boolean {
+  return teacher !== '' && !isRemote(teacher);
+}
+
+function checkTeachers(spec: DistillSpec, require: Require): void {
+  const { teachers, recording, sequenceLevel, settings } = spec;
+  const areResident = recording === '' && teachers.every(({ model }) => !isRemote(model));
+  const writes = sequenceLevel !== undefined;
+  if (teachers.length > 1) {
+    require(areResident, 'teachers', 'several must all be models of this server. Give one teacher elsewhere, or one recording');
+    require(!writes, 'teachers', 'what is written is of one teacher. Give one beside "sequenceLevel", or learn from several by "logits"');
+  }
+  if (settings.losses === undefined) return;
+  const field = 'settings.losses';
+  require(isResident(
+    spec,
+  ), field, 'need a teacher on this server, whose states they read. With other teachers use "temperature" and "alpha"');
+  require(!writes, field, 'stand beside no "sequenceLevel", which learns by cross-entropy what the teacher wrote. Leave one of them out');
+}
+
+function checkSequenceLevel(spec: DistillSpec, wanted: NonNullable<DistillSpec['sequenceLevel']>, require: Require): void {
+  const { data, onPolicy } = spec;
+  const kind = kindOfData(data);
+  require(onPolicy ===
+    undefined, 'onPolicy', 'learns what the student draws, and "sequenceLevel" what the teacher writes. Leave one of them out');
+  require(isResident(spec), 'sequenceLevel', 'needs a teacher on this server, which writes the targets');
+  require(kind !== 'labelled', 'sequenceLevel', 'needs running text, or pairs (say in "pairs" which columns hold them)');
+  if (kind === 'text') return;
+  for (const name of ['promptTokens', 'temperature', 'prompts'] as const)
+    require(wanted[name] ===
+      undefined, `sequenceLevel.${name}`, 'is of running text. Pairs have their sources, and targets are searched with "beams"');
 }

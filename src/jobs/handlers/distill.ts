@@ -5,6 +5,7 @@ import {
   type DistillSettings,
   defaultOnPolicy,
   distillFromAnswers,
+  distillFromContinuations,
   distillModel,
   distillOnPolicy,
   onPolicySettings,
@@ -12,7 +13,7 @@ import {
   type WeightedTeacher,
 } from '#distill';
 import type { Engine } from '#engine';
-import { isEncoderDecoder, type Model, randomLike, taskOf, textPositions, withTask } from '#models';
+import { isEncoderDecoder, type Model, type ModelConfig, randomLike, requireGenerating, taskOf, textPositions, withTask } from '#models';
 import type { JsonObject } from '#store';
 import { distinctLabels } from '#text';
 import { objectiveOf, type TrainRequest, type TrainResult, trainingExamples, trainModel } from '#train';
@@ -29,7 +30,8 @@ import { type DistillSpec, distillSpecSchema, type TextData } from '../specs.ts'
 import { checkTeacher, hasTeacher, type JobTeacher, residentTeacher, withJobTeacher } from '../teachers/job-teacher.ts';
 import { checkExamples, recordedTeacher } from '../teachers/recorded-teacher.ts';
 import { type ConnectTeacher, isRemote, remoteTeacher } from '../teachers/remote-teacher.ts';
-import { teacherTargets } from '../teachers/sequence-targets.ts';
+import { type WrittenByTeacher, writtenByTeacher } from '../teachers/sequence-level.ts';
+import { promptsPerPart } from '../teachers/teacher-continuations.ts';
 import { modelSize, planTraining, type TrainingMemoryPlan } from '../training-memory.ts';
 import { fullTrainingSettings } from '../training-settings.ts';
 import { checkModes } from './distill-modes.ts';
@@ -65,14 +67,17 @@ export function distillHandler(hub: ModelHub, engine: Engine, options: DistillOp
     names: ({ student, name }) => ({ source: student, target: targetOf({ student, name }) }),
     paths: ({ data, validation, recording }) => [...data.paths, ...(validation?.paths ?? []), ...(recording === '' ? [] : [recording])],
     async prepare(spec) {
-      const { student, name, replace, data, validation } = spec;
+      const { student, name, replace, data, validation, onPolicy, sequenceLevel } = spec;
       await checkReads(hub, [student, residentTeacher(spec), ...furtherTeachers(spec)]);
       await checkWrites(hub, targetOf({ student, name }), replace || name === '');
       const { temperature, losses } = settingsOf(spec, Number.POSITIVE_INFINITY);
       // States and relations may be those of a model that answers something else.
       const comparesAnswers = losses === undefined || losses.some(({ kind }) => kind === 'logits');
       const keepsTask = comparesAnswers && kindOfData(data) !== 'labelled';
-      await checkTeacher(hub, { ...spec, student: await hub.get(student), keepsTask, temperature }, connect, 'distill');
+      const record = await hub.get(student);
+      if (kindOfData(data) === 'text' && (onPolicy ?? sequenceLevel) !== undefined)
+        requireGenerating({ config: JSON.parse(record.configJson) as ModelConfig });
+      await checkTeacher(hub, { ...spec, student: record, keepsTask, temperature }, connect, 'distill');
       await checkData(data);
       if (validation !== undefined) await checkData(validation);
     },
@@ -128,6 +133,8 @@ async function planned(
     further,
     comparesAttention: losses.some(({ kind }) => kind === 'attention' || kind === 'relation'),
     sampleTokens: sampleTokens(spec),
+    writtenRows:
+      spec.sequenceLevel === undefined || kindOfData(spec.data) === 'pairs' ? 0 : promptsPerPart * (spec.sequenceLevel.beams ?? 1),
     batchSize,
     sequenceLength,
     answerBytesPerRow: isRemote(spec.teacher) ? answerBytes(spec.teacherTopK, student.config.vocabularySize) : 0,
@@ -238,8 +245,7 @@ class DistillRun {
     checkLength('sourceLength', settings.sourceLength ?? 0, positions);
     const start = await this.#start(settings.seed);
     const { data, validation } = this.#spec;
-    const read = await this.#read('distill.data', data, start, settings);
-    const corpus = await this.#withTargets(read, settings);
+    const corpus = await this.#read('distill.data', data, start, settings);
     const heldOut = validation === undefined ? undefined : await this.#read('distill.validation', validation, start, settings);
     const fingerprint = this.#fingerprint(corpus, settings, start);
     const trained = await this.#train(start, corpus, settings, new FolderCheckpoints(this.#context.workFolder, fingerprint), heldOut);
@@ -249,23 +255,12 @@ class DistillRun {
     return { ...saved, steps: trained.steps, finalLoss: trained.finalLoss, validation: measures };
   }
 
-  /** With the teacher's targets in place of the data's, where that is asked for. */
-  async #withTargets(corpus: JobData, settings: DistillSettings): Promise<JobData> {
-    const { sequenceLevel } = this.#spec;
+  /** What the teacher writes in place of the data's targets, where that is asked for. */
+  async #written(corpus: JobData, settings: DistillSettings): Promise<WrittenByTeacher | undefined> {
+    const { sequenceLevel: wanted } = this.#spec;
     const teacher = this.#resident;
-    if (sequenceLevel === undefined || teacher === undefined || !('pairs' in corpus)) return corpus;
-    const { beams = 5, maxNewTokens = settings.sequenceLength } = sequenceLevel;
-    const wanted = { beams, maxTokens: Math.min(maxNewTokens, settings.sequenceLength) };
-    const fingerprint = sha256([
-      teacher.version.hash,
-      corpus.fingerprint,
-      corpus.tokenizerHash,
-      settings.sequenceLength,
-      settings.sourceLength,
-      wanted,
-    ]);
-    const place = { folder: this.#context.workFolder, fingerprint, engine: this.#engine };
-    return teacherTargets(corpus, teacher.model, wanted, place, this.#context);
+    if (wanted === undefined || teacher === undefined) return undefined;
+    return await writtenByTeacher({ wanted, corpus, teacher, settings, folder: this.#context.workFolder }, this.#engine, this.#context);
   }
 
   #read(place: string, data: TextData, model: Model, settings: DistillSettings): Promise<JobData> {
@@ -309,10 +304,14 @@ class DistillRun {
       const metrics = await this.#measure(current(), validation, { signal: this.#context.signal, report: () => {} });
       this.#context.report({ phase, step, total: settings.steps, item: 'validation', metrics });
     };
-    const request = { corpus, settings, checkpoints, afterStep };
     const [engine, context] = [this.#engine, this.#context];
-    const { onPolicy, sequenceLevel } = this.#spec;
+    const { onPolicy } = this.#spec;
     const teacher = this.#resident;
+    const written = await this.#written(corpus, settings);
+    const trained = { settings, checkpoints, afterStep };
+    if (written?.kind === 'continuations')
+      return distillFromContinuations({ ...trained, model, continuations: written.continuations, phase }, engine, context);
+    const request = { ...trained, corpus: written?.corpus ?? corpus };
     if (teacher !== undefined && onPolicy !== undefined) {
       const { beta, ...given } = onPolicy;
       const own = {
@@ -321,11 +320,11 @@ class DistillRun {
       };
       return distillOnPolicy({ ...request, ...own, student: model, teacher: this.#weighted }, engine, context);
     }
-    if (teacher !== undefined && sequenceLevel === undefined)
+    if (teacher !== undefined && written === undefined)
       return distillModel({ ...request, student: model, teacher: this.#weighted }, engine, context);
     const source = await this.#source(model, corpus, settings);
     if (source !== undefined) return distillFromAnswers({ ...request, model, teacher: source, phase }, engine, context);
-    return trainModel({ ...request, model, objective: objectiveOf(corpus, settings), phase: 'train' }, engine, context);
+    return trainModel({ ...request, model, objective: objectiveOf(request.corpus, settings), phase: 'train' }, engine, context);
   }
 
   /** A teacher that is asked batch by batch. @throws AppError `recording_mismatch` | `bad_recording` */

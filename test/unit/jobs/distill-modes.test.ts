@@ -21,18 +21,23 @@ describe('the modes of a distill job', () => {
     ['the own samples with losses', { settings: { losses }, onPolicy: { beta: 1 } }],
     ['all three', { teachers: two, settings: { losses }, onPolicy: {} }],
     ['several teachers with losses', { teachers: two, settings: { losses } }],
+    ['a teacher that writes targets of pairs', { data: { ...text, pairs: {} }, sequenceLevel: { beams: 4 } }],
+    ['a teacher that goes on with running text', { sequenceLevel: { promptTokens: 4, temperature: 1, prompts: 9 } }],
   ])('allow %s', (_, changes) => {
     expect(() => checkModes(specOf(changes))).not.toThrow();
   });
 
   it.each([
     ['teachers', { teachers: [...two, { model: 'athanor://host:1/far' }] }, /must all be models of this server/],
-    ['teachers', { teachers: two, sequenceLevel: {} }, /written by one teacher/],
+    ['teachers', { teachers: two, sequenceLevel: {} }, /is of one teacher/],
     ['settings.losses', { teacher: 'athanor://host:1/far', settings: { losses } }, /"temperature" and "alpha"/],
     ['settings.losses', { settings: { losses }, sequenceLevel: {} }, /Leave one of them out/],
     ['onPolicy', { onPolicy: {}, sequenceLevel: {} }, /Leave one of them out/],
     ['onPolicy', { teacher: '', recording: '/there', onPolicy: {} }, /needs a teacher on this server/],
     ['onPolicy', { data: { ...text, labelled: {} }, onPolicy: {} }, /needs running text/],
+    ['sequenceLevel', { data: { ...text, labelled: {} }, sequenceLevel: {} }, /needs running text, or pairs/],
+    ['sequenceLevel', { teacher: 'athanor://host:1/far', sequenceLevel: {} }, /needs a teacher on this server/],
+    ['sequenceLevel.temperature', { data: { ...text, pairs: {} }, sequenceLevel: { temperature: 1 } }, /is of running text/],
     ['recording', { recording: '/there' }, /a recording or a teacher, not both/],
     ['teacherTopK', { teacherTopK: 3 }, /for a teacher on another server/],
   ])('name distill.%s in %j', (field, changes, message) => {

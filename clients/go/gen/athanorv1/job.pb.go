@@ -590,7 +590,7 @@ type DistillSpec struct {
 	// Learn on the student's own continuations in a share of the steps; all teachers must be on this server. There `losses` hold over the drawn tokens,
 	// without "labels".
 	OnPolicy *OnPolicy `protobuf:"bytes,24,opt,name=on_policy,json=onPolicy,proto3" json:"on_policy,omitempty"`
-	// Train on what the teacher writes in place of the data's targets: sequence-level distillation of encoder-decoders.
+	// Train on what the teacher writes: sequence-level distillation of models that write texts. The teacher must be on this server.
 	SequenceLevel *SequenceLevel `protobuf:"bytes,25,opt,name=sequence_level,json=sequenceLevel,proto3" json:"sequence_level,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -36,13 +36,13 @@ afterAll(() => engine.dispose());
 
 describe('losses on samples', () => {
   const [B, T] = [2, 5];
-  const drawnTokens = float32([B, T], [0, 1, 1, 1, 1, 0, 1, 1, 0, 0]);
+  const writtenTokens = float32([B, T], [0, 1, 1, 1, 1, 0, 1, 1, 0, 0]);
   const measured = (tokens: readonly number[], labels: readonly number[]): Promise<MeasuredLosses> =>
     measureLosses(
       student,
       teachers,
       losses,
-      { tensors: { tokens: int64([B, T], tokens), labels: int64([B, T], labels), drawnTokens }, batch: B, length: T },
+      { tensors: { tokens: int64([B, T], tokens), labels: int64([B, T], labels), writtenTokens }, batch: B, length: T },
       { samples: { losses: lossesOnSamples(lossesOf(...losses)), isOwn: () => true } },
     );
   const tokens = [1, 5, 9, 3, 7, 2, 8, 4, 11, 12];

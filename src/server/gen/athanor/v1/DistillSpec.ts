@@ -67,7 +67,7 @@ export interface DistillSpec {
    */
   'onPolicy'?: (_athanor_v1_OnPolicy | null);
   /**
-   * Train on what the teacher writes in place of the data's targets: sequence-level distillation of encoder-decoders.
+   * Train on what the teacher writes: sequence-level distillation of models that write texts. The teacher must be on this server.
    */
   'sequenceLevel'?: (_athanor_v1_SequenceLevel | null);
   '_teacherTopK'?: "teacherTopK";
@@ -134,7 +134,7 @@ export interface DistillSpec__Output {
    */
   'onPolicy': (_athanor_v1_OnPolicy__Output | null);
   /**
-   * Train on what the teacher writes in place of the data's targets: sequence-level distillation of encoder-decoders.
+   * Train on what the teacher writes: sequence-level distillation of models that write texts. The teacher must be on this server.
    */
   'sequenceLevel': (_athanor_v1_SequenceLevel__Output | null);
   '_teacherTopK'?: "teacherTopK";
