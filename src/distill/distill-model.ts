@@ -2,6 +2,7 @@
 import { AppError, type OperationContext } from '#base';
 import type { Engine } from '#engine';
 import { isEncoderDecoder, type Model, taskOf } from '#models';
+import type { DistillationLoss } from '#teaching';
 import {
   type CheckpointKeeper,
   checkTrainingData,
@@ -16,7 +17,7 @@ import {
 import type { LogitDistillation } from './logit-objective.ts';
 import { distillationObjective, type TeacherObjective, type WeightedTeacher } from './losses/objective.ts';
 import type { OwnSamples } from './losses/own-samples.ts';
-import { type DistillationLoss, shortForm } from './losses/settings.ts';
+import { shortForm } from './losses/short-form.ts';
 
 /** A sum of losses in place of `temperature` and `alpha`, which are its short form. */
 export interface LossOptions {

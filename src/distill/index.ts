@@ -19,7 +19,6 @@ export {
   type WeightedTeacher,
 } from './losses/objective.ts';
 export { lossesOnSamples } from './losses/own-samples.ts';
-export { type DistillationLoss, type LossFields, lossFields, teacherSchema } from './losses/settings.ts';
 export { type AnswerLoss, answerInputs, answerObjective } from './teachers/answer-objective.ts';
 export {
   type AnswerForm,

@@ -3,6 +3,7 @@ import { totalmem } from 'node:os';
 import { AppError, at } from '#base';
 import { everyStep, largestCalibrationBytes, type Recipe, type RecipeStep, sumsBytes } from '#compress';
 import { graphType, type Model, type ModelConfig, parameterCounts, parameterSpecs, storedTensors } from '#models';
+import type { MethodTraining } from '#teaching';
 import { dtypeBytes, sizeOf } from '#tensor';
 
 /** Bytes that this process may hold: the smallest of what was configured, its control group's limit and the machine's memory. */
@@ -107,11 +108,25 @@ function stepBytes({ method, settings, training, adapts, growth, models, nested 
   if (training === undefined) return largestScratchBytes(model) + tried;
   const { batchSize = 8, sequenceLength = 128 } = training;
   const length = Math.min(sequenceLength, model.config.maxPositions);
-  const activations = activationBytes(model.config, batchSize, length, true);
+  const activations =
+    activationBytes(model.config, batchSize, length, true) + teachingBytes(training, model, deviceBytes, batchSize * length ** 2);
   // The model on the device, and a teacher if one is named; what trains beside it is small.
   if (adapts) return (1 + models.length) * deviceBytes + activations;
   // Student, gradient and two moments on the device with the teacher; a checkpoint copies the trained ones and their moments to the host.
   return (1 + 4 * growth) * deviceBytes + 3 * growth * deviceBytes + activations;
+}
+
+/**
+ * What sums of losses and several teachers add to a training: the other teachers, taken to be as large as the model, and the attention of all layers, where
+ * it is compared.
+ *
+ * @param pairs - of tokens in a batch
+ */
+function teachingBytes({ losses = [], teachers = [] }: MethodTraining, { config }: Model, deviceBytes: number, pairs: number): number {
+  const further = Math.max(0, teachers.length - 1);
+  const compares = losses.some(({ kind }) => kind === 'attention' || kind === 'relation');
+  const attention = compares ? 4 * 2 * config.layers * config.heads * pairs : 0;
+  return further * deviceBytes + (1 + further) * attention;
 }
 
 /** Size of the result relative to the model: one, except for two stacks made of one, of which the decoder's attends to the source as well. */

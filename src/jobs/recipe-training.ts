@@ -1,9 +1,11 @@
 // How steps of a recipe train: on the job's data, towards their teacher or alone, with checkpoints of their own.
+
 import { AppError, type OperationContext } from '#base';
-import { type MethodTraining, type MethodTrainRequest, noTeacher, type TrainingMaterial } from '#compress';
+import type { MethodTrainRequest, TrainingMaterial } from '#compress';
 import { type DistillSettings, distillModel, type WeightedTeacher } from '#distill';
 import type { Engine } from '#engine';
 import { taskOf, textPositions } from '#models';
+import { type MethodTraining, noTeacher } from '#teaching';
 import {
   type EarlyStoppingOptions,
   measuredBatches,

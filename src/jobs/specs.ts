@@ -1,7 +1,7 @@
 // What the jobs are asked to do, as plain JSON with the field names of the wire.
+
 import { z } from 'zod';
-import { trainingFields } from '#compress';
-import { lossFields, teacherSchema } from '#distill';
+import { lossFields, teacherSchema, trainingFields } from '#teaching';
 
 const count = z.int().nonnegative();
 const positive = z.int().positive();

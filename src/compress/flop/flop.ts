@@ -1,6 +1,7 @@
 // FLOP: matrices as gated factors, of which training finds out how many terms each needs.
 import { AppError, at, type OperationContext } from '#base';
 import { denseParameter, type Model, materializeParameter, type Parameter, type ParameterSpec, replaceParameters } from '#models';
+import { teachersNamed } from '#teaching';
 import { castTensor, dtypeBytes, tensorBytes } from '#tensor';
 import { defaultTrainSettings, type TrainResult } from '#train';
 import { EngineMatrices } from '../decomposition/engine-matrices.ts';
@@ -9,7 +10,6 @@ import type { CompressionEnvironment, LayerReport, Method, MethodResult, Trainin
 import { methodReport } from '../method.ts';
 import { selectMatrices } from '../patterns.ts';
 import { trainOrRecall } from '../train-or-recall.ts';
-import { teachersNamed } from '../training-fields.ts';
 import { gateTensors } from './flop-scheme.ts';
 import { factorsOf, type GatedLayer, layerBytes, pairsOf, ranksOf, termBytes, totalBytesBefore } from './gated-model.ts';
 import { type FlopSettings, flopSettings } from './settings.ts';

@@ -1,6 +1,6 @@
 // Settings of the FLOP step, as recipes write them.
 import { z } from 'zod';
-import { methodTrainingSchema } from '../training-fields.ts';
+import { methodTraining } from '#teaching';
 
 const patterns = z.array(z.string().min(1)).min(1).optional();
 const count = z.int().nonnegative();
@@ -39,7 +39,7 @@ export const flopSettings = z
     settleSteps: count.optional(),
     /** Tokens of the clusters of an adaptive embedding, most frequent first; a last cluster has the rest. For the embeddings that patterns match. */
     clusters: z.array(z.int().positive()).min(1).optional(),
-    training: methodTrainingSchema.prefault({}),
+    training: methodTraining().prefault({}),
     include: patterns,
     exclude: patterns,
     /** Of the gates' noise and of random starts; the recipe's seed when absent. */

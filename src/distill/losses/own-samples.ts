@@ -1,8 +1,8 @@
 // What the losses of a distillation mean on texts that the student drew itself.
 import { AppError } from '#base';
+import { countsEver, type DistillationLoss } from '#teaching';
 import type { SchemeInGraph } from '#train';
 import type { Divergence } from './divergence.ts';
-import { countsEver, type DistillationLoss } from './settings.ts';
 
 /** Of the graphs that see the student's own samples. */
 export const ownSamplesVariant = 'ownSamples';

@@ -2,7 +2,7 @@
 
 import { z } from 'zod';
 import { AppError, at } from '#base';
-import type { LossWeight } from './settings.ts';
+import type { LossWeight } from '#teaching';
 
 /** The weight of one term in a step, which counts from 1. */
 export function weightAt(weight: LossWeight, step: number): number {

@@ -5,7 +5,7 @@ import { openBatches, type TrainResult, trainOnBatches } from '#train';
 import { type DistillRequest, type DistillSettings, teachingObjective } from '../distill-model.ts';
 import type { Divergence } from '../losses/divergence.ts';
 import { lossesOnSamples, type OwnSamples } from '../losses/own-samples.ts';
-import { shortForm } from '../losses/settings.ts';
+import { shortForm } from '../losses/short-form.ts';
 import { isOwnStep, OnPolicyBatches, type OnPolicySettings } from './on-policy.ts';
 import { StudentSampler } from './student-sampler.ts';
 

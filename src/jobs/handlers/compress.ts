@@ -1,4 +1,5 @@
 // Compress: a recipe applied to a stored model, with text where a step wants it; finished layers and trainings survive the process.
+
 import { createHash } from 'node:crypto';
 import { AppError, invariant } from '#base';
 import {
@@ -11,12 +12,12 @@ import {
   type RecipeEnvironment,
   type RecipeStep,
   type TrainingMaterial,
-  type TrainingSettings,
   WindowCalibration,
 } from '#compress';
 import type { Engine } from '#engine';
 import { isEncoderDecoder, type Model, taskOf, textPositions } from '#models';
 import type { JsonObject, JsonValue } from '#store';
+import type { TrainingSettings } from '#teaching';
 import type { Tokenizer } from '#text';
 import { type CalibrationData, calibrationData, calibrationWindow, windowsPerRun } from '../calibration-data.ts';
 import { checkInput, parseYaml } from '../check-input.ts';

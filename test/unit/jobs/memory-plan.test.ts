@@ -30,6 +30,13 @@ describe('the memory of a compression', () => {
     const training = { batchSize: 1, sequenceLength: 16 };
     for (const adapts of [{ lora: { training } }, { ladder: { initial: 'random', training } }])
       expect(peak([adapts], wide)).toBeLessThan(peak([{ distill: training }], wide) - 200 * MiB);
+    // Several teachers, and the attention that losses compare.
+    const taught = (fields: object): number => peak([{ qat: { bits: 8, training: { batchSize: 8, sequenceLength: 64, ...fields } } }]);
+    const teachers = [{ model: 'one' }, { model: 'two' }];
+    expect(taught({ teachers }) - taught({ teachers: teachers.slice(1) })).toBeGreaterThan(0);
+    expect(taught({ losses: [{ kind: 'relation' }] }) - taught({ losses: [{ kind: 'hidden' }] })).toBe(
+      4 * 2 * model.config.layers * 8 * model.config.heads * 64 ** 2,
+    );
     // Factors of full rank are larger than what they stand for.
     const flopTraining = { batchSize: 8, sequenceLength: 16 };
     expect(peak([{ flop: { ratio: 0.5, training: flopTraining } }])).toBeGreaterThan(

@@ -3266,7 +3266,7 @@ var File_athanor_v1_job_proto protoreflect.FileDescriptor
 const file_athanor_v1_job_proto_rawDesc = "" +
 	"\n" +
 	"\x14athanor/v1/job.proto\x12\n" +
-	"athanor.v1\x1a#athanor/v1/compression_report.proto\x1a\"athanor/v1/evaluation_report.proto\x1a\x16athanor/v1/model.proto\x1a\x17athanor/v1/recipe.proto\x1a\x18athanor/v1/teacher.proto\x1a\x15athanor/v1/text.proto\"\xd7\x02\n" +
+	"athanor.v1\x1a#athanor/v1/compression_report.proto\x1a\"athanor/v1/evaluation_report.proto\x1a\x17athanor/v1/losses.proto\x1a\x16athanor/v1/model.proto\x1a\x17athanor/v1/recipe.proto\x1a\x18athanor/v1/teacher.proto\x1a\x15athanor/v1/text.proto\"\xd7\x02\n" +
 	"\aJobSpec\x12;\n" +
 	"\fimport_model\x18\x01 \x01(\v2\x16.athanor.v1.ImportSpecH\x00R\vimportModel\x126\n" +
 	"\bcompress\x18\x02 \x01(\v2\x18.athanor.v1.CompressSpecH\x00R\bcompress\x123\n" +
@@ -3754,6 +3754,7 @@ func file_athanor_v1_job_proto_init() {
 	}
 	file_athanor_v1_compression_report_proto_init()
 	file_athanor_v1_evaluation_report_proto_init()
+	file_athanor_v1_losses_proto_init()
 	file_athanor_v1_model_proto_init()
 	file_athanor_v1_recipe_proto_init()
 	file_athanor_v1_teacher_proto_init()

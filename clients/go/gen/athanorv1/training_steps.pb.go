@@ -55,7 +55,18 @@ type Training struct {
 	// A stored model to learn from, or "none" for the data alone. Default: the model that the recipe started from.
 	Teacher *string `protobuf:"bytes,14,opt,name=teacher,proto3,oneof" json:"teacher,omitempty"`
 	// Longest source of a pair, in tokens. Default: `sequence_length`.
-	SourceLength  *uint32 `protobuf:"varint,15,opt,name=source_length,json=sourceLength,proto3,oneof" json:"source_length,omitempty"`
+	SourceLength *uint32 `protobuf:"varint,15,opt,name=source_length,json=sourceLength,proto3,oneof" json:"source_length,omitempty"`
+	// What is learnt, in place of `temperature` and `alpha`: the sum of these losses. Empty: the short form. While modules are replaced (theseus), beside a
+	// frozen model (ladder) and behind the rows of a prompt there are only losses of answers.
+	Losses []*DistillLoss `protobuf:"bytes,16,rep,name=losses,proto3" json:"losses,omitempty"`
+	// "gradientNorm": weights of the losses are their shares in the gradient. Default: weights are factors.
+	Balance *string `protobuf:"bytes,17,opt,name=balance,proto3,oneof" json:"balance,omitempty"`
+	// With `balance`, steps between two measurements of the gradients. Default 10.
+	BalanceEvery *uint32 `protobuf:"varint,18,opt,name=balance_every,json=balanceEvery,proto3,oneof" json:"balance_every,omitempty"`
+	// Of several teachers, the mean of their "probabilities" (default) or of their "logits".
+	Average *string `protobuf:"bytes,19,opt,name=average,proto3,oneof" json:"average,omitempty"`
+	// Several teachers with the student's tokenizer, in place of `teacher`.
+	Teachers      []*DistillTeacher `protobuf:"bytes,20,rep,name=teachers,proto3" json:"teachers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -193,6 +204,41 @@ func (x *Training) GetSourceLength() uint32 {
 		return *x.SourceLength
 	}
 	return 0
+}
+
+func (x *Training) GetLosses() []*DistillLoss {
+	if x != nil {
+		return x.Losses
+	}
+	return nil
+}
+
+func (x *Training) GetBalance() string {
+	if x != nil && x.Balance != nil {
+		return *x.Balance
+	}
+	return ""
+}
+
+func (x *Training) GetBalanceEvery() uint32 {
+	if x != nil && x.BalanceEvery != nil {
+		return *x.BalanceEvery
+	}
+	return 0
+}
+
+func (x *Training) GetAverage() string {
+	if x != nil && x.Average != nil {
+		return *x.Average
+	}
+	return ""
+}
+
+func (x *Training) GetTeachers() []*DistillTeacher {
+	if x != nil {
+		return x.Teachers
+	}
+	return nil
 }
 
 // Training on the job's data alone, as the model's task asks.
@@ -1396,7 +1442,7 @@ var File_athanor_v1_training_steps_proto protoreflect.FileDescriptor
 const file_athanor_v1_training_steps_proto_rawDesc = "" +
 	"\n" +
 	"\x1fathanor/v1/training_steps.proto\x12\n" +
-	"athanor.v1\"\xae\x06\n" +
+	"athanor.v1\x1a\x17athanor/v1/losses.proto\"\xa9\b\n" +
 	"\bTraining\x12\x19\n" +
 	"\x05steps\x18\x01 \x01(\rH\x00R\x05steps\x88\x01\x01\x12\"\n" +
 	"\n" +
@@ -1415,7 +1461,12 @@ const file_athanor_v1_training_steps_proto_rawDesc = "" +
 	"\x04seed\x18\f \x01(\rH\vR\x04seed\x88\x01\x01\x12.\n" +
 	"\x10checkpoint_every\x18\r \x01(\rH\fR\x0fcheckpointEvery\x88\x01\x01\x12\x1d\n" +
 	"\ateacher\x18\x0e \x01(\tH\rR\ateacher\x88\x01\x01\x12(\n" +
-	"\rsource_length\x18\x0f \x01(\rH\x0eR\fsourceLength\x88\x01\x01B\b\n" +
+	"\rsource_length\x18\x0f \x01(\rH\x0eR\fsourceLength\x88\x01\x01\x12/\n" +
+	"\x06losses\x18\x10 \x03(\v2\x17.athanor.v1.DistillLossR\x06losses\x12\x1d\n" +
+	"\abalance\x18\x11 \x01(\tH\x0fR\abalance\x88\x01\x01\x12(\n" +
+	"\rbalance_every\x18\x12 \x01(\rH\x10R\fbalanceEvery\x88\x01\x01\x12\x1d\n" +
+	"\aaverage\x18\x13 \x01(\tH\x11R\aaverage\x88\x01\x01\x126\n" +
+	"\bteachers\x18\x14 \x03(\v2\x1a.athanor.v1.DistillTeacherR\bteachersB\b\n" +
 	"\x06_stepsB\r\n" +
 	"\v_batch_sizeB\x12\n" +
 	"\x10_sequence_lengthB\x18\n" +
@@ -1432,7 +1483,12 @@ const file_athanor_v1_training_steps_proto_rawDesc = "" +
 	"\x11_checkpoint_everyB\n" +
 	"\n" +
 	"\b_teacherB\x10\n" +
-	"\x0e_source_length\"\xab\a\n" +
+	"\x0e_source_lengthB\n" +
+	"\n" +
+	"\b_balanceB\x10\n" +
+	"\x0e_balance_everyB\n" +
+	"\n" +
+	"\b_average\"\xab\a\n" +
 	"\x05Train\x12\x19\n" +
 	"\x05steps\x18\x01 \x01(\rH\x00R\x05steps\x88\x01\x01\x12\"\n" +
 	"\n" +
@@ -1677,26 +1733,30 @@ func file_athanor_v1_training_steps_proto_rawDescGZIP() []byte {
 
 var file_athanor_v1_training_steps_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_athanor_v1_training_steps_proto_goTypes = []any{
-	(*Training)(nil), // 0: athanor.v1.Training
-	(*Train)(nil),    // 1: athanor.v1.Train
-	(*Finetune)(nil), // 2: athanor.v1.Finetune
-	(*Theseus)(nil),  // 3: athanor.v1.Theseus
-	(*Flop)(nil),     // 4: athanor.v1.Flop
-	(*Ladder)(nil),   // 5: athanor.v1.Ladder
-	(*Lora)(nil),     // 6: athanor.v1.Lora
-	(*Qat)(nil),      // 7: athanor.v1.Qat
+	(*Training)(nil),       // 0: athanor.v1.Training
+	(*Train)(nil),          // 1: athanor.v1.Train
+	(*Finetune)(nil),       // 2: athanor.v1.Finetune
+	(*Theseus)(nil),        // 3: athanor.v1.Theseus
+	(*Flop)(nil),           // 4: athanor.v1.Flop
+	(*Ladder)(nil),         // 5: athanor.v1.Ladder
+	(*Lora)(nil),           // 6: athanor.v1.Lora
+	(*Qat)(nil),            // 7: athanor.v1.Qat
+	(*DistillLoss)(nil),    // 8: athanor.v1.DistillLoss
+	(*DistillTeacher)(nil), // 9: athanor.v1.DistillTeacher
 }
 var file_athanor_v1_training_steps_proto_depIdxs = []int32{
-	0, // 0: athanor.v1.Theseus.training:type_name -> athanor.v1.Training
-	0, // 1: athanor.v1.Flop.training:type_name -> athanor.v1.Training
-	0, // 2: athanor.v1.Ladder.training:type_name -> athanor.v1.Training
-	0, // 3: athanor.v1.Lora.training:type_name -> athanor.v1.Training
-	0, // 4: athanor.v1.Qat.training:type_name -> athanor.v1.Training
-	5, // [5:5] is the sub-list for method output_type
-	5, // [5:5] is the sub-list for method input_type
-	5, // [5:5] is the sub-list for extension type_name
-	5, // [5:5] is the sub-list for extension extendee
-	0, // [0:5] is the sub-list for field type_name
+	8, // 0: athanor.v1.Training.losses:type_name -> athanor.v1.DistillLoss
+	9, // 1: athanor.v1.Training.teachers:type_name -> athanor.v1.DistillTeacher
+	0, // 2: athanor.v1.Theseus.training:type_name -> athanor.v1.Training
+	0, // 3: athanor.v1.Flop.training:type_name -> athanor.v1.Training
+	0, // 4: athanor.v1.Ladder.training:type_name -> athanor.v1.Training
+	0, // 5: athanor.v1.Lora.training:type_name -> athanor.v1.Training
+	0, // 6: athanor.v1.Qat.training:type_name -> athanor.v1.Training
+	7, // [7:7] is the sub-list for method output_type
+	7, // [7:7] is the sub-list for method input_type
+	7, // [7:7] is the sub-list for extension type_name
+	7, // [7:7] is the sub-list for extension extendee
+	0, // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_athanor_v1_training_steps_proto_init() }
@@ -1704,6 +1764,7 @@ func file_athanor_v1_training_steps_proto_init() {
 	if File_athanor_v1_training_steps_proto != nil {
 		return
 	}
+	file_athanor_v1_losses_proto_init()
 	file_athanor_v1_training_steps_proto_msgTypes[0].OneofWrappers = []any{}
 	file_athanor_v1_training_steps_proto_msgTypes[1].OneofWrappers = []any{}
 	file_athanor_v1_training_steps_proto_msgTypes[2].OneofWrappers = []any{}

@@ -1,5 +1,7 @@
 // Original file: proto/athanor/v1/training_steps.proto
 
+import type { DistillLoss as _athanor_v1_DistillLoss, DistillLoss__Output as _athanor_v1_DistillLoss__Output } from '../../athanor/v1/DistillLoss.ts';
+import type { DistillTeacher as _athanor_v1_DistillTeacher, DistillTeacher__Output as _athanor_v1_DistillTeacher__Output } from '../../athanor/v1/DistillTeacher.ts';
 
 /**
  * How a step that works while training trains. Fields that are absent take the default of `Distill`, or of the step.
@@ -65,6 +67,27 @@ export interface Training {
    * Longest source of a pair, in tokens. Default: `sequence_length`.
    */
   'sourceLength'?: (number);
+  /**
+   * What is learnt, in place of `temperature` and `alpha`: the sum of these losses. Empty: the short form. While modules are replaced (theseus), beside a
+   * frozen model (ladder) and behind the rows of a prompt there are only losses of answers.
+   */
+  'losses'?: (_athanor_v1_DistillLoss)[];
+  /**
+   * "gradientNorm": weights of the losses are their shares in the gradient. Default: weights are factors.
+   */
+  'balance'?: (string);
+  /**
+   * With `balance`, steps between two measurements of the gradients. Default 10.
+   */
+  'balanceEvery'?: (number);
+  /**
+   * Of several teachers, the mean of their "probabilities" (default) or of their "logits".
+   */
+  'average'?: (string);
+  /**
+   * Several teachers with the student's tokenizer, in place of `teacher`.
+   */
+  'teachers'?: (_athanor_v1_DistillTeacher)[];
   '_steps'?: "steps";
   '_batchSize'?: "batchSize";
   '_sequenceLength'?: "sequenceLength";
@@ -80,6 +103,9 @@ export interface Training {
   '_checkpointEvery'?: "checkpointEvery";
   '_teacher'?: "teacher";
   '_sourceLength'?: "sourceLength";
+  '_balance'?: "balance";
+  '_balanceEvery'?: "balanceEvery";
+  '_average'?: "average";
 }
 
 /**
@@ -146,6 +172,27 @@ export interface Training__Output {
    * Longest source of a pair, in tokens. Default: `sequence_length`.
    */
   'sourceLength'?: (number);
+  /**
+   * What is learnt, in place of `temperature` and `alpha`: the sum of these losses. Empty: the short form. While modules are replaced (theseus), beside a
+   * frozen model (ladder) and behind the rows of a prompt there are only losses of answers.
+   */
+  'losses': (_athanor_v1_DistillLoss__Output)[];
+  /**
+   * "gradientNorm": weights of the losses are their shares in the gradient. Default: weights are factors.
+   */
+  'balance'?: (string);
+  /**
+   * With `balance`, steps between two measurements of the gradients. Default 10.
+   */
+  'balanceEvery'?: (number);
+  /**
+   * Of several teachers, the mean of their "probabilities" (default) or of their "logits".
+   */
+  'average'?: (string);
+  /**
+   * Several teachers with the student's tokenizer, in place of `teacher`.
+   */
+  'teachers': (_athanor_v1_DistillTeacher__Output)[];
   '_steps'?: "steps";
   '_batchSize'?: "batchSize";
   '_sequenceLength'?: "sequenceLength";
@@ -161,4 +208,7 @@ export interface Training__Output {
   '_checkpointEvery'?: "checkpointEvery";
   '_teacher'?: "teacher";
   '_sourceLength'?: "sourceLength";
+  '_balance'?: "balance";
+  '_balanceEvery'?: "balanceEvery";
+  '_average'?: "average";
 }
