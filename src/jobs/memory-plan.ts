@@ -3,7 +3,7 @@ import { totalmem } from 'node:os';
 import { AppError, at } from '#base';
 import { everyStep, largestCalibrationBytes, type Recipe, type RecipeStep, sumsBytes } from '#compress';
 import { graphType, type Model, type ModelConfig, parameterCounts, parameterSpecs, storedTensors } from '#models';
-import type { MethodTraining } from '#teaching';
+import { type MethodTraining, teacherElsewhere } from '#teaching';
 import { dtypeBytes, sizeOf } from '#tensor';
 
 /** Bytes that this process may hold: the smallest of what was configured, its control group's limit and the machine's memory. */
@@ -108,25 +108,42 @@ function stepBytes({ method, settings, training, adapts, growth, models, nested 
   if (training === undefined) return largestScratchBytes(model) + tried;
   const { batchSize = 8, sequenceLength = 128 } = training;
   const length = Math.min(sequenceLength, model.config.maxPositions);
-  const activations =
-    activationBytes(model.config, batchSize, length, true) + teachingBytes(training, model, deviceBytes, batchSize * length ** 2);
+  const activations = activationBytes(model.config, batchSize, length, true);
+  const taught = teachingBytes(training, model, deviceBytes, [batchSize, length]);
   // The model on the device, and a teacher if one is named; what trains beside it is small.
-  if (adapts) return (1 + models.length) * deviceBytes + activations;
+  if (adapts) return deviceBytes + (models.length > 0 || teacherElsewhere(training) !== undefined ? taught : 0) + activations;
   // Student, gradient and two moments on the device with the teacher; a checkpoint copies the trained ones and their moments to the host.
-  return (1 + 4 * growth) * deviceBytes + 3 * growth * deviceBytes + activations;
+  return (4 + 3) * growth * deviceBytes + taught + activations;
 }
 
+/** Answers of each row that a recording is taken to have: how many is not known before it is opened. */
+const recordedTopK = 32;
+
 /**
- * What sums of losses and several teachers add to a training: the other teachers, taken to be as large as the model, and the attention of all layers, where
- * it is compared.
- *
- * @param pairs - of tokens in a batch
+ * Teachers of a training, taken to be as large as the model, with the attention of all layers where losses compare it; of one elsewhere its answers to a
+ * batch and to the next, on the host and on the device.
  */
-function teachingBytes({ losses = [], teachers = [] }: MethodTraining, { config }: Model, deviceBytes: number, pairs: number): number {
-  const further = Math.max(0, teachers.length - 1);
+function teachingBytes(
+  training: MethodTraining,
+  { config }: Model,
+  deviceBytes: number,
+  [batch, length]: readonly [number, number],
+): number {
+  const { losses = [], teachers = [] } = training;
+  const elsewhere = teacherElsewhere(training);
+  if (elsewhere !== undefined) {
+    const topK = elsewhere.kind === 'recorded' ? recordedTopK : elsewhere.topK;
+    return 4 * answerBytes(topK, config.vocabularySize) * batch * length;
+  }
+  const count = Math.max(1, teachers.length);
   const compares = losses.some(({ kind }) => kind === 'attention' || kind === 'relation');
-  const attention = compares ? 4 * 2 * config.layers * config.heads * pairs : 0;
-  return further * deviceBytes + (1 + further) * attention;
+  const attention = compares ? 4 * 2 * config.layers * batch * config.heads * length ** 2 : 0;
+  return count * (deviceBytes + attention);
+}
+
+/** Bytes of a row of answers of a teacher elsewhere; all of them, in half precision, without `topK`. */
+export function answerBytes(topK: number | undefined, vocabularySize: number): number {
+  return topK === undefined ? 2 * vocabularySize : 12 * topK + 4;
 }
 
 /** Size of the result relative to the model: one, except for two stacks made of one, of which the decoder's attends to the source as well. */

@@ -15,8 +15,20 @@ export {
   type MethodTraining,
   methodTraining,
   methodTrainingFields,
+  statesOfTeacher,
   type TeachingFault,
   type TrainingRules,
 } from './method-training.ts';
-export { aloneUnlessTaught, noTeacher, saysWhoTeaches, type TeacherSettings, teacherSchema, teachersNamed } from './teachers.ts';
+export {
+  aloneUnlessTaught,
+  isRemote,
+  noTeacher,
+  type RemoteAddress,
+  remoteAddress,
+  type TeacherElsewhere,
+  type TeacherSettings,
+  teacherElsewhere,
+  teacherSchema,
+  teachersNamed,
+} from './teachers.ts';
 export { type TrainingSettings, trainingFields } from './training-fields.ts';

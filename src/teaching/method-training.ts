@@ -1,7 +1,7 @@
 // The training inside a step of a recipe: its fields, what they mean together, and which of them a step may refuse.
 import { z } from 'zod';
 import { type LossFields, type LossKind, lossFields } from './losses.ts';
-import { noTeacher, saysWhoTeaches, type TeacherSettings, teacherFields } from './teachers.ts';
+import { noTeacher, saysWhoTeaches, type TeacherSettings, teacherElsewhere, teacherFault, teacherFields } from './teachers.ts';
 import { type TrainingSettings, trainingFields } from './training-fields.ts';
 
 /** All fields of such a training. */
@@ -50,17 +50,19 @@ export interface TrainingRules {
   readonly why?: string;
 }
 
+/** Why a teacher elsewhere gives no losses but its answers. */
+export const statesOfTeacher = 'need a teacher on this server, whose states they read. With other teachers use "temperature" and "alpha"';
+
 /** What is wrong with a training, by the rules of its step. */
 function teachingFault(
   training: MethodTraining,
   { alone = false, without = [], balances = true, why = '' }: TrainingRules,
 ): TeachingFault | undefined {
-  const { teacher, teachers, losses = [] } = training;
-  if (teacher !== undefined && teachers !== undefined)
-    return { field: 'teachers', message: 'cannot stand beside "teacher": one of the two' };
+  const { teacher, losses = [] } = training;
   const hasTeacher = saysWhoTeaches(training) ? teacher !== noTeacher : !alone;
-  const fault = lossFault(training, hasTeacher);
+  const fault = teacherFault(training) ?? lossFault(training, hasTeacher);
   if (fault !== undefined) return fault;
+  if (training.losses !== undefined && teacherElsewhere(training) !== undefined) return { field: 'losses', message: statesOfTeacher };
   if (training.balance !== undefined && !balances) return { field: 'balance', message: `has no meaning here: ${why}` };
   const index = losses.findIndex(({ kind }) => without.includes(kind));
   return index < 0 ? undefined : { field: `losses.${index}.kind`, message: `"${losses[index]?.kind}" has no meaning here: ${why}` };

@@ -158,7 +158,8 @@ async function trainStage(
   /** Whether the stage ends here. A measurement belongs to the step before it, whether or not a checkpoint came between. */
   const isOver = async (): Promise<boolean> => {
     if (stopping?.isDue(trainer.step, settings.steps) === true) {
-      const metrics = await trainer.evaluate(stopping.options.batches(), context.signal);
+      const { batches, objective: measured } = stopping.options;
+      const metrics = await trainer.evaluate(batches(), context.signal, measured);
       stopping.measured(trainer.step, metrics['loss'] ?? Number.NaN, () => trainer.trainedTensors());
       context.report({ phase, step: trainer.step, total: settings.steps, item: 'validation', metrics });
     }

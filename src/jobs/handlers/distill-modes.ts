@@ -1,9 +1,9 @@
 // Which ways of teaching go together in a distill job, and what to use where they do not.
 import { AppError } from '#base';
 import { lossesOnSamples } from '#distill';
+import { isRemote, remoteAddress, statesOfTeacher } from '#teaching';
 import { kindOfData } from '../job-data.ts';
 import type { DistillSpec } from '../specs.ts';
-import { isRemote, remoteAddress } from '../teachers/remote-teacher.ts';
 
 type Require = (holds: boolean, field: string, rule: string) => void;
 
@@ -39,9 +39,7 @@ function checkTeachers(spec: DistillSpec, require: Require): void {
   }
   if (settings.losses === undefined) return;
   const field = 'settings.losses';
-  require(isResident(
-    spec,
-  ), field, 'need a teacher on this server, whose states they read. With other teachers use "temperature" and "alpha"');
+  require(isResident(spec), field, statesOfTeacher);
   require(!writes, field, 'stand beside no "sequenceLevel", which learns by cross-entropy what the teacher wrote. Leave one of them out');
 }
 

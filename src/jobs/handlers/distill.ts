@@ -15,6 +15,7 @@ import {
 import type { Engine } from '#engine';
 import { isEncoderDecoder, type Model, type ModelConfig, randomLike, requireGenerating, taskOf, textPositions, withTask } from '#models';
 import type { JsonObject } from '#store';
+import { isRemote } from '#teaching';
 import { distinctLabels } from '#text';
 import { objectiveOf, type TrainRequest, type TrainResult, trainingExamples, trainModel } from '#train';
 import { checkInput } from '../check-input.ts';
@@ -22,14 +23,14 @@ import { FolderCheckpoints } from '../checkpoints.ts';
 import type { JobContext, JobHandler } from '../job.ts';
 import { checkData, checkDataKind, type JobData, kindOfData, labelledRows, readJobData } from '../job-data.ts';
 import { measureModel } from '../measure-model.ts';
-import { memoryLimitBytes, PeakMemory } from '../memory-plan.ts';
+import { answerBytes, memoryLimitBytes, PeakMemory } from '../memory-plan.ts';
 import type { ModelHub, ModelLease } from '../model-hub.ts';
 import { withPinnedInputs } from '../pinned-inputs.ts';
 import type { DistillResult } from '../results.ts';
 import { type DistillSpec, distillSpecSchema, type TextData } from '../specs.ts';
 import { checkTeacher, hasTeacher, type JobTeacher, residentTeacher, withJobTeacher } from '../teachers/job-teacher.ts';
 import { checkExamples, recordedTeacher } from '../teachers/recorded-teacher.ts';
-import { type ConnectTeacher, isRemote, remoteTeacher } from '../teachers/remote-teacher.ts';
+import { type ConnectTeacher, remoteTeacher } from '../teachers/remote-teacher.ts';
 import { type WrittenByTeacher, writtenByTeacher } from '../teachers/sequence-level.ts';
 import { promptsPerPart } from '../teachers/teacher-continuations.ts';
 import { modelSize, planTraining, type TrainingMemoryPlan } from '../training-memory.ts';
@@ -148,10 +149,6 @@ function sampleTokens({ onPolicy }: DistillSpec): number {
   if (onPolicy === undefined) return 0;
   const { promptTokens, maxNewTokens } = { ...defaultOnPolicy, ...defined(onPolicy) };
   return promptTokens + maxNewTokens;
-}
-
-function answerBytes(topK: number | undefined, vocabularySize: number): number {
-  return topK === undefined ? 2 * vocabularySize : 12 * topK + 4;
 }
 
 function targetOf({ student, name }: Pick<DistillSpec, 'student' | 'name'>): string {

@@ -37,6 +37,10 @@ describe('the memory of a compression', () => {
     expect(taught({ losses: [{ kind: 'relation' }] }) - taught({ losses: [{ kind: 'hidden' }] })).toBe(
       4 * 2 * model.config.layers * 8 * model.config.heads * 64 ** 2,
     );
+    // Of a teacher elsewhere there are answers, not weights.
+    const far = { teacher: 'athanor://host:1/far' };
+    expect(taught({ ...far, teacherTopK: 64 }) - taught({ ...far, teacherTopK: 4 })).toBe(4 * 12 * 60 * 8 * 64);
+    expect(taught({ ...far, teacherTopK: 4 })).toBeLessThan(taught({ teacher: 'near' }));
     // Factors of full rank are larger than what they stand for.
     const flopTraining = { batchSize: 8, sequenceLength: 16 };
     expect(peak([{ flop: { ratio: 0.5, training: flopTraining } }])).toBeGreaterThan(

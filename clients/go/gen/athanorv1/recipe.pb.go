@@ -1202,7 +1202,8 @@ type Distill struct {
 	Seed *uint32 `protobuf:"varint,12,opt,name=seed,proto3,oneof" json:"seed,omitempty"`
 	// Steps between checkpoints. Default 100; 0 writes one only when the job is stopped.
 	CheckpointEvery *uint32 `protobuf:"varint,13,opt,name=checkpoint_every,json=checkpointEvery,proto3,oneof" json:"checkpoint_every,omitempty"`
-	// A stored model to learn from. Default: the model that the recipe started from.
+	// A stored model to learn from, "athanor://host:port/model" for one on another athanor server, or "none" for the data alone. Default: the model that the
+	// recipe started from.
 	Teacher *string `protobuf:"bytes,14,opt,name=teacher,proto3,oneof" json:"teacher,omitempty"`
 	// Patterns of the parameters that train, vectors included; `*` stands for any characters. Empty: all.
 	Include []string `protobuf:"bytes,15,rep,name=include,proto3" json:"include,omitempty"`
@@ -1219,7 +1220,13 @@ type Distill struct {
 	// Of several teachers, the mean of their "probabilities" (default) or of their "logits".
 	Average *string `protobuf:"bytes,21,opt,name=average,proto3,oneof" json:"average,omitempty"`
 	// Several teachers with the student's tokenizer, in place of `teacher`.
-	Teachers      []*DistillTeacher `protobuf:"bytes,22,rep,name=teachers,proto3" json:"teachers,omitempty"`
+	Teachers []*DistillTeacher `protobuf:"bytes,22,rep,name=teachers,proto3" json:"teachers,omitempty"`
+	// Likeliest answers that a teacher on another server sends of each row, with the probability of all others together. Default: every answer, in
+	// half precision.
+	TeacherTopK *uint32 `protobuf:"varint,23,opt,name=teacher_top_k,json=teacherTopK,proto3,oneof" json:"teacher_top_k,omitempty"`
+	// Folder on the server with a recorded teacher, in place of `teacher`; a record job makes it. It is of all of the job's data, which then needs
+	// `validation` wherever something is measured.
+	Recording     *string `protobuf:"bytes,24,opt,name=recording,proto3,oneof" json:"recording,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1406,6 +1413,20 @@ func (x *Distill) GetTeachers() []*DistillTeacher {
 		return x.Teachers
 	}
 	return nil
+}
+
+func (x *Distill) GetTeacherTopK() uint32 {
+	if x != nil && x.TeacherTopK != nil {
+		return *x.TeacherTopK
+	}
+	return 0
+}
+
+func (x *Distill) GetRecording() string {
+	if x != nil && x.Recording != nil {
+		return *x.Recording
+	}
+	return ""
 }
 
 // Layers become one stored layer that is applied at several places; the model stays as deep as it is, or gets deeper.
@@ -2346,7 +2367,7 @@ const file_athanor_v1_recipe_proto_rawDesc = "" +
 	"\a_layoutB\t\n" +
 	"\a_searchB\a\n" +
 	"\x05_headB\a\n" +
-	"\x05_seed\"\xdc\b\n" +
+	"\x05_seed\"\xc8\t\n" +
 	"\aDistill\x12\x19\n" +
 	"\x05steps\x18\x01 \x01(\rH\x00R\x05steps\x88\x01\x01\x12\"\n" +
 	"\n" +
@@ -2372,7 +2393,9 @@ const file_athanor_v1_recipe_proto_rawDesc = "" +
 	"\abalance\x18\x13 \x01(\tH\x0fR\abalance\x88\x01\x01\x12(\n" +
 	"\rbalance_every\x18\x14 \x01(\rH\x10R\fbalanceEvery\x88\x01\x01\x12\x1d\n" +
 	"\aaverage\x18\x15 \x01(\tH\x11R\aaverage\x88\x01\x01\x126\n" +
-	"\bteachers\x18\x16 \x03(\v2\x1a.athanor.v1.DistillTeacherR\bteachersB\b\n" +
+	"\bteachers\x18\x16 \x03(\v2\x1a.athanor.v1.DistillTeacherR\bteachers\x12'\n" +
+	"\rteacher_top_k\x18\x17 \x01(\rH\x12R\vteacherTopK\x88\x01\x01\x12!\n" +
+	"\trecording\x18\x18 \x01(\tH\x13R\trecording\x88\x01\x01B\b\n" +
 	"\x06_stepsB\r\n" +
 	"\v_batch_sizeB\x12\n" +
 	"\x10_sequence_lengthB\x18\n" +
@@ -2394,7 +2417,10 @@ const file_athanor_v1_recipe_proto_rawDesc = "" +
 	"\b_balanceB\x10\n" +
 	"\x0e_balance_everyB\n" +
 	"\n" +
-	"\b_average\"\x8e\x04\n" +
+	"\b_averageB\x10\n" +
+	"\x0e_teacher_top_kB\f\n" +
+	"\n" +
+	"_recording\"\x8e\x04\n" +
 	"\x05Share\x12\x1b\n" +
 	"\x06scheme\x18\x01 \x01(\tH\x00R\x06scheme\x88\x01\x01\x12(\n" +
 	"\runique_layers\x18\x02 \x01(\rH\x01R\funiqueLayers\x88\x01\x01\x12\x1b\n" +

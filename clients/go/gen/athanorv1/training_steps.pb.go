@@ -52,7 +52,8 @@ type Training struct {
 	Seed *uint32 `protobuf:"varint,12,opt,name=seed,proto3,oneof" json:"seed,omitempty"`
 	// Steps between checkpoints; 0 writes one only when the job is stopped.
 	CheckpointEvery *uint32 `protobuf:"varint,13,opt,name=checkpoint_every,json=checkpointEvery,proto3,oneof" json:"checkpoint_every,omitempty"`
-	// A stored model to learn from, or "none" for the data alone. Default: the model that the recipe started from.
+	// A stored model to learn from, "athanor://host:port/model" for one on another athanor server, or "none" for the data alone. Default: the model that the
+	// recipe started from; of theseus, ladder and lora none.
 	Teacher *string `protobuf:"bytes,14,opt,name=teacher,proto3,oneof" json:"teacher,omitempty"`
 	// Longest source of a pair, in tokens. Default: `sequence_length`.
 	SourceLength *uint32 `protobuf:"varint,15,opt,name=source_length,json=sourceLength,proto3,oneof" json:"source_length,omitempty"`
@@ -66,7 +67,13 @@ type Training struct {
 	// Of several teachers, the mean of their "probabilities" (default) or of their "logits".
 	Average *string `protobuf:"bytes,19,opt,name=average,proto3,oneof" json:"average,omitempty"`
 	// Several teachers with the student's tokenizer, in place of `teacher`.
-	Teachers      []*DistillTeacher `protobuf:"bytes,20,rep,name=teachers,proto3" json:"teachers,omitempty"`
+	Teachers []*DistillTeacher `protobuf:"bytes,20,rep,name=teachers,proto3" json:"teachers,omitempty"`
+	// Likeliest answers that a teacher on another server sends of each row, with the probability of all others together. Default: every answer, in
+	// half precision.
+	TeacherTopK *uint32 `protobuf:"varint,21,opt,name=teacher_top_k,json=teacherTopK,proto3,oneof" json:"teacher_top_k,omitempty"`
+	// Folder on the server with a recorded teacher, in place of `teacher`; a record job makes it. It is of all of the job's data, which then needs
+	// `validation` wherever something is measured.
+	Recording     *string `protobuf:"bytes,22,opt,name=recording,proto3,oneof" json:"recording,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -239,6 +246,20 @@ func (x *Training) GetTeachers() []*DistillTeacher {
 		return x.Teachers
 	}
 	return nil
+}
+
+func (x *Training) GetTeacherTopK() uint32 {
+	if x != nil && x.TeacherTopK != nil {
+		return *x.TeacherTopK
+	}
+	return 0
+}
+
+func (x *Training) GetRecording() string {
+	if x != nil && x.Recording != nil {
+		return *x.Recording
+	}
+	return ""
 }
 
 // Training on the job's data alone, as the model's task asks.
@@ -1442,7 +1463,7 @@ var File_athanor_v1_training_steps_proto protoreflect.FileDescriptor
 const file_athanor_v1_training_steps_proto_rawDesc = "" +
 	"\n" +
 	"\x1fathanor/v1/training_steps.proto\x12\n" +
-	"athanor.v1\x1a\x17athanor/v1/losses.proto\"\xa9\b\n" +
+	"athanor.v1\x1a\x17athanor/v1/losses.proto\"\x95\t\n" +
 	"\bTraining\x12\x19\n" +
 	"\x05steps\x18\x01 \x01(\rH\x00R\x05steps\x88\x01\x01\x12\"\n" +
 	"\n" +
@@ -1466,7 +1487,9 @@ const file_athanor_v1_training_steps_proto_rawDesc = "" +
 	"\abalance\x18\x11 \x01(\tH\x0fR\abalance\x88\x01\x01\x12(\n" +
 	"\rbalance_every\x18\x12 \x01(\rH\x10R\fbalanceEvery\x88\x01\x01\x12\x1d\n" +
 	"\aaverage\x18\x13 \x01(\tH\x11R\aaverage\x88\x01\x01\x126\n" +
-	"\bteachers\x18\x14 \x03(\v2\x1a.athanor.v1.DistillTeacherR\bteachersB\b\n" +
+	"\bteachers\x18\x14 \x03(\v2\x1a.athanor.v1.DistillTeacherR\bteachers\x12'\n" +
+	"\rteacher_top_k\x18\x15 \x01(\rH\x12R\vteacherTopK\x88\x01\x01\x12!\n" +
+	"\trecording\x18\x16 \x01(\tH\x13R\trecording\x88\x01\x01B\b\n" +
 	"\x06_stepsB\r\n" +
 	"\v_batch_sizeB\x12\n" +
 	"\x10_sequence_lengthB\x18\n" +
@@ -1488,7 +1511,10 @@ const file_athanor_v1_training_steps_proto_rawDesc = "" +
 	"\b_balanceB\x10\n" +
 	"\x0e_balance_everyB\n" +
 	"\n" +
-	"\b_average\"\xab\a\n" +
+	"\b_averageB\x10\n" +
+	"\x0e_teacher_top_kB\f\n" +
+	"\n" +
+	"_recording\"\xab\a\n" +
 	"\x05Train\x12\x19\n" +
 	"\x05steps\x18\x01 \x01(\rH\x00R\x05steps\x88\x01\x01\x12\"\n" +
 	"\n" +

@@ -60,7 +60,8 @@ export interface Training {
    */
   'checkpointEvery'?: (number);
   /**
-   * A stored model to learn from, or "none" for the data alone. Default: the model that the recipe started from.
+   * A stored model to learn from, "athanor://host:port/model" for one on another athanor server, or "none" for the data alone. Default: the model that the
+   * recipe started from; of theseus, ladder and lora none.
    */
   'teacher'?: (string);
   /**
@@ -88,6 +89,16 @@ export interface Training {
    * Several teachers with the student's tokenizer, in place of `teacher`.
    */
   'teachers'?: (_athanor_v1_DistillTeacher)[];
+  /**
+   * Likeliest answers that a teacher on another server sends of each row, with the probability of all others together. Default: every answer, in
+   * half precision.
+   */
+  'teacherTopK'?: (number);
+  /**
+   * Folder on the server with a recorded teacher, in place of `teacher`; a record job makes it. It is of all of the job's data, which then needs
+   * `validation` wherever something is measured.
+   */
+  'recording'?: (string);
   '_steps'?: "steps";
   '_batchSize'?: "batchSize";
   '_sequenceLength'?: "sequenceLength";
@@ -106,6 +117,8 @@ export interface Training {
   '_balance'?: "balance";
   '_balanceEvery'?: "balanceEvery";
   '_average'?: "average";
+  '_teacherTopK'?: "teacherTopK";
+  '_recording'?: "recording";
 }
 
 /**
@@ -165,7 +178,8 @@ export interface Training__Output {
    */
   'checkpointEvery'?: (number);
   /**
-   * A stored model to learn from, or "none" for the data alone. Default: the model that the recipe started from.
+   * A stored model to learn from, "athanor://host:port/model" for one on another athanor server, or "none" for the data alone. Default: the model that the
+   * recipe started from; of theseus, ladder and lora none.
    */
   'teacher'?: (string);
   /**
@@ -193,6 +207,16 @@ export interface Training__Output {
    * Several teachers with the student's tokenizer, in place of `teacher`.
    */
   'teachers': (_athanor_v1_DistillTeacher__Output)[];
+  /**
+   * Likeliest answers that a teacher on another server sends of each row, with the probability of all others together. Default: every answer, in
+   * half precision.
+   */
+  'teacherTopK'?: (number);
+  /**
+   * Folder on the server with a recorded teacher, in place of `teacher`; a record job makes it. It is of all of the job's data, which then needs
+   * `validation` wherever something is measured.
+   */
+  'recording'?: (string);
   '_steps'?: "steps";
   '_batchSize'?: "batchSize";
   '_sequenceLength'?: "sequenceLength";
@@ -211,4 +235,6 @@ export interface Training__Output {
   '_balance'?: "balance";
   '_balanceEvery'?: "balanceEvery";
   '_average'?: "average";
+  '_teacherTopK'?: "teacherTopK";
+  '_recording'?: "recording";
 }
