@@ -113,7 +113,12 @@ function stepBytes({ method, settings, training, adapts, growth, models, nested 
   // The model on the device, and a teacher if one is named; what trains beside it is small.
   if (adapts) return deviceBytes + (models.length > 0 || teacherElsewhere(training) !== undefined ? taught : 0) + activations;
   // Student, gradient and two moments on the device with the teacher; a checkpoint copies the trained ones and their moments to the host.
-  return (4 + 3) * growth * deviceBytes + taught + activations;
+  return (4 + 3 + (keepsBest(settings) ? 1 : 0)) * growth * deviceBytes + taught + activations;
+}
+
+/** Whether the training may end early, and so keeps the weights that did best on the host. */
+function keepsBest(settings: unknown): boolean {
+  return ((settings as { readonly patience?: number }).patience ?? 0) > 0;
 }
 
 /** Answers of each row that a recording is taken to have: how many is not known before it is opened. */

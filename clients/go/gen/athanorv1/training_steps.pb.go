@@ -866,7 +866,14 @@ type Flop struct {
 	// Seed of the gates and of random starts. Default: the recipe's.
 	Seed *uint32 `protobuf:"varint,17,opt,name=seed,proto3,oneof" json:"seed,omitempty"`
 	// How far the gate of a matrix's strongest term is ahead of that of its weakest at the start; published is 0. Default 4, with "random" 0.
-	Spread        *float64 `protobuf:"fixed64,18,opt,name=spread,proto3,oneof" json:"spread,omitempty"`
+	Spread *float64 `protobuf:"fixed64,18,opt,name=spread,proto3,oneof" json:"spread,omitempty"`
+	// In the last steps, without gates, ends the training after so many measurements in a row that were no better than the best, which is kept. Default 0:
+	// it goes on to the end.
+	Patience *uint32 `protobuf:"varint,19,opt,name=patience,proto3,oneof" json:"patience,omitempty"`
+	// Steps between two measurements. Default 50.
+	EvaluateEvery *uint32 `protobuf:"varint,20,opt,name=evaluate_every,json=evaluateEvery,proto3,oneof" json:"evaluate_every,omitempty"`
+	// Share of the data that is held out to be measured on, where the job has no validation data: above 0, below 1. Default 0.1.
+	HeldOut       *float64 `protobuf:"fixed64,21,opt,name=held_out,json=heldOut,proto3,oneof" json:"held_out,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1023,6 +1030,27 @@ func (x *Flop) GetSeed() uint32 {
 func (x *Flop) GetSpread() float64 {
 	if x != nil && x.Spread != nil {
 		return *x.Spread
+	}
+	return 0
+}
+
+func (x *Flop) GetPatience() uint32 {
+	if x != nil && x.Patience != nil {
+		return *x.Patience
+	}
+	return 0
+}
+
+func (x *Flop) GetEvaluateEvery() uint32 {
+	if x != nil && x.EvaluateEvery != nil {
+		return *x.EvaluateEvery
+	}
+	return 0
+}
+
+func (x *Flop) GetHeldOut() float64 {
+	if x != nil && x.HeldOut != nil {
+		return *x.HeldOut
 	}
 	return 0
 }
@@ -1622,7 +1650,7 @@ const file_athanor_v1_training_steps_proto_rawDesc = "" +
 	"\t_patienceB\x11\n" +
 	"\x0f_evaluate_everyB\v\n" +
 	"\t_held_outB\a\n" +
-	"\x05_seed\"\x8b\a\n" +
+	"\x05_seed\"\xa5\b\n" +
 	"\x04Flop\x12\x19\n" +
 	"\x05ratio\x18\x01 \x01(\x01H\x00R\x05ratio\x88\x01\x01\x12\x19\n" +
 	"\x05start\x18\x02 \x01(\tH\x01R\x05start\x88\x01\x01\x12$\n" +
@@ -1646,7 +1674,10 @@ const file_athanor_v1_training_steps_proto_rawDesc = "" +
 	"\ainclude\x18\x0f \x03(\tR\ainclude\x12\x18\n" +
 	"\aexclude\x18\x10 \x03(\tR\aexclude\x12\x17\n" +
 	"\x04seed\x18\x11 \x01(\rH\fR\x04seed\x88\x01\x01\x12\x1b\n" +
-	"\x06spread\x18\x12 \x01(\x01H\rR\x06spread\x88\x01\x01B\b\n" +
+	"\x06spread\x18\x12 \x01(\x01H\rR\x06spread\x88\x01\x01\x12\x1f\n" +
+	"\bpatience\x18\x13 \x01(\rH\x0eR\bpatience\x88\x01\x01\x12*\n" +
+	"\x0eevaluate_every\x18\x14 \x01(\rH\x0fR\revaluateEvery\x88\x01\x01\x12\x1e\n" +
+	"\bheld_out\x18\x15 \x01(\x01H\x10R\aheldOut\x88\x01\x01B\b\n" +
 	"\x06_ratioB\b\n" +
 	"\x06_startB\x0e\n" +
 	"\f_start_ratioB\x10\n" +
@@ -1660,7 +1691,10 @@ const file_athanor_v1_training_steps_proto_rawDesc = "" +
 	"\r_closed_belowB\x0f\n" +
 	"\r_settle_stepsB\a\n" +
 	"\x05_seedB\t\n" +
-	"\a_spread\"\x91\x03\n" +
+	"\a_spreadB\v\n" +
+	"\t_patienceB\x11\n" +
+	"\x0f_evaluate_everyB\v\n" +
+	"\t_held_out\"\x91\x03\n" +
 	"\x06Ladder\x12!\n" +
 	"\treduction\x18\x01 \x01(\rH\x00R\treduction\x88\x01\x01\x12\x16\n" +
 	"\x06layers\x18\x02 \x03(\rR\x06layers\x12\x1d\n" +
