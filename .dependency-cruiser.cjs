@@ -8,7 +8,7 @@ const ranks = [
   ['engine'],
   ['models', 'text'],
   ['store'], // files hold models, so it stands above them
-  ['train', 'serve'],
+  ['teaching', 'train', 'serve'],
   ['compress', 'distill', 'evaluate'],
   ['jobs', 'report', 'access'],
   ['server', 'http', 'telemetry'],
@@ -35,7 +35,22 @@ const homes = [
   // Whoever reads something from outside checks it; the core below is given checked values.
   {
     modules: ['zod'],
-    folders: ['models', 'text', 'store', 'train', 'serve', 'compress', 'distill', 'evaluate', 'jobs', 'access', 'server', 'http', 'cli'],
+    folders: [
+      'models',
+      'text',
+      'store',
+      'teaching',
+      'train',
+      'serve',
+      'compress',
+      'distill',
+      'evaluate',
+      'jobs',
+      'access',
+      'server',
+      'http',
+      'cli',
+    ],
   },
   // The core and the domain have no files and no network of their own.
   { modules: ['(node:)?fs(/promises)?'], folders: ['engine', 'text', 'store', 'jobs', 'report', 'access', 'server', 'telemetry', 'cli'] },

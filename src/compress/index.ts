@@ -49,11 +49,3 @@ export { registerSearch } from './search/search.ts';
 export type { SearchSettings } from './search/settings.ts';
 export { type TrainedStep, trainedStep, trainOrRecall } from './train-or-recall.ts';
 export { trainedPaths } from './trained-paths.ts';
-export {
-  type MethodTraining,
-  methodTrainingSchema,
-  noTeacher,
-  type TrainingSettings,
-  teachersNamed,
-  trainingFields,
-} from './training-fields.ts';

@@ -4,6 +4,7 @@ import type { z } from 'zod';
 import type { OperationContext } from '#base';
 import type { Engine } from '#engine';
 import type { Model, Parameter } from '#models';
+import type { MethodTraining } from '#teaching';
 import type { TrainingData, TrainingScheme, TrainingStages, TrainResult, TrainSettings } from '#train';
 import type { ActivationStore, ActivationStoreOptions } from './activation-store.ts';
 import type { Calibration } from './calibration.ts';
@@ -11,7 +12,6 @@ import type { GateReport } from './gate/verdict.ts';
 import type { HeldOut, Measures, RecordMemory } from './measures.ts';
 import type { SearchReport } from './search/report.ts';
 import type { StoppingSettings } from './stopping-fields.ts';
-import type { MethodTraining, TrainingSettings } from './training-fields.ts';
 
 /** What a method may use besides the model. */
 export interface CompressionEnvironment {
@@ -179,7 +179,7 @@ export interface Method<Settings> {
   /** Whether training leaves the model's own matrices as they are, so that it holds no gradients and moments of them. @default false */
   readonly adapts?: boolean;
   /** How these settings train on the job's data, which decides what is read of it. Absent, or undefined: they do not. */
-  training?(settings: Settings): TrainingSettings | undefined;
+  training?(settings: Settings): MethodTraining | undefined;
   /** How large the model gets while it trains, relative to the one that the step is given. Absent: 1. */
   growth?(settings: Settings): number;
   /** The task that these settings give to the model, which decides what the job's data is read as. Absent, or undefined: it keeps its own. */

@@ -3,9 +3,9 @@
 import type { z } from 'zod';
 import { AppError, type OperationContext } from '#base';
 import type { Model } from '#models';
+import type { MethodTraining } from '#teaching';
 import type { CompressionEnvironment, Method, MethodResult, TaughtTask } from './method.ts';
 import { nearestNames } from './nearest-name.ts';
-import type { TrainingSettings } from './training-fields.ts';
 
 /** One checked step, bound to its method. */
 export interface RecipeStep {
@@ -15,7 +15,7 @@ export interface RecipeStep {
   readonly needsCalibration: boolean;
   readonly needsHeldOut: boolean;
   /** Settings of the training that the step is, or has; undefined where it does not train. */
-  readonly training: TrainingSettings | undefined;
+  readonly training: MethodTraining | undefined;
   /** Whether the model's own matrices stay as they are while it trains. */
   readonly adapts: boolean;
   /** How large the model gets while it trains, relative to before. */

@@ -3,6 +3,7 @@ import { at, chosen, invariant, type OperationContext, throwIfCancelled } from '
 import type { Engine, Program } from '#engine';
 import type { Value } from '#graph';
 import { declarations, type Model, modelInputs } from '#models';
+import type { MethodTraining } from '#teaching';
 import { type HostTensor, toNumbers } from '#tensor';
 import {
   buildGradientGraph,
@@ -14,7 +15,6 @@ import {
   tensorsOf,
   trainSettings,
 } from '#train';
-import type { MethodTraining } from './training-fields.ts';
 
 const numBatches = 8;
 const defaultSequence = 128;

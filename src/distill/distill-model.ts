@@ -2,6 +2,7 @@
 import { AppError, type OperationContext } from '#base';
 import type { Engine } from '#engine';
 import { isEncoderDecoder, type Model, taskOf } from '#models';
+import type { DistillationLoss } from '#teaching';
 import {
   type CheckpointKeeper,
   checkTrainingData,
@@ -15,7 +16,8 @@ import {
 } from '#train';
 import type { LogitDistillation } from './logit-objective.ts';
 import { distillationObjective, type TeacherObjective, type WeightedTeacher } from './losses/objective.ts';
-import { type DistillationLoss, shortForm } from './losses/settings.ts';
+import type { OwnSamples } from './losses/own-samples.ts';
+import { shortForm } from './losses/short-form.ts';
 
 /** A sum of losses in place of `temperature` and `alpha`, which are its short form. */
 export interface LossOptions {
@@ -101,12 +103,14 @@ export async function distillModel(request: DistillRequest, engine: Engine, cont
 /**
  * The objective of a distillation, its teachers on the device until it is released; checked before anything is uploaded.
  *
+ * @param samples - steps on what the student draws itself; absent: there are none
  * @throws AppError `tokenizer_mismatch` when the vocabularies differ in size | `unsupported` when the models cannot read the same batches, or where
  * logits are compared have other tasks or labels | `invalid_argument` naming a field of the losses
  */
 export function teachingObjective(
   engine: Engine,
   { student, teacher, corpus, settings }: Pick<DistillRequest, 'student' | 'teacher' | 'corpus' | 'settings'>,
+  samples?: OwnSamples,
 ): TeacherObjective {
   const teachers = 'config' in teacher ? [{ model: teacher, weight: 1 }] : teacher;
   const { losses = shortForm(settings), balance, balanceEvery = defaultBalanceEvery, average, seed, batchSize } = settings;
@@ -126,6 +130,7 @@ export function teachingObjective(
     batch: batchSize,
     hiddenTokens: hiddenTokensOf(corpus, settings),
     seed,
+    samples,
   });
 }
 

@@ -18,7 +18,7 @@ export {
   teacherPrefix,
   type WeightedTeacher,
 } from './losses/objective.ts';
-export { type DistillationLoss, type LossFields, lossFields, teacherSchema } from './losses/settings.ts';
+export { lossesOnSamples } from './losses/own-samples.ts';
 export { type AnswerLoss, answerInputs, answerObjective } from './teachers/answer-objective.ts';
 export {
   type AnswerForm,
@@ -35,6 +35,7 @@ export {
   topAnswers,
 } from './teachers/answers.ts';
 export { type AnsweredRequest, distillFromAnswers } from './teachers/distill-from-answers.ts';
+export { type ContinuationRequest, distillFromContinuations } from './teachers/distill-from-continuations.ts';
 export { distillOnPolicy, type OnPolicyRequest } from './teachers/distill-on-policy.ts';
 export {
   type Continuing,
@@ -42,10 +43,11 @@ export {
   isOwnStep,
   OnPolicyBatches,
   type OnPolicySettings,
-  onPolicyObjective,
   onPolicySettings,
 } from './teachers/on-policy.ts';
 export { outcomesOf } from './teachers/outcomes.ts';
 export { StudentSampler } from './teachers/student-sampler.ts';
 export { choicesOf, TeacherProgram } from './teachers/teacher-program.ts';
 export { TaughtBatches, type TeacherSource } from './teachers/teacher-source.ts';
+export { TeacherWriter, type WriterSettings } from './teachers/teacher-writer.ts';
+export type { Continuation } from './written-tokens.ts';

@@ -2,7 +2,7 @@
 import type { Engine } from '#engine';
 import type { Model } from '#models';
 import { distillationObjective, type TeacherObjective } from './losses/objective.ts';
-import { shortForm } from './losses/settings.ts';
+import { shortForm } from './losses/short-form.ts';
 
 export interface LogitDistillation {
   /** T: both distributions are softened by it; the KL term is multiplied by T² so that its gradient keeps its size. */

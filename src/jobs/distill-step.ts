@@ -1,44 +1,20 @@
 // Distillation as a step of a recipe: a method like the others, one rank up because it meets training.
 import { z } from 'zod';
 import { AppError } from '#base';
-import {
-  type Method,
-  methods,
-  methodTrainingSchema,
-  noTeacher,
-  type RegisteredMethod,
-  register,
-  registerSearch,
-  teachersNamed,
-  trainedPaths,
-  trainedStep,
-  trainOrRecall,
-} from '#compress';
-import { lossFields, teacherSchema } from '#distill';
+import { type Method, methods, type RegisteredMethod, register, registerSearch, trainedPaths, trainedStep, trainOrRecall } from '#compress';
 import { parameterCounts } from '#models';
-import { lossFault } from './training-settings.ts';
+import { checkTeaching, type MethodTraining, methodTrainingFields, teachersNamed } from '#teaching';
 
 const patterns = z.array(z.string().min(1)).min(1).optional();
 
 const settingsSchema = z
   .strictObject({
-    ...methodTrainingSchema.shape,
-    ...lossFields,
-    /** In place of one teacher. */
-    teachers: z.array(teacherSchema).min(1, 'must name a teacher').optional(),
+    ...methodTrainingFields,
     /** Which parameters train, vectors included; all when absent. */
     include: patterns,
     exclude: patterns,
   })
-  .check(({ value, issues }) => {
-    const fail = (field: string, message: string): void => {
-      const path = field.split('.').map((part) => (/^\d+$/.test(part) ? Number(part) : part));
-      issues.push({ code: 'custom', message, path, input: value });
-    };
-    if (value.teacher !== undefined && value.teachers !== undefined) fail('teachers', 'cannot stand beside "teacher": one of the two');
-    const fault = lossFault(value, value.teacher !== noTeacher);
-    if (fault !== undefined) fail(fault.field, fault.message);
-  });
+  .check(checkTeaching((settings: MethodTraining) => settings));
 
 export type DistillStepSettings = z.infer<typeof settingsSchema>;
 
@@ -55,7 +31,7 @@ const distillStep: Method<DistillStepSettings> = {
   name: 'distill',
   settings: settingsSchema,
   needsCalibration: () => false,
-  models: ({ teachers = [], ...settings }) => [...teachersNamed(settings), ...teachers.map(({ model }) => model)],
+  models: teachersNamed,
   training: (settings) => settings,
   async apply(model, settings, environment, context) {
     const trains = trainedPaths(model, settings, 'distill');

@@ -3,6 +3,7 @@ import { totalmem } from 'node:os';
 import { AppError, at } from '#base';
 import { everyStep, largestCalibrationBytes, type Recipe, type RecipeStep, sumsBytes } from '#compress';
 import { graphType, type Model, type ModelConfig, parameterCounts, parameterSpecs, storedTensors } from '#models';
+import { type MethodTraining, teacherElsewhere } from '#teaching';
 import { dtypeBytes, sizeOf } from '#tensor';
 
 /** Bytes that this process may hold: the smallest of what was configured, its control group's limit and the machine's memory. */
@@ -108,10 +109,46 @@ function stepBytes({ method, settings, training, adapts, growth, models, nested 
   const { batchSize = 8, sequenceLength = 128 } = training;
   const length = Math.min(sequenceLength, model.config.maxPositions);
   const activations = activationBytes(model.config, batchSize, length, true);
+  const taught = teachingBytes(training, model, deviceBytes, [batchSize, length]);
   // The model on the device, and a teacher if one is named; what trains beside it is small.
-  if (adapts) return (1 + models.length) * deviceBytes + activations;
+  if (adapts) return deviceBytes + (models.length > 0 || teacherElsewhere(training) !== undefined ? taught : 0) + activations;
   // Student, gradient and two moments on the device with the teacher; a checkpoint copies the trained ones and their moments to the host.
-  return (1 + 4 * growth) * deviceBytes + 3 * growth * deviceBytes + activations;
+  return (4 + 3 + (keepsBest(settings) ? 1 : 0)) * growth * deviceBytes + taught + activations;
+}
+
+/** Whether the training may end early, and so keeps the weights that did best on the host. */
+function keepsBest(settings: unknown): boolean {
+  return ((settings as { readonly patience?: number }).patience ?? 0) > 0;
+}
+
+/** Answers of each row that a recording is taken to have: how many is not known before it is opened. */
+const recordedTopK = 32;
+
+/**
+ * Teachers of a training, taken to be as large as the model, with the attention of all layers where losses compare it; of one elsewhere its answers to a
+ * batch and to the next, on the host and on the device.
+ */
+function teachingBytes(
+  training: MethodTraining,
+  { config }: Model,
+  deviceBytes: number,
+  [batch, length]: readonly [number, number],
+): number {
+  const { losses = [], teachers = [] } = training;
+  const elsewhere = teacherElsewhere(training);
+  if (elsewhere !== undefined) {
+    const topK = elsewhere.kind === 'recorded' ? recordedTopK : elsewhere.topK;
+    return 4 * answerBytes(topK, config.vocabularySize) * batch * length;
+  }
+  const count = Math.max(1, teachers.length);
+  const compares = losses.some(({ kind }) => kind === 'attention' || kind === 'relation');
+  const attention = compares ? 4 * 2 * config.layers * batch * config.heads * length ** 2 : 0;
+  return count * (deviceBytes + attention);
+}
+
+/** Bytes of a row of answers of a teacher elsewhere; all of them, in half precision, without `topK`. */
+export function answerBytes(topK: number | undefined, vocabularySize: number): number {
+  return topK === undefined ? 2 * vocabularySize : 12 * topK + 4;
 }
 
 /** Size of the result relative to the model: one, except for two stacks made of one, of which the decoder's attends to the source as well. */

@@ -1,9 +1,11 @@
 // How steps of a recipe train: on the job's data, towards their teacher or alone, with checkpoints of their own.
+
 import { AppError, type OperationContext } from '#base';
-import { type MethodTraining, type MethodTrainRequest, noTeacher, type TrainingMaterial } from '#compress';
-import { type DistillSettings, distillModel, type WeightedTeacher } from '#distill';
+import type { MethodTrainRequest, TrainingMaterial } from '#compress';
+import { type DistillSettings, distillFromAnswers, distillModel, type WeightedTeacher } from '#distill';
 import type { Engine } from '#engine';
 import { taskOf, textPositions } from '#models';
+import { type MethodTraining, noTeacher } from '#teaching';
 import {
   type EarlyStoppingOptions,
   measuredBatches,
@@ -15,6 +17,7 @@ import {
 } from '#train';
 import type { ActivationFolder } from './activation-folder.ts';
 import type { FolderCheckpoints } from './checkpoints.ts';
+import type { OpenTeacher, RecipeTeachers } from './teachers/recipe-teachers.ts';
 import { fullTrainingSettings } from './training-settings.ts';
 
 export interface RecipeTrainingParts {
@@ -28,16 +31,19 @@ export interface RecipeTrainingParts {
   readonly seed: number | undefined;
   /** A stored model by name, or the model that the recipe started from. */
   readonly teacher: TrainingMaterial['teacher'];
+  /** Those of the recipe that are not in this process; absent where it names none. */
+  readonly elsewhere?: Pick<RecipeTeachers, 'of'> | undefined;
   /** Where answers of frozen models are kept; absent to keep none. */
   readonly activations?: ActivationFolder;
   /** Of one training of the step; absent to train without. */
   readonly checkpoints?: (part: string) => FolderCheckpoints;
 }
 
-/** What the settings of the step `distill` have beside those of every method that trains. */
-interface Teachers {
-  readonly teachers?: readonly { readonly model: string; readonly weight: number }[] | undefined;
-}
+/** Who teaches in one training. */
+type Taught =
+  | { readonly kind: 'alone' }
+  | { readonly kind: 'resident'; readonly teachers: readonly WeightedTeacher[] }
+  | { readonly kind: 'elsewhere'; readonly teacher: OpenTeacher; readonly positions: number };
 
 /** The material of one step. */
 export class RecipeTraining implements TrainingMaterial {
@@ -60,28 +66,30 @@ export class RecipeTraining implements TrainingMaterial {
   async train(request: MethodTrainRequest, context: OperationContext): Promise<TrainResult> {
     const { model, scheme, stages, trains, afterStep, part = '' } = request;
     const { engine } = this.#parts;
-    const teachers = await this.#teachers(request.settings);
-    const settings = this.#settings(request, teachers);
+    const taught = await this.#taught(request.settings);
+    const settings = this.#settings(request, taught);
     const checkpoints = this.#checkpoints(part);
-    const { corpus, stopping } = this.#heldOut(request, settings);
+    const { corpus, stopping } = this.#heldOut(request, settings, taught);
+    const phase = request.place.split('.')[0] ?? request.place;
     const shared = {
       corpus,
       settings,
       scheme,
       stopping,
+      phase,
       ...(checkpoints && { checkpoints }),
       ...(trains && { trains }),
       ...(stages && { stages }),
       ...(afterStep && { afterStep }),
     };
-    const phase = request.place.split('.')[0] ?? request.place;
-    return teachers.length === 0
-      ? trainModel({ ...shared, model, objective: objectiveOf(corpus, settings), phase }, engine, context)
-      : distillModel({ ...shared, student: model, teacher: teachers, phase }, engine, context);
+    if (taught.kind === 'alone') return trainModel({ ...shared, model, objective: objectiveOf(corpus, settings) }, engine, context);
+    if (taught.kind === 'resident') return distillModel({ ...shared, student: model, teacher: taught.teachers }, engine, context);
+    const teacher = await taught.teacher.source({ model, corpus, settings, place: request.place }, context);
+    return distillFromAnswers({ ...shared, model, teacher }, engine, context);
   }
 
   async settings(request: MethodTrainRequest): Promise<DistillSettings> {
-    return this.#settings(request, await this.#teachers(request.settings));
+    return this.#settings(request, await this.#taught(request.settings));
   }
 
   /** The step's result is kept: its checkpoints are of no use any more. */
@@ -90,24 +98,36 @@ export class RecipeTraining implements TrainingMaterial {
     await this.#parts.activations?.clear();
   }
 
-  /** What is trained on, and how the rest is measured. @throws AppError `not_enough_samples` | `unsupported` and as opening batches */
+  /** What is trained on, and how the rest is measured. @throws AppError `invalid_argument` | `not_enough_samples` | `unsupported` and as opening batches */
   #heldOut(
-    { model, stopping, corpus = this.corpus }: MethodTrainRequest,
+    { model, stopping, corpus = this.corpus, place }: MethodTrainRequest,
     settings: DistillSettings,
+    taught: Taught,
   ): { readonly corpus: TrainingData; readonly stopping: EarlyStoppingOptions | undefined } {
     const { validation } = this.#parts;
     if (stopping === undefined || stopping.patience === 0 || (stopping.from ?? 0) >= settings.steps) return { corpus, stopping: undefined };
+    const isElsewhere = taught.kind === 'elsewhere';
+    if (validation === undefined && isElsewhere && taught.teacher.kind === 'recorded')
+      throw new AppError(
+        'invalid_argument',
+        `${place}.recording: is of all of the data, and a part would be held out to end the training early. Give the job validation data, or set patience to 0.`,
+        { details: { field: `${place}.recording` } },
+      );
     const { trains, heldOut } =
       validation === undefined ? splitHeldOut(corpus, stopping.heldOut, settings) : { trains: corpus, heldOut: validation };
-    return { corpus: trains, stopping: { ...stopping, batches: measuredBatches(model, heldOut, settings) } };
+    const objective = isElsewhere ? objectiveOf(heldOut, settings) : undefined;
+    return { corpus: trains, stopping: { ...stopping, objective, batches: measuredBatches(model, heldOut, settings) } };
   }
 
-  async #teachers({ teacher, teachers }: MethodTraining & Teachers): Promise<readonly WeightedTeacher[]> {
-    if (teacher === noTeacher) return [];
-    if (teachers === undefined) return [{ model: await this.teacher(teacher), weight: 1 }];
-    const taught: WeightedTeacher[] = [];
-    for (const { model, weight } of teachers) taught.push({ model: await this.teacher(model), weight });
-    return taught;
+  async #taught(settings: MethodTraining): Promise<Taught> {
+    const { teacher, teachers: named } = settings;
+    if (teacher === noTeacher) return { kind: 'alone' };
+    const elsewhere = this.#parts.elsewhere?.of(settings);
+    if (elsewhere !== undefined) return { kind: 'elsewhere', teacher: elsewhere, positions: await elsewhere.positions() };
+    if (named === undefined) return { kind: 'resident', teachers: [{ model: await this.teacher(teacher), weight: 1 }] };
+    const teachers: WeightedTeacher[] = [];
+    for (const { model, weight } of named) teachers.push({ model: await this.teacher(model), weight });
+    return { kind: 'resident', teachers };
   }
 
   #checkpoints(part: string): FolderCheckpoints | undefined {
@@ -117,11 +137,13 @@ export class RecipeTraining implements TrainingMaterial {
   }
 
   /** @throws AppError `invalid_argument` | `context_too_long` naming the setting */
-  #settings({ model, settings, place }: MethodTrainRequest, teachers: readonly WeightedTeacher[]): DistillSettings {
-    const positions = Math.min(...[model, ...teachers.map((teacher) => teacher.model)].map(({ config }) => textPositions(config)));
+  #settings({ model, settings, place }: MethodTrainRequest, taught: Taught): DistillSettings {
+    const others = taught.kind === 'resident' ? taught.teachers.map((teacher) => teacher.model) : [];
+    const ofTeacher = taught.kind === 'elsewhere' ? taught.positions : Number.POSITIVE_INFINITY;
+    const positions = Math.min(ofTeacher, ...[model, ...others].map(({ config }) => textPositions(config)));
     const classifies = taskOf(model.config).kind === 'classify';
     const wanted = { ...settings, seed: settings.seed ?? this.#parts.seed ?? 0 };
-    const full = fullTrainingSettings(wanted, { positions, hasTeacher: teachers.length > 0, classifies });
+    const full = fullTrainingSettings(wanted, { positions, hasTeacher: taught.kind !== 'alone', classifies });
     for (const name of ['sequenceLength', 'sourceLength'] as const) {
       const length = full[name] ?? 0;
       if (length > positions)

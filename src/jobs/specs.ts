@@ -1,7 +1,7 @@
 // What the jobs are asked to do, as plain JSON with the field names of the wire.
+
 import { z } from 'zod';
-import { trainingFields } from '#compress';
-import { lossFields, teacherSchema } from '#distill';
+import { lossFields, teacherSchema, trainingFields } from '#teaching';
 
 const count = z.int().nonnegative();
 const positive = z.int().positive();
@@ -102,7 +102,16 @@ export const distillSpecSchema = z.strictObject({
       beta: z.number().min(0).max(1).optional(),
     })
     .optional(),
-  sequenceLevel: z.strictObject({ beams: positive.optional(), maxNewTokens: positive.optional() }).optional(),
+  sequenceLevel: z
+    .strictObject({
+      beams: positive.optional(),
+      maxNewTokens: positive.optional(),
+      /** Of running text. */
+      promptTokens: positive.optional(),
+      temperature: z.number().positive().optional(),
+      prompts: positive.optional(),
+    })
+    .optional(),
 });
 export type DistillSpec = z.infer<typeof distillSpecSchema>;
 

@@ -23,8 +23,10 @@ export interface TrainingMemoryRequest {
   readonly further?: readonly ModelSize[];
   /** The losses compare attention, so that teachers keep that of all layers. */
   readonly comparesAttention?: boolean;
-  /** The student draws the texts itself, with keys and values of all it has drawn. */
-  readonly isOnPolicy?: boolean;
+  /** Tokens of the texts that the student draws itself, with keys and values of all it has drawn; 0 where it draws none. */
+  readonly sampleTokens?: number;
+  /** Texts that the teacher writes side by side, in a search one a beam; 0 where it writes none. */
+  readonly writtenRows?: number;
   readonly batchSize: number;
   readonly sequenceLength: number;
   /** Bytes of a row of answers that come from elsewhere. */
@@ -60,8 +62,8 @@ export function modelSize(record: ModelRecord): ModelSize {
  */
 function estimate(request: TrainingMemoryRequest): number {
   const { student, teacher, further = [], batchSize, sequenceLength, answerBytesPerRow = 0, residentBytes } = request;
-  const { comparesAttention = false, isOnPolicy = false } = request;
-  const length = (config: ModelConfig): number => Math.min(sequenceLength, config.maxPositions);
+  const { comparesAttention = false, sampleTokens = 0, writtenRows = 0 } = request;
+  const length = (config: ModelConfig): number => Math.min(Math.max(sequenceLength, sampleTokens), config.maxPositions);
   const own = student.hostBytes + (4 + 3) * student.deviceBytes + activationBytes(student.config, batchSize, length(student.config), true);
   // Rows wait for the next step beside those of this one, on the host and on the device.
   const answers = 4 * answerBytesPerRow * batchSize * sequenceLength;
@@ -73,8 +75,11 @@ function estimate(request: TrainingMemoryRequest): number {
     0,
   );
   const { layers, width } = student.config;
-  const drawn = isOnPolicy ? student.deviceBytes + 4 * 2 * layers * batchSize * length(student.config) * width : 0;
-  return Math.ceil(residentBytes + slackBytes + own + answers + taught + drawn);
+  const drawn = sampleTokens > 0 ? student.deviceBytes + 4 * 2 * layers * batchSize * sampleTokens * width : 0;
+  // Keys and values once more where rows go on from each other's.
+  const written =
+    teacher === undefined ? 0 : 2 * 4 * 2 * teacher.config.layers * writtenRows * length(teacher.config) * teacher.config.width;
+  return Math.ceil(residentBytes + slackBytes + own + answers + taught + drawn + written);
 }
 
 /** @throws AppError `insufficient_memory` with the figures, and what would fit */

@@ -1,35 +1,13 @@
 // Settings of a training as requests and recipes write them, and what the trainer makes of them.
 import { AppError } from '#base';
-import { type TrainingSettings, trainingFields } from '#compress';
-import { type DistillSettings, distillSettings, type LossFields, lossFields } from '#distill';
+import { type DistillSettings, distillSettings } from '#distill';
+import { type LossFields, lossFault, lossFields, type TrainingSettings, trainingFields } from '#teaching';
 import { defaultTrainSettings, fineTuneDefaults } from '#train';
 
 /** What distillations may say beside the settings of all trainings. */
 export type TeachingSettings = TrainingSettings & LossFields;
 
 const known = { ...trainingFields, ...lossFields };
-
-/** What is wrong with the losses of these settings together, and the field at fault. */
-export function lossFault(
-  { losses, temperature, alpha, balance, balanceEvery }: TeachingSettings,
-  hasTeacher: boolean,
-): { readonly field: string; readonly message: string } | undefined {
-  if (losses === undefined) {
-    const field = balance === undefined ? (balanceEvery === undefined ? undefined : 'balanceEvery') : 'balance';
-    return field === undefined ? undefined : { field, message: 'goes with a list of losses, and there is none' };
-  }
-  const short = temperature === undefined ? (alpha === undefined ? undefined : 'alpha') : 'temperature';
-  if (short !== undefined)
-    return { field: short, message: 'is of the short form; with "losses" it stands in the loss "logits", or in the weights' };
-  const index = hasTeacher ? -1 : losses.findIndex(({ kind }) => kind !== 'labels');
-  if (index >= 0)
-    return {
-      field: `losses.${index}.kind`,
-      message: `"${losses[index]?.kind}" compares with a teacher, and there is none. Name a teacher, or keep "labels" alone`,
-    };
-  if (balance === undefined && balanceEvery !== undefined) return { field: 'balanceEvery', message: 'goes with balance: gradientNorm' };
-  return undefined;
-}
 
 const defaultSequence = 128;
 /** A classifier that was made smaller has more to learn than one that gets a new head. */

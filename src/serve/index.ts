@@ -15,7 +15,13 @@ export { type ContinuationOptions, continuations } from './continuations.ts';
 export { DeviceTurns, deviceTurns } from './device-turns.ts';
 export { type DraftRequest, proposeTokens } from './draft-sequence.ts';
 export { EncoderRunner } from './encoder-runner.ts';
-export { type GeneratedSequences, generateSequences, SequenceGenerator, type SequenceSettings } from './generate-sequences.ts';
+export {
+  type GeneratedSequences,
+  generateSequences,
+  SequenceGenerator,
+  type SequenceSettings,
+  searchDriver,
+} from './generate-sequences.ts';
 export { type Drafter, Generation, type GenerationOptions } from './generation.ts';
 export { largestIds } from './largest-ids.ts';
 export {
@@ -44,7 +50,7 @@ export { Scheduler } from './scheduler.ts';
 export type { BestToken, Outcome, RanTokens, Sequence, StepResult, WantedLogits } from './sequence.ts';
 export type { TargetDefaults } from './sequence-request.ts';
 export { type Proposal, type Verdict, verifyProposal } from './speculative.ts';
-export type { FoundTarget } from './target-search.ts';
+export { type FoundTarget, startSearch } from './target-search.ts';
 export { requireTask, type TaskCall } from './task-check.ts';
 export { drawToken, probabilityOf, type TokenDistribution, tokenDistribution } from './token-distribution.ts';
 export type { SequenceId } from './waiting-list.ts';

@@ -21,7 +21,7 @@ export {
   tokenizePairs,
 } from './pair-corpus.ts';
 export { openPairs, type PairOptions, type PairSource, pairsFromJsonLines, pairsFromTexts, type TextPair } from './pair-set.ts';
-export type { SampledExamples, SamplerCursor } from './seeded-order.ts';
+export { type SampledExamples, type SamplerCursor, SeededOrder } from './seeded-order.ts';
 export {
   type CutText,
   type EncodedText,

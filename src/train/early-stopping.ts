@@ -1,10 +1,13 @@
 // When a training has learnt all that carries over to text it does not train on: measurements, the best one, and the end.
 import type { HostTensor } from '#tensor';
 import type { TrainingBatch } from './batch-source.ts';
+import type { Objective } from './objective.ts';
 
 export interface EarlyStoppingOptions {
   /** Of one measurement, the same each time. */
   readonly batches: () => readonly TrainingBatch[];
+  /** What is measured, where it is not what is learnt: batches of a teacher elsewhere come with its answers, and these do not. */
+  readonly objective?: Objective | undefined;
   /** Steps between measurements. */
   readonly evaluateEvery: number;
   /** Measurements in a row that may be no better than the best; after them the training ends. */

@@ -52,10 +52,10 @@ export class GradientPrograms {
     return this.#kept(batch, accumulates ? 'gradients-adding' : 'gradients', () => this.graph(batch, accumulates));
   }
 
-  /** The loss and the metrics alone. */
-  lossProgram(batch: BatchCase): Promise<Program> {
+  /** The loss and the metrics alone. @param objective - in place of that of the training; one a run */
+  lossProgram(batch: BatchCase, objective?: Objective): Promise<Program> {
     const options = { ...this.#options, ...batch, trained: [], accumulates: false };
-    return this.#kept(batch, 'loss', () => buildGradientGraph(this.#student, this.#objective, options));
+    return this.#kept(batch, 'loss', () => buildGradientGraph(this.#student, objective ?? this.#objective, options));
   }
 
   /** Gives back the programs of all other variants. */

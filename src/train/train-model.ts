@@ -24,7 +24,7 @@ export interface BatchTrainRequest {
   readonly trains?: (path: string) => boolean;
   /** What the method changes about training. */
   readonly scheme?: TrainingScheme | undefined;
-  /** Ends the training when held-out data says so; the result is then what did best on it. Not for trainings in stages. */
+  /** Ends the training when held-out data says so; the result is then what did best on it. Of trainings in stages the last one is measured alone. */
   readonly stopping?: EarlyStoppingOptions | undefined;
   /** Where model and scheme change on the way: what trains in place of `model` and `scheme`. */
   readonly stages?: TrainingStages;
@@ -88,7 +88,6 @@ export function trainModel(request: TrainRequest, engine: Engine, context: Opera
 export async function trainOnBatches(request: BatchTrainRequest, engine: Engine, context: OperationContext): Promise<TrainResult> {
   const { model, scheme, settings, stages } = request;
   const stopping = request.stopping && new EarlyStopping(request.stopping);
-  invariant(stopping === undefined || stages === undefined, 'a training in stages goes on to its end: what did best had another shape');
   const started = performance.now();
   let reached = await request.checkpoints?.load();
   const sampler = request.batches(reached?.progress.cursor);
@@ -99,6 +98,7 @@ export async function trainOnBatches(request: BatchTrainRequest, engine: Engine,
       const step = stage.from?.progress.step ?? 0;
       invariant(stage.until > step || step >= settings.steps, `a stage of training that begins at step ${step} ends after it`);
       if (held === undefined || held.stage.model !== stage.model || held.stage.scheme !== stage.scheme) {
+        invariant(held === undefined || !stopping?.state.best, 'what did best has the shape of the last stage');
         await held?.trainer.dispose();
         held = undefined;
         const options = { trains: request.trains, scheme: stage.scheme };
@@ -158,7 +158,8 @@ async function trainStage(
   /** Whether the stage ends here. A measurement belongs to the step before it, whether or not a checkpoint came between. */
   const isOver = async (): Promise<boolean> => {
     if (stopping?.isDue(trainer.step, settings.steps) === true) {
-      const metrics = await trainer.evaluate(stopping.options.batches(), context.signal);
+      const { batches, objective: measured } = stopping.options;
+      const metrics = await trainer.evaluate(batches(), context.signal, measured);
       stopping.measured(trainer.step, metrics['loss'] ?? Number.NaN, () => trainer.trainedTensors());
       context.report({ phase, step: trainer.step, total: settings.steps, item: 'validation', metrics });
     }

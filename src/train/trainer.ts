@@ -222,19 +222,20 @@ export class Trainer {
   /**
    * The means of the metrics over batches, without training on them; the network is that of the newest step.
    *
+   * @param objective - in place of that of the training; the same at every call
    * @throws AppError `cancelled`
    */
-  async evaluate(batches: readonly TrainingBatch[], signal: AbortSignal): Promise<Readonly<Record<string, number>>> {
-    const { programs, metricNames, scheme } = this.#parts;
+  async evaluate(batches: readonly TrainingBatch[], signal: AbortSignal, objective?: Objective): Promise<Readonly<Record<string, number>>> {
+    const { programs, scheme } = this.#parts;
     const given = scheme?.step?.(Math.max(1, this.#step)) ?? { inputs: {} };
     const made: Record<string, number>[] = [];
     for (const batch of batches) {
-      const program = await programs.lossProgram({ ...lengthsOf(batch), variant: given.variant });
+      const program = await programs.lossProgram({ ...lengthsOf(batch), variant: given.variant }, objective);
       const available = await this.#available(batch, given, signal);
       const results = await program.run(chosen(available, program.inputNames), { signal });
-      made.push(Object.fromEntries(metricNames.map((name) => [name, takeScalar(results, name)])));
+      made.push(Object.fromEntries(program.outputNames.map((name) => [name, takeScalar(results, name)])));
     }
-    return meansOf(metricNames, made);
+    return meansOf(Object.keys(made[0] ?? {}), made);
   }
 
   #schemeTensor(name: string): HostTensor<'float32'> {

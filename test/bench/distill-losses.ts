@@ -1,16 +1,18 @@
 // Which losses teach most in equal steps: students of half the layers, from their teacher's layers and from random weights. It can be stopped and goes on.
 // Usage: npx tsx test/bench/distill-losses.ts [wiki|FOLDER of MiniLM fine-tuned on SST-2] [steps] [seeds] [part of a key] [held-out characters of wiki]
+
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { quietContext, Random } from '#base';
 import { compressModel, methods, parseRecipe } from '#compress';
-import { type DistillSettings, distillModel, distillSettings, lossFields } from '#distill';
+import { type DistillSettings, distillModel, distillSettings } from '#distill';
 import type { Engine } from '#engine';
 import { createOnnxEngine } from '#engine/onnx';
 import { evaluateClassifier } from '#evaluate';
 import { initializeModel, type Model, parameterCounts, taskOf } from '#models';
 import { importHuggingFace } from '#store';
+import { lossFields } from '#teaching';
 import { encodeLabelled, readLabelled, SentenceEncoder, tokenizerFromFiles } from '#text';
 import { fineTuneDefaults, type TrainingData } from '#train';
 import { sharedFolder } from '../support/shared.ts';

@@ -1,8 +1,10 @@
 // A step of distillation from states and logits against the same arithmetic in PyTorch eager fp32, turn by turn in one run. Usage: tsx test/bench/distill-step.ts [14m|124m] [rounds]
+
 import { quietContext, Random } from '#base';
-import { distillationObjective, lossFields } from '#distill';
+import { distillationObjective } from '#distill';
 import { createOnnxEngine } from '#engine/onnx';
 import { initializeModel } from '#models';
+import { lossFields } from '#teaching';
 import { int64 } from '#tensor';
 import { Trainer, trainSettings } from '#train';
 import { median, startPeer } from './peer.ts';

@@ -16,11 +16,12 @@ describe('a killed server', () => {
     const data = { inlineText: Buffer.from(readFileSync(fixture('text/distill.txt'), 'utf8').slice(0, 4000)) };
     const common = { student: 'model', fromScratch: true, data };
     const settings = { steps: 24, batchSize: 2, sequenceLength: 32, checkpointEvery: 3 };
+    const losses = [{ kind: 'labels', weight: 0.5 }, { kind: 'logits' }, { kind: 'hidden', projection: 'learned' }, { kind: 'relation' }];
     const own = (name: string): object => ({
       ...common,
       name,
-      teacher: 'model',
-      settings,
+      teachers: [{ model: 'model', weight: 2 }, { model: 'model@1' }],
+      settings: { ...settings, losses, balance: 'gradientNorm', balanceEvery: 3 },
       onPolicy: { promptTokens: 4, maxNewTokens: 12 },
     });
     const recorded = (name: string): object => ({ ...common, name, recording: path, settings: { ...settings, steps: 60 } });

@@ -224,6 +224,60 @@ describe('a recorded teacher', () => {
   });
 });
 
+describe('a recipe with teachers elsewhere', () => {
+  const path = join(folder, 'of-a-recipe');
+  const training = { steps: 4, batchSize: 2, sequenceLength: 32 };
+  const compress = (recipe: object, changes: object = {}): Promise<Ended> =>
+    run({ compress: { model: 'stories', name: 'made', replace: true, data: text, recipe, ...changes } });
+
+  it('learns from another server and from a recording, and says so', async () => {
+    const recorded = await run({
+      record: { teacher: 'stories', data: text, path, settings: { topK: 16, sequenceLength: 32, batchSize: 4 } },
+    });
+    expect(recorded.error).toBeUndefined();
+    const remote = `athanor://${address}/stories`;
+    const { result, error } = await compress({
+      steps: [
+        { lowRank: { ratio: 0.5 } },
+        { distill: { ...training, teacher: remote, teacherTopK: 32 } },
+        { qat: { bits: 8, training: { ...training, recording: path } } },
+      ],
+    });
+    expect(error).toBeUndefined();
+    const roles = result?.compress?.model?.lineage?.parents.map(({ role }) => role);
+    expect(roles).toEqual(['source', 'teacher']);
+    expect(result?.compress?.steps?.map(({ method }) => method)).toEqual(['lowRank', 'distill', 'qat']);
+  });
+
+  it.each([
+    ['tokenizer_mismatch', () => ({ distill: { ...training, teacher: `athanor://${address}/wiki` } }), /steps\[0\]\.distill\.teacher/],
+    [
+      'teacher_unavailable',
+      () => ({ flop: { ratio: 0.5, training: { ...training, teacher: 'athanor://127.0.0.1:1/stories' } } }),
+      /did not answer/,
+    ],
+    ['file_not_found', () => ({ qat: { bits: 8, training: { ...training, recording: join(folder, 'nowhere') } } }), /nowhere/],
+    [
+      'recording_mismatch',
+      () => ({ distill: { ...training, temperature: 2, recording: path } }),
+      /steps\[0\]\.distill\.recording.*temperature 1/,
+    ],
+  ] as const)('is refused with %s before a job is queued', async (code, step, words) => {
+    const before = (await client.unary(client.protocol.job.List, {})).jobs.length;
+    await expect(compress({ steps: [step()] })).rejects.toMatchObject({ code, message: expect.stringMatching(words) });
+    expect((await client.unary(client.protocol.job.List, {})).jobs).toHaveLength(before);
+  });
+
+  it('needs validation where the data is measured and recorded', async () => {
+    const steps = [{ distill: { ...training, recording: path } }, { gate: { maxLoss: 1 } }];
+    await expect(compress({ steps })).rejects.toMatchObject({
+      code: 'invalid_argument',
+      message: expect.stringMatching(/Give validation/),
+    });
+    expect((await compress({ steps }, { validation: text })).error).toBeUndefined();
+  });
+});
+
 describe('a student that learns on its own samples', () => {
   it('is trained by a job, the same twice', async () => {
     const onPolicy = { share: 0.5, maxNewTokens: 8, promptTokens: 4 };
@@ -234,6 +288,23 @@ describe('a student that learns on its own samples', () => {
     expect(first.model?.hash).toBe(second.model?.hash);
     expect(first.model?.hash).not.toBe((await resident()).model?.hash);
     expect(JSON.parse(first.model?.lineage?.settingsJson ?? '{}')).toMatchObject({ onPolicy });
+  });
+
+  it('learns on them from several teachers by a sum of losses', async () => {
+    const changes = {
+      teachers: [{ model: 'stories' }, { model: 'stories', weight: 3 }],
+      onPolicy: { share: 1, maxNewTokens: 8, promptTokens: 4 },
+    };
+    const losses = [
+      { kind: 'logits', divergence: 'reverse' },
+      { kind: 'hidden', weight: 0.5 },
+    ];
+    const seen = new Set<string>();
+    const { error } = await distill({ name: 'own', settings: { ...settings, losses }, ...changes }, ({ progress }) => {
+      for (const metric of Object.keys(progress?.metrics ?? {})) seen.add(metric);
+    });
+    expect(error).toBeUndefined();
+    expect([...seen]).toEqual(expect.arrayContaining(['divergence', 'hidden']));
   });
 
   it('needs its teacher on the same server', async () => {

@@ -67,6 +67,7 @@ interface DistillOptions extends CommonOptions, DataOptions {
   readonly sampleTemperature?: number;
   readonly beta?: number;
   readonly sequenceLevel?: number;
+  readonly prompts?: number;
 }
 
 interface RecordOptions extends CommonOptions, DataOptions {
@@ -154,11 +155,20 @@ function distillCommand(program: Command): Command {
     .option('--recording <folder>', 'a recorded teacher on the server (see `record`)')
     .option('--teacher-top-k <count>', 'answers that a teacher on another server sends of each row (default: all)', wholeNumber)
     .option('--on-policy <share>', "share of the steps that learn on the student's own samples", decimalNumber)
-    .option('--prompt-tokens <count>', 'with --on-policy: tokens of the data that a sample begins with', wholeNumber)
-    .option('--max-new-tokens <count>', 'with --on-policy: tokens of a sample; with --sequence-level: of a target', wholeNumber)
-    .option('--sample-temperature <value>', 'with --on-policy: temperature of the draws', decimalNumber)
+    .option('--prompt-tokens <count>', 'with --on-policy and --sequence-level: tokens of the data that a text begins with', wholeNumber)
+    .option(
+      '--max-new-tokens <count>',
+      'with --on-policy: tokens of a sample; with --sequence-level: of what the teacher writes',
+      wholeNumber,
+    )
+    .option('--sample-temperature <value>', 'with --on-policy and --sequence-level: temperature of the draws', decimalNumber)
     .option('--beta <share>', 'with --on-policy: 0 forward KL, 1 reverse KL, between them the generalized JSD', decimalNumber)
-    .option('--sequence-level <beams>', 'train on what the teacher writes for the sources, searched with so many beams', wholeNumber)
+    .option(
+      '--sequence-level <beams>',
+      'train on what the teacher writes for sources or behind beginnings, searched with so many beams',
+      wholeNumber,
+    )
+    .option('--prompts <count>', 'with --sequence-level: beginnings of running text that the teacher goes on with', wholeNumber)
     .option('--name <name>', 'name to store the result under (default: a new version of the student)')
     .option('--validation <file...>', 'text that is measured while training')
     .option('--from-scratch', 'start from random weights of the same shape')
@@ -275,15 +285,13 @@ async function distill(client: AthanorClient, output: Output, student: string, o
 
 /** How the teacher teaches, where that is not from the server's memory, batch by batch. */
 function teachingOf(options: DistillOptions): Partial<DistillSpecMessage> {
-  const { onPolicy, sequenceLevel, sampleTemperature: temperature, recording, maxNewTokens } = options;
-  const own = { ...given(options, ['promptTokens', 'maxNewTokens', 'beta']), ...(temperature === undefined ? {} : { temperature }) };
+  const { onPolicy, sequenceLevel, sampleTemperature: temperature, recording } = options;
+  const drawing = { ...given(options, ['promptTokens', 'maxNewTokens']), ...(temperature === undefined ? {} : { temperature }) };
   return {
     ...given(options, ['teacherTopK']),
     ...(recording === undefined ? {} : { recording: serverPath(recording) }),
-    ...(onPolicy === undefined ? {} : { onPolicy: { share: onPolicy, ...own } }),
-    ...(sequenceLevel === undefined
-      ? {}
-      : { sequenceLevel: { beams: sequenceLevel, ...(maxNewTokens === undefined ? {} : { maxNewTokens }) } }),
+    ...(onPolicy === undefined ? {} : { onPolicy: { share: onPolicy, ...drawing, ...given(options, ['beta']) } }),
+    ...(sequenceLevel === undefined ? {} : { sequenceLevel: { beams: sequenceLevel, ...drawing, ...given(options, ['prompts']) } }),
   };
 }
 

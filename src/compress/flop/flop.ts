@@ -1,17 +1,18 @@
 // FLOP: matrices as gated factors, of which training finds out how many terms each needs.
 import { AppError, at, type OperationContext } from '#base';
 import { denseParameter, type Model, materializeParameter, type Parameter, type ParameterSpec, replaceParameters } from '#models';
+import { teachersNamed } from '#teaching';
 import { castTensor, dtypeBytes, tensorBytes } from '#tensor';
 import { defaultTrainSettings, type TrainResult } from '#train';
 import { EngineMatrices } from '../decomposition/engine-matrices.ts';
 import { relativeError } from '../decomposition/factor-problem.ts';
-import type { CompressionEnvironment, LayerReport, Method, MethodResult, TrainingMaterial } from '../method.ts';
+import type { CompressionEnvironment, LayerReport, Method, MethodResult, MethodTrainRequest, TrainingMaterial } from '../method.ts';
 import { methodReport } from '../method.ts';
 import { selectMatrices } from '../patterns.ts';
-import { trainOrRecall } from '../train-or-recall.ts';
-import { teachersNamed } from '../training-fields.ts';
+import { trainedStep, trainOrRecall } from '../train-or-recall.ts';
 import { gateTensors } from './flop-scheme.ts';
 import { factorsOf, type GatedLayer, layerBytes, pairsOf, ranksOf, termBytes, totalBytesBefore } from './gated-model.ts';
+import { gateSchedule } from './schedule.ts';
 import { type FlopSettings, flopSettings } from './settings.ts';
 import { compiledFactors } from './slice-terms.ts';
 import { FlopStages, type GatedModel } from './stages.ts';
@@ -111,11 +112,17 @@ async function train(
     ...settings.training,
     seed: settings.training.seed ?? recipeSeed ?? seed,
   };
-  const result = await training.train(
-    { model, settings: trainingSettings, place: 'flop.training', stages: (reached, full) => stages.stage(reached, full) },
-    context,
-  );
-  return { parameters: finalParameters(result, stages, layers), note: noteOf(result) };
+  const request: MethodTrainRequest = {
+    model,
+    settings: trainingSettings,
+    place: 'flop.training',
+    stages: (reached, full) => stages.stage(reached, full),
+  };
+  const { patience, evaluateEvery, heldOut } = settings;
+  // Before the gates are hard, the model is another one with every recompilation, and none of them is the result.
+  const from = gateSchedule(settings, await training.settings(request)).gatedSteps;
+  const result = await training.train({ ...request, stopping: { patience, evaluateEvery, heldOut, from } }, context);
+  return { parameters: finalParameters(result, stages, layers), note: trainedStep(result, () => false).note };
 }
 
 /** Losses a byte, gate by gate. */
@@ -131,10 +138,6 @@ function lossesByGate(
       return ofPath === undefined ? undefined : at(ofPath, term) / at(bytes, pair);
     }),
   );
-}
-
-function noteOf({ steps, tokensSeen, finalLoss }: TrainResult): string {
-  return `${steps} steps on ${tokensSeen.toLocaleString('en-US')} tokens, loss ${finalLoss.toFixed(4)}`;
 }
 
 /** Every parameter of the model, the gated ones as they are stored: factors in their type, or dense where that is smaller. */

@@ -1,6 +1,7 @@
 // Settings of the FLOP step, as recipes write them.
 import { z } from 'zod';
-import { methodTrainingSchema } from '../training-fields.ts';
+import { methodTraining } from '#teaching';
+import { stoppingFields } from '../stopping-fields.ts';
 
 const patterns = z.array(z.string().min(1)).min(1).optional();
 const count = z.int().nonnegative();
@@ -39,19 +40,23 @@ export const flopSettings = z
     settleSteps: count.optional(),
     /** Tokens of the clusters of an adaptive embedding, most frequent first; a last cluster has the rest. For the embeddings that patterns match. */
     clusters: z.array(z.int().positive()).min(1).optional(),
-    training: methodTrainingSchema.prefault({}),
+    /** Of the steps without gates, whose model has its final shape. 0 goes on to the end. */
+    ...stoppingFields,
+    training: methodTraining().prefault({}),
     include: patterns,
     exclude: patterns,
     /** Of the gates' noise and of random starts; the recipe's seed when absent. */
     seed: count.optional(),
   })
   .check((context) => {
-    const { ratio, startRatio, training, targetWarmupSteps, settleSteps = 0 } = context.value;
+    const { ratio, startRatio, training, targetWarmupSteps, settleSteps = 0, patience } = context.value;
     const fail = (message: string, path: string[]): void => {
       context.issues.push({ code: 'custom', message, path, input: context.value });
     };
     if (startRatio !== undefined && startRatio < ratio)
       fail(`is below the ratio ${ratio}: training only takes terms away. Start with more, or ask for less`, ['startRatio']);
+    if (patience > 0 && context.value.settleSteps === 0)
+      fail('looks at the steps behind the gates, and settleSteps leaves none. Settle for more, or set patience to 0', ['patience']);
     const { steps } = training;
     if (steps === undefined) return;
     if (settleSteps >= steps) fail(`leaves none of the ${steps} steps for the gates. Settle for fewer, or train longer`, ['settleSteps']);

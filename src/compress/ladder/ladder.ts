@@ -2,12 +2,12 @@
 import { createHash } from 'node:crypto';
 import { AppError, type OperationContext } from '#base';
 import { type Ladder, ladderPrefix, type Model, type Parameter, parameterCounts } from '#models';
+import { teachersNamed } from '#teaching';
 import type { ActivationStore } from '../activation-store.ts';
 import { LayerRun } from '../layer-run.ts';
 import type { CompressionEnvironment, Method, MethodTrainRequest, TrainingMaterial } from '../method.ts';
 import { headPaths, trainingOf, withDefaults } from '../parameter-efficient/adaptation.ts';
 import { type TrainedStep, trainedStep, trainOrRecall } from '../train-or-recall.ts';
-import { teachersNamed } from '../training-fields.ts';
 import { prunedSide, randomSide, withLadder } from './first-weights.ts';
 import { type AnswerType, FrozenAnswers } from './frozen-answers.ts';
 import { type LadderSettings, ladderSettings } from './settings.ts';

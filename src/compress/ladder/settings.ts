@@ -1,6 +1,6 @@
 // Settings of the ladder step, as recipes write them.
 import { z } from 'zod';
-import { adaptationTraining } from '../parameter-efficient/adaptation.ts';
+import { methodTraining } from '#teaching';
 
 export const ladderSettings = z.strictObject({
   /** What the model's width, heads and neurons are divided by. */
@@ -25,7 +25,12 @@ export const ladderSettings = z.strictObject({
     .default(8 * 2 ** 30),
   /** Of random first weights and of the order of the data; the recipe's when absent. */
   seed: z.int().nonnegative().optional(),
-  training: adaptationTraining,
+  /** The data alone teaches unless a teacher is named. */
+  training: methodTraining({
+    alone: true,
+    without: ['hidden', 'attention', 'relation', 'embeddings'],
+    why: 'the layers of the model do not train, and those of the side network are of another kind. Use "labels" and "logits"',
+  }).default({}),
 });
 
 export type LadderSettings = z.infer<typeof ladderSettings>;

@@ -1,17 +1,12 @@
 // What the methods have in common that adapt a frozen model to new data: how they train, what trains beside them, and the text that they need.
 import { AppError } from '#base';
 import { type Model, taskOf } from '#models';
+import { aloneUnlessTaught, type MethodTraining } from '#teaching';
 import type { CompressionEnvironment, TrainingMaterial } from '../method.ts';
-import { type MethodTraining, methodTrainingSchema, noTeacher } from '../training-fields.ts';
 
-/** The field `training`: the data alone teaches unless a teacher is named, since a model that learns from itself stays what it is. */
-export const adaptationTraining = methodTrainingSchema
-  .extend({ teacher: methodTrainingSchema.shape.teacher.default(noTeacher) })
-  .default({ teacher: noTeacher });
-
-/** The seed and the learning rate that a training gets where it names none. */
+/** The seed and the learning rate that a training gets where it names none. The data alone teaches unless it says who does: a model that learns from itself stays what it is. */
 export function withDefaults(training: MethodTraining, learningRate: number, seed: number | undefined): MethodTraining {
-  return { learningRate, ...(seed === undefined ? {} : { seed }), ...training };
+  return aloneUnlessTaught({ learningRate, ...(seed === undefined ? {} : { seed }), ...training });
 }
 
 /** @throws AppError `not_enough_samples` */

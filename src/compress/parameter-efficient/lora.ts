@@ -1,10 +1,10 @@
 // Parameter-efficient adaptation: low-rank updates, adapters, prompts and biases train while the model's matrices stay as they are.
 import { AppError, type OperationContext } from '#base';
 import { isOfAdapter, type Model, parameterCounts, promptPath } from '#models';
+import { teachersNamed } from '#teaching';
 import type { TrainingScheme } from '#train';
 import type { CompressionEnvironment, Method } from '../method.ts';
 import { type TrainedStep, trainedStep, trainOrRecall } from '../train-or-recall.ts';
-import { teachersNamed } from '../training-fields.ts';
 import { headPaths, trainingOf, withDefaults } from './adaptation.ts';
 import { withAdapters, withPrompt } from './added-modules.ts';
 import { lowRankUpdates, merged, updatedMatrices } from './low-rank-update.ts';

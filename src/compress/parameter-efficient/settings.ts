@@ -1,6 +1,6 @@
 // Settings of the lora step and its siblings, as recipes write them.
 import { z } from 'zod';
-import { adaptationTraining } from './adaptation.ts';
+import { checkTeaching, methodTraining, type TrainingRules } from '#teaching';
 
 const patterns = z.array(z.string().min(1)).min(1).optional();
 
@@ -25,7 +25,8 @@ const fields = z.strictObject({
   trainHead: z.boolean().default(true),
   /** Of random first values and of the order of the data; the recipe's when absent. */
   seed: z.int().nonnegative().optional(),
-  training: adaptationTraining,
+  /** The data alone teaches unless a teacher is named. */
+  training: methodTraining({ alone: true }).default({}),
 });
 
 type Fields = z.infer<typeof fields>;
@@ -33,7 +34,19 @@ type Fields = z.infer<typeof fields>;
 /** The method that each of the other fields belongs to. */
 const ownFields = { rank: 'lora', alpha: 'lora', include: 'lora', exclude: 'lora', width: 'adapter', length: 'prompt' } as const;
 
-export const loraSettings = fields.check((context) => {
+const behindRows: TrainingRules = {
+  alone: true,
+  without: ['hidden', 'attention', 'relation', 'embeddings'],
+  why: 'the rows of a prompt stand in front of every text, and teachers have none. Use "labels" and "logits"',
+};
+
+const checkPrompt = checkTeaching(
+  ({ training }: Fields) => training,
+  ({ method }) => (method === 'prompt' ? behindRows : { alone: true }),
+  ['training'],
+);
+
+export const loraSettings = fields.check(checkPrompt, (context) => {
   const { method } = context.value;
   for (const field of Object.keys(ownFields) as (keyof typeof ownFields)[])
     if (context.value[field] !== undefined && ownFields[field] !== method)

@@ -1,13 +1,13 @@
 // Quantization-aware training as a step of recipes: trains with rounded weights, then stores them in the codes that it trained with.
 import { AppError, type OperationContext } from '#base';
 import { type Model, type Parameter, type ParameterSpec, replaceParameters } from '#models';
+import { teachersNamed } from '#teaching';
 import { castTensor, type HostTensor, isFloat } from '#tensor';
 import type { TrainResult } from '#train';
 import { changedLayer, parameterOf } from '../changed-layer.ts';
 import { type CompressionEnvironment, type Method, methodReport, type TrainingMaterial } from '../method.ts';
 import { selectMatrices } from '../patterns.ts';
 import { trainedStep, trainOrRecall } from '../train-or-recall.ts';
-import { teachersNamed } from '../training-fields.ts';
 import { trainingLoss } from '../training-loss.ts';
 import { initialInputs } from './initial-inputs.ts';
 import { packCodedModel } from './pack.ts';

@@ -1,7 +1,7 @@
 // Settings of quantization-aware training, as recipes write them.
 import { z } from 'zod';
 import { smallestGroup } from '#models';
-import { methodTrainingSchema } from '../training-fields.ts';
+import { methodTraining } from '#teaching';
 
 const patterns = z.array(z.string().min(1)).min(1).optional();
 const largestGroup = 1024;
@@ -49,7 +49,7 @@ const fields = z.strictObject({
   include: patterns,
   exclude: patterns,
   seed: z.int().nonnegative().optional(),
-  training: methodTrainingSchema.default({}),
+  training: methodTraining().default({}),
 });
 
 type Fields = z.infer<typeof fields>;

@@ -1,7 +1,7 @@
 // Settings of module replacing, as recipes write them.
 import { z } from 'zod';
+import { methodTraining } from '#teaching';
 import { stoppingFields } from '../stopping-fields.ts';
-import { methodTrainingSchema } from '../training-fields.ts';
 
 const size = z.int().min(1);
 
@@ -29,7 +29,12 @@ const fields = z.strictObject({
   /** Of the successor alone, once all modules are replaced. 0 goes on to the end. */
   patience: stoppingFields.patience.default(3),
   /** On the data alone unless it names a teacher. `steps` counts the replacing and what follows it. */
-  training: methodTrainingSchema.default({}),
+  training: methodTraining({
+    alone: true,
+    without: ['hidden', 'attention', 'relation'],
+    balances: false,
+    why: 'other layers run in every step. Use "labels" and "logits" with plain weights, and compare layers in a distill step behind it',
+  }).default({}),
   /** Of the draws; the recipe's when absent. */
   seed: z.int().min(0).optional(),
 });

@@ -1,10 +1,10 @@
 // BERT-of-Theseus: the layers of a model are replaced, module by module and at random, by fewer ones that learn to work among them.
 import { AppError } from '#base';
 import { parameterCounts } from '#models';
+import { aloneUnlessTaught, teachersNamed } from '#teaching';
 import { defaultTrainSettings } from '#train';
 import type { Method } from '../method.ts';
 import { trainedStep, trainOrRecall } from '../train-or-recall.ts';
-import { noTeacher, teachersNamed } from '../training-fields.ts';
 import { isOfSuccessor, joinModel, type ModuleStack, successorOf } from './modules.ts';
 import { replacementSchedule } from './schedule.ts';
 import { theseusScheme } from './scheme.ts';
@@ -37,7 +37,7 @@ export const theseus: Method<TheseusSettings> = {
       const trained = await training.train(
         {
           model: joined.model,
-          settings: { ...settings.training, steps, teacher: settings.training.teacher ?? noTeacher },
+          settings: aloneUnlessTaught({ ...settings.training, steps }),
           place: 'theseus.training',
           scheme: theseusScheme(joined, schedule, seed),
           trains,

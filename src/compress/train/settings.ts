@@ -1,7 +1,7 @@
 // Settings of plain training, as recipes write them.
 import { z } from 'zod';
+import { trainingFields } from '#teaching';
 import { stoppingFields } from '../stopping-fields.ts';
-import { trainingFields } from '../training-fields.ts';
 
 const { temperature: _, alpha: __, ...dataFields } = trainingFields;
 const patterns = z.array(z.string().min(1)).min(1).optional();

@@ -1,10 +1,10 @@
 // Training on the job's data alone, as a step of a recipe.
 import { AppError, type OperationContext } from '#base';
 import { type Model, parameterCounts, randomLike } from '#models';
+import { noTeacher } from '#teaching';
 import type { CompressionEnvironment, Method, MethodResult } from '../method.ts';
 import { trainedStep, trainOrRecall } from '../train-or-recall.ts';
 import { trainedPaths } from '../trained-paths.ts';
-import { noTeacher } from '../training-fields.ts';
 import { type DataTrainingSettings, type TrainStepSettings, trainSettingsSchema } from './settings.ts';
 
 export const train: Method<TrainStepSettings> = {

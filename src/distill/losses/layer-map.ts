@@ -1,6 +1,6 @@
 // Which layer of the student learns from which of the teacher.
 import { AppError } from '#base';
-import type { LayerMap } from './settings.ts';
+import type { LayerMap } from '#teaching';
 
 /** Layers of the student and the teacher, both from 0. */
 export type LayerPair = readonly [student: number, teacher: number];

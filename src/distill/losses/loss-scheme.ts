@@ -3,6 +3,7 @@ import { invariant, Random } from '#base';
 import type { Value } from '#graph';
 import { float32 } from '#tensor';
 import type { SchemeInGraph, SchemeTensor, TrainingScheme } from '#train';
+import { ownSamplesVariant } from './own-samples.ts';
 import type { LossPlan } from './plan.ts';
 import type { LossWeights } from './weights.ts';
 
@@ -42,26 +43,44 @@ function projections(plans: readonly LossPlan[], seed: number): readonly SchemeT
   });
 }
 
+/** The weights of the steps on the student's own samples, which have norms of their own. */
+interface SampleWeights {
+  readonly weights: LossWeights;
+  isOwn(this: void, step: number): boolean;
+}
+
 /**
- * Undefined where nothing trains beside the student and no weight moves.
+ * Undefined where nothing trains beside the student, no weight moves, and all steps learn on the data.
  *
  * @param seed - of the projections' start
+ * @param samples - weights that move there move on the data too
  */
-export function lossScheme(plans: readonly LossPlan[], weights: LossWeights, seed: number): TrainingScheme | undefined {
+export function lossScheme(
+  plans: readonly LossPlan[],
+  weights: LossWeights,
+  seed: number,
+  samples?: SampleWeights,
+): TrainingScheme | undefined {
   const tensors = projections(plans, seed);
   const moves = plans.some((_, index) => weights.moves(index));
-  if (!moves) return tensors.length === 0 ? undefined : { name: 'losses', tensors };
+  if (!moves && samples === undefined) return tensors.length === 0 ? undefined : { name: 'losses', tensors };
   const terms = [plans.length];
+  const isOwn = (step: number): boolean => samples?.isOwn(step) === true;
+  const weightsOf = (step: number): LossWeights => (isOwn(step) ? (samples?.weights ?? weights) : weights);
   return {
     name: 'losses',
     tensors,
-    step: (step) => ({
-      inputs: { lossWeights: float32(terms, weights.at(step)), lossNorms: float32(terms, weights.norms) },
-      variant: weights.measuresAt(step) ? measuringVariant : '',
-    }),
+    step: (step) => {
+      const ofStep = weightsOf(step);
+      const variant = [...(isOwn(step) ? [ownSamplesVariant] : []), ...(ofStep.measuresAt(step) ? [measuringVariant] : [])].join('+');
+      const inputs = moves ? { lossWeights: float32(terms, ofStep.at(step)), lossNorms: float32(terms, ofStep.norms) } : {};
+      return { inputs, variant };
+    },
     observe: (step, metrics) => {
-      if (!weights.measuresAt(step)) return;
-      weights.observe(
+      const ofStep = weightsOf(step);
+      if (!ofStep.measuresAt(step)) return;
+      ofStep.observe(
+        step,
         plans.map(({ name }) => {
           const norm = metrics[gradientMetric(name)];
           invariant(norm !== undefined, `the norm of the gradient of ${name} is measured`);
@@ -69,7 +88,19 @@ export function lossScheme(plans: readonly LossPlan[], weights: LossWeights, see
         }),
       );
     },
-    save: () => weights.save(),
-    restore: (saved) => weights.restore(saved),
+    save: () => (samples === undefined ? weights.save() : { onData: weights.save(), onSamples: samples.weights.save() }),
+    restore: (saved) => {
+      if (samples === undefined) {
+        weights.restore(saved);
+        return;
+      }
+      const parts = isObject(saved) ? saved : {};
+      weights.restore(parts['onData']);
+      samples.weights.restore(parts['onSamples']);
+    },
   };
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
 }

@@ -3,11 +3,13 @@ import { at, invariant } from '#base';
 import type { DeviceBuffer, Engine } from '#engine';
 import { type GraphBuilder, gradients, type Value } from '#graph';
 import { borrowModel, declarations, type GraphNetwork, inPieces, layerTaps, type Model, type ModelConfig } from '#models';
+import type { DistillationLoss } from '#teaching';
 import { askedRows, meanOfRows, type Objective, type ObjectiveContext, type ObjectiveGraph } from '#train';
+import { overWrittenTokens } from '../written-tokens.ts';
 import { divergenceRows, teachersAsOne } from './divergence.ts';
 import { gradientMetric, lossScheme, measures, normsIn, projectionName, weightMetric, weightsIn } from './loss-scheme.ts';
+import { type OwnSamples, seesOwnSamples } from './own-samples.ts';
 import { type LossPlan, lastSharedState, planLosses } from './plan.ts';
-import type { DistillationLoss } from './settings.ts';
 import { sharedState, stateLoss } from './state-losses.ts';
 import type { Sequences } from './text-means.ts';
 import { LossWeights } from './weights.ts';
@@ -43,6 +45,14 @@ export interface ObjectiveRequest {
   readonly hiddenTokens?: ((length: number) => number) | undefined;
   /** Of the projections' start. @default 0 */
   readonly seed?: number;
+  /** Steps on what the student draws itself; absent: there are none. */
+  readonly samples?: OwnSamples | undefined;
+}
+
+/** What is added up in one kind of step. */
+interface LossSum {
+  readonly plans: readonly LossPlan[];
+  readonly weights: LossWeights;
 }
 
 /** Scalars of a graph by the name under which they are reported. */
@@ -52,33 +62,42 @@ type Metrics = Record<string, Value>;
  * Σ wᵢ·lossᵢ. The teachers run in the student's graph; their logits never leave the device and never stand in memory for a whole batch, nor
  * does anything of their insides that no loss asks for.
  *
+ * In steps on the student's own samples the same terms are taken over the drawn tokens, with weights of their own.
+ *
  * Metrics: each term without its weight (`crossEntropy`, `divergence`, `hidden`, …), `accuracy` of models that do not continue text; of moving
  * weights the weight (`hiddenWeight`), of balanced ones the newest norm of the term's gradient (`hiddenGradient`).
  *
  * @throws AppError `invalid_argument` as `planLosses`; nothing is uploaded then
  */
 export function distillationObjective(engine: Engine, request: ObjectiveRequest): TeacherObjective {
-  const { student, teachers, losses, balanceEvery, average = 'probabilities', batch, hiddenTokens, seed = 0 } = request;
+  const { student, teachers, losses, balanceEvery, average = 'probabilities', batch, hiddenTokens, seed = 0, samples } = request;
   const configs = {
     student: student.config,
     teachers: teachers.map(({ model }) => model.config),
     ...(batch === undefined ? {} : { batch }),
   };
-  const plans = planLosses(losses, configs);
-  const weights = new LossWeights(
-    losses.map(({ weight }) => weight),
-    balanceEvery,
-  );
+  const sumOf = (terms: readonly DistillationLoss[]): LossSum => ({
+    plans: planLosses(terms, configs),
+    weights: new LossWeights(
+      terms.map(({ weight }) => weight),
+      balanceEvery,
+    ),
+  });
+  const onData = sumOf(losses);
+  const onSamples = samples && { ...sumOf(samples.losses), isOwn: samples.isOwn };
   // Only what the graph needs to know is kept: the weights of the teachers are on the device.
   const taught = teachers.map(({ model, weight }) => ({ declaration: declarations(model), weight }));
   const inputs = borrowTeachers(engine, teachers);
-  const scheme = lossScheme(plans, weights, seed);
+  const scheme = lossScheme(onData.plans, onData.weights, seed, onSamples);
   return {
     name: 'distill',
     inputs,
     ...(scheme && { scheme }),
     release: () => releaseAll(inputs),
-    build: (context) => {
+    build: (given) => {
+      const isOwn = onSamples !== undefined && seesOwnSamples(given.scheme);
+      const context = isOwn ? overWrittenTokens(given) : given;
+      const { plans, weights } = isOwn ? onSamples : onData;
       const { b } = context;
       const networks = taught.map(({ declaration }, index) => b.at('teacher', () => context.networkOf(declaration, teacherPrefix(index))));
       const shares = taught.map(({ weight }) => weight);

@@ -1,8 +1,8 @@
 // What a list of losses means for two given models: layers, projections and heads, checked before anything is uploaded.
 import { AppError, at } from '#base';
 import { type LayerTaps, layerTaps, type ModelConfig } from '#models';
+import type { DistillationLoss, LayerMap, LossKind, LossOf } from '#teaching';
 import { type LayerPair, layerPairs } from './layer-map.ts';
-import type { DistillationLoss, LayerMap, LossKind, LossOf } from './settings.ts';
 
 /** A state of the student, counted in one stack: 0 is what the first layer reads, n what layer n-1 makes of it. */
 export interface StatePlace {

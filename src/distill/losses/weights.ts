@@ -2,7 +2,7 @@
 
 import { z } from 'zod';
 import { AppError, at } from '#base';
-import type { LossWeight } from './settings.ts';
+import type { LossWeight } from '#teaching';
 
 /** The weight of one term in a step, which counts from 1. */
 export function weightAt(weight: LossWeight, step: number): number {
@@ -17,7 +17,7 @@ const newestShare = 0.25;
 /** A weight is changed by no more than this factor. */
 const largestFactor = 1000;
 
-const savedSchema = z.object({ norms: z.array(z.number()) });
+const savedSchema = z.object({ norms: z.array(z.number()), measuredAt: z.int().optional() });
 
 /**
  * The weights of all terms.
@@ -32,6 +32,8 @@ export class LossWeights {
   readonly #weights: readonly LossWeight[];
   readonly #every: number | undefined;
   #norms: readonly number[] = [];
+  /** Step of the newest measurement. */
+  #measuredAt: number | undefined;
 
   /** @param every - steps between two measurements; undefined: not balanced */
   constructor(weights: readonly LossWeight[], every: number | undefined) {
@@ -48,9 +50,9 @@ export class LossWeights {
     return this.isBalanced || typeof at(this.#weights, index) !== 'number';
   }
 
-  /** Whether the gradients' norms are measured in this step. */
+  /** Whether the gradients' norms are measured in this step: in the first that has these weights, and when the newest measurement has got old. */
   measuresAt(step: number): boolean {
-    return this.#every !== undefined && (step - 1) % this.#every === 0;
+    return this.#every !== undefined && (this.#measuredAt === undefined || step - this.#measuredAt >= this.#every);
   }
 
   /** The smoothed norms of the terms' gradients; 0 before the first measurement. */
@@ -70,8 +72,9 @@ export class LossWeights {
     });
   }
 
-  /** @param measured - norm of each term's gradient */
-  observe(measured: readonly number[]): void {
+  /** @param measured - norm of each term's gradient in this step */
+  observe(step: number, measured: readonly number[]): void {
+    this.#measuredAt = step;
     this.#norms = measured.map((norm, index) => {
       const known = this.#norms[index];
       return known === undefined ? norm : known + newestShare * (norm - known);
@@ -79,7 +82,7 @@ export class LossWeights {
   }
 
   save(): unknown {
-    return { norms: [...this.#norms] };
+    return { norms: [...this.#norms], ...(this.#measuredAt === undefined ? {} : { measuredAt: this.#measuredAt }) };
   }
 
   /** @throws AppError `resume_mismatch` */
@@ -91,5 +94,6 @@ export class LossWeights {
         `checkpoint: it is of a training with other losses than the ${this.#weights.length} of this one.`,
       );
     this.#norms = data.norms;
+    this.#measuredAt = data.measuredAt;
   }
 }

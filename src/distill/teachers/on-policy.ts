@@ -3,16 +3,8 @@ import { AppError, Random } from '#base';
 import type { DeviceBuffer } from '#engine';
 import { type Model, requireGenerating } from '#models';
 import { type HostTensor, hostTensor } from '#tensor';
-import {
-  type BatchMoment,
-  type BatchSource,
-  combineSchemes,
-  type Objective,
-  type ObjectiveContext,
-  type TextBatch,
-  type TrainingBatch,
-  type TrainingScheme,
-} from '#train';
+import type { BatchMoment, BatchSource, TrainingBatch } from '#train';
+import { continuationBatch } from '../written-tokens.ts';
 
 export interface OnPolicySettings {
   /** λ: share of the steps that learn on the student's own samples; the others on the data. */
@@ -58,11 +50,6 @@ export function onPolicySettings(
   return settings;
 }
 
-/** Variant of the graphs that see the student's own samples. */
-const ownSamples = 'ownSamples';
-/** float32 [B*T], 1 where a drawn token is to be foretold. */
-const drawnName = 'drawnTokens';
-
 /** A stream of its own for the draws, beside those of data order and dropout. */
 const drawStream = 0x6b64;
 
@@ -81,34 +68,6 @@ function mixed(value: number): number {
   let bits = Math.imul(value ^ (value >>> 16), 0x85ebca6b);
   bits = Math.imul(bits ^ (bits >>> 13), 0xc2b2ae35);
   return (bits ^ (bits >>> 16)) >>> 0;
-}
-
-/**
- * `objective` on the data; on the student's own samples `own`, over the drawn tokens alone: prompts count nothing.
- *
- * @param own - without cross-entropy, since the samples are no labels
- */
-export function onPolicyObjective(objective: Objective, own: Objective, { share }: OnPolicySettings, seed: number): Objective {
-  const choosing: TrainingScheme = {
-    name: 'onPolicy',
-    step: (step) => ({ inputs: {}, variant: isOwnStep(seed, step, share) ? ownSamples : '' }),
-  };
-  const scheme = combineSchemes([choosing, objective.scheme].filter((each) => each !== undefined));
-  return {
-    name: objective.name,
-    inputs: { ...objective.inputs, ...own.inputs },
-    ...(scheme && { scheme }),
-    build: (context) => {
-      if (!context.scheme.variant.split('\n').includes(ownSamples)) return objective.build(context);
-      return own.build(withCounts(context));
-    },
-  };
-}
-
-function withCounts(context: ObjectiveContext): ObjectiveContext {
-  const counts = context.b.input(drawnName, 'float32', context.labels.shape);
-  // Copied by name: `labels` is made where it is asked for.
-  return { ...context, labels: context.labels, counts };
 }
 
 /** Draws continuations with the weights as they are now; see `StudentSampler`. */
@@ -153,27 +112,16 @@ export class OnPolicyBatches implements BatchSource {
   }
 
   /** Prompts and samples as a batch of next tokens; what comes after an end token does not count. */
-  #withSamples(prompts: HostTensor<'int64'>, drawn: Int32Array): TextBatch & Record<typeof drawnName, HostTensor> {
+  #withSamples(prompts: HostTensor<'int64'>, drawn: Int32Array): TrainingBatch {
     const [B = 0, P = 0] = prompts.shape;
     const N = drawn.length / B;
-    const T = P + N - 1;
-    const tokens = hostTensor('int64', [B, T]);
-    const labels = hostTensor('int64', [B, T]);
-    const counts = hostTensor('float32', [B, T]);
-    for (let row = 0; row < B; row++) {
-      const whole = [...prompts.data.subarray(row * P, (row + 1) * P), ...Array.from(drawn.subarray(row * N, (row + 1) * N), BigInt)];
-      let hasEnded = false;
-      for (let column = 0; column < T; column++) {
-        const place = row * T + column;
-        const next = whole[column + 1] ?? 0n;
-        tokens.data[place] = whole[column] ?? 0n;
-        labels.data[place] = next;
-        if (column < P - 1) continue;
-        counts.data[place] = hasEnded ? 0 : 1;
-        hasEnded ||= this.#ends.has(Number(next));
-      }
-    }
-    return { tokens, labels, [drawnName]: counts };
+    const rows = Array.from({ length: B }, (_, row) => {
+      const whole = drawn.subarray(row * N, (row + 1) * N);
+      const end = whole.findIndex((token) => this.#ends.has(token));
+      const prompt = Array.from(prompts.data.subarray(row * P, (row + 1) * P), Number);
+      return { prompt, written: end < 0 ? whole : whole.subarray(0, end + 1) };
+    });
+    return continuationBatch(rows, P + N - 1);
   }
 }
 

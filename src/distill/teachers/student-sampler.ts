@@ -1,37 +1,19 @@
 // Continuations by the student as it is now, with the weights that it trains where they lie on the device.
-import { at, chosen, invariant, type Random } from '#base';
-import type { DeviceBuffer, Engine, Program } from '#engine';
-import { optimizeGraph } from '#graph';
-import { buildDecodeGraph, cacheTensors, declarations, graphNames, type Model, type ModelDeclaration, requireGenerating } from '#models';
+import { at, type Random } from '#base';
+import type { DeviceBuffer, Engine } from '#engine';
+import type { Model } from '#models';
 import { drawToken, tokenDistribution } from '#serve';
-import { type HostTensor, int32, int64 } from '#tensor';
+import type { HostTensor } from '#tensor';
+import { type DecoderSizes, PromptDecoder } from './prompt-decoder.ts';
 
-export interface SamplerSizes {
-  /** B: prompts side by side. */
-  readonly batch: number;
-  /** Tokens of every prompt. */
-  readonly promptTokens: number;
-  /** Tokens that are drawn behind each. */
-  readonly newTokens: number;
-}
-
-/**
- * Draws continuations of prompts of one length, step by step with a cache of keys and values.
- *
- * It reads the weights from the buffers that it is given at each call: those of a trainer hold what its last step left there. The cache holds
- * nothing from one call to the next, since keys and values of other weights would be wrong.
- */
+/** Draws continuations of prompts of one length; all of them are as long as there is room for. */
 export class StudentSampler {
-  readonly #engine: Engine;
-  readonly #model: ModelDeclaration;
-  readonly #sizes: SamplerSizes;
-  #programs: Promise<readonly [Program, Program]> | undefined;
+  readonly #decoder: PromptDecoder;
+  readonly #sizes: DecoderSizes;
 
   /** @throws AppError `unsupported` for a model that does not continue text | `context_too_long` */
-  constructor(engine: Engine, model: Model, sizes: SamplerSizes) {
-    requireGenerating(model);
-    this.#engine = engine;
-    this.#model = declarations(model);
+  constructor(engine: Engine, model: Model, sizes: DecoderSizes) {
+    this.#decoder = new PromptDecoder(engine, model, sizes);
     this.#sizes = sizes;
   }
 
@@ -48,68 +30,30 @@ export class StudentSampler {
     random: Random,
     signal: AbortSignal,
   ): Promise<Int32Array> {
-    const { batch: B, promptTokens: P, newTokens: N } = this.#sizes;
-    invariant(prompts.shape.join() === [B, P].join(), 'prompts have the sizes of their sampler');
-    this.#programs ??= this.#compile();
-    const [prefill, decode] = await this.#programs;
-    const caches = cacheTensors(this.#model, B, P + N);
-    const buffers = caches.map(({ shape }) => this.#engine.allocate({ dtype: 'float32', shape }));
-    const inputs = Object.fromEntries(caches.map(({ input }, index) => [input, at(buffers, index)]));
-    const outputs = Object.fromEntries(caches.map(({ output }, index) => [output, at(buffers, index)]));
+    const { batch: B, newTokens: N } = this.#sizes;
     const drawn = new Int32Array(B * N);
-    try {
-      for (let step = 0; step < N; step++) {
-        const [program, T, start] = step === 0 ? [prefill, P, 0] : [decode, 1, P + step - 1];
-        const tokens =
-          step === 0
-            ? prompts
-            : int64(
-                [B, 1],
-                Array.from({ length: B }, (_, row) => at(drawn, row * N + step - 1)),
-              );
-        const available: Record<string, DeviceBuffer | HostTensor> = {
-          ...weights,
-          ...inputs,
-          [graphNames.tokens]: tokens,
-          [graphNames.positions]: int64(
-            [B, T],
-            Array.from({ length: B * T }, (_, index) => start + (index % T)),
-          ),
-          [graphNames.lastIndex]: int32([B], new Array<number>(B).fill(start + T - 1)),
-          [graphNames.totalLength]: int32([1], [start + T]),
-        };
-        const results = await program.run(chosen(available, program.inputNames), { signal, outputs });
-        const logits = results[graphNames.logits];
-        invariant(logits !== undefined, 'a step makes logits');
-        const { data } = logits.read();
-        logits.release();
-        invariant(data instanceof Float32Array, 'logits are float32');
-        const V = data.length / B;
-        for (let row = 0; row < B; row++) drawn[row * N + step] = draw(data.subarray(row * V, (row + 1) * V), temperature, random);
-      }
-      return drawn;
-    } finally {
-      for (const buffer of buffers) buffer.release();
-    }
+    let step = 0;
+    await this.#decoder.decode(
+      weights,
+      prompts,
+      (logits) => {
+        const tokens = Array.from({ length: B }, (_, row) => drawnToken(logits(row), temperature, random));
+        for (const [row, token] of tokens.entries()) drawn[row * N + step] = token;
+        step++;
+        return { tokens };
+      },
+      signal,
+    );
+    return drawn;
   }
 
-  async release(): Promise<void> {
-    const programs = await this.#programs?.catch(() => []);
-    for (const program of programs ?? []) await program.release();
-  }
-
-  /** The prompts at once, and one token a row. */
-  async #compile(): Promise<readonly [Program, Program]> {
-    const { batch, promptTokens, newTokens } = this.#sizes;
-    const room = promptTokens + newTokens;
-    const compile = (length: number, name: string): Promise<Program> =>
-      this.#engine.compile(optimizeGraph(buildDecodeGraph(this.#model, { batch, length, room })), { name });
-    const prefill = await compile(promptTokens, 'student prompts');
-    return [prefill, await compile(1, 'student tokens')];
+  release(): Promise<void> {
+    return this.#decoder.release();
   }
 }
 
-function draw(logits: Float32Array, temperature: number, random: Random): number {
+/** A token from logits [V]; at temperature 0 the likeliest, of equals the first. */
+export function drawnToken(logits: Float32Array, temperature: number, random: Random): number {
   let top = 0;
   for (let id = 1; id < logits.length; id++) if (at(logits, id) > at(logits, top)) top = id;
   if (temperature === 0) return top;

@@ -10,12 +10,12 @@ import {
   type RecipeEnvironment,
   type RecipeStep,
   type TrainingMaterial,
-  type TrainingSettings,
   WindowCalibration,
 } from '#compress';
 import type { Engine } from '#engine';
 import { isEncoderDecoder, type Model, taskOf, textPositions } from '#models';
 import type { JsonObject, JsonValue } from '#store';
+import type { TrainingSettings } from '#teaching';
 import type { Tokenizer } from '#text';
 import { type CalibrationData, calibrationData, calibrationWindow, windowsPerRun } from '../calibration-data.ts';
 import { checkInput, parseYaml } from '../check-input.ts';
@@ -32,6 +32,8 @@ import { RecipeTraining } from '../recipe-training.ts';
 import type { CompressResult } from '../results.ts';
 import { type CompressSpec, compressSpecSchema, type TextData } from '../specs.ts';
 import { type DataReader, dataReader, taughtTask } from '../taught-task.ts';
+import { checkTeachersElsewhere, RecipeTeachers, recordingsOf } from '../teachers/recipe-teachers.ts';
+import type { ConnectTeacher } from '../teachers/remote-teacher.ts';
 import { fullTrainingSettings } from '../training-settings.ts';
 import { workFingerprint } from '../work-fingerprint.ts';
 import { changesOf, decisionsOf, stepsOf } from './compress-result.ts';
@@ -42,6 +44,8 @@ import { labelledCalibration, pairCalibration, sentenceCalibration } from './row
 export interface CompressOptions {
   /** Bytes that the process may hold; that of the machine or its control group when absent or larger. */
   readonly memoryLimitBytes?: number;
+  /** Opens connections to teachers on other servers; absent: there are none. */
+  readonly connectTeacher?: ConnectTeacher;
 }
 
 export function compressHandler(hub: ModelHub, engine: Engine, options: CompressOptions = {}): JobHandler<CompressSpec, CompressResult> {
@@ -67,15 +71,22 @@ export function compressHandler(hub: ModelHub, engine: Engine, options: Compress
             details: { field: 'compress.validation' },
           },
         );
+      checkRecordedWhole(spec, recipe);
       return spec;
     },
     names: ({ model, name }) => ({ source: model, target: name }),
-    paths: ({ data, validation }) => [...(data?.paths ?? []), ...(validation?.paths ?? [])],
+    paths: ({ data, validation, recipe }) => [
+      ...(data?.paths ?? []),
+      ...(validation?.paths ?? []),
+      ...recordingsOf(parseRecipe(recipe, recipeMethods)),
+    ],
     async prepare({ model, name, replace, data, validation, recipe }) {
-      const others = teachersOf(parseRecipe(recipe, recipeMethods));
+      const parsed = parseRecipe(recipe, recipeMethods);
+      const others = teachersOf(parsed);
       await checkReads(hub, [model, ...others]);
       await checkSameTokenizers(hub, model, others);
       await checkWrites(hub, name, replace);
+      await checkTeachersElsewhere(parsed, (await hub.get(model)).tokenizerHash, options.connectTeacher);
       for (const each of [data, validation]) if (each !== undefined) await checkData(each);
     },
     run(spec, context) {
@@ -87,6 +98,16 @@ export function compressHandler(hub: ModelHub, engine: Engine, options: Compress
       );
     },
   };
+}
+
+/** A recording is of all of the data. @throws AppError `invalid_argument` where a part of it would be held out */
+function checkRecordedWhole(spec: CompressSpec, recipe: Recipe): void {
+  if (spec.validation !== undefined || !measures(spec, recipe) || recordingsOf(recipe).length === 0) return;
+  throw new AppError(
+    'invalid_argument',
+    'compress.validation: a step learns from a recording, which is of all of the data, and a tenth of it would be held out to measure stages on. Give validation.',
+    { details: { field: 'compress.validation' } },
+  );
 }
 
 const warmStartName = 'warmStart';
@@ -170,14 +191,17 @@ class CompressRun {
     const plan = this.#plan(lease);
     const peak = new PeakMemory();
     const teachers = new Map<string, ModelLease>();
+    const { connectTeacher: connect } = this.#options;
+    const { workFolder } = this.#context;
+    const elsewhere = await RecipeTeachers.open(this.#recipe, { connect, workFolder, tokenizerHash: lease.tokenizer.hash });
     try {
       const reader = await this.#reader(lease, teachers);
       if (this.#spec.data !== undefined) this.#checkData(reader, this.#spec.data);
       const data = await this.#data(reader);
       const calibration = await this.#calibration(data);
-      const environment = this.#environment(lease, data, calibration, teachers, plan);
+      const environment = this.#environment(lease, data, calibration, { teachers, elsewhere }, plan);
       const { model, report } = await compressModel(lease.model, this.#recipe, environment, this.#context);
-      const saved = await this.#save(lease, { model, report }, data, calibration);
+      const saved = await this.#save(lease, { model, report }, data, { calibration, elsewhere });
       const { estimatedPeakBytes, limitBytes, phase } = plan;
       return {
         ...saved,
@@ -191,6 +215,7 @@ class CompressRun {
     } finally {
       peak.end();
       for (const teacher of teachers.values()) teacher.release();
+      await elsewhere.close();
     }
   }
 
@@ -295,7 +320,7 @@ class CompressRun {
     lease: ModelLease,
     data: RecipeData,
     calibration: CalibrationData | undefined,
-    teachers: Map<string, ModelLease>,
+    { teachers, elsewhere }: { readonly teachers: Map<string, ModelLease>; readonly elsewhere: RecipeTeachers },
     { calibrationBytes: memoryBytes }: MemoryPlan,
   ): RecipeEnvironment {
     const { reader, corpus, heldOut } = data;
@@ -315,10 +340,10 @@ class CompressRun {
     const validation = this.#spec.validation === undefined ? undefined : heldOut;
     const places = new RecipePlaces({
       workFolder: this.#context.workFolder,
-      fingerprint: this.#fingerprint(lease, data, calibration),
+      fingerprint: this.#fingerprint(lease, data, calibration, elsewhere),
       ...(corpus === undefined
         ? {}
-        : { training: (kept) => new RecipeTraining({ engine, corpus, validation, labels, seed, teacher, ...kept }) }),
+        : { training: (kept) => new RecipeTraining({ engine, corpus, validation, labels, seed, teacher, elsewhere, ...kept }) }),
     });
     return {
       engine,
@@ -336,7 +361,7 @@ class CompressRun {
     lease: ModelLease,
     { model, report }: { readonly model: Model; readonly report: CompressionReport },
     { corpus, heldOut }: RecipeData,
-    calibration: CalibrationData | undefined,
+    { calibration, elsewhere }: { readonly calibration: CalibrationData | undefined; readonly elsewhere: RecipeTeachers },
   ): Promise<SavedModel> {
     const settings: JsonObject = {
       operation: 'compress',
@@ -352,6 +377,7 @@ class CompressRun {
     for (const { method, models } of everyStep(this.#recipe))
       for (const name of models)
         others.push({ hash: (await this.#hub.get(this.#pinnedTo(name))).hash, role: method === warmStartName ? 'source' : 'teacher' });
+    for (const hash of elsewhere.hashes) others.push({ hash, role: 'teacher' });
     const meta = {
       parents: distinctParents([{ hash: lease.version.hash, role: 'source' }, ...others]),
       recipe: this.#spec.recipe as JsonValue,
@@ -362,7 +388,12 @@ class CompressRun {
   }
 
   /** Of everything that decides what a layer becomes. */
-  #fingerprint({ version, tokenizer }: ModelLease, { corpus, heldOut }: RecipeData, calibration: CalibrationData | undefined): string {
+  #fingerprint(
+    { version, tokenizer }: ModelLease,
+    { corpus, heldOut }: RecipeData,
+    calibration: CalibrationData | undefined,
+    { hashes }: RecipeTeachers,
+  ): string {
     return workFingerprint(this.#engine, [
       version.hash,
       teachersOf(this.#recipe).map(this.#pinnedTo),
@@ -371,6 +402,7 @@ class CompressRun {
       corpus === undefined ? '' : tokenizer.hash,
       calibration?.manifest.rowsHash ?? '',
       ...(heldOut === undefined ? [] : [heldOut.fingerprint]),
+      ...(hashes.length === 0 ? [] : [hashes]),
     ]);
   }
 }

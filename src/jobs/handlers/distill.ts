@@ -1,9 +1,20 @@
 // Distill: a stored student trained against a teacher, or alone, with checkpoints in the job's folder.
 import { AppError, type OperationContext, Random, throwIfCancelled } from '#base';
-import { type DistillSettings, distillFromAnswers, distillModel, distillOnPolicy, onPolicySettings, type TeacherSource } from '#distill';
+import {
+  type DistillSettings,
+  defaultOnPolicy,
+  distillFromAnswers,
+  distillFromContinuations,
+  distillModel,
+  distillOnPolicy,
+  onPolicySettings,
+  type TeacherSource,
+  type WeightedTeacher,
+} from '#distill';
 import type { Engine } from '#engine';
-import { isEncoderDecoder, type Model, randomLike, taskOf, textPositions, withTask } from '#models';
+import { isEncoderDecoder, type Model, type ModelConfig, randomLike, requireGenerating, taskOf, textPositions, withTask } from '#models';
 import type { JsonObject } from '#store';
+import { isRemote } from '#teaching';
 import { distinctLabels } from '#text';
 import { objectiveOf, type TrainRequest, type TrainResult, trainingExamples, trainModel } from '#train';
 import { checkInput } from '../check-input.ts';
@@ -11,18 +22,20 @@ import { FolderCheckpoints } from '../checkpoints.ts';
 import type { JobContext, JobHandler } from '../job.ts';
 import { checkData, checkDataKind, type JobData, kindOfData, labelledRows, readJobData } from '../job-data.ts';
 import { measureModel } from '../measure-model.ts';
-import { memoryLimitBytes, PeakMemory } from '../memory-plan.ts';
+import { answerBytes, memoryLimitBytes, PeakMemory } from '../memory-plan.ts';
 import type { ModelHub, ModelLease } from '../model-hub.ts';
 import { withPinnedInputs } from '../pinned-inputs.ts';
 import type { DistillResult } from '../results.ts';
 import { type DistillSpec, distillSpecSchema, type TextData } from '../specs.ts';
 import { checkTeacher, hasTeacher, type JobTeacher, residentTeacher, withJobTeacher } from '../teachers/job-teacher.ts';
 import { checkExamples, recordedTeacher } from '../teachers/recorded-teacher.ts';
-import { type ConnectTeacher, isRemote, remoteAddress, remoteTeacher } from '../teachers/remote-teacher.ts';
-import { teacherTargets } from '../teachers/sequence-targets.ts';
+import { type ConnectTeacher, remoteTeacher } from '../teachers/remote-teacher.ts';
+import { type WrittenByTeacher, writtenByTeacher } from '../teachers/sequence-level.ts';
+import { promptsPerPart } from '../teachers/teacher-continuations.ts';
 import { modelSize, planTraining, type TrainingMemoryPlan } from '../training-memory.ts';
 import { fullTrainingSettings } from '../training-settings.ts';
 import { workFingerprint } from '../work-fingerprint.ts';
+import { checkModes } from './distill-modes.ts';
 import { checkSameTokens } from './evaluate.ts';
 import { checkReads, checkWrites, nameOf } from './names.ts';
 
@@ -55,14 +68,17 @@ export function distillHandler(hub: ModelHub, engine: Engine, options: DistillOp
     names: ({ student, name }) => ({ source: student, target: targetOf({ student, name }) }),
     paths: ({ data, validation, recording }) => [...data.paths, ...(validation?.paths ?? []), ...(recording === '' ? [] : [recording])],
     async prepare(spec) {
-      const { student, name, replace, data, validation } = spec;
+      const { student, name, replace, data, validation, onPolicy, sequenceLevel } = spec;
       await checkReads(hub, [student, residentTeacher(spec), ...furtherTeachers(spec)]);
       await checkWrites(hub, targetOf({ student, name }), replace || name === '');
       const { temperature, losses } = settingsOf(spec, Number.POSITIVE_INFINITY);
       // States and relations may be those of a model that answers something else.
       const comparesAnswers = losses === undefined || losses.some(({ kind }) => kind === 'logits');
       const keepsTask = comparesAnswers && kindOfData(data) !== 'labelled';
-      await checkTeacher(hub, { ...spec, student: await hub.get(student), keepsTask, temperature }, connect, 'distill');
+      const record = await hub.get(student);
+      if (kindOfData(data) === 'text' && (onPolicy ?? sequenceLevel) !== undefined)
+        requireGenerating({ config: JSON.parse(record.configJson) as ModelConfig });
+      await checkTeacher(hub, { ...spec, student: record, keepsTask, temperature }, connect, 'distill');
       await checkData(data);
       if (validation !== undefined) await checkData(validation);
     },
@@ -117,7 +133,9 @@ async function planned(
     teacher: isShared && teacher !== undefined ? { ...teacher, hostBytes: 0 } : teacher,
     further,
     comparesAttention: losses.some(({ kind }) => kind === 'attention' || kind === 'relation'),
-    isOnPolicy: spec.onPolicy !== undefined,
+    sampleTokens: sampleTokens(spec),
+    writtenRows:
+      spec.sequenceLevel === undefined || kindOfData(spec.data) === 'pairs' ? 0 : promptsPerPart * (spec.sequenceLevel.beams ?? 1),
     batchSize,
     sequenceLength,
     answerBytesPerRow: isRemote(spec.teacher) ? answerBytes(spec.teacherTopK, student.config.vocabularySize) : 0,
@@ -126,32 +144,11 @@ async function planned(
   });
 }
 
-function answerBytes(topK: number | undefined, vocabularySize: number): number {
-  return topK === undefined ? 2 * vocabularySize : 12 * topK + 4;
-}
-
-/** @throws AppError `invalid_argument` for modes that exclude each other */
-function checkModes({ teacher, teachers, recording, teacherTopK, onPolicy, sequenceLevel, data, settings }: DistillSpec): void {
-  const require = (holds: boolean, field: string, rule: string): void => {
-    if (!holds) throw new AppError('invalid_argument', `distill.${field}: ${rule}.`, { details: { field: `distill.${field}` } });
-  };
-  const isResident = teacher !== '' && !isRemote(teacher);
-  const takesOne =
-    recording === '' && onPolicy === undefined && sequenceLevel === undefined && teachers.every(({ model }) => !isRemote(model));
-  require(teachers.length <= 1 ||
-    takesOne, 'teachers', 'several must all be models of this server, without "recording", "onPolicy" and "sequenceLevel"');
-  const readsStates = isResident && sequenceLevel === undefined && onPolicy === undefined;
-  require(settings.losses === undefined ||
-    readsStates, 'settings.losses', 'need a teacher on this server, whose states they read, and stand beside neither "onPolicy" nor "sequenceLevel"');
-  if (isRemote(teacher)) remoteAddress(teacher, 'distill.teacher');
-  require(teacher === '' || recording === '', 'recording', 'give a recording or a teacher, not both');
-  require(teacherTopK === undefined ||
-    isRemote(teacher), 'teacherTopK', 'is for a teacher on another server ("athanor://host:port/model")');
-  require(onPolicy === undefined || isResident, 'onPolicy', 'needs a teacher on this server: it judges what the student has just drawn');
-  require(sequenceLevel === undefined || isResident, 'sequenceLevel', 'needs a teacher on this server, which writes the targets');
-  require(sequenceLevel === undefined ||
-    kindOfData(data) === 'pairs', 'sequenceLevel', 'needs pairs (say in "pairs" which columns hold them)');
-  require(onPolicy === undefined || kindOfData(data) === 'text', 'onPolicy', 'needs running text, whose beginnings are the prompts');
+/** Tokens of the student's own samples, prompts included; 0 where it draws none. */
+function sampleTokens({ onPolicy }: DistillSpec): number {
+  if (onPolicy === undefined) return 0;
+  const { promptTokens, maxNewTokens } = { ...defaultOnPolicy, ...defined(onPolicy) };
+  return promptTokens + maxNewTokens;
 }
 
 function targetOf({ student, name }: Pick<DistillSpec, 'student' | 'name'>): string {
@@ -211,6 +208,10 @@ class DistillRun {
     return [first, ...this.#further].map((lease, index) => ({ lease, weight: teachers[index]?.weight ?? 1 }));
   }
 
+  get #weighted(): readonly WeightedTeacher[] {
+    return this.#residents.map(({ lease, weight }) => ({ model: lease.model, weight }));
+  }
+
   async run(): Promise<DistillResult> {
     const peak = new PeakMemory();
     try {
@@ -241,8 +242,7 @@ class DistillRun {
     checkLength('sourceLength', settings.sourceLength ?? 0, positions);
     const start = await this.#start(settings.seed);
     const { data, validation } = this.#spec;
-    const read = await this.#read('distill.data', data, start, settings);
-    const corpus = await this.#withTargets(read, settings);
+    const corpus = await this.#read('distill.data', data, start, settings);
     const heldOut = validation === undefined ? undefined : await this.#read('distill.validation', validation, start, settings);
     const fingerprint = this.#fingerprint(corpus, settings, start);
     const trained = await this.#train(start, corpus, settings, new FolderCheckpoints(this.#context.workFolder, fingerprint), heldOut);
@@ -252,23 +252,12 @@ class DistillRun {
     return { ...saved, steps: trained.steps, finalLoss: trained.finalLoss, validation: measures };
   }
 
-  /** With the teacher's targets in place of the data's, where that is asked for. */
-  async #withTargets(corpus: JobData, settings: DistillSettings): Promise<JobData> {
-    const { sequenceLevel } = this.#spec;
+  /** What the teacher writes in place of the data's targets, where that is asked for. */
+  async #written(corpus: JobData, settings: DistillSettings): Promise<WrittenByTeacher | undefined> {
+    const { sequenceLevel: wanted } = this.#spec;
     const teacher = this.#resident;
-    if (sequenceLevel === undefined || teacher === undefined || !('pairs' in corpus)) return corpus;
-    const { beams = 5, maxNewTokens = settings.sequenceLength } = sequenceLevel;
-    const wanted = { beams, maxTokens: Math.min(maxNewTokens, settings.sequenceLength) };
-    const fingerprint = workFingerprint(this.#engine, [
-      teacher.version.hash,
-      corpus.fingerprint,
-      corpus.tokenizerHash,
-      settings.sequenceLength,
-      settings.sourceLength,
-      wanted,
-    ]);
-    const place = { folder: this.#context.workFolder, fingerprint, engine: this.#engine };
-    return teacherTargets(corpus, teacher.model, wanted, place, this.#context);
+    if (wanted === undefined || teacher === undefined) return undefined;
+    return await writtenByTeacher({ wanted, corpus, teacher, settings, folder: this.#context.workFolder }, this.#engine, this.#context);
   }
 
   #read(place: string, data: TextData, model: Model, settings: DistillSettings): Promise<JobData> {
@@ -312,27 +301,27 @@ class DistillRun {
       const metrics = await this.#measure(current(), validation, { signal: this.#context.signal, report: () => {} });
       this.#context.report({ phase, step, total: settings.steps, item: 'validation', metrics });
     };
-    const request = { corpus, settings, checkpoints, afterStep };
     const [engine, context] = [this.#engine, this.#context];
-    const { onPolicy, sequenceLevel } = this.#spec;
+    const { onPolicy } = this.#spec;
     const teacher = this.#resident;
+    const written = await this.#written(corpus, settings);
+    const trained = { settings, checkpoints, afterStep };
+    if (written?.kind === 'continuations')
+      return distillFromContinuations({ ...trained, model, continuations: written.continuations, phase }, engine, context);
+    const request = { ...trained, corpus: written?.corpus ?? corpus };
     if (teacher !== undefined && onPolicy !== undefined) {
-      const { beta = 0.5, ...given } = onPolicy;
+      const { beta, ...given } = onPolicy;
       const own = {
         onPolicy: onPolicySettings(defined(given), model, settings.sequenceLength),
-        divergence: { divergence: 'jsd', beta, scaled: false } as const,
+        divergence: beta === undefined ? undefined : ({ divergence: 'jsd', beta, scaled: false } as const),
       };
-      return distillOnPolicy({ ...request, ...own, student: model, teacher: teacher.model }, engine, context);
+      return distillOnPolicy({ ...request, ...own, student: model, teacher: this.#weighted }, engine, context);
     }
-    if (teacher !== undefined && sequenceLevel === undefined)
-      return distillModel(
-        { ...request, student: model, teacher: this.#residents.map(({ lease, weight }) => ({ model: lease.model, weight })) },
-        engine,
-        context,
-      );
+    if (teacher !== undefined && written === undefined)
+      return distillModel({ ...request, student: model, teacher: this.#weighted }, engine, context);
     const source = await this.#source(model, corpus, settings);
     if (source !== undefined) return distillFromAnswers({ ...request, model, teacher: source, phase }, engine, context);
-    return trainModel({ ...request, model, objective: objectiveOf(corpus, settings), phase: 'train' }, engine, context);
+    return trainModel({ ...request, model, objective: objectiveOf(request.corpus, settings), phase: 'train' }, engine, context);
   }
 
   /** A teacher that is asked batch by batch. @throws AppError `recording_mismatch` | `bad_recording` */

@@ -4,12 +4,13 @@ import { join } from 'node:path';
 import { AppError } from '#base';
 import { checkSameAnswers, choicesOf } from '#distill';
 import type { ModelConfig } from '#models';
+import { isRemote, remoteAddress } from '#teaching';
 import type { JobContext } from '../job.ts';
 import type { ModelHub, ModelLease } from '../model-hub.ts';
 import type { ModelRecord } from '../results.ts';
 import { checkRecording } from './recorded-teacher.ts';
 import { Recording } from './recording.ts';
-import { type ConnectTeacher, isRemote, type RemoteModel, remoteAddress, type TeacherConnection } from './remote-teacher.ts';
+import type { ConnectTeacher, RemoteModel, TeacherConnection } from './remote-teacher.ts';
 
 /** A teacher as a request names it. */
 export interface TeacherName {
@@ -108,7 +109,7 @@ export async function withJobTeacher<Result>(
   const { target, model } = remoteAddress(teacher, 'teacher');
   const connection = connectTo(connect, target);
   try {
-    return await work({ kind: 'remote', model: await pinnedRemote(connection, model, workFolder), connection });
+    return await work({ kind: 'remote', model: await pinnedRemote(connection, model, join(workFolder, pinnedName)), connection });
   } finally {
     connection.close();
   }
@@ -116,11 +117,18 @@ export async function withJobTeacher<Result>(
 
 const pinnedName = 'teacher.json';
 
-/** The version of a remote model with which the first attempt began. @throws AppError `resume_mismatch` when that server has another one now */
-async function pinnedRemote(connection: TeacherConnection, model: string, workFolder: string): Promise<RemoteModel> {
-  const path = join(workFolder, pinnedName);
+/** What is remembered of a remote model. */
+type PinnedRemote = Pick<RemoteModel, 'reference' | 'hash'>;
+
+/** The remote model with which the first attempt began; undefined in the first attempt. @param path - of the file that says so */
+export async function knownRemote(path: string): Promise<PinnedRemote | undefined> {
   const saved = await readFile(path, 'utf8').catch(() => undefined);
-  const pinned = saved === undefined ? undefined : (JSON.parse(saved) as { reference: string; hash: string });
+  return saved === undefined ? undefined : (JSON.parse(saved) as PinnedRemote);
+}
+
+/** The version of a remote model with which the first attempt began. @throws AppError `resume_mismatch` when that server has another one now */
+export async function pinnedRemote(connection: TeacherConnection, model: string, path: string): Promise<RemoteModel> {
+  const pinned = await knownRemote(path);
   const found = await connection.describe(pinned?.reference ?? model);
   if (pinned !== undefined && pinned.hash !== found.hash)
     throw new AppError('resume_mismatch', `teacher "${pinned.reference}": is another model now than when the job began. Start a new job.`);
@@ -131,7 +139,8 @@ async function pinnedRemote(connection: TeacherConnection, model: string, workFo
   return found;
 }
 
-function connectTo(connect: ConnectTeacher | undefined, target: string): TeacherConnection {
+/** @throws AppError `unsupported` where there is no client for other servers */
+export function connectTo(connect: ConnectTeacher | undefined, target: string): TeacherConnection {
   if (connect !== undefined) return connect(target);
   throw new AppError(
     'unsupported',

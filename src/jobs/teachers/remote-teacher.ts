@@ -1,16 +1,7 @@
-// A teacher on another athanor server: its address, the checks before a job starts, and its answers batch by batch.
-import { AppError } from '#base';
+// A teacher on another athanor server: what it says of its model, and its answers batch by batch.
 import type { AnswerForm, TeacherAnswers, TeacherSource } from '#distill';
 import type { ModelConfig } from '#models';
 import type { TeacherQuestion } from '../inference.ts';
-
-/** `athanor://host:port/model` in parts. */
-export interface RemoteAddress {
-  /** `host:port` */
-  readonly target: string;
-  /** `name` or `name@version` */
-  readonly model: string;
-}
 
 /** What another server says of its model. */
 export interface RemoteModel {
@@ -41,21 +32,6 @@ export interface RemoteQuestion extends TeacherQuestion {
 
 /** Opens connections to other servers; what speaks the protocol is above. @param target - `host:port` */
 export type ConnectTeacher = (target: string) => TeacherConnection;
-
-const scheme = 'athanor://';
-
-export function isRemote(teacher: string): boolean {
-  return teacher.startsWith(scheme);
-}
-
-/** @throws AppError `invalid_argument` */
-export function remoteAddress(teacher: string, place: string): RemoteAddress {
-  const [, target, model] = /^athanor:\/\/([^/\s]+:\d{1,5})\/([^/\s]+)$/.exec(teacher) ?? [];
-  if (target !== undefined && model !== undefined) return { target, model };
-  throw new AppError('invalid_argument', `${place}: a teacher on another server is "athanor://host:port/model", got "${teacher}".`, {
-    details: { field: place },
-  });
-}
 
 /** @param model - with its version, so that a run that goes on asks the same one */
 export function remoteTeacher(

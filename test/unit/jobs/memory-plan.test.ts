@@ -30,8 +30,22 @@ describe('the memory of a compression', () => {
     const training = { batchSize: 1, sequenceLength: 16 };
     for (const adapts of [{ lora: { training } }, { ladder: { initial: 'random', training } }])
       expect(peak([adapts], wide)).toBeLessThan(peak([{ distill: training }], wide) - 200 * MiB);
-    // Factors of full rank are larger than what they stand for.
     const flopTraining = { batchSize: 8, sequenceLength: 16 };
+    // The weights that did best are kept beside the newest.
+    const flop = (fields: object): number => peak([{ flop: { ratio: 0.5, startRatio: 1, training: flopTraining, ...fields } }], wide);
+    expect(flop({ patience: 2 }) - flop({})).toBeGreaterThan(4 * 512 * 2048);
+    // Several teachers, and the attention that losses compare.
+    const taught = (fields: object): number => peak([{ qat: { bits: 8, training: { batchSize: 8, sequenceLength: 64, ...fields } } }]);
+    const teachers = [{ model: 'one' }, { model: 'two' }];
+    expect(taught({ teachers }) - taught({ teachers: teachers.slice(1) })).toBeGreaterThan(0);
+    expect(taught({ losses: [{ kind: 'relation' }] }) - taught({ losses: [{ kind: 'hidden' }] })).toBe(
+      4 * 2 * model.config.layers * 8 * model.config.heads * 64 ** 2,
+    );
+    // Of a teacher elsewhere there are answers, not weights.
+    const far = { teacher: 'athanor://host:1/far' };
+    expect(taught({ ...far, teacherTopK: 64 }) - taught({ ...far, teacherTopK: 4 })).toBe(4 * 12 * 60 * 8 * 64);
+    expect(taught({ ...far, teacherTopK: 4 })).toBeLessThan(taught({ teacher: 'near' }));
+    // Factors of full rank are larger than what they stand for.
     expect(peak([{ flop: { ratio: 0.5, training: flopTraining } }])).toBeGreaterThan(
       peak([{ flop: { ratio: 0.5, startRatio: 1, training: flopTraining } }]),
     );

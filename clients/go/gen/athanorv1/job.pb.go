@@ -587,9 +587,10 @@ type DistillSpec struct {
 	// Likeliest answers that a teacher on another server sends of each row, with the probability of all others together. Default: every answer, in
 	// half precision.
 	TeacherTopK *uint32 `protobuf:"varint,23,opt,name=teacher_top_k,json=teacherTopK,proto3,oneof" json:"teacher_top_k,omitempty"`
-	// Learn on the student's own continuations in a share of the steps; the teacher must be on this server.
+	// Learn on the student's own continuations in a share of the steps; all teachers must be on this server. There `losses` hold over the drawn tokens,
+	// without "labels".
 	OnPolicy *OnPolicy `protobuf:"bytes,24,opt,name=on_policy,json=onPolicy,proto3" json:"on_policy,omitempty"`
-	// Train on what the teacher writes in place of the data's targets: sequence-level distillation of encoder-decoders.
+	// Train on what the teacher writes: sequence-level distillation of models that write texts. The teacher must be on this server.
 	SequenceLevel *SequenceLevel `protobuf:"bytes,25,opt,name=sequence_level,json=sequenceLevel,proto3" json:"sequence_level,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3265,7 +3266,7 @@ var File_athanor_v1_job_proto protoreflect.FileDescriptor
 const file_athanor_v1_job_proto_rawDesc = "" +
 	"\n" +
 	"\x14athanor/v1/job.proto\x12\n" +
-	"athanor.v1\x1a#athanor/v1/compression_report.proto\x1a\"athanor/v1/evaluation_report.proto\x1a\x16athanor/v1/model.proto\x1a\x17athanor/v1/recipe.proto\x1a\x18athanor/v1/teacher.proto\x1a\x15athanor/v1/text.proto\"\xd7\x02\n" +
+	"athanor.v1\x1a#athanor/v1/compression_report.proto\x1a\"athanor/v1/evaluation_report.proto\x1a\x17athanor/v1/losses.proto\x1a\x16athanor/v1/model.proto\x1a\x17athanor/v1/recipe.proto\x1a\x18athanor/v1/teacher.proto\x1a\x15athanor/v1/text.proto\"\xd7\x02\n" +
 	"\aJobSpec\x12;\n" +
 	"\fimport_model\x18\x01 \x01(\v2\x16.athanor.v1.ImportSpecH\x00R\vimportModel\x126\n" +
 	"\bcompress\x18\x02 \x01(\v2\x18.athanor.v1.CompressSpecH\x00R\bcompress\x123\n" +
@@ -3753,6 +3754,7 @@ func file_athanor_v1_job_proto_init() {
 	}
 	file_athanor_v1_compression_report_proto_init()
 	file_athanor_v1_evaluation_report_proto_init()
+	file_athanor_v1_losses_proto_init()
 	file_athanor_v1_model_proto_init()
 	file_athanor_v1_recipe_proto_init()
 	file_athanor_v1_teacher_proto_init()

@@ -1202,7 +1202,8 @@ type Distill struct {
 	Seed *uint32 `protobuf:"varint,12,opt,name=seed,proto3,oneof" json:"seed,omitempty"`
 	// Steps between checkpoints. Default 100; 0 writes one only when the job is stopped.
 	CheckpointEvery *uint32 `protobuf:"varint,13,opt,name=checkpoint_every,json=checkpointEvery,proto3,oneof" json:"checkpoint_every,omitempty"`
-	// A stored model to learn from. Default: the model that the recipe started from.
+	// A stored model to learn from, "athanor://host:port/model" for one on another athanor server, or "none" for the data alone. Default: the model that the
+	// recipe started from.
 	Teacher *string `protobuf:"bytes,14,opt,name=teacher,proto3,oneof" json:"teacher,omitempty"`
 	// Patterns of the parameters that train, vectors included; `*` stands for any characters. Empty: all.
 	Include []string `protobuf:"bytes,15,rep,name=include,proto3" json:"include,omitempty"`
@@ -1219,7 +1220,13 @@ type Distill struct {
 	// Of several teachers, the mean of their "probabilities" (default) or of their "logits".
 	Average *string `protobuf:"bytes,21,opt,name=average,proto3,oneof" json:"average,omitempty"`
 	// Several teachers with the student's tokenizer, in place of `teacher`.
-	Teachers      []*DistillTeacher `protobuf:"bytes,22,rep,name=teachers,proto3" json:"teachers,omitempty"`
+	Teachers []*DistillTeacher `protobuf:"bytes,22,rep,name=teachers,proto3" json:"teachers,omitempty"`
+	// Likeliest answers that a teacher on another server sends of each row, with the probability of all others together. Default: every answer, in
+	// half precision.
+	TeacherTopK *uint32 `protobuf:"varint,23,opt,name=teacher_top_k,json=teacherTopK,proto3,oneof" json:"teacher_top_k,omitempty"`
+	// Folder on the server with a recorded teacher, in place of `teacher`; a record job makes it. It is of all of the job's data, which then needs
+	// `validation` wherever something is measured.
+	Recording     *string `protobuf:"bytes,24,opt,name=recording,proto3,oneof" json:"recording,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1408,379 +1415,18 @@ func (x *Distill) GetTeachers() []*DistillTeacher {
 	return nil
 }
 
-// One of several teachers.
-type DistillTeacher struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// A stored model.
-	Model *string `protobuf:"bytes,1,opt,name=model,proto3,oneof" json:"model,omitempty"`
-	// Only its share in the sum of the weights matters. Default 1.
-	Weight        *float64 `protobuf:"fixed64,2,opt,name=weight,proto3,oneof" json:"weight,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *DistillTeacher) Reset() {
-	*x = DistillTeacher{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[8]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *DistillTeacher) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*DistillTeacher) ProtoMessage() {}
-
-func (x *DistillTeacher) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[8]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use DistillTeacher.ProtoReflect.Descriptor instead.
-func (*DistillTeacher) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{8}
-}
-
-func (x *DistillTeacher) GetModel() string {
-	if x != nil && x.Model != nil {
-		return *x.Model
-	}
-	return ""
-}
-
-func (x *DistillTeacher) GetWeight() float64 {
-	if x != nil && x.Weight != nil {
-		return *x.Weight
+func (x *Distill) GetTeacherTopK() uint32 {
+	if x != nil && x.TeacherTopK != nil {
+		return *x.TeacherTopK
 	}
 	return 0
 }
 
-// One term of what a student learns. Fields that do not go with the kind are errors.
-type DistillLoss struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// "labels" (cross-entropy with the data), "logits" (divergence from the teachers' distributions), "hidden" (states of layers), "attention" (scores or
-	// probabilities of attention), "relation" (relations between tokens) or "embeddings" (what the first layer reads).
-	Kind *string `protobuf:"bytes,1,opt,name=kind,proto3,oneof" json:"kind,omitempty"`
-	// Factor of the term, or its share in the gradient with `balance`: at least 0. Default 1.
-	Weight *float64 `protobuf:"fixed64,2,opt,name=weight,proto3,oneof" json:"weight,omitempty"`
-	// A weight that moves with the steps, in place of `weight`. In YAML: weight: {from: 1, to: 0, steps: 500}.
-	WeightSchedule *WeightSchedule `protobuf:"bytes,3,opt,name=weight_schedule,json=weightSchedule,proto3" json:"weight_schedule,omitempty"`
-	// Of "logits": "forward" (KL of teacher against student; default), "reverse" or "jsd" (generalized Jensen-Shannon).
-	Divergence *string `protobuf:"bytes,4,opt,name=divergence,proto3,oneof" json:"divergence,omitempty"`
-	// Of "jsd": the teacher's share of the mixture, 0..1; 0 and 1 are forward and reverse KL. Default 0.5.
-	Beta *float64 `protobuf:"fixed64,5,opt,name=beta,proto3,oneof" json:"beta,omitempty"`
-	// Of "jsd": divide by beta * (1 - beta), so that it keeps the size of a KL. Default false.
-	Scaled *bool `protobuf:"varint,6,opt,name=scaled,proto3,oneof" json:"scaled,omitempty"`
-	// Of "logits": temperature of both distributions; the loss is multiplied by its square. Default 1.
-	Temperature *float64 `protobuf:"fixed64,7,opt,name=temperature,proto3,oneof" json:"temperature,omitempty"`
-	// Of "hidden" and "embeddings": "mse" (default), "cosine" or "pkd" (mse of vectors of length 1). Of "attention": "mse" or "kl"; default mse of
-	// scores and kl of probabilities.
-	Distance *string `protobuf:"bytes,8,opt,name=distance,proto3,oneof" json:"distance,omitempty"`
-	// Of "hidden" and "embeddings": "none", or "learned" for a trained matrix from the student's width to the teacher's. Default: where widths differ.
-	Projection *string `protobuf:"bytes,9,opt,name=projection,proto3,oneof" json:"projection,omitempty"`
-	// Of "hidden": "all" tokens (default), or the "first" of each text.
-	Tokens *string `protobuf:"bytes,10,opt,name=tokens,proto3,oneof" json:"tokens,omitempty"`
-	// Of "attention": "scores" (default) or "probabilities". Of "relation": "minilm", "minilmv2" (default) or "gram".
-	Of *string `protobuf:"bytes,11,opt,name=of,proto3,oneof" json:"of,omitempty"`
-	// Of "minilmv2": number of relation heads. Default: the heads of the student's layer.
-	Heads *uint32 `protobuf:"varint,12,opt,name=heads,proto3,oneof" json:"heads,omitempty"`
-	// Of "gram": between the "tokens" of each text (default), or between the texts of the "batch".
-	Over *string `protobuf:"bytes,13,opt,name=over,proto3,oneof" json:"over,omitempty"`
-	// Which layers learn from which: "uniform", "last" or "first". Default "uniform", of "relation" the last from the last.
-	Layers *string `protobuf:"bytes,14,opt,name=layers,proto3,oneof" json:"layers,omitempty"`
-	// Layers by pairs, in place of `layers`. In YAML: layers: [[0, 1], [-1, -1]].
-	LayerPairs []*LayerPair `protobuf:"bytes,15,rep,name=layer_pairs,json=layerPairs,proto3" json:"layer_pairs,omitempty"`
-	// Which of the teachers, from 0, where insides are compared. Default 0.
-	Teacher *uint32 `protobuf:"varint,16,opt,name=teacher,proto3,oneof" json:"teacher,omitempty"`
-	// Of encoder-decoders: "decoder" (default) or "encoder".
-	Stack         *string `protobuf:"bytes,17,opt,name=stack,proto3,oneof" json:"stack,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *DistillLoss) Reset() {
-	*x = DistillLoss{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[9]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *DistillLoss) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*DistillLoss) ProtoMessage() {}
-
-func (x *DistillLoss) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[9]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use DistillLoss.ProtoReflect.Descriptor instead.
-func (*DistillLoss) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{9}
-}
-
-func (x *DistillLoss) GetKind() string {
-	if x != nil && x.Kind != nil {
-		return *x.Kind
+func (x *Distill) GetRecording() string {
+	if x != nil && x.Recording != nil {
+		return *x.Recording
 	}
 	return ""
-}
-
-func (x *DistillLoss) GetWeight() float64 {
-	if x != nil && x.Weight != nil {
-		return *x.Weight
-	}
-	return 0
-}
-
-func (x *DistillLoss) GetWeightSchedule() *WeightSchedule {
-	if x != nil {
-		return x.WeightSchedule
-	}
-	return nil
-}
-
-func (x *DistillLoss) GetDivergence() string {
-	if x != nil && x.Divergence != nil {
-		return *x.Divergence
-	}
-	return ""
-}
-
-func (x *DistillLoss) GetBeta() float64 {
-	if x != nil && x.Beta != nil {
-		return *x.Beta
-	}
-	return 0
-}
-
-func (x *DistillLoss) GetScaled() bool {
-	if x != nil && x.Scaled != nil {
-		return *x.Scaled
-	}
-	return false
-}
-
-func (x *DistillLoss) GetTemperature() float64 {
-	if x != nil && x.Temperature != nil {
-		return *x.Temperature
-	}
-	return 0
-}
-
-func (x *DistillLoss) GetDistance() string {
-	if x != nil && x.Distance != nil {
-		return *x.Distance
-	}
-	return ""
-}
-
-func (x *DistillLoss) GetProjection() string {
-	if x != nil && x.Projection != nil {
-		return *x.Projection
-	}
-	return ""
-}
-
-func (x *DistillLoss) GetTokens() string {
-	if x != nil && x.Tokens != nil {
-		return *x.Tokens
-	}
-	return ""
-}
-
-func (x *DistillLoss) GetOf() string {
-	if x != nil && x.Of != nil {
-		return *x.Of
-	}
-	return ""
-}
-
-func (x *DistillLoss) GetHeads() uint32 {
-	if x != nil && x.Heads != nil {
-		return *x.Heads
-	}
-	return 0
-}
-
-func (x *DistillLoss) GetOver() string {
-	if x != nil && x.Over != nil {
-		return *x.Over
-	}
-	return ""
-}
-
-func (x *DistillLoss) GetLayers() string {
-	if x != nil && x.Layers != nil {
-		return *x.Layers
-	}
-	return ""
-}
-
-func (x *DistillLoss) GetLayerPairs() []*LayerPair {
-	if x != nil {
-		return x.LayerPairs
-	}
-	return nil
-}
-
-func (x *DistillLoss) GetTeacher() uint32 {
-	if x != nil && x.Teacher != nil {
-		return *x.Teacher
-	}
-	return 0
-}
-
-func (x *DistillLoss) GetStack() string {
-	if x != nil && x.Stack != nil {
-		return *x.Stack
-	}
-	return ""
-}
-
-// A weight from step to step.
-type WeightSchedule struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// In the first step.
-	From *float64 `protobuf:"fixed64,1,opt,name=from,proto3,oneof" json:"from,omitempty"`
-	// After `steps` steps and from then on.
-	To *float64 `protobuf:"fixed64,2,opt,name=to,proto3,oneof" json:"to,omitempty"`
-	// At least 1.
-	Steps *uint32 `protobuf:"varint,3,opt,name=steps,proto3,oneof" json:"steps,omitempty"`
-	// "linear" (default) or "cosine".
-	Shape         *string `protobuf:"bytes,4,opt,name=shape,proto3,oneof" json:"shape,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *WeightSchedule) Reset() {
-	*x = WeightSchedule{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[10]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *WeightSchedule) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*WeightSchedule) ProtoMessage() {}
-
-func (x *WeightSchedule) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[10]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use WeightSchedule.ProtoReflect.Descriptor instead.
-func (*WeightSchedule) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{10}
-}
-
-func (x *WeightSchedule) GetFrom() float64 {
-	if x != nil && x.From != nil {
-		return *x.From
-	}
-	return 0
-}
-
-func (x *WeightSchedule) GetTo() float64 {
-	if x != nil && x.To != nil {
-		return *x.To
-	}
-	return 0
-}
-
-func (x *WeightSchedule) GetSteps() uint32 {
-	if x != nil && x.Steps != nil {
-		return *x.Steps
-	}
-	return 0
-}
-
-func (x *WeightSchedule) GetShape() string {
-	if x != nil && x.Shape != nil {
-		return *x.Shape
-	}
-	return ""
-}
-
-// A layer of the student and the one that it learns from; from 0, or from the last as -1, -2, and so on.
-type LayerPair struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Default 0.
-	Student *int32 `protobuf:"zigzag32,1,opt,name=student,proto3,oneof" json:"student,omitempty"`
-	// Default 0.
-	Teacher       *int32 `protobuf:"zigzag32,2,opt,name=teacher,proto3,oneof" json:"teacher,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *LayerPair) Reset() {
-	*x = LayerPair{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[11]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *LayerPair) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*LayerPair) ProtoMessage() {}
-
-func (x *LayerPair) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[11]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use LayerPair.ProtoReflect.Descriptor instead.
-func (*LayerPair) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{11}
-}
-
-func (x *LayerPair) GetStudent() int32 {
-	if x != nil && x.Student != nil {
-		return *x.Student
-	}
-	return 0
-}
-
-func (x *LayerPair) GetTeacher() int32 {
-	if x != nil && x.Teacher != nil {
-		return *x.Teacher
-	}
-	return 0
 }
 
 // Layers become one stored layer that is applied at several places; the model stays as deep as it is, or gets deeper.
@@ -1818,7 +1464,7 @@ type Share struct {
 
 func (x *Share) Reset() {
 	*x = Share{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[12]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1830,7 +1476,7 @@ func (x *Share) String() string {
 func (*Share) ProtoMessage() {}
 
 func (x *Share) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[12]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1843,7 +1489,7 @@ func (x *Share) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Share.ProtoReflect.Descriptor instead.
 func (*Share) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{12}
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Share) GetScheme() string {
@@ -1943,7 +1589,7 @@ type SafeEmbedding struct {
 
 func (x *SafeEmbedding) Reset() {
 	*x = SafeEmbedding{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[13]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1955,7 +1601,7 @@ func (x *SafeEmbedding) String() string {
 func (*SafeEmbedding) ProtoMessage() {}
 
 func (x *SafeEmbedding) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[13]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1968,7 +1614,7 @@ func (x *SafeEmbedding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SafeEmbedding.ProtoReflect.Descriptor instead.
 func (*SafeEmbedding) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{13}
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *SafeEmbedding) GetWidth() uint32 {
@@ -2002,7 +1648,7 @@ type Halting struct {
 
 func (x *Halting) Reset() {
 	*x = Halting{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[14]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2014,7 +1660,7 @@ func (x *Halting) String() string {
 func (*Halting) ProtoMessage() {}
 
 func (x *Halting) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[14]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2027,7 +1673,7 @@ func (x *Halting) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Halting.ProtoReflect.Descriptor instead.
 func (*Halting) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{14}
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Halting) GetMaxSteps() uint32 {
@@ -2085,7 +1731,7 @@ type WarmStart struct {
 
 func (x *WarmStart) Reset() {
 	*x = WarmStart{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[15]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2097,7 +1743,7 @@ func (x *WarmStart) String() string {
 func (*WarmStart) ProtoMessage() {}
 
 func (x *WarmStart) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[15]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2110,7 +1756,7 @@ func (x *WarmStart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WarmStart.ProtoReflect.Descriptor instead.
 func (*WarmStart) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{15}
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *WarmStart) GetEncoder() string {
@@ -2195,7 +1841,7 @@ type Gate struct {
 
 func (x *Gate) Reset() {
 	*x = Gate{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[16]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2207,7 +1853,7 @@ func (x *Gate) String() string {
 func (*Gate) ProtoMessage() {}
 
 func (x *Gate) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[16]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2220,7 +1866,7 @@ func (x *Gate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Gate.ProtoReflect.Descriptor instead.
 func (*Gate) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{16}
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Gate) GetMetric() string {
@@ -2301,7 +1947,7 @@ type Search struct {
 
 func (x *Search) Reset() {
 	*x = Search{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[17]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2313,7 +1959,7 @@ func (x *Search) String() string {
 func (*Search) ProtoMessage() {}
 
 func (x *Search) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[17]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2326,7 +1972,7 @@ func (x *Search) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Search.ProtoReflect.Descriptor instead.
 func (*Search) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{17}
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Search) GetTarget() *SearchTarget {
@@ -2388,7 +2034,7 @@ type SearchTarget struct {
 
 func (x *SearchTarget) Reset() {
 	*x = SearchTarget{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[18]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2400,7 +2046,7 @@ func (x *SearchTarget) String() string {
 func (*SearchTarget) ProtoMessage() {}
 
 func (x *SearchTarget) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[18]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2413,7 +2059,7 @@ func (x *SearchTarget) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchTarget.ProtoReflect.Descriptor instead.
 func (*SearchTarget) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{18}
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *SearchTarget) GetStoredBytes() uint64 {
@@ -2457,7 +2103,7 @@ type SearchBudget struct {
 
 func (x *SearchBudget) Reset() {
 	*x = SearchBudget{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[19]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2469,7 +2115,7 @@ func (x *SearchBudget) String() string {
 func (*SearchBudget) ProtoMessage() {}
 
 func (x *SearchBudget) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[19]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2482,7 +2128,7 @@ func (x *SearchBudget) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchBudget.ProtoReflect.Descriptor instead.
 func (*SearchBudget) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{19}
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *SearchBudget) GetTrials() uint32 {
@@ -2512,7 +2158,7 @@ type SearchCandidate struct {
 
 func (x *SearchCandidate) Reset() {
 	*x = SearchCandidate{}
-	mi := &file_athanor_v1_recipe_proto_msgTypes[20]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2524,7 +2170,7 @@ func (x *SearchCandidate) String() string {
 func (*SearchCandidate) ProtoMessage() {}
 
 func (x *SearchCandidate) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_recipe_proto_msgTypes[20]
+	mi := &file_athanor_v1_recipe_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2537,7 +2183,7 @@ func (x *SearchCandidate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchCandidate.ProtoReflect.Descriptor instead.
 func (*SearchCandidate) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{20}
+	return file_athanor_v1_recipe_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *SearchCandidate) GetName() string {
@@ -2559,7 +2205,7 @@ var File_athanor_v1_recipe_proto protoreflect.FileDescriptor
 const file_athanor_v1_recipe_proto_rawDesc = "" +
 	"\n" +
 	"\x17athanor/v1/recipe.proto\x12\n" +
-	"athanor.v1\x1a\x1fathanor/v1/training_steps.proto\"X\n" +
+	"athanor.v1\x1a\x17athanor/v1/losses.proto\x1a\x1fathanor/v1/training_steps.proto\"X\n" +
 	"\x06Recipe\x12,\n" +
 	"\x05steps\x18\x01 \x03(\v2\x16.athanor.v1.RecipeStepR\x05steps\x12\x17\n" +
 	"\x04seed\x18\x02 \x01(\rH\x00R\x04seed\x88\x01\x01B\a\n" +
@@ -2721,7 +2367,7 @@ const file_athanor_v1_recipe_proto_rawDesc = "" +
 	"\a_layoutB\t\n" +
 	"\a_searchB\a\n" +
 	"\x05_headB\a\n" +
-	"\x05_seed\"\xdc\b\n" +
+	"\x05_seed\"\xc8\t\n" +
 	"\aDistill\x12\x19\n" +
 	"\x05steps\x18\x01 \x01(\rH\x00R\x05steps\x88\x01\x01\x12\"\n" +
 	"\n" +
@@ -2747,7 +2393,9 @@ const file_athanor_v1_recipe_proto_rawDesc = "" +
 	"\abalance\x18\x13 \x01(\tH\x0fR\abalance\x88\x01\x01\x12(\n" +
 	"\rbalance_every\x18\x14 \x01(\rH\x10R\fbalanceEvery\x88\x01\x01\x12\x1d\n" +
 	"\aaverage\x18\x15 \x01(\tH\x11R\aaverage\x88\x01\x01\x126\n" +
-	"\bteachers\x18\x16 \x03(\v2\x1a.athanor.v1.DistillTeacherR\bteachersB\b\n" +
+	"\bteachers\x18\x16 \x03(\v2\x1a.athanor.v1.DistillTeacherR\bteachers\x12'\n" +
+	"\rteacher_top_k\x18\x17 \x01(\rH\x12R\vteacherTopK\x88\x01\x01\x12!\n" +
+	"\trecording\x18\x18 \x01(\tH\x13R\trecording\x88\x01\x01B\b\n" +
 	"\x06_stepsB\r\n" +
 	"\v_batch_sizeB\x12\n" +
 	"\x10_sequence_lengthB\x18\n" +
@@ -2769,69 +2417,10 @@ const file_athanor_v1_recipe_proto_rawDesc = "" +
 	"\b_balanceB\x10\n" +
 	"\x0e_balance_everyB\n" +
 	"\n" +
-	"\b_average\"]\n" +
-	"\x0eDistillTeacher\x12\x19\n" +
-	"\x05model\x18\x01 \x01(\tH\x00R\x05model\x88\x01\x01\x12\x1b\n" +
-	"\x06weight\x18\x02 \x01(\x01H\x01R\x06weight\x88\x01\x01B\b\n" +
-	"\x06_modelB\t\n" +
-	"\a_weight\"\xee\x05\n" +
-	"\vDistillLoss\x12\x17\n" +
-	"\x04kind\x18\x01 \x01(\tH\x00R\x04kind\x88\x01\x01\x12\x1b\n" +
-	"\x06weight\x18\x02 \x01(\x01H\x01R\x06weight\x88\x01\x01\x12C\n" +
-	"\x0fweight_schedule\x18\x03 \x01(\v2\x1a.athanor.v1.WeightScheduleR\x0eweightSchedule\x12#\n" +
+	"\b_averageB\x10\n" +
+	"\x0e_teacher_top_kB\f\n" +
 	"\n" +
-	"divergence\x18\x04 \x01(\tH\x02R\n" +
-	"divergence\x88\x01\x01\x12\x17\n" +
-	"\x04beta\x18\x05 \x01(\x01H\x03R\x04beta\x88\x01\x01\x12\x1b\n" +
-	"\x06scaled\x18\x06 \x01(\bH\x04R\x06scaled\x88\x01\x01\x12%\n" +
-	"\vtemperature\x18\a \x01(\x01H\x05R\vtemperature\x88\x01\x01\x12\x1f\n" +
-	"\bdistance\x18\b \x01(\tH\x06R\bdistance\x88\x01\x01\x12#\n" +
-	"\n" +
-	"projection\x18\t \x01(\tH\aR\n" +
-	"projection\x88\x01\x01\x12\x1b\n" +
-	"\x06tokens\x18\n" +
-	" \x01(\tH\bR\x06tokens\x88\x01\x01\x12\x13\n" +
-	"\x02of\x18\v \x01(\tH\tR\x02of\x88\x01\x01\x12\x19\n" +
-	"\x05heads\x18\f \x01(\rH\n" +
-	"R\x05heads\x88\x01\x01\x12\x17\n" +
-	"\x04over\x18\r \x01(\tH\vR\x04over\x88\x01\x01\x12\x1b\n" +
-	"\x06layers\x18\x0e \x01(\tH\fR\x06layers\x88\x01\x01\x126\n" +
-	"\vlayer_pairs\x18\x0f \x03(\v2\x15.athanor.v1.LayerPairR\n" +
-	"layerPairs\x12\x1d\n" +
-	"\ateacher\x18\x10 \x01(\rH\rR\ateacher\x88\x01\x01\x12\x19\n" +
-	"\x05stack\x18\x11 \x01(\tH\x0eR\x05stack\x88\x01\x01B\a\n" +
-	"\x05_kindB\t\n" +
-	"\a_weightB\r\n" +
-	"\v_divergenceB\a\n" +
-	"\x05_betaB\t\n" +
-	"\a_scaledB\x0e\n" +
-	"\f_temperatureB\v\n" +
-	"\t_distanceB\r\n" +
-	"\v_projectionB\t\n" +
-	"\a_tokensB\x05\n" +
-	"\x03_ofB\b\n" +
-	"\x06_headsB\a\n" +
-	"\x05_overB\t\n" +
-	"\a_layersB\n" +
-	"\n" +
-	"\b_teacherB\b\n" +
-	"\x06_stack\"\x98\x01\n" +
-	"\x0eWeightSchedule\x12\x17\n" +
-	"\x04from\x18\x01 \x01(\x01H\x00R\x04from\x88\x01\x01\x12\x13\n" +
-	"\x02to\x18\x02 \x01(\x01H\x01R\x02to\x88\x01\x01\x12\x19\n" +
-	"\x05steps\x18\x03 \x01(\rH\x02R\x05steps\x88\x01\x01\x12\x19\n" +
-	"\x05shape\x18\x04 \x01(\tH\x03R\x05shape\x88\x01\x01B\a\n" +
-	"\x05_fromB\x05\n" +
-	"\x03_toB\b\n" +
-	"\x06_stepsB\b\n" +
-	"\x06_shape\"a\n" +
-	"\tLayerPair\x12\x1d\n" +
-	"\astudent\x18\x01 \x01(\x11H\x00R\astudent\x88\x01\x01\x12\x1d\n" +
-	"\ateacher\x18\x02 \x01(\x11H\x01R\ateacher\x88\x01\x01B\n" +
-	"\n" +
-	"\b_studentB\n" +
-	"\n" +
-	"\b_teacher\"\x8e\x04\n" +
+	"_recording\"\x8e\x04\n" +
 	"\x05Share\x12\x1b\n" +
 	"\x06scheme\x18\x01 \x01(\tH\x00R\x06scheme\x88\x01\x01\x12(\n" +
 	"\runique_layers\x18\x02 \x01(\rH\x01R\funiqueLayers\x88\x01\x01\x12\x1b\n" +
@@ -2962,7 +2551,7 @@ func file_athanor_v1_recipe_proto_rawDescGZIP() []byte {
 	return file_athanor_v1_recipe_proto_rawDescData
 }
 
-var file_athanor_v1_recipe_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
+var file_athanor_v1_recipe_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_athanor_v1_recipe_proto_goTypes = []any{
 	(*Recipe)(nil),             // 0: athanor.v1.Recipe
 	(*RecipeStep)(nil),         // 1: athanor.v1.RecipeStep
@@ -2972,64 +2561,60 @@ var file_athanor_v1_recipe_proto_goTypes = []any{
 	(*Quantize)(nil),           // 5: athanor.v1.Quantize
 	(*Kronecker)(nil),          // 6: athanor.v1.Kronecker
 	(*Distill)(nil),            // 7: athanor.v1.Distill
-	(*DistillTeacher)(nil),     // 8: athanor.v1.DistillTeacher
-	(*DistillLoss)(nil),        // 9: athanor.v1.DistillLoss
-	(*WeightSchedule)(nil),     // 10: athanor.v1.WeightSchedule
-	(*LayerPair)(nil),          // 11: athanor.v1.LayerPair
-	(*Share)(nil),              // 12: athanor.v1.Share
-	(*SafeEmbedding)(nil),      // 13: athanor.v1.SafeEmbedding
-	(*Halting)(nil),            // 14: athanor.v1.Halting
-	(*WarmStart)(nil),          // 15: athanor.v1.WarmStart
-	(*Gate)(nil),               // 16: athanor.v1.Gate
-	(*Search)(nil),             // 17: athanor.v1.Search
-	(*SearchTarget)(nil),       // 18: athanor.v1.SearchTarget
-	(*SearchBudget)(nil),       // 19: athanor.v1.SearchBudget
-	(*SearchCandidate)(nil),    // 20: athanor.v1.SearchCandidate
-	(*Ladder)(nil),             // 21: athanor.v1.Ladder
-	(*Lora)(nil),               // 22: athanor.v1.Lora
-	(*Flop)(nil),               // 23: athanor.v1.Flop
-	(*Theseus)(nil),            // 24: athanor.v1.Theseus
-	(*Train)(nil),              // 25: athanor.v1.Train
-	(*Finetune)(nil),           // 26: athanor.v1.Finetune
-	(*Qat)(nil),                // 27: athanor.v1.Qat
-	(*Training)(nil),           // 28: athanor.v1.Training
+	(*Share)(nil),              // 8: athanor.v1.Share
+	(*SafeEmbedding)(nil),      // 9: athanor.v1.SafeEmbedding
+	(*Halting)(nil),            // 10: athanor.v1.Halting
+	(*WarmStart)(nil),          // 11: athanor.v1.WarmStart
+	(*Gate)(nil),               // 12: athanor.v1.Gate
+	(*Search)(nil),             // 13: athanor.v1.Search
+	(*SearchTarget)(nil),       // 14: athanor.v1.SearchTarget
+	(*SearchBudget)(nil),       // 15: athanor.v1.SearchBudget
+	(*SearchCandidate)(nil),    // 16: athanor.v1.SearchCandidate
+	(*Ladder)(nil),             // 17: athanor.v1.Ladder
+	(*Lora)(nil),               // 18: athanor.v1.Lora
+	(*Flop)(nil),               // 19: athanor.v1.Flop
+	(*Theseus)(nil),            // 20: athanor.v1.Theseus
+	(*Train)(nil),              // 21: athanor.v1.Train
+	(*Finetune)(nil),           // 22: athanor.v1.Finetune
+	(*Qat)(nil),                // 23: athanor.v1.Qat
+	(*Training)(nil),           // 24: athanor.v1.Training
+	(*DistillLoss)(nil),        // 25: athanor.v1.DistillLoss
+	(*DistillTeacher)(nil),     // 26: athanor.v1.DistillTeacher
 }
 var file_athanor_v1_recipe_proto_depIdxs = []int32{
 	1,  // 0: athanor.v1.Recipe.steps:type_name -> athanor.v1.RecipeStep
 	2,  // 1: athanor.v1.RecipeStep.low_rank:type_name -> athanor.v1.LowRank
 	6,  // 2: athanor.v1.RecipeStep.kronecker:type_name -> athanor.v1.Kronecker
 	3,  // 3: athanor.v1.RecipeStep.factorize_embedding:type_name -> athanor.v1.FactorizeEmbedding
-	12, // 4: athanor.v1.RecipeStep.share:type_name -> athanor.v1.Share
+	8,  // 4: athanor.v1.RecipeStep.share:type_name -> athanor.v1.Share
 	4,  // 5: athanor.v1.RecipeStep.prune:type_name -> athanor.v1.Prune
 	5,  // 6: athanor.v1.RecipeStep.quantize:type_name -> athanor.v1.Quantize
 	7,  // 7: athanor.v1.RecipeStep.distill:type_name -> athanor.v1.Distill
-	15, // 8: athanor.v1.RecipeStep.warm_start:type_name -> athanor.v1.WarmStart
-	21, // 9: athanor.v1.RecipeStep.ladder:type_name -> athanor.v1.Ladder
-	22, // 10: athanor.v1.RecipeStep.lora:type_name -> athanor.v1.Lora
-	23, // 11: athanor.v1.RecipeStep.flop:type_name -> athanor.v1.Flop
-	24, // 12: athanor.v1.RecipeStep.theseus:type_name -> athanor.v1.Theseus
-	25, // 13: athanor.v1.RecipeStep.train:type_name -> athanor.v1.Train
-	26, // 14: athanor.v1.RecipeStep.finetune:type_name -> athanor.v1.Finetune
-	17, // 15: athanor.v1.RecipeStep.search:type_name -> athanor.v1.Search
-	16, // 16: athanor.v1.RecipeStep.gate:type_name -> athanor.v1.Gate
-	27, // 17: athanor.v1.RecipeStep.qat:type_name -> athanor.v1.Qat
-	28, // 18: athanor.v1.Prune.training:type_name -> athanor.v1.Training
-	9,  // 19: athanor.v1.Distill.losses:type_name -> athanor.v1.DistillLoss
-	8,  // 20: athanor.v1.Distill.teachers:type_name -> athanor.v1.DistillTeacher
-	10, // 21: athanor.v1.DistillLoss.weight_schedule:type_name -> athanor.v1.WeightSchedule
-	11, // 22: athanor.v1.DistillLoss.layer_pairs:type_name -> athanor.v1.LayerPair
-	13, // 23: athanor.v1.Share.embedding:type_name -> athanor.v1.SafeEmbedding
-	14, // 24: athanor.v1.Share.halting:type_name -> athanor.v1.Halting
-	18, // 25: athanor.v1.Search.target:type_name -> athanor.v1.SearchTarget
-	19, // 26: athanor.v1.Search.budget:type_name -> athanor.v1.SearchBudget
-	20, // 27: athanor.v1.Search.candidates:type_name -> athanor.v1.SearchCandidate
-	7,  // 28: athanor.v1.Search.distill:type_name -> athanor.v1.Distill
-	1,  // 29: athanor.v1.SearchCandidate.steps:type_name -> athanor.v1.RecipeStep
-	30, // [30:30] is the sub-list for method output_type
-	30, // [30:30] is the sub-list for method input_type
-	30, // [30:30] is the sub-list for extension type_name
-	30, // [30:30] is the sub-list for extension extendee
-	0,  // [0:30] is the sub-list for field type_name
+	11, // 8: athanor.v1.RecipeStep.warm_start:type_name -> athanor.v1.WarmStart
+	17, // 9: athanor.v1.RecipeStep.ladder:type_name -> athanor.v1.Ladder
+	18, // 10: athanor.v1.RecipeStep.lora:type_name -> athanor.v1.Lora
+	19, // 11: athanor.v1.RecipeStep.flop:type_name -> athanor.v1.Flop
+	20, // 12: athanor.v1.RecipeStep.theseus:type_name -> athanor.v1.Theseus
+	21, // 13: athanor.v1.RecipeStep.train:type_name -> athanor.v1.Train
+	22, // 14: athanor.v1.RecipeStep.finetune:type_name -> athanor.v1.Finetune
+	13, // 15: athanor.v1.RecipeStep.search:type_name -> athanor.v1.Search
+	12, // 16: athanor.v1.RecipeStep.gate:type_name -> athanor.v1.Gate
+	23, // 17: athanor.v1.RecipeStep.qat:type_name -> athanor.v1.Qat
+	24, // 18: athanor.v1.Prune.training:type_name -> athanor.v1.Training
+	25, // 19: athanor.v1.Distill.losses:type_name -> athanor.v1.DistillLoss
+	26, // 20: athanor.v1.Distill.teachers:type_name -> athanor.v1.DistillTeacher
+	9,  // 21: athanor.v1.Share.embedding:type_name -> athanor.v1.SafeEmbedding
+	10, // 22: athanor.v1.Share.halting:type_name -> athanor.v1.Halting
+	14, // 23: athanor.v1.Search.target:type_name -> athanor.v1.SearchTarget
+	15, // 24: athanor.v1.Search.budget:type_name -> athanor.v1.SearchBudget
+	16, // 25: athanor.v1.Search.candidates:type_name -> athanor.v1.SearchCandidate
+	7,  // 26: athanor.v1.Search.distill:type_name -> athanor.v1.Distill
+	1,  // 27: athanor.v1.SearchCandidate.steps:type_name -> athanor.v1.RecipeStep
+	28, // [28:28] is the sub-list for method output_type
+	28, // [28:28] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_athanor_v1_recipe_proto_init() }
@@ -3037,6 +2622,7 @@ func file_athanor_v1_recipe_proto_init() {
 	if File_athanor_v1_recipe_proto != nil {
 		return
 	}
+	file_athanor_v1_losses_proto_init()
 	file_athanor_v1_training_steps_proto_init()
 	file_athanor_v1_recipe_proto_msgTypes[0].OneofWrappers = []any{}
 	file_athanor_v1_recipe_proto_msgTypes[1].OneofWrappers = []any{
@@ -3073,17 +2659,13 @@ func file_athanor_v1_recipe_proto_init() {
 	file_athanor_v1_recipe_proto_msgTypes[14].OneofWrappers = []any{}
 	file_athanor_v1_recipe_proto_msgTypes[15].OneofWrappers = []any{}
 	file_athanor_v1_recipe_proto_msgTypes[16].OneofWrappers = []any{}
-	file_athanor_v1_recipe_proto_msgTypes[17].OneofWrappers = []any{}
-	file_athanor_v1_recipe_proto_msgTypes[18].OneofWrappers = []any{}
-	file_athanor_v1_recipe_proto_msgTypes[19].OneofWrappers = []any{}
-	file_athanor_v1_recipe_proto_msgTypes[20].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_athanor_v1_recipe_proto_rawDesc), len(file_athanor_v1_recipe_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   21,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

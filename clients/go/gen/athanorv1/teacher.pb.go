@@ -35,7 +35,7 @@ type OnPolicy struct {
 	// Tokens of the data that a sample begins with. Default 32.
 	PromptTokens *uint32 `protobuf:"varint,4,opt,name=prompt_tokens,json=promptTokens,proto3,oneof" json:"prompt_tokens,omitempty"`
 	// On samples: 0 compares by KL(teacher || student), 1 by KL(student || teacher), between them by the generalized Jensen-Shannon divergence.
-	// Default 0.5.
+	// Default 0.5; beside `losses` the divergence of each loss "logits".
 	Beta          *float64 `protobuf:"fixed64,5,opt,name=beta,proto3,oneof" json:"beta,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -106,13 +106,20 @@ func (x *OnPolicy) GetBeta() float64 {
 	return 0
 }
 
-// Sequence-level distillation.
+// Sequence-level distillation: the teacher writes a target for the source of each pair, or goes on with beginnings of running text, once; then the
+// student learns that by cross-entropy. Fields that are absent take the default in the comment.
 type SequenceLevel struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Beams of the search for the teacher's targets. Default 5.
+	// Beams of the search for what the teacher writes. Default 5 for pairs; of running text 1, the likeliest token each time.
 	Beams *uint32 `protobuf:"varint,1,opt,name=beams,proto3,oneof" json:"beams,omitempty"`
-	// Tokens of a target at most. Default: the sequence length.
-	MaxNewTokens  *uint32 `protobuf:"varint,2,opt,name=max_new_tokens,json=maxNewTokens,proto3,oneof" json:"max_new_tokens,omitempty"`
+	// Tokens of a target, or behind a beginning, at most. Default: the sequence length, of running text what the beginning leaves of it.
+	MaxNewTokens *uint32 `protobuf:"varint,2,opt,name=max_new_tokens,json=maxNewTokens,proto3,oneof" json:"max_new_tokens,omitempty"`
+	// Of running text: tokens of a beginning, below the sequence length. Default 32, at most half of it.
+	PromptTokens *uint32 `protobuf:"varint,3,opt,name=prompt_tokens,json=promptTokens,proto3,oneof" json:"prompt_tokens,omitempty"`
+	// Of running text: draws at this temperature in place of searching. Default: it searches.
+	Temperature *float64 `protobuf:"fixed64,4,opt,name=temperature,proto3,oneof" json:"temperature,omitempty"`
+	// Of running text: beginnings, evenly spread over it. Default: as many as the training reads, at most one for each sequence length of text.
+	Prompts       *uint32 `protobuf:"varint,5,opt,name=prompts,proto3,oneof" json:"prompts,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -157,6 +164,27 @@ func (x *SequenceLevel) GetBeams() uint32 {
 func (x *SequenceLevel) GetMaxNewTokens() uint32 {
 	if x != nil && x.MaxNewTokens != nil {
 		return *x.MaxNewTokens
+	}
+	return 0
+}
+
+func (x *SequenceLevel) GetPromptTokens() uint32 {
+	if x != nil && x.PromptTokens != nil {
+		return *x.PromptTokens
+	}
+	return 0
+}
+
+func (x *SequenceLevel) GetTemperature() float64 {
+	if x != nil && x.Temperature != nil {
+		return *x.Temperature
+	}
+	return 0
+}
+
+func (x *SequenceLevel) GetPrompts() uint32 {
+	if x != nil && x.Prompts != nil {
+		return *x.Prompts
 	}
 	return 0
 }
@@ -424,12 +452,19 @@ const file_athanor_v1_teacher_proto_rawDesc = "" +
 	"\x0f_max_new_tokensB\x0e\n" +
 	"\f_temperatureB\x10\n" +
 	"\x0e_prompt_tokensB\a\n" +
-	"\x05_beta\"r\n" +
+	"\x05_beta\"\x90\x02\n" +
 	"\rSequenceLevel\x12\x19\n" +
 	"\x05beams\x18\x01 \x01(\rH\x00R\x05beams\x88\x01\x01\x12)\n" +
-	"\x0emax_new_tokens\x18\x02 \x01(\rH\x01R\fmaxNewTokens\x88\x01\x01B\b\n" +
+	"\x0emax_new_tokens\x18\x02 \x01(\rH\x01R\fmaxNewTokens\x88\x01\x01\x12(\n" +
+	"\rprompt_tokens\x18\x03 \x01(\rH\x02R\fpromptTokens\x88\x01\x01\x12%\n" +
+	"\vtemperature\x18\x04 \x01(\x01H\x03R\vtemperature\x88\x01\x01\x12\x1d\n" +
+	"\aprompts\x18\x05 \x01(\rH\x04R\aprompts\x88\x01\x01B\b\n" +
 	"\x06_beamsB\x11\n" +
-	"\x0f_max_new_tokens\"\x9c\x01\n" +
+	"\x0f_max_new_tokensB\x10\n" +
+	"\x0e_prompt_tokensB\x0e\n" +
+	"\f_temperatureB\n" +
+	"\n" +
+	"\b_prompts\"\x9c\x01\n" +
 	"\n" +
 	"RecordSpec\x12\x18\n" +
 	"\ateacher\x18\x01 \x01(\tR\ateacher\x12(\n" +

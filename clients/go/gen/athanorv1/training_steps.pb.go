@@ -52,10 +52,28 @@ type Training struct {
 	Seed *uint32 `protobuf:"varint,12,opt,name=seed,proto3,oneof" json:"seed,omitempty"`
 	// Steps between checkpoints; 0 writes one only when the job is stopped.
 	CheckpointEvery *uint32 `protobuf:"varint,13,opt,name=checkpoint_every,json=checkpointEvery,proto3,oneof" json:"checkpoint_every,omitempty"`
-	// A stored model to learn from, or "none" for the data alone. Default: the model that the recipe started from.
+	// A stored model to learn from, "athanor://host:port/model" for one on another athanor server, or "none" for the data alone. Default: the model that the
+	// recipe started from; of theseus, ladder and lora none.
 	Teacher *string `protobuf:"bytes,14,opt,name=teacher,proto3,oneof" json:"teacher,omitempty"`
 	// Longest source of a pair, in tokens. Default: `sequence_length`.
-	SourceLength  *uint32 `protobuf:"varint,15,opt,name=source_length,json=sourceLength,proto3,oneof" json:"source_length,omitempty"`
+	SourceLength *uint32 `protobuf:"varint,15,opt,name=source_length,json=sourceLength,proto3,oneof" json:"source_length,omitempty"`
+	// What is learnt, in place of `temperature` and `alpha`: the sum of these losses. Empty: the short form. While modules are replaced (theseus), beside a
+	// frozen model (ladder) and behind the rows of a prompt there are only losses of answers.
+	Losses []*DistillLoss `protobuf:"bytes,16,rep,name=losses,proto3" json:"losses,omitempty"`
+	// "gradientNorm": weights of the losses are their shares in the gradient. Default: weights are factors.
+	Balance *string `protobuf:"bytes,17,opt,name=balance,proto3,oneof" json:"balance,omitempty"`
+	// With `balance`, steps between two measurements of the gradients. Default 10.
+	BalanceEvery *uint32 `protobuf:"varint,18,opt,name=balance_every,json=balanceEvery,proto3,oneof" json:"balance_every,omitempty"`
+	// Of several teachers, the mean of their "probabilities" (default) or of their "logits".
+	Average *string `protobuf:"bytes,19,opt,name=average,proto3,oneof" json:"average,omitempty"`
+	// Several teachers with the student's tokenizer, in place of `teacher`.
+	Teachers []*DistillTeacher `protobuf:"bytes,20,rep,name=teachers,proto3" json:"teachers,omitempty"`
+	// Likeliest answers that a teacher on another server sends of each row, with the probability of all others together. Default: every answer, in
+	// half precision.
+	TeacherTopK *uint32 `protobuf:"varint,21,opt,name=teacher_top_k,json=teacherTopK,proto3,oneof" json:"teacher_top_k,omitempty"`
+	// Folder on the server with a recorded teacher, in place of `teacher`; a record job makes it. It is of all of the job's data, which then needs
+	// `validation` wherever something is measured.
+	Recording     *string `protobuf:"bytes,22,opt,name=recording,proto3,oneof" json:"recording,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -193,6 +211,55 @@ func (x *Training) GetSourceLength() uint32 {
 		return *x.SourceLength
 	}
 	return 0
+}
+
+func (x *Training) GetLosses() []*DistillLoss {
+	if x != nil {
+		return x.Losses
+	}
+	return nil
+}
+
+func (x *Training) GetBalance() string {
+	if x != nil && x.Balance != nil {
+		return *x.Balance
+	}
+	return ""
+}
+
+func (x *Training) GetBalanceEvery() uint32 {
+	if x != nil && x.BalanceEvery != nil {
+		return *x.BalanceEvery
+	}
+	return 0
+}
+
+func (x *Training) GetAverage() string {
+	if x != nil && x.Average != nil {
+		return *x.Average
+	}
+	return ""
+}
+
+func (x *Training) GetTeachers() []*DistillTeacher {
+	if x != nil {
+		return x.Teachers
+	}
+	return nil
+}
+
+func (x *Training) GetTeacherTopK() uint32 {
+	if x != nil && x.TeacherTopK != nil {
+		return *x.TeacherTopK
+	}
+	return 0
+}
+
+func (x *Training) GetRecording() string {
+	if x != nil && x.Recording != nil {
+		return *x.Recording
+	}
+	return ""
 }
 
 // Training on the job's data alone, as the model's task asks.
@@ -799,7 +866,14 @@ type Flop struct {
 	// Seed of the gates and of random starts. Default: the recipe's.
 	Seed *uint32 `protobuf:"varint,17,opt,name=seed,proto3,oneof" json:"seed,omitempty"`
 	// How far the gate of a matrix's strongest term is ahead of that of its weakest at the start; published is 0. Default 4, with "random" 0.
-	Spread        *float64 `protobuf:"fixed64,18,opt,name=spread,proto3,oneof" json:"spread,omitempty"`
+	Spread *float64 `protobuf:"fixed64,18,opt,name=spread,proto3,oneof" json:"spread,omitempty"`
+	// In the last steps, without gates, ends the training after so many measurements in a row that were no better than the best, which is kept. Default 0:
+	// it goes on to the end.
+	Patience *uint32 `protobuf:"varint,19,opt,name=patience,proto3,oneof" json:"patience,omitempty"`
+	// Steps between two measurements. Default 50.
+	EvaluateEvery *uint32 `protobuf:"varint,20,opt,name=evaluate_every,json=evaluateEvery,proto3,oneof" json:"evaluate_every,omitempty"`
+	// Share of the data that is held out to be measured on, where the job has no validation data: above 0, below 1. Default 0.1.
+	HeldOut       *float64 `protobuf:"fixed64,21,opt,name=held_out,json=heldOut,proto3,oneof" json:"held_out,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -956,6 +1030,27 @@ func (x *Flop) GetSeed() uint32 {
 func (x *Flop) GetSpread() float64 {
 	if x != nil && x.Spread != nil {
 		return *x.Spread
+	}
+	return 0
+}
+
+func (x *Flop) GetPatience() uint32 {
+	if x != nil && x.Patience != nil {
+		return *x.Patience
+	}
+	return 0
+}
+
+func (x *Flop) GetEvaluateEvery() uint32 {
+	if x != nil && x.EvaluateEvery != nil {
+		return *x.EvaluateEvery
+	}
+	return 0
+}
+
+func (x *Flop) GetHeldOut() float64 {
+	if x != nil && x.HeldOut != nil {
+		return *x.HeldOut
 	}
 	return 0
 }
@@ -1396,7 +1491,7 @@ var File_athanor_v1_training_steps_proto protoreflect.FileDescriptor
 const file_athanor_v1_training_steps_proto_rawDesc = "" +
 	"\n" +
 	"\x1fathanor/v1/training_steps.proto\x12\n" +
-	"athanor.v1\"\xae\x06\n" +
+	"athanor.v1\x1a\x17athanor/v1/losses.proto\"\x95\t\n" +
 	"\bTraining\x12\x19\n" +
 	"\x05steps\x18\x01 \x01(\rH\x00R\x05steps\x88\x01\x01\x12\"\n" +
 	"\n" +
@@ -1415,7 +1510,14 @@ const file_athanor_v1_training_steps_proto_rawDesc = "" +
 	"\x04seed\x18\f \x01(\rH\vR\x04seed\x88\x01\x01\x12.\n" +
 	"\x10checkpoint_every\x18\r \x01(\rH\fR\x0fcheckpointEvery\x88\x01\x01\x12\x1d\n" +
 	"\ateacher\x18\x0e \x01(\tH\rR\ateacher\x88\x01\x01\x12(\n" +
-	"\rsource_length\x18\x0f \x01(\rH\x0eR\fsourceLength\x88\x01\x01B\b\n" +
+	"\rsource_length\x18\x0f \x01(\rH\x0eR\fsourceLength\x88\x01\x01\x12/\n" +
+	"\x06losses\x18\x10 \x03(\v2\x17.athanor.v1.DistillLossR\x06losses\x12\x1d\n" +
+	"\abalance\x18\x11 \x01(\tH\x0fR\abalance\x88\x01\x01\x12(\n" +
+	"\rbalance_every\x18\x12 \x01(\rH\x10R\fbalanceEvery\x88\x01\x01\x12\x1d\n" +
+	"\aaverage\x18\x13 \x01(\tH\x11R\aaverage\x88\x01\x01\x126\n" +
+	"\bteachers\x18\x14 \x03(\v2\x1a.athanor.v1.DistillTeacherR\bteachers\x12'\n" +
+	"\rteacher_top_k\x18\x15 \x01(\rH\x12R\vteacherTopK\x88\x01\x01\x12!\n" +
+	"\trecording\x18\x16 \x01(\tH\x13R\trecording\x88\x01\x01B\b\n" +
 	"\x06_stepsB\r\n" +
 	"\v_batch_sizeB\x12\n" +
 	"\x10_sequence_lengthB\x18\n" +
@@ -1432,7 +1534,15 @@ const file_athanor_v1_training_steps_proto_rawDesc = "" +
 	"\x11_checkpoint_everyB\n" +
 	"\n" +
 	"\b_teacherB\x10\n" +
-	"\x0e_source_length\"\xab\a\n" +
+	"\x0e_source_lengthB\n" +
+	"\n" +
+	"\b_balanceB\x10\n" +
+	"\x0e_balance_everyB\n" +
+	"\n" +
+	"\b_averageB\x10\n" +
+	"\x0e_teacher_top_kB\f\n" +
+	"\n" +
+	"_recording\"\xab\a\n" +
 	"\x05Train\x12\x19\n" +
 	"\x05steps\x18\x01 \x01(\rH\x00R\x05steps\x88\x01\x01\x12\"\n" +
 	"\n" +
@@ -1540,7 +1650,7 @@ const file_athanor_v1_training_steps_proto_rawDesc = "" +
 	"\t_patienceB\x11\n" +
 	"\x0f_evaluate_everyB\v\n" +
 	"\t_held_outB\a\n" +
-	"\x05_seed\"\x8b\a\n" +
+	"\x05_seed\"\xa5\b\n" +
 	"\x04Flop\x12\x19\n" +
 	"\x05ratio\x18\x01 \x01(\x01H\x00R\x05ratio\x88\x01\x01\x12\x19\n" +
 	"\x05start\x18\x02 \x01(\tH\x01R\x05start\x88\x01\x01\x12$\n" +
@@ -1564,7 +1674,10 @@ const file_athanor_v1_training_steps_proto_rawDesc = "" +
 	"\ainclude\x18\x0f \x03(\tR\ainclude\x12\x18\n" +
 	"\aexclude\x18\x10 \x03(\tR\aexclude\x12\x17\n" +
 	"\x04seed\x18\x11 \x01(\rH\fR\x04seed\x88\x01\x01\x12\x1b\n" +
-	"\x06spread\x18\x12 \x01(\x01H\rR\x06spread\x88\x01\x01B\b\n" +
+	"\x06spread\x18\x12 \x01(\x01H\rR\x06spread\x88\x01\x01\x12\x1f\n" +
+	"\bpatience\x18\x13 \x01(\rH\x0eR\bpatience\x88\x01\x01\x12*\n" +
+	"\x0eevaluate_every\x18\x14 \x01(\rH\x0fR\revaluateEvery\x88\x01\x01\x12\x1e\n" +
+	"\bheld_out\x18\x15 \x01(\x01H\x10R\aheldOut\x88\x01\x01B\b\n" +
 	"\x06_ratioB\b\n" +
 	"\x06_startB\x0e\n" +
 	"\f_start_ratioB\x10\n" +
@@ -1578,7 +1691,10 @@ const file_athanor_v1_training_steps_proto_rawDesc = "" +
 	"\r_closed_belowB\x0f\n" +
 	"\r_settle_stepsB\a\n" +
 	"\x05_seedB\t\n" +
-	"\a_spread\"\x91\x03\n" +
+	"\a_spreadB\v\n" +
+	"\t_patienceB\x11\n" +
+	"\x0f_evaluate_everyB\v\n" +
+	"\t_held_out\"\x91\x03\n" +
 	"\x06Ladder\x12!\n" +
 	"\treduction\x18\x01 \x01(\rH\x00R\treduction\x88\x01\x01\x12\x16\n" +
 	"\x06layers\x18\x02 \x03(\rR\x06layers\x12\x1d\n" +
@@ -1677,26 +1793,30 @@ func file_athanor_v1_training_steps_proto_rawDescGZIP() []byte {
 
 var file_athanor_v1_training_steps_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_athanor_v1_training_steps_proto_goTypes = []any{
-	(*Training)(nil), // 0: athanor.v1.Training
-	(*Train)(nil),    // 1: athanor.v1.Train
-	(*Finetune)(nil), // 2: athanor.v1.Finetune
-	(*Theseus)(nil),  // 3: athanor.v1.Theseus
-	(*Flop)(nil),     // 4: athanor.v1.Flop
-	(*Ladder)(nil),   // 5: athanor.v1.Ladder
-	(*Lora)(nil),     // 6: athanor.v1.Lora
-	(*Qat)(nil),      // 7: athanor.v1.Qat
+	(*Training)(nil),       // 0: athanor.v1.Training
+	(*Train)(nil),          // 1: athanor.v1.Train
+	(*Finetune)(nil),       // 2: athanor.v1.Finetune
+	(*Theseus)(nil),        // 3: athanor.v1.Theseus
+	(*Flop)(nil),           // 4: athanor.v1.Flop
+	(*Ladder)(nil),         // 5: athanor.v1.Ladder
+	(*Lora)(nil),           // 6: athanor.v1.Lora
+	(*Qat)(nil),            // 7: athanor.v1.Qat
+	(*DistillLoss)(nil),    // 8: athanor.v1.DistillLoss
+	(*DistillTeacher)(nil), // 9: athanor.v1.DistillTeacher
 }
 var file_athanor_v1_training_steps_proto_depIdxs = []int32{
-	0, // 0: athanor.v1.Theseus.training:type_name -> athanor.v1.Training
-	0, // 1: athanor.v1.Flop.training:type_name -> athanor.v1.Training
-	0, // 2: athanor.v1.Ladder.training:type_name -> athanor.v1.Training
-	0, // 3: athanor.v1.Lora.training:type_name -> athanor.v1.Training
-	0, // 4: athanor.v1.Qat.training:type_name -> athanor.v1.Training
-	5, // [5:5] is the sub-list for method output_type
-	5, // [5:5] is the sub-list for method input_type
-	5, // [5:5] is the sub-list for extension type_name
-	5, // [5:5] is the sub-list for extension extendee
-	0, // [0:5] is the sub-list for field type_name
+	8, // 0: athanor.v1.Training.losses:type_name -> athanor.v1.DistillLoss
+	9, // 1: athanor.v1.Training.teachers:type_name -> athanor.v1.DistillTeacher
+	0, // 2: athanor.v1.Theseus.training:type_name -> athanor.v1.Training
+	0, // 3: athanor.v1.Flop.training:type_name -> athanor.v1.Training
+	0, // 4: athanor.v1.Ladder.training:type_name -> athanor.v1.Training
+	0, // 5: athanor.v1.Lora.training:type_name -> athanor.v1.Training
+	0, // 6: athanor.v1.Qat.training:type_name -> athanor.v1.Training
+	7, // [7:7] is the sub-list for method output_type
+	7, // [7:7] is the sub-list for method input_type
+	7, // [7:7] is the sub-list for extension type_name
+	7, // [7:7] is the sub-list for extension extendee
+	0, // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_athanor_v1_training_steps_proto_init() }
@@ -1704,6 +1824,7 @@ func file_athanor_v1_training_steps_proto_init() {
 	if File_athanor_v1_training_steps_proto != nil {
 		return
 	}
+	file_athanor_v1_losses_proto_init()
 	file_athanor_v1_training_steps_proto_msgTypes[0].OneofWrappers = []any{}
 	file_athanor_v1_training_steps_proto_msgTypes[1].OneofWrappers = []any{}
 	file_athanor_v1_training_steps_proto_msgTypes[2].OneofWrappers = []any{}

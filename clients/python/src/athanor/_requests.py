@@ -99,14 +99,17 @@ class OnPolicyOptions(TypedDict, total=False):
     max_new_tokens: int  # drawn behind each prompt; default 64
     temperature: float  # of the draws; default 0.9, 0 takes the likeliest token
     prompt_tokens: int  # of the data that a sample begins with; default 32
-    beta: float  # 0 forward KL, 1 reverse KL, between them the generalized JSD; default 0.5
+    beta: float  # 0 forward KL, 1 reverse KL, between them the generalized JSD; default 0.5, or as `losses` say
 
 
 class SequenceLevelOptions(TypedDict, total=False):
-    """How the teacher writes the targets that `distill` trains on."""
+    """How the teacher writes what `distill` trains on: targets of pairs, or what follows beginnings of running text."""
 
-    beams: int  # of the search; default 5
-    max_new_tokens: int  # of a target; default: the sequence length
+    beams: int  # of the search; default 5, of running text 1
+    max_new_tokens: int  # of a target, or behind a beginning; default: the sequence length, or what the beginning leaves of it
+    prompt_tokens: int  # of running text: of a beginning; default 32, at most half of the sequence length
+    temperature: float  # of running text: draws in place of searching
+    prompts: int  # of running text: beginnings, evenly spread; default: as many as the training reads
 
 
 class RecordOptions(TypedDict, total=False):

@@ -13,7 +13,8 @@ from ._gen.v1.job_pb2 import (
     JobSpec,
 )
 from ._gen.v1.model_pb2 import ExportFormat
-from ._gen.v1.recipe_pb2 import DistillTeacher, LowRank, Quantize, Recipe, RecipeStep
+from ._gen.v1.losses_pb2 import DistillTeacher
+from ._gen.v1.recipe_pb2 import LowRank, Quantize, Recipe, RecipeStep
 from ._gen.v1.teacher_pb2 import OnPolicy, RecordSettings, RecordSpec, SequenceLevel
 from ._gen.v1.text_pb2 import TextData
 

@@ -13,6 +13,7 @@ import {
   storedName,
   taskOf,
 } from '#models';
+import { teachersNamed } from '#teaching';
 import { castTensor } from '#tensor';
 import type { TrainResult } from '#train';
 import { changedLayer, parameterOf } from '../../changed-layer.ts';
@@ -27,7 +28,6 @@ import {
 } from '../../method.ts';
 import { selectMatrices } from '../../patterns.ts';
 import { trainedStep, trainOrRecall } from '../../train-or-recall.ts';
-import { teachersNamed } from '../../training-fields.ts';
 import { trainingLoss } from '../../training-loss.ts';
 import { checkFinite, describeTarget, type Target } from '../targets.ts';
 import { type MaskedSlot, MaskSet } from './mask-set.ts';

@@ -1,6 +1,6 @@
 // Settings of pruning that is learnt in training, as recipes write them.
 import { z } from 'zod';
-import { methodTrainingSchema } from '../../training-fields.ts';
+import { methodTraining } from '#teaching';
 
 const patterns = z.array(z.string().min(1)).min(1).optional();
 
@@ -30,7 +30,7 @@ const fields = z.strictObject({
   include: patterns,
   exclude: patterns,
   seed: z.int().nonnegative().optional(),
-  training: methodTrainingSchema.default({}),
+  training: methodTraining().default({}),
 });
 
 type Fields = z.infer<typeof fields>;

@@ -1,11 +1,13 @@
 // Loss, figures and gradients of a distillation on one batch, on the reference engine.
+
 import { expect } from 'vitest';
 import { chosen } from '#base';
-import { distillationObjective, type LossFields, lossFields, type ObjectiveRequest } from '#distill';
+import { distillationObjective, type ObjectiveRequest } from '#distill';
 import type { DeviceBuffer } from '#engine';
 import { createReferenceEngine } from '#engine/reference';
 import { gradientName } from '#graph';
 import { allInputs, declarations, type Model, modelInputs } from '#models';
+import { type LossFields, lossFields } from '#teaching';
 import { type HostTensor, toNumbers } from '#tensor';
 import { buildGradientGraph, schemeName } from '#train';
 
@@ -35,7 +37,7 @@ export async function measureLosses(
   teachers: Model | ObjectiveRequest['teachers'],
   losses: readonly object[],
   { tensors, batch, length, sourceLength, hidden }: LossBatch,
-  options: Partial<Pick<ObjectiveRequest, 'average' | 'balanceEvery'>> = {},
+  options: Partial<Pick<ObjectiveRequest, 'average' | 'balanceEvery' | 'samples'>> = {},
 ): Promise<MeasuredLosses> {
   const engine = createReferenceEngine();
   const objective = distillationObjective(engine, {

@@ -71,8 +71,8 @@ describe('OnPolicyBatches', () => {
     const batch = await new OnPolicyBatches(inner, drawn, given, 1, [0]).next(moment);
     const numbers = (name: string): number[] => Array.from(toNumbers(Object.fromEntries(Object.entries(batch))[name]), Number);
     expect(numbers('tokens')).toEqual([1, 2, 20, 21, 6, 7, 23, 0]);
-    expect(numbers('labels')).toEqual([2, 20, 21, 22, 7, 23, 0, 25]);
-    expect(numbers('drawnTokens')).toEqual([0, 1, 1, 1, 0, 1, 1, 0]);
+    expect(numbers('labels')).toEqual([2, 20, 21, 22, 7, 23, 0, 0]);
+    expect(numbers('writtenTokens')).toEqual([0, 1, 1, 1, 0, 1, 1, 0]);
   });
 
   it('draws other tokens in every step and micro-batch, and the same ones again', async () => {

@@ -15,6 +15,7 @@ import { trainingExamples } from '#train';
 import { type AskTeacher, estimateRecording, recordTeacher } from '../../../../src/jobs/teachers/record-teacher.ts';
 import { bytesPerRow, Recording, type RecordingFacts, rowStarts } from '../../../../src/jobs/teachers/recording.ts';
 import { teacherTargets } from '../../../../src/jobs/teachers/sequence-targets.ts';
+import { continuationSettings, teacherContinuations } from '../../../../src/jobs/teachers/teacher-continuations.ts';
 import { type ModelSize, planTraining } from '../../../../src/jobs/training-memory.ts';
 import { gpt2, tinyCorpus, tinyModel, watch } from '../../train/tiny-training.ts';
 
@@ -142,6 +143,63 @@ describe('targets that a teacher writes', () => {
   });
 });
 
+describe('beginnings of running text that a teacher goes on with', () => {
+  const writer = tinyModel({ ...gpt2, endTokens: [0, 7, 14, 21] }, 3);
+  const corpus = tinyCorpus(600);
+  const sizes = { sequenceLength: 12, seed: 3, examples: 1000 };
+  const place = (folder: string, fingerprint = 'same') => ({ folder, fingerprint, engine });
+
+  it.each([
+    ['searched', { beams: 2 }],
+    ['drawn', { temperature: 1 }],
+  ])('are one for each window, the same when the writing was stopped: %s', async (_, given) => {
+    const settings = continuationSettings({ promptTokens: 4, ...given }, sizes);
+    expect(settings).toMatchObject({ maxNewTokens: 8, prompts: 1000 });
+    const [straight, stopped] = [temporaryFolder(), temporaryFolder()];
+    const wanted = await teacherContinuations(corpus, writer, settings, place(straight), quietContext);
+    expect(wanted).toHaveLength(50);
+    for (const [index, { prompt, written }] of wanted.entries()) {
+      expect(prompt).toEqual(corpus.tokens.slice(12 * index, 12 * index + 4));
+      expect(written.length).toBeLessThanOrEqual(8);
+    }
+    await expect(teacherContinuations(corpus, writer, settings, place(stopped), watch(32))).rejects.toThrow(/cancelled/);
+    // Cut off in the middle of the second part, as a killed process leaves it.
+    const path = join(stopped, 'targets.jsonl');
+    const lines = readFileSync(path, 'utf8').split('\n');
+    writeFileSync(path, `${lines.slice(0, 21).join('\n')}\n[3,`);
+    const { reports, ...context } = watch();
+    expect(await teacherContinuations(corpus, writer, settings, place(stopped), context)).toEqual(wanted);
+    expect(reports.map(({ step }) => step)).toEqual([32, 48, 50]);
+    expect(readFileSync(path)).toEqual(readFileSync(join(straight, 'targets.jsonl')));
+    const again = watch();
+    expect(await teacherContinuations(corpus, writer, settings, place(stopped), again)).toEqual(wanted);
+    expect(again.reports).toEqual([]);
+    await expect(teacherContinuations(corpus, writer, settings, place(stopped, 'other'), quietContext)).rejects.toThrow(/resume_mismatch/);
+  });
+
+  it('are spread over the text where fewer are wanted, as many as the training reads', async () => {
+    const settings = continuationSettings({ promptTokens: 2, maxNewTokens: 1 }, { ...sizes, examples: 5 });
+    const found = await teacherContinuations(corpus, writer, settings, place(temporaryFolder()), quietContext);
+    expect(found.map(({ prompt }) => prompt)).toEqual(
+      [0, 10, 20, 30, 40].map((window) => corpus.tokens.slice(12 * window, 12 * window + 2)),
+    );
+    const short = { ...corpus, tokens: corpus.tokens.slice(0, 11) };
+    await expect(teacherContinuations(short, writer, settings, place(temporaryFolder()), quietContext)).rejects.toMatchObject({
+      code: 'empty_data',
+    });
+  });
+
+  it.each([
+    ['promptTokens', { promptTokens: 12 }],
+    ['maxNewTokens', { promptTokens: 4, maxNewTokens: 9 }],
+    ['temperature', { temperature: 1, beams: 2 }],
+  ])('name %s where it does not fit', (field, given) => {
+    expect(() => continuationSettings(given, sizes)).toThrow(
+      expect.objectContaining({ code: 'invalid_argument', details: { field: `sequenceLevel.${field}` } }),
+    );
+  });
+});
+
 describe('the memory of a distillation', () => {
   const MiB = 2 ** 20;
   const sized = (reference: string, megabytes: number): ModelSize => ({
@@ -164,7 +222,12 @@ describe('the memory of a distillation', () => {
     expect(peak({ further: [sized('u@1', 50)] }) - alone).toBeGreaterThanOrEqual(100 * MiB);
     // Scores and probabilities of all layers, heads, sequences and pairs of tokens.
     expect(peak({ comparesAttention: true }) - alone).toBe(4 * 2 * gpt2.layers * 8 * gpt2.heads * 8 ** 2);
-    expect(peak({ isOnPolicy: true }) - alone).toBeGreaterThan(10 * MiB);
+    expect(peak({ sampleTokens: 8 }) - alone).toBeGreaterThan(10 * MiB);
+    expect(peak({ writtenRows: 4 }) - alone).toBe(2 * 4 * 2 * gpt2.layers * 4 * 8 * gpt2.width);
+    // Samples may be longer than the texts of the data.
+    expect(peak({ sampleTokens: 16, comparesAttention: true }) - peak({ sampleTokens: 16 })).toBe(
+      4 * 2 * gpt2.layers * 8 * gpt2.heads * 16 ** 2,
+    );
   });
 
   it('is refused with the figures and with what would fit', () => {

@@ -60,7 +60,8 @@ export interface Distill {
    */
   'checkpointEvery'?: (number);
   /**
-   * A stored model to learn from. Default: the model that the recipe started from.
+   * A stored model to learn from, "athanor://host:port/model" for one on another athanor server, or "none" for the data alone. Default: the model that the
+   * recipe started from.
    */
   'teacher'?: (string);
   /**
@@ -95,6 +96,16 @@ export interface Distill {
    * Several teachers with the student's tokenizer, in place of `teacher`.
    */
   'teachers'?: (_athanor_v1_DistillTeacher)[];
+  /**
+   * Likeliest answers that a teacher on another server sends of each row, with the probability of all others together. Default: every answer, in
+   * half precision.
+   */
+  'teacherTopK'?: (number);
+  /**
+   * Folder on the server with a recorded teacher, in place of `teacher`; a record job makes it. It is of all of the job's data, which then needs
+   * `validation` wherever something is measured.
+   */
+  'recording'?: (string);
   '_steps'?: "steps";
   '_batchSize'?: "batchSize";
   '_sequenceLength'?: "sequenceLength";
@@ -113,6 +124,8 @@ export interface Distill {
   '_balance'?: "balance";
   '_balanceEvery'?: "balanceEvery";
   '_average'?: "average";
+  '_teacherTopK'?: "teacherTopK";
+  '_recording'?: "recording";
 }
 
 /**
@@ -172,7 +185,8 @@ export interface Distill__Output {
    */
   'checkpointEvery'?: (number);
   /**
-   * A stored model to learn from. Default: the model that the recipe started from.
+   * A stored model to learn from, "athanor://host:port/model" for one on another athanor server, or "none" for the data alone. Default: the model that the
+   * recipe started from.
    */
   'teacher'?: (string);
   /**
@@ -207,6 +221,16 @@ export interface Distill__Output {
    * Several teachers with the student's tokenizer, in place of `teacher`.
    */
   'teachers': (_athanor_v1_DistillTeacher__Output)[];
+  /**
+   * Likeliest answers that a teacher on another server sends of each row, with the probability of all others together. Default: every answer, in
+   * half precision.
+   */
+  'teacherTopK'?: (number);
+  /**
+   * Folder on the server with a recorded teacher, in place of `teacher`; a record job makes it. It is of all of the job's data, which then needs
+   * `validation` wherever something is measured.
+   */
+  'recording'?: (string);
   '_steps'?: "steps";
   '_batchSize'?: "batchSize";
   '_sequenceLength'?: "sequenceLength";
@@ -225,4 +249,6 @@ export interface Distill__Output {
   '_balance'?: "balance";
   '_balanceEvery'?: "balanceEvery";
   '_average'?: "average";
+  '_teacherTopK'?: "teacherTopK";
+  '_recording'?: "recording";
 }

@@ -1,4 +1,4 @@
-// Original file: proto/athanor/v1/recipe.proto
+// Original file: proto/athanor/v1/losses.proto
 
 import type { WeightSchedule as _athanor_v1_WeightSchedule, WeightSchedule__Output as _athanor_v1_WeightSchedule__Output } from '../../athanor/v1/WeightSchedule.ts';
 import type { LayerPair as _athanor_v1_LayerPair, LayerPair__Output as _athanor_v1_LayerPair__Output } from '../../athanor/v1/LayerPair.ts';

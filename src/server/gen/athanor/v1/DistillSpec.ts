@@ -62,11 +62,12 @@ export interface DistillSpec {
    */
   'teacherTopK'?: (number);
   /**
-   * Learn on the student's own continuations in a share of the steps; the teacher must be on this server.
+   * Learn on the student's own continuations in a share of the steps; all teachers must be on this server. There `losses` hold over the drawn tokens,
+   * without "labels".
    */
   'onPolicy'?: (_athanor_v1_OnPolicy | null);
   /**
-   * Train on what the teacher writes in place of the data's targets: sequence-level distillation of encoder-decoders.
+   * Train on what the teacher writes: sequence-level distillation of models that write texts. The teacher must be on this server.
    */
   'sequenceLevel'?: (_athanor_v1_SequenceLevel | null);
   '_teacherTopK'?: "teacherTopK";
@@ -128,11 +129,12 @@ export interface DistillSpec__Output {
    */
   'teacherTopK'?: (number);
   /**
-   * Learn on the student's own continuations in a share of the steps; the teacher must be on this server.
+   * Learn on the student's own continuations in a share of the steps; all teachers must be on this server. There `losses` hold over the drawn tokens,
+   * without "labels".
    */
   'onPolicy': (_athanor_v1_OnPolicy__Output | null);
   /**
-   * Train on what the teacher writes in place of the data's targets: sequence-level distillation of encoder-decoders.
+   * Train on what the teacher writes: sequence-level distillation of models that write texts. The teacher must be on this server.
    */
   'sequenceLevel': (_athanor_v1_SequenceLevel__Output | null);
   '_teacherTopK'?: "teacherTopK";

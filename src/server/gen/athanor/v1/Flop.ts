@@ -81,6 +81,19 @@ export interface Flop {
    * How far the gate of a matrix's strongest term is ahead of that of its weakest at the start; published is 0. Default 4, with "random" 0.
    */
   'spread'?: (number | string);
+  /**
+   * In the last steps, without gates, ends the training after so many measurements in a row that were no better than the best, which is kept. Default 0:
+   * it goes on to the end.
+   */
+  'patience'?: (number);
+  /**
+   * Steps between two measurements. Default 50.
+   */
+  'evaluateEvery'?: (number);
+  /**
+   * Share of the data that is held out to be measured on, where the job has no validation data: above 0, below 1. Default 0.1.
+   */
+  'heldOut'?: (number | string);
   '_ratio'?: "ratio";
   '_start'?: "start";
   '_startRatio'?: "startRatio";
@@ -95,6 +108,9 @@ export interface Flop {
   '_settleSteps'?: "settleSteps";
   '_seed'?: "seed";
   '_spread'?: "spread";
+  '_patience'?: "patience";
+  '_evaluateEvery'?: "evaluateEvery";
+  '_heldOut'?: "heldOut";
 }
 
 /**
@@ -176,6 +192,19 @@ export interface Flop__Output {
    * How far the gate of a matrix's strongest term is ahead of that of its weakest at the start; published is 0. Default 4, with "random" 0.
    */
   'spread'?: (number);
+  /**
+   * In the last steps, without gates, ends the training after so many measurements in a row that were no better than the best, which is kept. Default 0:
+   * it goes on to the end.
+   */
+  'patience'?: (number);
+  /**
+   * Steps between two measurements. Default 50.
+   */
+  'evaluateEvery'?: (number);
+  /**
+   * Share of the data that is held out to be measured on, where the job has no validation data: above 0, below 1. Default 0.1.
+   */
+  'heldOut'?: (number);
   '_ratio'?: "ratio";
   '_start'?: "start";
   '_startRatio'?: "startRatio";
@@ -190,4 +219,7 @@ export interface Flop__Output {
   '_settleSteps'?: "settleSteps";
   '_seed'?: "seed";
   '_spread'?: "spread";
+  '_patience'?: "patience";
+  '_evaluateEvery'?: "evaluateEvery";
+  '_heldOut'?: "heldOut";
 }

@@ -1,4 +1,4 @@
-// Original file: proto/athanor/v1/recipe.proto
+// Original file: proto/athanor/v1/losses.proto
 
 
 /**

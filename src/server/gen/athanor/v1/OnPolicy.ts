@@ -23,7 +23,7 @@ export interface OnPolicy {
   'promptTokens'?: (number);
   /**
    * On samples: 0 compares by KL(teacher || student), 1 by KL(student || teacher), between them by the generalized Jensen-Shannon divergence.
-   * Default 0.5.
+   * Default 0.5; beside `losses` the divergence of each loss "logits".
    */
   'beta'?: (number | string);
   '_share'?: "share";
@@ -55,7 +55,7 @@ export interface OnPolicy__Output {
   'promptTokens'?: (number);
   /**
    * On samples: 0 compares by KL(teacher || student), 1 by KL(student || teacher), between them by the generalized Jensen-Shannon divergence.
-   * Default 0.5.
+   * Default 0.5; beside `losses` the divergence of each loss "logits".
    */
   'beta'?: (number);
   '_share'?: "share";

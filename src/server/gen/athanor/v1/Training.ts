@@ -1,5 +1,7 @@
 // Original file: proto/athanor/v1/training_steps.proto
 
+import type { DistillLoss as _athanor_v1_DistillLoss, DistillLoss__Output as _athanor_v1_DistillLoss__Output } from '../../athanor/v1/DistillLoss.ts';
+import type { DistillTeacher as _athanor_v1_DistillTeacher, DistillTeacher__Output as _athanor_v1_DistillTeacher__Output } from '../../athanor/v1/DistillTeacher.ts';
 
 /**
  * How a step that works while training trains. Fields that are absent take the default of `Distill`, or of the step.
@@ -58,13 +60,45 @@ export interface Training {
    */
   'checkpointEvery'?: (number);
   /**
-   * A stored model to learn from, or "none" for the data alone. Default: the model that the recipe started from.
+   * A stored model to learn from, "athanor://host:port/model" for one on another athanor server, or "none" for the data alone. Default: the model that the
+   * recipe started from; of theseus, ladder and lora none.
    */
   'teacher'?: (string);
   /**
    * Longest source of a pair, in tokens. Default: `sequence_length`.
    */
   'sourceLength'?: (number);
+  /**
+   * What is learnt, in place of `temperature` and `alpha`: the sum of these losses. Empty: the short form. While modules are replaced (theseus), beside a
+   * frozen model (ladder) and behind the rows of a prompt there are only losses of answers.
+   */
+  'losses'?: (_athanor_v1_DistillLoss)[];
+  /**
+   * "gradientNorm": weights of the losses are their shares in the gradient. Default: weights are factors.
+   */
+  'balance'?: (string);
+  /**
+   * With `balance`, steps between two measurements of the gradients. Default 10.
+   */
+  'balanceEvery'?: (number);
+  /**
+   * Of several teachers, the mean of their "probabilities" (default) or of their "logits".
+   */
+  'average'?: (string);
+  /**
+   * Several teachers with the student's tokenizer, in place of `teacher`.
+   */
+  'teachers'?: (_athanor_v1_DistillTeacher)[];
+  /**
+   * Likeliest answers that a teacher on another server sends of each row, with the probability of all others together. Default: every answer, in
+   * half precision.
+   */
+  'teacherTopK'?: (number);
+  /**
+   * Folder on the server with a recorded teacher, in place of `teacher`; a record job makes it. It is of all of the job's data, which then needs
+   * `validation` wherever something is measured.
+   */
+  'recording'?: (string);
   '_steps'?: "steps";
   '_batchSize'?: "batchSize";
   '_sequenceLength'?: "sequenceLength";
@@ -80,6 +114,11 @@ export interface Training {
   '_checkpointEvery'?: "checkpointEvery";
   '_teacher'?: "teacher";
   '_sourceLength'?: "sourceLength";
+  '_balance'?: "balance";
+  '_balanceEvery'?: "balanceEvery";
+  '_average'?: "average";
+  '_teacherTopK'?: "teacherTopK";
+  '_recording'?: "recording";
 }
 
 /**
@@ -139,13 +178,45 @@ export interface Training__Output {
    */
   'checkpointEvery'?: (number);
   /**
-   * A stored model to learn from, or "none" for the data alone. Default: the model that the recipe started from.
+   * A stored model to learn from, "athanor://host:port/model" for one on another athanor server, or "none" for the data alone. Default: the model that the
+   * recipe started from; of theseus, ladder and lora none.
    */
   'teacher'?: (string);
   /**
    * Longest source of a pair, in tokens. Default: `sequence_length`.
    */
   'sourceLength'?: (number);
+  /**
+   * What is learnt, in place of `temperature` and `alpha`: the sum of these losses. Empty: the short form. While modules are replaced (theseus), beside a
+   * frozen model (ladder) and behind the rows of a prompt there are only losses of answers.
+   */
+  'losses': (_athanor_v1_DistillLoss__Output)[];
+  /**
+   * "gradientNorm": weights of the losses are their shares in the gradient. Default: weights are factors.
+   */
+  'balance'?: (string);
+  /**
+   * With `balance`, steps between two measurements of the gradients. Default 10.
+   */
+  'balanceEvery'?: (number);
+  /**
+   * Of several teachers, the mean of their "probabilities" (default) or of their "logits".
+   */
+  'average'?: (string);
+  /**
+   * Several teachers with the student's tokenizer, in place of `teacher`.
+   */
+  'teachers': (_athanor_v1_DistillTeacher__Output)[];
+  /**
+   * Likeliest answers that a teacher on another server sends of each row, with the probability of all others together. Default: every answer, in
+   * half precision.
+   */
+  'teacherTopK'?: (number);
+  /**
+   * Folder on the server with a recorded teacher, in place of `teacher`; a record job makes it. It is of all of the job's data, which then needs
+   * `validation` wherever something is measured.
+   */
+  'recording'?: (string);
   '_steps'?: "steps";
   '_batchSize'?: "batchSize";
   '_sequenceLength'?: "sequenceLength";
@@ -161,4 +232,9 @@ export interface Training__Output {
   '_checkpointEvery'?: "checkpointEvery";
   '_teacher'?: "teacher";
   '_sourceLength'?: "sourceLength";
+  '_balance'?: "balance";
+  '_balanceEvery'?: "balanceEvery";
+  '_average'?: "average";
+  '_teacherTopK'?: "teacherTopK";
+  '_recording'?: "recording";
 }

@@ -1,5 +1,6 @@
 from athanor._gen.v1 import compression_report_pb2 as _compression_report_pb2
 from athanor._gen.v1 import evaluation_report_pb2 as _evaluation_report_pb2
+from athanor._gen.v1 import losses_pb2 as _losses_pb2
 from athanor._gen.v1 import model_pb2 as _model_pb2
 from athanor._gen.v1 import recipe_pb2 as _recipe_pb2
 from athanor._gen.v1 import teacher_pb2 as _teacher_pb2
@@ -119,12 +120,12 @@ class DistillSpec(_message.Message):
     from_scratch: bool
     replace: bool
     labels: _containers.RepeatedScalarFieldContainer[str]
-    teachers: _containers.RepeatedCompositeFieldContainer[_recipe_pb2.DistillTeacher]
+    teachers: _containers.RepeatedCompositeFieldContainer[_losses_pb2.DistillTeacher]
     recording: str
     teacher_top_k: int
     on_policy: _teacher_pb2.OnPolicy
     sequence_level: _teacher_pb2.SequenceLevel
-    def __init__(self, student: _Optional[str] = ..., teacher: _Optional[str] = ..., name: _Optional[str] = ..., data: _Optional[_Union[_text_pb2.TextData, _Mapping]] = ..., validation: _Optional[_Union[_text_pb2.TextData, _Mapping]] = ..., settings: _Optional[_Union[DistillSettings, _Mapping]] = ..., from_scratch: _Optional[bool] = ..., replace: _Optional[bool] = ..., labels: _Optional[_Iterable[str]] = ..., teachers: _Optional[_Iterable[_Union[_recipe_pb2.DistillTeacher, _Mapping]]] = ..., recording: _Optional[str] = ..., teacher_top_k: _Optional[int] = ..., on_policy: _Optional[_Union[_teacher_pb2.OnPolicy, _Mapping]] = ..., sequence_level: _Optional[_Union[_teacher_pb2.SequenceLevel, _Mapping]] = ...) -> None: ...
+    def __init__(self, student: _Optional[str] = ..., teacher: _Optional[str] = ..., name: _Optional[str] = ..., data: _Optional[_Union[_text_pb2.TextData, _Mapping]] = ..., validation: _Optional[_Union[_text_pb2.TextData, _Mapping]] = ..., settings: _Optional[_Union[DistillSettings, _Mapping]] = ..., from_scratch: _Optional[bool] = ..., replace: _Optional[bool] = ..., labels: _Optional[_Iterable[str]] = ..., teachers: _Optional[_Iterable[_Union[_losses_pb2.DistillTeacher, _Mapping]]] = ..., recording: _Optional[str] = ..., teacher_top_k: _Optional[int] = ..., on_policy: _Optional[_Union[_teacher_pb2.OnPolicy, _Mapping]] = ..., sequence_level: _Optional[_Union[_teacher_pb2.SequenceLevel, _Mapping]] = ...) -> None: ...
 
 class DistillSettings(_message.Message):
     __slots__ = ("steps", "batch_size", "sequence_length", "gradient_accumulation", "learning_rate", "warmup_steps", "schedule", "weight_decay", "clip_norm", "temperature", "alpha", "seed", "checkpoint_every", "evaluate_every", "source_length", "losses", "balance", "balance_every", "average")
@@ -162,11 +163,11 @@ class DistillSettings(_message.Message):
     checkpoint_every: int
     evaluate_every: int
     source_length: int
-    losses: _containers.RepeatedCompositeFieldContainer[_recipe_pb2.DistillLoss]
+    losses: _containers.RepeatedCompositeFieldContainer[_losses_pb2.DistillLoss]
     balance: str
     balance_every: int
     average: str
-    def __init__(self, steps: _Optional[int] = ..., batch_size: _Optional[int] = ..., sequence_length: _Optional[int] = ..., gradient_accumulation: _Optional[int] = ..., learning_rate: _Optional[float] = ..., warmup_steps: _Optional[int] = ..., schedule: _Optional[str] = ..., weight_decay: _Optional[float] = ..., clip_norm: _Optional[float] = ..., temperature: _Optional[float] = ..., alpha: _Optional[float] = ..., seed: _Optional[int] = ..., checkpoint_every: _Optional[int] = ..., evaluate_every: _Optional[int] = ..., source_length: _Optional[int] = ..., losses: _Optional[_Iterable[_Union[_recipe_pb2.DistillLoss, _Mapping]]] = ..., balance: _Optional[str] = ..., balance_every: _Optional[int] = ..., average: _Optional[str] = ...) -> None: ...
+    def __init__(self, steps: _Optional[int] = ..., batch_size: _Optional[int] = ..., sequence_length: _Optional[int] = ..., gradient_accumulation: _Optional[int] = ..., learning_rate: _Optional[float] = ..., warmup_steps: _Optional[int] = ..., schedule: _Optional[str] = ..., weight_decay: _Optional[float] = ..., clip_norm: _Optional[float] = ..., temperature: _Optional[float] = ..., alpha: _Optional[float] = ..., seed: _Optional[int] = ..., checkpoint_every: _Optional[int] = ..., evaluate_every: _Optional[int] = ..., source_length: _Optional[int] = ..., losses: _Optional[_Iterable[_Union[_losses_pb2.DistillLoss, _Mapping]]] = ..., balance: _Optional[str] = ..., balance_every: _Optional[int] = ..., average: _Optional[str] = ...) -> None: ...
 
 class EvaluateSpec(_message.Message):
     __slots__ = ("model", "teacher", "data", "settings")

@@ -1,3 +1,4 @@
+from athanor._gen.v1 import losses_pb2 as _losses_pb2
 from athanor._gen.v1 import training_steps_pb2 as _training_steps_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
@@ -196,7 +197,7 @@ class Kronecker(_message.Message):
     def __init__(self, ratio: _Optional[float] = ..., terms: _Optional[int] = ..., shape: _Optional[_Iterable[int]] = ..., permute: _Optional[str] = ..., layout: _Optional[str] = ..., search: _Optional[str] = ..., head: _Optional[str] = ..., include: _Optional[_Iterable[str]] = ..., exclude: _Optional[_Iterable[str]] = ..., seed: _Optional[int] = ...) -> None: ...
 
 class Distill(_message.Message):
-    __slots__ = ("steps", "batch_size", "sequence_length", "gradient_accumulation", "learning_rate", "warmup_steps", "schedule", "weight_decay", "clip_norm", "temperature", "alpha", "seed", "checkpoint_every", "teacher", "include", "exclude", "source_length", "losses", "balance", "balance_every", "average", "teachers")
+    __slots__ = ("steps", "batch_size", "sequence_length", "gradient_accumulation", "learning_rate", "warmup_steps", "schedule", "weight_decay", "clip_norm", "temperature", "alpha", "seed", "checkpoint_every", "teacher", "include", "exclude", "source_length", "losses", "balance", "balance_every", "average", "teachers", "teacher_top_k", "recording")
     STEPS_FIELD_NUMBER: _ClassVar[int]
     BATCH_SIZE_FIELD_NUMBER: _ClassVar[int]
     SEQUENCE_LENGTH_FIELD_NUMBER: _ClassVar[int]
@@ -219,6 +220,8 @@ class Distill(_message.Message):
     BALANCE_EVERY_FIELD_NUMBER: _ClassVar[int]
     AVERAGE_FIELD_NUMBER: _ClassVar[int]
     TEACHERS_FIELD_NUMBER: _ClassVar[int]
+    TEACHER_TOP_K_FIELD_NUMBER: _ClassVar[int]
+    RECORDING_FIELD_NUMBER: _ClassVar[int]
     steps: int
     batch_size: int
     sequence_length: int
@@ -236,77 +239,14 @@ class Distill(_message.Message):
     include: _containers.RepeatedScalarFieldContainer[str]
     exclude: _containers.RepeatedScalarFieldContainer[str]
     source_length: int
-    losses: _containers.RepeatedCompositeFieldContainer[DistillLoss]
+    losses: _containers.RepeatedCompositeFieldContainer[_losses_pb2.DistillLoss]
     balance: str
     balance_every: int
     average: str
-    teachers: _containers.RepeatedCompositeFieldContainer[DistillTeacher]
-    def __init__(self, steps: _Optional[int] = ..., batch_size: _Optional[int] = ..., sequence_length: _Optional[int] = ..., gradient_accumulation: _Optional[int] = ..., learning_rate: _Optional[float] = ..., warmup_steps: _Optional[int] = ..., schedule: _Optional[str] = ..., weight_decay: _Optional[float] = ..., clip_norm: _Optional[float] = ..., temperature: _Optional[float] = ..., alpha: _Optional[float] = ..., seed: _Optional[int] = ..., checkpoint_every: _Optional[int] = ..., teacher: _Optional[str] = ..., include: _Optional[_Iterable[str]] = ..., exclude: _Optional[_Iterable[str]] = ..., source_length: _Optional[int] = ..., losses: _Optional[_Iterable[_Union[DistillLoss, _Mapping]]] = ..., balance: _Optional[str] = ..., balance_every: _Optional[int] = ..., average: _Optional[str] = ..., teachers: _Optional[_Iterable[_Union[DistillTeacher, _Mapping]]] = ...) -> None: ...
-
-class DistillTeacher(_message.Message):
-    __slots__ = ("model", "weight")
-    MODEL_FIELD_NUMBER: _ClassVar[int]
-    WEIGHT_FIELD_NUMBER: _ClassVar[int]
-    model: str
-    weight: float
-    def __init__(self, model: _Optional[str] = ..., weight: _Optional[float] = ...) -> None: ...
-
-class DistillLoss(_message.Message):
-    __slots__ = ("kind", "weight", "weight_schedule", "divergence", "beta", "scaled", "temperature", "distance", "projection", "tokens", "of", "heads", "over", "layers", "layer_pairs", "teacher", "stack")
-    KIND_FIELD_NUMBER: _ClassVar[int]
-    WEIGHT_FIELD_NUMBER: _ClassVar[int]
-    WEIGHT_SCHEDULE_FIELD_NUMBER: _ClassVar[int]
-    DIVERGENCE_FIELD_NUMBER: _ClassVar[int]
-    BETA_FIELD_NUMBER: _ClassVar[int]
-    SCALED_FIELD_NUMBER: _ClassVar[int]
-    TEMPERATURE_FIELD_NUMBER: _ClassVar[int]
-    DISTANCE_FIELD_NUMBER: _ClassVar[int]
-    PROJECTION_FIELD_NUMBER: _ClassVar[int]
-    TOKENS_FIELD_NUMBER: _ClassVar[int]
-    OF_FIELD_NUMBER: _ClassVar[int]
-    HEADS_FIELD_NUMBER: _ClassVar[int]
-    OVER_FIELD_NUMBER: _ClassVar[int]
-    LAYERS_FIELD_NUMBER: _ClassVar[int]
-    LAYER_PAIRS_FIELD_NUMBER: _ClassVar[int]
-    TEACHER_FIELD_NUMBER: _ClassVar[int]
-    STACK_FIELD_NUMBER: _ClassVar[int]
-    kind: str
-    weight: float
-    weight_schedule: WeightSchedule
-    divergence: str
-    beta: float
-    scaled: bool
-    temperature: float
-    distance: str
-    projection: str
-    tokens: str
-    of: str
-    heads: int
-    over: str
-    layers: str
-    layer_pairs: _containers.RepeatedCompositeFieldContainer[LayerPair]
-    teacher: int
-    stack: str
-    def __init__(self, kind: _Optional[str] = ..., weight: _Optional[float] = ..., weight_schedule: _Optional[_Union[WeightSchedule, _Mapping]] = ..., divergence: _Optional[str] = ..., beta: _Optional[float] = ..., scaled: _Optional[bool] = ..., temperature: _Optional[float] = ..., distance: _Optional[str] = ..., projection: _Optional[str] = ..., tokens: _Optional[str] = ..., of: _Optional[str] = ..., heads: _Optional[int] = ..., over: _Optional[str] = ..., layers: _Optional[str] = ..., layer_pairs: _Optional[_Iterable[_Union[LayerPair, _Mapping]]] = ..., teacher: _Optional[int] = ..., stack: _Optional[str] = ...) -> None: ...
-
-class WeightSchedule(_message.Message):
-    __slots__ = ("to", "steps", "shape")
-    FROM_FIELD_NUMBER: _ClassVar[int]
-    TO_FIELD_NUMBER: _ClassVar[int]
-    STEPS_FIELD_NUMBER: _ClassVar[int]
-    SHAPE_FIELD_NUMBER: _ClassVar[int]
-    to: float
-    steps: int
-    shape: str
-    def __init__(self, to: _Optional[float] = ..., steps: _Optional[int] = ..., shape: _Optional[str] = ..., **kwargs) -> None: ...
-
-class LayerPair(_message.Message):
-    __slots__ = ("student", "teacher")
-    STUDENT_FIELD_NUMBER: _ClassVar[int]
-    TEACHER_FIELD_NUMBER: _ClassVar[int]
-    student: int
-    teacher: int
-    def __init__(self, student: _Optional[int] = ..., teacher: _Optional[int] = ...) -> None: ...
+    teachers: _containers.RepeatedCompositeFieldContainer[_losses_pb2.DistillTeacher]
+    teacher_top_k: int
+    recording: str
+    def __init__(self, steps: _Optional[int] = ..., batch_size: _Optional[int] = ..., sequence_length: _Optional[int] = ..., gradient_accumulation: _Optional[int] = ..., learning_rate: _Optional[float] = ..., warmup_steps: _Optional[int] = ..., schedule: _Optional[str] = ..., weight_decay: _Optional[float] = ..., clip_norm: _Optional[float] = ..., temperature: _Optional[float] = ..., alpha: _Optional[float] = ..., seed: _Optional[int] = ..., checkpoint_every: _Optional[int] = ..., teacher: _Optional[str] = ..., include: _Optional[_Iterable[str]] = ..., exclude: _Optional[_Iterable[str]] = ..., source_length: _Optional[int] = ..., losses: _Optional[_Iterable[_Union[_losses_pb2.DistillLoss, _Mapping]]] = ..., balance: _Optional[str] = ..., balance_every: _Optional[int] = ..., average: _Optional[str] = ..., teachers: _Optional[_Iterable[_Union[_losses_pb2.DistillTeacher, _Mapping]]] = ..., teacher_top_k: _Optional[int] = ..., recording: _Optional[str] = ...) -> None: ...
 
 class Share(_message.Message):
     __slots__ = ("scheme", "unique_layers", "layers", "similarity", "norms", "cross_attention", "embedding", "halting", "include", "exclude", "seed")

@@ -22,12 +22,18 @@ class OnPolicy(_message.Message):
     def __init__(self, share: _Optional[float] = ..., max_new_tokens: _Optional[int] = ..., temperature: _Optional[float] = ..., prompt_tokens: _Optional[int] = ..., beta: _Optional[float] = ...) -> None: ...
 
 class SequenceLevel(_message.Message):
-    __slots__ = ("beams", "max_new_tokens")
+    __slots__ = ("beams", "max_new_tokens", "prompt_tokens", "temperature", "prompts")
     BEAMS_FIELD_NUMBER: _ClassVar[int]
     MAX_NEW_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    PROMPT_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    TEMPERATURE_FIELD_NUMBER: _ClassVar[int]
+    PROMPTS_FIELD_NUMBER: _ClassVar[int]
     beams: int
     max_new_tokens: int
-    def __init__(self, beams: _Optional[int] = ..., max_new_tokens: _Optional[int] = ...) -> None: ...
+    prompt_tokens: int
+    temperature: float
+    prompts: int
+    def __init__(self, beams: _Optional[int] = ..., max_new_tokens: _Optional[int] = ..., prompt_tokens: _Optional[int] = ..., temperature: _Optional[float] = ..., prompts: _Optional[int] = ...) -> None: ...
 
 class RecordSpec(_message.Message):
     __slots__ = ("teacher", "data", "path", "settings")

@@ -1,3 +1,4 @@
+from athanor._gen.v1 import losses_pb2 as _losses_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -7,7 +8,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Training(_message.Message):
-    __slots__ = ("steps", "batch_size", "sequence_length", "gradient_accumulation", "learning_rate", "warmup_steps", "schedule", "weight_decay", "clip_norm", "temperature", "alpha", "seed", "checkpoint_every", "teacher", "source_length")
+    __slots__ = ("steps", "batch_size", "sequence_length", "gradient_accumulation", "learning_rate", "warmup_steps", "schedule", "weight_decay", "clip_norm", "temperature", "alpha", "seed", "checkpoint_every", "teacher", "source_length", "losses", "balance", "balance_every", "average", "teachers", "teacher_top_k", "recording")
     STEPS_FIELD_NUMBER: _ClassVar[int]
     BATCH_SIZE_FIELD_NUMBER: _ClassVar[int]
     SEQUENCE_LENGTH_FIELD_NUMBER: _ClassVar[int]
@@ -23,6 +24,13 @@ class Training(_message.Message):
     CHECKPOINT_EVERY_FIELD_NUMBER: _ClassVar[int]
     TEACHER_FIELD_NUMBER: _ClassVar[int]
     SOURCE_LENGTH_FIELD_NUMBER: _ClassVar[int]
+    LOSSES_FIELD_NUMBER: _ClassVar[int]
+    BALANCE_FIELD_NUMBER: _ClassVar[int]
+    BALANCE_EVERY_FIELD_NUMBER: _ClassVar[int]
+    AVERAGE_FIELD_NUMBER: _ClassVar[int]
+    TEACHERS_FIELD_NUMBER: _ClassVar[int]
+    TEACHER_TOP_K_FIELD_NUMBER: _ClassVar[int]
+    RECORDING_FIELD_NUMBER: _ClassVar[int]
     steps: int
     batch_size: int
     sequence_length: int
@@ -38,7 +46,14 @@ class Training(_message.Message):
     checkpoint_every: int
     teacher: str
     source_length: int
-    def __init__(self, steps: _Optional[int] = ..., batch_size: _Optional[int] = ..., sequence_length: _Optional[int] = ..., gradient_accumulation: _Optional[int] = ..., learning_rate: _Optional[float] = ..., warmup_steps: _Optional[int] = ..., schedule: _Optional[str] = ..., weight_decay: _Optional[float] = ..., clip_norm: _Optional[float] = ..., temperature: _Optional[float] = ..., alpha: _Optional[float] = ..., seed: _Optional[int] = ..., checkpoint_every: _Optional[int] = ..., teacher: _Optional[str] = ..., source_length: _Optional[int] = ...) -> None: ...
+    losses: _containers.RepeatedCompositeFieldContainer[_losses_pb2.DistillLoss]
+    balance: str
+    balance_every: int
+    average: str
+    teachers: _containers.RepeatedCompositeFieldContainer[_losses_pb2.DistillTeacher]
+    teacher_top_k: int
+    recording: str
+    def __init__(self, steps: _Optional[int] = ..., batch_size: _Optional[int] = ..., sequence_length: _Optional[int] = ..., gradient_accumulation: _Optional[int] = ..., learning_rate: _Optional[float] = ..., warmup_steps: _Optional[int] = ..., schedule: _Optional[str] = ..., weight_decay: _Optional[float] = ..., clip_norm: _Optional[float] = ..., temperature: _Optional[float] = ..., alpha: _Optional[float] = ..., seed: _Optional[int] = ..., checkpoint_every: _Optional[int] = ..., teacher: _Optional[str] = ..., source_length: _Optional[int] = ..., losses: _Optional[_Iterable[_Union[_losses_pb2.DistillLoss, _Mapping]]] = ..., balance: _Optional[str] = ..., balance_every: _Optional[int] = ..., average: _Optional[str] = ..., teachers: _Optional[_Iterable[_Union[_losses_pb2.DistillTeacher, _Mapping]]] = ..., teacher_top_k: _Optional[int] = ..., recording: _Optional[str] = ...) -> None: ...
 
 class Train(_message.Message):
     __slots__ = ("steps", "batch_size", "sequence_length", "gradient_accumulation", "learning_rate", "warmup_steps", "schedule", "weight_decay", "clip_norm", "seed", "checkpoint_every", "source_length", "include", "exclude", "patience", "evaluate_every", "held_out", "from_scratch")
@@ -153,7 +168,7 @@ class Theseus(_message.Message):
     def __init__(self, modules: _Optional[int] = ..., layers: _Optional[int] = ..., start: _Optional[str] = ..., schedule: _Optional[str] = ..., p: _Optional[float] = ..., k: _Optional[float] = ..., b: _Optional[float] = ..., replacement_steps: _Optional[int] = ..., patience: _Optional[int] = ..., evaluate_every: _Optional[int] = ..., held_out: _Optional[float] = ..., training: _Optional[_Union[Training, _Mapping]] = ..., seed: _Optional[int] = ...) -> None: ...
 
 class Flop(_message.Message):
-    __slots__ = ("ratio", "start", "start_ratio", "drop_tendency", "beta", "lagrangian", "target_warmup_steps", "gate_learning_rate", "multiplier_learning_rate", "recompile_every", "closed_below", "settle_steps", "clusters", "training", "include", "exclude", "seed", "spread")
+    __slots__ = ("ratio", "start", "start_ratio", "drop_tendency", "beta", "lagrangian", "target_warmup_steps", "gate_learning_rate", "multiplier_learning_rate", "recompile_every", "closed_below", "settle_steps", "clusters", "training", "include", "exclude", "seed", "spread", "patience", "evaluate_every", "held_out")
     RATIO_FIELD_NUMBER: _ClassVar[int]
     START_FIELD_NUMBER: _ClassVar[int]
     START_RATIO_FIELD_NUMBER: _ClassVar[int]
@@ -172,6 +187,9 @@ class Flop(_message.Message):
     EXCLUDE_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
     SPREAD_FIELD_NUMBER: _ClassVar[int]
+    PATIENCE_FIELD_NUMBER: _ClassVar[int]
+    EVALUATE_EVERY_FIELD_NUMBER: _ClassVar[int]
+    HELD_OUT_FIELD_NUMBER: _ClassVar[int]
     ratio: float
     start: str
     start_ratio: float
@@ -190,7 +208,10 @@ class Flop(_message.Message):
     exclude: _containers.RepeatedScalarFieldContainer[str]
     seed: int
     spread: float
-    def __init__(self, ratio: _Optional[float] = ..., start: _Optional[str] = ..., start_ratio: _Optional[float] = ..., drop_tendency: _Optional[float] = ..., beta: _Optional[float] = ..., lagrangian: _Optional[str] = ..., target_warmup_steps: _Optional[int] = ..., gate_learning_rate: _Optional[float] = ..., multiplier_learning_rate: _Optional[float] = ..., recompile_every: _Optional[int] = ..., closed_below: _Optional[float] = ..., settle_steps: _Optional[int] = ..., clusters: _Optional[_Iterable[int]] = ..., training: _Optional[_Union[Training, _Mapping]] = ..., include: _Optional[_Iterable[str]] = ..., exclude: _Optional[_Iterable[str]] = ..., seed: _Optional[int] = ..., spread: _Optional[float] = ...) -> None: ...
+    patience: int
+    evaluate_every: int
+    held_out: float
+    def __init__(self, ratio: _Optional[float] = ..., start: _Optional[str] = ..., start_ratio: _Optional[float] = ..., drop_tendency: _Optional[float] = ..., beta: _Optional[float] = ..., lagrangian: _Optional[str] = ..., target_warmup_steps: _Optional[int] = ..., gate_learning_rate: _Optional[float] = ..., multiplier_learning_rate: _Optional[float] = ..., recompile_every: _Optional[int] = ..., closed_below: _Optional[float] = ..., settle_steps: _Optional[int] = ..., clusters: _Optional[_Iterable[int]] = ..., training: _Optional[_Union[Training, _Mapping]] = ..., include: _Optional[_Iterable[str]] = ..., exclude: _Optional[_Iterable[str]] = ..., seed: _Optional[int] = ..., spread: _Optional[float] = ..., patience: _Optional[int] = ..., evaluate_every: _Optional[int] = ..., held_out: _Optional[float] = ...) -> None: ...
 
 class Ladder(_message.Message):
     __slots__ = ("reduction", "layers", "initial", "mix_output", "train_head", "cache", "cache_bytes", "seed", "training")

@@ -157,20 +157,13 @@ const lossSchema = z
   });
 
 /** Whether a term ever counts. */
-const counts = ({ weight: given }: DistillationLoss): boolean => (typeof given === 'number' ? given > 0 : given.from > 0 || given.to > 0);
+export const countsEver = ({ weight: given }: DistillationLoss): boolean =>
+  typeof given === 'number' ? given > 0 : given.from > 0 || given.to > 0;
 
 const lossesSchema = z
   .array(lossSchema)
   .min(1, 'must hold at least one loss')
-  .refine((losses) => losses.length === 0 || losses.some(counts), 'all weights are zero: nothing would be learnt');
-
-/** One of several teachers. */
-export const teacherSchema = z.strictObject({
-  /** A stored model. */
-  model: z.string('must name a model').min(1, 'must name a model'),
-  /** Only its share in the sum of the weights matters. */
-  weight: z.number('must be a number').positive('must be above 0').default(1),
-});
+  .refine((losses) => losses.length === 0 || losses.some(countsEver), 'all weights are zero: nothing would be learnt');
 
 /** How a distillation is told what to learn, besides the settings of its training. */
 export const lossFields = {
@@ -186,11 +179,3 @@ export const lossFields = {
 
 const optionsSchema = z.object(lossFields);
 export type LossFields = z.infer<typeof optionsSchema>;
-
-/** Says what the short form says: (1-α) of the labels and α of the teacher's logits. */
-export function shortForm({ temperature, alpha }: { readonly temperature: number; readonly alpha: number }): readonly DistillationLoss[] {
-  return [
-    { kind: 'labels', weight: 1 - alpha },
-    { kind: 'logits', weight: alpha, divergence: 'forward', beta: 0.5, scaled: false, temperature },
-  ];
-}

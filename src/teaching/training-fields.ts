@@ -23,20 +23,3 @@ export const trainingFields = {
 };
 
 export type TrainingSettings = z.infer<z.ZodObject<typeof trainingFields>>;
-
-/** Name in `teacher` of a training on the data alone. */
-export const noTeacher = 'none';
-
-/**
- * The field `training` of a method that trains on its way.
- *
- * `teacher`: a stored model, `none` for the data alone, or absent for the model that the recipe started from.
- */
-export const methodTrainingSchema = z.strictObject({ ...trainingFields, teacher: z.string().min(1).optional() });
-
-export type MethodTraining = z.infer<typeof methodTrainingSchema>;
-
-/** Stored models that such a training names. */
-export function teachersNamed({ teacher }: MethodTraining): readonly string[] {
-  return teacher === undefined || teacher === noTeacher ? [] : [teacher];
-}

@@ -1,10 +1,11 @@
 // Losses as they are written: defaults, both forms of a field, and what is said about mistakes.
+
 import { describe, expect, it } from 'vitest';
 import { parseRecipe } from '#compress';
-import { lossFields } from '#distill';
+import { lossFields } from '#teaching';
 
-import { recipeMethods } from '../../../../src/jobs/distill-step.ts';
-import { lossesOf } from './measured-losses.ts';
+import { recipeMethods } from '../../../src/jobs/distill-step.ts';
+import { lossesOf } from '../distill/losses/measured-losses.ts';
 
 describe('losses', () => {
   it('have defaults, and are read again as they were written down', () => {
