@@ -393,7 +393,7 @@ class CompressRun {
     { version, tokenizer }: ModelLease,
     { corpus, heldOut }: RecipeData,
     calibration: CalibrationData | undefined,
-    { hashes }: RecipeTeachers,
+    { identities }: RecipeTeachers,
   ): string {
     const parts = [
       version.hash,
@@ -403,7 +403,7 @@ class CompressRun {
       corpus === undefined ? '' : tokenizer.hash,
       calibration?.manifest.rowsHash ?? '',
       ...(heldOut === undefined ? [] : [heldOut.fingerprint]),
-      ...(hashes.length === 0 ? [] : [hashes]),
+      ...(identities.length === 0 ? [] : [identities]),
     ];
     return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
   }
