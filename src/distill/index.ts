@@ -19,6 +19,7 @@ export {
   type WeightedTeacher,
 } from './losses/objective.ts';
 export { lossesOnSamples } from './losses/own-samples.ts';
+export { shortForm } from './losses/short-form.ts';
 export { type AnswerLoss, answerInputs, answerObjective } from './teachers/answer-objective.ts';
 export {
   type AnswerForm,
@@ -36,7 +37,7 @@ export {
 } from './teachers/answers.ts';
 export { type AnsweredRequest, distillFromAnswers } from './teachers/distill-from-answers.ts';
 export { type ContinuationRequest, distillFromContinuations } from './teachers/distill-from-continuations.ts';
-export { distillOnPolicy, type OnPolicyRequest } from './teachers/distill-on-policy.ts';
+export { checkPolicyGradient, distillOnPolicy, type OnPolicyRequest } from './teachers/distill-on-policy.ts';
 export {
   type Continuing,
   defaultOnPolicy,

@@ -100,6 +100,7 @@ export const distillSpecSchema = z.strictObject({
       temperature: z.number().nonnegative().optional(),
       promptTokens: positive.optional(),
       beta: z.number().min(0).max(1).optional(),
+      policyGradient: z.strictObject({ teacherShare: z.number().min(0).lt(1).default(0.2) }).optional(),
     })
     .optional(),
   sequenceLevel: z

@@ -25,6 +25,8 @@ export interface TrainingMemoryRequest {
   readonly comparesAttention?: boolean;
   /** Tokens of the texts that the student draws itself, with keys and values of all it has drawn; 0 where it draws none. */
   readonly sampleTokens?: number;
+  /** The teacher draws too, with keys and values of its own. */
+  readonly teacherDraws?: boolean;
   /** Texts that the teacher writes side by side, in a search one a beam; 0 where it writes none. */
   readonly writtenRows?: number;
   readonly batchSize: number;
@@ -74,12 +76,13 @@ function estimate(request: TrainingMemoryRequest): number {
       sum + hostBytes + deviceBytes + activationBytes(config, batchSize, length(config), false) + attention(config, length(config)),
     0,
   );
-  const { layers, width } = student.config;
-  const drawn = sampleTokens > 0 ? student.deviceBytes + 4 * 2 * layers * batchSize * sampleTokens * width : 0;
+  const cache = (config: ModelConfig): number => 4 * 2 * config.layers * batchSize * sampleTokens * config.width;
+  const drawn = sampleTokens > 0 ? student.deviceBytes + cache(student.config) : 0;
+  const mixed = request.teacherDraws === true && teacher !== undefined ? cache(teacher.config) : 0;
   // Keys and values once more where rows go on from each other's.
   const written =
     teacher === undefined ? 0 : 2 * 4 * 2 * teacher.config.layers * writtenRows * length(teacher.config) * teacher.config.width;
-  return Math.ceil(residentBytes + slackBytes + own + answers + taught + drawn + written);
+  return Math.ceil(residentBytes + slackBytes + own + answers + taught + drawn + mixed + written);
 }
 
 /** @throws AppError `insufficient_memory` with the figures, and what would fit */

@@ -307,6 +307,12 @@ describe('a student that learns on its own samples', () => {
     expect([...seen]).toEqual(expect.arrayContaining(['divergence', 'hidden']));
   });
 
+  it('learns whole samples by policy gradient', async () => {
+    const onPolicy = { share: 1, maxNewTokens: 6, promptTokens: 4, policyGradient: { teacherShare: 0.3 } };
+    const made = await distilled({ teacher: 'stories', name: 'own', onPolicy });
+    expect(JSON.parse(made.model?.lineage?.settingsJson ?? '{}')).toMatchObject({ onPolicy });
+  });
+
   it('needs its teacher on the same server', async () => {
     const onPolicy = { share: 0.5 };
     await expect(distill({ teacher: `athanor://${address}/stories`, name: 'own', onPolicy })).rejects.toMatchObject({

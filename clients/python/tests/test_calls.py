@@ -154,6 +154,7 @@ def test_the_typed_settings_are_those_of_the_protos() -> None:
         (athanor.EvaluateOptions, proto.EvaluateSettings),
         (athanor.CalibrationOptions, proto.Calibration),
         (athanor.OnPolicyOptions, proto.OnPolicy),
+        (athanor.PolicyGradientOptions, proto.PolicyGradient),
         (athanor.SequenceLevelOptions, proto.SequenceLevel),
         (athanor.RecordOptions, proto.RecordSettings),
     ):

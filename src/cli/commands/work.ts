@@ -66,6 +66,7 @@ interface DistillOptions extends CommonOptions, DataOptions {
   readonly maxNewTokens?: number;
   readonly sampleTemperature?: number;
   readonly beta?: number;
+  readonly policyGradient?: number;
   readonly sequenceLevel?: number;
   readonly prompts?: number;
 }
@@ -163,6 +164,11 @@ function distillCommand(program: Command): Command {
     )
     .option('--sample-temperature <value>', 'with --on-policy and --sequence-level: temperature of the draws', decimalNumber)
     .option('--beta <share>', 'with --on-policy: 0 forward KL, 1 reverse KL, between them the generalized JSD', decimalNumber)
+    .option(
+      '--policy-gradient <share>',
+      'with --on-policy: learn whole samples (MiniLLM), drawn with this share of the teacher',
+      decimalNumber,
+    )
     .option(
       '--sequence-level <beams>',
       'train on what the teacher writes for sources or behind beginnings, searched with so many beams',
@@ -287,10 +293,11 @@ async function distill(client: AthanorClient, output: Output, student: string, o
 function teachingOf(options: DistillOptions): Partial<DistillSpecMessage> {
   const { onPolicy, sequenceLevel, sampleTemperature: temperature, recording } = options;
   const drawing = { ...given(options, ['promptTokens', 'maxNewTokens']), ...(temperature === undefined ? {} : { temperature }) };
+  const policy = options.policyGradient === undefined ? {} : { policyGradient: { teacherShare: options.policyGradient } };
   return {
     ...given(options, ['teacherTopK']),
     ...(recording === undefined ? {} : { recording: serverPath(recording) }),
-    ...(onPolicy === undefined ? {} : { onPolicy: { share: onPolicy, ...drawing, ...given(options, ['beta']) } }),
+    ...(onPolicy === undefined ? {} : { onPolicy: { share: onPolicy, ...drawing, ...given(options, ['beta']), ...policy } }),
     ...(sequenceLevel === undefined ? {} : { sequenceLevel: { beams: sequenceLevel, ...drawing, ...given(options, ['prompts']) } }),
   };
 }

@@ -13,6 +13,9 @@ export interface Divergence {
 /** KL(teacher ‖ student). */
 export const forwardKl: Divergence = { divergence: 'forward', beta: 0, scaled: false };
 
+/** KL(student ‖ teacher). */
+export const reverseKl: Divergence = { divergence: 'reverse', beta: 1, scaled: false };
+
 /** KL(p ‖ q) over the last axis, in nats, from log p and log q [..., C] -> [...]. */
 export function klDivergence(b: Emitter, logP: Value, logQ: Value): Value {
   return b.reduceSum(b.mul(b.exp(logP), b.sub(logP, logQ)), [logP.shape.length - 1]);
@@ -24,7 +27,7 @@ export function klDivergence(b: Emitter, logP: Value, logQ: Value): Value {
  * @param logs - log probabilities, all of one shape
  * @param weights - above 0, summing to 1
  */
-function logMixture(b: Emitter, logs: readonly Value[], weights: readonly number[]): Value {
+export function logMixture(b: Emitter, logs: readonly Value[], weights: readonly number[]): Value {
   invariant(logs.length > 0 && logs.length === weights.length, 'a mixture has one weight a distribution');
   if (logs.length === 1) return at(logs, 0);
   const shifted = logs.map((log, index) => b.add(log, Math.log(at(weights, index))));

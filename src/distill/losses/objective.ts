@@ -6,10 +6,11 @@ import { borrowModel, declarations, type GraphNetwork, inPieces, layerTaps, type
 import type { DistillationLoss } from '#teaching';
 import { askedRows, meanOfRows, type Objective, type ObjectiveContext, type ObjectiveGraph } from '#train';
 import { overWrittenTokens } from '../written-tokens.ts';
-import { divergenceRows, teachersAsOne } from './divergence.ts';
+import { divergenceRows, reverseKl, teachersAsOne } from './divergence.ts';
 import { gradientMetric, lossScheme, measures, normsIn, projectionName, weightMetric, weightsIn } from './loss-scheme.ts';
 import { type OwnSamples, seesOwnSamples } from './own-samples.ts';
 import { type LossPlan, lastSharedState, planLosses } from './plan.ts';
+import { type PolicyGradient, type PolicyRows, policyGradientLoss, policyRows } from './policy-gradient.ts';
 import { sharedState, stateLoss } from './state-losses.ts';
 import type { Sequences } from './text-means.ts';
 import { LossWeights } from './weights.ts';
@@ -101,7 +102,7 @@ export function distillationObjective(engine: Engine, request: ObjectiveRequest)
       const { b } = context;
       const networks = taught.map(({ declaration }, index) => b.at('teacher', () => context.networkOf(declaration, teacherPrefix(index))));
       const shares = taught.map(({ weight }) => weight);
-      const answers = answerTerms(context, plans, { networks, shares, average, hiddenTokens });
+      const answers = answerTerms(context, plans, { networks, shares, average, hiddenTokens, policy: isOwn ? samples?.policy : undefined });
       const terms = plans.map((plan, index) => answers.terms.get(plan) ?? insideTerm(context, plan, index, networks));
       return weightedSum(context, student.config, plans, weights, terms, answers.metrics);
     },
@@ -129,6 +130,8 @@ interface Teachers {
   readonly shares: readonly number[];
   readonly average: 'probabilities' | 'logits';
   readonly hiddenTokens: ObjectiveRequest['hiddenTokens'];
+  /** Of samples that are learnt by policy gradient, from one teacher. */
+  readonly policy: PolicyGradient | undefined;
 }
 
 interface AnswerTerms {
@@ -139,7 +142,7 @@ interface AnswerTerms {
 /** The terms that look at answers, in pieces of rows; builds the networks' hidden states, which the other terms look at. */
 function answerTerms(context: ObjectiveContext, plans: readonly LossPlan[], teachers: Teachers): AnswerTerms {
   const { b, student, task, tokens } = context;
-  const { networks, shares, average, hiddenTokens } = teachers;
+  const { networks, shares, average, hiddenTokens, policy } = teachers;
   if (!plans.some(({ kind }) => kind === 'labels' || kind === 'logits')) {
     for (const network of networks) b.at('teacher', () => network.hidden(tokens));
     student.hidden(tokens);
@@ -158,16 +161,22 @@ function answerTerms(context: ObjectiveContext, plans: readonly LossPlan[], teac
     const studentLogits = logits(student, rows);
     const [crossEntropy, logProbabilities] = b.crossEntropy(studentLogits, wanted);
     const losses = new Map<LossPlan, Value>();
+    const drawn = new Map<LossPlan, PolicyRows>();
     for (const plan of plans) {
       if (plan.kind === 'labels') losses.set(plan, crossEntropy);
       if (plan.kind !== 'logits') continue;
       const { temperature } = plan.loss;
       const ofTeachers = b.at('teacher', () => teachersAsOne(b, teacherLogits, shares, { temperature, average }));
       const ofStudent = temperature === 1 ? logProbabilities : b.logSoftmax(b.mul(studentLogits, 1 / temperature));
-      losses.set(plan, divergenceRows(b, ofTeachers, ofStudent, plan.loss)); // [n]
+      if (policy === undefined) {
+        losses.set(plan, divergenceRows(b, ofTeachers, ofStudent, plan.loss)); // [n]
+        continue;
+      }
+      const divergence = divergenceRows(b, ofTeachers, ofStudent, reverseKl);
+      drawn.set(plan, policyRows(b, { studentLogits, teacherLogits: at(teacherLogits, 0), drawn: wanted, divergence }, policy));
     }
     const isRight = (): Value => b.cast(b.equal(b.argMax(studentLogits, 1), wanted), 'float32');
-    return { losses, accuracy: task.kind === 'causal' ? undefined : isRight() };
+    return { losses, drawn, accuracy: task.kind === 'causal' ? undefined : isRight() };
   });
   const mean = (of: (piece: (typeof pieces)[number]) => Value | undefined): Value | undefined => {
     const rows = pieces.flatMap((piece) => of(piece) ?? []);
@@ -175,11 +184,17 @@ function answerTerms(context: ObjectiveContext, plans: readonly LossPlan[], teac
   };
   const terms = new Map<LossPlan, Value>();
   for (const plan of plans) {
-    const term = mean(({ losses }) => losses.get(plan));
+    const samples = pieces.flatMap(({ drawn }) => drawn.get(plan) ?? []);
+    const term = samples.length > 0 ? policyGradientLoss(b, samples, countsOf(context)) : mean(({ losses }) => losses.get(plan));
     if (term !== undefined) terms.set(plan, term);
   }
   const accuracy = mean((piece) => piece.accuracy);
   return { terms, metrics: accuracy === undefined ? {} : { accuracy } };
+}
+
+function countsOf({ counts }: ObjectiveContext): Value {
+  invariant(counts !== undefined, 'samples say which of their tokens were drawn');
+  return counts;
 }
 
 /** A term that looks at states or attentions. */

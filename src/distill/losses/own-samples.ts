@@ -3,6 +3,7 @@ import { AppError } from '#base';
 import { countsEver, type DistillationLoss } from '#teaching';
 import type { SchemeInGraph } from '#train';
 import type { Divergence } from './divergence.ts';
+import type { PolicyGradient } from './policy-gradient.ts';
 
 /** Of the graphs that see the student's own samples. */
 export const ownSamplesVariant = 'ownSamples';
@@ -11,6 +12,8 @@ export const ownSamplesVariant = 'ownSamples';
 export interface OwnSamples {
   /** Kind by kind those of the data. */
   readonly losses: readonly DistillationLoss[];
+  /** In place of the divergences of `logits`. */
+  readonly policy?: PolicyGradient | undefined;
   /** Whether a step learns on samples: a function of the step alone, so that a run that goes on decides the same. */
   isOwn(this: void, step: number): boolean;
 }

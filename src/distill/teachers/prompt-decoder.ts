@@ -34,6 +34,16 @@ export interface NextTokens {
 /** Chooses after each step. @param logits - [V] of a row @returns undefined when nothing goes on */
 export type ChooseNext = (logits: (row: number) => Float32Array) => NextTokens | undefined;
 
+/** Rows on their way, all of one length. */
+export interface Decoding {
+  /** [V] behind the newest token of a row. */
+  logits(this: void, row: number): Float32Array;
+  /** All rows go on. @throws AppError `cancelled` */
+  advance(this: void, next: NextTokens): Promise<void>;
+  /** Gives the cache back. */
+  end(this: void): void;
+}
+
 /**
  * It reads the weights from the buffers that it is given at each call: those of a trainer hold what its last step left there. The cache holds
  * nothing from one call to the next, since keys and values of other weights would be wrong.
@@ -64,42 +74,71 @@ export class PromptDecoder {
     choose: ChooseNext,
     signal: AbortSignal,
   ): Promise<void> {
+    const decoding = await this.begin(weights, prompts, signal);
+    try {
+      for (let step = 1; ; step++) {
+        const next = choose(decoding.logits);
+        if (next === undefined || step === this.#sizes.newTokens) return;
+        await decoding.advance(next);
+      }
+    } finally {
+      decoding.end();
+    }
+  }
+
+  /**
+   * Reads the prompts, and waits for what comes behind them.
+   *
+   * @param prompts - [B, P]
+   * @returns what the caller ends
+   * @throws AppError `cancelled`
+   */
+  async begin(weights: Readonly<Record<string, DeviceBuffer>>, prompts: HostTensor<'int64'>, signal: AbortSignal): Promise<Decoding> {
     const { batch: B, promptTokens: P, newTokens: N } = this.#sizes;
     invariant(prompts.shape.join() === [B, P].join(), 'prompts have the sizes of their decoder');
     const tensors = cacheTensors(this.#model, B, P + N);
     let caches = this.#allocate(tensors);
-    try {
-      let tokens = prompts;
-      for (let step = 0; ; step++) {
-        const [T, start] = step === 0 ? [P, 0] : [1, P + step - 1];
-        const program = await this.#program(T === P && step === 0 ? 'prompts' : 'tokens');
-        const available: Record<string, DeviceBuffer | HostTensor> = {
-          ...weights,
-          ...Object.fromEntries(tensors.map(({ input }, index) => [input, at(caches, index)])),
-          [graphNames.tokens]: tokens,
-          [graphNames.positions]: int64(
-            [B, T],
-            Array.from({ length: B * T }, (_, index) => start + (index % T)),
-          ),
-          [graphNames.lastIndex]: int32([B], new Array<number>(B).fill(start + T - 1)),
-          [graphNames.totalLength]: int32([1], [start + T]),
-        };
-        const outputs = Object.fromEntries(tensors.map(({ output }, index) => [output, at(caches, index)]));
-        const results = await program.run(chosen(available, program.inputNames), { signal, outputs });
-        const logits = results[graphNames.logits];
-        invariant(logits !== undefined, 'a step makes logits');
-        const { data } = logits.read();
-        logits.release();
-        invariant(data instanceof Float32Array, 'logits are float32');
-        const V = data.length / B;
-        const next = choose((row) => data.subarray(row * V, (row + 1) * V));
-        if (next === undefined || step === N - 1) return;
-        tokens = int64([B, 1], next.tokens);
-        const { parents } = next;
-        if (parents?.some((parent, row) => parent !== row) === true) caches = await this.#reordered(tensors, caches, parents, signal);
-      }
-    } finally {
+    const end = (): void => {
       for (const buffer of caches) buffer.release();
+    };
+    const read = async (tokens: HostTensor<'int64'>, start: number): Promise<Float32Array> => {
+      const T = at(tokens.shape, 1);
+      const program = await this.#program(start === 0 ? 'prompts' : 'tokens');
+      const available: Record<string, DeviceBuffer | HostTensor> = {
+        ...weights,
+        ...Object.fromEntries(tensors.map(({ input }, index) => [input, at(caches, index)])),
+        [graphNames.tokens]: tokens,
+        [graphNames.positions]: int64(
+          [B, T],
+          Array.from({ length: B * T }, (_, index) => start + (index % T)),
+        ),
+        [graphNames.lastIndex]: int32([B], new Array<number>(B).fill(start + T - 1)),
+        [graphNames.totalLength]: int32([1], [start + T]),
+      };
+      const outputs = Object.fromEntries(tensors.map(({ output }, index) => [output, at(caches, index)]));
+      const results = await program.run(chosen(available, program.inputNames), { signal, outputs });
+      const logits = results[graphNames.logits];
+      invariant(logits !== undefined, 'a step makes logits');
+      const { data } = logits.read();
+      logits.release();
+      invariant(data instanceof Float32Array, 'logits are float32');
+      return data;
+    };
+    try {
+      let newest = await read(prompts, 0);
+      let length = P;
+      return {
+        logits: (row) => newest.subarray((row * newest.length) / B, ((row + 1) * newest.length) / B),
+        advance: async ({ tokens, parents }) => {
+          if (parents?.some((parent, row) => parent !== row) === true) caches = await this.#reordered(tensors, caches, parents, signal);
+          newest = await read(int64([B, 1], tokens), length);
+          length++;
+        },
+        end,
+      };
+    } catch (error) {
+      end();
+      throw error;
     }
   }
 

@@ -392,7 +392,7 @@ class CompressRun {
     { version, tokenizer }: ModelLease,
     { corpus, heldOut }: RecipeData,
     calibration: CalibrationData | undefined,
-    { hashes }: RecipeTeachers,
+    { identities }: RecipeTeachers,
   ): string {
     return workFingerprint(this.#engine, [
       version.hash,
@@ -402,7 +402,7 @@ class CompressRun {
       corpus === undefined ? '' : tokenizer.hash,
       calibration?.manifest.rowsHash ?? '',
       ...(heldOut === undefined ? [] : [heldOut.fingerprint]),
-      ...(hashes.length === 0 ? [] : [hashes]),
+      ...(identities.length === 0 ? [] : [identities]),
     ]);
   }
 }

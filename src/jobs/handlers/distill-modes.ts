@@ -1,6 +1,6 @@
 // Which ways of teaching go together in a distill job, and what to use where they do not.
 import { AppError } from '#base';
-import { lossesOnSamples } from '#distill';
+import { checkPolicyGradient, defaultDistillation, defaultOnPolicy, lossesOnSamples, shortForm } from '#distill';
 import { isRemote, remoteAddress, statesOfTeacher } from '#teaching';
 import { kindOfData } from '../job-data.ts';
 import type { DistillSpec } from '../specs.ts';
@@ -23,6 +23,13 @@ export function checkModes(spec: DistillSpec): void {
   require(isResident(spec), 'onPolicy', 'needs a teacher on this server: it judges what the student has just drawn');
   require(kindOfData(spec.data) === 'text', 'onPolicy', 'needs running text, whose beginnings are the prompts');
   if (settings.losses !== undefined) lossesOnSamples(settings.losses);
+  if (onPolicy.policyGradient !== undefined) checkPolicy(spec, onPolicy);
+}
+
+function checkPolicy({ settings, teachers }: DistillSpec, { beta, temperature }: NonNullable<DistillSpec['onPolicy']>): void {
+  const { losses = shortForm({ temperature: settings.temperature ?? defaultDistillation.temperature, alpha: 1 }) } = settings;
+  const wanted = { ...defaultOnPolicy, ...(temperature === undefined ? {} : { temperature }) };
+  checkPolicyGradient(losses, Math.max(1, teachers.length), wanted, beta);
 }
 
 function isResident({ teacher }: DistillSpec): boolean {

@@ -2,6 +2,7 @@
 import { AppError, type OperationContext, Random, throwIfCancelled } from '#base';
 import {
   type DistillSettings,
+  type Divergence,
   defaultOnPolicy,
   distillFromAnswers,
   distillFromContinuations,
@@ -134,6 +135,7 @@ async function planned(
     further,
     comparesAttention: losses.some(({ kind }) => kind === 'attention' || kind === 'relation'),
     sampleTokens: sampleTokens(spec),
+    teacherDraws: (spec.onPolicy?.policyGradient?.teacherShare ?? 0) > 0,
     writtenRows:
       spec.sequenceLevel === undefined || kindOfData(spec.data) === 'pairs' ? 0 : promptsPerPart * (spec.sequenceLevel.beams ?? 1),
     batchSize,
@@ -149,6 +151,11 @@ function sampleTokens({ onPolicy }: DistillSpec): number {
   if (onPolicy === undefined) return 0;
   const { promptTokens, maxNewTokens } = { ...defaultOnPolicy, ...defined(onPolicy) };
   return promptTokens + maxNewTokens;
+}
+
+/** On the student's samples; undefined where the losses say it. */
+function divergenceOf(beta: number | undefined): Divergence | undefined {
+  return beta === undefined ? undefined : { divergence: 'jsd', beta, scaled: false };
 }
 
 function targetOf({ student, name }: Pick<DistillSpec, 'student' | 'name'>): string {
@@ -310,10 +317,11 @@ class DistillRun {
       return distillFromContinuations({ ...trained, model, continuations: written.continuations, phase }, engine, context);
     const request = { ...trained, corpus: written?.corpus ?? corpus };
     if (teacher !== undefined && onPolicy !== undefined) {
-      const { beta, ...given } = onPolicy;
+      const { beta, policyGradient, ...given } = onPolicy;
       const own = {
         onPolicy: onPolicySettings(defined(given), model, settings.sequenceLength),
-        divergence: beta === undefined ? undefined : ({ divergence: 'jsd', beta, scaled: false } as const),
+        divergence: divergenceOf(beta),
+        policyGradient,
       };
       return distillOnPolicy({ ...request, ...own, student: model, teacher: this.#weighted }, engine, context);
     }

@@ -96,6 +96,8 @@ export interface OpenTeacher {
   readonly kind: TeacherElsewhere['kind'];
   /** Of the model that teaches. */
   readonly hash: string;
+  /** Of everything that decides its answers, beside what the recipe says. */
+  readonly identity: string;
   /** Tokens that it can read. @throws AppError `teacher_unavailable` | `resume_mismatch` */
   positions(): Promise<number>;
   /** @throws AppError as `checkSameAnswers`, `recording_mismatch` | `bad_recording` */
@@ -131,6 +133,11 @@ export class RecipeTeachers {
     return [...this.#teachers.values()].map(({ hash }) => hash);
   }
 
+  /** What decides the answers of all of them. */
+  get identities(): readonly string[] {
+    return [...this.#teachers.values()].map(({ identity }) => identity);
+  }
+
   /** That of a training; undefined where it has a teacher in this process, or none. */
   of(training: MethodTraining): OpenTeacher | undefined {
     const elsewhere = teacherElsewhere(training);
@@ -148,6 +155,7 @@ export class RecipeTeachers {
     return {
       kind: 'recorded',
       hash: recording.facts.teacher.hash,
+      identity: JSON.stringify(recording.facts),
       positions: async () => Number.POSITIVE_INFINITY,
       source: async ({ model, corpus, settings, place }, context) => {
         const field = `${place}.recording`;
@@ -182,6 +190,7 @@ export class RecipeTeachers {
     return {
       kind: 'remote',
       hash,
+      identity: hash,
       positions: async () => textPositions((await described()).config),
       source: async ({ model, settings, place: field }) => {
         const found = await described();

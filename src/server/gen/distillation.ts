@@ -96,6 +96,7 @@ import type { PairRows as _athanor_v1_PairRows, PairRows__Output as _athanor_v1_
 import type { ParameterChange as _athanor_v1_ParameterChange, ParameterChange__Output as _athanor_v1_ParameterChange__Output } from './athanor/v1/ParameterChange.ts';
 import type { ParameterInfo as _athanor_v1_ParameterInfo, ParameterInfo__Output as _athanor_v1_ParameterInfo__Output } from './athanor/v1/ParameterInfo.ts';
 import type { Parent as _athanor_v1_Parent, Parent__Output as _athanor_v1_Parent__Output } from './athanor/v1/Parent.ts';
+import type { PolicyGradient as _athanor_v1_PolicyGradient, PolicyGradient__Output as _athanor_v1_PolicyGradient__Output } from './athanor/v1/PolicyGradient.ts';
 import type { Promotion as _athanor_v1_Promotion, Promotion__Output as _athanor_v1_Promotion__Output } from './athanor/v1/Promotion.ts';
 import type { Prune as _athanor_v1_Prune, Prune__Output as _athanor_v1_Prune__Output } from './athanor/v1/Prune.ts';
 import type { Qat as _athanor_v1_Qat, Qat__Output as _athanor_v1_Qat__Output } from './athanor/v1/Qat.ts';
@@ -241,6 +242,7 @@ export interface ProtoGrpcType {
       ParameterChange: MessageTypeDefinition<_athanor_v1_ParameterChange, _athanor_v1_ParameterChange__Output>
       ParameterInfo: MessageTypeDefinition<_athanor_v1_ParameterInfo, _athanor_v1_ParameterInfo__Output>
       Parent: MessageTypeDefinition<_athanor_v1_Parent, _athanor_v1_Parent__Output>
+      PolicyGradient: MessageTypeDefinition<_athanor_v1_PolicyGradient, _athanor_v1_PolicyGradient__Output>
       Promotion: MessageTypeDefinition<_athanor_v1_Promotion, _athanor_v1_Promotion__Output>
       Prune: MessageTypeDefinition<_athanor_v1_Prune, _athanor_v1_Prune__Output>
       Qat: MessageTypeDefinition<_athanor_v1_Qat, _athanor_v1_Qat__Output>

@@ -54,4 +54,16 @@ describe('the modes of a distill job', () => {
     const wrong = specOf({ settings: { losses: [{ kind: 'labels' }] }, onPolicy: {} });
     expect(() => checkModes(wrong)).toThrow(/losses: only "labels" count/);
   });
+
+  it.each([
+    ['teachers', { teachers: two, onPolicy: { policyGradient: {} } }, /rewards of one teacher/],
+    ['onPolicy.beta', { onPolicy: { beta: 1, policyGradient: {} } }, /Leave one of them out/],
+    ['onPolicy.temperature', { onPolicy: { temperature: 0, policyGradient: {} } }, /above 0/],
+    ['temperature', { settings: { temperature: 2 }, onPolicy: { policyGradient: {} } }, /Set it to 1/],
+    ['temperature', { settings: { losses: [{ kind: 'logits', temperature: 2 }] }, onPolicy: { policyGradient: {} } }, /Set it to 1/],
+  ])('name %s beside a policy gradient in %j', (field, changes, message) => {
+    expect(() => checkModes(specOf(changes))).toThrow(
+      expect.objectContaining({ code: 'invalid_argument', message: expect.stringMatching(message), details: { field } }),
+    );
+  });
 });

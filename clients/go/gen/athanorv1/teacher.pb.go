@@ -36,9 +36,12 @@ type OnPolicy struct {
 	PromptTokens *uint32 `protobuf:"varint,4,opt,name=prompt_tokens,json=promptTokens,proto3,oneof" json:"prompt_tokens,omitempty"`
 	// On samples: 0 compares by KL(teacher || student), 1 by KL(student || teacher), between them by the generalized Jensen-Shannon divergence.
 	// Default 0.5; beside `losses` the divergence of each loss "logits".
-	Beta          *float64 `protobuf:"fixed64,5,opt,name=beta,proto3,oneof" json:"beta,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Beta *float64 `protobuf:"fixed64,5,opt,name=beta,proto3,oneof" json:"beta,omitempty"`
+	// Learn the reverse KL of whole samples by policy gradient (MiniLLM), in place of a divergence token by token. Needs one teacher, temperature 1 of the
+	// settings and draws, and no `beta`.
+	PolicyGradient *PolicyGradient `protobuf:"bytes,6,opt,name=policy_gradient,json=policyGradient,proto3" json:"policy_gradient,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *OnPolicy) Reset() {
@@ -106,6 +109,59 @@ func (x *OnPolicy) GetBeta() float64 {
 	return 0
 }
 
+func (x *OnPolicy) GetPolicyGradient() *PolicyGradient {
+	if x != nil {
+		return x.PolicyGradient
+	}
+	return nil
+}
+
+// How MiniLLM draws. Fields that are absent take the default in the comment.
+type PolicyGradient struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The teacher's share in the probability of each drawn token, 0 <= share < 1; importance weights make up for it. Default 0.2.
+	TeacherShare  *float64 `protobuf:"fixed64,1,opt,name=teacher_share,json=teacherShare,proto3,oneof" json:"teacher_share,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PolicyGradient) Reset() {
+	*x = PolicyGradient{}
+	mi := &file_athanor_v1_teacher_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PolicyGradient) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PolicyGradient) ProtoMessage() {}
+
+func (x *PolicyGradient) ProtoReflect() protoreflect.Message {
+	mi := &file_athanor_v1_teacher_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PolicyGradient.ProtoReflect.Descriptor instead.
+func (*PolicyGradient) Descriptor() ([]byte, []int) {
+	return file_athanor_v1_teacher_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *PolicyGradient) GetTeacherShare() float64 {
+	if x != nil && x.TeacherShare != nil {
+		return *x.TeacherShare
+	}
+	return 0
+}
+
 // Sequence-level distillation: the teacher writes a target for the source of each pair, or goes on with beginnings of running text, once; then the
 // student learns that by cross-entropy. Fields that are absent take the default in the comment.
 type SequenceLevel struct {
@@ -126,7 +182,7 @@ type SequenceLevel struct {
 
 func (x *SequenceLevel) Reset() {
 	*x = SequenceLevel{}
-	mi := &file_athanor_v1_teacher_proto_msgTypes[1]
+	mi := &file_athanor_v1_teacher_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -138,7 +194,7 @@ func (x *SequenceLevel) String() string {
 func (*SequenceLevel) ProtoMessage() {}
 
 func (x *SequenceLevel) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_teacher_proto_msgTypes[1]
+	mi := &file_athanor_v1_teacher_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -151,7 +207,7 @@ func (x *SequenceLevel) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SequenceLevel.ProtoReflect.Descriptor instead.
 func (*SequenceLevel) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_teacher_proto_rawDescGZIP(), []int{1}
+	return file_athanor_v1_teacher_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *SequenceLevel) GetBeams() uint32 {
@@ -206,7 +262,7 @@ type RecordSpec struct {
 
 func (x *RecordSpec) Reset() {
 	*x = RecordSpec{}
-	mi := &file_athanor_v1_teacher_proto_msgTypes[2]
+	mi := &file_athanor_v1_teacher_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -218,7 +274,7 @@ func (x *RecordSpec) String() string {
 func (*RecordSpec) ProtoMessage() {}
 
 func (x *RecordSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_teacher_proto_msgTypes[2]
+	mi := &file_athanor_v1_teacher_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -231,7 +287,7 @@ func (x *RecordSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecordSpec.ProtoReflect.Descriptor instead.
 func (*RecordSpec) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_teacher_proto_rawDescGZIP(), []int{2}
+	return file_athanor_v1_teacher_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *RecordSpec) GetTeacher() string {
@@ -282,7 +338,7 @@ type RecordSettings struct {
 
 func (x *RecordSettings) Reset() {
 	*x = RecordSettings{}
-	mi := &file_athanor_v1_teacher_proto_msgTypes[3]
+	mi := &file_athanor_v1_teacher_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -294,7 +350,7 @@ func (x *RecordSettings) String() string {
 func (*RecordSettings) ProtoMessage() {}
 
 func (x *RecordSettings) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_teacher_proto_msgTypes[3]
+	mi := &file_athanor_v1_teacher_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -307,7 +363,7 @@ func (x *RecordSettings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecordSettings.ProtoReflect.Descriptor instead.
 func (*RecordSettings) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_teacher_proto_rawDescGZIP(), []int{3}
+	return file_athanor_v1_teacher_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *RecordSettings) GetTopK() uint32 {
@@ -366,7 +422,7 @@ type RecordResult struct {
 
 func (x *RecordResult) Reset() {
 	*x = RecordResult{}
-	mi := &file_athanor_v1_teacher_proto_msgTypes[4]
+	mi := &file_athanor_v1_teacher_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -378,7 +434,7 @@ func (x *RecordResult) String() string {
 func (*RecordResult) ProtoMessage() {}
 
 func (x *RecordResult) ProtoReflect() protoreflect.Message {
-	mi := &file_athanor_v1_teacher_proto_msgTypes[4]
+	mi := &file_athanor_v1_teacher_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -391,7 +447,7 @@ func (x *RecordResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecordResult.ProtoReflect.Descriptor instead.
 func (*RecordResult) Descriptor() ([]byte, []int) {
-	return file_athanor_v1_teacher_proto_rawDescGZIP(), []int{4}
+	return file_athanor_v1_teacher_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *RecordResult) GetPath() string {
@@ -441,18 +497,22 @@ var File_athanor_v1_teacher_proto protoreflect.FileDescriptor
 const file_athanor_v1_teacher_proto_rawDesc = "" +
 	"\n" +
 	"\x18athanor/v1/teacher.proto\x12\n" +
-	"athanor.v1\x1a#athanor/v1/compression_report.proto\x1a\x15athanor/v1/text.proto\"\x82\x02\n" +
+	"athanor.v1\x1a#athanor/v1/compression_report.proto\x1a\x15athanor/v1/text.proto\"\xc7\x02\n" +
 	"\bOnPolicy\x12\x19\n" +
 	"\x05share\x18\x01 \x01(\x01H\x00R\x05share\x88\x01\x01\x12)\n" +
 	"\x0emax_new_tokens\x18\x02 \x01(\rH\x01R\fmaxNewTokens\x88\x01\x01\x12%\n" +
 	"\vtemperature\x18\x03 \x01(\x01H\x02R\vtemperature\x88\x01\x01\x12(\n" +
 	"\rprompt_tokens\x18\x04 \x01(\rH\x03R\fpromptTokens\x88\x01\x01\x12\x17\n" +
-	"\x04beta\x18\x05 \x01(\x01H\x04R\x04beta\x88\x01\x01B\b\n" +
+	"\x04beta\x18\x05 \x01(\x01H\x04R\x04beta\x88\x01\x01\x12C\n" +
+	"\x0fpolicy_gradient\x18\x06 \x01(\v2\x1a.athanor.v1.PolicyGradientR\x0epolicyGradientB\b\n" +
 	"\x06_shareB\x11\n" +
 	"\x0f_max_new_tokensB\x0e\n" +
 	"\f_temperatureB\x10\n" +
 	"\x0e_prompt_tokensB\a\n" +
-	"\x05_beta\"\x90\x02\n" +
+	"\x05_beta\"L\n" +
+	"\x0ePolicyGradient\x12(\n" +
+	"\rteacher_share\x18\x01 \x01(\x01H\x00R\fteacherShare\x88\x01\x01B\x10\n" +
+	"\x0e_teacher_share\"\x90\x02\n" +
 	"\rSequenceLevel\x12\x19\n" +
 	"\x05beams\x18\x01 \x01(\rH\x00R\x05beams\x88\x01\x01\x12)\n" +
 	"\x0emax_new_tokens\x18\x02 \x01(\rH\x01R\fmaxNewTokens\x88\x01\x01\x12(\n" +
@@ -507,25 +567,27 @@ func file_athanor_v1_teacher_proto_rawDescGZIP() []byte {
 	return file_athanor_v1_teacher_proto_rawDescData
 }
 
-var file_athanor_v1_teacher_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_athanor_v1_teacher_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_athanor_v1_teacher_proto_goTypes = []any{
 	(*OnPolicy)(nil),       // 0: athanor.v1.OnPolicy
-	(*SequenceLevel)(nil),  // 1: athanor.v1.SequenceLevel
-	(*RecordSpec)(nil),     // 2: athanor.v1.RecordSpec
-	(*RecordSettings)(nil), // 3: athanor.v1.RecordSettings
-	(*RecordResult)(nil),   // 4: athanor.v1.RecordResult
-	(*TextData)(nil),       // 5: athanor.v1.TextData
-	(*MemoryReport)(nil),   // 6: athanor.v1.MemoryReport
+	(*PolicyGradient)(nil), // 1: athanor.v1.PolicyGradient
+	(*SequenceLevel)(nil),  // 2: athanor.v1.SequenceLevel
+	(*RecordSpec)(nil),     // 3: athanor.v1.RecordSpec
+	(*RecordSettings)(nil), // 4: athanor.v1.RecordSettings
+	(*RecordResult)(nil),   // 5: athanor.v1.RecordResult
+	(*TextData)(nil),       // 6: athanor.v1.TextData
+	(*MemoryReport)(nil),   // 7: athanor.v1.MemoryReport
 }
 var file_athanor_v1_teacher_proto_depIdxs = []int32{
-	5, // 0: athanor.v1.RecordSpec.data:type_name -> athanor.v1.TextData
-	3, // 1: athanor.v1.RecordSpec.settings:type_name -> athanor.v1.RecordSettings
-	6, // 2: athanor.v1.RecordResult.memory:type_name -> athanor.v1.MemoryReport
-	3, // [3:3] is the sub-list for method output_type
-	3, // [3:3] is the sub-list for method input_type
-	3, // [3:3] is the sub-list for extension type_name
-	3, // [3:3] is the sub-list for extension extendee
-	0, // [0:3] is the sub-list for field type_name
+	1, // 0: athanor.v1.OnPolicy.policy_gradient:type_name -> athanor.v1.PolicyGradient
+	6, // 1: athanor.v1.RecordSpec.data:type_name -> athanor.v1.TextData
+	4, // 2: athanor.v1.RecordSpec.settings:type_name -> athanor.v1.RecordSettings
+	7, // 3: athanor.v1.RecordResult.memory:type_name -> athanor.v1.MemoryReport
+	4, // [4:4] is the sub-list for method output_type
+	4, // [4:4] is the sub-list for method input_type
+	4, // [4:4] is the sub-list for extension type_name
+	4, // [4:4] is the sub-list for extension extendee
+	0, // [0:4] is the sub-list for field type_name
 }
 
 func init() { file_athanor_v1_teacher_proto_init() }
@@ -537,14 +599,15 @@ func file_athanor_v1_teacher_proto_init() {
 	file_athanor_v1_text_proto_init()
 	file_athanor_v1_teacher_proto_msgTypes[0].OneofWrappers = []any{}
 	file_athanor_v1_teacher_proto_msgTypes[1].OneofWrappers = []any{}
-	file_athanor_v1_teacher_proto_msgTypes[3].OneofWrappers = []any{}
+	file_athanor_v1_teacher_proto_msgTypes[2].OneofWrappers = []any{}
+	file_athanor_v1_teacher_proto_msgTypes[4].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_athanor_v1_teacher_proto_rawDesc), len(file_athanor_v1_teacher_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   5,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

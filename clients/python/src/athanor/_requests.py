@@ -92,6 +92,12 @@ class DistillOptions(TypedDict, total=False):
     average: str  # of several teachers: "probabilities" (default) or "logits"
 
 
+class PolicyGradientOptions(TypedDict, total=False):
+    """How samples are drawn that are learnt by policy gradient."""
+
+    teacher_share: float  # of the teacher in each draw, 0 <= share < 1; default 0.2
+
+
 class OnPolicyOptions(TypedDict, total=False):
     """How `distill` learns on the student's own samples."""
 
@@ -99,6 +105,7 @@ class OnPolicyOptions(TypedDict, total=False):
     max_new_tokens: int  # drawn behind each prompt; default 64
     temperature: float  # of the draws; default 0.9, 0 takes the likeliest token
     prompt_tokens: int  # of the data that a sample begins with; default 32
+    policy_gradient: PolicyGradientOptions  # the reverse KL of whole samples (MiniLLM), in place of beta
     beta: float  # 0 forward KL, 1 reverse KL, between them the generalized JSD; default 0.5, or as `losses` say
 
 

@@ -12,10 +12,10 @@ from ._gen.v1.job_pb2 import (
     ImportSpec,
     JobSpec,
 )
-from ._gen.v1.model_pb2 import ExportFormat
 from ._gen.v1.losses_pb2 import DistillTeacher
+from ._gen.v1.model_pb2 import ExportFormat
 from ._gen.v1.recipe_pb2 import LowRank, Quantize, Recipe, RecipeStep
-from ._gen.v1.teacher_pb2 import OnPolicy, RecordSettings, RecordSpec, SequenceLevel
+from ._gen.v1.teacher_pb2 import OnPolicy, PolicyGradient, RecordSettings, RecordSpec, SequenceLevel
 from ._gen.v1.text_pb2 import TextData
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "JobSpec",
     "LowRank",
     "OnPolicy",
+    "PolicyGradient",
     "Quantize",
     "Recipe",
     "RecipeStep",

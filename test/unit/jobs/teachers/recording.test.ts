@@ -222,6 +222,7 @@ describe('the memory of a distillation', () => {
     expect(peak({ further: [sized('u@1', 50)] }) - alone).toBeGreaterThanOrEqual(100 * MiB);
     // Scores and probabilities of all layers, heads, sequences and pairs of tokens.
     expect(peak({ comparesAttention: true }) - alone).toBe(4 * 2 * gpt2.layers * 8 * gpt2.heads * 8 ** 2);
+    expect(peak({ sampleTokens: 8, teacherDraws: true }) - peak({ sampleTokens: 8 })).toBe(4 * 2 * gpt2.layers * 8 * 8 * gpt2.width);
     expect(peak({ sampleTokens: 8 }) - alone).toBeGreaterThan(10 * MiB);
     expect(peak({ writtenRows: 4 }) - alone).toBe(2 * 4 * 2 * gpt2.layers * 4 * 8 * gpt2.width);
     // Samples may be longer than the texts of the data.

@@ -1,5 +1,6 @@
 // Original file: proto/athanor/v1/teacher.proto
 
+import type { PolicyGradient as _athanor_v1_PolicyGradient, PolicyGradient__Output as _athanor_v1_PolicyGradient__Output } from '../../athanor/v1/PolicyGradient.ts';
 
 /**
  * On-policy distillation (GKD). Fields that are absent take the default in the comment.
@@ -26,6 +27,11 @@ export interface OnPolicy {
    * Default 0.5; beside `losses` the divergence of each loss "logits".
    */
   'beta'?: (number | string);
+  /**
+   * Learn the reverse KL of whole samples by policy gradient (MiniLLM), in place of a divergence token by token. Needs one teacher, temperature 1 of the
+   * settings and draws, and no `beta`.
+   */
+  'policyGradient'?: (_athanor_v1_PolicyGradient | null);
   '_share'?: "share";
   '_maxNewTokens'?: "maxNewTokens";
   '_temperature'?: "temperature";
@@ -58,6 +64,11 @@ export interface OnPolicy__Output {
    * Default 0.5; beside `losses` the divergence of each loss "logits".
    */
   'beta'?: (number);
+  /**
+   * Learn the reverse KL of whole samples by policy gradient (MiniLLM), in place of a divergence token by token. Needs one teacher, temperature 1 of the
+   * settings and draws, and no `beta`.
+   */
+  'policyGradient': (_athanor_v1_PolicyGradient__Output | null);
   '_share'?: "share";
   '_maxNewTokens'?: "maxNewTokens";
   '_temperature'?: "temperature";

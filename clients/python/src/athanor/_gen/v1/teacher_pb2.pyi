@@ -8,18 +8,26 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class OnPolicy(_message.Message):
-    __slots__ = ("share", "max_new_tokens", "temperature", "prompt_tokens", "beta")
+    __slots__ = ("share", "max_new_tokens", "temperature", "prompt_tokens", "beta", "policy_gradient")
     SHARE_FIELD_NUMBER: _ClassVar[int]
     MAX_NEW_TOKENS_FIELD_NUMBER: _ClassVar[int]
     TEMPERATURE_FIELD_NUMBER: _ClassVar[int]
     PROMPT_TOKENS_FIELD_NUMBER: _ClassVar[int]
     BETA_FIELD_NUMBER: _ClassVar[int]
+    POLICY_GRADIENT_FIELD_NUMBER: _ClassVar[int]
     share: float
     max_new_tokens: int
     temperature: float
     prompt_tokens: int
     beta: float
-    def __init__(self, share: _Optional[float] = ..., max_new_tokens: _Optional[int] = ..., temperature: _Optional[float] = ..., prompt_tokens: _Optional[int] = ..., beta: _Optional[float] = ...) -> None: ...
+    policy_gradient: PolicyGradient
+    def __init__(self, share: _Optional[float] = ..., max_new_tokens: _Optional[int] = ..., temperature: _Optional[float] = ..., prompt_tokens: _Optional[int] = ..., beta: _Optional[float] = ..., policy_gradient: _Optional[_Union[PolicyGradient, _Mapping]] = ...) -> None: ...
+
+class PolicyGradient(_message.Message):
+    __slots__ = ("teacher_share",)
+    TEACHER_SHARE_FIELD_NUMBER: _ClassVar[int]
+    teacher_share: float
+    def __init__(self, teacher_share: _Optional[float] = ...) -> None: ...
 
 class SequenceLevel(_message.Message):
     __slots__ = ("beams", "max_new_tokens", "prompt_tokens", "temperature", "prompts")
