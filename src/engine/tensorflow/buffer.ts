@@ -66,6 +66,11 @@ export class TensorflowBuffer implements DeviceBuffer {
     return this.#isReleased;
   }
 
+  /** Engines count their cells from one: what a number means depends on the engine. */
+  isOf(pool: BufferPool): boolean {
+    return this.#pool === pool;
+  }
+
   get place(): ResultPlace {
     const { cell, type } = this.#holding;
     return { cell, view: this.#view, dtype: type.dtype, shape: type.shape };

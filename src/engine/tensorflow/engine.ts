@@ -37,9 +37,9 @@ export async function createTensorflowEngine(options: TensorflowEngineOptions = 
     throw new AppError('invalid_argument', `threads: must be a whole number of at least 1, got ${threads}.`, {
       details: { field: 'threads' },
     });
-  const path = findBinding(environment);
-  if (path === undefined) throw new AppError('provider_missing', `device ${device}: TensorFlow is not linked. ${remedy}`);
-  const link = await withVariables(startVariables(device, threads), () => WorkerLink.start(path, remedy));
+  const found = findBinding(environment);
+  if ('problem' in found) throw new AppError('provider_missing', `device ${device}: ${found.problem}`);
+  const link = await withVariables(startVariables(device, threads), () => WorkerLink.start(found.path, remedy));
   if (device === 'tensorflow:gpu' && !link.isGpu) {
     await link.end();
     throw new AppError(

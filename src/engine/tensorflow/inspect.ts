@@ -1,7 +1,7 @@
 // Whether there is a TensorFlow to run on, which one, and what to do where there is none.
 import { AppError } from '#base';
 import { createTensorflowEngine } from './engine.ts';
-import { findBinding, remedy } from './library.ts';
+import { findBinding } from './library.ts';
 
 export interface TensorflowReport {
   readonly isUsable: boolean;
@@ -17,8 +17,9 @@ export interface TensorflowReport {
 
 /** Looks for it and starts it once. */
 export async function inspectTensorflow(environment: NodeJS.ProcessEnv = process.env): Promise<TensorflowReport> {
-  const path = findBinding(environment);
-  if (path === undefined) return { isUsable: false, problem: `TensorFlow is not linked; everything runs on onnx without it. ${remedy}` };
+  const found = findBinding(environment);
+  if ('problem' in found) return { isUsable: false, problem: `${found.problem} It is optional: onnx does all that it does.` };
+  const { path } = found;
   try {
     const engine = await createTensorflowEngine({ environment });
     const { version, device } = engine;

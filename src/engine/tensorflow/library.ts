@@ -9,8 +9,17 @@ const bindingFile = 'tfjs_binding.node';
 /** That have the binding; the second one with CUDA. */
 const packages = ['@tensorflow/tfjs-node', '@tensorflow/tfjs-node-gpu'];
 
+/** What helps where it is missing or does not load. */
 export const remedy =
   'Run `deploy/link-tensorflow` (with --gpu for NVIDIA GPUs), which builds it from published packages, or name the folder that it made in ATHANOR_TENSORFLOW.';
+
+/** The path of the binding, or in words where there is none. */
+export function findBinding(environment: NodeJS.ProcessEnv): { readonly path: string } | { readonly problem: string } {
+  const folders = bindingFolders(environment);
+  const path = folders.map((folder) => join(folder, bindingFile)).find((candidate) => existsSync(candidate));
+  if (path !== undefined) return { path };
+  return { problem: `TensorFlow is not linked: there is no ${bindingFile} in ${folders.join(', ')}. ${remedy}` };
+}
 
 /** Folders in which the binding is looked for, in this order. */
 function bindingFolders(environment: NodeJS.ProcessEnv): readonly string[] {
@@ -19,13 +28,6 @@ function bindingFolders(environment: NodeJS.ProcessEnv): readonly string[] {
   if (named !== undefined && named !== '') return [named];
   const data = environment['XDG_DATA_HOME'] ?? join(homedir(), '.local', 'share');
   return [join(data, 'athanor', 'tensorflow'), ...packages.flatMap(packageFolders)];
-}
-
-/** The path of the binding; undefined where there is none. */
-export function findBinding(environment: NodeJS.ProcessEnv): string | undefined {
-  return bindingFolders(environment)
-    .map((folder) => join(folder, bindingFile))
-    .find((path) => existsSync(path));
 }
 
 /** Where a package that is installed beside athanor keeps its binding, a folder for each version of Node's interface. */

@@ -44,7 +44,8 @@ export class TensorflowProgram implements Program {
 
   constructor({ name, graph, frozen, pool, newPlan, onRelease }: ProgramOptions) {
     this.name = name;
-    this.#signature = new Signature({ name, graph, frozen, own: (buffer) => (buffer instanceof TensorflowBuffer ? buffer : undefined) });
+    const own = (buffer: DeviceBuffer) => (buffer instanceof TensorflowBuffer && buffer.isOf(pool) ? buffer : undefined);
+    this.#signature = new Signature({ name, graph, frozen, own });
     this.inputNames = this.#signature.inputNames;
     this.outputNames = this.#signature.outputNames;
     this.#graph = graph;
