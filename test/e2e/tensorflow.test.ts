@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { AthanorClient } from '#server';
+import { AthanorClient, type JobEventMessage, type JobResultMessage } from '#server';
 import { linkedTensorflow, linkTimeoutMs } from '#test/linked-tensorflow';
 import { type ServeProcess, startServeProcess } from '#test/serve-process';
 import { temporaryFolderForSuite } from '#test/temporary';
@@ -62,7 +62,12 @@ describe('a server on tensorflow', () => {
 
   async function generate(client: AthanorClient, prompt: string): Promise<string> {
     let text = '';
-    const stream = client.serverStream(client.protocol.inference.Generate, { model: 'story', text: prompt, maxTokens: 60, temperature: 0 });
+    const stream = client.serverStream(client.protocol.inference.Generate, {
+      model: 'story',
+      text: prompt,
+      maxNewTokens: 60,
+      temperature: 0,
+    });
     for await (const { text: piece } of stream) text += piece;
     return text;
   }
@@ -74,28 +79,30 @@ describe('a server on tensorflow', () => {
     expect(expected?.[0]).toContain('there was');
   });
 
-  async function work(client: AthanorClient, spec: Readonly<Record<string, unknown>>): Promise<unknown> {
-    const { job } = await client.unary(client.protocol.job.Submit, { spec });
-    for await (const _ of client.serverStream(client.protocol.job.Watch, { jobId: job?.id ?? '', fromSequence: 1 })) {
-      // to its end
+  async function resultOf(events: AsyncIterable<{ readonly event: JobEventMessage | null }>): Promise<JobResultMessage> {
+    let result: JobResultMessage | undefined;
+    for await (const { event } of events) {
+      if (event?.error) throw new Error(`${event.error.code}: ${event.error.message}`);
+      if (event?.result) result = event.result;
     }
-    const ended = await client.unary(client.protocol.job.Get, { jobId: job?.id ?? '' });
-    return { state: ended.job?.state, error: ended.job?.error ?? null };
+    if (result === undefined) throw new Error('the job ended without a result');
+    return result;
   }
 
   it('compresses, distils and evaluates, and checks its results in a fresh process on tensorflow', async () => {
-    const recipe = 'steps:\n  - kind: lowRank\n    ratio: 0.7\n';
-    const done = { state: 'JOB_STATE_SUCCEEDED', error: null };
-    const specs = [
-      { compress: { model: 'story', name: 'small', recipe } },
-      { distill: { student: 'small', teacher: 'story', name: 'taught', data, settings: { steps: 4, batchSize: 2, sequenceLength: 64 } } },
-    ];
-    for (const spec of specs) expect(await both((client) => work(client, spec))).toEqual([done, done]);
-    const evaluate = async (client: AthanorClient): Promise<number> => {
-      const { result } = await client.unary(client.protocol.evaluation.Evaluate, { model: 'taught', data, window: 64, stride: 64 });
-      return Number(result?.bitsPerByte);
+    const compress = {
+      model: 'story',
+      name: 'small',
+      recipe: { steps: [{ lowRank: { method: 'whitened', ratio: 0.7 } }, { quantize: { bits: 8, groupSize: 32 } }] },
+      data,
     };
-    const [expected = 0, actual = 1] = await both(evaluate);
-    expect(actual / expected).toBeCloseTo(1, 3);
+    await both((client) => resultOf(client.serverStream(client.protocol.compression.Compress, { spec: compress })));
+    const settings = { steps: 4, batchSize: 2, sequenceLength: 64 };
+    const distill = { student: 'small', teacher: 'story', name: 'taught', data, settings };
+    await both((client) => resultOf(client.serverStream(client.protocol.distillation.Distill, { spec: distill })));
+    const spec = { model: 'taught', data, settings: { window: 64 } };
+    const [expected, actual] = await both((client) => resultOf(client.serverStream(client.protocol.evaluation.Evaluate, { spec })));
+    expect((actual?.evaluate?.report?.bitsPerByte ?? 0) / (expected?.evaluate?.report?.bitsPerByte ?? 1)).toBeCloseTo(1, 3);
+    expect(actual?.evaluate?.report?.engine).toMatch(/^tensorflow on tensorflow:/);
   });
 });
