@@ -1,7 +1,7 @@
 // A TensorFlow for tests: the one that ATHANOR_TENSORFLOW names, or one that is linked once and kept in the system's temporary folder.
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -28,14 +28,15 @@ export async function linkedTensorflow(): Promise<LinkedTensorflow> {
   // Test files run side by side: one links, the others wait. What failed is not tried again by each of them.
   while (!existsSync(folder) && !isYoung(failed) && !takeLock(lock)) await sleep(200);
   if (existsSync(folder)) return { folder };
-  if (isYoung(failed)) return { missing: 'TensorFlow could not be linked a moment ago' };
+  if (isYoung(failed)) return { missing: readFileSync(failed, 'utf8') };
   try {
     await promisify(execFile)(linkScript, [folder], { timeout: linkTimeoutMs, maxBuffer: 2 ** 24 });
     return { folder };
   } catch (error) {
-    mkdirSync(failed, { recursive: true });
     const said = error instanceof Error && 'stderr' in error ? String(error.stderr) : String(error);
-    return { missing: `TensorFlow cannot be linked: ${said.split('\n').slice(0, 3).join(' ').slice(0, 300)}` };
+    const missing = `TensorFlow cannot be linked: ${said.split('\n').slice(0, 3).join(' ').slice(0, 300)}`;
+    writeFileSync(failed, missing);
+    return { missing };
   } finally {
     rmSync(lock, { recursive: true, force: true });
   }

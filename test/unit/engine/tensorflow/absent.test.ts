@@ -8,7 +8,7 @@ import { GraphBuilder } from '#graph';
 import { float32 } from '#tensor';
 import { linkedTensorflow, linkTimeoutMs } from '#test/linked-tensorflow';
 import { temporaryFolder } from '#test/temporary';
-import { examine } from '../../../../src/cli/doctor.ts';
+import { doctorText, examine } from '../../../../src/cli/doctor.ts';
 
 afterEach(() => {
   vi.unstubAllEnvs();
@@ -63,11 +63,34 @@ describe('without TensorFlow', () => {
 
   it('is told by doctor, while onnx works', async () => {
     vi.stubEnv('ATHANOR_TENSORFLOW', temporaryFolder());
-    const { engines, advice } = await examine();
+    const report = await examine();
+    const { engines, advice } = report;
+    expect(doctorText(report)).toMatch(/^tensorflow not available$/m);
     expect(engines.tensorflow.isUsable).toBe(false);
     expect(advice).toContainEqual(expect.stringMatching(/TensorFlow is not linked.*link-tensorflow.*optional/));
     expect(engines.onnx.devices[0]).toMatchObject({ device: 'cpu', isUsable: true });
   });
+});
+
+describe('with TensorFlow', () => {
+  it(
+    'doctor says which, where, and on what device',
+    async (context) => {
+      const linked = await linkedTensorflow();
+      if ('missing' in linked) return context.skip(linked.missing);
+      vi.stubEnv('ATHANOR_TENSORFLOW', linked.folder);
+      const report = await examine();
+      expect(report.engines.tensorflow).toEqual({
+        isUsable: true,
+        path: join(linked.folder, 'tfjs_binding.node'),
+        version: expect.stringMatching(/^\d+\.\d+\.\d+/),
+        device: expect.stringMatching(/^tensorflow:(cpu|gpu)$/),
+      });
+      expect(report.advice.join()).not.toContain('TensorFlow');
+      expect(doctorText(report)).toMatch(/^tensorflow TensorFlow \d+\.\d+\.\d+, tensorflow:(cpu|gpu) ready$/m);
+    },
+    linkTimeoutMs,
+  );
 });
 
 describe('openEngine', () => {

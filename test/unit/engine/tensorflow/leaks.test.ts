@@ -1,9 +1,12 @@
 // Long life on tensorflow: tensors and memory stay constant over a thousand steps, and engines give all back.
+import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import { quietContext } from '#base';
 import { logitObjective } from '#distill';
 import { GraphBuilder } from '#graph';
 import { float32, hostTensor, int64 } from '#tensor';
+import { linkedTensorflow, linkTimeoutMs } from '#test/linked-tensorflow';
+import { repositoryRoot } from '#test/shared';
 import { tensorflowEngine, tensorflowForSuite } from '#test/tensorflow';
 import { type Objective, Trainer } from '#train';
 import { gpt2, llama, tinyModel, tinySettings } from '../../train/tiny-training.ts';
@@ -84,6 +87,26 @@ describe('tensors on tensorflow', () => {
 });
 
 describe('engines on tensorflow', () => {
+  it(
+    'of which two were there at once let the process end in peace',
+    async (context) => {
+      const linked = await linkedTensorflow();
+      if ('missing' in linked) return context.skip(linked.missing);
+      const program = `
+      import { createTensorflowEngine } from '#engine/tensorflow';
+      const [first, second] = [await createTensorflowEngine(), await createTensorflowEngine()];
+      await first.dispose();
+      await second.dispose();
+    `;
+      const child = spawnSync(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', program], {
+        cwd: repositoryRoot,
+        env: { ...process.env, ATHANOR_TENSORFLOW: linked.folder },
+      });
+      expect([child.status, child.signal]).toEqual([0, null]);
+    },
+    linkTimeoutMs,
+  );
+
   it('come and go without leaving memory behind', async (context) => {
     let afterWarmUp = 0;
     for (let index = 0; index < 8; index++) {
