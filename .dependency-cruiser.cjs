@@ -29,8 +29,8 @@ const homes = [
   { modules: ['@opentelemetry/[^/]+'], folders: ['telemetry'] },
   { modules: ['jose'], folders: ['access'] },
   { modules: ['commander', 'cli-progress'], folders: ['cli'] },
-  // Both start a process whose code is TypeScript.
-  { modules: ['tsx'], folders: ['jobs', 'cli'] },
+  // All start a process or a thread whose code is TypeScript.
+  { modules: ['tsx'], folders: ['engine/tensorflow', 'jobs', 'cli'] },
   { modules: ['yaml'], folders: ['jobs', 'cli'] },
   // Whoever reads something from outside checks it; the core below is given checked values.
   {
@@ -58,7 +58,7 @@ const homes = [
 ];
 
 /** Folders inside a folder that have a public face of their own (`#engine/onnx`). */
-const innerFaces = ['engine/onnx', 'engine/reference', 'engine/tensorflow'];
+const innerFaces = ['engine/onnx', 'engine/open', 'engine/reference', 'engine/tensorflow'];
 
 const folders = ranks.flat();
 const anyOf = (names) => `(${names.join('|')})`;

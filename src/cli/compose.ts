@@ -4,7 +4,8 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { AppError, type Logger, silentLogger, silentTelemetry, type Telemetry } from '#base';
 import type { Engine } from '#engine';
-import { createOnnxEngine, mapFile } from '#engine/onnx';
+import { mapFile } from '#engine/onnx';
+import { openEngine } from '#engine/open';
 import { HttpServer } from '#http';
 import {
   allHandlers,
@@ -38,7 +39,7 @@ export interface ComposeOptions {
   readonly httpAddress?: string;
   /** Model of HTTP requests that name none. Default: the only one in the store. */
   readonly httpModel?: string;
-  /** As the engine names it, for example `cpu`. */
+  /** As engines name it, for example `cpu` or `tensorflow`. */
   readonly device?: string;
   readonly threads?: number;
   /** In which numbers generating models multiply. @default 'auto' */
@@ -101,7 +102,7 @@ export async function startServer(options: ComposeOptions): Promise<RunningServe
   const jobStore = JobStore.open(join(root, 'jobs.db'));
   try {
     const artefacts = await LocalStore.open(root, { map: mapFile, ...(fileSystem === undefined ? {} : { fileSystem }) });
-    const engine = await createOnnxEngine({ ...(device === undefined ? {} : { device }), ...(threads === undefined ? {} : { threads }) });
+    const engine = await openEngine({ device, threads });
     const parts = { root, options, security, logger, telemetry, jobStore, artefacts, engine, checkResults };
     return await serve({ ...parts, memoryLimitBytes, modelMemoryBytes, compute });
   } catch (error) {

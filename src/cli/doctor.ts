@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { arch, availableParallelism, cpus, platform, totalmem } from 'node:os';
 import { inspectOnnx, type OnnxReport } from '#engine/onnx';
+import { inspectTensorflow, type TensorflowReport } from '#engine/tensorflow';
 import { memoryLimitBytes } from '#jobs';
 import { bytesText } from './output.ts';
 import { packageVersion } from './package-version.ts';
@@ -17,7 +18,7 @@ export interface DoctorReport {
     readonly instructionSets: readonly string[] | undefined;
   };
   readonly memory: { readonly totalBytes: number; readonly limitBytes: number };
-  readonly engines: { readonly onnx: OnnxReport; readonly tensorflow: { readonly isUsable: boolean; readonly problem: string } };
+  readonly engines: { readonly onnx: OnnxReport; readonly tensorflow: TensorflowReport };
   /** What a person should know; empty when all is well. */
   readonly advice: readonly string[];
 }
@@ -40,7 +41,7 @@ const instructionSets = {
 export async function examine(): Promise<DoctorReport> {
   const flags = processorFlags();
   const sets = flags === undefined ? undefined : Object.entries(instructionSets).flatMap(([flag, name]) => (flags.has(flag) ? [name] : []));
-  const onnx = await inspectOnnx();
+  const [onnx, tensorflow] = [await inspectOnnx(), await inspectTensorflow()];
   const hasIntegers = sets?.some((name) => /VNNI|AMX int8|dot product|int8 matrices/.test(name)) ?? true;
   return {
     athanor: packageVersion(),
@@ -48,17 +49,14 @@ export async function examine(): Promise<DoctorReport> {
     platform: `${platform()}-${arch()}`,
     processor: { model: cpus()[0]?.model.trim() ?? 'unknown', threads: availableParallelism(), instructionSets: sets },
     memory: { totalBytes: totalmem(), limitBytes: memoryLimitBytes(undefined) },
-    engines: {
-      onnx,
-      tensorflow: { isUsable: false, problem: 'this version has no tensorflow engine; everything runs on onnx.' },
-    },
+    engines: { onnx, tensorflow },
     advice: [
       ...(hasIntegers
         ? []
         : [
             'The processor has no integer dot products: 8-bit models save memory here, and hardly time. Prefer fp32 or low rank for speed.',
           ]),
-      ...onnx.devices.flatMap(({ problem }) => (problem === undefined ? [] : [problem])),
+      ...[...onnx.devices, tensorflow].flatMap(({ problem }) => (problem === undefined ? [] : [problem])),
     ],
   };
 }
@@ -86,7 +84,7 @@ export function doctorText({ athanor, node, platform: system, processor, memory,
     `memory     ${bytesText(memory.totalBytes)}, of which this process may hold ${bytesText(memory.limitBytes)}`,
     `onnx       ONNX Runtime ${onnx.version}, built with ${onnx.providers.join(', ')}`,
     ...devices,
-    `tensorflow ${tensorflow.isUsable ? 'ready' : tensorflow.problem}`,
+    tensorflow.isUsable ? `tensorflow TensorFlow ${tensorflow.version}, ${tensorflow.device} ready` : 'tensorflow not available',
     ...(advice.length === 0 ? [] : ['', 'what to do', ...advice.map((line) => `  - ${line}`)]),
   ].join('\n');
 }

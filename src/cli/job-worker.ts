@@ -1,6 +1,7 @@
 // The process of a job, put together: the same store, an engine of its own, and the server for what only it knows.
 import { armFaults } from '#base';
-import { createOnnxEngine, endWithParent, mapFile } from '#engine/onnx';
+import { endWithParent, mapFile } from '#engine/onnx';
+import { openEngine } from '#engine/open';
 import { allHandlers, allowedTeachers, ModelHub, ResultCheck, serveJobs, type WorkerSettings } from '#jobs';
 import { teacherConnector } from '#server';
 import { LocalStore } from '#store';
@@ -14,7 +15,7 @@ const settings = JSON.parse(process.argv[2] ?? '{}') as WorkerSettings;
 serveJobs(settings, async ({ notes, uses }) => {
   const { root, device, threads, checkResults, teacherServers } = settings;
   const store = await LocalStore.open(root, { map: mapFile });
-  const engine = await createOnnxEngine({ device, ...(threads === undefined ? {} : { threads }) });
+  const engine = await openEngine({ device, threads });
   const hub = new ModelHub({
     store,
     engine,

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { addCounts, parseCounts, parseGoTest, parseJunit, printCounts, type TestCounts } from '#test/counts';
 import { outsideClients } from '#test/harness-environment';
+import { linkedTensorflow } from '#test/linked-tensorflow';
 
 const root = resolve(import.meta.dirname, '../..');
 const oneFailure: TestCounts = { passed: 0, failed: 1, skipped: 0 };
@@ -34,8 +35,9 @@ function say(line: string): void {
 async function testTypeScript(): Promise<TestCounts> {
   if (process.argv.length <= 2) {
     // Before the tests, which would wait for it together; they say themselves what they skip without it.
-    say('Python packages of outside clients');
+    say('Python packages of outside clients, and TensorFlow');
     await outsideClients();
+    await linkedTensorflow();
   }
   say('TypeScript tests');
   const vitest = join(root, 'node_modules/vitest/vitest.mjs');

@@ -9,6 +9,7 @@ const root = resolve(import.meta.dirname, '../..');
 const packageSchema = z.object({
   dependencies: z.record(z.string(), z.string()),
   devDependencies: z.record(z.string(), z.string()),
+  peerDependencies: z.record(z.string(), z.string()),
 });
 
 const billSchema = z.object({
@@ -44,8 +45,10 @@ function npm(...options: readonly string[]): unknown {
 
 const problems: string[] = [];
 
-const { dependencies, devDependencies } = packageSchema.parse(JSON.parse(readFileSync(resolve(root, 'package.json'), 'utf8')));
-for (const [name, version] of Object.entries({ ...dependencies, ...devDependencies }))
+const { dependencies, devDependencies, peerDependencies } = packageSchema.parse(
+  JSON.parse(readFileSync(resolve(root, 'package.json'), 'utf8')),
+);
+for (const [name, version] of Object.entries({ ...dependencies, ...devDependencies, ...peerDependencies }))
   if (!/^\d+\.\d+\.\d+(-[\w.]+)?$/.test(version)) problems.push(`package.json: ${name} "${version}" is no exact version`);
 
 const { components } = billSchema.parse(npm('sbom', '--sbom-format', 'cyclonedx', '--omit', 'dev', '--package-lock-only'));

@@ -1,5 +1,5 @@
 // One suite for every engine: each op's samples against the definition's plain evaluation in float64.
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { at, Random } from '#base';
 import type { DeviceBuffer, Engine } from '#engine';
 import { createOnnxEngine } from '#engine/onnx';
@@ -7,12 +7,15 @@ import { createReferenceEngine } from '#engine/reference';
 import { definitionOf, GraphBuilder, type OpName, ops, type Sample, type TensorType } from '#graph';
 import { type DType, evaluateShape, float32, type HostTensor, isFloat, toNumbers } from '#tensor';
 import { expectAllClose } from '#test/allclose';
+import { linkTimeoutMs } from '#test/linked-tensorflow';
 import { fillOperand } from '#test/samples';
+import { tensorflowEngine } from '#test/tensorflow';
 import { toleranceFor } from '#test/tolerances';
 
 interface EngineCase {
   readonly name: string;
-  readonly create: () => Promise<Engine>;
+  /** Or why there is none on this machine. */
+  readonly create: () => Promise<Engine | { readonly missing: string }>;
   /** Cases that the engine cannot run, each with the reason. */
   readonly limits: Readonly<Record<string, string>>;
 }
@@ -29,6 +32,7 @@ const engines: readonly EngineCase[] = [
       'biasedGroupQueryAttention float64': 'the fused kernel is float32 only',
     },
   },
+  { name: 'tensorflow', create: tensorflowEngine, limits: {} },
 ];
 
 const opNames = Object.keys(ops) as OpName[];
@@ -36,10 +40,16 @@ const opNames = Object.keys(ops) as OpName[];
 for (const { name: engineName, create, limits } of engines) {
   describe(`${engineName} engine`, () => {
     let engine: Engine;
+    let missing: string | undefined;
     beforeAll(async () => {
-      engine = await create();
+      const made = await create();
+      if ('missing' in made) missing = made.missing;
+      else engine = made;
+    }, linkTimeoutMs);
+    beforeEach((context) => {
+      if (missing !== undefined) context.skip(missing);
     });
-    afterAll(() => engine.dispose());
+    afterAll(() => engine?.dispose());
 
     it('reads and writes parts of a buffer where they lie', async () => {
       const b = new GraphBuilder();

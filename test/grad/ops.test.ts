@@ -1,10 +1,20 @@
-// Every differentiable op: its gradient rule against central differences, in float64.
+// Every differentiable op: its gradient rule against central differences, in float64, on each engine that computes in float64.
 import { describe, expect, it } from 'vitest';
 import { Random } from '#base';
+import type { Engine } from '#engine';
 import { evaluateOnHost } from '#engine/reference';
 import { definitionOf, type Graph, GraphBuilder, gradients, type OpName, ops, type SampleOperand, type Value, verifyGraph } from '#graph';
 import { type HostTensor, hostTensor, isFloat, sizeOf, toNumbers } from '#tensor';
 import { fillOperand } from '#test/samples';
+import { tensorflowForSuite } from '#test/tensorflow';
+
+type Inputs = Readonly<Record<string, HostTensor>>;
+
+/** A graph made ready: numbers of each output. */
+interface Evaluator {
+  evaluate(inputs: Inputs): Promise<Readonly<Record<string, ArrayLike<number>>>>;
+  release(): Promise<void>;
+}
 
 interface GradientCase {
   readonly graph: Graph;
@@ -48,9 +58,37 @@ function makeCase(name: OpName, operands: readonly SampleOperand[], attrs: objec
   };
 }
 
-async function expectGradientsMatch({ graph, gradientGraph, inputs, trained }: GradientCase): Promise<void> {
+async function prepareOnHost(graph: Graph): Promise<Evaluator> {
+  return {
+    evaluate: async (inputs) =>
+      Object.fromEntries(Object.entries(await evaluateOnHost(graph, inputs)).map(([name, { data }]) => [name, data])),
+    release: async () => {},
+  };
+}
+
+async function prepareOn(engine: Engine, graph: Graph): Promise<Evaluator> {
+  const program = await engine.compile(graph);
+  return {
+    evaluate: async (inputs) => {
+      const results = Object.entries(await program.run(inputs));
+      return Object.fromEntries(
+        results.map(([name, buffer]) => {
+          const numbers = toNumbers(buffer.read());
+          buffer.release();
+          return [name, numbers];
+        }),
+      );
+    },
+    release: () => program.release(),
+  };
+}
+
+type Prepare = (graph: Graph) => Promise<Evaluator>;
+
+async function expectGradientsMatch(prepare: Prepare, { graph, gradientGraph, inputs, trained }: GradientCase): Promise<void> {
   verifyGraph(gradientGraph);
-  const analytic = await evaluateOnHost(gradientGraph, inputs);
+  const [forward, backward] = [await prepare(graph), await prepare(gradientGraph)];
+  const analytic = await backward.evaluate(inputs);
   const step = 1e-5;
   for (const [index, name] of trained.entries()) {
     const tensor = inputs[name] as HostTensor<'float64'>;
@@ -58,22 +96,24 @@ async function expectGradientsMatch({ graph, gradientGraph, inputs, trained }: G
       const lossAt = async (shift: number): Promise<number> => {
         const data = tensor.data.slice();
         data[element]! += shift;
-        const result = await evaluateOnHost(graph, { ...inputs, [name]: hostTensor('float64', tensor.shape, data) });
-        return result['loss']!.data[0]!;
+        const result = await forward.evaluate({ ...inputs, [name]: hostTensor('float64', tensor.shape, data) });
+        return result['loss']![0]!;
       };
       const numeric = ((await lossAt(step)) - (await lossAt(-step))) / (2 * step);
-      const actual = analytic[`d${index}`]!.data[element]!;
+      const actual = analytic[`d${index}`]![element]!;
       expect(Math.abs(actual - numeric), `${name}[${element}]: rule ${actual}, differences ${numeric}`).toBeLessThan(
         1e-7 + 1e-6 * Math.abs(numeric),
       );
     }
   }
+  await Promise.all([forward.release(), backward.release()]);
 }
 
 /** Ops whose gradient is not the derivative on purpose. */
 const withOwnTests: readonly OpName[] = ['stopGradient', 'matmulInt8'];
 
-describe('gradient rules agree with central differences', () => {
+/** One test for every sample that has a gradient. */
+function testAllOps(prepare: Prepare): void {
   for (const name of Object.keys(ops) as OpName[]) {
     const { vjp, samples } = definitionOf(name);
     if (vjp === 'not-differentiable') continue;
@@ -84,10 +124,19 @@ describe('gradient rules agree with central differences', () => {
         !(sample.attrs !== undefined && 'to' in sample.attrs && sample.attrs.to !== 'float32');
       if (floats.length === 0 || !isFloatResult || withOwnTests.includes(name) || sample.note === 'ties') return;
       it(`${name}, sample ${index}${sample.note === undefined ? '' : ` (${sample.note})`}`, async () => {
-        await expectGradientsMatch(makeCase(name, sample.operands, sample.attrs ?? {}, 17 + index));
+        await expectGradientsMatch(prepare, makeCase(name, sample.operands, sample.attrs ?? {}, 17 + index));
       });
     });
   }
+}
+
+describe('gradient rules agree with central differences on tensorflow', () => {
+  const engine = tensorflowForSuite();
+  testAllOps((graph) => prepareOn(engine(), graph));
+});
+
+describe('gradient rules agree with central differences', () => {
+  testAllOps(prepareOnHost);
 
   it('sends no gradient through stopGradient', async () => {
     const b = new GraphBuilder();

@@ -40,7 +40,11 @@ export function addServeCommand(program: Command): void {
     .option('--http <host:port>', "also answer clients of OpenAI's API over HTTP on this address (default: do not)")
     .option('--http-model <name>', 'model of HTTP requests that name none (default: the only one in the store)')
     .option('--store <dir>', 'folder of the store', defaultStore)
-    .option('--device <device>', 'cpu, cuda:N, webgpu:0 or auto', 'cpu')
+    .option(
+      '--device <device>',
+      'cpu, cuda:N, webgpu:0 or auto; tensorflow, tensorflow:cpu or tensorflow:gpu where TensorFlow is linked (see `athanor doctor`)',
+      'cpu',
+    )
     .option('--threads <count>', 'threads of one run (default: all processors)', wholeNumber)
     .addOption(
       new Option(

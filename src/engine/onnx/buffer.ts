@@ -2,8 +2,8 @@
 import { AppError, invariant } from '#base';
 import type { BufferType, DeviceBuffer } from '#engine';
 import { type DType, dtypeBytes, type HostTensor, hostTensor, printShape, rawBytes, sizeOf } from '#tensor';
+import type { Counters } from '../counters.ts';
 import type { Pointer } from './c-api.ts';
-import type { Counters } from './counters.ts';
 import type { DeviceMemory } from './device-memory.ts';
 import type { Environment } from './environment.ts';
 import { hostAddress, type NativeBlock } from './native-memory.ts';

@@ -5,9 +5,10 @@ import { AppError, invariant } from '#base';
 import type { BufferType, CompileOptions, DeviceBuffer, Engine, EngineCounters, Program } from '#engine';
 import type { Graph } from '#graph';
 import type { HostTensor } from '#tensor';
+import { Counters } from '../counters.ts';
+import { checkFrozen } from '../signature.ts';
 import { shrinkArena } from './arena.ts';
 import { BufferPool } from './buffer.ts';
-import { Counters } from './counters.ts';
 import { CpuMemory, type DeviceMemory } from './device-memory.ts';
 import { dumpGraph, fileStem } from './dump.ts';
 import { type Environment, ortEnvironment } from './environment.ts';
@@ -147,17 +148,5 @@ class OnnxEngine implements Engine {
 
   #checkOpen(): void {
     invariant(!this.#isDisposed, 'the onnx engine is used after dispose');
-  }
-}
-
-function checkFrozen(graph: Graph, frozen: ReadonlyMap<string, HostTensor>, name: string): void {
-  for (const [input, tensor] of frozen) {
-    const declared = graph.inputs.find((candidate) => candidate.name === input);
-    if (declared === undefined) throw new AppError('shape_mismatch', `compile "${name}": there is no input "${input}" to freeze.`);
-    if (declared.value.dtype !== tensor.dtype)
-      throw new AppError(
-        'dtype_mismatch',
-        `compile "${name}", frozen input "${input}": expected ${declared.value.dtype}, got ${tensor.dtype}.`,
-      );
   }
 }

@@ -1,6 +1,7 @@
 // The fresh process: loads one artefact from its folder, runs it once, answers with its logits and ends.
 import { AppError, quietContext } from '#base';
-import { createOnnxEngine, mapFile } from '#engine/onnx';
+import { mapFile } from '#engine/onnx';
+import { openEngine } from '#engine/open';
 import { readArtefactFolder } from '#store';
 import type { ChildAnswer, ChildRequest } from './fresh-process.ts';
 import { probeAnswer } from './probe.ts';
@@ -8,7 +9,7 @@ import { probeAnswer } from './probe.ts';
 async function answer({ folder, hash, device }: ChildRequest): Promise<ChildAnswer> {
   try {
     const { model } = await readArtefactFolder(folder, hash, quietContext.signal, mapFile);
-    const engine = await createOnnxEngine({ device });
+    const engine = await openEngine({ device });
     return { kind: 'logits', logits: (await probeAnswer(engine, model, quietContext)).numbers };
   } catch (error) {
     return { kind: 'failed', message: AppError.from(error).message };

@@ -1,5 +1,5 @@
 // Counts the memory that an engine holds and the bytes that it moves.
-import type { EngineCounters } from '#engine';
+import type { EngineCounters } from './engine.ts';
 
 export class Counters {
   #bufferBytes = 0;

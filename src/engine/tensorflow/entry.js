@@ -1,0 +1,5 @@
+// Where the worker starts: lets Node load TypeScript, then hands over.
+import { register } from 'tsx/esm/api';
+
+register({ tsconfig: false });
+await import('./worker.ts');
