@@ -18,7 +18,11 @@ export class TokenPicker {
 
   /** The first of the largest of each row. @param logits - [M, V] on the device. @throws AppError `cancelled` | `engine_failure` | `out_of_memory` */
   async pick(logits: DeviceBuffer, signal: AbortSignal | undefined): Promise<readonly BestToken[]> {
-    this.#program ??= this.#compile();
+    this.#program ??= this.#compile().catch((thrown: unknown) => {
+      // A failure is not remembered: the next step tries again.
+      this.#program = undefined;
+      throw thrown;
+    });
     const program = await this.#program;
     const { id, logit } = await program.run({ logits }, signal === undefined ? {} : { signal });
     invariant(id !== undefined && logit !== undefined, 'the program answers both');
