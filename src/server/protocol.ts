@@ -13,16 +13,19 @@ import type { HealthDefinition } from './gen/grpc/health/v1/Health.ts';
 import type { ServerReflectionDefinition } from './gen/grpc/reflection/v1/ServerReflection.ts';
 import type { GRPCInferenceServiceDefinition } from './gen/inference/GRPCInferenceService.ts';
 
+export const protoFolder = fileURLToPath(new URL('../../proto', import.meta.url));
+
 /** `npm run generate` makes the types in `gen/` with the same options. 64-bit fields count bytes, parameters and milliseconds: all below 2^53. */
 const loaderOptions: Options = {
   longs: Number,
   enums: String,
   defaults: true,
   oneofs: true,
-  includeDirs: [fileURLToPath(new URL('../../proto', import.meta.url))],
+  includeDirs: [protoFolder],
 };
 
-const serviceFiles = [
+/** In that folder. */
+export const serviceFiles = [
   ...['model', 'job', 'compression', 'distillation', 'evaluation', 'inference'].map((name) => `athanor/v1/${name}.proto`),
   'inference/grpc_service.proto',
   'grpc/health/v1/health.proto',

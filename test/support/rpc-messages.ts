@@ -5,8 +5,8 @@ import { fileURLToPath } from 'node:url';
 import type { MethodDefinition, ServiceDefinition } from '@grpc/grpc-js';
 import protobuf from 'protobufjs';
 import { at, invariant, type Random } from '#base';
+import { protoFolder, serviceFiles } from '../../src/server/protocol.ts';
 
-const protoFolder = fileURLToPath(new URL('../../proto', import.meta.url));
 const corpusFolder = fileURLToPath(new URL('../property/corpus/rpc', import.meta.url));
 
 export interface Rpc {
@@ -55,14 +55,6 @@ const wholeNumbers = [0, 1, 2, 8, 64, -1, 2 ** 31 - 1, 2 ** 32 - 1, Number.MAX_S
 const realNumbers = [0, 0.5, 1, -1, Number.NaN, Number.POSITIVE_INFINITY, 1e308, 5e-324];
 /** Depth of messages in messages: recipes have trainings, which have losses, which have schedules. */
 const deepest = 6;
-
-const serviceFiles = [
-  ...['model', 'job', 'compression', 'distillation', 'evaluation', 'inference'].map((name) => `athanor/v1/${name}.proto`),
-  'inference/grpc_service.proto',
-  'grpc/health/v1/health.proto',
-  'grpc/reflection/v1/reflection.proto',
-  'grpc/reflection/v1alpha/reflection.proto',
-];
 
 /** Requests with fields of the right types and strange values in them. */
 export class TypedRequests {
