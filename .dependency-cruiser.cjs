@@ -20,7 +20,7 @@ const homes = [
   { modules: ['munkres'], folders: ['linalg'] },
   { modules: ['onnxruntime-node', 'koffi'], folders: ['engine/onnx'] },
   { modules: ['@tensorflow/[^/]+'], folders: ['engine/tensorflow'] },
-  { modules: ['(node:)?worker_threads'], folders: ['engine'] },
+  { modules: ['(node:)?worker_threads'], folders: ['engine', 'serve'] },
   { modules: ['@huggingface/tokenizers', '@huggingface/jinja'], folders: ['text'] },
   { modules: ['@aws-sdk/[^/]+'], folders: ['store'] },
   { modules: ['libsql', '@temporalio/[^/]+'], folders: ['jobs'] },
@@ -30,7 +30,7 @@ const homes = [
   { modules: ['jose'], folders: ['access'] },
   { modules: ['commander', 'cli-progress'], folders: ['cli'] },
   // All start a process or a thread whose code is TypeScript.
-  { modules: ['tsx'], folders: ['engine/tensorflow', 'jobs', 'cli'] },
+  { modules: ['tsx'], folders: ['engine/tensorflow', 'jobs', 'serve', 'cli'] },
   { modules: ['yaml'], folders: ['jobs', 'cli'] },
   // Whoever reads something from outside checks it; the core below is given checked values.
   {

@@ -32,7 +32,14 @@ export const errorCatalogue = {
   not_differentiable: entry('INVALID_ARGUMENT', 'Stop the gradient before this op, or train other parameters.'),
   provider_missing: entry('FAILED_PRECONDITION', 'Install the provider named in the message, or choose device cpu.'),
   engine_failure: entry('INTERNAL', 'The runtime refused the graph; the message holds its own words.'),
-  out_of_memory: entry('RESOURCE_EXHAUSTED', 'Lower the batch size or sequence length, or unload a model.'),
+  out_of_memory: entry(
+    'RESOURCE_EXHAUSTED',
+    'Lower the batch size or sequence length, or unload a model; a job that trained is paused: then resume it.',
+  ),
+  device_lost: entry(
+    'UNAVAILABLE',
+    'Look at the driver, restart the server, and resume the job: it is paused and goes on from its checkpoint.',
+  ),
 
   // Files and formats
   file_not_found: entry('NOT_FOUND', 'Check the path; it is read by the server, not by the client.'),
@@ -107,3 +114,6 @@ export const errorCatalogue = {
 } as const satisfies Readonly<Record<string, ErrorEntry>>;
 
 export type ErrorCode = keyof typeof errorCatalogue;
+
+/** Codes of failures of the device, not of what ran on it: work that was saved goes on from there. */
+export const deviceFailures: ReadonlySet<string> = new Set<ErrorCode>(['out_of_memory', 'device_lost']);

@@ -2,7 +2,7 @@
 export { type Address, parseAddress } from './address.ts';
 export { chosen } from './chosen.ts';
 export { type Clock, systemClock } from './clock.ts';
-export { type ErrorCode, type ErrorEntry, errorCatalogue, type StatusName } from './error-catalogue.ts';
+export { deviceFailures, type ErrorCode, type ErrorEntry, errorCatalogue, type StatusName } from './error-catalogue.ts';
 export { AppError, type AppErrorOptions, at, InvariantError, invariant } from './errors.ts';
 export { armFaults, faultPoint, faultPointNow } from './faults.ts';
 export { LabelSet, otherLabel } from './label-set.ts';

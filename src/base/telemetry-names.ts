@@ -6,6 +6,10 @@ export const attributes = {
   rpcSystem: 'rpc.system.name',
   rpcMethod: 'rpc.method',
   rpcStatus: 'rpc.response.status_code',
+  httpMethod: 'http.request.method',
+  httpRoute: 'http.route',
+  httpStatus: 'http.response.status_code',
+  urlScheme: 'url.scheme',
   errorType: 'error.type',
   peerAddress: 'network.peer.address',
   peerPort: 'network.peer.port',
@@ -64,6 +68,7 @@ const tokenSeconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15,
 
 export const metrics = {
   callDuration: instrument('rpc.server.call.duration', 's', 'Time of a call, a stream as long as it lives.', callSeconds),
+  httpDuration: instrument('http.server.request.duration', 's', 'Time of an HTTP request, a stream as long as it lives.', callSeconds),
   requestDuration: instrument('gen_ai.server.request.duration', 's', 'Time that a request to a model takes.', doubling(0.01, 14)),
   firstToken: instrument('gen_ai.server.time_to_first_token', 's', 'Time from a request to its first token.', firstTokenSeconds),
   tokenTime: instrument('gen_ai.server.time_per_output_token', 's', 'Time between tokens after the first.', tokenSeconds),

@@ -22,6 +22,7 @@ import {
   PathPolicy,
   ResultCheck,
 } from '#jobs';
+import type { CacheFormat } from '#models';
 import type { ComputeMode } from '#serve';
 import { AthanorServer, type StopOptions, teacherConnector } from '#server';
 import { type FileSystem, LocalStore } from '#store';
@@ -44,6 +45,8 @@ export interface ComposeOptions {
   readonly threads?: number;
   /** In which numbers generating models multiply. @default 'auto' */
   readonly compute?: ComputeMode;
+  /** What loaded models keep keys and values as. Default: float32. */
+  readonly cache?: CacheFormat;
   readonly logger?: Logger;
   /** Traces and metrics. Default: none. */
   readonly telemetry?: Telemetry;
@@ -91,7 +94,12 @@ export interface RunningServer {
 /** @throws AppError `store_in_use` | `unavailable` (the address) | `provider_missing` | `file_not_allowed` | `disk_full` */
 export async function startServer(options: ComposeOptions): Promise<RunningServer> {
   const { store, device, threads, logger = silentLogger, fileSystem, checkResults = true, memoryLimitBytes } = options;
-  const { compute = 'auto', modelMemoryBytes = 0.75 * memoryLimit(memoryLimitBytes), telemetry = silentTelemetry } = options;
+  const {
+    compute = 'auto',
+    cache = 'float32',
+    modelMemoryBytes = 0.75 * memoryLimit(memoryLimitBytes),
+    telemetry = silentTelemetry,
+  } = options;
   const { address, httpAddress, security: wanted = {} } = options;
   const { opened: security = openSecurity(wanted, [address, ...(httpAddress === undefined ? [] : [httpAddress])], logger) } = options;
   const root = resolve(store);
@@ -104,7 +112,7 @@ export async function startServer(options: ComposeOptions): Promise<RunningServe
     const artefacts = await LocalStore.open(root, { map: mapFile, ...(fileSystem === undefined ? {} : { fileSystem }) });
     const engine = await openEngine({ device, threads });
     const parts = { root, options, security, logger, telemetry, jobStore, artefacts, engine, checkResults };
-    return await serve({ ...parts, memoryLimitBytes, modelMemoryBytes, compute });
+    return await serve({ ...parts, memoryLimitBytes, modelMemoryBytes, compute, cache });
   } catch (error) {
     jobStore.close();
     throw error;
@@ -138,6 +146,7 @@ interface Parts {
   readonly memoryLimitBytes: number | undefined;
   readonly modelMemoryBytes: number;
   readonly compute: ComputeMode;
+  readonly cache: CacheFormat;
 }
 
 /** Unfinished jobs of all clients, and ended ones that are kept. */
@@ -172,6 +181,7 @@ async function serve({
   memoryLimitBytes,
   modelMemoryBytes,
   compute,
+  cache,
 }: Parts): Promise<RunningServer> {
   const uploadFolder = join(root, 'uploads');
   const allowedServers = teacherServers ?? (guard === undefined ? undefined : []);
@@ -211,7 +221,7 @@ async function serve({
     telemetry,
   });
   const { meter } = telemetry;
-  const hubInference = new HubInference(hub, engine, { cacheBytes: cacheShare * modelMemoryBytes, meter, compute });
+  const hubInference = new HubInference(hub, engine, { cacheBytes: cacheShare * modelMemoryBytes, meter, compute, cache });
   const stopObserving = observeModels(meter, { hub, inference: hubInference, engine });
   const release = async (): Promise<void> => {
     stopObserving();
@@ -244,6 +254,7 @@ async function serve({
             models: hub,
             address: httpAddress,
             logger,
+            telemetry,
             guard,
             secureServer: tls === undefined ? undefined : secureServer(tls, logger),
             ...(httpModel === undefined ? {} : { defaultModel: httpModel }),

@@ -4,6 +4,7 @@ import { arch, availableParallelism, cpus, platform, totalmem } from 'node:os';
 import { inspectOnnx, type OnnxReport } from '#engine/onnx';
 import { inspectTensorflow, type TensorflowReport } from '#engine/tensorflow';
 import { memoryLimitBytes } from '#jobs';
+import { type GraphicsProcessor, graphicsProcessors } from './graphics-processors.ts';
 import { bytesText } from './output.ts';
 import { packageVersion } from './package-version.ts';
 
@@ -18,6 +19,8 @@ export interface DoctorReport {
     readonly instructionSets: readonly string[] | undefined;
   };
   readonly memory: { readonly totalBytes: number; readonly limitBytes: number };
+  /** Of NVIDIA, as the driver tells of them. */
+  readonly gpus: readonly GraphicsProcessor[];
   readonly engines: { readonly onnx: OnnxReport; readonly tensorflow: TensorflowReport };
   /** What a person should know; empty when all is well. */
   readonly advice: readonly string[];
@@ -49,6 +52,7 @@ export async function examine(): Promise<DoctorReport> {
     platform: `${platform()}-${arch()}`,
     processor: { model: cpus()[0]?.model.trim() ?? 'unknown', threads: availableParallelism(), instructionSets: sets },
     memory: { totalBytes: totalmem(), limitBytes: memoryLimitBytes(undefined) },
+    gpus: await graphicsProcessors(),
     engines: { onnx, tensorflow },
     advice: [
       ...(hasIntegers
@@ -71,20 +75,31 @@ function processorFlags(): ReadonlySet<string> | undefined {
   }
 }
 
-export function doctorText({ athanor, node, platform: system, processor, memory, engines, advice }: DoctorReport): string {
+export function doctorText({ athanor, node, platform: system, processor, memory, gpus, engines, advice }: DoctorReport): string {
   const { onnx, tensorflow } = engines;
-  const devices = onnx.devices.map(({ device, isUsable, packedBits = [], int8Weights }) =>
-    isUsable
-      ? `  ${device.padEnd(10)} ready: packed weights of ${packedBits.join(', ')} bits, 8-bit integers ${int8Weights === undefined ? 'by plain operators' : `as ${int8Weights}`}`
-      : `  ${device.padEnd(10)} not available`,
-  );
+  const devices = onnx.devices.map(({ device, isUsable, packedBits = [], int8Weights, nativeProducts = [] }) => {
+    if (!isUsable) return `  ${device.padEnd(10)} not available`;
+    const integers = int8Weights === undefined ? 'by plain operators' : `as ${int8Weights}`;
+    return `  ${device.padEnd(10)} ready: packed weights of ${packedBits.join(', ')} bits, 8-bit integers ${integers}, ${precisionText(nativeProducts)}`;
+  });
   return [
     `athanor ${athanor}, Node ${node}, ${system}`,
     `processor  ${processor.model}, ${processor.threads} threads, ${processor.instructionSets?.join(', ') ?? 'instruction sets unknown'}`,
     `memory     ${bytesText(memory.totalBytes)}, of which this process may hold ${bytesText(memory.limitBytes)}`,
+    ...gpus.map(
+      ({ name, totalBytes, freeBytes, driver }, index) =>
+        `gpu ${String(index).padEnd(7)}${name}, ${bytesText(totalBytes)}, ${bytesText(freeBytes)} of them free, driver ${driver}`,
+    ),
     `onnx       ONNX Runtime ${onnx.version}, built with ${onnx.providers.join(', ')}`,
     ...devices,
     tensorflow.isUsable ? `tensorflow TensorFlow ${tensorflow.version}, ${tensorflow.device} ready` : 'tensorflow not available',
     ...(advice.length === 0 ? [] : ['', 'what to do', ...advice.map((line) => `  - ${line}`)]),
   ].join('\n');
+}
+
+/** What a training can gain from its `precision` here. */
+function precisionText(nativeProducts: readonly string[]): string {
+  return nativeProducts.length === 0
+    ? 'products in float32 (float16 and bfloat16 are rounded to, not faster)'
+    : `products in float32, ${nativeProducts.join(', ')}`;
 }

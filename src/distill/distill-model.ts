@@ -7,6 +7,7 @@ import {
   type CheckpointKeeper,
   checkTrainingData,
   hiddenTokensOf,
+  type Products,
   type TrainingData,
   type TrainRequest,
   type TrainResult,
@@ -18,6 +19,7 @@ import type { LogitDistillation } from './logit-objective.ts';
 import { distillationObjective, type TeacherObjective, type WeightedTeacher } from './losses/objective.ts';
 import type { OwnSamples } from './losses/own-samples.ts';
 import { shortForm } from './losses/short-form.ts';
+import { type TeacherProducts, teachersAsAsked } from './teacher-products.ts';
 
 /** A sum of losses in place of `temperature` and `alpha`, which are its short form. */
 export interface LossOptions {
@@ -29,6 +31,8 @@ export interface LossOptions {
   readonly balanceEvery?: number;
   /** What is averaged of several teachers. @default 'probabilities' */
   readonly average?: 'probabilities' | 'logits';
+  /** Of resident teachers. Absent: as their weights are stored. */
+  readonly teacherProducts?: TeacherProducts;
 }
 
 export type DistillSettings = TrainSettings & LogitDistillation & LossOptions;
@@ -39,9 +43,12 @@ const defaultBalanceEvery = 10;
 export const defaultDistillation = { temperature: 1, alpha: 0.9, learningRate: 3e-4 } as const satisfies Partial<DistillSettings>;
 
 /** Fills in defaults and checks ranges. @throws AppError `invalid_argument` naming the setting */
-export function distillSettings(given: Partial<DistillSettings>): DistillSettings {
+export function distillSettings({
+  products,
+  ...given
+}: Partial<Omit<DistillSettings, 'products'>> & { readonly products?: Products }): DistillSettings {
   const wanted = { ...defaultDistillation, ...given };
-  const settings = { ...wanted, ...trainSettings(wanted) };
+  const settings = { ...wanted, ...trainSettings({ ...wanted, ...(products && { products }) }) };
   if (!(Number.isFinite(settings.temperature) && settings.temperature > 0))
     throw new AppError('invalid_argument', `temperature: must be above 0, got ${settings.temperature}.`, {
       details: { field: 'temperature' },
@@ -76,7 +83,7 @@ export interface DistillRequest {
  */
 export async function distillModel(request: DistillRequest, engine: Engine, context: OperationContext): Promise<TrainResult> {
   const { student, corpus, settings, trains, scheme, stages, stopping, checkpoints, phase, afterStep } = request;
-  const objective = teachingObjective(engine, request);
+  const objective = teachingObjective(engine, await asTaught(engine, request));
   try {
     return await trainModel(
       {
@@ -100,6 +107,19 @@ export async function distillModel(request: DistillRequest, engine: Engine, cont
   }
 }
 
+/** The request with its teachers in the form in which they compute. @throws AppError as `teachersAsAsked` */
+export async function asTaught<Request extends Pick<DistillRequest, 'teacher' | 'settings'>>(
+  engine: Engine,
+  request: Request,
+): Promise<Request> {
+  const { teacher, settings } = request;
+  return { ...request, teacher: await teachersAsAsked(engine, teachersOf(teacher), settings.teacherProducts) };
+}
+
+function teachersOf(teacher: DistillRequest['teacher']): readonly WeightedTeacher[] {
+  return 'config' in teacher ? [{ model: teacher, weight: 1 }] : teacher;
+}
+
 /**
  * The objective of a distillation, its teachers on the device until it is released; checked before anything is uploaded.
  *
@@ -112,7 +132,7 @@ export function teachingObjective(
   { student, teacher, corpus, settings }: Pick<DistillRequest, 'student' | 'teacher' | 'corpus' | 'settings'>,
   samples?: OwnSamples,
 ): TeacherObjective {
-  const teachers = 'config' in teacher ? [{ model: teacher, weight: 1 }] : teacher;
+  const teachers = teachersOf(teacher);
   const { losses = shortForm(settings), balance, balanceEvery = defaultBalanceEvery, average, seed, batchSize } = settings;
   const comparesAnswers = losses.some(({ kind }) => kind === 'logits');
   for (const { model, weight } of teachers) {

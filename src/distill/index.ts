@@ -1,5 +1,6 @@
 // distill: students learn from teachers that are resident in the same process.
 export {
+  asTaught,
   checkSameAnswers,
   type DistillRequest,
   type DistillSettings,

@@ -36,8 +36,10 @@ export class Counters {
     this.#programs--;
   }
 
-  snapshot(): EngineCounters {
+  /** @param scratch - of the runtime, where it gives an account */
+  snapshot(scratch: Pick<EngineCounters, 'scratchBytes' | 'peakScratchBytes'> = { scratchBytes: 0, peakScratchBytes: 0 }): EngineCounters {
     return {
+      ...scratch,
       bufferBytes: this.#bufferBytes,
       peakBufferBytes: this.#peakBufferBytes,
       buffers: this.#buffers,

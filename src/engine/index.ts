@@ -1,2 +1,12 @@
 // engine: the contract every engine keeps.
-export type { BufferType, CompileOptions, DeviceBuffer, Engine, EngineCounters, Program, RunOptions } from './engine.ts';
+export type {
+  BufferType,
+  CompileOptions,
+  DeviceBuffer,
+  Engine,
+  EngineCounters,
+  PlanOptions,
+  Program,
+  RunMemory,
+  RunOptions,
+} from './engine.ts';

@@ -1,9 +1,19 @@
 // Builds graphs: types are checked at each call, equal scalars are made once.
 import { AppError, at, invariant } from '#base';
 import { type DType, fromNumbers, type HostTensor, hostTensor, normalizeAxis, printShape, type Shape, sameShape } from '#tensor';
-import type { Emitter, Int8Values, PackedValues, Scalarish } from './op.ts';
+import type { Emitter, Int8Cache, Int8Values, PackedValues, Scalarish } from './op.ts';
 import { definitionOf, type OpName } from './registry.ts';
-import type { Graph, GraphInput, GroupQueryAttentionAttrs, MatmulAttrs, NBitsAttrs, Node, Value } from './types.ts';
+import type {
+  Graph,
+  GraphInput,
+  GroupQueryAttentionAttrs,
+  MatmulAttrs,
+  NBitsAttrs,
+  Node,
+  RoundedGradientAttrs,
+  RoundedMatmulAttrs,
+  Value,
+} from './types.ts';
 
 let lastNodeId = 0;
 
@@ -201,6 +211,12 @@ export class GraphBuilder implements Emitter {
   matmulInt8(x: Value, { codes, scales, input }: Int8Values): Value {
     return this.#one('matmulInt8', input === undefined ? [x, codes, scales] : [x, codes, scales, input.scale, input.zeroPoint]);
   }
+  roundedMatmul(x: Value, w: Value, attrs: RoundedMatmulAttrs): Value {
+    return this.#one('roundedMatmul', [x, w], attrs);
+  }
+  roundedGradient(x: Value, dy: Value, attrs: RoundedGradientAttrs): Value {
+    return this.#one('roundedGradient', [x, dy], attrs);
+  }
   dequantizeNBits(packed: PackedValues, attrs: NBitsAttrs): Value {
     return this.#one('dequantizeNBits', packedOperands(packed), attrs);
   }
@@ -298,6 +314,18 @@ export class GraphBuilder implements Emitter {
     return bias === undefined
       ? this.#three('groupQueryAttention', operands, attrs)
       : this.#three('biasedGroupQueryAttention', [...operands, bias], attrs);
+  }
+
+  int8GroupQueryAttention(
+    q: Value,
+    k: Value,
+    v: Value,
+    { pastKey, pastValue, keyScales, valueScales }: Int8Cache,
+    lastIndex: Value,
+    totalLength: Value,
+    attrs: GroupQueryAttentionAttrs,
+  ): readonly [Value, Value, Value] {
+    return this.#three('int8GroupQueryAttention', [q, k, v, pastKey, pastValue, lastIndex, totalLength, keyScales, valueScales], attrs);
   }
 
   #three(op: OpName, operands: readonly Value[], attrs: object): readonly [Value, Value, Value] {

@@ -1,6 +1,15 @@
 // What an op is, and the emitter that gradient rules, passes and architectures build graphs with.
 import type { DimBindings, DType, HostTensor, Shape } from '#tensor';
-import type { GroupQueryAttentionAttrs, MatmulAttrs, NBitsAttrs, PlainTensor, TensorType, Value } from './types.ts';
+import type {
+  GroupQueryAttentionAttrs,
+  MatmulAttrs,
+  NBitsAttrs,
+  PlainTensor,
+  RoundedGradientAttrs,
+  RoundedMatmulAttrs,
+  TensorType,
+  Value,
+} from './types.ts';
 
 /** A tuple of N items; with `number` as N, any count. */
 export type Operands<N extends number, T> = number extends N ? readonly T[] : TupleOf<N, T>;
@@ -97,6 +106,16 @@ export interface Int8Values {
   readonly input?: { readonly scale: Value; readonly zeroPoint: Value } | undefined;
 }
 
+/** A key-value cache of 8-bit codes: number = code · scale. */
+export interface Int8Cache {
+  /** int8 [B, G, S, K] */
+  readonly pastKey: Value;
+  readonly pastValue: Value;
+  /** [1, G, 1, K] */
+  readonly keyScales: Value;
+  readonly valueScales: Value;
+}
+
 /**
  * The vocabulary for building graphs. Binary ops broadcast as NumPy does. Shapes in the comments use the house letters.
  *
@@ -159,6 +178,13 @@ export interface Emitter {
    * the zero point uint8), or those of the range of all of x with zero in it.
    */
   matmulInt8(x: Value, weight: Int8Values): Value;
+  /**
+   * x [..., K] · w [K, N] -> [..., N] in 8-bit integers, both rounded on the way in; w is [N, K] where it is transposed. Each column of op(w) has a
+   * scale of its own. Not differentiable: a pass puts it into graphs that are differentiated already.
+   */
+  roundedMatmul(x: Value, w: Value, attrs: RoundedMatmulAttrs): Value;
+  /** x [T, K], dy [T, N] -> scale · xᵀ · dy [K, N] in 8-bit integers: each operand in 127 steps up to its largest magnitude. Not differentiable. */
+  roundedGradient(x: Value, dy: Value, attrs: RoundedGradientAttrs): Value;
   /** Packed codes uint8 [..., groups, groupSize*bits/8] -> the numbers that they stand for, [..., K], in the type of the scales. */
   dequantizeNBits(packed: PackedValues, attrs: NBitsAttrs): Value;
 
@@ -213,5 +239,18 @@ export interface Emitter {
     totalLength: Value,
     attrs: GroupQueryAttentionAttrs,
     bias?: Value,
+  ): readonly [Value, Value, Value];
+  /**
+   * The same over a cache of int8 codes: number = code · scale, with scales [1, G, 1, K]. What new positions add is rounded to codes, cut off at ±127 scales.
+   * K must be a multiple of 16 on some devices.
+   */
+  int8GroupQueryAttention(
+    q: Value,
+    k: Value,
+    v: Value,
+    cache: Int8Cache,
+    lastIndex: Value,
+    totalLength: Value,
+    attrs: GroupQueryAttentionAttrs,
   ): readonly [Value, Value, Value];
 }

@@ -1,9 +1,16 @@
 // Plain evaluation on float64 arrays: the loops that op definitions share. Slow and readable on purpose.
-import { sizeOf } from '#tensor';
+import { bfloat16ToFloat, type DType, floatToBfloat16, floatToHalf, halfToFloat, sizeOf } from '#tensor';
 import type { PlainTensor } from './types.ts';
 
 export function plain(shape: readonly number[], data?: Float64Array): PlainTensor {
   return { shape, data: data ?? new Float64Array(sizeOf(shape)) };
+}
+
+/** Rounded to the 16-bit floats: those are asked for in order to round. Wider floats stand for what they hold. */
+export function roundPlain(x: PlainTensor, dtype: DType): PlainTensor {
+  if (dtype === 'float16') return plain(x.shape, Float64Array.from(halfToFloat(floatToHalf(x.data))));
+  if (dtype === 'bfloat16') return plain(x.shape, Float64Array.from(bfloat16ToFloat(floatToBfloat16(x.data))));
+  return x;
 }
 
 /** Row-major strides, in elements. */

@@ -6,12 +6,14 @@ import { attentionOps } from './ops/attention.ts';
 import { binaryOps } from './ops/binary.ts';
 import { indexingOps } from './ops/indexing.ts';
 import { int8Ops } from './ops/int8.ts';
+import { int8AttentionOps } from './ops/int8-attention.ts';
 import { lossOps } from './ops/loss.ts';
 import { matmulOps } from './ops/matmul.ts';
 import { movementOps } from './ops/movement.ts';
 import { normalizeOps } from './ops/normalize.ts';
 import { quantizedOps } from './ops/quantized.ts';
 import { reduceOps } from './ops/reduce.ts';
+import { roundedMatmulOps } from './ops/rounded-matmul.ts';
 import { sourceOps } from './ops/source.ts';
 import { unaryOps } from './ops/unary.ts';
 import type { Node } from './types.ts';
@@ -24,12 +26,14 @@ export const ops = {
   ...matmulOps,
   ...quantizedOps,
   ...int8Ops,
+  ...roundedMatmulOps,
   ...movementOps,
   ...indexingOps,
   ...normalizeOps,
   ...activationOps,
   ...lossOps,
   ...attentionOps,
+  ...int8AttentionOps,
 };
 
 export type OpName = keyof typeof ops;

@@ -87,6 +87,17 @@ export interface MatmulAttrs {
   readonly transposeB: boolean;
   readonly scale: number;
 }
+/** y = scale · Q(x) · Q(op(w)), where Q rounds to 8 bits and op transposes w if asked. */
+export interface RoundedMatmulAttrs {
+  /** How x is rounded: each row in 127 steps up to its largest magnitude, or all of x on one grid of 256 numbers. */
+  readonly scales: 'row' | 'tensor';
+  readonly transposeB: boolean;
+  readonly scale: number;
+}
+/** y = scale · Q(x)ᵀ · Q(dy), where Q rounds to 8 bits. */
+export interface RoundedGradientAttrs {
+  readonly scale: number;
+}
 export interface ShapeAttrs {
   readonly shape: Shape;
 }

@@ -11,17 +11,26 @@ export class Exchange {
   readonly response: ServerResponse;
   readonly #stop = new AbortController();
   #stoppedBy: AppError | undefined;
+  #clientLeft = false;
 
   constructor(request: IncomingMessage, response: ServerResponse) {
     this.request = request;
     this.response = response;
     // Also comes after every ordinary end, when there is nothing left to stop.
-    response.on('close', () => this.#stop.abort());
+    response.on('close', () => {
+      this.#clientLeft = !response.writableEnded;
+      this.#stop.abort();
+    });
   }
 
   /** Aborted when the client has left or the server ends without grace. */
   get signal(): AbortSignal {
     return this.#stop.signal;
+  }
+
+  /** Whether the client went before the answer had ended. */
+  get clientLeft(): boolean {
+    return this.#clientLeft;
   }
 
   /** Why the server itself ended the request. */

@@ -3,10 +3,11 @@ import { createServer, type IncomingMessage, type RequestListener, type Server, 
 import type { AddressInfo } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { AccessGuard, Credentials } from '#access';
-import { AppError, type Logger, parseAddress, silentLogger } from '#base';
+import { AppError, type Logger, parseAddress, silentLogger, type Telemetry } from '#base';
 import type { InferenceBackend } from '#jobs';
 import { RequestFault } from './errors.ts';
 import { Exchange } from './exchange.ts';
+import { RequestTelemetry } from './request-telemetry.ts';
 import { route } from './routes.ts';
 import { type ModelList, Services } from './services.ts';
 
@@ -20,6 +21,8 @@ export interface HttpServerOptions {
   /** Largest body of a request. @default 8 MiB */
   readonly maxBodyBytes?: number;
   readonly logger?: Logger;
+  /** @default none */
+  readonly telemetry?: Telemetry;
   /** Lets requests in; absent to let in all. */
   readonly guard?: AccessGuard | undefined;
   /** Makes a server with TLS in place of a plain one. */
@@ -63,13 +66,14 @@ export class HttpServer {
       defaultModel,
       maxBodyBytes = defaultBodyBytes,
       logger = silentLogger,
+      telemetry,
       guard,
       secureServer,
     } = options;
     const place = parseAddress(address);
     if (place === undefined)
       throw new AppError('invalid_argument', `http address "${address}": must be host:port.`, { details: { field: 'http' } });
-    const desk = new Desk(new Services(inference, models, defaultModel), maxBodyBytes, logger, guard);
+    const desk = new Desk(new Services(inference, models, defaultModel), maxBodyBytes, logger, new RequestTelemetry(telemetry), guard);
     const listener: RequestListener = (request, response) => void desk.handle(request, response);
     const server = secureServer === undefined ? createServer(listener) : secureServer(listener);
     server.keepAliveTimeout = keepAliveMs;
@@ -113,13 +117,15 @@ class Desk {
   readonly #services: Services;
   readonly #maxBodyBytes: number;
   readonly #logger: Logger;
+  readonly #telemetry: RequestTelemetry;
   readonly #guard: AccessGuard | undefined;
   readonly #open = new Set<Exchange>();
   #idle: (() => void)[] = [];
   #state: 'serving' | 'leaving' | 'refusing' = 'serving';
 
-  constructor(services: Services, maxBodyBytes: number, logger: Logger, guard: AccessGuard | undefined) {
+  constructor(services: Services, maxBodyBytes: number, logger: Logger, telemetry: RequestTelemetry, guard: AccessGuard | undefined) {
     this.#services = services;
+    this.#telemetry = telemetry;
     this.#guard = guard;
     this.#maxBodyBytes = maxBodyBytes;
     this.#logger = logger;
@@ -178,6 +184,10 @@ class Desk {
       exchange.sendJson({ status: isServing ? 'ok' : 'stopping' }, isServing ? 200 : 503);
       return;
     }
+    await this.#telemetry.observe(exchange, () => this.#answer(exchange));
+  }
+
+  async #answer(exchange: Exchange): Promise<void> {
     this.#open.add(exchange);
     try {
       if (this.#state === 'refusing') throw new AppError('unavailable', 'the server is stopping. Try again when it is back.');
@@ -186,7 +196,7 @@ class Desk {
       const reason = exchange.stoppedBy ?? thrown;
       if (!(reason instanceof AppError) && !(reason instanceof RequestFault) && !exchange.signal.aborted)
         this.#logger.error('request failed', {
-          path: request.url ?? '',
+          path: exchange.request.url ?? '',
           error: reason instanceof Error ? (reason.stack ?? reason.message) : String(reason),
         });
       exchange.sendError(reason);

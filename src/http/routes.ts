@@ -24,13 +24,26 @@ const gets: Readonly<Record<string, Get>> = {
   '/tokenizer_info': tokenizerInfo,
 };
 
+const singleModel = /^\/v1\/models\/([^/]+)$/;
+
+/** The endpoint of a URL in words that do not depend on models; nothing where there is none. */
+export function routeOf(url: string): string | undefined {
+  try {
+    const { path } = pathOf(url);
+    if (singleModel.test(path)) return '/v1/models/{model}';
+    return Object.hasOwn(posts, path) || Object.hasOwn(gets, path) ? path : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** Answers a request, or throws what `errorReply` turns into an answer. @throws RequestFault | AppError */
 export async function route(exchange: Exchange, services: Services, maxBodyBytes: number): Promise<void> {
   const { method = '', url = '' } = exchange.request;
   const { path, model } = pathOf(url);
   const post = Object.hasOwn(posts, path) ? posts[path] : undefined;
   const get = Object.hasOwn(gets, path) ? gets[path] : undefined;
-  const single = /^\/v1\/models\/([^/]+)$/.exec(path)?.[1];
+  const single = singleModel.exec(path)?.[1];
   const allowed = post === undefined ? 'GET' : 'POST';
   if (post === undefined && get === undefined && single === undefined)
     throw new RequestFault(404, 'unknown_url', `${method} ${path.slice(0, 200)}: there is no such endpoint.`);

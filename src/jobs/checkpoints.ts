@@ -42,6 +42,11 @@ export class FolderCheckpoints implements CheckpointKeeper {
     this.#fileSystem = fileSystem;
   }
 
+  /** Where they are; it may not be there yet. */
+  get folder(): string {
+    return this.#folder;
+  }
+
   async save({ progress, tensors }: Checkpoint): Promise<void> {
     const target = join(this.#folder, `step-${progress.step}`);
     const older = (await this.#steps()).filter((step) => step !== progress.step).sort((a, b) => b - a);

@@ -67,7 +67,16 @@ export interface TeacherQuestion {
 /** How each model is loaded for generation; the defaults are those of `LoadedModel`. */
 export type HubInferenceOptions = Pick<
   LoadOptions,
-  'slots' | 'contextTokens' | 'prefillTokens' | 'cacheBytes' | 'maxWaiting' | 'queueTimeoutMs' | 'keepCacheMs' | 'meter' | 'compute'
+  | 'slots'
+  | 'contextTokens'
+  | 'prefillTokens'
+  | 'cacheBytes'
+  | 'maxWaiting'
+  | 'queueTimeoutMs'
+  | 'keepCacheMs'
+  | 'meter'
+  | 'compute'
+  | 'cache'
 >;
 
 /** What a model that is loaded for generation does now. */

@@ -6,6 +6,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import {
   AppError,
   type Clock,
+  deviceFailures,
   faultPointNow,
   type Logger,
   type Progress,
@@ -18,7 +19,16 @@ import { isDiskFull } from './database.ts';
 import { EventFeed, type FeedOptions } from './event-feed.ts';
 import { cancelledFailure, defectStack, failureOf, failureToError, interruptedFailure } from './failure.ts';
 import { WorkerEnded } from './isolation/worker-process.ts';
-import { type BoundJob, isFinal, type JobEvent, type JobEventBody, type JobRecord, type JobState, type RegisteredHandler } from './job.ts';
+import {
+  type BoundJob,
+  isFinal,
+  type JobEvent,
+  type JobEventBody,
+  type JobFailure,
+  type JobRecord,
+  type JobState,
+  type RegisteredHandler,
+} from './job.ts';
 import type { JobEnd, JobQuota, JobStore } from './job-store.ts';
 import { type AttemptEnd, JobTelemetry, type ObservedJob } from './job-telemetry.ts';
 import type { PathPolicy } from './path-policy.ts';
@@ -324,9 +334,14 @@ export class JobRunner {
   /** A job that takes its process down again and again waits for somebody who looks. */
   #park(id: string, crashes: number): void {
     const message = `job ${id}: its process died ${crashes} times while it ran. It is paused: resume it when the cause is found, or cancel it.`;
-    this.#options.store.park(id, failureOf(new AppError('crash_loop', message, { details: { jobId: id, crashes } })));
+    this.#parkFor(id, failureOf(new AppError('crash_loop', message, { details: { jobId: id, crashes } })));
+  }
+
+  /** Keeps its checkpoint and its name until it is resumed or cancelled. */
+  #parkFor(id: string, error: JobFailure): void {
+    this.#options.store.park(id, error);
     this.feed.notify(id);
-    this.#logger.error('job parked', { jobId: id, crashes });
+    this.#logger.error('job parked', { jobId: id, code: error.code, message: error.message });
   }
 
   #removeExpired(): void {
@@ -441,6 +456,12 @@ export class JobRunner {
         this.#logger.error('interrupted job not stored', { jobId: id, message: failureOf(failure).message });
       }
       return this.#attemptEnd(id, handler.canResume);
+    }
+    // It waits for somebody who looks, and goes on from its checkpoint.
+    if (handler.canResume && deviceFailures.has(error.code) && this.get(id).state === 'RUNNING') {
+      this.#options.store.append(id, lastProgress);
+      this.#parkFor(id, error);
+      return { state: 'PAUSED', errorCode: error.code };
     }
     if (stopped) await this.#finishStored(id, { state: 'CANCELLED', error: cancelledFailure(id) }, lastProgress);
     else {

@@ -1,9 +1,9 @@
 // Jobs whose memory is worked out before they start, refused where it does not fit, and measured.
 import { readdir, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
-import { AppError } from '#base';
+import { insufficientMemory } from './insufficient-memory.ts';
 import type { JobHandler } from './job.ts';
-import { activationBytes, memoryLimitBytes, PeakMemory, printBytes, slackBytes } from './memory-plan.ts';
+import { activationBytes, memoryLimitBytes, PeakMemory, slackBytes } from './memory-plan.ts';
 import type { MemoryReport } from './results.ts';
 import type { ModelSize } from './training-memory.ts';
 
@@ -31,11 +31,7 @@ export function measured<Spec, Result extends object>(
       const estimatedPeakBytes = Math.ceil(heldBytes + slackBytes + (await neededBytes(spec)));
       context.report({ phase: 'plan', item: kind, metrics: { estimatedPeakBytes, limitBytes } });
       if (estimatedPeakBytes > limitBytes)
-        throw new AppError(
-          'insufficient_memory',
-          `${kind}: about ${printBytes(estimatedPeakBytes)} are needed at the peak, ${printBytes(heldBytes)} of them held already, and ${printBytes(limitBytes)} is the limit. Unload other models, or give the server at least ${printBytes(estimatedPeakBytes)}.`,
-          { details: { neededBytes: estimatedPeakBytes, limitBytes } },
-        );
+        throw insufficientMemory({ place: kind, neededBytes: estimatedPeakBytes, residentBytes: heldBytes, limitBytes });
       const peak = new PeakMemory();
       try {
         const result = await handler.run(spec, context);

@@ -1,10 +1,11 @@
 // How much memory a compression will need, worked out before it starts, and what would fit where it does not.
 import { totalmem } from 'node:os';
-import { AppError, at } from '#base';
+import { at } from '#base';
 import { everyStep, largestCalibrationBytes, type Recipe, type RecipeStep, sumsBytes } from '#compress';
 import { graphType, type Model, type ModelConfig, parameterCounts, parameterSpecs, storedTensors } from '#models';
 import { type MethodTraining, teacherElsewhere } from '#teaching';
 import { dtypeBytes, sizeOf } from '#tensor';
+import { type Fit, insufficientMemory } from './insufficient-memory.ts';
 
 /** Bytes that this process may hold: the smallest of what was configured, its control group's limit and the machine's memory. */
 export function memoryLimitBytes(configuredBytes: number | undefined): number {
@@ -62,8 +63,16 @@ export function planMemory(request: MemoryRequest): MemoryPlan {
   const plan = estimate(request);
   if (plan.neededBytes <= request.limitBytes) return plan;
   const { neededBytes, limitBytes, phase } = plan;
-  const message = `compress: ${printBytes(neededBytes)} are needed at the peak (${phase}), ${printBytes(request.residentBytes)} of them held already, and ${printBytes(limitBytes)} is the limit. ${remedy(request, plan)}`;
-  throw new AppError('insufficient_memory', message, { details: { neededBytes, limitBytes, phase } });
+  const { residentBytes } = request;
+  throw insufficientMemory({
+    place: 'compress',
+    phase,
+    neededBytes,
+    residentBytes,
+    limitBytes,
+    fits: fitting(request, plan),
+    details: { phase },
+  });
 }
 
 function estimate(request: MemoryRequest): MemoryPlan {
@@ -106,7 +115,9 @@ function stepBytes({ method, settings, training, adapts, growth, models, nested 
   // A search holds the best model beside the one that it tries, and has it on the device to measure it.
   const tried = nested === undefined ? 0 : parameterCounts(model).storedBytes + deviceBytes;
   if (training === undefined) return largestScratchBytes(model) + tried;
-  const { batchSize = 8, sequenceLength = 128 } = training;
+  const { sequenceLength = 128, memory } = training;
+  // With memory "auto" the training takes micro-batches as small as it must.
+  const batchSize = memory === 'auto' ? 1 : (training.batchSize ?? 8);
   const length = Math.min(sequenceLength, model.config.maxPositions);
   const activations = activationBytes(model.config, batchSize, length, true);
   const taught = teachingBytes(training, model, deviceBytes, [batchSize, length]);
@@ -189,27 +200,27 @@ function largestScratchBytes(model: Model): number {
 /** Steps that are a training; the others have theirs in the field `training`. */
 const areTrainings: ReadonlySet<string> = new Set(['distill', 'train', 'finetune']);
 
-function remedy(request: MemoryRequest, { neededBytes, phase }: MemoryPlan): string {
+/** The largest change for the part that needs most with which everything fits. */
+function fitting(request: MemoryRequest, { phase }: MemoryPlan): readonly Fit[] {
+  const { limitBytes } = request;
   if (phase === 'calibration')
-    for (let window = Math.floor(request.window / 2); window >= 16; window = Math.floor(window / 2))
-      if (estimate({ ...request, window }).neededBytes <= request.limitBytes) return `calibration.sequenceLength ${window} would fit.`;
-  const trains = everyStep(request.recipe).filter(({ training }) => training !== undefined);
-  if (trains.some(({ method }) => method === phase)) {
-    const given = Math.max(...trains.map(({ training }) => training?.batchSize ?? 8));
-    for (let batchSize = Math.floor(given / 2); batchSize >= 1; batchSize = Math.floor(batchSize / 2)) {
-      const steps = everyStep(request.recipe).map(({ nested: _, ...step }) =>
-        step.training === undefined ? step : { ...step, training: { ...step.training, batchSize } },
-      );
-      if (estimate({ ...request, recipe: { ...request.recipe, steps } }).neededBytes <= request.limitBytes)
-        return `${phase}${areTrainings.has(phase) ? '' : '.training'}.batchSize ${batchSize} with more gradientAccumulation would fit.`;
+    for (let window = Math.floor(request.window / 2); window >= 16; window = Math.floor(window / 2)) {
+      const { neededBytes: bytes } = estimate({ ...request, window });
+      if (bytes <= limitBytes) return [{ what: `calibration.sequenceLength ${window}`, bytes }];
     }
+  const trains = everyStep(request.recipe).filter(({ training }) => training !== undefined);
+  if (!trains.some(({ method }) => method === phase)) return [];
+  const given = Math.max(...trains.map(({ training }) => training?.batchSize ?? 8));
+  for (let batchSize = Math.floor(given / 2); batchSize >= 1; batchSize = Math.floor(batchSize / 2)) {
+    const steps = everyStep(request.recipe).map(({ nested: _, ...step }) =>
+      step.training === undefined ? step : { ...step, training: { ...step.training, batchSize } },
+    );
+    const { neededBytes: bytes } = estimate({ ...request, recipe: { ...request.recipe, steps } });
+    const place = `${phase}${areTrainings.has(phase) ? '' : '.training'}`;
+    if (bytes <= limitBytes)
+      return [{ what: `${place}.batchSize ${batchSize} with more gradientAccumulation`, bytes }, { what: `${place}.memory "auto"` }];
   }
-  return `Unload other models, or give the server at least ${printBytes(neededBytes)}.`;
-}
-
-/** For messages. */
-export function printBytes(bytes: number): string {
-  return bytes >= 2 ** 30 ? `${(bytes / 2 ** 30).toFixed(2)} GiB` : `${Math.ceil(bytes / 2 ** 20)} MiB`;
+  return [];
 }
 
 /** Reads the memory of the process every so often, and keeps the largest. */

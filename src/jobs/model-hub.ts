@@ -112,14 +112,18 @@ export class ModelLease {
     return this.#resident.sourceTokenizer;
   }
 
-  /** Weights on the device, once for all users of the model. */
+  /**
+   * Weights on the device, once for all users of the model: calls that score, and trainings that learn from it. They are only read, and in the form that
+   * graphs take as inputs. Models that are generated with or embed hold another form beside them, packed for the kernels.
+   */
   async weights(): Promise<Readonly<Record<string, DeviceBuffer>>> {
     return this.resource('weights', async () => {
       const buffers = borrowModel(this.#engine, this.model);
       const all = Object.values(buffers);
       return {
         value: buffers,
-        residentBytes: all.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+        // Borrowed ones are the model's own tensors, which are counted with it.
+        residentBytes: all.reduce((sum, { sizeBytes, isBorrowed }) => sum + (isBorrowed ? 0 : sizeBytes), 0),
         release: () => {
           for (const buffer of all) buffer.release();
         },

@@ -1,23 +1,27 @@
 // How steps of a recipe train: on the job's data, towards their teacher or alone, with checkpoints of their own.
 
+import { join } from 'node:path';
 import { AppError, type OperationContext } from '#base';
 import type { MethodTrainRequest, TrainingMaterial } from '#compress';
-import { type DistillSettings, distillFromAnswers, distillModel, type WeightedTeacher } from '#distill';
+import { asTaught, type DistillSettings, distillFromAnswers, distillModel, teachingObjective, type WeightedTeacher } from '#distill';
 import type { Engine } from '#engine';
-import { taskOf, textPositions } from '#models';
+import { type Model, taskOf, textPositions } from '#models';
 import { type MethodTraining, noTeacher } from '#teaching';
 import {
   type EarlyStoppingOptions,
   measuredBatches,
   objectiveOf,
+  planTrainerMemory,
   splitHeldOut,
   type TrainingData,
+  type TrainingMemory,
   type TrainResult,
   trainModel,
 } from '#train';
 import type { ActivationFolder } from './activation-folder.ts';
 import type { FolderCheckpoints } from './checkpoints.ts';
 import type { OpenTeacher, RecipeTeachers } from './teachers/recipe-teachers.ts';
+import { settleTraining } from './training-plan.ts';
 import { fullTrainingSettings } from './training-settings.ts';
 
 export interface RecipeTrainingParts {
@@ -33,6 +37,10 @@ export interface RecipeTrainingParts {
   readonly teacher: TrainingMaterial['teacher'];
   /** Those of the recipe that are not in this process; absent where it names none. */
   readonly elsewhere?: Pick<RecipeTeachers, 'of'> | undefined;
+  /** Weights of a model that others hold too, on the device already; undefined where nobody does. */
+  readonly weightsOf?: (model: Model) => Promise<WeightedTeacher['weights']>;
+  /** Bytes that the process may hold. */
+  readonly limitBytes?: number | undefined;
   /** Where answers of frozen models are kept; absent to keep none. */
   readonly activations?: ActivationFolder;
   /** Of one training of the step; absent to train without. */
@@ -67,8 +75,9 @@ export class RecipeTraining implements TrainingMaterial {
     const { model, scheme, stages, trains, afterStep, part = '' } = request;
     const { engine } = this.#parts;
     const taught = await this.#taught(request.settings);
-    const settings = this.#settings(request, taught);
+    const wanted = this.#settings(request, taught);
     const checkpoints = this.#checkpoints(part);
+    const settings = await this.#settled(request, taught, wanted, checkpoints, context);
     const { corpus, stopping } = this.#heldOut(request, settings, taught);
     const phase = request.place.split('.')[0] ?? request.place;
     const shared = {
@@ -86,6 +95,38 @@ export class RecipeTraining implements TrainingMaterial {
     if (taught.kind === 'resident') return distillModel({ ...shared, student: model, teacher: taught.teachers }, engine, context);
     const teacher = await taught.teacher.source({ model, corpus, settings, place: request.place }, context);
     return distillFromAnswers({ ...shared, model, teacher }, engine, context);
+  }
+
+  /** With memory "auto" and a limit: what fits. @throws AppError `insufficient_memory` */
+  async #settled(
+    { model, scheme, trains, place }: MethodTrainRequest,
+    taught: Taught,
+    wanted: DistillSettings,
+    checkpoints: FolderCheckpoints | undefined,
+    context: OperationContext,
+  ): Promise<DistillSettings> {
+    const { engine, limitBytes } = this.#parts;
+    if (wanted.memory !== 'auto' || limitBytes === undefined || taught.kind === 'elsewhere') return wanted;
+    const planFor = async (settings: DistillSettings): Promise<TrainingMemory> => {
+      const { corpus } = this;
+      if (taught.kind === 'alone') return planTrainerMemory(engine, model, objectiveOf(corpus, settings), settings, { scheme, trains });
+      const objective = teachingObjective(engine, await asTaught(engine, { student: model, teacher: taught.teachers, corpus, settings }));
+      try {
+        return await planTrainerMemory(engine, model, objective, settings, { scheme, trains });
+      } finally {
+        objective.release();
+      }
+    };
+    const { settings } = await settleTraining({
+      place,
+      settings: wanted,
+      planFor,
+      limitBytes,
+      residentBytes: process.memoryUsage.rss(),
+      choicePath: checkpoints && join(checkpoints.folder, 'arrangement.json'),
+      report: context.report,
+    });
+    return settings;
   }
 
   async settings(request: MethodTrainRequest): Promise<DistillSettings> {
@@ -124,9 +165,11 @@ export class RecipeTraining implements TrainingMaterial {
     if (teacher === noTeacher) return { kind: 'alone' };
     const elsewhere = this.#parts.elsewhere?.of(settings);
     if (elsewhere !== undefined) return { kind: 'elsewhere', teacher: elsewhere, positions: await elsewhere.positions() };
-    if (named === undefined) return { kind: 'resident', teachers: [{ model: await this.teacher(teacher), weight: 1 }] };
     const teachers: WeightedTeacher[] = [];
-    for (const { model, weight } of named) teachers.push({ model: await this.teacher(model), weight });
+    for (const { model: name, weight } of named ?? [{ model: teacher, weight: 1 }]) {
+      const model = await this.teacher(name);
+      teachers.push({ model, weight, weights: await this.#parts.weightsOf?.(model) });
+    }
     return { kind: 'resident', teachers };
   }
 

@@ -1,8 +1,8 @@
 // How much memory a distillation will need, worked out before its models are loaded, and what would fit where it does not.
-import { AppError } from '#base';
 import { graphType, type ModelConfig } from '#models';
 import { type DType, dtypeBytes, sizeOf } from '#tensor';
-import { activationBytes, printBytes, slackBytes } from './memory-plan.ts';
+import { type Fit, insufficientMemory } from './insufficient-memory.ts';
+import { activationBytes, slackBytes } from './memory-plan.ts';
 import type { ModelRecord } from './results.ts';
 
 /** What is known of a model that need not be in memory. */
@@ -64,7 +64,7 @@ export function modelSize(record: ModelRecord): ModelSize {
  */
 function estimate(request: TrainingMemoryRequest): number {
   const { student, teacher, further = [], batchSize, sequenceLength, answerBytesPerRow = 0, residentBytes } = request;
-  const { comparesAttention = false, sampleTokens = 0, writtenRows = 0 } = request;
+  const { comparesAttention = false, sampleTokens = 0 } = request;
   const length = (config: ModelConfig): number => Math.min(Math.max(sequenceLength, sampleTokens), config.maxPositions);
   const own = student.hostBytes + (4 + 3) * student.deviceBytes + activationBytes(student.config, batchSize, length(student.config), true);
   // Rows wait for the next step beside those of this one, on the host and on the device.
@@ -76,13 +76,25 @@ function estimate(request: TrainingMemoryRequest): number {
       sum + hostBytes + deviceBytes + activationBytes(config, batchSize, length(config), false) + attention(config, length(config)),
     0,
   );
+  return Math.ceil(residentBytes + slackBytes + own + answers + taught + drawnBytes(request));
+}
+
+type DrawingRequest = Pick<
+  TrainingMemoryRequest,
+  'student' | 'teacher' | 'sampleTokens' | 'teacherDraws' | 'writtenRows' | 'batchSize' | 'sequenceLength'
+>;
+
+/** What the texts take that the student draws or its teacher writes: programs of their own, keys and values. */
+export function drawnBytes(request: DrawingRequest): number {
+  const { student, teacher, batchSize, sequenceLength, sampleTokens = 0, writtenRows = 0 } = request;
+  const length = (config: ModelConfig): number => Math.min(Math.max(sequenceLength, sampleTokens), config.maxPositions);
   const cache = (config: ModelConfig): number => 4 * 2 * config.layers * batchSize * sampleTokens * config.width;
   const drawn = sampleTokens > 0 ? student.deviceBytes + cache(student.config) : 0;
   const mixed = request.teacherDraws === true && teacher !== undefined ? cache(teacher.config) : 0;
   // Keys and values once more where rows go on from each other's.
   const written =
     teacher === undefined ? 0 : 2 * 4 * 2 * teacher.config.layers * writtenRows * length(teacher.config) * teacher.config.width;
-  return Math.ceil(residentBytes + slackBytes + own + answers + taught + drawn + mixed + written);
+  return drawn + mixed + written;
 }
 
 /** @throws AppError `insufficient_memory` with the figures, and what would fit */
@@ -90,23 +102,27 @@ export function planTraining(request: TrainingMemoryRequest): TrainingMemoryPlan
   const { limitBytes, residentBytes, teacher, student } = request;
   const estimatedPeakBytes = estimate(request);
   if (estimatedPeakBytes <= limitBytes) return { estimatedPeakBytes, limitBytes };
-  const parts =
-    teacher === undefined
-      ? `the student "${student.reference}" needs most of it`
-      : `the teacher "${teacher.reference}" takes ${printBytes(teacher.hostBytes + teacher.deviceBytes)} of them`;
-  throw new AppError(
-    'insufficient_memory',
-    `distill: about ${printBytes(estimatedPeakBytes)} are needed at the peak, ${printBytes(residentBytes)} of them held already, and ${printBytes(limitBytes)} is the limit; ${parts}. ${remedy(request)}`,
-    { details: { neededBytes: estimatedPeakBytes, limitBytes, teacherBytes: teacher === undefined ? 0 : teacher.deviceBytes } },
-  );
+  const ofTeacher = teacher === undefined ? {} : { [`the teacher "${teacher.reference}"`]: teacher.hostBytes + teacher.deviceBytes };
+  throw insufficientMemory({
+    place: 'distill',
+    neededBytes: estimatedPeakBytes,
+    residentBytes,
+    limitBytes,
+    parts: {
+      [`the student "${student.reference}" with gradients and moments`]: student.hostBytes + (4 + 3) * student.deviceBytes,
+      ...ofTeacher,
+    },
+    fits: fitting(request),
+    details: { teacherBytes: teacher === undefined ? 0 : teacher.deviceBytes },
+  });
 }
 
-function remedy(request: TrainingMemoryRequest): string {
+function fitting(request: TrainingMemoryRequest): readonly Fit[] {
   const { limitBytes, teacher, batchSize } = request;
-  const found: string[] = [];
+  const found: Fit[] = [];
   const consider = (what: string, changed: TrainingMemoryRequest): boolean => {
     const bytes = estimate(changed);
-    if (bytes <= limitBytes) found.push(`${what} (about ${printBytes(bytes)})`);
+    if (bytes <= limitBytes) found.push({ what, bytes });
     return bytes <= limitBytes;
   };
   const fewer = (what: string, base: TrainingMemoryRequest): boolean => {
@@ -115,14 +131,28 @@ function remedy(request: TrainingMemoryRequest): string {
     return false;
   };
   fewer('', request);
-  if (teacher !== undefined) {
-    const quantized = { ...teacher, hostBytes: eightBitShare * teacher.hostBytes, deviceBytes: eightBitShare * teacher.deviceBytes };
-    consider('a teacher quantized to 8 bits', { ...request, teacher: quantized });
-    const away = { ...request, teacher: undefined };
-    const elsewhere =
-      'a recorded teacher (record its likeliest answers where it fits, then give "recording") or one on another server ("athanor://host:port/model")';
-    if (!consider(elsewhere, away)) fewer(`${elsewhere}, and `, away);
-  }
-  if (found.length === 0) return `Unload other models, or give the server at least ${printBytes(estimate(request))}.`;
-  return `What would fit: ${found.join('; ')}.`;
+  if (teacher === undefined) return found;
+  consider(quantizedTeacher, {
+    ...request,
+    teacher: { ...teacher, hostBytes: eightBitShare * teacher.hostBytes, deviceBytes: eightBitShare * teacher.deviceBytes },
+  });
+  const away = { ...request, teacher: undefined };
+  if (!consider(teacherElsewhere, away)) fewer(`${teacherElsewhere}, and `, away);
+  return found;
+}
+
+const quantizedTeacher = 'a teacher quantized to 8 bits';
+const teacherElsewhere =
+  'a recorded teacher (record its likeliest answers where it fits, then give "recording") or one on another server ("athanor://host:port/model")';
+
+/** What a training would be spared by another teacher than a model beside it. */
+export function teacherSavings({
+  hostBytes,
+  deviceBytes,
+}: Pick<ModelSize, 'hostBytes' | 'deviceBytes'>): readonly { readonly what: string; readonly bytes: number }[] {
+  const whole = hostBytes + deviceBytes;
+  return [
+    { what: quantizedTeacher, bytes: (1 - eightBitShare) * whole },
+    { what: teacherElsewhere, bytes: whole },
+  ];
 }

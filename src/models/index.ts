@@ -118,6 +118,8 @@ export {
 } from './model.ts';
 export {
   type AttentionMode,
+  type CacheFormat,
+  cacheFormats,
   cacheName,
   cacheWidth,
   GraphNetwork,

@@ -6,7 +6,7 @@ import { attentionLayouts } from './attention-layouts.ts';
 import { isEncoderDecoder, taskOf } from './config.ts';
 import { graphNames, inPieces } from './graph-names.ts';
 import type { ModelDeclaration } from './model.ts';
-import { cacheName, cacheWidth, GraphNetwork, type NetworkBuilder, type NetworkPlace } from './network.ts';
+import { type CacheFormat, cacheName, cacheWidth, GraphNetwork, type NetworkBuilder, type NetworkPlace } from './network.ts';
 import { textPositions } from './prompt.ts';
 
 /** Sizes of a batch: numbers, or symbols that each run fixes. */
@@ -111,16 +111,26 @@ export function buildScoreGraph(model: ModelDeclaration, sizes: BatchSizes, opti
 export interface CacheTensor {
   readonly input: string;
   readonly output: string;
+  /** The input of the scales of its codes, float32 [1, G, 1, cacheWidth(K)]; only the format `int8` has it. */
+  readonly scales: string;
+  readonly dtype: CacheFormat;
   readonly shape: readonly number[];
 }
 
-/** The float32 tensors of a cache for `batch` sequences with `room` positions. */
-export function cacheTensors(model: Pick<ModelDeclaration, 'config'>, batch: number, room: number): CacheTensor[] {
+/** The tensors of a cache for `batch` sequences with `room` positions. */
+export function cacheTensors(
+  model: Pick<ModelDeclaration, 'config'>,
+  batch: number,
+  room: number,
+  format: CacheFormat = 'float32',
+): CacheTensor[] {
   return attentionLayouts(model.config).flatMap(({ keyValueHeads, headWidth }, layer) =>
     (['key', 'value'] as const).map((part) => ({
       input: cacheName('cache', layer, part),
       output: cacheName('present', layer, part),
-      shape: [batch, keyValueHeads, room, cacheWidth(headWidth)],
+      scales: cacheName('scale', layer, part),
+      dtype: format,
+      shape: [batch, keyValueHeads, room, cacheWidth(headWidth, format)],
     })),
   );
 }
@@ -135,6 +145,8 @@ export interface DecodeSizes extends BatchSizes {
    * `logitRows` int64 [M] names in [B*T], [M, V] with the symbol M, for prompts of unequal lengths. `all`: [B, T, V].
    */
   readonly logits?: 'last' | 'rows' | 'all';
+  /** With `int8` the scales are inputs too, as `cacheTensors` names them. @default 'float32' */
+  readonly cache?: CacheFormat;
 }
 
 /**
@@ -147,7 +159,7 @@ export interface DecodeSizes extends BatchSizes {
  * @throws AppError `context_too_long` | `unsupported` for an encoder or an encoder-decoder
  */
 export function buildDecodeGraph(model: ModelDeclaration, sizes: DecodeSizes): Graph {
-  const { batch, length, room, logits: wanted = 'last' } = sizes;
+  const { batch, length, room, logits: wanted = 'last', cache: format = 'float32' } = sizes;
   const { vocabularySize: V, width: D, maxPositions } = model.config;
   requireGenerating(model);
   checkLength(maxPositions, length);
@@ -158,7 +170,7 @@ export function buildDecodeGraph(model: ModelDeclaration, sizes: DecodeSizes): G
   const lastIndex = b.input(graphNames.lastIndex, 'int32', [batch]);
   const totalLength = b.input(graphNames.totalLength, 'int32', [1]);
   const { positionLimit = typeof room === 'number' ? room : maxPositions } = sizes;
-  const net = new GraphNetwork(b, model, { positions, positionLimit, attention: { kind: 'cached', room, lastIndex, totalLength } });
+  const net = new GraphNetwork(b, model, { positions, positionLimit, attention: { kind: 'cached', room, lastIndex, totalLength, format } });
   const hidden = net.hidden(tokens); // [B*T, D]
 
   const choose: { readonly [Kind in NonNullable<DecodeSizes['logits']>]: () => Value } = {

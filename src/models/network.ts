@@ -34,9 +34,22 @@ export type AttentionMode =
   /**
    * Keys and values of earlier steps are in inputs `cache.{layer}.key` and `cache.{layer}.value` [B, G, S, cacheWidth(K)] with `room` S.
    * `lastIndex` int32 [B] and `totalLength` int32 [1] are those of `Emitter.groupQueryAttention`. With `parents` int64 [B] sequence i goes on
-   * from the cache of sequence parents[i]; the extended cache must then be written elsewhere.
+   * from the cache of sequence parents[i]; the extended cache must then be written elsewhere. In the format `int8` the caches are codes, whose scales
+   * are in inputs `scale.{layer}.key` and `scale.{layer}.value` float32 [1, G, 1, cacheWidth(K)].
    */
-  | { readonly kind: 'cached'; readonly room: Dim; readonly lastIndex: Value; readonly totalLength: Value; readonly parents?: Value };
+  | {
+      readonly kind: 'cached';
+      readonly room: Dim;
+      readonly lastIndex: Value;
+      readonly totalLength: Value;
+      readonly parents?: Value;
+      readonly format?: CacheFormat;
+    };
+
+export const cacheFormats = ['float32', 'int8'] as const;
+
+/** What keys and values are kept as: as they are, or rounded to 8-bit codes with a scale a channel. */
+export type CacheFormat = (typeof cacheFormats)[number];
 
 /** What a decoder attends to besides its own sequence. */
 export type Source =
@@ -79,8 +92,8 @@ export interface NetworkOptions {
 /** How a network stands in a graph that others stand in too. */
 export type NetworkPlace = Pick<NetworkOptions, 'prefix' | 'changes'>;
 
-/** Name of the cache input, of the cache output (`present`), or of the tensor made from the source, of one layer. */
-export function cacheName(kind: 'cache' | 'present' | 'source', layer: number, part: 'key' | 'value'): string {
+/** Name of the cache input, of the cache output (`present`), of the scales of its codes, or of the tensor made from the source, of one layer. */
+export function cacheName(kind: 'cache' | 'present' | 'scale' | 'source', layer: number, part: 'key' | 'value'): string {
   return `${kind}.${layer}.${part}`;
 }
 
@@ -92,9 +105,10 @@ export function slotName(path: string, slot: string): string {
   return `${path}:${slot}`;
 }
 
-/** Width of a head in the cache: kernels want a multiple of 8. Zeros behind a key or value change neither scores nor sums. */
-export function cacheWidth(headWidth: number): number {
-  return Math.ceil(headWidth / 8) * 8;
+/** Width of a head in the cache: kernels want a multiple of 8, of codes of 16. Zeros behind a key or value change neither scores nor sums. */
+export function cacheWidth(headWidth: number, format: CacheFormat = 'float32'): number {
+  const unit = format === 'int8' ? 16 : 8;
+  return Math.ceil(headWidth / unit) * unit;
 }
 
 /** What a network writes down while a graph is built; networks over one model in one graph share it. */
@@ -440,29 +454,31 @@ export class GraphNetwork implements Network {
     const { b } = this;
     const [H, G, K] = [staticDim(q.shape[2], 'heads'), staticDim(k.shape[2], 'heads of keys'), staticDim(q.shape[3], 'head width')];
     const [B, T] = [at(q.shape, 0), at(q.shape, 1)];
-    const width = cacheWidth(K);
+    const { format = 'float32' } = mode;
+    const width = cacheWidth(K, format);
     const flat = (x: Value, heads: number): Value => b.reshape(b.pad(x, 3, 0, width - K), [B, T, heads * width]);
     const past = (part: 'key' | 'value'): Value => {
-      const cache = b.input(this.#prefix + cacheName('cache', layer, part), 'float32', [B, G, mode.room, width]);
+      const cache = b.input(this.#prefix + cacheName('cache', layer, part), format, [B, G, mode.room, width]);
       return mode.parents === undefined ? cache : b.gather(cache, mode.parents);
     };
-    const [y, presentKey, presentValue] = b.groupQueryAttention(
-      flat(q, H),
-      flat(k, G),
-      flat(v, G),
-      past('key'),
-      past('value'),
-      mode.lastIndex,
-      mode.totalLength,
-      {
-        heads: H,
-        keyValueHeads: G,
-        scale: scale ?? 1 / Math.sqrt(K),
-        ...(window === undefined ? {} : { window }),
-        ...(softCap === undefined ? {} : { softCap }),
-      },
-      bias,
-    );
+    const attrs = {
+      heads: H,
+      keyValueHeads: G,
+      scale: scale ?? 1 / Math.sqrt(K),
+      ...(window === undefined ? {} : { window }),
+      ...(softCap === undefined ? {} : { softCap }),
+    };
+    const [added, pastKey, pastValue] = [[flat(q, H), flat(k, G), flat(v, G)] as const, past('key'), past('value')];
+    const lengths = [mode.lastIndex, mode.totalLength] as const;
+    const scales = (part: 'key' | 'value'): Value => b.input(this.#prefix + cacheName('scale', layer, part), 'float32', [1, G, 1, width]);
+    const overCodes = (): readonly [Value, Value, Value] => {
+      if (bias !== undefined)
+        throw new AppError('unsupported', 'attention with relative positions has no cache in 8 bits. Keep its cache in float32.');
+      const cache = { pastKey, pastValue, keyScales: scales('key'), valueScales: scales('value') };
+      return b.int8GroupQueryAttention(...added, cache, ...lengths, attrs);
+    };
+    const [y, presentKey, presentValue] =
+      format === 'int8' ? overCodes() : b.groupQueryAttention(...added, pastKey, pastValue, ...lengths, attrs, bias);
     this.presents.set(cacheName('present', layer, 'key'), presentKey);
     this.presents.set(cacheName('present', layer, 'value'), presentValue);
     const mixed = b.slice(b.reshape(y, [B, T, H, width]), 3, 0, K); // [B, T, H, K]

@@ -236,13 +236,14 @@ export class Batcher {
     const only = first === undefined || others.length > 0 ? undefined : this.#known(first.id);
     const waiting = new Map(shares.map((share) => [share.id, share]));
     const later: (() => Promise<void>)[] = [];
+    const handled: Promise<void>[] = [];
     const deliver: Deliver = (id, result) => {
       const share = waiting.get(id);
       invariant(share !== undefined, `results of sequence ${id} come twice`);
       waiting.delete(id);
       // What takes long is left for the time when others have the device.
       if (share.wantsLogits === 'all') later.push(() => this.#ran(share, result));
-      else void this.#ran(share, result);
+      else handled.push(this.#ran(share, result));
     };
     try {
       await faultPoint('decode step');
@@ -256,6 +257,8 @@ export class Batcher {
     for (const id of waiting.keys()) this.#fail(id, new AppError('internal', `sequence ${id} ran without an answer.`));
     return async () => {
       for (const handle of later) await handle();
+      // All have their tokens, so that the next step runs all of them.
+      await Promise.all(handled);
     };
   }
 

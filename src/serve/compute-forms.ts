@@ -1,17 +1,20 @@
 // In which numbers a model multiplies: as it is stored, in 8-bit integers, or in whichever is faster for the rows of a step.
-import { type Clock, invariant, systemClock } from '#base';
+import { AppError, type Clock, invariant, systemClock } from '#base';
 import type { DeviceBuffer, Engine } from '#engine';
-import { cacheTensors, fastestForm, graphNames, type Int8Form, int8Form, type Model, repeatsOneBlock } from '#models';
+import { type CacheFormat, cacheTensors, fastestForm, graphNames, type Int8Form, int8Form, type Model, repeatsOneBlock } from '#models';
 import { int32, int64 } from '#tensor';
-import type { CacheBinding } from './key-value-caches.ts';
+import { cacheScales } from './cache-scales.ts';
+import type { CacheBinding, CacheType } from './key-value-caches.ts';
 import { compileSteps, type StepInputs, type StepProgramOptions, type StepPrograms } from './step-programs.ts';
 
-export const computeModes = ['auto', 'exact', 'int8'] as const;
+export const computeModes = ['auto', 'exact', 'int8', 'float16'] as const;
 
 /**
  * `exact`: matrices multiply as they are stored. `int8`: all of them, the head included, are rounded to 8-bit integers, and activations to the range of
  * each batch: fastest for many sequences, and the answers change. `auto`: as stored; a model stored in 4 bits or fewer also gets integer products, for the
- * steps with so many rows that they are faster there, where rounding to 8 bits changes less than the stored bits already do.
+ * steps with so many rows that they are faster there, where rounding to 8 bits changes less than the stored bits already do. `float16`: matrices
+ * that are stored as floats, products and the cache in it: half of the memory, for GPUs, whose kernel for cached attention wants it; CPUs compute in float32 and
+ * round.
  */
 export type ComputeMode = (typeof computeModes)[number];
 
@@ -21,6 +24,13 @@ export interface ComputeFormOptions extends StepProgramOptions {
   /** Matrices with fewer numbers than this together are not worth a second form. @default one million */
   readonly leastElements?: number;
   readonly clock?: Clock;
+  /** What keys and values are kept as; a model that repeats one block keeps float32. @default 'float32' */
+  readonly cache?: CacheFormat;
+}
+
+/** What a model's keys and values are kept as, where a format is wanted. */
+function cacheFormat(model: Pick<Model, 'config' | 'parameters'>, { cache = 'float32' }: Pick<ComputeFormOptions, 'cache'>): CacheFormat {
+  return repeatsOneBlock(model) ? 'float32' : cache;
 }
 
 const defaultLeastElements = 1e6;
@@ -35,11 +45,18 @@ const worthwhile = 0.9;
 const measured = new WeakMap<Engine, Map<string, number>>();
 
 /** Does not keep `model` itself. @throws AppError `engine_failure` | `out_of_memory` */
-export async function compileForms(engine: Engine, model: Model, options: ComputeFormOptions): Promise<StepPrograms> {
+export async function compileForms(engine: Engine, model: Model, wanted: ComputeFormOptions): Promise<StepPrograms> {
+  const cache = cacheFormat(model, wanted);
+  if (cache === 'int8' && engine.device !== 'cpu')
+    throw new AppError('unsupported', `cache: int8 runs on the CPU only, and the device is ${engine.device}. Keep the cache in float32.`);
+  if (cache === 'int8' && wanted.compute === 'float16')
+    throw new AppError('unsupported', 'cache: int8 goes with products in float32 or integers, and compute is float16. Change one of them.');
+  const options = { ...wanted, cache, ...(cache === 'int8' ? { scales: await cacheScales(engine, model, wanted) } : {}) };
   const { compute = 'exact', weights, leastElements = defaultLeastElements } = options;
   // Weights that others use too stay as they are.
   if (weights !== undefined) return await compileSteps(engine, model, options);
   if (compute === 'exact' || repeatsOneBlock(model)) return await compileSteps(engine, fastestForm(model), options);
+  if (compute === 'float16') return await compileSteps(engine, fastestForm(model), { ...options, products: compute });
   const form = await int8Form(model, compute === 'int8' ? 'all' : 'few bits');
   if (compute === 'int8') return await compileSteps(engine, fastestForm(form.model), options);
   const stored = await compileSteps(engine, fastestForm(model), options);
@@ -78,9 +95,11 @@ class FormTrial {
   readonly #engine: Engine;
   readonly #model: Model;
   readonly #contextTokens: number;
+  readonly #cache: CacheFormat;
   readonly #clock: Clock;
 
-  constructor(engine: Engine, model: Model, { contextTokens, clock = systemClock }: ComputeFormOptions) {
+  constructor(engine: Engine, model: Model, { contextTokens, cache = 'float32', clock = systemClock }: ComputeFormOptions) {
+    this.#cache = cache;
     this.#engine = engine;
     this.#model = model;
     this.#contextTokens = contextTokens;
@@ -165,8 +184,9 @@ class FormTrial {
     const buffers: DeviceBuffer[] = [];
     const [inputs, outputs]: [Record<string, DeviceBuffer>, Record<string, DeviceBuffer>] = [{}, {}];
     try {
-      for (const { input, output, shape } of cacheTensors(this.#model, batch, Math.min(promptRows, this.#contextTokens))) {
-        const buffer = this.#engine.allocate({ dtype: 'float32', shape });
+      const room = Math.min(promptRows, this.#contextTokens);
+      for (const { input, output, dtype, shape } of cacheTensors(this.#model, batch, room, this.#cache)) {
+        const buffer = this.#engine.allocate({ dtype, shape });
         buffers.push(buffer);
         inputs[input] = buffer;
         outputs[output] = buffer;
@@ -187,12 +207,14 @@ function meanOf(values: Float32Array): number {
 /** Two forms of one model over one cache: steps of few rows run as stored, steps of many in integers. */
 class FormPrograms implements StepPrograms {
   readonly weightBytes: number;
+  readonly cacheType: CacheType;
   readonly #forms: Forms;
   readonly #fromRows: number;
 
   constructor(forms: Forms, fromRows: number) {
     this.#forms = forms;
     this.#fromRows = fromRows;
+    this.cacheType = forms.stored.cacheType ?? 'float32';
     this.weightBytes = forms.stored.weightBytes + forms.integers.weightBytes;
   }
 

@@ -1,9 +1,9 @@
 // A few tokens that a draft model proposes: a short sequence in its own batcher.
 import { at, invariant } from '#base';
+import { chooseHere, type TokenChooser } from './choice.ts';
 import type { Sampler } from './sampler.ts';
 import type { Outcome, RanTokens, Sequence, WantedLogits } from './sequence.ts';
 import type { Proposal } from './speculative.ts';
-import { drawToken } from './token-distribution.ts';
 
 export interface DraftRequest {
   /** All there are. */
@@ -12,6 +12,8 @@ export interface DraftRequest {
   readonly count: number;
   /** Draws the proposals; afterwards it is as if it had not, but for its random state. */
   readonly sampler: Sampler;
+  /** @default on this thread */
+  readonly chooser?: TokenChooser;
 }
 
 /** Fewer than asked for where the signal of `submit` fires. @throws AppError as `Batcher.submit`, and what its sequences fail with */
@@ -45,10 +47,12 @@ class DraftSequence implements Sequence<Proposal> {
   readonly maxTokens: number;
   readonly #tokens: number[];
   readonly #sampler: Sampler;
+  readonly #chooser: TokenChooser;
 
-  constructor({ tokens, count, sampler }: DraftRequest) {
+  constructor({ tokens, count, sampler, chooser = chooseHere }: DraftRequest) {
     this.#tokens = [...tokens];
     this.#sampler = sampler;
+    this.#chooser = chooser;
     this.maxTokens = tokens.length + count;
   }
 
@@ -67,11 +71,9 @@ class DraftSequence implements Sequence<Proposal> {
   async accept({ result }: RanTokens): Promise<Outcome<Proposal>> {
     invariant(result instanceof Float32Array, 'a draft wants all logits');
     const numKept = this.#tokens.length;
-    const distribution = this.#sampler.distribution(result);
-    const id = drawToken(distribution, this.#sampler.random);
-    this.#sampler.push(id);
-    this.#tokens.push(id);
-    return { events: [{ id, distribution }], isEnd: this.#tokens.length === this.maxTokens, numKept, next: [at(this.#tokens, numKept)] };
+    const proposal = await this.#chooser.propose(this.#sampler, { data: result, count: 1 });
+    this.#tokens.push(proposal.id);
+    return { events: [proposal], isEnd: this.#tokens.length === this.maxTokens, numKept, next: [at(this.#tokens, numKept)] };
   }
 
   finish(): readonly Proposal[] {

@@ -2,12 +2,12 @@
 import { AppError, at, type Clock, invariant, yieldToEventLoop } from '#base';
 import { StopMatcher, StreamDecoder, type Tokenizer } from '#text';
 import type { CheckedRequest } from './check-request.ts';
-import { type RankedToken, rankToken } from './log-probabilities.ts';
+import { type ChosenToken, chooseHere, type LogitRows, type NextRequest, nextTokens, someRows, type TokenChooser } from './choice.ts';
+import type { RankedToken, TokenRanks } from './log-probabilities.ts';
 import type { FinishReason, GenerationEvent, LikelyToken, TokenLogprobs, Usage } from './request.ts';
 import { Sampler } from './sampler.ts';
 import type { Outcome, RanTokens, Sequence, WantedLogits } from './sequence.ts';
-import { type Proposal, verifyProposal } from './speculative.ts';
-import { drawToken } from './token-distribution.ts';
+import type { Proposal } from './speculative.ts';
 
 /** Rows of a prompt's logits that are read before others have a turn. */
 const rowsAtATime = 16;
@@ -27,6 +27,8 @@ export interface GenerationOptions {
   readonly index?: number;
   /** @default tokens come one by one */
   readonly drafter?: Drafter;
+  /** @default on this thread */
+  readonly chooser?: TokenChooser;
 }
 
 /**
@@ -39,6 +41,7 @@ export class Generation implements Sequence<GenerationEvent> {
   readonly #request: CheckedRequest;
   readonly #tokenizer: Tokenizer;
   readonly #sampler: Sampler;
+  readonly #chooser: TokenChooser;
   readonly #decoder: StreamDecoder;
   readonly #stops: StopMatcher;
   readonly #clock: Clock;
@@ -57,12 +60,18 @@ export class Generation implements Sequence<GenerationEvent> {
   #cachedPromptTokens = 0;
 
   /** Continuations after the first draw with seeds of their own, and leave the prompt's log probabilities to the first. */
-  constructor(request: CheckedRequest, tokenizer: Tokenizer, clock: Clock, { index = 0, drafter }: GenerationOptions = {}) {
+  constructor(
+    request: CheckedRequest,
+    tokenizer: Tokenizer,
+    clock: Clock,
+    { index = 0, drafter, chooser = chooseHere }: GenerationOptions = {},
+  ) {
     const { sampling, prompt, stop, promptLogprobs } = request;
     this.index = index;
     this.#request = request;
     this.#tokenizer = tokenizer;
     this.#sampler = new Sampler({ ...sampling, seed: sampling.seed + index }, request);
+    this.#chooser = chooser;
     this.#decoder = new StreamDecoder(tokenizer, { skipSpecialTokens: true, after: prompt });
     this.#stops = new StopMatcher(stop);
     this.#clock = clock;
@@ -124,11 +133,12 @@ export class Generation implements Sequence<GenerationEvent> {
       this.#firstTokenMs ??= this.elapsedMs;
       return this.#outcome(this.#commit(this.#sampler.chooseBest(result)));
     }
-    const rows = new LogitRows(result, this.wants(start, numTokens) === 'all' ? numTokens : 1);
+    const rows = { data: result, count: this.wants(start, numTokens) === 'all' ? numTokens : 1 };
     if (this.#readsPrompt(start)) await this.#readPrompt(start, rows);
     if (!isComplete) return undefined;
+    const tokens = await this.#chooser.next(this.#sampler, this.#choice(rows));
     this.#firstTokenMs ??= this.elapsedMs;
-    return this.#outcome([...this.#promptEvent(), ...this.#choose(rows)]);
+    return this.#outcome([...this.#promptEvent(), ...this.#take(tokens)]);
   }
 
   #outcome(events: readonly GenerationEvent[]): Outcome<GenerationEvent> {
@@ -139,7 +149,7 @@ export class Generation implements Sequence<GenerationEvent> {
   /** For who runs the tokens without a batcher: the events of the token that follows all there are. @param logits - [V] */
   continueWith(logits: Float32Array): readonly GenerationEvent[] {
     this.#firstTokenMs ??= this.elapsedMs;
-    return this.#choose(new LogitRows(logits, 1));
+    return this.#take(nextTokens(this.#sampler, this.#choice({ data: logits, count: 1 })));
   }
 
   finish(reason: FinishReason): readonly GenerationEvent[] {
@@ -171,37 +181,38 @@ export class Generation implements Sequence<GenerationEvent> {
   /** Log probabilities of the tokens after those from `start` on, as far as they are the prompt's. */
   async #readPrompt(start: number, rows: LogitRows): Promise<void> {
     const { prompt, promptLogprobs = 0 } = this.#request;
-    for (let index = 0; index < rows.count && start + index + 1 < prompt.length; index++) {
-      const position = start + index + 1;
+    const count = Math.min(rows.count, prompt.length - start - 1);
+    for (let first = 0; first < count; first += rowsAtATime) {
+      const numRows = Math.min(rowsAtATime, count - first);
+      const ids = Array.from({ length: numRows }, (_, index) => at(prompt, start + first + index + 1));
+      const ranks = await this.#chooser.rank({ rows: someRows(rows, first, numRows), ids, logprobs: promptLogprobs });
       // By position: a prompt that lost its place in the cache runs again.
-      if (this.#promptLogprobs !== undefined)
-        this.#promptLogprobs[position] = this.#logprobs(rows.row(index), at(prompt, position), promptLogprobs);
-      if (index % rowsAtATime === rowsAtATime - 1) await yieldToEventLoop();
+      for (const [index, each] of ranks.entries())
+        if (this.#promptLogprobs !== undefined) this.#promptLogprobs[start + first + index + 1] = this.#named(each);
+      await yieldToEventLoop();
     }
   }
 
-  /**
-   * The tokens after all that are committed: one, and before it the proposals that are taken. The last rows are those after the last committed
-   * token and after each proposal.
-   */
-  #choose(rows: LogitRows): GenerationEvent[] {
-    const proposals = this.#proposals;
+  /** What comes after all that are committed. The last rows are those after the last committed token and after each proposal. */
+  #choice(rows: LogitRows): NextRequest {
+    const { logprobs } = this.#request;
+    const count = this.#proposals.length + 1;
+    return {
+      rows: someRows(rows, rows.count - count, count),
+      proposals: this.#proposals,
+      ...(logprobs === undefined ? {} : { logprobs }),
+    };
+  }
+
+  /** Commits tokens: one, and before it the proposals that were taken. */
+  #take(chosen: readonly ChosenToken[]): GenerationEvent[] {
+    this.#tokens.length -= this.#proposals.length;
     this.#proposals = [];
-    this.#tokens.length -= proposals.length;
     const events: GenerationEvent[] = [];
-    for (let index = 0; index <= proposals.length; index++) {
-      const logits = rows.row(rows.count - 1 - proposals.length + index);
-      const distribution = this.#sampler.distribution(logits);
-      const proposal = proposals[index];
-      const { random } = this.#sampler;
-      const verdict =
-        proposal === undefined
-          ? { id: drawToken(distribution, random), isAccepted: false }
-          : verifyProposal(distribution, proposal, random);
-      this.#sampler.push(verdict.id);
-      if (verdict.isAccepted) this.#acceptedTokens += 1;
-      events.push(...this.#commit(verdict.id, logits));
-      if (!verdict.isAccepted || events.at(-1)?.kind === 'finished') break;
+    for (const { id, isAccepted, ranks } of chosen) {
+      if (isAccepted) this.#acceptedTokens += 1;
+      events.push(...this.#commit(id, ranks));
+      if (events.at(-1)?.kind === 'finished') break;
     }
     return events;
   }
@@ -231,9 +242,9 @@ export class Generation implements Sequence<GenerationEvent> {
     }
   }
 
-  /** The events of a chosen token. @param logits - [V] that it was chosen by, where its log probability may be wanted */
-  #commit(id: number, logits?: Float32Array): GenerationEvent[] {
-    const { endTokens, logprobs, maxNewTokens } = this.#request;
+  /** The events of a chosen token. @param ranks - where its log probability is wanted */
+  #commit(id: number, ranks?: TokenRanks): GenerationEvent[] {
+    const { endTokens, maxNewTokens } = this.#request;
     this.#tokens.push(id);
     const isEnd = endTokens.has(id);
     const { text, stop } = isEnd ? { text: '' } : this.#stops.push(this.#decoder.push(id));
@@ -242,7 +253,7 @@ export class Generation implements Sequence<GenerationEvent> {
       index: this.index,
       token: { id },
       text,
-      ...(logprobs === undefined || logits === undefined ? {} : { logprobs: this.#logprobs(logits, id, logprobs) }),
+      ...(ranks === undefined ? {} : { logprobs: this.#named(ranks) }),
     };
     if (isEnd) return [event, this.#finished('end')];
     if (stop !== undefined) return [event, this.#finished('stop')];
@@ -261,9 +272,8 @@ export class Generation implements Sequence<GenerationEvent> {
     return [{ kind: 'prompt', text: '', logprobs }];
   }
 
-  #logprobs(logits: Float32Array, id: number, numTop: number): TokenLogprobs {
-    const named = (token: RankedToken): LikelyToken => ({ ...token, text: this.#textOf(token.id) });
-    const { top, ...token } = rankToken(logits, id, numTop);
+  #named({ top, ...token }: TokenRanks): TokenLogprobs {
+    const named = (ranked: RankedToken): LikelyToken => ({ ...ranked, text: this.#textOf(ranked.id) });
     return { ...named(token), top: top.map(named) };
   }
 
@@ -282,21 +292,5 @@ export class Generation implements Sequence<GenerationEvent> {
       draftedTokens: this.#draftedTokens,
       acceptedTokens: this.#acceptedTokens,
     };
-  }
-}
-
-/** Rows [V] of logits [count, V]. */
-class LogitRows {
-  readonly count: number;
-  readonly #data: Float32Array;
-
-  constructor(data: Float32Array, count: number) {
-    this.#data = data;
-    this.count = count;
-  }
-
-  row(index: number): Float32Array {
-    const V = this.#data.length / this.count;
-    return this.#data.subarray(index * V, (index + 1) * V);
   }
 }

@@ -10,6 +10,8 @@ export {
 } from './batcher.ts';
 export { type Arrangement, blockTokens, CacheGrid, type RowCopy } from './cache-grid.ts';
 export { type CheckedRequest, checkRequest } from './check-request.ts';
+export { chooseHere, type TokenChooser } from './choice.ts';
+export { chooserFor, ThreadChooser } from './choice-thread.ts';
 export { type ComputeMode, computeModes } from './compute-forms.ts';
 export { type ContinuationOptions, continuations } from './continuations.ts';
 export { DeviceTurns, deviceTurns } from './device-turns.ts';
@@ -49,6 +51,7 @@ export { checkSampling, type SamplingOptions } from './sampling-options.ts';
 export { Scheduler } from './scheduler.ts';
 export type { BestToken, Outcome, RanTokens, Sequence, StepResult, WantedLogits } from './sequence.ts';
 export type { TargetDefaults } from './sequence-request.ts';
+export { planServing, type ServingMemory, type ServingSizes } from './serving-memory.ts';
 export { type Proposal, type Verdict, verifyProposal } from './speculative.ts';
 export { type FoundTarget, startSearch } from './target-search.ts';
 export { requireTask, type TaskCall } from './task-check.ts';

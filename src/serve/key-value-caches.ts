@@ -2,9 +2,12 @@
 import { at, invariant } from '#base';
 import type { DeviceBuffer, Engine, Program } from '#engine';
 import { type Graph, GraphBuilder } from '#graph';
-import { type CacheTensor, cacheTensors, type ModelConfig } from '#models';
-import { type HostTensor, int64, type Shape, sameShape, sizeOf } from '#tensor';
+import { type CacheFormat, type CacheTensor, cacheTensors, type ModelConfig } from '#models';
+import { dtypeBytes, type HostTensor, int64, type NarrowFloat, type Shape, sameShape, sizeOf } from '#tensor';
 import { type Arrangement, blockTokens, type RowCopy } from './cache-grid.ts';
+
+/** What keys and values are kept in. */
+export type CacheType = CacheFormat | NarrowFloat;
 
 /** The cache buffers of a step, by input name and by output name: the same buffers, so that the cache grows in place. */
 export interface CacheBinding {
@@ -17,11 +20,6 @@ type CacheSet = readonly DeviceBuffer[];
 
 const names = { past: 'past', rows: 'rows', kept: 'kept', added: 'added', result: 'result' } as const;
 
-/** Bytes of one block of one sequence, in all layers. */
-export function blockBytes(config: ModelConfig): number {
-  return cacheTensors({ config }, 1, blockTokens).reduce((sum, { shape }) => sum + 4 * sizeOf(shape), 0);
-}
-
 /**
  * The memory behind a `CacheGrid`: B rows with room for S positions.
  *
@@ -31,6 +29,7 @@ export function blockBytes(config: ModelConfig): number {
 export class KeyValueCaches {
   readonly #engine: Engine;
   readonly #tensors: readonly CacheTensor[];
+  readonly #type: CacheType;
   #set: CacheSet = [];
   #numRows = 0;
   #room = 0;
@@ -39,9 +38,15 @@ export class KeyValueCaches {
   #moveProgram: Promise<Program> | undefined;
   #copyProgram: Promise<Program> | undefined;
 
-  constructor(engine: Engine, config: ModelConfig) {
+  constructor(engine: Engine, config: ModelConfig, type: CacheType = 'float32') {
     this.#engine = engine;
-    this.#tensors = cacheTensors({ config }, 1, blockTokens);
+    this.#type = type;
+    this.#tensors = cacheTensors({ config }, 1, blockTokens, type === 'int8' ? 'int8' : 'float32');
+  }
+
+  /** Bytes of one block of one sequence, in all layers. */
+  get blockBytes(): number {
+    return this.#tensors.reduce((sum, { shape }) => sum + dtypeBytes[this.#type] * sizeOf(shape), 0);
   }
 
   /** Bytes of device memory. */
@@ -77,7 +82,7 @@ export class KeyValueCaches {
 
   /** @throws AppError `engine_failure` */
   async copy({ from, to }: RowCopy): Promise<void> {
-    this.#copyProgram ??= this.#engine.compile(copyGraph(this.#tensors), { name: 'cache copy' });
+    this.#copyProgram ??= this.#engine.compile(copyGraph(this.#tensors, this.#type), { name: 'cache copy' });
     const program = await this.#copyProgram;
     const [source, target] = [this.#view(from, 1).set, this.#view(to, 1).set];
     const named = (set: CacheSet, name: string): Record<string, DeviceBuffer> =>
@@ -103,7 +108,7 @@ export class KeyValueCaches {
   #allocated(rows: number, room: number): CacheSet {
     const made: DeviceBuffer[] = [];
     try {
-      for (const { shape } of this.#tensors) made.push(this.#engine.allocate({ dtype: 'float32', shape: sized(shape, rows, room) }));
+      for (const { shape } of this.#tensors) made.push(this.#engine.allocate({ dtype: this.#type, shape: sized(shape, rows, room) }));
       return made;
     } catch (thrown) {
       releaseAll(made);
@@ -112,7 +117,7 @@ export class KeyValueCaches {
   }
 
   async #moved(from: Arrangement['from'], room: number): Promise<CacheSet> {
-    this.#moveProgram ??= this.#engine.compile(moveGraph(this.#tensors), { name: 'cache rows' });
+    this.#moveProgram ??= this.#engine.compile(moveGraph(this.#tensors, this.#type), { name: 'cache rows' });
     const program = await this.#moveProgram;
     const kept = Math.min(this.#room, room);
     const rows = int64(
@@ -176,23 +181,23 @@ function lengthOf(symbol: number): HostTensor {
 }
 
 /** Layers may have caches of different shapes: one program moves them all. */
-function moveGraph(tensors: readonly CacheTensor[]): Graph {
+function moveGraph(tensors: readonly CacheTensor[], type: CacheType): Graph {
   const b = new GraphBuilder();
   const first = at(tensors, 0).shape;
   const isSame = tensors.every(({ shape }) => sameShape(shape, first));
   const [, G = 0, , K = 0] = first;
   const shape: Shape = isSame ? ['B', G, 'S', K] : ['B', 'G', 'S', 'K'];
-  const chosen = b.gather(b.input(names.past, 'float32', shape), b.input(names.rows, 'int64', ['M'])); // [M, G, S, K]
+  const chosen = b.gather(b.input(names.past, type, shape), b.input(names.rows, 'int64', ['M'])); // [M, G, S, K]
   b.input(names.kept, 'int64', ['C']);
   b.input(names.added, 'int64', ['E']);
   return b.graph({ [names.result]: b.pad(b.slice(chosen, 2, 0, 'C'), 2, 0, 'E') }); // [M, G, C+E, K]
 }
 
 /** A row of every tensor into another row. */
-function copyGraph(tensors: readonly CacheTensor[]): Graph {
+function copyGraph(tensors: readonly CacheTensor[], type: CacheType): Graph {
   const b = new GraphBuilder();
   const results = tensors.map(({ shape: [, G = 0, , K = 0] }, index) => {
-    const past = b.input(`${names.past}.${index}`, 'float32', [1, G, 'S', K]);
+    const past = b.input(`${names.past}.${index}`, type, [1, G, 'S', K]);
     return [`${names.result}.${index}`, past] as const;
   });
   return b.graph(Object.fromEntries(results));

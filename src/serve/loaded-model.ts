@@ -1,18 +1,19 @@
 // A model that is ready to generate: its program and caches on one engine, and the requests that it serves.
 import { AppError, type Clock, type Meter, systemClock } from '#base';
 import type { DeviceBuffer, Engine } from '#engine';
-import { type Model, type ModelConfig, promptIds, textPositions } from '#models';
+import { type CacheFormat, type Model, type ModelConfig, promptIds, textPositions } from '#models';
 import type { Tokenizer } from '#text';
 import { Batcher, type BatcherOptions } from './batcher.ts';
 import { BehindPrompt } from './behind-prompt.ts';
 import { blocksOf, blockTokens } from './cache-grid.ts';
 import { checkRequest } from './check-request.ts';
+import type { TokenChooser } from './choice.ts';
+import { chooserFor } from './choice-thread.ts';
 import type { ComputeMode } from './compute-forms.ts';
 import { continuations } from './continuations.ts';
 import { deviceTurns } from './device-turns.ts';
 import { proposeTokens } from './draft-sequence.ts';
 import { type Drafter, Generation } from './generation.ts';
-import { blockBytes } from './key-value-caches.ts';
 import { ModelRunner } from './model-runner.ts';
 import type { SchedulerGauges } from './plan.ts';
 import type { GenerationEvent, GenerationRequest } from './request.ts';
@@ -45,13 +46,18 @@ export interface LoadOptions {
   readonly weights?: Readonly<Record<string, DeviceBuffer>>;
   /** In which numbers it multiplies. @default 'auto' */
   readonly compute?: ComputeMode;
+  /**
+   * What keys and values are kept as. `int8`: a quarter of the memory, and faster for many sequences; answers change a little. Loading measures the
+   * scales by running arbitrary tokens. A model that repeats one block keeps float32. @default 'float32'
+   */
+  readonly cache?: CacheFormat;
   readonly clock?: Clock;
   readonly meter?: Meter;
 }
 
 /** Device memory of a loaded model and what its slots do. */
 export interface LoadedModelMemory extends SchedulerGauges {
-  /** Weights as graphs use them; what kernels pack beside them is the engine's. */
+  /** Weights as graphs use them: about what the engine packs for its kernels, beside the tensors of the loaded model. */
   readonly weightBytes: number;
   /** Key-value caches; 0 when nobody is served. */
   readonly cacheBytes: number;
@@ -72,6 +78,7 @@ export class LoadedModel implements Drafter {
   readonly #runner: ModelRunner;
   readonly #batcher: Batcher;
   readonly #clock: Clock;
+  readonly #chooser: TokenChooser;
   #unloaded: Promise<void> | undefined;
 
   private constructor(model: Pick<Model, 'config'>, options: LoadOptions, contextTokens: number, runner: ModelRunner, batcher: Batcher) {
@@ -82,6 +89,7 @@ export class LoadedModel implements Drafter {
     this.#runner = runner;
     this.#batcher = batcher;
     this.#clock = options.clock ?? systemClock;
+    this.#chooser = chooserFor(model.config.vocabularySize);
   }
 
   /**
@@ -108,6 +116,7 @@ export class LoadedModel implements Drafter {
       name: `${name} step`,
       contextTokens: contextTokens + promptRows,
       compute: options.compute ?? 'auto',
+      ...(options.cache === undefined ? {} : { cache: options.cache }),
       ...(options.meter === undefined ? {} : { meter: options.meter }),
       ...(weights === undefined ? {} : { weights }),
     });
@@ -117,7 +126,7 @@ export class LoadedModel implements Drafter {
         options,
         contextTokens,
         runner,
-        new Batcher(runner, batcherOptions(engine, model, options, contextTokens + promptRows)),
+        new Batcher(runner, batcherOptions(engine, runner.blockBytes, options, contextTokens + promptRows)),
       );
     } catch (thrown) {
       await runner.dispose();
@@ -145,7 +154,11 @@ export class LoadedModel implements Drafter {
     const needed = bestOf > n ? { ...checked, logprobs: logprobs ?? 0 } : checked;
     const start = (index: number): AsyncIterableIterator<GenerationEvent> =>
       this.#submit(
-        new Generation(needed, this.tokenizer, this.#clock, { index, ...(draft === undefined ? {} : { drafter: draft }) }),
+        new Generation(needed, this.tokenizer, this.#clock, {
+          index,
+          chooser: this.#chooser,
+          ...(draft === undefined ? {} : { drafter: draft }),
+        }),
         signal,
       );
     return bestOf === 1 ? start(0) : continuations({ n, bestOf, showsLogprobs: logprobs !== undefined }, start);
@@ -160,7 +173,7 @@ export class LoadedModel implements Drafter {
   propose(tokens: readonly number[], count: number, sampler: Sampler, signal: AbortSignal): Promise<readonly Proposal[]> {
     const fitting = Math.min(count, this.contextTokens - tokens.length);
     if (fitting < 1) return Promise.resolve([]);
-    return proposeTokens((sequence) => this.#submit(sequence, signal), { tokens, count: fitting, sampler });
+    return proposeTokens((sequence) => this.#submit(sequence, signal), { tokens, count: fitting, sampler, chooser: this.#chooser });
   }
 
   #submit<Event>(sequence: Sequence<Event>, signal: AbortSignal | undefined): AsyncIterableIterator<Event> {
@@ -202,7 +215,7 @@ export class LoadedModel implements Drafter {
   }
 }
 
-function batcherOptions(engine: Engine, { config }: Model, options: LoadOptions, contextTokens: number): BatcherOptions {
+function batcherOptions(engine: Engine, blockBytes: number, options: LoadOptions, contextTokens: number): BatcherOptions {
   const {
     slots = defaults.slots,
     prefillTokens = defaults.prefillTokens,
@@ -214,11 +227,11 @@ function batcherOptions(engine: Engine, { config }: Model, options: LoadOptions,
     clock,
   } = options;
   // What whole contexts need is there to be used; less makes requests wait.
-  const blocks = Math.min(slots * blocksOf(contextTokens), Math.floor((cacheBytes ?? Number.POSITIVE_INFINITY) / blockBytes(config)));
-  if (cacheBytes !== undefined && cacheBytes < blockBytes(config))
+  const blocks = Math.min(slots * blocksOf(contextTokens), Math.floor((cacheBytes ?? Number.POSITIVE_INFINITY) / blockBytes));
+  if (cacheBytes !== undefined && cacheBytes < blockBytes)
     throw new AppError(
       'insufficient_memory',
-      `cacheBytes: ${cacheBytes} hold not even ${blockTokens} tokens. Allow ${blockBytes(config)} at least.`,
+      `cacheBytes: ${cacheBytes} hold not even ${blockTokens} tokens. Allow ${blockBytes} at least.`,
     );
   return {
     slots,

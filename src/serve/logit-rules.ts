@@ -32,6 +32,10 @@ export class LogitRules {
     this.#prompt = new Set(options.repetitionPenalty === 1 ? [] : Array.from(options.prompt));
   }
 
+  get generated(): readonly number[] {
+    return this.#generated;
+  }
+
   get numGenerated(): number {
     return this.#generated.length;
   }

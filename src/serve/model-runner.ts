@@ -44,7 +44,18 @@ export class ModelRunner implements StepExecutor {
   static async create(engine: Engine, model: Model, options: ComputeFormOptions & { readonly meter?: Meter }): Promise<ModelRunner> {
     const programs = await compileForms(engine, model, options);
     const picker = new TokenPicker(engine, model.config.vocabularySize);
-    return new ModelRunner(programs, new KeyValueCaches(engine, model.config), picker, model, new StepMeter(options.meter));
+    return new ModelRunner(
+      programs,
+      new KeyValueCaches(engine, model.config, programs.cacheType),
+      picker,
+      model,
+      new StepMeter(options.meter),
+    );
+  }
+
+  /** Bytes of one block of one sequence. */
+  get blockBytes(): number {
+    return this.#caches.blockBytes;
   }
 
   /** Bytes of the key-value cache. */

@@ -1,5 +1,5 @@
 // Which token comes next: greedy or drawn, from one row of logits. No device, no request, no text.
-import { AppError, at, invariant, Random } from '#base';
+import { AppError, at, invariant, Random, type RandomState } from '#base';
 import { LogitRules, type LogitRulesOptions } from './logit-rules.ts';
 import { checkSampling, type SamplingOptions } from './sampling-options.ts';
 import type { BestToken } from './sequence.ts';
@@ -8,6 +8,17 @@ import { certain, drawToken, type TokenDistribution, tokenDistribution } from '.
 /** What the rules look at beside the options. @default no prompt, no end */
 export type SampledContext = Partial<Pick<LogitRulesOptions, 'prompt' | 'endTokens' | 'minNewTokens'>>;
 
+/** A sampler as it can be sent to another thread. */
+export interface SamplerState {
+  readonly options: Required<SamplingOptions>;
+  readonly random: RandomState;
+  /** Empty where no rule holds, and so none will again. */
+  readonly prompt: readonly number[];
+  readonly generated: readonly number[];
+  readonly endTokens: ReadonlySet<number>;
+  readonly minNewTokens: number;
+}
+
 /**
  * Chooses the tokens of one sequence: `LogitRules` first, then `tokenDistribution`.
  *
@@ -15,14 +26,46 @@ export type SampledContext = Partial<Pick<LogitRulesOptions, 'prompt' | 'endToke
  */
 export class Sampler {
   readonly #options: Required<SamplingOptions>;
+  readonly #context: Required<SampledContext>;
   readonly #rules: LogitRules;
-  readonly random: Random;
+  #random: Random;
 
   /** @throws AppError `invalid_argument` */
   constructor(options: SamplingOptions, { prompt = [], endTokens = new Set(), minNewTokens = 0 }: SampledContext = {}) {
     this.#options = checkSampling(options);
-    this.#rules = new LogitRules({ ...this.#options, prompt, endTokens, minNewTokens });
-    this.random = new Random(this.#options.seed);
+    this.#context = { prompt, endTokens, minNewTokens };
+    this.#rules = new LogitRules({ ...this.#options, ...this.#context });
+    this.#random = new Random(this.#options.seed);
+  }
+
+  /** One that chooses from now on what the other would have chosen. */
+  static from({ options, random, generated, ...context }: SamplerState): Sampler {
+    const sampler = new Sampler(options, context);
+    sampler.follow(generated, random);
+    return sampler;
+  }
+
+  get state(): SamplerState {
+    const [prompt, generated] = this.#rules.hold ? [Array.from(this.#context.prompt), this.#rules.generated] : [[], []];
+    return {
+      options: this.#options,
+      random: this.#random.state,
+      prompt,
+      generated,
+      endTokens: this.#context.endTokens,
+      // Tokens that are left out count as generated.
+      minNewTokens: this.#rules.hold ? this.#context.minNewTokens : 0,
+    };
+  }
+
+  get random(): Random {
+    return this.#random;
+  }
+
+  /** Counts tokens that were chosen elsewhere from this one's state, and goes on from the random state that it had then. */
+  follow(ids: readonly number[], random: RandomState): void {
+    for (const id of ids) this.push(id);
+    this.#random = new Random(random);
   }
 
   /** Tokens that the rules count as generated. */
@@ -75,7 +118,7 @@ function checkLargest(logit: number): void {
 }
 
 /** The first of the largest; NaN wins over nothing, so a row of NaN answers 0. */
-function argMax(values: Float32Array): number {
+export function argMax(values: Float32Array): number {
   let best = 0;
   let largest = Number.NEGATIVE_INFINITY;
   for (let index = 0; index < values.length; index++) {

@@ -1,11 +1,13 @@
 // How a step of a model runs: as one program, or in parts that end as soon as every position has halted.
 import { at, chosen, invariant } from '#base';
 import type { DeviceBuffer, Engine, Program } from '#engine';
-import { type Graph, optimizeGraph } from '#graph';
+import { type Graph, mixPrecision, optimizeGraph, topologicalOrder } from '#graph';
 import {
   buildDecodeGraph,
   buildHaltingGraphs,
+  type CacheFormat,
   cacheName,
+  cacheTensors,
   declarations,
   graphNames,
   haltingNames,
@@ -16,8 +18,8 @@ import {
   modelInputs,
   repeatsOneBlock,
 } from '#models';
-import { type HostTensor, tensorBytes, toNumbers } from '#tensor';
-import type { CacheBinding } from './key-value-caches.ts';
+import { castTensor, type HostTensor, int32, type NarrowFloat, tensorBytes, toNumbers } from '#tensor';
+import type { CacheBinding, CacheType } from './key-value-caches.ts';
 
 export type StepInputs = Readonly<Record<string, DeviceBuffer | HostTensor>>;
 
@@ -25,6 +27,8 @@ export type StepInputs = Readonly<Record<string, DeviceBuffer | HostTensor>>;
 export interface StepPrograms {
   /** Bytes of the weights, as graphs use them. */
   readonly weightBytes: number;
+  /** Of keys and values. @default 'float32' */
+  readonly cacheType?: CacheType;
   /** Runs tokens, positions and lengths through the model. Returns the logits of the rows asked for, [M, V]; the caller releases them. */
   run(inputs: StepInputs, cache: CacheBinding, signal: AbortSignal | undefined): Promise<DeviceBuffer>;
   release(): Promise<void>;
@@ -36,14 +40,24 @@ export interface StepProgramOptions {
   readonly contextTokens: number;
   /** The model's parameters where they are on the device already; they stay the caller's. Absent: they are packed into the programs. */
   readonly weights?: Readonly<Record<string, DeviceBuffer>>;
+  /** Matrices, products and the cache are kept in these floats; not for weights of others, and not for models that repeat one block. */
+  readonly products?: NarrowFloat;
+  /** Of the codes of an int8 cache (`cacheScales`). Absent: the cache holds floats. */
+  readonly scales?: ReadonlyMap<string, HostTensor>;
 }
 
 /** Does not keep `model` itself. @throws AppError `engine_failure` | `out_of_memory` */
 export async function compileSteps(engine: Engine, model: Model, options: StepProgramOptions): Promise<StepPrograms> {
-  const { contextTokens } = options;
+  const { contextTokens, products, scales } = options;
+  const cache = scales === undefined ? 'float32' : 'int8';
+  invariant(
+    scales === undefined || (products === undefined && !repeatsOneBlock(model)),
+    'halting and half precision have no cache of codes',
+  );
+  if (products !== undefined) return await compileNarrow(engine, model, products, options);
   const graphs: Readonly<Record<string, Graph>> = repeatsOneBlock(model)
     ? { ...buildHaltingGraphs(model, contextTokens) }
-    : { whole: buildDecodeGraph(model, { batch: 'B', length: 'T', room: 'S', positionLimit: contextTokens, logits: 'rows' }) };
+    : { whole: wholeGraph(model, contextTokens, cache) };
   const compiled = new Map<string, Bound>();
   const held = new Map<string, number>();
   try {
@@ -56,7 +70,24 @@ export async function compileSteps(engine: Engine, model: Model, options: StepPr
   const weightBytes = [...held.values()].reduce((total, bytes) => total + bytes, 0);
   return repeatsOneBlock(model)
     ? new HaltingPrograms(declarations(model), compiled, weightBytes)
-    : new WholeProgram(partOf(compiled, 'whole'), weightBytes);
+    : new WholeProgram(partOf(compiled, 'whole'), weightBytes, cache);
+}
+
+function wholeGraph(model: Model, contextTokens: number, cache: CacheFormat = 'float32'): Graph {
+  return buildDecodeGraph(model, { batch: 'B', length: 'T', room: 'S', positionLimit: contextTokens, logits: 'rows', cache });
+}
+
+async function compileNarrow(engine: Engine, model: Model, products: NarrowFloat, options: StepProgramOptions): Promise<StepPrograms> {
+  const graph = optimizeGraph(wholeGraph(model, options.contextTokens));
+  const caches = cacheTensors(model, 1, 1);
+  // Vectors are small, and what they are added to is float32.
+  const matrices = [...modelInputs(model)].filter(([, { dtype, shape }]) => dtype === 'float32' && shape.length > 1);
+  const inputs = new Set([...matrices.map(([name]) => name), ...caches.map(({ input }) => input)]);
+  const narrow = mixPrecision(graph, products, { inputs, outputs: new Set(caches.map(({ output }) => output)) });
+  const held = new Map<string, number>();
+  const bound = await bind(engine, model, 'whole', narrow, options, held);
+  const weightBytes = [...held.values()].reduce((total, bytes) => total + bytes, 0);
+  return new WholeProgram(bound, weightBytes, products);
 }
 
 /** A program with the weights that it reads from buffers. */
@@ -70,23 +101,27 @@ async function bind(
   model: Model,
   part: string,
   graph: Graph,
-  { name, weights }: StepProgramOptions,
+  { name, weights, scales = new Map() }: StepProgramOptions,
   held: Map<string, number>,
 ): Promise<Bound> {
-  const wanted = new Set(graph.inputs.map((input) => input.name));
+  const wanted = new Map(graph.inputs.map((input) => [input.name, input.value.dtype]));
   const label = part === 'whole' ? name : `${name} ${part}`;
+  // A bias of the scores has the length of the longest row.
+  const replays = part === 'whole' && !topologicalOrder(graph).some(({ op }) => op === 'biasedGroupQueryAttention');
   if (weights !== undefined) {
     const used = Object.fromEntries(Object.entries(weights).filter(([input]) => wanted.has(input)));
     for (const [input, { sizeBytes }] of Object.entries(used)) held.set(input, sizeBytes);
-    return { program: await engine.compile(graph, { name: label }), weights: used };
+    return { program: await engine.compile(graph, { name: label, frozen: scales, replays }), weights: used };
   }
-  const frozen = new Map<string, HostTensor>();
+  const frozen = new Map<string, HostTensor>(scales);
   for (const [input, tensor] of modelInputs(model)) {
-    if (!wanted.has(input)) continue;
-    frozen.set(input, tensor);
-    held.set(input, tensorBytes(tensor));
+    const dtype = wanted.get(input);
+    if (dtype === undefined) continue;
+    const stored = castTensor(tensor, dtype);
+    frozen.set(input, stored);
+    held.set(input, tensorBytes(stored));
   }
-  return { program: await engine.compile(graph, { name: label, frozen }), weights: {} };
+  return { program: await engine.compile(graph, { name: label, frozen, replays }), weights: {} };
 }
 
 function partOf(parts: ReadonlyMap<string, Bound>, name: string): Bound {
@@ -106,24 +141,33 @@ function runOptions(outputs: Readonly<Record<string, DeviceBuffer>>, signal: Abo
 
 class WholeProgram implements StepPrograms {
   readonly weightBytes: number;
+  readonly cacheType: CacheType;
   readonly #bound: Bound;
 
-  constructor(bound: Bound, weightBytes: number) {
+  constructor(bound: Bound, weightBytes: number, cacheType: CacheType = 'float32') {
     this.#bound = bound;
     this.weightBytes = weightBytes;
+    this.cacheType = cacheType;
   }
 
   async run(inputs: StepInputs, cache: CacheBinding, signal: AbortSignal | undefined): Promise<DeviceBuffer> {
-    const results = await this.#bound.program.run(
-      { ...this.#bound.weights, ...cache.inputs, ...inputs },
-      runOptions(cache.outputs, signal),
-    );
+    const { program, weights } = this.#bound;
+    const replays = program.replays === true && inputs[graphNames.tokens]?.shape[1] === 1;
+    const given = { ...weights, ...cache.inputs, ...inputs, ...(replays ? { [graphNames.totalLength]: roomOf(cache) } : {}) };
+    const results = await program.run(given, { ...runOptions(cache.outputs, signal), replays });
     return logitsOf(results);
   }
 
   async release(): Promise<void> {
     await this.#bound.program.release();
   }
+}
+
+/** A number that a recorded step keeps: the lengths of the rows say how far each one sees. */
+function roomOf(cache: CacheBinding): HostTensor {
+  const [first] = Object.values(cache.inputs);
+  invariant(first !== undefined, 'a step has a cache');
+  return int32([1], [at(first.shape, 2)]);
 }
 
 /**

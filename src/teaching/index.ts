@@ -15,6 +15,7 @@ export {
   type MethodTraining,
   methodTraining,
   methodTrainingFields,
+  productsElsewhere,
   statesOfTeacher,
   type TeachingFault,
   type TrainingRules,

@@ -175,6 +175,8 @@ export const lossFields = {
   balanceEvery: z.int().positive().optional(),
   /** What is averaged of several teachers. */
   average: z.enum(['probabilities', 'logits']).optional(),
+  /** How teachers on this server are multiplied by; as they are stored when absent. */
+  teacherProducts: z.enum(['int8']).optional(),
 };
 
 const optionsSchema = z.object(lossFields);

@@ -18,9 +18,10 @@ export interface TeachingFault {
 
 /** What is wrong with the losses of these settings together. */
 export function lossFault(
-  { losses, temperature, alpha, balance, balanceEvery }: TrainingSettings & LossFields,
+  { losses, temperature, alpha, balance, balanceEvery, teacherProducts }: TrainingSettings & LossFields,
   hasTeacher: boolean,
 ): TeachingFault | undefined {
+  if (teacherProducts !== undefined && !hasTeacher) return { field: 'teacherProducts', message: 'is of a teacher, and there is none' };
   if (losses === undefined) {
     const field = balance === undefined ? (balanceEvery === undefined ? undefined : 'balanceEvery') : 'balance';
     return field === undefined ? undefined : { field, message: 'goes with a list of losses, and there is none' };
@@ -53,6 +54,9 @@ export interface TrainingRules {
 /** Why a teacher elsewhere gives no losses but its answers. */
 export const statesOfTeacher = 'need a teacher on this server, whose states they read. With other teachers use "temperature" and "alpha"';
 
+/** Why a teacher elsewhere is not asked to compute in another way. */
+export const productsElsewhere = 'is of teachers on this server: others compute as their server does. Leave it out';
+
 /** What is wrong with a training, by the rules of its step. */
 function teachingFault(
   training: MethodTraining,
@@ -63,6 +67,8 @@ function teachingFault(
   const fault = teacherFault(training) ?? lossFault(training, hasTeacher);
   if (fault !== undefined) return fault;
   if (training.losses !== undefined && teacherElsewhere(training) !== undefined) return { field: 'losses', message: statesOfTeacher };
+  if (training.teacherProducts !== undefined && teacherElsewhere(training) !== undefined)
+    return { field: 'teacherProducts', message: productsElsewhere };
   if (training.balance !== undefined && !balances) return { field: 'balance', message: `has no meaning here: ${why}` };
   const index = losses.findIndex(({ kind }) => without.includes(kind));
   return index < 0 ? undefined : { field: `losses.${index}.kind`, message: `"${losses[index]?.kind}" has no meaning here: ${why}` };

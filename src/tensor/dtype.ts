@@ -54,3 +54,11 @@ export function zeros<D extends DType>(dtype: D, length: number): DTypeArray[D] 
 export function isFloat(dtype: DType): boolean {
   return dtype === 'float64' || dtype === 'float32' || dtype === 'float16' || dtype === 'bfloat16';
 }
+
+/** The floats of 16 bits, which products may be computed in. */
+export const narrowFloats = ['float16', 'bfloat16'] as const satisfies readonly DType[];
+export type NarrowFloat = (typeof narrowFloats)[number];
+
+export function isNarrowFloat(dtype: DType): dtype is NarrowFloat {
+  return dtype === 'float16' || dtype === 'bfloat16';
+}

@@ -19,7 +19,17 @@ export {
   staticDim,
   subtractDims,
 } from './dim.ts';
-export { arrayView, type DType, type DTypeArray, dtypeBytes, isFloat, zeros } from './dtype.ts';
+export {
+  arrayView,
+  type DType,
+  type DTypeArray,
+  dtypeBytes,
+  isFloat,
+  isNarrowFloat,
+  type NarrowFloat,
+  narrowFloats,
+  zeros,
+} from './dtype.ts';
 export { bfloat16ToFloat, floatToBfloat16, floatToHalf, halfToFloat } from './half.ts';
 export {
   castTensor,

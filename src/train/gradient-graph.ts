@@ -1,6 +1,6 @@
 // One forward and backward pass as a graph: loss and gradients, fresh or added to those of earlier micro-batches.
 import { at, invariant } from '#base';
-import { type Graph, GraphBuilder, gradientName, gradients, optimizeGraph, type Value } from '#graph';
+import { type Graph, GraphBuilder, gradientName, gradients, lossScaleNames, optimizeGraph, recomputeBlocks, type Value } from '#graph';
 import {
   causalNetwork,
   depthTaps,
@@ -18,8 +18,11 @@ import {
   sourceInputs,
   taskOf,
 } from '#models';
+import type { NarrowFloat } from '#tensor';
 import type { Objective } from './objective.ts';
 import type { ObjectiveContext, ObjectiveGraph, SchemeInGraph } from './objective-graph.ts';
+import { type Products, withProducts } from './products.ts';
+import { blockOutputs, withGradients } from './recomputed-blocks.ts';
 import { schemeName, type TrainingScheme } from './scheme.ts';
 
 export interface GradientGraph {
@@ -40,8 +43,16 @@ export interface GradientGraphOptions {
   /** What the training changes about the student, and the variant of it that this graph is. */
   readonly scheme?: TrainingScheme | undefined;
   readonly variant?: string | undefined;
+  /** Of the student's activations and weights; floats when absent. */
+  readonly products?: Products | undefined;
   /** Adds to the gradients that are already there (inputs and outputs of one name) instead of overwriting them. */
   readonly accumulates: boolean;
+  /** What matrix products take and give; no other than float32 beside `products`. @default 'float32' */
+  readonly precision?: 'float32' | NarrowFloat;
+  /** Multiplies the loss by the input `scaling:scale` float32 [] before it is differentiated: gradients come out as much larger, `loss` does not. */
+  readonly lossScaled?: boolean;
+  /** The backward pass computes the insides of blocks again. */
+  readonly recompute?: boolean | undefined;
 }
 
 /** Name of the input that says which numbers of a sparse tensor are kept. */
@@ -52,10 +63,10 @@ export const maskName = (name: string): string => `mask:${name}`;
  * where it asks for them. Encoders have a mask bool [B, T] too, and token types where they tell them apart. An encoder-decoder has source int64
  * and sourceMask bool [B, S] and labels int64 [B, T], negative where there is nothing to predict.
  *
- * Outputs: `loss`, the objective's metrics, and `gradient:NAME` for every trained tensor.
+ * Outputs: `loss`, the objective's metrics, and `gradient:NAME` for every trained tensor. All of them are float32, whatever products are computed in.
  */
 export function buildGradientGraph(student: ModelDeclaration, objective: Objective, options: GradientGraphOptions): GradientGraph {
-  const { trained, masked, accumulates, scheme } = options;
+  const { trained, masked, accumulates, scheme, precision = 'float32', lossScaled = false, recompute = false } = options;
   const b = new GraphBuilder();
   const own = schemeTensors(b, options);
   const { network, batch } = studentOver(b, student, { ...options, inGraph: own.inGraph, changes: scheme?.network?.(own.inGraph) });
@@ -67,11 +78,9 @@ export function buildGradientGraph(student: ModelDeclaration, objective: Objecti
     const value = network.parameterInputs.get(name) ?? own.used.get(name);
     return value === undefined ? [] : [{ name, value }];
   });
-  const made = gradients(
-    b,
-    loss,
-    used.map(({ value }) => value),
-  );
+  const blocks = recompute && used.length > 0 ? blockOutputs(student.config, network) : undefined;
+  const differentiatedLoss = lossScaled ? b.mul(loss, b.input(lossScaleNames.scale, 'float32', [])) : loss;
+  const made = gradients(b, differentiatedLoss, [...used.map(({ value }) => value), ...(blocks?.outputs ?? [])]);
   const outputs: Record<string, Value> = { loss, ...metrics };
   used.forEach(({ name }, index) => {
     const raw = at(made, index);
@@ -79,7 +88,15 @@ export function buildGradientGraph(student: ModelDeclaration, objective: Objecti
     const key = gradientName(name);
     outputs[key] = accumulates ? b.add(b.input(key, 'float32', fresh.shape), fresh) : fresh;
   });
-  return { graph: optimizeGraph(b.graph(outputs)), metricNames: ['loss', ...Object.keys(metrics)] };
+  const whole = b.graph(outputs);
+  const forward = [loss, ...Object.values(metrics)];
+  const differentiated =
+    blocks === undefined
+      ? whole
+      : recomputeBlocks(b, whole, { forward, start: blocks.start, blocks: withGradients(blocks, made.slice(used.length)) });
+  const weights = new Set([...network.parameterInputs.keys(), ...own.used.keys()]);
+  const graph = withProducts(optimizeGraph(differentiated, { products: precision }), options.products, weights);
+  return { graph, metricNames: ['loss', ...Object.keys(metrics)] };
 }
 
 /** A model over the inputs of a batch of its task, by itself: what `askedRows` and other readers of batches take. @throws AppError `context_too_long` */

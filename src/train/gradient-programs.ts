@@ -7,6 +7,12 @@ import type { Objective } from './objective.ts';
 /** T, S of an encoder-decoder, and the scheme's variant. */
 export type BatchCase = Pick<GradientGraphOptions, 'length' | 'sourceLength' | 'variant'>;
 
+/** What all programs of a run have in common. */
+export type RunOptions = Pick<
+  GradientGraphOptions,
+  'batch' | 'trained' | 'masked' | 'scheme' | 'products' | 'recompute' | 'precision' | 'lossScaled'
+>;
+
 interface KeptProgram {
   readonly variant: string;
   readonly compiled: Promise<Program>;
@@ -23,18 +29,12 @@ export class GradientPrograms {
   readonly #engine: Engine;
   readonly #student: ModelDeclaration;
   readonly #objective: Objective;
-  readonly #options: Pick<GradientGraphOptions, 'batch' | 'trained' | 'masked' | 'scheme'>;
+  readonly #options: RunOptions;
   /** In the order of their last use. */
   readonly #programs = new Map<string, KeptProgram>();
   readonly #mostPrograms: number;
 
-  constructor(
-    engine: Engine,
-    student: ModelDeclaration,
-    objective: Objective,
-    options: Pick<GradientGraphOptions, 'batch' | 'trained' | 'masked' | 'scheme'>,
-    limit = mostPrograms,
-  ) {
+  constructor(engine: Engine, student: ModelDeclaration, objective: Objective, options: RunOptions, limit = mostPrograms) {
     this.#mostPrograms = limit;
     this.#engine = engine;
     this.#student = student;
@@ -54,7 +54,8 @@ export class GradientPrograms {
 
   /** The loss and the metrics alone. @param objective - in place of that of the training; one a run */
   lossProgram(batch: BatchCase, objective?: Objective): Promise<Program> {
-    const options = { ...this.#options, ...batch, trained: [], accumulates: false };
+    // Measured as the result will compute.
+    const options = { ...this.#options, ...batch, trained: [], products: undefined, accumulates: false, lossScaled: false };
     return this.#kept(batch, 'loss', () => buildGradientGraph(this.#student, objective ?? this.#objective, options));
   }
 

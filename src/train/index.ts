@@ -11,6 +11,8 @@ export { measuredBatches, splitHeldOut } from './held-out.ts';
 export { hideTokens, type MaskingOptions } from './hide-tokens.ts';
 export type { Objective } from './objective.ts';
 export type { ObjectiveContext, ObjectiveGraph, SchemeInGraph } from './objective-graph.ts';
+export { type Precision, precisions } from './precision.ts';
+export { checkProducts, type Products, productKinds } from './products.ts';
 export {
   combineSchemes,
   type SchemeStep,
@@ -28,7 +30,8 @@ export {
 } from './settings.ts';
 export type { TrainingStage, TrainingStages } from './stages.ts';
 export { type BatchTrainRequest, type TrainRequest, type TrainResult, trainModel, trainOnBatches } from './train-model.ts';
-export { type StepReport, Trainer, type TrainerOptions } from './trainer.ts';
+export { type StepReport, Trainer } from './trainer.ts';
+export type { LayoutOptions } from './trainer-layout.ts';
 export {
   checkTrainingData,
   hiddenTokensOf,
@@ -39,3 +42,4 @@ export {
   type TrainingData,
 } from './training-data.ts';
 export { type TrainingExamples, trainingExamples } from './training-examples.ts';
+export { planTrainerMemory, type TrainingMemory, totalBytes } from './training-memory.ts';

@@ -1,6 +1,8 @@
 // Settings of a training run, with their defaults and checks.
 import { AppError } from '#base';
 import { type AdamWSettings, adamW, type Optimizer, type Schedule, type ScheduleKind, type SgdSettings, sgd } from '#graph';
+import { fitTogether, type Precision, precisions } from './precision.ts';
+import { type Products, productKinds } from './products.ts';
 
 export type OptimizerSettings = ({ readonly kind: 'adamW' } & AdamWSettings) | ({ readonly kind: 'sgd' } & SgdSettings);
 
@@ -23,9 +25,20 @@ export interface TrainSettings {
   readonly optimizer: OptimizerSettings;
   /** Largest global gradient norm; 0 for no clipping. */
   readonly clipNorm: number;
+  /** What matrix products are computed in. */
+  readonly precision: Precision;
   readonly seed: number;
   /** Steps between checkpoints; 0 for none. */
   readonly checkpointEvery: number;
+  /** Absent: floats. */
+  readonly products?: Exclude<Products, 'float32'>;
+  /** The backward pass computes the insides of blocks again instead of keeping them: less memory, more time, the same gradients. @default false */
+  readonly recompute?: boolean;
+  /**
+   * `auto`: where the training does not fit the memory there is, whoever starts it takes micro-batches and computes activations again as far as needed.
+   * The trainer itself takes the other settings as they are. @default 'given'
+   */
+  readonly memory?: 'given' | 'auto';
 }
 
 export const defaultTrainSettings: TrainSettings = {
@@ -39,13 +52,22 @@ export const defaultTrainSettings: TrainSettings = {
   finalShare: 0.1,
   optimizer: { kind: 'adamW', beta1: 0.9, beta2: 0.95, weightDecay: 0.01 },
   clipNorm: 1,
+  precision: 'auto',
   seed: 0,
   checkpointEvery: 100,
 };
 
 /** Fills in defaults and checks ranges. @throws AppError `invalid_argument` naming the setting */
-export function trainSettings(given: Partial<TrainSettings>): TrainSettings {
-  const settings = { ...defaultTrainSettings, ...given };
+export function trainSettings({
+  products,
+  ...given
+}: Partial<Omit<TrainSettings, 'products'>> & { readonly products?: Products }): TrainSettings {
+  // What is the default has no field: unfinished work of earlier versions has none either.
+  const settings: TrainSettings = {
+    ...defaultTrainSettings,
+    ...given,
+    ...(products !== undefined && products !== 'float32' && { products }),
+  };
   const require = (holds: boolean, name: keyof TrainSettings, rule: string): void => {
     if (!holds)
       throw new AppError('invalid_argument', `${name}: must be ${rule}, got ${String(settings[name])}.`, { details: { field: name } });
@@ -60,6 +82,9 @@ export function trainSettings(given: Partial<TrainSettings>): TrainSettings {
   require(settings.finalShare >= 0 && settings.finalShare <= 1, 'finalShare', 'between 0 and 1');
   require(settings.clipNorm >= 0, 'clipNorm', 'at least 0');
   require(scheduleKinds.includes(settings.schedule), 'schedule', `one of ${scheduleKinds.join(', ')}`);
+  require(precisions.includes(settings.precision), 'precision', `one of ${precisions.join(', ')}`);
+  require(settings.products === undefined || productKinds.includes(settings.products), 'products', `one of ${productKinds.join(', ')}`);
+  require(fitTogether(settings), 'precision', `auto or float32 beside products ${settings.products}`);
   checkOptimizer(settings.optimizer);
   return settings;
 }

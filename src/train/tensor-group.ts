@@ -107,10 +107,16 @@ export class TensorGroup {
   }
 }
 
-export function takeScalar(results: Readonly<Record<string, DeviceBuffer>>, name: string): number {
-  const buffer = results[name];
+/** Reads a scalar, which stays. */
+export function readScalar(buffers: Readonly<Record<string, DeviceBuffer>>, name: string): number {
+  const buffer = buffers[name];
   invariant(buffer !== undefined, `output ${name} is missing`);
-  const value = at(toNumbers(buffer.read()), 0);
-  buffer.release();
+  return at(toNumbers(buffer.read()), 0);
+}
+
+/** Reads a scalar and gives its memory back. */
+export function takeScalar(results: Readonly<Record<string, DeviceBuffer>>, name: string): number {
+  const value = readScalar(results, name);
+  results[name]?.release();
   return value;
 }

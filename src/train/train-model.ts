@@ -1,5 +1,5 @@
 // The training loop: batches from a corpus or a source, steps on a device, progress, checkpoints, resume.
-import { AppError, faultPoint, invariant, type OperationContext } from '#base';
+import { AppError, deviceFailures, faultPoint, invariant, type OperationContext } from '#base';
 import type { Engine } from '#engine';
 import type { Model } from '#models';
 import type { HostTensor } from '#tensor';
@@ -61,7 +61,7 @@ export interface TrainResult {
 }
 
 /** Ends of a run that are not the run's fault: its state is saved before they are passed on. */
-const keptAfter: ReadonlySet<string> = new Set(['cancelled', 'teacher_unavailable']);
+const keptAfter: ReadonlySet<string> = new Set(['cancelled', 'teacher_unavailable', ...deviceFailures]);
 
 /** Weight of the newest loss in the mean that is shown. */
 const shownLossShare = 0.05;
@@ -81,7 +81,7 @@ export function trainModel(request: TrainRequest, engine: Engine, context: Opera
 /**
  * Trains until `settings.steps`, going on from the newest checkpoint if there is one. The result is the same bit for bit, with or without interruptions.
  *
- * When it is cancelled, or loses a teacher on another server, it saves a checkpoint first. When it diverges the last checkpoint stays.
+ * When it is cancelled, or loses the device, its memory or a teacher on another server, it saves a checkpoint first where it can. When it diverges the last checkpoint stays.
  *
  * @throws AppError `diverged` | `cancelled` | `resume_mismatch`, and what opening the source throws
  */
@@ -177,26 +177,29 @@ async function trainStage(
       const report = await trainer.run(batches, context.signal);
       const stepTokens = batches.reduce((sum, batch) => sum + ('source' in batch ? batch.labels : batch.tokens).data.length, 0);
       tokensSeen += stepTokens;
-      const loss = report.metrics['loss'] ?? Number.NaN;
-      shownLoss = shownLoss === null ? loss : shownLoss + shownLossShare * (loss - shownLoss);
-      tail.push(loss);
-      if (tail.length > tailLength) tail.shift();
+      // A step that was skipped may have no loss.
+      const { loss } = report.metrics;
+      if (loss !== undefined) {
+        shownLoss = shownLoss === null ? loss : shownLoss + shownLossShare * (loss - shownLoss);
+        tail.push(loss);
+        if (tail.length > tailLength) tail.shift();
+      }
       context.report({
         phase,
         step: report.step,
         total: settings.steps,
         metrics: {
           ...report.metrics,
-          meanLoss: shownLoss,
+          ...(shownLoss === null ? {} : { meanLoss: shownLoss }),
           learningRate: report.learningRate,
-          gradientNorm: report.gradientNorm,
+          ...(report.isSkipped ? {} : { gradientNorm: report.gradientNorm }),
           tokensPerSecond: stepTokens / ((performance.now() - stepStarted) / 1000),
           deviceBytes: engine.counters().bufferBytes,
         },
       });
     } catch (error) {
       const known = AppError.from(error);
-      if (keptAfter.has(known.code)) await save(cursor);
+      if (keptAfter.has(known.code)) await saveAfter(known, () => save(cursor), trainer);
       throw known.code === 'diverged' && savedStep > 0 ? withCheckpoint(known, savedStep) : error;
     }
     await request.afterStep?.(trainer.step, () => trainer.model());
@@ -215,6 +218,13 @@ async function trainStage(
     tokensSeen,
     peakBufferBytes: engine.counters().peakBufferBytes,
   };
+}
+
+/** A device that failed may still be read, but in the middle of an update it holds no step; where nothing can be saved, the last checkpoint stays. */
+async function saveAfter({ code }: AppError, save: () => Promise<void>, { isWhole }: Trainer): Promise<void> {
+  if (!deviceFailures.has(code)) return save();
+  // What ended the run is what is told.
+  if (isWhole) await save().catch(() => {});
 }
 
 /** Says which checkpoint stays. */

@@ -1,16 +1,19 @@
 // The training step on a device: parameters, gradients and optimizer state stay there; batches go in and scalars come out.
-import { AppError, at, chosen, invariant } from '#base';
+import { AppError, at, chosen, faultPoint, invariant } from '#base';
 import type { DeviceBuffer, Engine } from '#engine';
-import { gradientName, learningRateAt, type Schedule } from '#graph';
+import { learningRateAt, type Schedule } from '#graph';
 import { allInputs, borrowModel, declarations, inputMask, keptValues, type Model, type Parameter } from '#models';
 import { castTensor, type DType, type HostTensor } from '#tensor';
 import { type TrainingBatch, tensorsOf } from './batch-source.ts';
 import { maskName } from './gradient-graph.ts';
 import { type BatchCase, GradientPrograms } from './gradient-programs.ts';
+import { LossScaling } from './loss-scaling.ts';
 import type { Objective } from './objective.ts';
-import { combineSchemes, type SchemeStep, schemeName, type TrainingScheme } from './scheme.ts';
+import { checkProducts } from './products.ts';
+import { type SchemeStep, schemeName, type TrainingScheme } from './scheme.ts';
 import { makeOptimizer, makeSchedule, type TrainSettings } from './settings.ts';
 import { type GroupTensor, TensorGroup, takeScalar } from './tensor-group.ts';
+import { type LayoutOptions, layoutOf } from './trainer-layout.ts';
 
 /** What one step reports. */
 export interface StepReport {
@@ -20,14 +23,8 @@ export interface StepReport {
   /** Global norm of the gradients before clipping. */
   readonly gradientNorm: number;
   readonly learningRate: number;
-}
-
-/** What may stand beside model, objective and settings. */
-export interface TrainerOptions {
-  /** Which parameters train; all when absent. */
-  readonly trains?: ((path: string) => boolean) | undefined;
-  /** What the method changes about training. */
-  readonly scheme?: TrainingScheme | undefined;
+  /** A gradient was not finite under the loss scale: no weight was changed, and figures that are not finite are left out. */
+  readonly isSkipped: boolean;
 }
 
 interface TrainerParts {
@@ -46,13 +43,15 @@ interface TrainerParts {
   /** What trains, by learning rate. */
   readonly groups: readonly TensorGroup[];
   readonly trained: readonly string[];
+  /** Of products in float16. */
+  readonly scaling: LossScaling | undefined;
 }
 
 /**
  * One training run on one engine.
  *
  * Invariant: parameters and state change only in the update, which is never cancelled midway; so after any failed
- * or cancelled step the trainer stands where it stood before that step.
+ * or cancelled step the trainer stands where it stood before that step. A step that is skipped changes the loss scale alone.
  */
 export class Trainer {
   readonly #settings: TrainSettings;
@@ -60,6 +59,7 @@ export class Trainer {
   readonly #parts: TrainerParts;
   readonly #gradients: Readonly<Record<string, DeviceBuffer>>;
   #step = 0;
+  #isWhole = true;
   /** No other variant comes. */
   #isSettled = false;
 
@@ -70,34 +70,26 @@ export class Trainer {
     this.#gradients = Object.assign({}, ...parts.groups.map(({ gradients }) => gradients)) as Record<string, DeviceBuffer>;
   }
 
-  /** Compiles the programs and uploads the student. @throws AppError `context_too_long` when the sequences are too long for it */
+  /**
+   * Compiles the programs and uploads the student.
+   *
+   * @throws AppError `context_too_long` when the sequences are too long for it | `unsupported` when the engine has no fast products of the kind asked for
+   */
   static async create(
     engine: Engine,
     model: Model,
     objective: Objective,
     settings: TrainSettings,
-    { trains, scheme: wanted }: TrainerOptions = {},
+    { trains, scheme: wanted }: LayoutOptions = {},
   ): Promise<Trainer> {
-    const scheme = combineSchemes([objective.scheme, wanted].filter((each) => each !== undefined));
-    const inputs = allInputs(model).filter(({ parameter, input }) => input.trains && (trains?.(parameter.path) ?? true));
-    const sparse = inputs.filter(({ input }) => input.mask !== undefined);
-    const { batchSize: batch, sequenceLength: length, sourceLength } = settings;
-    const schemeTensors = scheme?.tensors ?? [];
-    const sizes = {
-      batch,
-      trained: [...inputs.map(({ input }) => input.name), ...schemeTensors.map(({ name }) => schemeName(name))],
-      masked: new Set(sparse.map(({ input }) => input.name)),
-      scheme,
-    };
-    const programs = new GradientPrograms(engine, declarations(model), objective, sizes);
-    const widest = (scheme?.widestVariants ?? ['']).map((variant) => programs.graph({ length, sourceLength, variant }, false));
-    // Only tensors that a graph reads have gradients.
-    const made = new Set(widest.flatMap(({ graph }) => graph.outputs.map(({ name }) => name)));
-    const hasGradient = (name: string): boolean => made.has(gradientName(name));
-    const trained = inputs.filter(({ input }) => hasGradient(input.name));
+    checkProducts(engine, settings.products);
+    const layout = layoutOf(engine, model, objective, settings, { trains, scheme: wanted });
+    const { scheme, trained, widest } = layout;
+    const programs = new GradientPrograms(engine, declarations(model), objective, layout.sizes);
 
     const buffers: DeviceBuffer[] = [];
     const groups: TensorGroup[] = [];
+    let scaling: LossScaling | undefined;
     const upload = (tensor: HostTensor): DeviceBuffer => {
       const buffer = engine.upload(tensor);
       buffers.push(buffer);
@@ -109,26 +101,26 @@ export class Trainer {
       const parameters = borrowModel(engine, model, '', (name) => !written.has(name));
       buffers.push(...Object.values(parameters));
       const masks: Record<string, DeviceBuffer> = {};
-      for (const { parameter, input } of sparse) {
-        const mask = hasGradient(input.name) ? inputMask(parameter, input) : undefined;
+      for (const { parameter, input } of trained) {
+        const mask = inputMask(parameter, input);
         if (mask !== undefined) masks[maskName(input.name)] = upload(mask);
       }
-      const ofScheme = Object.fromEntries(schemeTensors.map(({ name, initial }) => [schemeName(name), upload(initial)] as const));
+      const ofScheme = Object.fromEntries((scheme?.tensors ?? []).map(({ name, initial }) => [schemeName(name), upload(initial)] as const));
       const byRate = new Map<number, GroupTensor[]>();
       const add = (factor: number, tensor: GroupTensor): void => {
         byRate.set(factor, [...(byRate.get(factor) ?? []), tensor]);
       };
       for (const { name, shape } of trained.map(({ input }) => input))
         add(1, { name, shape, decays: shape.length > 1, buffer: bufferOf(parameters, name) });
-      for (const { name: short, learningRateFactor = 1, ascends = false, decays = false, initial } of schemeTensors) {
+      for (const { name: short, learningRateFactor = 1, ascends = false, decays = false, initial } of layout.schemeTensors) {
         const name = schemeName(short);
-        if (!hasGradient(name)) continue;
         add(ascends ? -learningRateFactor : learningRateFactor, { name, shape: initial.shape, decays, buffer: bufferOf(ofScheme, name) });
       }
       const optimizer = makeOptimizer(settings.optimizer);
       const clipNorm = settings.clipNorm === 0 ? undefined : settings.clipNorm;
       for (const [learningRateFactor, tensors] of byRate)
         groups.push(await TensorGroup.create(engine, tensors, { optimizer, clipNorm, learningRateFactor }));
+      scaling = layout.sizes.lossScaled === true ? await LossScaling.create(engine) : undefined;
       return new Trainer(settings, {
         template: templateOf(model, new Set(trained.map(({ input }) => input.name))),
         objective,
@@ -140,12 +132,19 @@ export class Trainer {
         ofScheme,
         groups,
         trained: trained.map(({ input }) => input.name),
+        scaling,
       });
     } catch (error) {
+      await scaling?.release();
       await Promise.all(groups.map((group) => group.release()));
       for (const buffer of buffers) buffer.release();
       throw error;
     }
+  }
+
+  /** Whether all that trains is of one step: not after an update that failed midway, because the device did. */
+  get isWhole(): boolean {
+    return this.#isWhole;
   }
 
   /** Steps done. */
@@ -165,25 +164,39 @@ export class Trainer {
    */
   async run(batches: readonly TrainingBatch[], signal: AbortSignal): Promise<StepReport> {
     invariant(batches.length === this.#settings.gradientAccumulation, 'a step is given one batch a micro-batch');
-    const { metricNames, scheme, groups } = this.#parts;
+    const { metricNames, scheme, groups, scaling } = this.#parts;
     const step = this.#step + 1;
     const given = scheme?.step?.(step) ?? { inputs: {} };
     if (given.isLast === true && !this.#isSettled) await this.#settle(at(batches, 0), given);
     const made: Record<string, number>[] = [];
     for (const [index, batch] of batches.entries()) made.push(await this.#accumulate(batch, given, index > 0, signal));
     const sums = meansOf(metricNames, made);
-    if (!Number.isFinite(sums['loss'])) throw diverged(step, `the loss is ${sums['loss']}`);
+    if (scaling === undefined && !Number.isFinite(sums['loss'])) throw diverged(step, `the loss is ${sums['loss']}`);
     const learningRate = learningRateAt(this.#schedule, step);
-    const gradientScale = 1 / batches.length;
+    const lossScale = scaling?.scale ?? 1;
+    const gradientScale = 1 / (batches.length * lossScale);
     const norms: number[] = [];
     for (const group of groups) norms.push(await group.norm(gradientScale));
     const gradientNorm = norms.length === 1 ? at(norms, 0) : Math.hypot(...norms);
-    if (!Number.isFinite(gradientNorm)) throw diverged(step, `the gradient's norm is ${gradientNorm}`);
-    for (const [index, group] of groups.entries())
-      await group.update(step, learningRate, { gradientNorm: at(norms, index), gradientScale });
+    const isGood = Number.isFinite(gradientNorm) && Number.isFinite(sums['loss']);
+    if (!isGood && lossScale <= 1) throw diverged(step, `the gradient's norm is ${gradientNorm}`, scaling !== undefined);
+    if (!isGood) {
+      await scaling?.follow(Number.NaN);
+      this.#step = step;
+      return { step, metrics: { ...finite(sums), ...scaleOf(scaling) }, gradientNorm: 0, learningRate, isSkipped: true };
+    }
+    // What the optimizer corrects for by the number of its steps knows of those alone that it took.
+    const taken = step - (scaling?.skipped ?? 0);
+    this.#isWhole = false;
+    for (const [index, group] of groups.entries()) {
+      await group.update(taken, learningRate, { gradientNorm: at(norms, index), gradientScale });
+      await faultPoint('weight update');
+    }
+    await scaling?.follow(gradientNorm);
+    this.#isWhole = true;
     this.#step = step;
     scheme?.observe?.(step, sums, (name) => this.#schemeTensor(name));
-    return { step, metrics: sums, gradientNorm, learningRate };
+    return { step, metrics: { ...sums, ...scaleOf(scaling) }, gradientNorm, learningRate, isSkipped: false };
   }
 
   async #accumulate(batch: TrainingBatch, given: SchemeStep, adds: boolean, signal: AbortSignal): Promise<Record<string, number>> {
@@ -199,10 +212,19 @@ export class Trainer {
 
   /** All that a program may read. */
   async #available(batch: TrainingBatch, given: SchemeStep, signal: AbortSignal): Promise<Record<string, DeviceBuffer | HostTensor>> {
-    const { parameters, masks, ofScheme, objective, scheme } = this.#parts;
+    const { parameters, masks, ofScheme, objective, scheme, scaling } = this.#parts;
     const fed = { ...given.inputs, ...(await scheme?.batchInputs?.(batch, parameters, signal)) };
     const inputs = Object.fromEntries(Object.entries(fed).map(([name, value]) => [schemeName(name), value]));
-    return { ...parameters, ...masks, ...ofScheme, ...objective.inputs, ...scheme?.buffers, ...tensorsOf(batch), ...inputs };
+    return {
+      ...parameters,
+      ...masks,
+      ...ofScheme,
+      ...scaling?.state,
+      ...objective.inputs,
+      ...scheme?.buffers,
+      ...tensorsOf(batch),
+      ...inputs,
+    };
   }
 
   /** Gives back what only other variants need. */
@@ -287,8 +309,9 @@ export class Trainer {
 
   /** What changes from step to step. */
   #held(): Record<string, DeviceBuffer> {
-    const { parameters, trained, ofScheme, groups } = this.#parts;
-    return Object.assign(chosen(parameters, trained), ofScheme, ...groups.map(({ state }) => state)) as Record<string, DeviceBuffer>;
+    const { parameters, trained, ofScheme, groups, scaling } = this.#parts;
+    const states = groups.map(({ state }) => state);
+    return Object.assign(chosen(parameters, trained), ofScheme, ...states, scaling?.state) as Record<string, DeviceBuffer>;
   }
 
   /**
@@ -310,8 +333,8 @@ export class Trainer {
 
   /** Frees everything on the device. Inputs of the objective and buffers of the scheme belong to their makers. */
   async dispose(): Promise<void> {
-    const { programs, groups, parameters, masks, ofScheme } = this.#parts;
-    await Promise.all([programs.release(), ...groups.map((group) => group.release())]);
+    const { programs, groups, parameters, masks, ofScheme, scaling } = this.#parts;
+    await Promise.all([programs.release(), scaling?.release(), ...groups.map((group) => group.release())]);
     for (const held of [parameters, masks, ofScheme]) for (const buffer of Object.values(held)) buffer.release();
   }
 }
@@ -368,6 +391,16 @@ function templateOf(model: Model, trained: ReadonlySet<string>): ModelTemplate {
   };
 }
 
-function diverged(step: number, what: string): AppError {
-  return new AppError('diverged', `step ${step}: ${what}. Lower the learning rate or the clipping norm.`, { details: { step } });
+function diverged(step: number, what: string, isScaled = false): AppError {
+  const remedy = isScaled ? 'Take bfloat16 or float32, or lower the learning rate' : 'Lower the learning rate or the clipping norm';
+  return new AppError('diverged', `step ${step}: ${what}. ${remedy}.`, { details: { step } });
+}
+
+function scaleOf(scaling: LossScaling | undefined): { lossScale?: number } {
+  return scaling === undefined ? {} : { lossScale: scaling.scale };
+}
+
+/** Only figures that can be shown. */
+function finite(metrics: Readonly<Record<string, number>>): Record<string, number> {
+  return Object.fromEntries(Object.entries(metrics).filter(([, value]) => Number.isFinite(value)));
 }

@@ -11,15 +11,15 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { quietContext, Random } from '#base';
 import { compressModel, methods, parseRecipe } from '#compress';
-import type { DeviceBuffer, Engine } from '#engine';
+import type { Engine } from '#engine';
 import { createOnnxEngine } from '#engine/onnx';
-import { cacheTensors, graphNames, initializeModel, type Model } from '#models';
+import { type CacheFormat, initializeModel, type Model } from '#models';
 import { exportHuggingFace } from '#store';
-import { int32, int64 } from '#tensor';
 import { compileForms } from '../../src/serve/compute-forms.ts';
 import type { CacheBinding } from '../../src/serve/key-value-caches.ts';
 import type { StepPrograms } from '../../src/serve/step-programs.ts';
 import { gpt2Small } from './gpt2-small.ts';
+import { GreedySteps } from './greedy-steps.ts';
 import { median } from './peer.ts';
 
 const [rounds = 5, steps = 32, layers = 12] = process.argv.slice(2).map(Number);
@@ -44,6 +44,9 @@ const recipes: Readonly<Record<string, readonly object[]>> = {
   // The same as a server runs it: in integers where they are faster.
   '4 bits auto': [{ quantize: { bits: 4, groupSize: 128, include } }],
 };
+/** Behind the name of a form: keys and values in 8 bits too. */
+const codedCache = ' with an int8 cache';
+const forms = Object.keys(recipes).flatMap((name) => [name, name + codedCache]);
 const peerKinds = [
   'ctranslate2-float32',
   'ctranslate2-int8',
@@ -72,29 +75,27 @@ function promptData(batch: number, length: number): number[] {
 
 class Ours implements Side {
   readonly name: string;
-  readonly #engine: Engine;
-  readonly #model: Model;
   readonly #programs: StepPrograms;
+  readonly #steps: GreedySteps;
 
-  constructor(name: string, engine: Engine, model: Model, programs: StepPrograms) {
+  constructor(name: string, engine: Engine, model: Model, programs: StepPrograms, cache: CacheFormat) {
     this.name = name;
-    this.#engine = engine;
-    this.#model = model;
     this.#programs = programs;
+    this.#steps = new GreedySteps(engine, model, programs, cache);
   }
 
   async decode(batch: number): Promise<number> {
-    return await this.#withCache(batch, promptTokens + steps + 1, async (cache) => (await this.#decode(cache, batch, steps)).seconds);
+    return await this.#steps.withCache(batch, promptTokens + steps + 1, async (cache) => (await this.#decode(cache, batch, steps)).seconds);
   }
 
   async tokens(): Promise<readonly number[]> {
-    return await this.#withCache(1, promptTokens + 16, async (cache) => (await this.#decode(cache, 1, 15)).tokens);
+    return await this.#steps.withCache(1, promptTokens + 16, async (cache) => (await this.#decode(cache, 1, 15)).tokens);
   }
 
   async prefill(batch: number, length: number): Promise<number> {
-    return await this.#withCache(batch, length, async (cache) => {
+    return await this.#steps.withCache(batch, length, async (cache) => {
       const secondsSince = startClock();
-      await this.#step(cache, promptData(batch, length), batch, 0);
+      await this.#steps.run(cache, promptData(batch, length), batch, 0);
       return secondsSince();
     });
   }
@@ -104,52 +105,14 @@ class Ours implements Side {
   }
 
   async #decode(cache: CacheBinding, batch: number, count: number): Promise<{ seconds: number; tokens: number[] }> {
-    let chosen = await this.#step(cache, promptData(batch, promptTokens), batch, 0);
+    let chosen = await this.#steps.run(cache, promptData(batch, promptTokens), batch, 0);
     const tokens = chosen.slice(0, 1);
     const secondsSince = startClock();
     for (let index = 0; index < count; index++) {
-      chosen = await this.#step(cache, chosen, batch, promptTokens + index);
+      chosen = await this.#steps.run(cache, chosen, batch, promptTokens + index);
       tokens.push(...chosen.slice(0, 1));
     }
     return { seconds: secondsSince(), tokens };
-  }
-
-  /** Runs tokens [B*T] from one position on; the likeliest next token of each sequence. */
-  async #step(cache: CacheBinding, tokens: readonly number[], batch: number, start: number): Promise<number[]> {
-    const T = tokens.length / batch;
-    const inputs = {
-      [graphNames.tokens]: int64([batch, T], tokens),
-      [graphNames.positions]: int64(
-        [batch, T],
-        tokens.map((_, cell) => start + (cell % T)),
-      ),
-      [graphNames.lastIndex]: int32([batch], new Int32Array(batch).fill(start + T - 1)),
-      [graphNames.totalLength]: int32([1], [start + T]),
-      [graphNames.logitRows]: int64(
-        [batch],
-        Array.from({ length: batch }, (_, row) => row * T + T - 1),
-      ),
-    };
-    const logits = await this.#programs.run(inputs, cache, undefined);
-    const { data } = logits.read();
-    logits.release();
-    const V = gpt2Small.vocabularySize;
-    return Array.from({ length: batch }, (_, row) => largest((data as Float32Array).subarray(row * V, (row + 1) * V)));
-  }
-
-  async #withCache<T>(batch: number, room: number, use: (cache: CacheBinding) => Promise<T>): Promise<T> {
-    const buffers = cacheTensors(this.#model, batch, room).map(({ input, output, shape }) => ({
-      input,
-      output,
-      buffer: this.#engine.allocate({ dtype: 'float32', shape }),
-    }));
-    const named = (side: 'input' | 'output'): Record<string, DeviceBuffer> =>
-      Object.fromEntries(buffers.map((made) => [made[side], made.buffer]));
-    try {
-      return await use({ inputs: named('input'), outputs: named('output') });
-    } finally {
-      for (const { buffer } of buffers) buffer.release();
-    }
   }
 }
 
@@ -160,19 +123,6 @@ function startClock(): () => number {
     const { user, system } = process.cpuUsage(used);
     return isProcessorTime ? (user + system) / 1e6 : (performance.now() - wall) / 1000;
   };
-}
-
-function largest(values: Float32Array): number {
-  let best = 0;
-  let most = Number.NEGATIVE_INFINITY;
-  for (let index = 0; index < values.length; index++) {
-    const value = values[index] ?? most;
-    if (value > most) {
-      best = index;
-      most = value;
-    }
-  }
-  return best;
 }
 
 async function startPeer(kind: string, python: string, folder: string): Promise<Side> {
@@ -208,19 +158,22 @@ async function startPeer(kind: string, python: string, folder: string): Promise<
 }
 
 async function ourSide(name: string, engine: Engine, dense: Model): Promise<Side> {
-  const recipe = recipes[name];
-  if (recipe === undefined) throw new Error(`unknown form ${name}; known are ${Object.keys(recipes).join(', ')}`);
+  const cache: CacheFormat = name.endsWith(codedCache) ? 'int8' : 'float32';
+  const form = cache === 'int8' ? name.slice(0, -codedCache.length) : name;
+  const recipe = recipes[form];
+  if (recipe === undefined) throw new Error(`unknown form ${name}; known are ${forms.join('; ')}`);
   const made =
     recipe.length === 0 ? dense : (await compressModel(dense, parseRecipe({ steps: recipe }, methods), { engine }, quietContext)).model;
-  const compute = name.endsWith('auto') ? 'auto' : 'exact';
-  return new Ours(`athanor ${name}`, engine, made, await compileForms(engine, made, { name, contextTokens, compute }));
+  const compute = form.endsWith('auto') ? 'auto' : 'exact';
+  const programs = await compileForms(engine, made, { name, contextTokens, compute, cache });
+  return new Ours(`athanor ${name}`, engine, made, programs, cache);
 }
 
 async function main(): Promise<void> {
   const engine = await createOnnxEngine({ device: 'cpu', threads });
   const dense = initializeModel(shape, new Random(1));
   const sides: Side[] = [];
-  for (const name of list('BENCH_FORMS', Object.keys(recipes))) sides.push(await ourSide(name, engine, dense));
+  for (const name of list('BENCH_FORMS', [...Object.keys(recipes), `int8${codedCache}`])) sides.push(await ourSide(name, engine, dense));
   const python = process.env['ATHANOR_BENCH_PYTHON'];
   const folder = await mkdtemp(join(tmpdir(), 'decode-'));
   try {
@@ -248,7 +201,7 @@ async function main(): Promise<void> {
 async function checkTokens(sides: readonly Side[]): Promise<void> {
   const said = new Map<string, string>();
   for (const side of sides) said.set(side.name, (await side.tokens()).join(' '));
-  const exact = [...said].filter(([name]) => /fp32|float32/.test(name));
+  const exact = [...said].filter(([name]) => /fp32|float32/.test(name) && !name.endsWith(codedCache));
   if (new Set(exact.map(([, tokens]) => tokens)).size > 1)
     throw new Error(`float32 sides differ: ${JSON.stringify(Object.fromEntries(exact), null, 1)}`);
 }
@@ -298,7 +251,7 @@ function print(sides: readonly Side[], secondsOf: (key: string) => number): void
     (name) => name.startsWith('transformers'),
     2.5,
   );
-  const prefillRatio = named((name) => name === 'athanor int8', prefill) / named((name) => name === 'transformers-bf16', prefill);
+  const prefillRatio = named((name) => name.startsWith('athanor int8'), prefill) / named((name) => name === 'transformers-bf16', prefill);
   if (withPrefill) row(['prefill: int8 / transformers bf16 (bar 1)', ...batches.map(() => ''), prefillRatio.toFixed(2)]);
 }
 

@@ -20,6 +20,8 @@ const [shape = 'small', numRequests = '64', requestsPerSecond = '16', rounds = '
 const staticBatch = 8;
 const slots = 32;
 const lengths = { least: 16, most: 256 };
+/** Of the runs in this process. */
+const cache = process.env['BENCH_CACHE'] === 'int8' ? 'int8' : 'float32';
 
 interface Request {
   readonly atMs: number;
@@ -106,7 +108,7 @@ const engine = await createOnnxEngine({ device: 'cpu' });
 const print = (what: string, value: string): void => console.log(`${what.padEnd(44)} ${value}`);
 
 {
-  const continuous = await LoadedModel.load(engine, model, { tokenizer, slots, contextTokens: 1024 });
+  const continuous = await LoadedModel.load(engine, model, { tokenizer, slots, contextTokens: 1024, cache });
   const requests = makeRequests(new Random(7), tokenizer.vocabularySize);
   await serve(continuous, requests.slice(0, 4), 1);
   const readings: { continuous: Reading; fixed: Reading }[] = [];

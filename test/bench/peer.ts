@@ -5,6 +5,8 @@ import { fileURLToPath } from 'node:url';
 
 export interface PeerReading {
   readonly milliseconds: number;
+  /** Of all threads. */
+  readonly cpuMilliseconds: number;
   readonly value: number;
   readonly peakBytes: number;
 }

@@ -1,6 +1,6 @@
 // Where a teacher is: `npx tsx test/bench/teachers.ts [steps] [seeds] [batch size] [tokens] [held-out characters] [out.jsonl]`. Goes on where it was stopped.
 //
-// The small Wikipedia model at half its block parameters (plain low rank) learns from the whole model: in the same graph, from recordings of its 8, 32 and
+// The small Wikipedia model at half its block parameters (plain low rank) learns from the whole model: in the same graph, in floats and in 8-bit products, from recordings of its 8, 32 and
 // 128 likeliest answers, and over gRPC from a server in the same process (all answers, and 32). The same batches for all; one record a cell.
 import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,7 +8,15 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { quietContext } from '#base';
 import { compressModel, parseRecipe } from '#compress';
-import { choicesOf, distillFromAnswers, distillModel, distillSettings, TeacherProgram, type TeacherSource } from '#distill';
+import {
+  choicesOf,
+  type DistillSettings,
+  distillFromAnswers,
+  distillModel,
+  distillSettings,
+  TeacherProgram,
+  type TeacherSource,
+} from '#distill';
 import { borrowModel } from '#models';
 import { AthanorClient, teacherConnector } from '#server';
 import { type TrainResult, trainingExamples } from '#train';
@@ -91,12 +99,19 @@ async function recorded(topK: number): Promise<Recording> {
   return Recording.open(join(folder, `top-${topK}`));
 }
 
-const names = ['resident', 'recorded 8', 'recorded 32', 'recorded 128', 'remote all', 'remote 32'] as const;
+const names = ['resident', 'resident, 8-bit products', 'recorded 8', 'recorded 32', 'recorded 128', 'remote all', 'remote 32'] as const;
 const missing = (name: string): number[] =>
   Array.from({ length: seeds }, (_, seed) => seed).filter((seed) => !known.has(keyOf(name, seed)));
 
-for (const seed of missing('resident'))
-  await cell('resident', seed, 0, () => distillModel({ student, teacher, corpus, settings: settingsOf(seed) }, engine, quietContext));
+const resident: Readonly<Record<string, Partial<DistillSettings>>> = {
+  resident: {},
+  'resident, 8-bit products': { teacherProducts: 'int8' },
+};
+for (const [name, changes] of Object.entries(resident))
+  for (const seed of missing(name)) {
+    const settings = { ...settingsOf(seed), ...changes };
+    await cell(name, seed, 0, () => distillModel({ student, teacher, corpus, settings }, engine, quietContext));
+  }
 for (const topK of [8, 32, 128]) {
   const name = `recorded ${topK}`;
   if (missing(name).length === 0) continue;

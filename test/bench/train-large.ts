@@ -35,6 +35,7 @@ import {
 } from './train-large/plan.ts';
 import { checkStatements } from './train-large/statements.ts';
 import { type CurvePoint, planTraining, type TrainingBed, trainedModel } from './train-large/trained-models.ts';
+import { benchThreads } from './wiki-model.ts';
 
 const fixture = (name: string): string => fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url));
 
@@ -65,7 +66,7 @@ const result = (ending: string): string => join(values.results, `train-large${en
 const wantedSizes = sizes.filter(({ name }) => values.sizes.split(',').includes(name));
 const wantedAxes = axes.filter((axis) => values.axes.split(',').includes(axis));
 
-const engine = await createOnnxEngine({ device: 'cpu', threads: 2 });
+const engine = await createOnnxEngine({ device: 'cpu', threads: benchThreads });
 const { tokenizerFiles } = await importHuggingFace(fixture('models/wiki-gpt2-7m'));
 const tokenizer = tokenizerFromFiles(tokenizerFiles);
 const corpus = await tokenizeCorpus(await openText(values.text.split(',')), tokenizer, quietContext);
@@ -180,7 +181,7 @@ async function writeReport(): Promise<void> {
     const best = Math.min(...dense.map(({ score }) => score));
     const worst = Math.max(...dense.map(({ score }) => score));
     const title = `Train large, then compress, equal ${axis === 'time' ? 'time' : 'multiplications'}`;
-    const text = { title, measure: 'bits per byte', limit: worst + (worst - best) + 0.2 };
+    const text = { title, measure: 'bits per byte', limit: worst + (worst - best) + 0.2, sizes: 'log' as const };
     // The tables are as large as the blocks of the small models and are not compressed: bytes of the blocks are what can be compared.
     writeFileSync(
       result(`-${axis}.svg`),
@@ -197,7 +198,7 @@ async function writeReport(): Promise<void> {
   const setting = `${batchSize}x${sequenceLength} tokens a step, ${minutes} minutes a size, ${recoverySteps} steps after each of ${rounds} rounds of pruning, seed ${seed}; ${corpus.bytes.toLocaleString('en')} bytes of text, ${heldOut.bytes.toLocaleString('en')} held out`;
   writeFileSync(
     result('.md'),
-    `# Train large, then compress\n\nMade by \`npx tsx test/bench/train-large.ts\` on ${cpus()[0]?.model.trim()}, 2 threads. ${setting}.\nBytes are those of the blocks, with bitmaps and scales; tables over the vocabulary are left as they are.\n\n${sections.join('\n')}`,
+    `# Train large, then compress\n\nMade by \`npx tsx test/bench/train-large.ts ${process.argv.slice(2).join(' ')}\` on ${cpus()[0]?.model.trim()}, ${benchThreads} threads. ${setting}.\nBytes are those of the blocks, with bitmaps and scales; tables over the vocabulary are left as they are.\n\n${sections.join('\n')}`,
   );
 }
 

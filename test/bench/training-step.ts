@@ -1,11 +1,16 @@
-// Training and distillation steps against PyTorch eager fp32, turn by turn in one run. Usage: tsx test/bench/training-step.ts [14m|124m] [distill] [rounds]
+// Training and distillation steps in floats and in 8-bit products against PyTorch eager in fp32 and bf16 autocast, all turn by turn in one run.
+// Usage: tsx test/bench/training-step.ts [14m|124m] [distill] [rounds] [alone] [one] [float32|int8|int8PerTensor|int8All ...]
+//
+// `one` gives every side one thread: processor time then hardly depends on what else the machine does. Peak memory is ours only where one kind of products
+// is named; a distillation in integers has a teacher in integers too.
 import { quietContext, Random } from '#base';
-import { logitObjective } from '#distill';
+import { distillationObjective } from '#distill';
 import { createOnnxEngine } from '#engine/onnx';
-import { initializeModel } from '#models';
+import { initializeModel, int8Form } from '#models';
+import { lossFields } from '#teaching';
 import { int64 } from '#tensor';
-import { crossEntropyObjective, Trainer, trainSettings } from '#train';
-import { median, startPeer } from './peer.ts';
+import { crossEntropyObjective, type Products, productKinds, Trainer, trainSettings } from '#train';
+import { median, type PeerReading, startPeer } from './peer.ts';
 import { stepConfig } from './step-model.ts';
 
 const sizes = {
@@ -17,52 +22,97 @@ const [sizeName = '14m', ...rest] = process.argv.slice(2);
 const size = sizes[sizeName as keyof typeof sizes];
 const distill = rest.includes('distill');
 const rounds = Number(rest.find((word) => /^\d+$/.test(word)) ?? 7);
-const withPeer = !rest.includes('alone');
+const threads = rest.includes('one') ? 1 : 2;
+const named = productKinds.filter((products) => rest.includes(products));
+const kinds = named.length === 0 ? productKinds : named;
 
 const config = stepConfig(size);
-
-const engine = await createOnnxEngine({ device: 'cpu', threads: 2 });
-const settings = trainSettings({ steps: 1000, batchSize: size.batch, sequenceLength: size.length, learningRate: 1e-4, checkpointEvery: 0 });
-const teacher = distill ? logitObjective(engine, initializeModel(config, new Random(1)), { temperature: 1, alpha: 0.9 }) : undefined;
-const trainer = await Trainer.create(engine, initializeModel(config, new Random(0)), teacher ?? crossEntropyObjective(), settings);
+const engine = await createOnnxEngine({ device: 'cpu', threads });
 const random = new Random(2);
 const drawn = Array.from({ length: size.batch * size.length }, () => random.integer(size.vocabulary));
 const tokens = int64([size.batch, size.length], drawn);
 const labels = int64([size.batch, size.length], [...drawn.slice(1), 0]);
 
-const peer = withPeer ? startPeer('training-step', { ...size, distill, threads: 2 }) : undefined;
-const bf16 = withPeer ? startPeer('training-step', { ...size, distill, threads: 2, bf16: true }) : undefined;
-const ours: number[] = [];
-const theirs: number[] = [];
-const theirsBf16: number[] = [];
-let theirPeak = 0;
-for (let round = -2; round < rounds; round++) {
-  const started = performance.now();
-  await trainer.run([{ tokens, labels }], quietContext.signal);
-  const elapsed = performance.now() - started;
-  const reading = await peer?.step();
-  const readingBf16 = await bf16?.step();
-  if (round < 0) continue; // warm-up
-  ours.push(elapsed);
-  if (reading !== undefined) theirs.push(reading.milliseconds);
-  if (readingBf16 !== undefined) theirsBf16.push(readingBf16.milliseconds);
-  theirPeak = reading?.peakBytes ?? 0;
+/** One side of the comparison: what a step took, by the clock and of the processors, in ms. */
+interface Side {
+  readonly name: string;
+  readonly step: () => Promise<Pick<PeerReading, 'milliseconds' | 'cpuMilliseconds'> & { readonly peakBytes: number }>;
+  readonly stop: () => Promise<void>;
 }
-await peer?.stop();
-await bf16?.stop();
-const result = {
-  size: sizeName,
-  step: distill ? 'distill' : 'train',
-  rounds,
-  athanorMs: Math.round(median(ours)),
-  torchFp32Ms: Math.round(median(theirs)),
-  torchBf16Ms: Math.round(median(theirsBf16)),
-  speedVsFp32: Number((median(theirs) / median(ours)).toFixed(3)),
-  speedVsBf16: Number((median(theirsBf16) / median(ours)).toFixed(3)),
-  athanorPeakMiB: Math.round(process.resourceUsage().maxRSS / 1024),
-  torchPeakMiB: Math.round(theirPeak / 2 ** 20),
-};
-console.log(JSON.stringify(result));
-await trainer.dispose();
-teacher?.release();
+
+async function ours(products: Products): Promise<Side> {
+  const teacher = initializeModel(config, new Random(1));
+  const taught = distill
+    ? distillationObjective(engine, {
+        student: { config },
+        teachers: [{ model: products === 'float32' ? teacher : (await int8Form(teacher, 'all')).model, weight: 1 }],
+        losses:
+          lossFields.losses.parse([
+            { kind: 'labels', weight: 0.1 },
+            { kind: 'logits', weight: 0.9 },
+          ]) ?? [],
+      })
+    : undefined;
+  const settings = { steps: 1000, batchSize: size.batch, sequenceLength: size.length, learningRate: 1e-4, checkpointEvery: 0, products };
+  const trainer = await Trainer.create(
+    engine,
+    initializeModel(config, new Random(0)),
+    taught ?? crossEntropyObjective(),
+    trainSettings(settings),
+  );
+  return {
+    name: `athanor ${products}`,
+    step: async () => {
+      const [started, used] = [performance.now(), process.cpuUsage()];
+      await trainer.run([{ tokens, labels }], quietContext.signal);
+      const { user, system } = process.cpuUsage(used);
+      const peakBytes = process.resourceUsage().maxRSS * 1024;
+      return { milliseconds: performance.now() - started, cpuMilliseconds: (user + system) / 1000, peakBytes };
+    },
+    stop: async () => {
+      await trainer.dispose();
+      taught?.release();
+    },
+  };
+}
+
+function theirs(bf16: boolean): Side {
+  const peer = startPeer('training-step', { ...size, distill, threads, bf16 });
+  return { name: `PyTorch ${bf16 ? 'bf16' : 'fp32'}`, step: () => peer.step(), stop: () => peer.stop() };
+}
+
+const sides: Side[] = [];
+for (const products of kinds) sides.push(await ours(products));
+if (!rest.includes('alone')) sides.push(theirs(false), theirs(true));
+
+const readings = new Map(sides.map(({ name }) => [name, { wall: [] as number[], cpu: [] as number[], peakBytes: 0 }]));
+for (let round = -2; round < rounds; round++)
+  for (const { name, step } of sides) {
+    const { milliseconds, cpuMilliseconds, peakBytes } = await step();
+    const reading = readings.get(name);
+    if (round < 0 || reading === undefined) continue; // warm-up
+    reading.wall.push(milliseconds);
+    reading.cpu.push(cpuMilliseconds);
+    reading.peakBytes = peakBytes;
+  }
+for (const { stop } of sides) await stop();
 await engine.dispose();
+
+const of = (name: string, which: 'wall' | 'cpu'): number => median(readings.get(name)?.[which] ?? []);
+const ratio = (name: string, peer: string, which: 'wall' | 'cpu'): string => {
+  const speed = of(peer, which) / of(name, which);
+  return Number.isNaN(speed) ? '' : speed.toFixed(2);
+};
+process.stdout.write(`${distill ? 'distill' : 'train'}, ${sizeName}, ${rounds} rounds, ${threads} thread${threads === 1 ? '' : 's'}\n\n`);
+process.stdout.write('| side | ms | speed against fp32 | against bf16 | processor ms | against fp32 | against bf16 | peak MiB |\n');
+process.stdout.write('| --- | --- | --- | --- | --- | --- | --- | --- |\n');
+for (const { name } of sides) {
+  const isShared = name.startsWith('athanor') && kinds.length > 1;
+  const peak = isShared ? '' : Math.round((readings.get(name)?.peakBytes ?? 0) / 2 ** 20);
+  const cells = (['wall', 'cpu'] as const).flatMap((which) => [
+    of(name, which).toFixed(0),
+    ratio(name, 'PyTorch fp32', which),
+    ratio(name, 'PyTorch bf16', which),
+  ]);
+  process.stdout.write(`| ${[name, ...cells, peak].join(' | ')} |\n`);
+}

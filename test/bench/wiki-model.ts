@@ -34,14 +34,17 @@ export interface WikiOptions {
 }
 
 const fixture = (name: string): string => fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url));
+export const wikiModelFolder = fixture('models/wiki-gpt2-7m');
+/** One thread for each of two studies at a time is more work an hour than two threads for one. */
+export const benchThreads = Number(process.env['ATHANOR_BENCH_THREADS'] ?? 2);
 const batch = 8;
 const window = 256;
 
 /** The same windows for every method that looks at activations. */
 export async function openWikiModel(options: WikiOptions = {}): Promise<WikiModel> {
   const { windows = 128, length = 256, texts = [fixture('text/distill.txt')], heldOutCharacters } = options;
-  const engine = await createOnnxEngine({ device: 'cpu', threads: 2 });
-  const { model, tokenizerFiles } = await importHuggingFace(fixture('models/wiki-gpt2-7m'));
+  const engine = await createOnnxEngine({ device: 'cpu', threads: benchThreads });
+  const { model, tokenizerFiles } = await importHuggingFace(wikiModelFolder);
   const tokenizer = tokenizerFromFiles(tokenizerFiles);
   const corpus = await tokenizeCorpus(await openText(texts), tokenizer, quietContext);
   const text = readFileSync(fixture('text/evaluate.txt'), 'utf8').slice(0, heldOutCharacters);

@@ -84,22 +84,25 @@ describe('athanor', () => {
   it('tells what this machine has, and what to install for what it has not', async () => {
     const { code, out } = await athanor('doctor', '--json');
     expect(code).toBe(0);
-    const { node, memory, engines, advice } = JSON.parse(out) as {
+    const { node, memory, gpus, engines, advice } = JSON.parse(out) as {
       node: string;
+      gpus: object[];
       memory: { limitBytes: number };
       engines: { onnx: { version: string; devices: { device: string; isUsable: boolean; problem?: string }[] } };
       advice: string[];
     };
     expect(node).toBe(process.versions.node);
     expect(memory.limitBytes).toBeGreaterThan(2 ** 28);
+    expect(gpus).toBeInstanceOf(Array);
     expect(engines.onnx.devices.map(({ device }) => device)).toEqual(['cpu', 'cuda:0', 'webgpu:0']);
-    expect(engines.onnx.devices[0]).toMatchObject({ isUsable: true, packedBits: expect.arrayContaining([4, 8]) });
+    expect(engines.onnx.devices[0]).toMatchObject({ isUsable: true, packedBits: expect.arrayContaining([4, 8]), nativeProducts: [] });
     for (const { device, isUsable, problem } of engines.onnx.devices) {
       expect(isUsable).toBe(problem === undefined);
       if (problem !== undefined) expect(advice).toContainEqual(expect.stringMatching(new RegExp(`${device}.*(install|Put)`, 'is')));
     }
     const text = (await athanor('doctor')).out;
     expect(text).toContain(`ONNX Runtime ${engines.onnx.version}`);
+    expect(text).toMatch(/cpu +ready: .*products in float32 \(float16 and bfloat16 are rounded to, not faster\)/);
   });
 
   it('ends with code 1 and the error’s own code', async () => {

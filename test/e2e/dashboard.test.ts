@@ -31,6 +31,7 @@ async function makeTraffic(): Promise<void> {
   };
   await Promise.all([generate('The city of'), generate('In the year'), generate('She')]);
   await client.unary(inference.Score, { model: 'teacher', pairs: [{ context: 'The city', continuation: ' of' }] });
+  await fetch(`http://127.0.0.1:${running.http?.port}/v1/models`);
   await expect(client.unary(inference.Tokenize, { model: 'nobody', text: 'x' })).rejects.toThrow('model_not_found');
   const data = { paths: [fixture('text/distill.txt')] };
   const evaluate = { model: 'teacher', data: { inlineText: Buffer.from('The city of Rome was not built in a day. '.repeat(8)) } };
@@ -48,6 +49,7 @@ beforeAll(async () => {
   running = await startServer({
     store,
     address: '127.0.0.1:0',
+    httpAddress: '127.0.0.1:0',
     telemetry: telemetry.telemetry,
     checkResults: false,
   });

@@ -46,6 +46,12 @@ async function ended(client: AthanorClient, jobId: string) {
   }
 }
 
+/** Waits until the job is no longer in a state. */
+async function left(client: AthanorClient, jobId: string, state: string): Promise<void> {
+  while ((await client.unary(client.protocol.job.Get, { jobId })).job?.state === state)
+    await new Promise((resolve) => setTimeout(resolve, 20));
+}
+
 const hashOf = async (client: AthanorClient, name: string) => (await client.unary(client.protocol.model.Get, { name })).model?.hash;
 
 describe('a fault', () => {
@@ -93,6 +99,56 @@ describe('a fault', () => {
       const { job } = await client.unary(client.protocol.job.Retry, { jobId });
       expect(await ended(client, job?.id ?? '')).toMatchObject({ state: 'JOB_STATE_SUCCEEDED' });
       expect(await hashOf(client, 'student')).toBe(straight);
+    });
+  });
+
+  it.each([
+    ['lose', 'device_lost'],
+    ['exhaust', 'out_of_memory'],
+  ])(
+    'of the device in the middle of training (%s) parks the job with a checkpoint, the server goes on, and the job ends as if nothing had been',
+    async (action, code) => {
+      await broken(temporaryFolder(), `train step=${action}@6`, async (client) => {
+        await importStories(client);
+        const jobId = await submit(client);
+        expect(await ended(client, jobId)).toMatchObject({ state: 'JOB_STATE_PAUSED', error: { code } });
+        let pieces = 0;
+        const request = { model: 'm', text: 'Once', maxNewTokens: 4, temperature: 0 };
+        for await (const _ of client.serverStream(client.protocol.inference.Generate, request)) pieces += 1;
+        expect(pieces).toBeGreaterThan(1);
+        await client.unary(client.protocol.job.Resume, { jobId });
+        await left(client, jobId, 'JOB_STATE_PAUSED');
+        expect(await ended(client, jobId)).toMatchObject({ state: 'JOB_STATE_SUCCEEDED' });
+        expect(await hashOf(client, 'student')).toBe(straight);
+      });
+    },
+  );
+
+  it('of the device in the middle of an update leaves the checkpoint before it, from which the job ends as if nothing had been', async () => {
+    await broken(temporaryFolder(), 'weight update=lose@8', async (client) => {
+      await importStories(client);
+      const jobId = await submit(client);
+      expect(await ended(client, jobId)).toMatchObject({ state: 'JOB_STATE_PAUSED', error: { code: 'device_lost' } });
+      await client.unary(client.protocol.job.Resume, { jobId });
+      await left(client, jobId, 'JOB_STATE_PAUSED');
+      expect(await ended(client, jobId)).toMatchObject({ state: 'JOB_STATE_SUCCEEDED' });
+      expect(await hashOf(client, 'student')).toBe(straight);
+    });
+  });
+
+  it.each([
+    ['lose', 'device_lost'],
+    ['exhaust', 'out_of_memory'],
+  ])('of the device at a decode step (%s) ends the sequences of that step by name, and the server goes on', async (action, code) => {
+    await broken(temporaryFolder(), `decode step=${action}@3`, async (client) => {
+      await importStories(client);
+      const generate = async (): Promise<void> => {
+        const request = { model: 'm', text: 'Once', maxNewTokens: 12, temperature: 0 };
+        for await (const _ of client.serverStream(client.protocol.inference.Generate, request));
+      };
+      await expect(generate()).rejects.toMatchObject({ code });
+      await generate();
+      expect(await ended(client, await submit(client))).toMatchObject({ state: 'JOB_STATE_SUCCEEDED' });
     });
   });
 

@@ -27,6 +27,12 @@ const byOp: Readonly<Record<string, Partial<Record<DType, Tolerance>>>> = {
   matmulInt8: {
     float32: { relative: 1e-4, absolute: 1e-4, reason: 'the scale of x is a quotient in float32, and multiplies sums of hundreds' },
   },
+  roundedMatmul: {
+    float32: { relative: 1e-4, absolute: 1e-4, reason: 'scales are quotients in float32, and multiply sums of hundreds' },
+  },
+  roundedGradient: {
+    float32: { relative: 1e-4, absolute: 1e-4, reason: 'scales are quotients in float32, and multiply sums of hundreds' },
+  },
   matmul: { float32: { relative: 1e-4, absolute: 1e-5, reason: 'sums of products cancel; blocked kernels add in another order' } },
   reduceSum: { float32: { relative: 1e-4, absolute: 1e-5, reason: 'long sums cancel' } },
   reduceMean: { float32: { relative: 1e-4, absolute: 1e-5, reason: 'long sums cancel' } },
@@ -43,6 +49,7 @@ const byOp: Readonly<Record<string, Partial<Record<DType, Tolerance>>>> = {
   layerNorm: { float32: { relative: 1e-4, absolute: 1e-5, reason: 'subtracts a mean, then divides by a deviation' } },
   rmsNorm: { float32: { relative: 1e-4, absolute: 1e-5, reason: 'divides by the root of a mean' } },
   groupQueryAttention: { float32: { relative: 2e-4, absolute: 2e-5, reason: 'two products around a softmax, fused on some engines' } },
+  int8GroupQueryAttention: { float32: { relative: 2e-4, absolute: 2e-4, reason: 'the same over codes, whose numbers are larger' } },
 };
 
 /** Whole models and training against PyTorch. */
@@ -51,6 +58,35 @@ export const modelTolerances = {
   gradients: { relative: 1e-4, absolute: 1e-6, reason: 'fp32 backward pass; relative to the largest element of each gradient' },
   losses: { relative: 1e-4, absolute: 1e-5, reason: 'rounding grows a little with each optimizer step' },
 } as const satisfies Readonly<Record<string, Tolerance>>;
+
+/**
+ * Products in half precision, everything else in float32, against all of it in float32: `values` of single graphs, `gradients` of whole models (relative to
+ * the largest element of each), `losses` of the first steps of training.
+ */
+export const mixedTolerances = {
+  float16: {
+    values: {
+      relative: 1e-2,
+      absolute: 1e-2,
+      reason: 'operands and results of products keep 11 bits: 5e-4 each, and products follow each other',
+    },
+    gradients: { relative: 2e-2, absolute: 1e-6, reason: 'a dozen products one after the other, each rounded to 5e-4' },
+    losses: { relative: 5e-3, absolute: 1e-3, reason: 'a mean over tokens: most of the roundings cancel' },
+  },
+  bfloat16: {
+    values: {
+      relative: 8e-2,
+      absolute: 8e-2,
+      reason: 'operands and results of products keep 8 bits: 4e-3 each, and products follow each other',
+    },
+    gradients: {
+      relative: 1.5e-1,
+      absolute: 1e-6,
+      reason: 'a dozen products rounded to 4e-3 each, and differences of them behind softmax',
+    },
+    losses: { relative: 2e-2, absolute: 5e-3, reason: 'a mean over tokens: most of the roundings cancel' },
+  },
+} as const satisfies Readonly<Record<string, Readonly<Record<string, Tolerance>>>>;
 
 /** An analytic gradient in float64 against central differences with a step of about 1e-6. */
 export const gradientCheckTolerance: Tolerance = {

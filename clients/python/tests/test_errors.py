@@ -74,7 +74,7 @@ def test_an_unknown_code_falls_back_to_the_family_of_its_status() -> None:
 def test_every_code_of_the_servers_catalogue_has_a_class_with_its_status() -> None:
     if not CATALOGUE.is_file():
         pytest.skip("the server's sources are not here (installed without the repository)")
-    entries = re.findall(r"^  (\w+): entry\('(\w+)'", CATALOGUE.read_text(encoding="utf-8"), re.MULTILINE)
+    entries = re.findall(r"^  (\w+): entry\(\s*'(\w+)'", CATALOGUE.read_text(encoding="utf-8"), re.MULTILINE)
     assert len(entries) > 30
     for code, status in entries:
         assert code in errors.BY_CODE, f"{code} is missing in errors.BY_CODE"

@@ -1,6 +1,7 @@
 // The `serve` command: a server until a signal ends it.
 import { type Command, Option } from 'commander';
 import { armFaults, silentTelemetry } from '#base';
+import { type CacheFormat, cacheFormats } from '#models';
 import { type ComputeMode, computeModes } from '#serve';
 import { type RunningTelemetry, startTelemetry } from '#telemetry';
 import { type Isolation, isolations, startServer } from '../compose.ts';
@@ -17,6 +18,7 @@ interface ServeOptions extends SecurityOptions {
   readonly device?: string;
   readonly threads?: number;
   readonly compute: ComputeMode;
+  readonly cache: CacheFormat;
   readonly memoryLimit?: number;
   readonly modelMemory?: number;
   readonly pauseMs: number;
@@ -49,10 +51,18 @@ export function addServeCommand(program: Command): void {
     .addOption(
       new Option(
         '--compute <mode>',
-        'numbers that generating models multiply in. exact: as they are stored; int8: weights and activations rounded to 8 bits, faster for many sequences, with other answers; auto: as stored, and 8-bit integers too where a model of 4 bits or fewer is faster with them and loses less than its bits already lost',
+        'numbers that generating models multiply in. exact: as they are stored; int8: weights and activations rounded to 8 bits, faster for many sequences, with other answers; float16: weights, products and cache in half precision, for GPUs; auto: as stored, and 8-bit integers too where a model of 4 bits or fewer is faster with them and loses less than its bits already lost',
       )
         .choices(computeModes)
         .default('auto'),
+    )
+    .addOption(
+      new Option(
+        '--cache <format>',
+        'what generating models keep keys and values as. int8: a quarter of the memory, and faster for many sequences, with answers that change a little',
+      )
+        .choices(cacheFormats)
+        .default('float32'),
     )
     .option('--memory-limit <MiB>', 'refuse jobs that would need more (default: what the machine has)', wholeNumber)
     .option(
@@ -103,7 +113,7 @@ export function addServeCommand(program: Command): void {
 }
 
 async function serve(options: ServeOptions, command: Command): Promise<void> {
-  const { listen, http, httpModel, store, device, threads, compute, memoryLimit, modelMemory } = options;
+  const { listen, http, httpModel, store, device, threads, compute, cache, memoryLimit, modelMemory } = options;
   const { pauseMs, graceMs, identityModel, jobsPerClient, keepJobs, json, metrics } = options;
   const output = new Output(json === true);
   // Before anything slow: a signal while models load must not be lost.
@@ -138,6 +148,7 @@ async function serve(options: ServeOptions, command: Command): Promise<void> {
       store,
       address: listen,
       compute,
+      cache,
       isolation: options.isolation ?? (device === 'cpu' ? 'process' : 'none'),
       ...(options.jobShare === undefined ? {} : { jobShare: options.jobShare }),
       ...(http === undefined ? {} : { httpAddress: http }),

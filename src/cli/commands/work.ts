@@ -47,17 +47,22 @@ interface DistillOptions extends CommonOptions, DataOptions {
   readonly batchSize?: number;
   readonly sequenceLength?: number;
   readonly gradientAccumulation?: number;
+  readonly recompute?: boolean;
+  readonly memory?: string;
   readonly learningRate?: number;
   readonly warmupSteps?: number;
   readonly schedule?: string;
   readonly weightDecay?: number;
   readonly clipNorm?: number;
+  readonly precision?: string;
   readonly temperature?: number;
   readonly alpha?: number;
   readonly seed?: number;
   readonly checkpointEvery?: number;
   readonly evaluateEvery?: number;
   readonly sourceLength?: number;
+  readonly products?: string;
+  readonly teacherProducts?: string;
   readonly labels?: readonly string[];
   readonly recording?: string;
   readonly teacherTopK?: number;
@@ -185,16 +190,21 @@ function distillCommand(program: Command): Command {
     .option('--batch-size <count>', 'sequences of one forward pass', wholeNumber)
     .option('--sequence-length <tokens>', 'tokens of a sequence', wholeNumber)
     .option('--gradient-accumulation <count>', 'forward passes for one step', wholeNumber)
+    .option('--recompute', 'compute activations again instead of keeping them: less memory, more time')
+    .option('--memory <how>', 'given, or auto: micro-batches and --recompute as far as the memory asks for them')
     .option('--learning-rate <rate>', 'peak learning rate', decimalNumber)
     .option('--warmup-steps <count>', 'steps of linear warm-up', wholeNumber)
     .option('--schedule <kind>', 'cosine, linear or constant')
     .option('--weight-decay <share>', 'decoupled weight decay', decimalNumber)
     .option('--clip-norm <norm>', 'largest gradient norm; 0 clips nothing', decimalNumber)
+    .option('--precision <kind>', 'what products are computed in: auto, float32, float16 or bfloat16')
     .option('--temperature <value>', 'temperature of the teacher term', decimalNumber)
     .option('--alpha <share>', 'weight of the teacher term, 0 to 1', decimalNumber)
     .option('--seed <number>', 'seed of the data order', wholeNumber)
     .option('--checkpoint-every <steps>', 'steps between checkpoints', wholeNumber)
-    .option('--evaluate-every <steps>', 'steps between measurements on --validation', wholeNumber);
+    .option('--evaluate-every <steps>', 'steps between measurements on --validation', wholeNumber)
+    .option('--products <kind>', 'float32, int8, int8PerTensor or int8All: how activations and gradients are multiplied by weights')
+    .option('--teacher-products <kind>', 'int8: a teacher on the server multiplies in integers');
 }
 
 async function importModel(
@@ -269,17 +279,22 @@ async function distill(client: AthanorClient, output: Output, student: string, o
       'batchSize',
       'sequenceLength',
       'gradientAccumulation',
+      'recompute',
+      'memory',
       'learningRate',
       'warmupSteps',
       'schedule',
       'weightDecay',
       'clipNorm',
+      'precision',
       'temperature',
       'alpha',
       'seed',
       'checkpointEvery',
       'evaluateEvery',
       'sourceLength',
+      'products',
+      'teacherProducts',
     ]),
   };
   Object.assign(spec, teachingOf(options));

@@ -20,6 +20,8 @@ export interface WeightedTeacher {
   readonly model: Model;
   /** Above 0; only its share in the sum matters. */
   readonly weight: number;
+  /** Its weights where they are on the device already, by the names of `borrowModel`; they stay the caller's. Absent: a copy of the training's own. */
+  readonly weights?: Readonly<Record<string, DeviceBuffer>> | undefined;
 }
 
 /** Prefix of the parameter names of the teacher at this place inside a student's graph. */
@@ -88,13 +90,13 @@ export function distillationObjective(engine: Engine, request: ObjectiveRequest)
   const onSamples = samples && { ...sumOf(samples.losses), isOwn: samples.isOwn };
   // Only what the graph needs to know is kept: the weights of the teachers are on the device.
   const taught = teachers.map(({ model, weight }) => ({ declaration: declarations(model), weight }));
-  const inputs = borrowTeachers(engine, teachers);
+  const { inputs, own } = teacherInputs(engine, teachers);
   const scheme = lossScheme(onData.plans, onData.weights, seed, onSamples);
   return {
     name: 'distill',
     inputs,
     ...(scheme && { scheme }),
-    release: () => releaseAll(inputs),
+    release: () => releaseAll(own),
     build: (given) => {
       const isOwn = onSamples !== undefined && seesOwnSamples(given.scheme);
       const context = isOwn ? overWrittenTokens(given) : given;
@@ -109,16 +111,23 @@ export function distillationObjective(engine: Engine, request: ObjectiveRequest)
   };
 }
 
-/** Leaves nothing on the device when one of them does not fit. */
-function borrowTeachers(engine: Engine, teachers: readonly WeightedTeacher[]): Readonly<Record<string, DeviceBuffer>> {
-  const inputs: Record<string, DeviceBuffer> = {};
+type Buffers = Readonly<Record<string, DeviceBuffer>>;
+
+/** The weights of all teachers, and those of them that nobody lent. Leaves nothing on the device when one of them does not fit. */
+function teacherInputs(engine: Engine, teachers: readonly WeightedTeacher[]): { readonly inputs: Buffers; readonly own: Buffers } {
+  const lent: Record<string, DeviceBuffer> = {};
+  const own: Record<string, DeviceBuffer> = {};
   try {
-    for (const [index, { model }] of teachers.entries()) Object.assign(inputs, borrowModel(engine, model, teacherPrefix(index)));
+    for (const [index, { model, weights }] of teachers.entries()) {
+      const prefix = teacherPrefix(index);
+      if (weights === undefined) Object.assign(own, borrowModel(engine, model, prefix));
+      else for (const [name, buffer] of Object.entries(weights)) lent[prefix + name] = buffer;
+    }
   } catch (error) {
-    releaseAll(inputs);
+    releaseAll(own);
     throw error;
   }
-  return inputs;
+  return { inputs: { ...lent, ...own }, own };
 }
 
 function releaseAll(buffers: Readonly<Record<string, DeviceBuffer>>): void {

@@ -11,6 +11,7 @@ import {
   trainOnBatches,
 } from '#train';
 import type { DistillSettings } from '../distill-model.ts';
+import { refuseTeacherProducts } from '../teacher-products.ts';
 import { answerObjective } from './answer-objective.ts';
 import { checkForm } from './answers.ts';
 import { choicesOf } from './teacher-program.ts';
@@ -32,6 +33,7 @@ export interface AnsweredRequest extends Omit<TrainRequest, 'corpus' | 'objectiv
  */
 export async function distillFromAnswers(request: AnsweredRequest, engine: Engine, context: OperationContext): Promise<TrainResult> {
   const { corpus, settings, teacher, ...rest } = request;
+  refuseTeacherProducts(settings.teacherProducts);
   checkTrainingData(rest.model, corpus);
   checkForm(teacher.form, choicesOf(rest.model), 'topK');
   const objective = answerObjective(settings, teacher.form, hiddenTokensOf(corpus, settings));

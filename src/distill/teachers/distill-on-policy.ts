@@ -3,7 +3,7 @@ import { AppError, at, type OperationContext } from '#base';
 import type { Engine } from '#engine';
 import { requireGenerating } from '#models';
 import { openBatches, type TrainResult, trainOnBatches } from '#train';
-import { type DistillRequest, type DistillSettings, teachingObjective } from '../distill-model.ts';
+import { asTaught, type DistillRequest, type DistillSettings, teachingObjective } from '../distill-model.ts';
 import type { Divergence } from '../losses/divergence.ts';
 import { type TeacherObjective, teacherPrefix } from '../losses/objective.ts';
 import { lossesOnSamples, type OwnSamples } from '../losses/own-samples.ts';
@@ -36,7 +36,8 @@ const evenMixture: Divergence = { divergence: 'jsd', beta: 0.5, scaled: false };
  * @throws AppError as `distillModel` and `lossesOnSamples`
  * @see Agarwal et al., "On-Policy Distillation of Language Models", ICLR 2024, algorithm 1. We choose by step, not by sequence
  */
-export async function distillOnPolicy(request: OnPolicyRequest, engine: Engine, context: OperationContext): Promise<TrainResult> {
+export async function distillOnPolicy(given: OnPolicyRequest, engine: Engine, context: OperationContext): Promise<TrainResult> {
+  const request = await asTaught(engine, given);
   const { student, teacher: _, corpus, settings, onPolicy, divergence: __, policyGradient: ___, ...rest } = request;
   requireGenerating(student);
   const objective = teachingObjective(engine, request, samplesOf(request));

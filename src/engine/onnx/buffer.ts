@@ -69,7 +69,6 @@ export class OnnxBuffer implements DeviceBuffer {
   readonly dtype: DType;
   readonly shape: readonly number[];
   readonly sizeBytes: number;
-  /** It lies over memory of somebody else, who does not expect it to change. */
   readonly isBorrowed: boolean;
   readonly #memory: DeviceMemory;
   readonly #counters: Counters;
@@ -93,6 +92,11 @@ export class OnnxBuffer implements DeviceBuffer {
 
   get isReleased(): boolean {
     return this.#isReleased;
+  }
+
+  /** Where it lies on the device. */
+  get address(): bigint {
+    return this.#place.pointer;
   }
 
   /** The OrtValue; only while a run holds the buffer. */

@@ -18,11 +18,12 @@ interface NativeFunction<Arguments extends readonly unknown[], Result> {
   async(...args: [...Arguments, (error: Error | null, result: Result) => void]): void;
 }
 
-// One letter an argument: p pointer, n size_t, i int, u uint32, s text that lives for the call, w path text.
+// One letter an argument: p pointer, n size_t, i int, l int64, u uint32, s text that lives for the call, w path text.
 type ArgumentTypes = {
   readonly p: PointerArgument;
   readonly n: number;
   readonly i: number;
+  readonly l: bigint;
   readonly u: number;
   readonly s: string;
   readonly w: string;
@@ -55,6 +56,7 @@ const entries = {
   CreateSessionFromArray: [8, 't:ppnpp'],
   Run: [9, 't:ppppnpnp'],
   CreateSessionOptions: [10, 't:p'],
+  SetOptimizedModelFilePath: [11, 't:pw'],
   EnableProfiling: [14, 't:pw'],
   DisableMemPattern: [17, 't:p'],
   SetSessionGraphOptimizationLevel: [23, 't:pi'],
@@ -73,6 +75,7 @@ const entries = {
   ReleaseRunOptions: [97, 'v:p'],
   ReleaseSessionOptions: [100, 'v:p'],
   SessionEndProfiling: [110, 't:ppp'],
+  AddFreeDimensionOverrideByName: [124, 't:psl'],
   GetAvailableProviders: [125, 't:pp'],
   ReleaseAvailableProviders: [126, 't:pi'],
   AddSessionConfigEntry: [130, 't:pss'],
@@ -90,6 +93,9 @@ const entries = {
   AddExternalInitializers: [210, 't:pppn'],
   SessionOptionsAppendExecutionProvider: [216, 't:psppn'],
   GetBuildInfoString: [254, 's:'],
+  GetKeyValue: [297, 's:ps'],
+  ReleaseKeyValuePairs: [300, 'v:p'],
+  AllocatorGetStats: [319, 't:pp'],
   GetSharedAllocator: [376, 't:ppp'],
 } as const satisfies Readonly<Record<string, Entry>>;
 
@@ -102,6 +108,7 @@ const argumentTypeNames: Readonly<Record<string, string>> = {
   p: 'void *',
   n: 'size_t',
   i: 'int',
+  l: 'int64_t',
   u: 'uint32_t',
   s: 'str',
   w: process.platform === 'win32' ? 'str16' : 'str', // ORTCHAR_T

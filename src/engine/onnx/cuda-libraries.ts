@@ -1,5 +1,5 @@
 // CUDA's own libraries where they were fetched beside the provider: the system's loader would not look there.
-import { existsSync, readdirSync, realpathSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readdirSync, readSync, realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import koffi, { type LibraryHandle } from 'koffi';
 
@@ -32,5 +32,33 @@ function load(path: string): boolean {
     return true;
   } catch {
     return false;
+  }
+}
+
+const isOfVersion = new Map<string, boolean>();
+const pieceBytes = 1 << 24;
+
+/** Whether a provider's file names the version of the runtime: one of another version would crash the process that loads it. */
+export function namesVersion(path: string, version: string): boolean {
+  const key = `${version} ${path}`;
+  const known = isOfVersion.get(key);
+  if (known !== undefined) return known;
+  const found = contains(path, Buffer.from(version));
+  isOfVersion.set(key, found);
+  return found;
+}
+
+function contains(path: string, wanted: Buffer): boolean {
+  const file = openSync(path, 'r');
+  try {
+    const piece = Buffer.alloc(pieceBytes);
+    // What stands across the border of two pieces is read with the second.
+    for (let position = 0; ; position += pieceBytes - wanted.length) {
+      const length = readSync(file, piece, 0, pieceBytes, position);
+      if (piece.subarray(0, length).includes(wanted)) return true;
+      if (length < pieceBytes) return false;
+    }
+  } finally {
+    closeSync(file);
   }
 }

@@ -2,12 +2,12 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AppError, invariant } from '#base';
-import type { BufferType, CompileOptions, DeviceBuffer, Engine, EngineCounters, Program } from '#engine';
+import type { BufferType, CompileOptions, DeviceBuffer, Engine, EngineCounters, PlanOptions, Program, RunMemory } from '#engine';
 import type { Graph } from '#graph';
-import type { HostTensor } from '#tensor';
+import type { HostTensor, NarrowFloat } from '#tensor';
 import { Counters } from '../counters.ts';
 import { checkFrozen } from '../signature.ts';
-import { shrinkArena } from './arena.ts';
+import { type Arena, openArena } from './arena.ts';
 import { BufferPool } from './buffer.ts';
 import { CpuMemory, type DeviceMemory } from './device-memory.ts';
 import { dumpGraph, fileStem } from './dump.ts';
@@ -15,10 +15,13 @@ import { type Environment, ortEnvironment } from './environment.ts';
 import { createGpuMemory } from './gpu-memory.ts';
 import { probeInt8 } from './int8-probe.ts';
 import { lowerGraph } from './lower.ts';
-import type { Int8Weights } from './lowering.ts';
+import type { Int8Weights, NarrowProducts } from './lowering.ts';
 import { probeNBits } from './n-bits-probe.ts';
+import { probeProducts } from './product-probe.ts';
 import { OnnxProgram } from './program.ts';
 import { type Device, parseDevice, printDevice } from './providers.ts';
+import { canReplay, withoutReplays } from './replays.ts';
+import { planRun } from './run-plan.ts';
 import { Session } from './session.ts';
 import { joinSiblingProducts } from './sibling-products.ts';
 
@@ -55,24 +58,33 @@ export async function createOnnxEngine(options: OnnxEngineOptions = {}): Promise
 
 async function createOn(environment: Environment, device: Device, options: OnnxEngineOptions): Promise<Engine> {
   const memory = device.kind === 'cpu' ? new CpuMemory(environment) : await createGpuMemory(environment, device);
-  const kernels = { nBitsKernels: await probeNBits(environment, device), int8Weights: await probeInt8(environment, device) };
-  return new OnnxEngine(environment, device, memory, kernels, options);
+  const kernels = {
+    nBitsKernels: await probeNBits(environment, device),
+    int8Weights: await probeInt8(environment, device),
+    narrowProducts: await probeProducts(environment, device),
+  };
+  return new OnnxEngine(environment, device, memory, { ...kernels, arena: await openArena(environment) }, options);
 }
 
-/** What the probes found on the device. */
-interface Kernels {
+/** What the probes found on the device, and where sessions on the CPU have their scratch space. */
+interface Runtime {
+  readonly arena: Arena;
   readonly nBitsKernels: ReadonlySet<number>;
   readonly int8Weights: Int8Weights | undefined;
+  readonly narrowProducts: NarrowProducts;
 }
 
 class OnnxEngine implements Engine {
   readonly name = 'onnx';
   readonly runtime: string;
   readonly device: string;
+  readonly nativeProducts: readonly NarrowFloat[];
+  readonly hasFastInt8: boolean;
   readonly #environment: Environment;
   readonly #device: Device;
   readonly #memory: DeviceMemory;
-  readonly #kernels: Kernels;
+  readonly #kernels: Omit<Runtime, 'arena'>;
+  readonly #arena: Arena;
   readonly #options: OnnxEngineOptions;
   readonly #dumpFolder: string | undefined;
   readonly #counters = new Counters();
@@ -80,13 +92,17 @@ class OnnxEngine implements Engine {
   readonly #programs = new Set<OnnxProgram>();
   #isDisposed = false;
 
-  constructor(environment: Environment, device: Device, memory: DeviceMemory, kernels: Kernels, options: OnnxEngineOptions) {
+  constructor(environment: Environment, device: Device, memory: DeviceMemory, { arena, ...kernels }: Runtime, options: OnnxEngineOptions) {
     this.runtime = `ONNX Runtime ${environment.version}`;
     this.device = printDevice(device);
+    this.nativeProducts = [...kernels.narrowProducts.keys()];
     this.#environment = environment;
     this.#device = device;
     this.#memory = memory;
     this.#kernels = kernels;
+    // Unsigned weights are what older processors multiply, at the speed of floats.
+    this.hasFastInt8 = kernels.int8Weights === 'int8';
+    this.#arena = arena;
     this.#options = options;
     this.#dumpFolder = options.dumpFolder ?? process.env['DUMP'];
     this.#pool = new BufferPool(environment, memory, this.#counters);
@@ -102,15 +118,27 @@ class OnnxEngine implements Engine {
     if (this.#dumpFolder !== undefined) await dumpGraph(this.#dumpFolder, graph, model);
     const { profileFolder } = this.#options;
     if (profileFolder !== undefined) await mkdir(profileFolder, { recursive: true });
-    const session = await Session.create(this.#environment, model, {
+    const settings = {
       device: this.#device,
       threads: options.threads ?? this.#options.threads ?? this.#environment.threads,
       ...(profileFolder === undefined ? {} : { profilePrefix: join(profileFolder, fileStem(name)) }),
-    });
-    const program = new OnnxProgram({ name, graph, frozen, session, pool: this.#pool, onRelease: (released) => this.#forget(released) });
+    };
+    const isWanted = options.replays === true && canReplay(this.#device);
+    const { session, replays } = await withoutReplays(isWanted, (tried) =>
+      Session.create(this.#environment, model, { ...settings, replays: tried }),
+    );
+    const onRelease = (released: OnnxProgram): Promise<void> => this.#forget(released);
+    const program = new OnnxProgram({ name, graph, frozen, session, replays, pool: this.#pool, onRelease });
     this.#programs.add(program);
     this.#counters.programMade();
     return program;
+  }
+
+  async planRun(wanted: Graph, options: PlanOptions = {}): Promise<RunMemory> {
+    this.#checkOpen();
+    const { graph, frozen } = joinSiblingProducts({ graph: wanted, frozen: options.frozen ?? new Map<string, HostTensor>() });
+    const session = { device: this.#device, threads: 1 };
+    return await planRun(this.#environment, graph, { ...options, frozen, session, kernels: this.#kernels });
   }
 
   allocate(type: BufferType): DeviceBuffer {
@@ -129,7 +157,8 @@ class OnnxEngine implements Engine {
   }
 
   counters(): EngineCounters {
-    return this.#counters.snapshot();
+    const { heldBytes, peakUsedBytes } = this.#arena.statistics();
+    return this.#counters.snapshot({ scratchBytes: heldBytes, peakScratchBytes: peakUsedBytes });
   }
 
   async dispose(): Promise<void> {
@@ -143,7 +172,7 @@ class OnnxEngine implements Engine {
   async #forget(program: OnnxProgram): Promise<void> {
     if (!this.#programs.delete(program)) return;
     this.#counters.programFreed();
-    await shrinkArena(this.#environment);
+    this.#arena.shrink();
   }
 
   #checkOpen(): void {

@@ -5,6 +5,7 @@ import { createGpuMemory } from './gpu-memory.ts';
 import { probeInt8 } from './int8-probe.ts';
 import { runtimeFolder } from './library.ts';
 import { probeNBits } from './n-bits-probe.ts';
+import { probeProducts } from './product-probe.ts';
 import { parseDevice } from './providers.ts';
 
 export interface OnnxDeviceReport {
@@ -17,6 +18,8 @@ export interface OnnxDeviceReport {
   readonly packedBits?: readonly number[];
   /** Type of weights in products of 8-bit integers; absent where the runtime gets none right. */
   readonly int8Weights?: string;
+  /** 16-bit floats that matrices are multiplied in by kernels of their own; others are computed in float32 and rounded. */
+  readonly nativeProducts?: readonly string[];
 }
 
 export interface OnnxReport {
@@ -39,7 +42,8 @@ export async function inspectOnnx(): Promise<OnnxReport> {
       if (device.kind !== 'cpu') (await createGpuMemory(environment, device)).dispose();
       const [nBits, int8Weights] = [await probeNBits(environment, device), await probeInt8(environment, device)];
       const packedBits = [...nBits].sort((a, b) => a - b);
-      devices.push({ device: name, isUsable: true, packedBits, ...(int8Weights === undefined ? {} : { int8Weights }) });
+      const nativeProducts = [...(await probeProducts(environment, device)).keys()];
+      devices.push({ device: name, isUsable: true, packedBits, nativeProducts, ...(int8Weights === undefined ? {} : { int8Weights }) });
     } catch (error) {
       const { code, message } = AppError.from(error);
       devices.push({ device: name, isUsable: false, problem: message.replace(`[${code}] `, '') });

@@ -3,8 +3,9 @@ import { at, invariant } from '#base';
 import { type Graph, type Node, opName, ops, topologicalOrder, type Value } from '#graph';
 import { type HostTensor, sameShape } from '#tensor';
 import { addedRows, addRows } from './added-rows-fusion.ts';
-import type { Int8Weights, LoweringContext } from './lowering.ts';
+import type { Int8Weights, LoweringContext, NarrowProducts } from './lowering.ts';
 import { biasedInt8Product } from './lowerings/int8.ts';
+import { roundedProduct } from './lowerings/rounded.ts';
 import { lowerings } from './lowerings.ts';
 import { ModelBuilder, type Ref } from './model-builder.ts';
 import { subtractedOneHots, subtractOneHot } from './one-hot-fusion.ts';
@@ -22,6 +23,8 @@ export interface LowerOptions {
   readonly nBitsKernels?: ReadonlySet<number>;
   /** What `probeInt8` found. */
   readonly int8Weights?: Int8Weights | undefined;
+  /** What `probeProducts` found; none when absent. */
+  readonly narrowProducts?: NarrowProducts;
 }
 
 type AnyLowering = (operands: readonly Ref[], attrs: object, emit: ModelBuilder, context: LoweringContext) => Ref | readonly Ref[];
@@ -29,8 +32,8 @@ type AnyLowering = (operands: readonly Ref[], attrs: object, emit: ModelBuilder,
 /** ONNX inputs are the graph's inputs without the frozen ones, in order; outputs are the graph's. */
 export function lowerGraph(graph: Graph, options: LowerOptions): OnnxModel {
   const emit = new ModelBuilder();
-  const { portable, int8Weights, nBitsKernels = new Set<number>() } = options;
-  const devices = { portable, int8Weights, nBitsKernels };
+  const { portable, int8Weights, nBitsKernels = new Set<number>(), narrowProducts = new Map() } = options;
+  const devices = { portable, int8Weights, nBitsKernels, narrowProducts };
   const refs = new Map<Node, readonly Ref[]>();
   for (const { name, value } of graph.inputs) {
     const tensor = options.frozen.get(name);
@@ -49,7 +52,8 @@ export function lowerGraph(graph: Graph, options: LowerOptions): OnnxModel {
   const subtracted = subtractedOneHots(graph, order);
   const squares = summedSquares(graph, order);
   const rows = addedRows(graph, order);
-  const biased: ReadonlyMap<Node, BiasedProduct> = portable || int8Weights === undefined ? new Map() : biasedProducts(graph, order);
+  const biased: ReadonlyMap<Node, BiasedProduct> =
+    portable || int8Weights === undefined ? new Map() : biasedProducts(graph, order, int8Weights);
   const withBias = new Set([...biased.values()].map(({ product }) => product));
 
   const refOf = ({ node, index }: Value): Ref => {
@@ -92,7 +96,12 @@ export function lowerGraph(graph: Graph, options: LowerOptions): OnnxModel {
     const biasedProduct = biased.get(node);
     if (biasedProduct !== undefined && int8Weights !== undefined) {
       const { product, bias } = biasedProduct;
-      refs.set(node, [biasedInt8Product(product.operands.map(refOf), refOf(bias), int8Weights, emit)]);
+      const factors = product.operands.map(refOf);
+      const isRounded = product.op === 'roundedMatmul';
+      const result = isRounded
+        ? roundedProduct(factors, product, refOf(bias), emit)
+        : biasedInt8Product(factors, refOf(bias), int8Weights, emit);
+      refs.set(node, [result]);
       continue;
     }
     // The table pairs each name with its own operand count and attributes, which the union type of its rows cannot say.
@@ -101,11 +110,24 @@ export function lowerGraph(graph: Graph, options: LowerOptions): OnnxModel {
     const results = lowering(operands, node.attrs, emit, { node, isUsed, refOf, ...devices });
     refs.set(node, typeof results === 'string' ? [results] : results);
   }
+  describeResults(refs, emit);
   // ONNX has one name space for values: an output that is updated in place may not carry its input's name. Results are matched by position.
   const inputNames = new Set(graph.inputs.map(({ name }) => name));
   for (const { name, value } of graph.outputs)
     emit.output(inputNames.has(name) ? `${name}:result` : name, refOf(value), value.dtype, value.shape);
   return emit.finish(options.name);
+}
+
+/** Nodes that stand for another's operand come after it, and do not say what it is. */
+function describeResults(refs: ReadonlyMap<Node, readonly Ref[]>, emit: ModelBuilder): void {
+  const known = new Set<Ref>();
+  for (const [node, results] of refs)
+    results.forEach((ref, index) => {
+      if (known.has(ref)) return;
+      known.add(ref);
+      const { dtype, shape } = at(node.types, index);
+      emit.describe(ref, dtype, shape);
+    });
 }
 
 /**

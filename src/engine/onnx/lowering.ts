@@ -1,11 +1,18 @@
 // What a row of the lowering table is: from one node of our graph to ONNX nodes.
 import type { AttrsOf, Node, OpDefinition, Operands, OpName, ops, Value } from '#graph';
+import type { NarrowFloat } from '#tensor';
 import type { ModelBuilder, Ref } from './model-builder.ts';
 
 type NumOperands<K extends OpName> = (typeof ops)[K] extends OpDefinition<infer N, infer _Attrs> ? N : never;
 
 /** Types of weights in integer products. */
 export type Int8Weights = 'int8' | 'uint8';
+
+/** How products of 16-bit floats are computed: by the kernel with transposes and scale, or by the published operator. */
+export type ProductForm = 'fused' | 'plain';
+
+/** Types that the device has kernels for; products in others are computed in float32 and rounded. */
+export type NarrowProducts = ReadonlyMap<NarrowFloat, ProductForm>;
 
 /** Facts beside the operands' names that a row may need. */
 export interface LoweringContext {
@@ -21,6 +28,8 @@ export interface LoweringContext {
   readonly nBitsKernels: ReadonlySet<number>;
   /** The weights that the runtime multiplies 8-bit activations by exactly on this device; undefined: none. */
   readonly int8Weights: Int8Weights | undefined;
+  /** Kernels for products of 16-bit floats on this device. */
+  readonly narrowProducts: NarrowProducts;
 }
 
 /**

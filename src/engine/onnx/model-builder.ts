@@ -8,6 +8,7 @@ import {
   type OnnxModel,
   type OnnxNode,
   type OnnxValueInfo,
+  type SubgraphAttribute,
 } from './onnx-proto.ts';
 
 /** The name of a value in the ONNX model. */
@@ -26,20 +27,31 @@ const sharedConstantBytes = 64;
  * Names of our own start with `%`, which keeps them apart from the names of inputs and outputs.
  */
 export class ModelBuilder {
-  readonly #nodes: OnnxNode[] = [];
+  #nodes: OnnxNode[] = [];
   readonly #initializers: OnnxInitializer[] = [];
   readonly #inputs: OnnxValueInfo[] = [];
   readonly #outputs: OnnxValueInfo[] = [];
+  readonly #known: OnnxValueInfo[] = [];
   readonly #sharedConstants = new Map<string, Ref>();
   readonly #symbols = new Map<string, SymbolSource>();
   readonly #sizes = new Map<Dim, Ref>();
   /** Values that a node of ours makes, and the output name that each got, if any. */
   readonly #produced = new Map<Ref, Ref | undefined>();
+  readonly #valueTypes = new Map<Ref, Omit<OnnxValueInfo, 'name'>>();
   #place = '';
+  /** Nodes of all branches, so that names stay unique. */
+  #numBranchNodes = 0;
+  #isInBranch = false;
 
   /** Names the nodes that follow, for errors and profiles. */
   setPlace(place: string): void {
     this.#place = place;
+  }
+
+  /** Says what a value is, for those who ask how much memory a run takes. Results of the graph's nodes are described later, by one who knows them all. */
+  describe(value: Ref, dtype: DType, shape: Shape): Ref {
+    this.#valueTypes.set(value, { dtype, shape });
+    return value;
   }
 
   input(name: string, dtype: DType, shape: Shape): Ref {
@@ -91,6 +103,21 @@ export class ModelBuilder {
     return this.#addNode(opType, contribDomain, inputs, attributes, numOutputs);
   }
 
+  /**
+   * One node that runs one of two branches. They may read what stands before it; sizes that they need must have been asked for before.
+   *
+   * @param condition - bool []
+   * @param results - type of each result; every branch answers as many names, of values that it made itself
+   */
+  branches(
+    condition: Ref,
+    results: readonly Pick<OnnxValueInfo, 'dtype' | 'shape'>[],
+    { whenTrue, whenFalse }: Readonly<Record<'whenTrue' | 'whenFalse', () => readonly Ref[]>>,
+  ): Ref[] {
+    const attributes = { then_branch: this.#branch('true', whenTrue, results), else_branch: this.#branch('false', whenFalse, results) };
+    return this.#addNode('If', '', [condition], attributes, results.length);
+  }
+
   /** int64 [1]: a size, computed at run time where it has symbols; each is computed once. */
   size(dim: Dim): Ref {
     if (typeof dim === 'number') return this.integers([dim]);
@@ -126,6 +153,11 @@ export class ModelBuilder {
     return parts.length === 1 ? at(parts, 0) : this.op('Concat', parts, { axis: 0 });
   }
 
+  /** Says what type a value of ours has, where the runtime does not find it out itself: branches are typed by what they read. */
+  declare(value: Ref, dtype: DType, shape: Shape): void {
+    this.#known.push({ name: value, dtype, shape });
+  }
+
   /**
    * Declares a model output.
    *
@@ -141,8 +173,11 @@ export class ModelBuilder {
 
   finish(name: string): OnnxModel {
     const rename = (ref: Ref): Ref => this.#produced.get(ref) ?? ref;
-    const nodes = this.#neededNodes().map((node) => ({ ...node, inputs: node.inputs.map(rename), outputs: node.outputs.map(rename) }));
-    return { name, nodes, initializers: this.#initializers, inputs: this.#inputs, outputs: this.#outputs };
+    const nodes = this.#neededNodes().map((node) => renamed(node, rename));
+    const outputs = new Set(this.#outputs.map((output) => output.name));
+    const known = this.#known.map((value) => ({ ...value, name: rename(value.name) })).filter((value) => !outputs.has(value.name));
+    const valueTypes = new Map([...this.#valueTypes].map(([ref, type]) => [rename(ref), type] as const));
+    return { name, nodes, initializers: this.#initializers, inputs: this.#inputs, outputs: this.#outputs, known, valueTypes };
   }
 
   /** Without those that fusions left behind: the runtime would run them. */
@@ -150,7 +185,7 @@ export class ModelBuilder {
     const read = new Set([...this.#produced].filter(([, output]) => output !== undefined).map(([ref]) => ref));
     const needed = this.#nodes.toReversed().filter((node) => {
       const isNeeded = node.outputs.some((ref) => read.has(ref));
-      if (isNeeded) for (const ref of node.inputs) read.add(ref);
+      if (isNeeded) for (const ref of allInputs(node)) read.add(ref);
       return isNeeded;
     });
     return needed.toReversed();
@@ -163,14 +198,29 @@ export class ModelBuilder {
   }
 
   #addNode(opType: string, domain: string, inputs: readonly Ref[], attributes: Attributes, numOutputs: number): Ref[] {
-    const index = this.#nodes.length;
+    const index = this.#nodes.length + this.#numBranchNodes;
     const outputs = Array.from({ length: numOutputs }, (_, output) => (numOutputs === 1 ? `%${index}` : `%${index}.${output}`));
     this.#nodes.push({ opType, domain, name: `${this.#place}#${index}`, inputs, outputs, attributes });
     for (const output of outputs) this.#produced.set(output, undefined);
     return outputs;
   }
 
+  #branch(name: string, build: () => readonly Ref[], results: readonly Pick<OnnxValueInfo, 'dtype' | 'shape'>[]): SubgraphAttribute {
+    invariant(!this.#isInBranch, 'branches are not nested');
+    const outer = this.#nodes;
+    this.#nodes = [];
+    this.#isInBranch = true;
+    this.#numBranchNodes += outer.length;
+    const made = build();
+    const nodes = this.#nodes;
+    this.#nodes = outer;
+    this.#isInBranch = false;
+    this.#numBranchNodes += nodes.length - outer.length;
+    return { branch: name, nodes, outputs: results.map((type, index) => ({ ...type, name: at(made, index) })) };
+  }
+
   #computeSize(dim: string): Ref {
+    invariant(!this.#isInBranch, `the size ${dim} is not known outside a branch`);
     const terms = dimTerms(dim).map(({ coefficient, symbols }) => {
       const factors = symbols.map((symbol) => this.#symbolSize(symbol));
       if (coefficient !== 1 || factors.length === 0) factors.push(this.integers([coefficient]));
@@ -189,4 +239,22 @@ export class ModelBuilder {
     this.#sizes.set(symbol, ref);
     return ref;
   }
+}
+
+function isBranch(attribute: OnnxAttribute): attribute is SubgraphAttribute {
+  return typeof attribute === 'object' && 'branch' in attribute;
+}
+
+/** With what its branches read. */
+function allInputs({ inputs, attributes }: OnnxNode): readonly Ref[] {
+  const inner = Object.values(attributes).filter(isBranch);
+  return [...inputs, ...inner.flatMap(({ nodes }) => nodes.flatMap(allInputs))];
+}
+
+function renamed(node: OnnxNode, rename: (ref: Ref) => Ref): OnnxNode {
+  const attributes = Object.entries(node.attributes).map(([name, value]) => [
+    name,
+    isBranch(value) ? { ...value, nodes: value.nodes.map((inner) => renamed(inner, rename)) } : value,
+  ]);
+  return { ...node, inputs: node.inputs.map(rename), outputs: node.outputs.map(rename), attributes: Object.fromEntries(attributes) };
 }

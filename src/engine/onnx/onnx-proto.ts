@@ -24,7 +24,13 @@ export const contribDomain = 'com.microsoft';
 export interface FloatAttribute {
   readonly float: number;
 }
-export type OnnxAttribute = number | readonly number[] | string | FloatAttribute | HostTensor;
+/** A branch: nodes that may read every value that stands before the node they belong to. */
+export interface SubgraphAttribute {
+  readonly branch: string;
+  readonly nodes: readonly OnnxNode[];
+  readonly outputs: readonly OnnxValueInfo[];
+}
+export type OnnxAttribute = number | readonly number[] | string | FloatAttribute | SubgraphAttribute | HostTensor;
 
 export interface OnnxNode {
   readonly opType: string;
@@ -60,11 +66,15 @@ export interface OnnxModel {
   readonly initializers: readonly OnnxInitializer[];
   readonly inputs: readonly OnnxValueInfo[];
   readonly outputs: readonly OnnxValueInfo[];
+  /** Types of values in between that the runtime does not find out itself: written into the model. */
+  readonly known?: readonly OnnxValueInfo[];
+  /** Types of values inside, for who plans the memory of a run; not written. */
+  readonly valueTypes?: ReadonlyMap<string, Omit<OnnxValueInfo, 'name'>>;
 }
 
 const irVersion = 10;
 
-const attributeKind = { float: 1, integer: 2, text: 3, tensor: 4, integers: 7 } as const;
+const attributeKind = { float: 1, integer: 2, text: 3, tensor: 4, graph: 5, integers: 7 } as const;
 
 /** ModelProto. */
 export function writeModel(model: OnnxModel): MessageWriter {
@@ -74,6 +84,7 @@ export function writeModel(model: OnnxModel): MessageWriter {
   for (const { name, tensor, external } of model.initializers) graph.message(5, writeTensor(tensor, name, external));
   for (const input of model.inputs) graph.message(11, writeValueInfo(input));
   for (const output of model.outputs) graph.message(12, writeValueInfo(output));
+  for (const value of model.known ?? []) graph.message(13, writeValueInfo(value));
   return new MessageWriter()
     .integer(1, irVersion)
     .text(2, 'athanor')
@@ -101,7 +112,16 @@ function writeAttribute(name: string, value: OnnxAttribute): MessageWriter {
     return writer.integer(20, attributeKind.integers);
   }
   if ('float' in value) return writer.float(2, value.float).integer(20, attributeKind.float);
+  if ('branch' in value) return writer.message(6, writeBranch(value)).integer(20, attributeKind.graph);
   return writer.message(5, writeTensor(value as HostTensor, '')).integer(20, attributeKind.tensor);
+}
+
+function writeBranch({ branch, nodes, outputs }: SubgraphAttribute): MessageWriter {
+  const graph = new MessageWriter();
+  for (const node of nodes) graph.message(1, writeNode(node));
+  graph.text(2, branch);
+  for (const output of outputs) graph.message(12, writeValueInfo(output));
+  return graph;
 }
 
 function writeTensor(tensor: HostTensor, name: string, external?: ExternalLocation): MessageWriter {

@@ -1,6 +1,7 @@
 // x·W + bias in 8-bit integers in one kernel: the addition is done while the sums become floats.
 import { at } from '#base';
-import { countUses, type Graph, type Node, type Value } from '#graph';
+import { attrsOf, countUses, type Graph, type Node, type Value } from '#graph';
+import type { Int8Weights } from './lowering.ts';
 
 /** The bias [N] of each integer product that is used once, by the addition of it; found by the addition. */
 export interface BiasedProduct {
@@ -8,13 +9,14 @@ export interface BiasedProduct {
   readonly bias: Value;
 }
 
-export function biasedProducts(graph: Graph, order: readonly Node[]): ReadonlyMap<Node, BiasedProduct> {
+/** @param int8Weights - of the kernels on the device */
+export function biasedProducts(graph: Graph, order: readonly Node[], int8Weights: Int8Weights): ReadonlyMap<Node, BiasedProduct> {
   const uses = countUses(graph);
   const found = new Map<Node, BiasedProduct>();
   for (const node of order) {
     if (node.op !== 'add') continue;
-    const isProduct = ({ node: { op, types }, node: operand }: Value): boolean =>
-      op === 'matmulInt8' && types[0]?.dtype === 'float32' && uses.get(operand) === 1;
+    const isProduct = ({ node: operand }: Value): boolean =>
+      at(operand.types, 0).dtype === 'float32' && uses.get(operand) === 1 && addsBias(operand, int8Weights);
     const product = node.operands.find(isProduct);
     const bias = node.operands.find((operand) => operand !== product);
     if (product === undefined || bias === undefined || bias.shape.length !== 1) continue;
@@ -22,4 +24,10 @@ export function biasedProducts(graph: Graph, order: readonly Node[]): ReadonlyMa
       found.set(node, { product: product.node, bias });
   }
   return found;
+}
+
+/** Whether the kernel of a product adds a bias on its way. */
+function addsBias(node: Node, int8Weights: Int8Weights): boolean {
+  if (node.op === 'roundedMatmul') return int8Weights === 'int8' && attrsOf(node, 'roundedMatmul').scales === 'tensor';
+  return node.op === 'matmulInt8';
 }

@@ -2,9 +2,10 @@
 import { AppError, at, invariant } from '#base';
 import type { DeviceBuffer, Program, RunOptions } from '#engine';
 import type { Graph } from '#graph';
-import { evaluateShape, type HostTensor } from '#tensor';
+import { evaluateShape, type HostTensor, sizeOf } from '#tensor';
 import { Signature } from '../signature.ts';
 import { type BufferPool, OnnxBuffer } from './buffer.ts';
+import { type Replay, Replays } from './replays.ts';
 import type { Session } from './session.ts';
 
 export interface ProgramOptions {
@@ -13,6 +14,8 @@ export interface ProgramOptions {
   readonly frozen: ReadonlyMap<string, HostTensor>;
   readonly session: Session;
   readonly pool: BufferPool;
+  /** Whether the session records runs. */
+  readonly replays: boolean;
   readonly onRelease: (program: OnnxProgram) => Promise<void>;
 }
 
@@ -25,17 +28,23 @@ export class OnnxProgram implements Program {
   readonly #session: Session;
   readonly #pool: BufferPool;
   readonly #onRelease: (program: OnnxProgram) => Promise<void>;
+  readonly #replays: Replays | undefined;
   readonly #running = new Set<Promise<void>>();
   #released: Promise<void> | undefined;
 
-  constructor({ name, graph, frozen, session, pool, onRelease }: ProgramOptions) {
+  constructor({ name, graph, frozen, session, pool, replays, onRelease }: ProgramOptions) {
     this.name = name;
     this.#signature = new Signature({ name, graph, frozen, own: (buffer) => (buffer instanceof OnnxBuffer ? buffer : undefined) });
     this.inputNames = this.#signature.inputNames;
     this.outputNames = this.#signature.outputNames;
     this.#session = session;
     this.#pool = pool;
+    this.#replays = replays ? new Replays(pool) : undefined;
     this.#onRelease = onRelease;
+  }
+
+  get replays(): boolean {
+    return this.#replays?.isOn === true;
   }
 
   async run(inputs: Readonly<Record<string, DeviceBuffer | HostTensor>>, options: RunOptions = {}): Promise<Record<string, DeviceBuffer>> {
@@ -43,12 +52,14 @@ export class OnnxProgram implements Program {
     if (options.signal?.aborted === true) throw new AppError('cancelled', `run "${this.name}": the run was stopped on request.`);
     const bindings = this.#signature.checkInputs(inputs);
     this.#signature.checkOutputs(options.outputs ?? {}, bindings);
+    const replays = options.replays === true && this.replays ? this.#replays : undefined;
     const held: OnnxBuffer[] = [];
     const made: OnnxBuffer[] = [];
     try {
       const operands = this.#signature.inputs.map(({ name }) => {
         const given = known(inputs[name]);
         if (given instanceof OnnxBuffer) return hold(given, held);
+        if (replays !== undefined) return hold(replays.staged(name, given as HostTensor), held);
         const uploaded = this.#pool.stage(given as HostTensor);
         hold(uploaded, held).release();
         return uploaded;
@@ -56,17 +67,18 @@ export class OnnxProgram implements Program {
       const results = this.#signature.outputs.map(({ name, value }) => {
         const given = options.outputs?.[name];
         if (given !== undefined) return hold(given as OnnxBuffer, held);
-        const result = this.#pool.allocateResult({ dtype: value.dtype, shape: evaluateShape(value.shape, bindings) });
-        made.push(result);
+        const type = { dtype: value.dtype, shape: evaluateShape(value.shape, bindings) };
+        const result = replays?.result(name, type) ?? this.#pool.allocateResult(type);
+        if (replays === undefined) made.push(result);
         return hold(result, held);
       });
-      const run = this.#session.run(
-        operands.map((buffer) => buffer.heldValue),
-        results.map((buffer) => buffer.heldValue),
-        options.signal,
-      );
-      await this.#track(run);
-      return Object.fromEntries(this.#signature.outputs.map(({ name }, index) => [name, at(results, index)]));
+      await this.#track(this.#execute(operands, results, options.signal, replays));
+      // The program keeps its own results; callers release what they are given.
+      const given = results.map((buffer, index) => {
+        const isOwn = replays !== undefined && options.outputs?.[at(this.#signature.outputs, index).name] === undefined;
+        return isOwn ? buffer.part(0, sizeOf(buffer.shape), buffer.shape) : buffer;
+      });
+      return Object.fromEntries(this.#signature.outputs.map(({ name }, index) => [name, at(given, index)]));
     } catch (thrown) {
       for (const buffer of made) buffer.release();
       throw thrown;
@@ -83,7 +95,33 @@ export class OnnxProgram implements Program {
   async #close(): Promise<void> {
     await Promise.allSettled(this.#running);
     this.#session.release();
+    this.#replays?.release();
     await this.#onRelease(this);
+  }
+
+  /** A run that cannot be recorded is done again without, and so are all later ones. */
+  async #execute(
+    operands: readonly OnnxBuffer[],
+    results: readonly OnnxBuffer[],
+    signal: AbortSignal | undefined,
+    replays: Replays | undefined,
+  ): Promise<void> {
+    const run = (replay?: Replay): Promise<void> =>
+      this.#session.run(
+        operands.map((buffer) => buffer.heldValue),
+        results.map((buffer) => buffer.heldValue),
+        signal,
+        replay,
+      );
+    const replay = replays?.of([...operands, ...results]);
+    if (replay === undefined) return run();
+    try {
+      await run(replay);
+    } catch (thrown) {
+      if (AppError.from(thrown).code !== 'engine_failure') throw thrown;
+      replays?.turnOff();
+      await run();
+    }
   }
 
   async #track(run: Promise<void>): Promise<void> {

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { AppError } from '#base';
 import type { Pointer } from './c-api.ts';
-import { preloadCudaLibraries } from './cuda-libraries.ts';
+import { namesVersion, preloadCudaLibraries } from './cuda-libraries.ts';
 import type { Environment } from './environment.ts';
 import { runtimeFolder } from './library.ts';
 import { made, StringTable } from './native-memory.ts';
@@ -51,12 +51,17 @@ const cudaLibraries: Readonly<Record<string, string>> = {
  *
  * @throws AppError `provider_missing` that names what to install
  */
-export function appendProvider(environment: Environment, options: Pointer, device: Device): void {
-  if (device.kind === 'cuda') appendCuda(environment, options, device);
+export function appendProvider(environment: Environment, options: Pointer, device: Device, replays = false): void {
+  if (device.kind === 'cuda') appendCuda(environment, options, device, replays);
   if (device.kind === 'webgpu') appendWebGpu(environment, options, device);
 }
 
-function appendCuda({ api, version }: Environment, options: Pointer, device: Device): void {
+/** Settings of the CUDA provider, by its own names. @param replays - runs with a number of their own are recorded and replayed (`replayEntry`) */
+export function cudaSettings({ index }: Device, replays: boolean): Readonly<Record<string, string>> {
+  return { device_id: `${index}`, arena_extend_strategy: 'kSameAsRequested', ...(replays ? { enable_cuda_graph: '1' } : {}) };
+}
+
+function appendCuda({ api, version }: Environment, options: Pointer, device: Device, replays: boolean): void {
   const file = cudaLibraries[process.platform];
   const path = file === undefined ? undefined : join(runtimeFolder(), file);
   const remedy =
@@ -64,15 +69,19 @@ function appendCuda({ api, version }: Environment, options: Pointer, device: Dev
     `and says which libraries are missing (with --libraries it fetches them), or choose device cpu.`;
   if (path === undefined || !existsSync(path))
     throw new AppError('provider_missing', `device ${printDevice(device)}: the CUDA provider library is not there. ${remedy}`);
+  if (!namesVersion(path, version))
+    throw new AppError(
+      'provider_missing',
+      `device ${printDevice(device)}: ${path} is not of ONNX Runtime ${version}, and would crash. ${remedy}`,
+    );
   preloadCudaLibraries(path);
   // Whichever call comes first loads the provider.
-  missingOnFailure(() => addCuda(api, options, device), device, remedy);
+  missingOnFailure(() => addCuda(api, options, cudaSettings(device, replays)), device, remedy);
 }
 
-function addCuda(api: Environment['api'], options: Pointer, device: Device): void {
+function addCuda(api: Environment['api'], options: Pointer, settings: Readonly<Record<string, string>>): void {
   const cuda = made((out) => checkStatus(api.CreateCUDAProviderOptions(out), 'CUDA options'));
   try {
-    const settings = { device_id: `${device.index}`, arena_extend_strategy: 'kSameAsRequested' };
     const keys = new StringTable(Object.keys(settings));
     const values = new StringTable(Object.values(settings));
     checkStatus(api.UpdateCUDAProviderOptions(cuda, keys.table, values.table, Object.keys(settings).length), 'CUDA options');

@@ -23,6 +23,23 @@ export async function withNativeThread<T>(call: () => Promise<T>, signal?: Abort
   }
 }
 
+let lastAlone: Promise<unknown> = Promise.resolve();
+
+/**
+ * Runs `call` when no other native call is under way, and lets none begin before it has ended. One after the other, so that no two wait for each other.
+ *
+ * @throws AppError `cancelled`
+ */
+export function withAllNativeThreads<T>(call: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+  const alone = lastAlone.then(() => holdingThreads(maxNativeCalls, call, signal));
+  lastAlone = alone.catch(() => {});
+  return alone;
+}
+
+function holdingThreads<T>(count: number, call: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  return count === 0 ? call() : withNativeThread(() => holdingThreads(count - 1, call, signal), signal);
+}
+
 function enter(signal: AbortSignal | undefined): Promise<void> {
   const cancelled = (): AppError => new AppError('cancelled', 'the run was stopped on request before it began.');
   if (signal?.aborted === true) return Promise.reject(cancelled());

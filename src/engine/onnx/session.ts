@@ -1,12 +1,14 @@
 // One ONNX Runtime session: created from a model on a pool thread, run on a pool thread, stopped by a signal.
 import { AppError, InvariantError } from '#base';
+import type { DimBindings } from '#tensor';
 import type { Pointer } from './c-api.ts';
 import type { Environment } from './environment.ts';
 import { HostWeights } from './host-weights.ts';
 import { addressOf, made, OutPointer, offHeap, pointerTable, StringTable } from './native-memory.ts';
 import { type OnnxModel, writeModel } from './onnx-proto.ts';
 import { appendProvider, type Device } from './providers.ts';
-import { withNativeThread } from './run-gate.ts';
+import { type Replay, replayEntry } from './replays.ts';
+import { withAllNativeThreads, withNativeThread } from './run-gate.ts';
 import { checkStatus } from './status.ts';
 
 export interface SessionOptions {
@@ -15,6 +17,12 @@ export interface SessionOptions {
   readonly threads: number;
   /** Prefix of a JSON profile that is written when the session is released. */
   readonly profilePrefix?: string;
+  /** Runs with a replay number are recorded and replayed; only on CUDA, and only graphs that run there as a whole. @default false */
+  readonly replays?: boolean;
+  /** File that the model is written to as the runtime has rewritten it, weights included. */
+  readonly optimizedModelPath?: string;
+  /** What symbols in the shapes of inputs stand for, so that the runtime knows every shape. */
+  readonly sizes?: DimBindings;
 }
 
 const allOptimizations = 99;
@@ -39,8 +47,15 @@ export class Session {
   readonly #numOutputs: number;
   readonly #weights: HostWeights;
   readonly #isProfiled: boolean;
+  readonly #replays: boolean;
 
-  private constructor(environment: Environment, pointer: Pointer, model: OnnxModel, weights: HostWeights, isProfiled: boolean) {
+  private constructor(
+    environment: Environment,
+    pointer: Pointer,
+    model: OnnxModel,
+    weights: HostWeights,
+    { profilePrefix, replays = false }: SessionOptions,
+  ) {
     this.#environment = environment;
     this.#pointer = pointer;
     this.#name = model.name;
@@ -49,7 +64,8 @@ export class Session {
     this.#numInputs = model.inputs.length;
     this.#numOutputs = model.outputs.length;
     this.#weights = weights;
-    this.#isProfiled = isProfiled;
+    this.#isProfiled = profilePrefix !== undefined;
+    this.#replays = replays;
   }
 
   /** @throws AppError `engine_failure` | `out_of_memory` | `provider_missing` */
@@ -70,7 +86,7 @@ export class Session {
         ),
       );
       checkStatus(status, place);
-      return new Session(environment, out.value, model, weights, options.profilePrefix !== undefined);
+      return new Session(environment, out.value, model, weights, options);
     } catch (thrown) {
       weights.release();
       throw thrown;
@@ -84,17 +100,22 @@ export class Session {
    *
    * @param inputs - OrtValue of each input, in the model's order; the caller keeps their memory until the promise settles
    * @param outputs - the same for the outputs
+   * @param replay - the number of the recording, where there is one; it cannot be stopped midway then
    * @throws AppError `cancelled` | `engine_failure` | `out_of_memory`
    */
-  async run(inputs: readonly Pointer[], outputs: readonly Pointer[], signal?: AbortSignal): Promise<void> {
+  async run(inputs: readonly Pointer[], outputs: readonly Pointer[], signal?: AbortSignal, replay?: Replay): Promise<void> {
     const { api } = this.#environment;
     const place = `run "${this.#name}"`;
     const inputTable = pointerTable(inputs);
     const outputTable = pointerTable(outputs);
-    await withNativeThread(async () => {
-      const runOptions = signal === undefined ? null : made((out) => checkStatus(api.CreateRunOptions(out), place));
+    const entries = Object.entries(replayEntry(this.#replays, replay));
+    const enter = replay?.isNew === true ? withAllNativeThreads : withNativeThread;
+    await enter(async () => {
+      const needsOptions = signal !== undefined || entries.length > 0;
+      const runOptions = needsOptions ? made((out) => checkStatus(api.CreateRunOptions(out), place)) : null;
       const stop = (): void => checkStatus(api.RunOptionsSetTerminate(runOptions), place);
       try {
+        for (const [key, value] of entries) checkStatus(api.AddRunConfigEntry(runOptions, key, value), place);
         signal?.addEventListener('abort', stop);
         const status = await callAsync<Pointer | null>([inputTable, outputTable], (done) =>
           api.Run.async(
@@ -167,7 +188,11 @@ function configure(environment: Environment, nativeOptions: Pointer, options: Se
   checkStatus(api.SetIntraOpNumThreads(nativeOptions, options.threads), place);
   for (const [key, value] of Object.entries(configEntries)) checkStatus(api.AddSessionConfigEntry(nativeOptions, key, value), place);
   if (options.profilePrefix !== undefined) checkStatus(api.EnableProfiling(nativeOptions, options.profilePrefix), place);
-  appendProvider(environment, nativeOptions, options.device);
+  if (options.optimizedModelPath !== undefined)
+    checkStatus(api.SetOptimizedModelFilePath(nativeOptions, options.optimizedModelPath), place);
+  for (const [symbol, size] of options.sizes ?? [])
+    checkStatus(api.AddFreeDimensionOverrideByName(nativeOptions, symbol, BigInt(size)), place);
+  appendProvider(environment, nativeOptions, options.device, options.replays);
 }
 
 /** The model's bytes, without its large weights, in memory that keeps its address. */

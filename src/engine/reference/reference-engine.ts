@@ -1,8 +1,19 @@
 // The oracle as an engine: plain evaluation behind the same contract. Slow; for tests and for reading.
 import { AppError, invariant } from '#base';
-import type { BufferType, CompileOptions, DeviceBuffer, Engine, EngineCounters, Program, RunOptions } from '#engine';
+import type {
+  BufferType,
+  CompileOptions,
+  DeviceBuffer,
+  Engine,
+  EngineCounters,
+  PlanOptions,
+  Program,
+  RunMemory,
+  RunOptions,
+} from '#engine';
 import type { Graph, PlainTensor } from '#graph';
 import { fromNumbers, type HostTensor, hostTensor, printShape, rawBytes, sizeOf, tensorBytes, toNumbers } from '#tensor';
+import { livenessOf } from '../liveness.ts';
 import { evaluateGraph } from './evaluate.ts';
 
 /** Makes an engine that evaluates graphs in float64 on the host. */
@@ -14,6 +25,9 @@ class ReferenceEngine implements Engine {
   readonly name = 'reference';
   readonly runtime = 'JavaScript';
   readonly device = 'host';
+  readonly nativeProducts = [];
+  /** Nothing is fast here, and everything may be compared with it. */
+  readonly hasFastInt8 = true;
   readonly #buffers = new Set<HostBuffer>();
   #programs = 0;
   #peakBytes = 0;
@@ -27,6 +41,10 @@ class ReferenceEngine implements Engine {
     });
   }
 
+  async planRun(graph: Graph, { sizes }: PlanOptions = {}): Promise<RunMemory> {
+    return livenessOf(graph, sizes);
+  }
+
   allocate(type: BufferType): DeviceBuffer {
     return this.hold(hostTensor(type.dtype, type.shape));
   }
@@ -38,11 +56,11 @@ class ReferenceEngine implements Engine {
   }
 
   borrow(tensor: HostTensor): DeviceBuffer {
-    return this.hold(tensor);
+    return this.hold(tensor, tensorBytes(tensor), true);
   }
 
-  hold(tensor: HostTensor, ownedBytes = tensorBytes(tensor)): DeviceBuffer {
-    const buffer = new HostBuffer(tensor, this, ownedBytes);
+  hold(tensor: HostTensor, ownedBytes = tensorBytes(tensor), isBorrowed = false): DeviceBuffer {
+    const buffer = new HostBuffer(tensor, this, ownedBytes, isBorrowed);
     this.#buffers.add(buffer);
     this.#peakBytes = Math.max(this.#peakBytes, this.counters().bufferBytes);
     return buffer;
@@ -66,6 +84,8 @@ class ReferenceEngine implements Engine {
     return {
       bufferBytes,
       peakBufferBytes: Math.max(this.#peakBytes, bufferBytes),
+      scratchBytes: 0,
+      peakScratchBytes: 0,
       buffers: this.#buffers.size,
       programs: this.#programs,
       hostToDeviceBytes: this.#hostToDeviceBytes,
@@ -84,10 +104,12 @@ class HostBuffer implements DeviceBuffer {
   readonly sizeBytes: number;
   /** 0 for a part of another buffer. */
   readonly ownedBytes: number;
+  readonly isBorrowed: boolean;
   readonly #engine: ReferenceEngine;
   #tensor: HostTensor | undefined;
 
-  constructor(tensor: HostTensor, engine: ReferenceEngine, ownedBytes: number) {
+  constructor(tensor: HostTensor, engine: ReferenceEngine, ownedBytes: number, isBorrowed: boolean) {
+    this.isBorrowed = isBorrowed;
     this.dtype = tensor.dtype;
     this.shape = tensor.shape;
     this.sizeBytes = tensorBytes(tensor);

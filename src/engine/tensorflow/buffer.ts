@@ -45,6 +45,7 @@ export class TensorflowBuffer implements DeviceBuffer {
   readonly dtype: DType;
   readonly shape: readonly number[];
   readonly sizeBytes: number;
+  readonly isBorrowed = false;
   readonly #holding: Holding;
   readonly #view: View | undefined;
   readonly #pool: BufferPool;

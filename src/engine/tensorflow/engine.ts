@@ -1,9 +1,10 @@
 // The TensorFlow engine: graphs become plans that a worker carries out op by op, on memory that stays there.
 import { AppError, invariant } from '#base';
-import type { BufferType, CompileOptions, DeviceBuffer, Engine, EngineCounters, Program } from '#engine';
+import type { BufferType, CompileOptions, DeviceBuffer, Engine, EngineCounters, PlanOptions, Program, RunMemory } from '#engine';
 import type { Graph } from '#graph';
-import type { HostTensor } from '#tensor';
+import { type HostTensor, type NarrowFloat, narrowFloats } from '#tensor';
 import { Counters } from '../counters.ts';
+import { livenessOf } from '../liveness.ts';
 import { checkFrozen } from '../signature.ts';
 import { BufferPool } from './buffer.ts';
 import { findBinding, remedy } from './library.ts';
@@ -77,6 +78,9 @@ class LinkedEngine implements TensorflowEngine {
   readonly name = 'tensorflow';
   readonly runtime: string;
   readonly device: string;
+  readonly nativeProducts: readonly NarrowFloat[];
+  /** Products of codes are computed in floats here. */
+  readonly hasFastInt8 = false;
   readonly version: string;
   readonly #link: WorkerLink;
   readonly #counters = new Counters();
@@ -87,6 +91,8 @@ class LinkedEngine implements TensorflowEngine {
 
   constructor(link: WorkerLink) {
     this.device = link.isGpu ? 'tensorflow:gpu' : 'tensorflow:cpu';
+    // On CPUs it has kernels for both, which are no faster than those for float32.
+    this.nativeProducts = link.isGpu ? narrowFloats : [];
     this.runtime = `TensorFlow ${link.version}`;
     this.version = link.version;
     this.#link = link;
@@ -111,6 +117,10 @@ class LinkedEngine implements TensorflowEngine {
     this.#programs.add(program);
     this.#counters.programMade();
     return program;
+  }
+
+  async planRun(graph: Graph, { sizes }: PlanOptions = {}): Promise<RunMemory> {
+    return livenessOf(graph, sizes);
   }
 
   allocate(type: BufferType): DeviceBuffer {

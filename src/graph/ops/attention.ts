@@ -6,9 +6,10 @@ import { plain, read } from '../plain.ts';
 import type { GroupQueryAttentionAttrs, PlainTensor, TensorType } from '../types.ts';
 import { given, normal, requireDtype } from './checks.ts';
 
-type CacheOperands<T> = readonly [q: T, k: T, v: T, pastKey: T, pastValue: T, lastIndex: T, totalLength: T];
+export type CacheOperands<T> = readonly [q: T, k: T, v: T, pastKey: T, pastValue: T, lastIndex: T, totalLength: T];
 
-function inferCached(
+/** Types of attention over a cache; the cache may be of any type. */
+export function inferCached(
   [q, k, v, pastKey, pastValue, lastIndex, totalLength]: CacheOperands<TensorType>,
   { heads, keyValueHeads, window, softCap }: GroupQueryAttentionAttrs,
   place: string,
@@ -37,12 +38,13 @@ function inferCached(
 /** What is added to the score of one query and one key. */
 type ScoreBias = (row: number, head: number, t: number, position: number) => number;
 
-function evaluateCached(
+/** The result, and the caches with the new positions in them. */
+export function evaluateCached(
   [q, k, v, pastKey, pastValue, lastIndex, totalLength]: CacheOperands<PlainTensor>,
   attrs: GroupQueryAttentionAttrs,
   cacheShape: readonly number[],
   bias: ScoreBias,
-): readonly PlainTensor[] {
+): readonly [y: PlainTensor, key: PlainTensor, value: PlainTensor] {
   const { heads, keyValueHeads } = attrs;
   const [batch = 0, length = 0] = q.shape;
   const [, , room = 0, width = 0] = cacheShape;

@@ -10,7 +10,7 @@ import { given, normal, positive, requireDtype, requireFloat, requireRank, requi
 const largestCode = 255;
 
 /** What activations are rounded to: number = (code − zeroPoint)·scale. */
-interface ActivationGrid {
+export interface ActivationGrid {
   readonly scale: number;
   readonly zeroPoint: number;
 }
@@ -40,7 +40,7 @@ function infer(operands: readonly TensorType[], place: string): TensorType {
 }
 
 /** Ties to even, as the runtimes round. */
-function roundToEven(x: number): number {
+export function roundToEven(x: number): number {
   const below = Math.floor(x);
   const rest = x - below;
   if (rest !== 0.5) return Math.round(x);
@@ -50,7 +50,7 @@ function roundToEven(x: number): number {
 const clampCode = (code: number): number => Math.min(largestCode, Math.max(0, code));
 
 /** The grid from the smallest to the largest number of the batch, with zero on it: ONNX's DynamicQuantizeLinear. */
-function gridOf({ data }: PlainTensor): ActivationGrid {
+export function gridOf({ data }: PlainTensor): ActivationGrid {
   let [low, high] = [0, 0];
   for (const value of data) [low, high] = [Math.min(low, value), Math.max(high, value)];
   const scale = (high - low) / largestCode;
@@ -58,7 +58,7 @@ function gridOf({ data }: PlainTensor): ActivationGrid {
 }
 
 /** x as the product sees it, divided by the scale. */
-function steps(x: PlainTensor, { scale, zeroPoint }: ActivationGrid): Float64Array {
+export function steps(x: PlainTensor, { scale, zeroPoint }: ActivationGrid): Float64Array {
   return x.data.map((value) => (scale === 0 ? 0 : clampCode(roundToEven(value / scale) + zeroPoint) - zeroPoint));
 }
 

@@ -2,7 +2,7 @@
 import { AppError } from '#base';
 import { broadcastShapes, elementCount, printShape, type Shape } from '#tensor';
 import { defineOp, type Emitter } from '../op.ts';
-import { broadcastStrides, offsets, plain, read } from '../plain.ts';
+import { broadcastStrides, offsets, plain, read, roundPlain } from '../plain.ts';
 import type { MatmulAttrs, TensorType, Value } from '../types.ts';
 import { unbroadcast } from './binary.ts';
 import { normal, requireRank, requireSame } from './checks.ts';
@@ -57,7 +57,8 @@ const matmul = defineOp<2, MatmulAttrs>({
     };
     return [needed[0] ? unbroadcast(b, dA(), x.shape) : null, needed[1] ? unbroadcast(b, dB(), w.shape) : null];
   },
-  evaluate: ([a, b], { transposeA, transposeB, scale }, [shape = []]) => {
+  // Sums are exact, and rounded once: kernels for 16-bit floats add in float32.
+  evaluate: ([a, b], { transposeA, transposeB, scale }, [shape = []], [type]) => {
     const result = plain(shape);
     const batch = shape.slice(0, -2);
     const [rows = 1, columns = 1] = shape.slice(-2);
@@ -76,7 +77,7 @@ const matmul = defineOp<2, MatmulAttrs>({
           result.data[(index * rows + row) * columns + column] = scale * sum;
         }
     });
-    return result;
+    return roundPlain(result, type?.dtype ?? 'float64');
   },
   samples: [
     { operands: [normal(2, 3), normal(3, 4)], attrs: { transposeA: false, transposeB: false, scale: 1 } },

@@ -1,7 +1,7 @@
 // Elementwise ops of one operand.
-import { type DType, floatToHalf, halfToFloat } from '#tensor';
+import type { DType } from '#tensor';
 import { defineOp, type Emitter, type OpDefinition } from '../op.ts';
-import { erfPlain, mapPlain, plain } from '../plain.ts';
+import { erfPlain, mapPlain, roundPlain } from '../plain.ts';
 import type { CastAttrs, Value } from '../types.ts';
 import { flags, given, normal, positive, requireDtype, requireFloat } from './checks.ts';
 
@@ -70,9 +70,7 @@ const cast = defineOp<1, CastAttrs>({
   vjp: ({ b, dY, operands: [x], attrs }) => [isFloatType(attrs.to) && isFloatType(x.dtype) ? b.cast(dY, x.dtype) : null],
   evaluate: ([x], { to }) => {
     if (to === 'bool') return mapPlain(x, (value) => (value === 0 ? 0 : 1));
-    // Half precision is asked for in order to round; the wider floats stand for what they hold.
-    if (to === 'float16') return plain(x.shape, Float64Array.from(halfToFloat(floatToHalf(x.data))));
-    return isFloatType(to) ? x : mapPlain(x, Math.trunc);
+    return isFloatType(to) ? roundPlain(x, to) : mapPlain(x, Math.trunc);
   },
   samples: [
     { operands: [normal(2, 3)], attrs: { to: 'float32' } },
@@ -80,6 +78,7 @@ const cast = defineOp<1, CastAttrs>({
     { operands: [given([4], [1.7, -1.7, 0, 2])], attrs: { to: 'int64' }, note: 'floats truncate' },
     { operands: [flags(3)], attrs: { to: 'float32' }, note: 'booleans to floats' },
     { operands: [given([5], [1 / 3, -2049, 6.1e-5, 1e-7, 0])], attrs: { to: 'float16' }, note: 'floats round to half precision' },
+    { operands: [given([5], [1 / 3, -2049, 1.001, 3e38, 0])], attrs: { to: 'bfloat16' }, note: 'floats round to bfloat16' },
   ],
 });
 

@@ -29,6 +29,7 @@ import { namedRecipe } from '../named-recipes.ts';
 import { withPinnedInputs } from '../pinned-inputs.ts';
 import { RecipePlaces } from '../recipe-places.ts';
 import { RecipeTraining } from '../recipe-training.ts';
+import { checkProductsOf, trainingsOf } from '../recipe-trainings.ts';
 import type { CompressResult } from '../results.ts';
 import { type CompressSpec, compressSpecSchema, type TextData } from '../specs.ts';
 import { type DataReader, dataReader, taughtTask } from '../taught-task.ts';
@@ -82,6 +83,7 @@ export function compressHandler(hub: ModelHub, engine: Engine, options: Compress
     ],
     async prepare({ model, name, replace, data, validation, recipe }) {
       const parsed = parseRecipe(recipe, recipeMethods);
+      for (const { place, training } of trainingsOf(parsed)) checkProductsOf(engine, training, place);
       const others = teachersOf(parsed);
       await checkReads(hub, [model, ...others]);
       await checkSameTokenizers(hub, model, others);
@@ -321,7 +323,7 @@ class CompressRun {
     data: RecipeData,
     calibration: CalibrationData | undefined,
     { teachers, elsewhere }: { readonly teachers: Map<string, ModelLease>; readonly elsewhere: RecipeTeachers },
-    { calibrationBytes: memoryBytes }: MemoryPlan,
+    { calibrationBytes: memoryBytes, limitBytes }: MemoryPlan,
   ): RecipeEnvironment {
     const { reader, corpus, heldOut } = data;
     const engine = this.#engine;
@@ -335,6 +337,8 @@ class CompressRun {
         `teacher: the model that the recipe started from reads no pairs and cannot teach one that ${warmStartName} made. Set teacher to "none" or to a stored encoder-decoder.`,
       );
     };
+    const weightsOf = async (model: Model): Promise<Awaited<ReturnType<ModelLease['weights']>> | undefined> =>
+      [lease, ...teachers.values()].find((held) => held.model === model)?.weights();
     const task = taskOf(reader.model.config);
     const labels = task.kind === 'classify' ? task.labels : undefined;
     const validation = this.#spec.validation === undefined ? undefined : heldOut;
@@ -343,7 +347,10 @@ class CompressRun {
       fingerprint: this.#fingerprint(lease, data, calibration, elsewhere),
       ...(corpus === undefined
         ? {}
-        : { training: (kept) => new RecipeTraining({ engine, corpus, validation, labels, seed, teacher, elsewhere, ...kept }) }),
+        : {
+            training: (kept) =>
+              new RecipeTraining({ engine, corpus, validation, labels, seed, teacher, elsewhere, weightsOf, limitBytes, ...kept }),
+          }),
     });
     return {
       engine,

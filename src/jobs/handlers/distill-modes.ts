@@ -1,7 +1,7 @@
 // Which ways of teaching go together in a distill job, and what to use where they do not.
 import { AppError } from '#base';
 import { checkPolicyGradient, defaultDistillation, defaultOnPolicy, lossesOnSamples, shortForm } from '#distill';
-import { isRemote, remoteAddress, statesOfTeacher } from '#teaching';
+import { isRemote, productsElsewhere, remoteAddress, statesOfTeacher } from '#teaching';
 import { kindOfData } from '../job-data.ts';
 import type { DistillSpec } from '../specs.ts';
 
@@ -44,6 +44,7 @@ function checkTeachers(spec: DistillSpec, require: Require): void {
     require(areResident, 'teachers', 'several must all be models of this server. Give one teacher elsewhere, or one recording');
     require(!writes, 'teachers', 'what is written is of one teacher. Give one beside "sequenceLevel", or learn from several by "logits"');
   }
+  if (settings.teacherProducts !== undefined) require(isResident(spec), 'settings.teacherProducts', productsElsewhere);
   if (settings.losses === undefined) return;
   const field = 'settings.losses';
   require(isResident(spec), field, statesOfTeacher);

@@ -1,6 +1,10 @@
 // Distill: a stored student trained against a teacher, or alone, with checkpoints in the job's folder.
+import { join } from 'node:path';
 import { AppError, type OperationContext, Random, throwIfCancelled } from '#base';
 import {
+  type AnswerForm,
+  answerObjective,
+  asTaught,
   type DistillSettings,
   type Divergence,
   defaultOnPolicy,
@@ -9,7 +13,9 @@ import {
   distillModel,
   distillOnPolicy,
   onPolicySettings,
+  type TeacherObjective,
   type TeacherSource,
+  teachingObjective,
   type WeightedTeacher,
 } from '#distill';
 import type { Engine } from '#engine';
@@ -17,7 +23,17 @@ import { isEncoderDecoder, type Model, type ModelConfig, randomLike, requireGene
 import type { JsonObject } from '#store';
 import { isRemote } from '#teaching';
 import { distinctLabels } from '#text';
-import { objectiveOf, type TrainRequest, type TrainResult, trainingExamples, trainModel } from '#train';
+import {
+  hiddenTokensOf,
+  type Objective,
+  objectiveOf,
+  planTrainerMemory,
+  type TrainingMemory,
+  type TrainRequest,
+  type TrainResult,
+  trainingExamples,
+  trainModel,
+} from '#train';
 import { checkInput } from '../check-input.ts';
 import { FolderCheckpoints } from '../checkpoints.ts';
 import type { JobContext, JobHandler } from '../job.ts';
@@ -26,6 +42,7 @@ import { measureModel } from '../measure-model.ts';
 import { answerBytes, memoryLimitBytes, PeakMemory } from '../memory-plan.ts';
 import type { ModelHub, ModelLease } from '../model-hub.ts';
 import { withPinnedInputs } from '../pinned-inputs.ts';
+import { checkProductsOf } from '../recipe-trainings.ts';
 import type { DistillResult } from '../results.ts';
 import { type DistillSpec, distillSpecSchema, type TextData } from '../specs.ts';
 import { checkTeacher, hasTeacher, type JobTeacher, residentTeacher, withJobTeacher } from '../teachers/job-teacher.ts';
@@ -33,7 +50,8 @@ import { checkExamples, recordedTeacher } from '../teachers/recorded-teacher.ts'
 import { type ConnectTeacher, remoteTeacher } from '../teachers/remote-teacher.ts';
 import { type WrittenByTeacher, writtenByTeacher } from '../teachers/sequence-level.ts';
 import { promptsPerPart } from '../teachers/teacher-continuations.ts';
-import { modelSize, planTraining, type TrainingMemoryPlan } from '../training-memory.ts';
+import { drawnBytes, type ModelSize, modelSize, planTraining, teacherSavings } from '../training-memory.ts';
+import { settleTraining } from '../training-plan.ts';
 import { fullTrainingSettings } from '../training-settings.ts';
 import { workFingerprint } from '../work-fingerprint.ts';
 import { checkModes } from './distill-modes.ts';
@@ -69,7 +87,8 @@ export function distillHandler(hub: ModelHub, engine: Engine, options: DistillOp
     names: ({ student, name }) => ({ source: student, target: targetOf({ student, name }) }),
     paths: ({ data, validation, recording }) => [...data.paths, ...(validation?.paths ?? []), ...(recording === '' ? [] : [recording])],
     async prepare(spec) {
-      const { student, name, replace, data, validation, onPolicy, sequenceLevel } = spec;
+      const { student, name, replace, data, validation, onPolicy, sequenceLevel, settings } = spec;
+      checkProductsOf(engine, settings, 'distill.settings');
       await checkReads(hub, [student, residentTeacher(spec), ...furtherTeachers(spec)]);
       await checkWrites(hub, targetOf({ student, name }), replace || name === '');
       const { temperature, losses } = settingsOf(spec, Number.POSITIVE_INFINITY);
@@ -85,10 +104,8 @@ export function distillHandler(hub: ModelHub, engine: Engine, options: DistillOp
     },
     run: (spec, context) =>
       withPinnedInputs(hub, [spec.student, residentTeacher(spec), ...furtherTeachers(spec)], context.workFolder, async (pinnedTo) => {
-        const memory = await planned(hub, spec, pinnedTo, options);
+        const memory = await roomFor(hub, spec, pinnedTo, options);
         const { jobId } = context;
-        const { estimatedPeakBytes, limitBytes } = memory;
-        context.report({ phase: 'plan', item: 'distill', metrics: { estimatedPeakBytes, limitBytes } });
         return hub.usingFor(jobId, pinnedTo(spec.student), (student) =>
           withJobTeacher(hub, spec, { connect, pinnedTo, jobId, workFolder: context.workFolder }, (teacher) =>
             withTeachers(hub, jobId, furtherTeachers(spec).map(pinnedTo), (further) =>
@@ -116,34 +133,47 @@ function withTeachers<Result>(
   return next === undefined ? work(lent) : hub.usingFor(jobId, next, (lease) => withTeachers(hub, jobId, rest, work, [...lent, lease]));
 }
 
-/** Before the models are loaded. @throws AppError `insufficient_memory` */
-async function planned(
+/** What is known of the models' memory before they are loaded. */
+interface RoomForModels {
+  readonly limitBytes: number;
+  readonly teacher: ModelSize | undefined;
+  /** What drawing and writing texts takes beside the training. */
+  readonly drawnBytes: (settings: DistillSettings) => number;
+}
+
+/** Refuses what could not train with the smallest of batches, before the models are loaded. @throws AppError `insufficient_memory` */
+async function roomFor(
   hub: ModelHub,
   spec: DistillSpec,
   pinnedTo: (reference: string) => string,
   { memoryLimitBytes: configured }: DistillOptions,
-): Promise<TrainingMemoryPlan> {
+): Promise<RoomForModels> {
   const student = modelSize(await hub.get(pinnedTo(spec.student)));
   const resident = residentTeacher(spec);
   const teacher = resident === '' ? undefined : modelSize(await hub.get(pinnedTo(resident)));
-  const { batchSize, sequenceLength, losses = [] } = settingsOf(spec, student.config.maxPositions);
+  const { sequenceLength, losses = [] } = settingsOf(spec, student.config.maxPositions);
+  const limitBytes = memoryLimitBytes(configured);
   const further = await Promise.all(furtherTeachers(spec).map(async (name) => modelSize(await hub.get(pinnedTo(name)))));
   const isShared = teacher?.reference === student.reference;
-  return planTraining({
-    student,
-    teacher: isShared && teacher !== undefined ? { ...teacher, hostBytes: 0 } : teacher,
-    further,
-    comparesAttention: losses.some(({ kind }) => kind === 'attention' || kind === 'relation'),
+  const drawn = {
     sampleTokens: sampleTokens(spec),
     teacherDraws: (spec.onPolicy?.policyGradient?.teacherShare ?? 0) > 0,
     writtenRows:
       spec.sequenceLevel === undefined || kindOfData(spec.data) === 'pairs' ? 0 : promptsPerPart * (spec.sequenceLevel.beams ?? 1),
-    batchSize,
+  };
+  planTraining({
+    ...drawn,
+    student,
+    teacher: isShared && teacher !== undefined ? { ...teacher, hostBytes: 0 } : teacher,
+    further,
+    comparesAttention: losses.some(({ kind }) => kind === 'attention' || kind === 'relation'),
+    batchSize: 1,
     sequenceLength,
     answerBytesPerRow: isRemote(spec.teacher) ? answerBytes(spec.teacherTopK, student.config.vocabularySize) : 0,
-    limitBytes: memoryLimitBytes(configured),
+    limitBytes,
     residentBytes: process.memoryUsage.rss(),
   });
+  return { limitBytes, teacher, drawnBytes: (settings) => drawnBytes({ ...drawn, ...settings, student, teacher }) };
 }
 
 /** Tokens of the student's own samples, prompts included; 0 where it draws none. */
@@ -181,7 +211,7 @@ interface DistillParts {
   readonly teacher: JobTeacher;
   /** Those behind the first of several teachers. */
   readonly further: readonly ModelLease[];
-  readonly memory: TrainingMemoryPlan;
+  readonly memory: RoomForModels;
 }
 
 /** One attempt. */
@@ -193,7 +223,9 @@ class DistillRun {
   /** The first of several. */
   readonly #teacher: JobTeacher;
   readonly #further: readonly ModelLease[];
-  readonly #memory: TrainingMemoryPlan;
+  readonly #memory: RoomForModels;
+  /** Of the whole process, once that is known. */
+  #estimatedPeakBytes = 0;
   readonly #context: JobContext;
 
   constructor(hub: ModelHub, engine: Engine, { spec, student, teacher, further, memory }: DistillParts, context: JobContext) {
@@ -215,15 +247,17 @@ class DistillRun {
     return [first, ...this.#further].map((lease, index) => ({ lease, weight: teachers[index]?.weight ?? 1 }));
   }
 
-  get #weighted(): readonly WeightedTeacher[] {
-    return this.#residents.map(({ lease, weight }) => ({ model: lease.model, weight }));
+  /** With the weights that the resident models have on the device, in place of copies. */
+  #weighted(): Promise<readonly WeightedTeacher[]> {
+    return Promise.all(this.#residents.map(async ({ lease, weight }) => ({ model: lease.model, weight, weights: await lease.weights() })));
   }
 
   async run(): Promise<DistillResult> {
     const peak = new PeakMemory();
     try {
       const result = await this.#run();
-      return { ...result, memory: { ...this.#memory, peakBytes: peak.peakBytes, phase: 'distill' } };
+      const [estimatedPeakBytes, { limitBytes }] = [this.#estimatedPeakBytes, this.#memory];
+      return { ...result, memory: { estimatedPeakBytes, limitBytes, peakBytes: peak.peakBytes, phase: 'distill' } };
     } finally {
       peak.end();
     }
@@ -244,19 +278,65 @@ class DistillRun {
     const taught = this.#teacherConfig;
     const configs = [student.model.config, ...(taught === undefined ? [] : [taught]), ...this.#further.map(({ model }) => model.config)];
     const positions = Math.min(...configs.map(textPositions));
-    const settings = settingsOf(this.#spec, positions);
-    checkLength('sequenceLength', settings.sequenceLength, positions);
-    checkLength('sourceLength', settings.sourceLength ?? 0, positions);
-    const start = await this.#start(settings.seed);
+    const wanted = settingsOf(this.#spec, positions);
+    checkLength('sequenceLength', wanted.sequenceLength, positions);
+    checkLength('sourceLength', wanted.sourceLength ?? 0, positions);
+    const start = await this.#start(wanted.seed);
     const { data, validation } = this.#spec;
-    const corpus = await this.#read('distill.data', data, start, settings);
-    const heldOut = validation === undefined ? undefined : await this.#read('distill.validation', validation, start, settings);
-    const fingerprint = this.#fingerprint(corpus, settings, start);
+    const corpus = await this.#read('distill.data', data, start, wanted);
+    const heldOut = validation === undefined ? undefined : await this.#read('distill.validation', validation, start, wanted);
+    const fingerprint = this.#fingerprint(corpus, wanted, start);
+    const settings = await this.#settled(start, corpus, wanted);
     const trained = await this.#train(start, corpus, settings, new FolderCheckpoints(this.#context.workFolder, fingerprint), heldOut);
     const measures = heldOut === undefined ? {} : await this.#measure(trained.model, heldOut, this.#context);
     throwIfCancelled(this.#context.signal);
     const saved = await this.#save(trained, settings, corpus);
     return { ...saved, steps: trained.steps, finalLoss: trained.finalLoss, validation: measures };
+  }
+
+  /** The first report of the job. @throws AppError `insufficient_memory` */
+  async #settled(model: Model, corpus: JobData, wanted: DistillSettings): Promise<DistillSettings> {
+    const [engine, { limitBytes, teacher, drawnBytes: drawn }] = [this.#engine, this.#memory];
+    // A resident model's weights are there before what the training takes is counted; in another form they are there for the plan alone.
+    const lent = this.#spec.sequenceLevel === undefined ? await this.#weighted() : [];
+    const { teacher: teachers } = await asTaught(engine, { teacher: lent, settings: wanted });
+    const form = this.#answerForm();
+    const objectiveFor = (settings: DistillSettings): Objective & Partial<Pick<TeacherObjective, 'release'>> => {
+      if (lent.length > 0) return teachingObjective(engine, { student: model, teacher: teachers, corpus, settings });
+      if (form !== undefined) return answerObjective(settings, form, hiddenTokensOf(corpus, settings));
+      return objectiveOf(corpus, settings);
+    };
+    const planFor = async (settings: DistillSettings): Promise<TrainingMemory> => {
+      const objective = objectiveFor(settings);
+      try {
+        return await planTrainerMemory(engine, model, objective, settings);
+      } finally {
+        objective.release?.();
+      }
+    };
+    const rounded = wanted.teacherProducts === undefined ? 0 : (teacher?.deviceBytes ?? 0) / 4;
+    const { settings, estimatedPeakBytes } = await settleTraining({
+      place: 'distill',
+      settings: wanted,
+      planFor,
+      besideBytes: drawn(wanted) + rounded,
+      limitBytes,
+      residentBytes: process.memoryUsage.rss(),
+      choicePath: join(this.#context.workFolder, 'arrangement.json'),
+      savings: teacher === undefined ? [] : teacherSavings(teacher),
+      report: this.#context.report,
+    });
+    this.#estimatedPeakBytes = estimatedPeakBytes;
+    return settings;
+  }
+
+  /** How the answers of a teacher that is not on this server come. */
+  #answerForm(): AnswerForm | undefined {
+    const teacher = this.#teacher;
+    if (teacher.kind === 'recorded') return { kind: 'top', topK: teacher.recording.facts.topK };
+    if (teacher.kind !== 'remote') return undefined;
+    const { teacherTopK: topK } = this.#spec;
+    return topK === undefined ? { kind: 'full' } : { kind: 'top', topK };
   }
 
   /** What the teacher writes in place of the data's targets, where that is asked for. */
@@ -323,10 +403,10 @@ class DistillRun {
         divergence: divergenceOf(beta),
         policyGradient,
       };
-      return distillOnPolicy({ ...request, ...own, student: model, teacher: this.#weighted }, engine, context);
+      return distillOnPolicy({ ...request, ...own, student: model, teacher: await this.#weighted() }, engine, context);
     }
     if (teacher !== undefined && written === undefined)
-      return distillModel({ ...request, student: model, teacher: this.#weighted }, engine, context);
+      return distillModel({ ...request, student: model, teacher: await this.#weighted() }, engine, context);
     const source = await this.#source(model, corpus, settings);
     if (source !== undefined) return distillFromAnswers({ ...request, model, teacher: source, phase }, engine, context);
     return trainModel({ ...request, model, objective: objectiveOf(request.corpus, settings), phase: 'train' }, engine, context);
@@ -336,8 +416,7 @@ class DistillRun {
   async #source(model: Model, corpus: JobData, settings: DistillSettings): Promise<TeacherSource | undefined> {
     const teacher = this.#teacher;
     if (teacher.kind === 'remote') {
-      const { teacherTopK } = this.#spec;
-      const form = teacherTopK === undefined ? ({ kind: 'full' } as const) : ({ kind: 'top', topK: teacherTopK } as const);
+      const form = this.#answerForm() ?? { kind: 'full' };
       return remoteTeacher(teacher.connection, teacher.model, form, settings.temperature);
     }
     if (teacher.kind !== 'recorded') return undefined;

@@ -2,34 +2,26 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { AppError, type OperationContext } from '#base';
-import type { Recipe, RecipeStep } from '#compress';
+import type { Recipe } from '#compress';
 import { checkSameAnswers, choicesOf, type DistillSettings, defaultDistillation, type TeacherSource } from '#distill';
 import { type Model, textPositions } from '#models';
 import { type MethodTraining, remoteAddress, type TeacherElsewhere, teacherElsewhere } from '#teaching';
 import { type TrainingData, trainingExamples } from '#train';
+import { type NamedTraining, trainingsOf } from '../recipe-trainings.ts';
 import { connectTo, knownRemote, pinnedRemote } from './job-teacher.ts';
 import { checkExamples, checkRecording, recordedTeacher } from './recorded-teacher.ts';
 import { Recording } from './recording.ts';
 import { type ConnectTeacher, type RemoteModel, remoteTeacher, type TeacherConnection } from './remote-teacher.ts';
 
-interface NamedTeacher {
-  /** Of the training in the recipe, for example `steps[1].qat.training`. */
-  readonly place: string;
-  readonly training: MethodTraining;
+interface NamedTeacher extends NamedTraining {
   readonly elsewhere: TeacherElsewhere;
 }
 
-/** Teachers elsewhere, in the order of the steps; those of steps inside a step stand at its place. */
-export function teachersElsewhere({ steps }: Pick<Recipe, 'steps'>): readonly NamedTeacher[] {
-  const of = (step: RecipeStep, outer: string): NamedTeacher[] => {
-    const { training } = step;
-    const elsewhere = training === undefined ? undefined : teacherElsewhere(training);
-    const place = training === step.settings ? outer : `${outer}.training`;
-    return training === undefined || elsewhere === undefined ? [] : [{ place, training, elsewhere }];
-  };
-  return steps.flatMap((step, index) => {
-    const place = `steps[${index}].${step.method}`;
-    return [step, ...(step.nested ?? [])].flatMap((each) => of(each, each === step ? place : `${place}.${each.method}`));
+/** Teachers elsewhere, in the order of the trainings. */
+export function teachersElsewhere(recipe: Pick<Recipe, 'steps'>): readonly NamedTeacher[] {
+  return trainingsOf(recipe).flatMap((named) => {
+    const elsewhere = teacherElsewhere(named.training);
+    return elsewhere === undefined ? [] : [{ ...named, elsewhere }];
   });
 }
 

@@ -9,10 +9,13 @@ export interface ChartText {
   readonly measure: string;
   /** Scores above it lie outside the chart. */
   readonly limit: number;
+  /** For models that differ by orders of magnitude. @default linear */
+  readonly sizes?: 'linear' | 'log';
 }
 
 /** An SVG with one panel before distillation and one after; the dashed line is the teacher. */
-export async function chartSvg(points: readonly StudyRecord[], teacher: number, { title, measure, limit }: ChartText): Promise<string> {
+export async function chartSvg(points: readonly StudyRecord[], teacher: number, text: ChartText): Promise<string> {
+  const { title, measure, limit, sizes = 'linear' } = text;
   const rows = points.map(({ series, family, size, storedBytes, score, steps }) => ({
     series,
     family,
@@ -28,7 +31,12 @@ export async function chartSvg(points: readonly StudyRecord[], teacher: number, 
       {
         mark: { type: 'line', point: { size: 45, filled: true }, strokeWidth: 1.3, opacity: 0.85 },
         encoding: {
-          x: { field: 'megabytes', type: 'quantitative', title: 'stored megabytes', scale: { zero: false } },
+          x: {
+            field: 'megabytes',
+            type: 'quantitative',
+            title: 'stored megabytes',
+            scale: sizes === 'log' ? { type: 'log' } : { zero: false },
+          },
           y: { field: 'score', type: 'quantitative', title: measure, scale: { zero: false } },
           color: { field: 'family', type: 'nominal', title: null },
           detail: { field: 'series' },

@@ -1,5 +1,5 @@
 // The study on a classifier: MiniLM fine-tuned on SST-2 (`test/bench/fine-tune-sst2.ts --out FOLDER` makes it). It can be stopped and goes on.
-// Usage: npx tsx test/bench/catalogue/classifier.ts FOLDER [steps] [seeds] [part of a key]
+// Usage: npx tsx test/bench/catalogue/classifier.ts FOLDER [steps] [seeds] [part of a key] [backwards]
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { quietContext, Random } from '#base';
@@ -13,6 +13,7 @@ import { int64 } from '#tensor';
 import { encodeLabelled, type LabelledText, padTexts, readLabelled, SentenceEncoder, tokenizerFromFiles } from '#text';
 import { fineTuneDefaults } from '#train';
 import { sharedFolder } from '../../support/shared.ts';
+import { benchThreads } from '../wiki-model.ts';
 import { studyCases } from './plan.ts';
 import { Records } from './records.ts';
 import { writeReport } from './report.ts';
@@ -20,12 +21,12 @@ import { runStudy, type Subject } from './study.ts';
 
 const results = (name: string): string => fileURLToPath(new URL(`../results/${name}`, import.meta.url));
 
-const [folder = '', stepsText = '100', seedsText = '1', only = ''] = process.argv.slice(2);
+const [folder = '', stepsText = '100', seedsText = '1', only = '', direction = ''] = process.argv.slice(2);
 const [steps, numSeeds] = [Number(stepsText), Number(seedsText)];
 if (sharedFolder === undefined) throw new Error('SST-2 is read from ../shared/data/classification, which is not there');
 
 const sequenceLength = 64;
-const engine = await createOnnxEngine({ device: 'cpu', threads: 2 });
+const engine = await createOnnxEngine({ device: 'cpu', threads: benchThreads });
 const { model: teacher, tokenizerFiles } = await importHuggingFace(folder);
 const task = taskOf(teacher.config);
 if (task.kind !== 'classify') throw new Error(`${folder}: is no classifier`);
@@ -76,7 +77,7 @@ const subject: Subject = {
 
 const records = new Records(results('catalogue-classifier.jsonl'));
 const seeds = Array.from({ length: numSeeds }, (_, seed) => seed);
-await runStudy(engine, subject, studyCases(teacher.config.layers), { steps, seeds, only }, records);
+await runStudy(engine, subject, studyCases(teacher.config.layers), { steps, seeds, only, backwards: direction === 'backwards' }, records);
 await writeReport(records.all, {
   title: 'The catalogue on MiniLM fine-tuned on SST-2',
   command: `npx tsx test/bench/catalogue/classifier.ts FOLDER ${steps} ${numSeeds}`,

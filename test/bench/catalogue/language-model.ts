@@ -1,4 +1,4 @@
-// The study on the small Wikipedia model: `npx tsx test/bench/catalogue/language-model.ts [steps] [seeds] [part of a key]`. It can be stopped and goes on.
+// The study on the small Wikipedia model: `npx tsx test/bench/catalogue/language-model.ts [steps] [seeds] [part of a key] [backwards]`. It can be stopped and goes on, and a second process may do it from the other end.
 import { fileURLToPath } from 'node:url';
 import { quietContext } from '#base';
 import { distillModel, distillSettings } from '#distill';
@@ -10,7 +10,7 @@ import { runStudy, type Subject } from './study.ts';
 
 const results = (name: string): string => fileURLToPath(new URL(`../results/${name}`, import.meta.url));
 
-const [stepsText = '300', seedsText = '3', only = ''] = process.argv.slice(2);
+const [stepsText = '300', seedsText = '3', only = '', direction = ''] = process.argv.slice(2);
 const [steps, numSeeds] = [Number(stepsText), Number(seedsText)];
 
 const { engine, model: teacher, corpus, heldOut, calibration, bitsPerByte } = await openWikiModel();
@@ -27,7 +27,7 @@ const subject: Subject = {
 
 const records = new Records(results('catalogue-language-model.jsonl'));
 const seeds = Array.from({ length: numSeeds }, (_, seed) => seed);
-await runStudy(engine, subject, studyCases(teacher.config.layers), { steps, seeds, only }, records);
+await runStudy(engine, subject, studyCases(teacher.config.layers), { steps, seeds, only, backwards: direction === 'backwards' }, records);
 await writeReport(records.all, {
   title: 'The catalogue on wiki-gpt2-7m',
   command: `npx tsx test/bench/catalogue/language-model.ts ${steps} ${numSeeds}`,

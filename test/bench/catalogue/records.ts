@@ -20,28 +20,25 @@ export interface StudyRecord {
   readonly failure?: string;
 }
 
-/** An append-only file of records. */
+/** An append-only file of records, which several processes may write: it is read again at each question. */
 export class Records<Each extends StudyRecord = StudyRecord> {
   readonly #path: string;
-  readonly #records: Each[];
 
   constructor(path: string) {
     this.#path = path;
     mkdirSync(dirname(path), { recursive: true });
-    const lines = existsSync(path) ? readFileSync(path, 'utf8').split('\n') : [];
-    this.#records = lines.filter((line) => line !== '').map((line) => JSON.parse(line) as Each);
   }
 
   get all(): readonly Each[] {
-    return this.#records;
+    const lines = existsSync(this.#path) ? readFileSync(this.#path, 'utf8').split('\n') : [];
+    return lines.filter((line) => line !== '').map((line) => JSON.parse(line) as Each);
   }
 
   find(key: string, steps: number, seed: number): Each | undefined {
-    return this.#records.find((record) => record.key === key && record.steps === steps && record.seed === seed);
+    return this.all.find((record) => record.key === key && record.steps === steps && record.seed === seed);
   }
 
   add(record: Each): void {
-    this.#records.push(record);
     appendFileSync(this.#path, `${JSON.stringify(record)}\n`);
   }
 }

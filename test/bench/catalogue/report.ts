@@ -33,7 +33,7 @@ export async function writeReport(records: readonly StudyRecord[], text: ReportT
     text.markdownPath,
     `# ${text.title}
 
-Made by \`${text.command}\` on ${cpus()[0]?.model.trim()}, 2 threads. ${text.setting}.
+Made by \`${text.command}\` on ${cpus()[0]?.model.trim()}, ${cpus().length} cores. ${text.setting}.
 Teacher: ${(teacher.storedBytes / 1e6).toFixed(2)} MB, ${teacher.score.toFixed(4)} ${text.measure}.
 Sizes are shares of the stored bytes of the touched matrices; stored is the whole model, every tensor once. After distillation: mean and, with several seeds, range.
 

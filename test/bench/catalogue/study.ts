@@ -20,6 +20,8 @@ export interface StudySettings {
   readonly seeds: readonly number[];
   /** Cases whose key does not contain it are left out. */
   readonly only?: string;
+  /** From the last case of the last seed to the first: a second process beside one that goes forwards. */
+  readonly backwards?: boolean;
 }
 
 /** Measurements that are in the records already are not made again. */
@@ -27,7 +29,7 @@ export async function runStudy(
   engine: Engine,
   subject: Subject,
   cases: readonly Case[],
-  { steps, seeds, only = '' }: StudySettings,
+  { steps, seeds, only = '', backwards = false }: StudySettings,
   records: Records,
 ): Promise<void> {
   if (records.find('teacher', 0, 0) === undefined) {
@@ -38,8 +40,9 @@ export async function runStudy(
   const wanted = cases.filter(({ key }) => key.includes(only));
   // What needs no training first: a run that is stopped early has every method once.
   for (const each of wanted) if (records.find(each.key, 0, 0) === undefined) await runCase(engine, subject, each, steps, [], records);
-  for (const seed of seeds)
-    for (const each of wanted)
+  const inTurn = <Each>(list: readonly Each[]): readonly Each[] => (backwards ? list.toReversed() : list);
+  for (const seed of inTurn(seeds))
+    for (const each of inTurn(wanted))
       if (each.trains && records.find(each.key, 0, 0)?.failure === undefined && records.find(each.key, steps, seed) === undefined)
         await runCase(engine, subject, each, steps, [seed], records);
 }

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { Random } from '#base';
 import { type Graph, GraphBuilder, gradients, type Value } from '#graph';
-import { type HostTensor, hostTensor, sizeOf } from '#tensor';
+import { fromNumbers, type HostTensor, hostTensor, sizeOf } from '#tensor';
 
 /** One step of a program: an op by number, and which earlier values it takes. */
 export interface Step {
@@ -72,7 +72,7 @@ const makers: readonly Make[] = [
     return b.concat([b.slice(x, axis, 1, size), b.mul(b.slice(x, axis, 0, 1), 2)], axis);
   },
   (b, x) => (x.shape.length > 0 ? b.softmax(x) : x),
-  (b, x) => b.add(b.stopGradient(x), b.mul(b.scalar(2, 'float64'), b.add(b.scalar(1, 'float64'), 3))),
+  (b, x) => b.add(b.stopGradient(x), b.mul(b.scalar(2, x.dtype), b.add(b.scalar(1, x.dtype), 3))),
 ];
 
 function fits(x: Value, y: Value): boolean {
@@ -85,17 +85,14 @@ export interface RandomGraph {
 }
 
 /** Runs a program over three inputs; the outputs are its last values, a scalar loss, and the gradients of all inputs. */
-export function makeRandomGraph(program: readonly Step[], seed: number): RandomGraph {
+export function makeRandomGraph(program: readonly Step[], seed: number, dtype: 'float64' | 'float32' = 'float64'): RandomGraph {
   const random = new Random(seed);
   const b = new GraphBuilder();
   const inputs: Record<string, HostTensor> = {};
   const sources = [[2, 3], [3], [2, 3]].map((shape, index) => {
-    inputs[`x${index}`] = hostTensor(
-      'float64',
-      shape,
-      Float64Array.from({ length: sizeOf(shape) }, () => random.normal()),
-    );
-    return b.input(`x${index}`, 'float64', shape);
+    const numbers = Float64Array.from({ length: sizeOf(shape) }, () => random.normal());
+    inputs[`x${index}`] = hostTensor(dtype, shape, fromNumbers(dtype, numbers));
+    return b.input(`x${index}`, dtype, shape);
   });
   const values = [...sources];
   for (const { op, first, second, choice } of program) {

@@ -19,6 +19,7 @@ describe('the modes of a distill job', () => {
   it.each([
     ['the own samples with several teachers', { teachers: two, onPolicy: {} }],
     ['the own samples with losses', { settings: { losses }, onPolicy: { beta: 1 } }],
+    ['8-bit products of student and teacher', { settings: { products: 'int8', teacherProducts: 'int8' }, onPolicy: {} }],
     ['all three', { teachers: two, settings: { losses }, onPolicy: {} }],
     ['several teachers with losses', { teachers: two, settings: { losses } }],
     ['a teacher that writes targets of pairs', { data: { ...text, pairs: {} }, sequenceLevel: { beams: 4 } }],
@@ -32,6 +33,8 @@ describe('the modes of a distill job', () => {
     ['teachers', { teachers: two, sequenceLevel: {} }, /is of one teacher/],
     ['settings.losses', { teacher: 'athanor://host:1/far', settings: { losses } }, /"temperature" and "alpha"/],
     ['settings.losses', { settings: { losses }, sequenceLevel: {} }, /Leave one of them out/],
+    ['settings.teacherProducts', { teacher: 'athanor://host:1/far', settings: { teacherProducts: 'int8' } }, /teachers on this server/],
+    ['settings.teacherProducts', { teacher: '', recording: '/there', settings: { teacherProducts: 'int8' } }, /teachers on this server/],
     ['onPolicy', { onPolicy: {}, sequenceLevel: {} }, /Leave one of them out/],
     ['onPolicy', { teacher: '', recording: '/there', onPolicy: {} }, /needs a teacher on this server/],
     ['onPolicy', { data: { ...text, labelled: {} }, onPolicy: {} }, /needs running text/],

@@ -71,11 +71,15 @@ describe('the memory of a compression', () => {
     const long = { model: initializeModel({ ...gpt2Config, width: 64, maxPositions: 4096 }, new Random(1)), window: 4096 };
     expect(refused([gptq], 600 * MiB, long)).toMatchObject({
       code: 'insufficient_memory',
-      message: expect.stringMatching(/are needed at the peak \(calibration\).*is the limit\. calibration\.sequenceLength \d+ would fit/),
+      message: expect.stringMatching(
+        /are needed at the peak \(calibration\).*is the limit\. What would fit: calibration\.sequenceLength \d+ \(about \d+ MiB\)/,
+      ),
     });
     expect(refused([{ distill: { batchSize: 64, sequenceLength: 512 } }], 600 * MiB)).toMatchObject({
       code: 'insufficient_memory',
-      message: expect.stringMatching(/\(distill\).*distill\.batchSize \d+ with more gradientAccumulation would fit/),
+      message: expect.stringMatching(
+        /\(distill\).*What would fit: distill\.batchSize \d+ with more gradientAccumulation \(about \d+ MiB\); distill\.memory "auto"/,
+      ),
     });
     expect(refused([{ lowRank: { ratio: 0.5 } }], 50 * MiB)).toMatchObject({
       code: 'insufficient_memory',

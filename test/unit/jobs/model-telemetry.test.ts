@@ -128,4 +128,13 @@ describe('requests that are answered whole', () => {
   });
 });
 
-const counters = { bufferBytes: 0, peakBufferBytes: 0, buffers: 0, programs: 0, hostToDeviceBytes: 0, deviceToHostBytes: 0 };
+const counters = {
+  scratchBytes: 0,
+  peakScratchBytes: 0,
+  bufferBytes: 0,
+  peakBufferBytes: 0,
+  buffers: 0,
+  programs: 0,
+  hostToDeviceBytes: 0,
+  deviceToHostBytes: 0,
+};

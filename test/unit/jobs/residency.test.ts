@@ -1,7 +1,7 @@
 // What crosses between host and device: data in and scalars out. Parameters, gradients, the optimizer's state, activations and caches stay where they are.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { quietContext } from '#base';
-import { type DistillSettings, distillModel, distillSettings } from '#distill';
+import { type DistillSettings, distillModel, distillSettings, teachingObjective } from '#distill';
 import type { Engine } from '#engine';
 import { createOnnxEngine } from '#engine/onnx';
 import { JobStore, ModelHub } from '#jobs';
@@ -124,6 +124,31 @@ it('a teacher that two jobs and a call use is held once', async () => {
   await lend(['one', 'two', '']);
   expect(held[0]).toBeGreaterThan(1_000_000);
   expect(new Set(held).size).toBe(1);
+  await hub.dispose();
+  notes.close();
+});
+
+it('a training reads the weights that a resident teacher has on the device, and leaves them there', async () => {
+  const folder = temporaryFolder();
+  const notes = JobStore.open(`${folder}/jobs.db`);
+  const hub = new ModelHub({ store: await storeFixture(folder, 'stories260K', 'm'), engine, ledger: notes.models });
+  await hub.using('m', async (lease) => {
+    const weights = await lease.weights();
+    const before = engine.counters().bufferBytes;
+    const { model } = lease;
+    const learning = { student: model, corpus: tinyCorpus(), settings: distillSettings(tinySettings(settings)) };
+    const lent = teachingObjective(engine, { ...learning, teacher: [{ model, weight: 1, weights }] });
+    expect(engine.counters().bufferBytes).toBe(before);
+    const own = teachingObjective(engine, { ...learning, teacher: model });
+    expect(Object.keys(lent.inputs).sort()).toEqual(Object.keys(own.inputs).sort());
+    own.release();
+    lent.release();
+    expect(Object.values(weights).some(({ isReleased }) => isReleased)).toBe(false);
+    // What lies over the loaded model itself is not counted twice.
+    const ownBytes = Object.values(weights).reduce((sum, { sizeBytes, isBorrowed }) => sum + (isBorrowed ? 0 : sizeBytes), 0);
+    const [held] = hub.resident;
+    expect(held?.bytes).toBe(parameterCounts(model).storedBytes + ownBytes);
+  });
   await hub.dispose();
   notes.close();
 });

@@ -44,8 +44,10 @@ describe('uploadModel', () => {
 describe('cacheTensors', () => {
   it('have the key-value heads, and head widths rounded up to what kernels want', () => {
     const [first, , third] = cacheTensors({ config: tinyLlama }, 3, 12);
-    expect(first).toEqual({ input: 'cache.0.key', output: 'present.0.key', shape: [3, 2, 12, 8] });
+    const names = { input: 'cache.0.key', output: 'present.0.key', scales: 'scale.0.key' };
+    expect(first).toEqual({ ...names, dtype: 'float32', shape: [3, 2, 12, 8] });
+    expect(cacheTensors({ config: tinyLlama }, 3, 12, 'int8')[0]).toEqual({ ...names, dtype: 'int8', shape: [3, 2, 12, 16] });
     expect(third?.input).toBe('cache.1.key');
-    expect([1, 8, 9, 64].map(cacheWidth)).toEqual([8, 8, 16, 64]);
+    expect([1, 8, 9, 64].map((width) => cacheWidth(width))).toEqual([8, 8, 16, 64]);
   });
 });

@@ -86,6 +86,15 @@ describe.each(configs)('a %s model', (_, config) => {
     expect(furthest(integers, exact)).toBeLessThan(0.05);
   });
 
+  it('is kept and multiplied in float16 where that is asked for', async () => {
+    const model = tinyModel(config);
+    const exact = await served(model, 'exact');
+    const narrow = await served(model, 'float16');
+    expect(narrow.weightBytes).toBeLessThan(0.6 * exact.weightBytes);
+    expect(furthest(narrow, exact)).toBeGreaterThan(0);
+    expect(furthest(narrow, exact)).toBeLessThan(0.01);
+  });
+
   it('in 8 bits is not rounded again unless integers are asked for', async () => {
     const model = await inBits(tinyModel(config), 8);
     const exact = await served(model, 'exact');

@@ -81,6 +81,9 @@ describe('losses', () => {
     [{ losses: [{ kind: 'labels' }, { kind: 'hidden' }], teacher: 'none' }, 'losses[1].kind', /"hidden" compares with a teacher/],
     [{ losses: [{ kind: 'logits' }], teacher: 'a', teachers: [{ model: 'b' }] }, 'teachers', /cannot stand beside "teacher"/],
     [{ teachers: [{ model: 'b', weight: 0 }] }, 'teachers[0].weight', /above 0/],
+    [{ teacherProducts: 'int8', teacher: 'none' }, 'teacherProducts', /is of a teacher, and there is none/],
+    [{ teacherProducts: 'int8', recording: '/there' }, 'teacherProducts', /teachers on this server/],
+    [{ products: 'int4' }, 'products', /"int8"\|"int8PerTensor"/],
   ] as const)('%j does not fit together', (settings, field, message) => {
     expect(() => parseRecipe({ steps: [{ distill: settings }] }, recipeMethods)).toThrow(
       expect.objectContaining({
@@ -89,5 +92,18 @@ describe('losses', () => {
         details: expect.objectContaining({ field: `steps[0].distill.${field}` }),
       }),
     );
+  });
+});
+
+describe('8-bit products', () => {
+  it('may be asked for in every step that trains, of teachers where there are some', () => {
+    const steps = [
+      { distill: { products: 'int8', teacherProducts: 'int8' } },
+      { train: { products: 'int8PerTensor' } },
+      { finetune: { task: 'causal', products: 'float32' } },
+      { flop: { ratio: 0.5, training: { products: 'int8', teacherProducts: 'int8' } } },
+    ];
+    expect(() => parseRecipe({ steps }, recipeMethods)).not.toThrow();
+    expect(() => parseRecipe({ steps: [{ train: { teacherProducts: 'int8' } }] }, recipeMethods)).toThrow(/teacherProducts/);
   });
 });

@@ -746,6 +746,9 @@ type DistillSettings struct {
 	WeightDecay *float64 `protobuf:"fixed64,8,opt,name=weight_decay,json=weightDecay,proto3,oneof" json:"weight_decay,omitempty"`
 	// Largest global norm of the gradient. Default 1; 0 clips nothing.
 	ClipNorm *float64 `protobuf:"fixed64,9,opt,name=clip_norm,json=clipNorm,proto3,oneof" json:"clip_norm,omitempty"`
+	// What matrix products are computed in: "float32", "bfloat16", "float16" (with a loss scale), or "auto" (default): bfloat16 where the device has
+	// kernels for it, else float32. Weights, gradients and the optimizer are float32 in all.
+	Precision *string `protobuf:"bytes,30,opt,name=precision,proto3,oneof" json:"precision,omitempty"`
 	// Temperature of both distributions in the teacher term. Default 1.
 	Temperature *float64 `protobuf:"fixed64,10,opt,name=temperature,proto3,oneof" json:"temperature,omitempty"`
 	// Weight of the teacher term against cross-entropy, 0..1. Default 0.9; without a teacher 0.
@@ -765,7 +768,19 @@ type DistillSettings struct {
 	// With `balance`, steps between two measurements of the gradients. Default 10.
 	BalanceEvery *uint32 `protobuf:"varint,20,opt,name=balance_every,json=balanceEvery,proto3,oneof" json:"balance_every,omitempty"`
 	// Of several teachers, the mean of their "probabilities" (default) or of their "logits".
-	Average       *string `protobuf:"bytes,21,opt,name=average,proto3,oneof" json:"average,omitempty"`
+	Average *string `protobuf:"bytes,21,opt,name=average,proto3,oneof" json:"average,omitempty"`
+	// How the student's activations and gradients are multiplied by weights: "float32" (default); "int8", rounded with a scale for each token; or
+	// "int8PerTensor", with one scale for all, a little faster and less exact. Gradients of weights stay in floats; with "int8All", which is "int8" otherwise,
+	// they are products of numbers rounded with one scale. Integers need a processor with VNNI or AMX and are refused elsewhere.
+	Products *string `protobuf:"bytes,22,opt,name=products,proto3,oneof" json:"products,omitempty"`
+	// "int8": teachers on this server multiply in 8-bit integers, rounded once. Needs a processor with VNNI or AMX. Default: as they are stored.
+	TeacherProducts *string `protobuf:"bytes,23,opt,name=teacher_products,json=teacherProducts,proto3,oneof" json:"teacher_products,omitempty"`
+	// The backward pass computes the activations of blocks again instead of keeping them: less memory, about a sixth more time, the same
+	// gradients. Default false.
+	Recompute *bool `protobuf:"varint,40,opt,name=recompute,proto3,oneof" json:"recompute,omitempty"`
+	// "given" (default): the job is refused where its batches do not fit the memory there is, and says which settings would. "auto": it takes
+	// micro-batches and computes activations again as far as it must, and says so in its first progress event.
+	Memory        *string `protobuf:"bytes,41,opt,name=memory,proto3,oneof" json:"memory,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -863,6 +878,13 @@ func (x *DistillSettings) GetClipNorm() float64 {
 	return 0
 }
 
+func (x *DistillSettings) GetPrecision() string {
+	if x != nil && x.Precision != nil {
+		return *x.Precision
+	}
+	return ""
+}
+
 func (x *DistillSettings) GetTemperature() float64 {
 	if x != nil && x.Temperature != nil {
 		return *x.Temperature
@@ -929,6 +951,34 @@ func (x *DistillSettings) GetBalanceEvery() uint32 {
 func (x *DistillSettings) GetAverage() string {
 	if x != nil && x.Average != nil {
 		return *x.Average
+	}
+	return ""
+}
+
+func (x *DistillSettings) GetProducts() string {
+	if x != nil && x.Products != nil {
+		return *x.Products
+	}
+	return ""
+}
+
+func (x *DistillSettings) GetTeacherProducts() string {
+	if x != nil && x.TeacherProducts != nil {
+		return *x.TeacherProducts
+	}
+	return ""
+}
+
+func (x *DistillSettings) GetRecompute() bool {
+	if x != nil && x.Recompute != nil {
+		return *x.Recompute
+	}
+	return false
+}
+
+func (x *DistillSettings) GetMemory() string {
+	if x != nil && x.Memory != nil {
+		return *x.Memory
 	}
 	return ""
 }
@@ -3326,7 +3376,8 @@ const file_athanor_v1_job_proto_rawDesc = "" +
 	"\rteacher_top_k\x18\x17 \x01(\rH\x00R\vteacherTopK\x88\x01\x01\x121\n" +
 	"\ton_policy\x18\x18 \x01(\v2\x14.athanor.v1.OnPolicyR\bonPolicy\x12@\n" +
 	"\x0esequence_level\x18\x19 \x01(\v2\x19.athanor.v1.SequenceLevelR\rsequenceLevelB\x10\n" +
-	"\x0e_teacher_top_k\"\x8c\b\n" +
+	"\x0e_teacher_top_k\"\x89\n" +
+	"\n" +
 	"\x0fDistillSettings\x12\x19\n" +
 	"\x05steps\x18\x01 \x01(\rH\x00R\x05steps\x88\x01\x01\x12\"\n" +
 	"\n" +
@@ -3337,19 +3388,24 @@ const file_athanor_v1_job_proto_rawDesc = "" +
 	"\fwarmup_steps\x18\x06 \x01(\rH\x05R\vwarmupSteps\x88\x01\x01\x12\x1f\n" +
 	"\bschedule\x18\a \x01(\tH\x06R\bschedule\x88\x01\x01\x12&\n" +
 	"\fweight_decay\x18\b \x01(\x01H\aR\vweightDecay\x88\x01\x01\x12 \n" +
-	"\tclip_norm\x18\t \x01(\x01H\bR\bclipNorm\x88\x01\x01\x12%\n" +
+	"\tclip_norm\x18\t \x01(\x01H\bR\bclipNorm\x88\x01\x01\x12!\n" +
+	"\tprecision\x18\x1e \x01(\tH\tR\tprecision\x88\x01\x01\x12%\n" +
 	"\vtemperature\x18\n" +
-	" \x01(\x01H\tR\vtemperature\x88\x01\x01\x12\x19\n" +
-	"\x05alpha\x18\v \x01(\x01H\n" +
-	"R\x05alpha\x88\x01\x01\x12\x17\n" +
-	"\x04seed\x18\f \x01(\rH\vR\x04seed\x88\x01\x01\x12.\n" +
-	"\x10checkpoint_every\x18\r \x01(\rH\fR\x0fcheckpointEvery\x88\x01\x01\x12*\n" +
-	"\x0eevaluate_every\x18\x0e \x01(\rH\rR\revaluateEvery\x88\x01\x01\x12(\n" +
-	"\rsource_length\x18\x0f \x01(\rH\x0eR\fsourceLength\x88\x01\x01\x12/\n" +
+	" \x01(\x01H\n" +
+	"R\vtemperature\x88\x01\x01\x12\x19\n" +
+	"\x05alpha\x18\v \x01(\x01H\vR\x05alpha\x88\x01\x01\x12\x17\n" +
+	"\x04seed\x18\f \x01(\rH\fR\x04seed\x88\x01\x01\x12.\n" +
+	"\x10checkpoint_every\x18\r \x01(\rH\rR\x0fcheckpointEvery\x88\x01\x01\x12*\n" +
+	"\x0eevaluate_every\x18\x0e \x01(\rH\x0eR\revaluateEvery\x88\x01\x01\x12(\n" +
+	"\rsource_length\x18\x0f \x01(\rH\x0fR\fsourceLength\x88\x01\x01\x12/\n" +
 	"\x06losses\x18\x12 \x03(\v2\x17.athanor.v1.DistillLossR\x06losses\x12\x1d\n" +
-	"\abalance\x18\x13 \x01(\tH\x0fR\abalance\x88\x01\x01\x12(\n" +
-	"\rbalance_every\x18\x14 \x01(\rH\x10R\fbalanceEvery\x88\x01\x01\x12\x1d\n" +
-	"\aaverage\x18\x15 \x01(\tH\x11R\aaverage\x88\x01\x01B\b\n" +
+	"\abalance\x18\x13 \x01(\tH\x10R\abalance\x88\x01\x01\x12(\n" +
+	"\rbalance_every\x18\x14 \x01(\rH\x11R\fbalanceEvery\x88\x01\x01\x12\x1d\n" +
+	"\aaverage\x18\x15 \x01(\tH\x12R\aaverage\x88\x01\x01\x12\x1f\n" +
+	"\bproducts\x18\x16 \x01(\tH\x13R\bproducts\x88\x01\x01\x12.\n" +
+	"\x10teacher_products\x18\x17 \x01(\tH\x14R\x0fteacherProducts\x88\x01\x01\x12!\n" +
+	"\trecompute\x18( \x01(\bH\x15R\trecompute\x88\x01\x01\x12\x1b\n" +
+	"\x06memory\x18) \x01(\tH\x16R\x06memory\x88\x01\x01B\b\n" +
 	"\x06_stepsB\r\n" +
 	"\v_batch_sizeB\x12\n" +
 	"\x10_sequence_lengthB\x18\n" +
@@ -3359,7 +3415,9 @@ const file_athanor_v1_job_proto_rawDesc = "" +
 	"\t_scheduleB\x0f\n" +
 	"\r_weight_decayB\f\n" +
 	"\n" +
-	"_clip_normB\x0e\n" +
+	"_clip_normB\f\n" +
+	"\n" +
+	"_precisionB\x0e\n" +
 	"\f_temperatureB\b\n" +
 	"\x06_alphaB\a\n" +
 	"\x05_seedB\x13\n" +
@@ -3370,7 +3428,12 @@ const file_athanor_v1_job_proto_rawDesc = "" +
 	"\b_balanceB\x10\n" +
 	"\x0e_balance_everyB\n" +
 	"\n" +
-	"\b_average\"\xa2\x01\n" +
+	"\b_averageB\v\n" +
+	"\t_productsB\x13\n" +
+	"\x11_teacher_productsB\f\n" +
+	"\n" +
+	"_recomputeB\t\n" +
+	"\a_memory\"\xa2\x01\n" +
 	"\fEvaluateSpec\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x18\n" +
 	"\ateacher\x18\x02 \x01(\tR\ateacher\x12(\n" +

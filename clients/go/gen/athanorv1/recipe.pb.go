@@ -1194,6 +1194,9 @@ type Distill struct {
 	WeightDecay *float64 `protobuf:"fixed64,8,opt,name=weight_decay,json=weightDecay,proto3,oneof" json:"weight_decay,omitempty"`
 	// Largest global norm of the gradient. Default 1; 0 clips nothing.
 	ClipNorm *float64 `protobuf:"fixed64,9,opt,name=clip_norm,json=clipNorm,proto3,oneof" json:"clip_norm,omitempty"`
+	// What matrix products are computed in: "float32", "bfloat16", "float16" (with a loss scale), or "auto" (default): bfloat16 where the device has
+	// kernels for it, else float32. Weights, gradients and the optimizer are float32 in all.
+	Precision *string `protobuf:"bytes,30,opt,name=precision,proto3,oneof" json:"precision,omitempty"`
 	// Temperature of both distributions in the teacher term. Default 1.
 	Temperature *float64 `protobuf:"fixed64,10,opt,name=temperature,proto3,oneof" json:"temperature,omitempty"`
 	// Weight of the teacher term against cross-entropy, 0..1. Default 0.9.
@@ -1226,7 +1229,19 @@ type Distill struct {
 	TeacherTopK *uint32 `protobuf:"varint,23,opt,name=teacher_top_k,json=teacherTopK,proto3,oneof" json:"teacher_top_k,omitempty"`
 	// Folder on the server with a recorded teacher, in place of `teacher`; a record job makes it. It is of all of the job's data, which then needs
 	// `validation` wherever something is measured.
-	Recording     *string `protobuf:"bytes,24,opt,name=recording,proto3,oneof" json:"recording,omitempty"`
+	Recording *string `protobuf:"bytes,24,opt,name=recording,proto3,oneof" json:"recording,omitempty"`
+	// How the student's activations and gradients are multiplied by weights: "float32" (default); "int8", rounded with a scale for each token; or
+	// "int8PerTensor", with one scale for all, a little faster and less exact. Gradients of weights stay in floats; with "int8All", which is "int8" otherwise,
+	// they are products of numbers rounded with one scale. Integers need a processor with VNNI or AMX and are refused elsewhere.
+	Products *string `protobuf:"bytes,25,opt,name=products,proto3,oneof" json:"products,omitempty"`
+	// "int8": teachers on this server multiply in 8-bit integers, rounded once. Needs a processor with VNNI or AMX. Default: as they are stored.
+	TeacherProducts *string `protobuf:"bytes,26,opt,name=teacher_products,json=teacherProducts,proto3,oneof" json:"teacher_products,omitempty"`
+	// The backward pass computes the activations of blocks again instead of keeping them: less memory, about a sixth more time, the same
+	// gradients. Default false.
+	Recompute *bool `protobuf:"varint,40,opt,name=recompute,proto3,oneof" json:"recompute,omitempty"`
+	// "given" (default): the job is refused where its batches do not fit the memory there is, and says which settings would. "auto": it takes
+	// micro-batches and computes activations again as far as it must, and says so in its first progress event.
+	Memory        *string `protobuf:"bytes,41,opt,name=memory,proto3,oneof" json:"memory,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1322,6 +1337,13 @@ func (x *Distill) GetClipNorm() float64 {
 		return *x.ClipNorm
 	}
 	return 0
+}
+
+func (x *Distill) GetPrecision() string {
+	if x != nil && x.Precision != nil {
+		return *x.Precision
+	}
+	return ""
 }
 
 func (x *Distill) GetTemperature() float64 {
@@ -1425,6 +1447,34 @@ func (x *Distill) GetTeacherTopK() uint32 {
 func (x *Distill) GetRecording() string {
 	if x != nil && x.Recording != nil {
 		return *x.Recording
+	}
+	return ""
+}
+
+func (x *Distill) GetProducts() string {
+	if x != nil && x.Products != nil {
+		return *x.Products
+	}
+	return ""
+}
+
+func (x *Distill) GetTeacherProducts() string {
+	if x != nil && x.TeacherProducts != nil {
+		return *x.TeacherProducts
+	}
+	return ""
+}
+
+func (x *Distill) GetRecompute() bool {
+	if x != nil && x.Recompute != nil {
+		return *x.Recompute
+	}
+	return false
+}
+
+func (x *Distill) GetMemory() string {
+	if x != nil && x.Memory != nil {
+		return *x.Memory
 	}
 	return ""
 }
@@ -2367,7 +2417,7 @@ const file_athanor_v1_recipe_proto_rawDesc = "" +
 	"\a_layoutB\t\n" +
 	"\a_searchB\a\n" +
 	"\x05_headB\a\n" +
-	"\x05_seed\"\xc8\t\n" +
+	"\x05_seed\"\xc5\v\n" +
 	"\aDistill\x12\x19\n" +
 	"\x05steps\x18\x01 \x01(\rH\x00R\x05steps\x88\x01\x01\x12\"\n" +
 	"\n" +
@@ -2378,24 +2428,29 @@ const file_athanor_v1_recipe_proto_rawDesc = "" +
 	"\fwarmup_steps\x18\x06 \x01(\rH\x05R\vwarmupSteps\x88\x01\x01\x12\x1f\n" +
 	"\bschedule\x18\a \x01(\tH\x06R\bschedule\x88\x01\x01\x12&\n" +
 	"\fweight_decay\x18\b \x01(\x01H\aR\vweightDecay\x88\x01\x01\x12 \n" +
-	"\tclip_norm\x18\t \x01(\x01H\bR\bclipNorm\x88\x01\x01\x12%\n" +
+	"\tclip_norm\x18\t \x01(\x01H\bR\bclipNorm\x88\x01\x01\x12!\n" +
+	"\tprecision\x18\x1e \x01(\tH\tR\tprecision\x88\x01\x01\x12%\n" +
 	"\vtemperature\x18\n" +
-	" \x01(\x01H\tR\vtemperature\x88\x01\x01\x12\x19\n" +
-	"\x05alpha\x18\v \x01(\x01H\n" +
-	"R\x05alpha\x88\x01\x01\x12\x17\n" +
-	"\x04seed\x18\f \x01(\rH\vR\x04seed\x88\x01\x01\x12.\n" +
-	"\x10checkpoint_every\x18\r \x01(\rH\fR\x0fcheckpointEvery\x88\x01\x01\x12\x1d\n" +
-	"\ateacher\x18\x0e \x01(\tH\rR\ateacher\x88\x01\x01\x12\x18\n" +
+	" \x01(\x01H\n" +
+	"R\vtemperature\x88\x01\x01\x12\x19\n" +
+	"\x05alpha\x18\v \x01(\x01H\vR\x05alpha\x88\x01\x01\x12\x17\n" +
+	"\x04seed\x18\f \x01(\rH\fR\x04seed\x88\x01\x01\x12.\n" +
+	"\x10checkpoint_every\x18\r \x01(\rH\rR\x0fcheckpointEvery\x88\x01\x01\x12\x1d\n" +
+	"\ateacher\x18\x0e \x01(\tH\x0eR\ateacher\x88\x01\x01\x12\x18\n" +
 	"\ainclude\x18\x0f \x03(\tR\ainclude\x12\x18\n" +
 	"\aexclude\x18\x10 \x03(\tR\aexclude\x12(\n" +
-	"\rsource_length\x18\x11 \x01(\rH\x0eR\fsourceLength\x88\x01\x01\x12/\n" +
+	"\rsource_length\x18\x11 \x01(\rH\x0fR\fsourceLength\x88\x01\x01\x12/\n" +
 	"\x06losses\x18\x12 \x03(\v2\x17.athanor.v1.DistillLossR\x06losses\x12\x1d\n" +
-	"\abalance\x18\x13 \x01(\tH\x0fR\abalance\x88\x01\x01\x12(\n" +
-	"\rbalance_every\x18\x14 \x01(\rH\x10R\fbalanceEvery\x88\x01\x01\x12\x1d\n" +
-	"\aaverage\x18\x15 \x01(\tH\x11R\aaverage\x88\x01\x01\x126\n" +
+	"\abalance\x18\x13 \x01(\tH\x10R\abalance\x88\x01\x01\x12(\n" +
+	"\rbalance_every\x18\x14 \x01(\rH\x11R\fbalanceEvery\x88\x01\x01\x12\x1d\n" +
+	"\aaverage\x18\x15 \x01(\tH\x12R\aaverage\x88\x01\x01\x126\n" +
 	"\bteachers\x18\x16 \x03(\v2\x1a.athanor.v1.DistillTeacherR\bteachers\x12'\n" +
-	"\rteacher_top_k\x18\x17 \x01(\rH\x12R\vteacherTopK\x88\x01\x01\x12!\n" +
-	"\trecording\x18\x18 \x01(\tH\x13R\trecording\x88\x01\x01B\b\n" +
+	"\rteacher_top_k\x18\x17 \x01(\rH\x13R\vteacherTopK\x88\x01\x01\x12!\n" +
+	"\trecording\x18\x18 \x01(\tH\x14R\trecording\x88\x01\x01\x12\x1f\n" +
+	"\bproducts\x18\x19 \x01(\tH\x15R\bproducts\x88\x01\x01\x12.\n" +
+	"\x10teacher_products\x18\x1a \x01(\tH\x16R\x0fteacherProducts\x88\x01\x01\x12!\n" +
+	"\trecompute\x18( \x01(\bH\x17R\trecompute\x88\x01\x01\x12\x1b\n" +
+	"\x06memory\x18) \x01(\tH\x18R\x06memory\x88\x01\x01B\b\n" +
 	"\x06_stepsB\r\n" +
 	"\v_batch_sizeB\x12\n" +
 	"\x10_sequence_lengthB\x18\n" +
@@ -2405,7 +2460,9 @@ const file_athanor_v1_recipe_proto_rawDesc = "" +
 	"\t_scheduleB\x0f\n" +
 	"\r_weight_decayB\f\n" +
 	"\n" +
-	"_clip_normB\x0e\n" +
+	"_clip_normB\f\n" +
+	"\n" +
+	"_precisionB\x0e\n" +
 	"\f_temperatureB\b\n" +
 	"\x06_alphaB\a\n" +
 	"\x05_seedB\x13\n" +
@@ -2420,7 +2477,12 @@ const file_athanor_v1_recipe_proto_rawDesc = "" +
 	"\b_averageB\x10\n" +
 	"\x0e_teacher_top_kB\f\n" +
 	"\n" +
-	"_recording\"\x8e\x04\n" +
+	"_recordingB\v\n" +
+	"\t_productsB\x13\n" +
+	"\x11_teacher_productsB\f\n" +
+	"\n" +
+	"_recomputeB\t\n" +
+	"\a_memory\"\x8e\x04\n" +
 	"\x05Share\x12\x1b\n" +
 	"\x06scheme\x18\x01 \x01(\tH\x00R\x06scheme\x88\x01\x01\x12(\n" +
 	"\runique_layers\x18\x02 \x01(\rH\x01R\funiqueLayers\x88\x01\x01\x12\x1b\n" +

@@ -44,6 +44,9 @@ type Training struct {
 	WeightDecay *float64 `protobuf:"fixed64,8,opt,name=weight_decay,json=weightDecay,proto3,oneof" json:"weight_decay,omitempty"`
 	// Largest global norm of the gradient; 0 clips nothing.
 	ClipNorm *float64 `protobuf:"fixed64,9,opt,name=clip_norm,json=clipNorm,proto3,oneof" json:"clip_norm,omitempty"`
+	// What matrix products are computed in: "float32", "bfloat16", "float16" (with a loss scale), or "auto" (default): bfloat16 where the device has
+	// kernels for it, else float32. Weights, gradients and the optimizer are float32 in all.
+	Precision *string `protobuf:"bytes,30,opt,name=precision,proto3,oneof" json:"precision,omitempty"`
 	// Temperature of both distributions in the teacher term.
 	Temperature *float64 `protobuf:"fixed64,10,opt,name=temperature,proto3,oneof" json:"temperature,omitempty"`
 	// Weight of the teacher term against cross-entropy, 0..1.
@@ -73,7 +76,19 @@ type Training struct {
 	TeacherTopK *uint32 `protobuf:"varint,21,opt,name=teacher_top_k,json=teacherTopK,proto3,oneof" json:"teacher_top_k,omitempty"`
 	// Folder on the server with a recorded teacher, in place of `teacher`; a record job makes it. It is of all of the job's data, which then needs
 	// `validation` wherever something is measured.
-	Recording     *string `protobuf:"bytes,22,opt,name=recording,proto3,oneof" json:"recording,omitempty"`
+	Recording *string `protobuf:"bytes,22,opt,name=recording,proto3,oneof" json:"recording,omitempty"`
+	// How the student's activations and gradients are multiplied by weights: "float32" (default); "int8", rounded with a scale for each token; or
+	// "int8PerTensor", with one scale for all, a little faster and less exact. Gradients of weights stay in floats; with "int8All", which is "int8" otherwise,
+	// they are products of numbers rounded with one scale. Integers need a processor with VNNI or AMX and are refused elsewhere.
+	Products *string `protobuf:"bytes,23,opt,name=products,proto3,oneof" json:"products,omitempty"`
+	// "int8": teachers on this server multiply in 8-bit integers, rounded once. Needs a processor with VNNI or AMX. Default: as they are stored.
+	TeacherProducts *string `protobuf:"bytes,24,opt,name=teacher_products,json=teacherProducts,proto3,oneof" json:"teacher_products,omitempty"`
+	// The backward pass computes the activations of blocks again instead of keeping them: less memory, about a sixth more time, the same
+	// gradients. Default false.
+	Recompute *bool `protobuf:"varint,40,opt,name=recompute,proto3,oneof" json:"recompute,omitempty"`
+	// "given" (default): the job is refused where its batches do not fit the memory there is, and says which settings would. "auto": it takes
+	// micro-batches and computes activations again as far as it must, and says so in its first progress event.
+	Memory        *string `protobuf:"bytes,41,opt,name=memory,proto3,oneof" json:"memory,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -171,6 +186,13 @@ func (x *Training) GetClipNorm() float64 {
 	return 0
 }
 
+func (x *Training) GetPrecision() string {
+	if x != nil && x.Precision != nil {
+		return *x.Precision
+	}
+	return ""
+}
+
 func (x *Training) GetTemperature() float64 {
 	if x != nil && x.Temperature != nil {
 		return *x.Temperature
@@ -262,6 +284,34 @@ func (x *Training) GetRecording() string {
 	return ""
 }
 
+func (x *Training) GetProducts() string {
+	if x != nil && x.Products != nil {
+		return *x.Products
+	}
+	return ""
+}
+
+func (x *Training) GetTeacherProducts() string {
+	if x != nil && x.TeacherProducts != nil {
+		return *x.TeacherProducts
+	}
+	return ""
+}
+
+func (x *Training) GetRecompute() bool {
+	if x != nil && x.Recompute != nil {
+		return *x.Recompute
+	}
+	return false
+}
+
+func (x *Training) GetMemory() string {
+	if x != nil && x.Memory != nil {
+		return *x.Memory
+	}
+	return ""
+}
+
 // Training on the job's data alone, as the model's task asks.
 type Train struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -283,6 +333,9 @@ type Train struct {
 	WeightDecay *float64 `protobuf:"fixed64,8,opt,name=weight_decay,json=weightDecay,proto3,oneof" json:"weight_decay,omitempty"`
 	// Largest global norm of the gradient. Default 1; 0 clips nothing.
 	ClipNorm *float64 `protobuf:"fixed64,9,opt,name=clip_norm,json=clipNorm,proto3,oneof" json:"clip_norm,omitempty"`
+	// What matrix products are computed in: "float32", "bfloat16", "float16" (with a loss scale), or "auto" (default): bfloat16 where the device has
+	// kernels for it, else float32. Weights, gradients and the optimizer are float32 in all.
+	Precision *string `protobuf:"bytes,30,opt,name=precision,proto3,oneof" json:"precision,omitempty"`
 	// Seed of the data order, and of new weights. Default: the recipe's.
 	Seed *uint32 `protobuf:"varint,10,opt,name=seed,proto3,oneof" json:"seed,omitempty"`
 	// Steps between checkpoints. Default 100; 0 writes one only when the job is stopped.
@@ -300,7 +353,17 @@ type Train struct {
 	// Share of the data that is held out to be measured on, where the job has no validation data: above 0, below 1. Default 0.1.
 	HeldOut *float64 `protobuf:"fixed64,17,opt,name=held_out,json=heldOut,proto3,oneof" json:"held_out,omitempty"`
 	// Starts at random weights in the shape of the model, however it is stored.
-	FromScratch   *bool `protobuf:"varint,18,opt,name=from_scratch,json=fromScratch,proto3,oneof" json:"from_scratch,omitempty"`
+	FromScratch *bool `protobuf:"varint,18,opt,name=from_scratch,json=fromScratch,proto3,oneof" json:"from_scratch,omitempty"`
+	// How the student's activations and gradients are multiplied by weights: "float32" (default); "int8", rounded with a scale for each token; or
+	// "int8PerTensor", with one scale for all, a little faster and less exact. Gradients of weights stay in floats; with "int8All", which is "int8" otherwise,
+	// they are products of numbers rounded with one scale. Integers need a processor with VNNI or AMX and are refused elsewhere.
+	Products *string `protobuf:"bytes,19,opt,name=products,proto3,oneof" json:"products,omitempty"`
+	// The backward pass computes the activations of blocks again instead of keeping them: less memory, about a sixth more time, the same
+	// gradients. Default false.
+	Recompute *bool `protobuf:"varint,40,opt,name=recompute,proto3,oneof" json:"recompute,omitempty"`
+	// "given" (default): the job is refused where its batches do not fit the memory there is, and says which settings would. "auto": it takes
+	// micro-batches and computes activations again as far as it must, and says so in its first progress event.
+	Memory        *string `protobuf:"bytes,41,opt,name=memory,proto3,oneof" json:"memory,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -398,6 +461,13 @@ func (x *Train) GetClipNorm() float64 {
 	return 0
 }
 
+func (x *Train) GetPrecision() string {
+	if x != nil && x.Precision != nil {
+		return *x.Precision
+	}
+	return ""
+}
+
 func (x *Train) GetSeed() uint32 {
 	if x != nil && x.Seed != nil {
 		return *x.Seed
@@ -461,6 +531,27 @@ func (x *Train) GetFromScratch() bool {
 	return false
 }
 
+func (x *Train) GetProducts() string {
+	if x != nil && x.Products != nil {
+		return *x.Products
+	}
+	return ""
+}
+
+func (x *Train) GetRecompute() bool {
+	if x != nil && x.Recompute != nil {
+		return *x.Recompute
+	}
+	return false
+}
+
+func (x *Train) GetMemory() string {
+	if x != nil && x.Memory != nil {
+		return *x.Memory
+	}
+	return ""
+}
+
 // A head for a task that the model does not have yet, and training on data of that task.
 type Finetune struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -482,6 +573,9 @@ type Finetune struct {
 	WeightDecay *float64 `protobuf:"fixed64,8,opt,name=weight_decay,json=weightDecay,proto3,oneof" json:"weight_decay,omitempty"`
 	// Largest global norm of the gradient. Default 1; 0 clips nothing.
 	ClipNorm *float64 `protobuf:"fixed64,9,opt,name=clip_norm,json=clipNorm,proto3,oneof" json:"clip_norm,omitempty"`
+	// What matrix products are computed in: "float32", "bfloat16", "float16" (with a loss scale), or "auto" (default): bfloat16 where the device has
+	// kernels for it, else float32. Weights, gradients and the optimizer are float32 in all.
+	Precision *string `protobuf:"bytes,30,opt,name=precision,proto3,oneof" json:"precision,omitempty"`
 	// Seed of the data order, and of new weights. Default: the recipe's.
 	Seed *uint32 `protobuf:"varint,10,opt,name=seed,proto3,oneof" json:"seed,omitempty"`
 	// Steps between checkpoints. Default 100; 0 writes one only when the job is stopped.
@@ -501,7 +595,17 @@ type Finetune struct {
 	// "classify" (labels of texts), "masked" (hidden tokens) or "causal" (what comes next; for models that generate).
 	Task *string `protobuf:"bytes,18,opt,name=task,proto3,oneof" json:"task,omitempty"`
 	// Of "classify", in the order of their logits. Default: those of the data.
-	Labels        []string `protobuf:"bytes,19,rep,name=labels,proto3" json:"labels,omitempty"`
+	Labels []string `protobuf:"bytes,19,rep,name=labels,proto3" json:"labels,omitempty"`
+	// How the student's activations and gradients are multiplied by weights: "float32" (default); "int8", rounded with a scale for each token; or
+	// "int8PerTensor", with one scale for all, a little faster and less exact. Gradients of weights stay in floats; with "int8All", which is "int8" otherwise,
+	// they are products of numbers rounded with one scale. Integers need a processor with VNNI or AMX and are refused elsewhere.
+	Products *string `protobuf:"bytes,20,opt,name=products,proto3,oneof" json:"products,omitempty"`
+	// The backward pass computes the activations of blocks again instead of keeping them: less memory, about a sixth more time, the same
+	// gradients. Default false.
+	Recompute *bool `protobuf:"varint,40,opt,name=recompute,proto3,oneof" json:"recompute,omitempty"`
+	// "given" (default): the job is refused where its batches do not fit the memory there is, and says which settings would. "auto": it takes
+	// micro-batches and computes activations again as far as it must, and says so in its first progress event.
+	Memory        *string `protobuf:"bytes,41,opt,name=memory,proto3,oneof" json:"memory,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -599,6 +703,13 @@ func (x *Finetune) GetClipNorm() float64 {
 	return 0
 }
 
+func (x *Finetune) GetPrecision() string {
+	if x != nil && x.Precision != nil {
+		return *x.Precision
+	}
+	return ""
+}
+
 func (x *Finetune) GetSeed() uint32 {
 	if x != nil && x.Seed != nil {
 		return *x.Seed
@@ -667,6 +778,27 @@ func (x *Finetune) GetLabels() []string {
 		return x.Labels
 	}
 	return nil
+}
+
+func (x *Finetune) GetProducts() string {
+	if x != nil && x.Products != nil {
+		return *x.Products
+	}
+	return ""
+}
+
+func (x *Finetune) GetRecompute() bool {
+	if x != nil && x.Recompute != nil {
+		return *x.Recompute
+	}
+	return false
+}
+
+func (x *Finetune) GetMemory() string {
+	if x != nil && x.Memory != nil {
+		return *x.Memory
+	}
+	return ""
 }
 
 // BERT-of-Theseus: the layers are divided into modules, and each module into fewer layers that are trained among the others. Embeddings and head stay.
@@ -1491,7 +1623,7 @@ var File_athanor_v1_training_steps_proto protoreflect.FileDescriptor
 const file_athanor_v1_training_steps_proto_rawDesc = "" +
 	"\n" +
 	"\x1fathanor/v1/training_steps.proto\x12\n" +
-	"athanor.v1\x1a\x17athanor/v1/losses.proto\"\x95\t\n" +
+	"athanor.v1\x1a\x17athanor/v1/losses.proto\"\x92\v\n" +
 	"\bTraining\x12\x19\n" +
 	"\x05steps\x18\x01 \x01(\rH\x00R\x05steps\x88\x01\x01\x12\"\n" +
 	"\n" +
@@ -1502,22 +1634,27 @@ const file_athanor_v1_training_steps_proto_rawDesc = "" +
 	"\fwarmup_steps\x18\x06 \x01(\rH\x05R\vwarmupSteps\x88\x01\x01\x12\x1f\n" +
 	"\bschedule\x18\a \x01(\tH\x06R\bschedule\x88\x01\x01\x12&\n" +
 	"\fweight_decay\x18\b \x01(\x01H\aR\vweightDecay\x88\x01\x01\x12 \n" +
-	"\tclip_norm\x18\t \x01(\x01H\bR\bclipNorm\x88\x01\x01\x12%\n" +
+	"\tclip_norm\x18\t \x01(\x01H\bR\bclipNorm\x88\x01\x01\x12!\n" +
+	"\tprecision\x18\x1e \x01(\tH\tR\tprecision\x88\x01\x01\x12%\n" +
 	"\vtemperature\x18\n" +
-	" \x01(\x01H\tR\vtemperature\x88\x01\x01\x12\x19\n" +
-	"\x05alpha\x18\v \x01(\x01H\n" +
-	"R\x05alpha\x88\x01\x01\x12\x17\n" +
-	"\x04seed\x18\f \x01(\rH\vR\x04seed\x88\x01\x01\x12.\n" +
-	"\x10checkpoint_every\x18\r \x01(\rH\fR\x0fcheckpointEvery\x88\x01\x01\x12\x1d\n" +
-	"\ateacher\x18\x0e \x01(\tH\rR\ateacher\x88\x01\x01\x12(\n" +
-	"\rsource_length\x18\x0f \x01(\rH\x0eR\fsourceLength\x88\x01\x01\x12/\n" +
+	" \x01(\x01H\n" +
+	"R\vtemperature\x88\x01\x01\x12\x19\n" +
+	"\x05alpha\x18\v \x01(\x01H\vR\x05alpha\x88\x01\x01\x12\x17\n" +
+	"\x04seed\x18\f \x01(\rH\fR\x04seed\x88\x01\x01\x12.\n" +
+	"\x10checkpoint_every\x18\r \x01(\rH\rR\x0fcheckpointEvery\x88\x01\x01\x12\x1d\n" +
+	"\ateacher\x18\x0e \x01(\tH\x0eR\ateacher\x88\x01\x01\x12(\n" +
+	"\rsource_length\x18\x0f \x01(\rH\x0fR\fsourceLength\x88\x01\x01\x12/\n" +
 	"\x06losses\x18\x10 \x03(\v2\x17.athanor.v1.DistillLossR\x06losses\x12\x1d\n" +
-	"\abalance\x18\x11 \x01(\tH\x0fR\abalance\x88\x01\x01\x12(\n" +
-	"\rbalance_every\x18\x12 \x01(\rH\x10R\fbalanceEvery\x88\x01\x01\x12\x1d\n" +
-	"\aaverage\x18\x13 \x01(\tH\x11R\aaverage\x88\x01\x01\x126\n" +
+	"\abalance\x18\x11 \x01(\tH\x10R\abalance\x88\x01\x01\x12(\n" +
+	"\rbalance_every\x18\x12 \x01(\rH\x11R\fbalanceEvery\x88\x01\x01\x12\x1d\n" +
+	"\aaverage\x18\x13 \x01(\tH\x12R\aaverage\x88\x01\x01\x126\n" +
 	"\bteachers\x18\x14 \x03(\v2\x1a.athanor.v1.DistillTeacherR\bteachers\x12'\n" +
-	"\rteacher_top_k\x18\x15 \x01(\rH\x12R\vteacherTopK\x88\x01\x01\x12!\n" +
-	"\trecording\x18\x16 \x01(\tH\x13R\trecording\x88\x01\x01B\b\n" +
+	"\rteacher_top_k\x18\x15 \x01(\rH\x13R\vteacherTopK\x88\x01\x01\x12!\n" +
+	"\trecording\x18\x16 \x01(\tH\x14R\trecording\x88\x01\x01\x12\x1f\n" +
+	"\bproducts\x18\x17 \x01(\tH\x15R\bproducts\x88\x01\x01\x12.\n" +
+	"\x10teacher_products\x18\x18 \x01(\tH\x16R\x0fteacherProducts\x88\x01\x01\x12!\n" +
+	"\trecompute\x18( \x01(\bH\x17R\trecompute\x88\x01\x01\x12\x1b\n" +
+	"\x06memory\x18) \x01(\tH\x18R\x06memory\x88\x01\x01B\b\n" +
 	"\x06_stepsB\r\n" +
 	"\v_batch_sizeB\x12\n" +
 	"\x10_sequence_lengthB\x18\n" +
@@ -1527,7 +1664,9 @@ const file_athanor_v1_training_steps_proto_rawDesc = "" +
 	"\t_scheduleB\x0f\n" +
 	"\r_weight_decayB\f\n" +
 	"\n" +
-	"_clip_normB\x0e\n" +
+	"_clip_normB\f\n" +
+	"\n" +
+	"_precisionB\x0e\n" +
 	"\f_temperatureB\b\n" +
 	"\x06_alphaB\a\n" +
 	"\x05_seedB\x13\n" +
@@ -1542,7 +1681,12 @@ const file_athanor_v1_training_steps_proto_rawDesc = "" +
 	"\b_averageB\x10\n" +
 	"\x0e_teacher_top_kB\f\n" +
 	"\n" +
-	"_recording\"\xab\a\n" +
+	"_recordingB\v\n" +
+	"\t_productsB\x13\n" +
+	"\x11_teacher_productsB\f\n" +
+	"\n" +
+	"_recomputeB\t\n" +
+	"\a_memory\"\xe3\b\n" +
 	"\x05Train\x12\x19\n" +
 	"\x05steps\x18\x01 \x01(\rH\x00R\x05steps\x88\x01\x01\x12\"\n" +
 	"\n" +
@@ -1553,18 +1697,22 @@ const file_athanor_v1_training_steps_proto_rawDesc = "" +
 	"\fwarmup_steps\x18\x06 \x01(\rH\x05R\vwarmupSteps\x88\x01\x01\x12\x1f\n" +
 	"\bschedule\x18\a \x01(\tH\x06R\bschedule\x88\x01\x01\x12&\n" +
 	"\fweight_decay\x18\b \x01(\x01H\aR\vweightDecay\x88\x01\x01\x12 \n" +
-	"\tclip_norm\x18\t \x01(\x01H\bR\bclipNorm\x88\x01\x01\x12\x17\n" +
+	"\tclip_norm\x18\t \x01(\x01H\bR\bclipNorm\x88\x01\x01\x12!\n" +
+	"\tprecision\x18\x1e \x01(\tH\tR\tprecision\x88\x01\x01\x12\x17\n" +
 	"\x04seed\x18\n" +
-	" \x01(\rH\tR\x04seed\x88\x01\x01\x12.\n" +
-	"\x10checkpoint_every\x18\v \x01(\rH\n" +
-	"R\x0fcheckpointEvery\x88\x01\x01\x12(\n" +
-	"\rsource_length\x18\f \x01(\rH\vR\fsourceLength\x88\x01\x01\x12\x18\n" +
+	" \x01(\rH\n" +
+	"R\x04seed\x88\x01\x01\x12.\n" +
+	"\x10checkpoint_every\x18\v \x01(\rH\vR\x0fcheckpointEvery\x88\x01\x01\x12(\n" +
+	"\rsource_length\x18\f \x01(\rH\fR\fsourceLength\x88\x01\x01\x12\x18\n" +
 	"\ainclude\x18\r \x03(\tR\ainclude\x12\x18\n" +
 	"\aexclude\x18\x0e \x03(\tR\aexclude\x12\x1f\n" +
-	"\bpatience\x18\x0f \x01(\rH\fR\bpatience\x88\x01\x01\x12*\n" +
-	"\x0eevaluate_every\x18\x10 \x01(\rH\rR\revaluateEvery\x88\x01\x01\x12\x1e\n" +
-	"\bheld_out\x18\x11 \x01(\x01H\x0eR\aheldOut\x88\x01\x01\x12&\n" +
-	"\ffrom_scratch\x18\x12 \x01(\bH\x0fR\vfromScratch\x88\x01\x01B\b\n" +
+	"\bpatience\x18\x0f \x01(\rH\rR\bpatience\x88\x01\x01\x12*\n" +
+	"\x0eevaluate_every\x18\x10 \x01(\rH\x0eR\revaluateEvery\x88\x01\x01\x12\x1e\n" +
+	"\bheld_out\x18\x11 \x01(\x01H\x0fR\aheldOut\x88\x01\x01\x12&\n" +
+	"\ffrom_scratch\x18\x12 \x01(\bH\x10R\vfromScratch\x88\x01\x01\x12\x1f\n" +
+	"\bproducts\x18\x13 \x01(\tH\x11R\bproducts\x88\x01\x01\x12!\n" +
+	"\trecompute\x18( \x01(\bH\x12R\trecompute\x88\x01\x01\x12\x1b\n" +
+	"\x06memory\x18) \x01(\tH\x13R\x06memory\x88\x01\x01B\b\n" +
 	"\x06_stepsB\r\n" +
 	"\v_batch_sizeB\x12\n" +
 	"\x10_sequence_lengthB\x18\n" +
@@ -1574,14 +1722,20 @@ const file_athanor_v1_training_steps_proto_rawDesc = "" +
 	"\t_scheduleB\x0f\n" +
 	"\r_weight_decayB\f\n" +
 	"\n" +
-	"_clip_normB\a\n" +
+	"_clip_normB\f\n" +
+	"\n" +
+	"_precisionB\a\n" +
 	"\x05_seedB\x13\n" +
 	"\x11_checkpoint_everyB\x10\n" +
 	"\x0e_source_lengthB\v\n" +
 	"\t_patienceB\x11\n" +
 	"\x0f_evaluate_everyB\v\n" +
 	"\t_held_outB\x0f\n" +
-	"\r_from_scratch\"\xaf\a\n" +
+	"\r_from_scratchB\v\n" +
+	"\t_productsB\f\n" +
+	"\n" +
+	"_recomputeB\t\n" +
+	"\a_memory\"\xe7\b\n" +
 	"\bFinetune\x12\x19\n" +
 	"\x05steps\x18\x01 \x01(\rH\x00R\x05steps\x88\x01\x01\x12\"\n" +
 	"\n" +
@@ -1592,19 +1746,23 @@ const file_athanor_v1_training_steps_proto_rawDesc = "" +
 	"\fwarmup_steps\x18\x06 \x01(\rH\x05R\vwarmupSteps\x88\x01\x01\x12\x1f\n" +
 	"\bschedule\x18\a \x01(\tH\x06R\bschedule\x88\x01\x01\x12&\n" +
 	"\fweight_decay\x18\b \x01(\x01H\aR\vweightDecay\x88\x01\x01\x12 \n" +
-	"\tclip_norm\x18\t \x01(\x01H\bR\bclipNorm\x88\x01\x01\x12\x17\n" +
+	"\tclip_norm\x18\t \x01(\x01H\bR\bclipNorm\x88\x01\x01\x12!\n" +
+	"\tprecision\x18\x1e \x01(\tH\tR\tprecision\x88\x01\x01\x12\x17\n" +
 	"\x04seed\x18\n" +
-	" \x01(\rH\tR\x04seed\x88\x01\x01\x12.\n" +
-	"\x10checkpoint_every\x18\v \x01(\rH\n" +
-	"R\x0fcheckpointEvery\x88\x01\x01\x12(\n" +
-	"\rsource_length\x18\f \x01(\rH\vR\fsourceLength\x88\x01\x01\x12\x18\n" +
+	" \x01(\rH\n" +
+	"R\x04seed\x88\x01\x01\x12.\n" +
+	"\x10checkpoint_every\x18\v \x01(\rH\vR\x0fcheckpointEvery\x88\x01\x01\x12(\n" +
+	"\rsource_length\x18\f \x01(\rH\fR\fsourceLength\x88\x01\x01\x12\x18\n" +
 	"\ainclude\x18\r \x03(\tR\ainclude\x12\x18\n" +
 	"\aexclude\x18\x0e \x03(\tR\aexclude\x12\x1f\n" +
-	"\bpatience\x18\x0f \x01(\rH\fR\bpatience\x88\x01\x01\x12*\n" +
-	"\x0eevaluate_every\x18\x10 \x01(\rH\rR\revaluateEvery\x88\x01\x01\x12\x1e\n" +
-	"\bheld_out\x18\x11 \x01(\x01H\x0eR\aheldOut\x88\x01\x01\x12\x17\n" +
-	"\x04task\x18\x12 \x01(\tH\x0fR\x04task\x88\x01\x01\x12\x16\n" +
-	"\x06labels\x18\x13 \x03(\tR\x06labelsB\b\n" +
+	"\bpatience\x18\x0f \x01(\rH\rR\bpatience\x88\x01\x01\x12*\n" +
+	"\x0eevaluate_every\x18\x10 \x01(\rH\x0eR\revaluateEvery\x88\x01\x01\x12\x1e\n" +
+	"\bheld_out\x18\x11 \x01(\x01H\x0fR\aheldOut\x88\x01\x01\x12\x17\n" +
+	"\x04task\x18\x12 \x01(\tH\x10R\x04task\x88\x01\x01\x12\x16\n" +
+	"\x06labels\x18\x13 \x03(\tR\x06labels\x12\x1f\n" +
+	"\bproducts\x18\x14 \x01(\tH\x11R\bproducts\x88\x01\x01\x12!\n" +
+	"\trecompute\x18( \x01(\bH\x12R\trecompute\x88\x01\x01\x12\x1b\n" +
+	"\x06memory\x18) \x01(\tH\x13R\x06memory\x88\x01\x01B\b\n" +
 	"\x06_stepsB\r\n" +
 	"\v_batch_sizeB\x12\n" +
 	"\x10_sequence_lengthB\x18\n" +
@@ -1614,14 +1772,20 @@ const file_athanor_v1_training_steps_proto_rawDesc = "" +
 	"\t_scheduleB\x0f\n" +
 	"\r_weight_decayB\f\n" +
 	"\n" +
-	"_clip_normB\a\n" +
+	"_clip_normB\f\n" +
+	"\n" +
+	"_precisionB\a\n" +
 	"\x05_seedB\x13\n" +
 	"\x11_checkpoint_everyB\x10\n" +
 	"\x0e_source_lengthB\v\n" +
 	"\t_patienceB\x11\n" +
 	"\x0f_evaluate_everyB\v\n" +
 	"\t_held_outB\a\n" +
-	"\x05_task\"\xb0\x04\n" +
+	"\x05_taskB\v\n" +
+	"\t_productsB\f\n" +
+	"\n" +
+	"_recomputeB\t\n" +
+	"\a_memory\"\xb0\x04\n" +
 	"\aTheseus\x12\x1d\n" +
 	"\amodules\x18\x01 \x01(\rH\x00R\amodules\x88\x01\x01\x12\x1b\n" +
 	"\x06layers\x18\x02 \x01(\rH\x01R\x06layers\x88\x01\x01\x12\x19\n" +

@@ -13,6 +13,7 @@ var Status = map[string]codes.Code{
 	"provider_missing":        codes.FailedPrecondition,
 	"engine_failure":          codes.Internal,
 	"out_of_memory":           codes.ResourceExhausted,
+	"device_lost":             codes.Unavailable,
 	"file_not_found":          codes.NotFound,
 	"file_not_allowed":        codes.FailedPrecondition,
 	"file_exists":             codes.AlreadyExists,

@@ -75,11 +75,14 @@ class DistillOptions(TypedDict, total=False):
     batch_size: int  # sequences in one forward pass; default 8
     sequence_length: int  # tokens; default 128, at most the model's positions
     gradient_accumulation: int  # forward passes for one step; default 1
+    recompute: bool  # compute activations again instead of keeping them: less memory, more time; default False
+    memory: str  # "given" (default), or "auto": micro-batches and recompute as far as the memory asks for them
     learning_rate: float  # at the peak; default 0.0003, from scratch 0.001
     warmup_steps: int  # linear; default 10
     schedule: str  # after the warm-up: "cosine" (default), "linear" or "constant"
     weight_decay: float  # decoupled, matrices only; default 0.01
     clip_norm: float  # largest global norm of the gradient; default 1, 0 clips nothing
+    precision: str  # of products: "auto" (default: bfloat16 where the device has kernels for it), "float32", "float16" or "bfloat16"
     temperature: float  # of both distributions in the teacher term; default 1
     alpha: float  # weight of the teacher term, 0..1; default 0.9, without a teacher 0
     seed: int  # of the data order and of random weights; default 0
@@ -90,6 +93,8 @@ class DistillOptions(TypedDict, total=False):
     balance: str  # "gradientNorm": weights of the losses are their shares in the gradient; default: factors
     balance_every: int  # steps between two measurements of the gradients; default 10
     average: str  # of several teachers: "probabilities" (default) or "logits"
+    products: str  # of activations and weights: "float32" (default), "int8", "int8PerTensor" or "int8All"; integers need VNNI or AMX
+    teacher_products: str  # "int8": teachers on the server multiply in integers; default: as they are stored
 
 
 class PolicyGradientOptions(TypedDict, total=False):

@@ -239,7 +239,7 @@ BY_CODE: Mapping[str, type[AthanorError]] = {
     **_codes(DataLoss, "bad_artefact bad_recording"),
     **_codes(Cancelled, "cancelled"),
     **_codes(DeadlineExceeded, "deadline_exceeded"),
-    **_codes(Unavailable, "unavailable teacher_unavailable model_not_ready"),
+    **_codes(Unavailable, "unavailable teacher_unavailable device_lost model_not_ready"),
     **_codes(Unsupported, "unsupported"),
     **_codes(Internal, "engine_failure internal"),
 }

@@ -42,7 +42,7 @@ function fusedProduct(x: Ref, weight: Weight, scales: Ref, input: InputGrid | un
   return at(emit.contrib('MatMulIntegerToFloat', [rounded, weight.codes, grid.scale, scales, grid.zeroPoint, ...last]), 0);
 }
 
-interface InputGrid {
+export interface InputGrid {
   readonly scale: Ref;
   readonly zeroPoint: Ref;
 }
@@ -89,12 +89,12 @@ function plainProduct(x: Ref, codes: Ref, scales: Ref, input: InputGrid | undefi
   return emit.op('Mul', [product, emit.op('Mul', [scales, grid.scale])]);
 }
 
-function clipped(x: Ref, dtype: DType, emit: ModelBuilder): Ref {
+export function clipped(x: Ref, dtype: DType, emit: ModelBuilder): Ref {
   return emit.op('Min', [emit.op('Max', [x, emit.scalar(0, dtype)]), emit.scalar(largestCode, dtype)]);
 }
 
 /** The range of all of x with zero in it; a batch of zeros gets the scale 1. */
-function gridOfBatch(x: Ref, dtype: DType, emit: ModelBuilder): InputGrid {
+export function gridOfBatch(x: Ref, dtype: DType, emit: ModelBuilder): InputGrid {
   const zero = emit.scalar(0, dtype);
   const flat = emit.op('Reshape', [x, emit.constant(int64([1], [-1]))]);
   const axes = emit.integers([0]);

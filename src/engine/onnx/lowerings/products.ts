@@ -1,8 +1,10 @@
 // ONNX for matrix products and attention.
 import { at } from '#base';
-import type { AttrsOf, Node, Value } from '#graph';
+import type { AttrsOf, MatmulAttrs, Node, Value } from '#graph';
+import { isNarrowFloat } from '#tensor';
 import type { LoweringFamily } from '../lowering.ts';
 import type { ModelBuilder, Ref } from '../model-builder.ts';
+import { elementType, type OnnxAttribute } from '../onnx-proto.ts';
 import { packedRows } from '../packed-attention-fusion.ts';
 import { reshapeTarget } from './movement.ts';
 
@@ -11,18 +13,33 @@ function swapLastAxes(x: Ref, rank: number, emit: ModelBuilder): Ref {
   return emit.op('Transpose', [x], { perm: permutation });
 }
 
+/** What one product is computed by. */
+type Kernel = 'fused' | 'plain';
+
+function multiply([a, b]: readonly [Ref, Ref], attrs: MatmulAttrs, node: Node, kernel: Kernel, emit: ModelBuilder): Ref {
+  const { transposeA, transposeB, scale } = attrs;
+  if (!transposeA && !transposeB && scale === 1) return emit.op('MatMul', [a, b]);
+  if (kernel === 'fused')
+    return at(emit.contrib('FusedMatMul', [a, b], { transA: Number(transposeA), transB: Number(transposeB), alpha: { float: scale } }), 0);
+  const [left, right] = [at(node.operands, 0), at(node.operands, 1)];
+  const product = emit.op('MatMul', [
+    transposeA ? swapLastAxes(a, left.shape.length, emit) : a,
+    transposeB ? swapLastAxes(b, right.shape.length, emit) : b,
+  ]);
+  return scale === 1 ? product : emit.op('Mul', [product, emit.scalar(scale, left.dtype)]);
+}
+
 export const products: LoweringFamily<'matmul' | 'groupQueryAttention' | 'biasedGroupQueryAttention'> = {
-  matmul: ([a, b], { transposeA, transposeB, scale }, emit, { node }) => {
-    if (!transposeA && !transposeB && scale === 1) return emit.op('MatMul', [a, b]);
-    const [left, right] = [at(node.operands, 0), at(node.operands, 1)];
-    if (left.dtype === 'float32')
-      return emit.contrib('FusedMatMul', [a, b], { transA: Number(transposeA), transB: Number(transposeB), alpha: { float: scale } });
-    // The fused kernel exists for float32 only.
-    const product = emit.op('MatMul', [
-      transposeA ? swapLastAxes(a, left.shape.length, emit) : a,
-      transposeB ? swapLastAxes(b, right.shape.length, emit) : b,
-    ]);
-    return scale === 1 ? product : emit.op('Mul', [product, emit.scalar(scale, left.dtype)]);
+  matmul: ([a, b], attrs, emit, { node, portable, narrowProducts }) => {
+    const { dtype } = at(node.types, 0);
+    const kernel = isNarrowFloat(dtype) && !portable ? narrowProducts.get(dtype) : dtype === 'float32' ? 'fused' : 'plain';
+    if (kernel !== undefined) return multiply([a, b], attrs, node, kernel, emit);
+    // Left to itself the runtime would compute in float32 too, but without the rounding.
+    const wide = [a, b].map((operand, index) =>
+      emit.describe(emit.op('Cast', [operand], { to: elementType.float32 }), 'float32', at(node.operands, index).shape),
+    );
+    const product = multiply([at(wide, 0), at(wide, 1)], attrs, node, 'fused', emit);
+    return emit.op('Cast', [emit.describe(product, 'float32', at(node.types, 0).shape)], { to: elementType[dtype] });
   },
 
   groupQueryAttention: ([q, k, v, pastKey, pastValue, lastIndex, totalLength], attrs, emit, { node, refOf }) =>
@@ -52,7 +69,14 @@ function queriesKeysValues(apart: readonly Ref[], node: Node, refOf: (value: Val
   return [emit.op('Reshape', [refOf(packed), reshapeTarget(packed.shape, to, emit)]), '', ''];
 }
 
-function attentionAttributes({ heads, keyValueHeads, scale, window, softCap }: AttrsOf<'groupQueryAttention'>) {
+/** What all kernels of attention over a cache are told. */
+export function attentionAttributes({
+  heads,
+  keyValueHeads,
+  scale,
+  window,
+  softCap,
+}: AttrsOf<'groupQueryAttention'>): Readonly<Record<string, OnnxAttribute>> {
   return {
     num_heads: heads,
     kv_num_heads: keyValueHeads,

@@ -7,11 +7,30 @@ import type { Slot } from '../plan.ts';
 import type { PlanBuilder } from '../plan-builder.ts';
 import { padAxis } from './movement.ts';
 
-export const attention: LoweringFamily<'groupQueryAttention' | 'biasedGroupQueryAttention'> = {
+export const attention: LoweringFamily<'groupQueryAttention' | 'biasedGroupQueryAttention' | 'int8GroupQueryAttention'> = {
   groupQueryAttention: ([q, k, v, pastKey, pastValue, lastIndex, totalLength], attrs, emit, context) =>
     attend({ q, k, v, pastKey, pastValue, lastIndex, totalLength, bias: undefined }, attrs, emit, context),
   biasedGroupQueryAttention: ([q, k, v, pastKey, pastValue, lastIndex, totalLength, bias], attrs, emit, context) =>
     attend({ q, k, v, pastKey, pastValue, lastIndex, totalLength, bias }, attrs, emit, context),
+
+  // In floats, on the grid of the codes.
+  int8GroupQueryAttention: ([q, k, v, pastKey, pastValue, lastIndex, totalLength, keyScales, valueScales], attrs, emit, context) => {
+    const { dtype } = at(context.node.types, 0);
+    const [[B = 0, T = 0] = [], [, G = 0, , K = 0] = []] = [at(context.shapes, 0), at(context.shapes, 3)];
+    const decoded = (codes: Slot, scales: Slot): Slot => emit.op('Mul', [emit.op('Cast', [codes], { DstT: { type: dtype } }), scales]);
+    const rounded = (x: Slot, scales: Slot): Slot => {
+      const byChannel = emit.op('Reshape', [scales, emit.integers([G * K])]);
+      const codes = emit.op('Round', [emit.op('RealDiv', [x, byChannel])]);
+      const cut = emit.op('Minimum', [emit.op('Maximum', [codes, emit.scalar(-128, dtype)]), emit.scalar(127, dtype)]);
+      return emit.op('Reshape', [emit.op('Mul', [cut, byChannel]), emit.integers([B, T, G * K])]);
+    };
+    const encoded = (values: Slot, scales: Slot): Slot =>
+      emit.op('Cast', [emit.op('Round', [emit.op('RealDiv', [values, scales])])], { DstT: { type: 'int8' } });
+    const past = { pastKey: decoded(pastKey, keyScales), pastValue: decoded(pastValue, valueScales) };
+    const added = { k: rounded(k, keyScales), v: rounded(v, valueScales) };
+    const [y = -1, key = -1, value = -1] = attend({ q, ...added, ...past, lastIndex, totalLength, bias: undefined }, attrs, emit, context);
+    return [y, encoded(key, keyScales), encoded(value, valueScales)];
+  },
 };
 
 interface Operands {

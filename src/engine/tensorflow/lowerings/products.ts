@@ -6,8 +6,10 @@ import type { Slot } from '../plan.ts';
 import type { PlanBuilder } from '../plan-builder.ts';
 
 const largestCode = 255;
+const mostSteps = 127;
+const smallestStep = 2 ** -120;
 
-export const products: LoweringFamily<'matmul' | 'matmulInt8'> = {
+export const products: LoweringFamily<'matmul' | 'matmulInt8' | 'roundedMatmul' | 'roundedGradient'> = {
   matmul: ([a, b], { transposeA, transposeB, scale }, emit, { node, shapes, resultShapes }) => {
     const product = multiply(a, b, { shapes, resultShape: at(resultShapes, 0), transposeA, transposeB }, emit);
     return scale === 1 ? product : emit.op('Mul', [product, emit.scalar(scale, at(node.types, 0).dtype)]);
@@ -26,7 +28,49 @@ export const products: LoweringFamily<'matmul' | 'matmulInt8'> = {
     const facts = { shapes, resultShape: at(resultShapes, 0), transposeA: false, transposeB: true };
     return emit.op('Mul', [multiply(steps, weight, facts, emit), emit.op('Mul', [scales, grid.scale])]);
   },
+
+  roundedMatmul: ([x, w], { scales, transposeB, scale }, emit, { node, shapes, resultShapes }) => {
+    const { dtype } = at(node.types, 0);
+    const matrix = transposeB ? emit.op('Transpose', [w, emit.integers([1, 0])]) : w; // [K, N]
+    const left = scales === 'row' ? symmetric(x, [-1], dtype, emit) : asymmetric(x, dtype, emit);
+    const right = symmetric(matrix, [0], dtype, emit);
+    const [K, N] = [at(shapes, 0).at(-1) ?? 1, at(resultShapes, 0).at(-1) ?? 1];
+    const facts = { shapes: [at(shapes, 0), [K, N]], resultShape: at(resultShapes, 0), transposeA: false, transposeB: false };
+    return emit.op('Mul', [multiply(left.codes, right.codes, facts, emit), scaleOf(left, right, scale, dtype, emit)]);
+  },
+
+  roundedGradient: ([x, dy], { scale }, emit, { node, shapes, resultShapes }) => {
+    const { dtype } = at(node.types, 0);
+    const [left, right] = [symmetric(x, [0, 1], dtype, emit), symmetric(dy, [0, 1], dtype, emit)];
+    const facts = { shapes, resultShape: at(resultShapes, 0), transposeA: true, transposeB: false };
+    return emit.op('Mul', [multiply(left.codes, right.codes, facts, emit), scaleOf(left, right, scale, dtype, emit)]);
+  },
 };
+
+/** Codes as floats, and what they are multiplied by. */
+interface FloatCodes {
+  readonly codes: Slot;
+  readonly scale: Slot;
+}
+
+/** Of the product of both. */
+function scaleOf(left: FloatCodes, right: FloatCodes, scale: number, dtype: DType, emit: PlanBuilder): Slot {
+  const factors = emit.op('Mul', [left.scale, right.scale]);
+  return scale === 1 ? factors : emit.op('Mul', [factors, emit.scalar(scale, dtype)]);
+}
+
+/** Along axes, in 127 steps up to the largest magnitude. */
+function symmetric(x: Slot, axes: readonly number[], dtype: DType, emit: PlanBuilder): FloatCodes {
+  const most = emit.op('Max', [emit.op('Abs', [x]), emit.integers(axes)], { keep_dims: true });
+  const scale = emit.op('Maximum', [emit.op('Mul', [most, emit.scalar(1 / mostSteps, dtype)]), emit.scalar(smallestStep, dtype)]);
+  return { codes: emit.op('Round', [emit.op('RealDiv', [x, scale])]), scale };
+}
+
+function asymmetric(x: Slot, dtype: DType, emit: PlanBuilder): FloatCodes {
+  const { scale, zeroPoint } = gridOfBatch(x, dtype, emit);
+  const moved = emit.op('AddV2', [emit.op('Round', [emit.op('RealDiv', [x, scale])]), zeroPoint]);
+  return { codes: emit.op('Sub', [clipped(moved, dtype, emit), zeroPoint]), scale };
+}
 
 interface ProductFacts {
   readonly shapes: readonly (readonly number[])[];

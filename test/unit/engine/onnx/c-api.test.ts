@@ -49,7 +49,20 @@ describe('the C API binding', () => {
     expect(codeForMessage('Exiting due to terminate flag being set to true.')).toBe('cancelled');
     expect(codeForMessage('std::bad_alloc')).toBe('out_of_memory');
     expect(codeForMessage('Failed to allocate memory for requested buffer of size 123')).toBe('out_of_memory');
+    expect(codeForMessage('CUBLAS failure 3: CUBLAS_STATUS_ALLOC_FAILED ; GPU=0')).toBe('out_of_memory');
+    expect(codeForMessage('CUDA failure 2: out of memory ; GPU=0')).toBe('out_of_memory');
     expect(codeForMessage('This is an invalid model.')).toBe('engine_failure');
+    expect(codeForMessage('CUDA failure 1: invalid argument ; GPU=0')).toBe('engine_failure');
+  });
+
+  it.each([
+    'CUDA failure 700: an illegal memory access was encountered ; GPU=0 ; hostname=h',
+    'CUDA failure 719: unspecified launch failure ; GPU=0',
+    'CUDA error 46: all CUDA-capable devices are busy or unavailable',
+    'CUDA failure 100: no CUDA-capable device is detected ; GPU=-1',
+    'WebGPU device was lost: GPU is lost',
+  ])('knows a device that is lost by "%s"', (message) => {
+    expect(codeForMessage(message)).toBe('device_lost');
   });
 });
 

@@ -242,7 +242,7 @@ describe('the memory of a distillation', () => {
     const error = refused(600) as AppError;
     expect(error).toMatchObject({ code: 'insufficient_memory', details: { limitBytes: 600 * MiB, teacherBytes: 400 * MiB } });
     expect(error.message).toMatch(/distill: about .* are needed at the peak, 100 MiB of them held already, and 600 MiB is the limit/);
-    expect(error.message).toMatch(/the teacher "t@1" takes 800 MiB of them/);
+    expect(error.message).toMatch(/It takes the teacher "t@1" 800 MiB, the student "s@1" with gradients and moments 80 MiB\./);
     expect(error.message).toMatch(
       /What would fit: a teacher quantized to 8 bits \(about \d+ MiB\); a recorded teacher .* on another server/,
     );

@@ -83,6 +83,31 @@ export interface DistillSettings {
    * Of several teachers, the mean of their "probabilities" (default) or of their "logits".
    */
   'average'?: (string);
+  /**
+   * How the student's activations and gradients are multiplied by weights: "float32" (default); "int8", rounded with a scale for each token; or
+   * "int8PerTensor", with one scale for all, a little faster and less exact. Gradients of weights stay in floats; with "int8All", which is "int8" otherwise,
+   * they are products of numbers rounded with one scale. Integers need a processor with VNNI or AMX and are refused elsewhere.
+   */
+  'products'?: (string);
+  /**
+   * "int8": teachers on this server multiply in 8-bit integers, rounded once. Needs a processor with VNNI or AMX. Default: as they are stored.
+   */
+  'teacherProducts'?: (string);
+  /**
+   * What matrix products are computed in: "float32", "bfloat16", "float16" (with a loss scale), or "auto" (default): bfloat16 where the device has
+   * kernels for it, else float32. Weights, gradients and the optimizer are float32 in all.
+   */
+  'precision'?: (string);
+  /**
+   * The backward pass computes the activations of blocks again instead of keeping them: less memory, about a sixth more time, the same
+   * gradients. Default false.
+   */
+  'recompute'?: (boolean);
+  /**
+   * "given" (default): the job is refused where its batches do not fit the memory there is, and says which settings would. "auto": it takes
+   * micro-batches and computes activations again as far as it must, and says so in its first progress event.
+   */
+  'memory'?: (string);
   '_steps'?: "steps";
   '_batchSize'?: "batchSize";
   '_sequenceLength'?: "sequenceLength";
@@ -92,6 +117,7 @@ export interface DistillSettings {
   '_schedule'?: "schedule";
   '_weightDecay'?: "weightDecay";
   '_clipNorm'?: "clipNorm";
+  '_precision'?: "precision";
   '_temperature'?: "temperature";
   '_alpha'?: "alpha";
   '_seed'?: "seed";
@@ -101,6 +127,10 @@ export interface DistillSettings {
   '_balance'?: "balance";
   '_balanceEvery'?: "balanceEvery";
   '_average'?: "average";
+  '_products'?: "products";
+  '_teacherProducts'?: "teacherProducts";
+  '_recompute'?: "recompute";
+  '_memory'?: "memory";
 }
 
 /**
@@ -184,6 +214,31 @@ export interface DistillSettings__Output {
    * Of several teachers, the mean of their "probabilities" (default) or of their "logits".
    */
   'average'?: (string);
+  /**
+   * How the student's activations and gradients are multiplied by weights: "float32" (default); "int8", rounded with a scale for each token; or
+   * "int8PerTensor", with one scale for all, a little faster and less exact. Gradients of weights stay in floats; with "int8All", which is "int8" otherwise,
+   * they are products of numbers rounded with one scale. Integers need a processor with VNNI or AMX and are refused elsewhere.
+   */
+  'products'?: (string);
+  /**
+   * "int8": teachers on this server multiply in 8-bit integers, rounded once. Needs a processor with VNNI or AMX. Default: as they are stored.
+   */
+  'teacherProducts'?: (string);
+  /**
+   * What matrix products are computed in: "float32", "bfloat16", "float16" (with a loss scale), or "auto" (default): bfloat16 where the device has
+   * kernels for it, else float32. Weights, gradients and the optimizer are float32 in all.
+   */
+  'precision'?: (string);
+  /**
+   * The backward pass computes the activations of blocks again instead of keeping them: less memory, about a sixth more time, the same
+   * gradients. Default false.
+   */
+  'recompute'?: (boolean);
+  /**
+   * "given" (default): the job is refused where its batches do not fit the memory there is, and says which settings would. "auto": it takes
+   * micro-batches and computes activations again as far as it must, and says so in its first progress event.
+   */
+  'memory'?: (string);
   '_steps'?: "steps";
   '_batchSize'?: "batchSize";
   '_sequenceLength'?: "sequenceLength";
@@ -193,6 +248,7 @@ export interface DistillSettings__Output {
   '_schedule'?: "schedule";
   '_weightDecay'?: "weightDecay";
   '_clipNorm'?: "clipNorm";
+  '_precision'?: "precision";
   '_temperature'?: "temperature";
   '_alpha'?: "alpha";
   '_seed'?: "seed";
@@ -202,4 +258,8 @@ export interface DistillSettings__Output {
   '_balance'?: "balance";
   '_balanceEvery'?: "balanceEvery";
   '_average'?: "average";
+  '_products'?: "products";
+  '_teacherProducts'?: "teacherProducts";
+  '_recompute'?: "recompute";
+  '_memory'?: "memory";
 }

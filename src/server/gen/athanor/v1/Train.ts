@@ -77,6 +77,27 @@ export interface Train {
    * Starts at random weights in the shape of the model, however it is stored.
    */
   'fromScratch'?: (boolean);
+  /**
+   * How the student's activations and gradients are multiplied by weights: "float32" (default); "int8", rounded with a scale for each token; or
+   * "int8PerTensor", with one scale for all, a little faster and less exact. Gradients of weights stay in floats; with "int8All", which is "int8" otherwise,
+   * they are products of numbers rounded with one scale. Integers need a processor with VNNI or AMX and are refused elsewhere.
+   */
+  'products'?: (string);
+  /**
+   * What matrix products are computed in: "float32", "bfloat16", "float16" (with a loss scale), or "auto" (default): bfloat16 where the device has
+   * kernels for it, else float32. Weights, gradients and the optimizer are float32 in all.
+   */
+  'precision'?: (string);
+  /**
+   * The backward pass computes the activations of blocks again instead of keeping them: less memory, about a sixth more time, the same
+   * gradients. Default false.
+   */
+  'recompute'?: (boolean);
+  /**
+   * "given" (default): the job is refused where its batches do not fit the memory there is, and says which settings would. "auto": it takes
+   * micro-batches and computes activations again as far as it must, and says so in its first progress event.
+   */
+  'memory'?: (string);
   '_steps'?: "steps";
   '_batchSize'?: "batchSize";
   '_sequenceLength'?: "sequenceLength";
@@ -86,6 +107,7 @@ export interface Train {
   '_schedule'?: "schedule";
   '_weightDecay'?: "weightDecay";
   '_clipNorm'?: "clipNorm";
+  '_precision'?: "precision";
   '_seed'?: "seed";
   '_checkpointEvery'?: "checkpointEvery";
   '_sourceLength'?: "sourceLength";
@@ -93,6 +115,9 @@ export interface Train {
   '_evaluateEvery'?: "evaluateEvery";
   '_heldOut'?: "heldOut";
   '_fromScratch'?: "fromScratch";
+  '_products'?: "products";
+  '_recompute'?: "recompute";
+  '_memory'?: "memory";
 }
 
 /**
@@ -171,6 +196,27 @@ export interface Train__Output {
    * Starts at random weights in the shape of the model, however it is stored.
    */
   'fromScratch'?: (boolean);
+  /**
+   * How the student's activations and gradients are multiplied by weights: "float32" (default); "int8", rounded with a scale for each token; or
+   * "int8PerTensor", with one scale for all, a little faster and less exact. Gradients of weights stay in floats; with "int8All", which is "int8" otherwise,
+   * they are products of numbers rounded with one scale. Integers need a processor with VNNI or AMX and are refused elsewhere.
+   */
+  'products'?: (string);
+  /**
+   * What matrix products are computed in: "float32", "bfloat16", "float16" (with a loss scale), or "auto" (default): bfloat16 where the device has
+   * kernels for it, else float32. Weights, gradients and the optimizer are float32 in all.
+   */
+  'precision'?: (string);
+  /**
+   * The backward pass computes the activations of blocks again instead of keeping them: less memory, about a sixth more time, the same
+   * gradients. Default false.
+   */
+  'recompute'?: (boolean);
+  /**
+   * "given" (default): the job is refused where its batches do not fit the memory there is, and says which settings would. "auto": it takes
+   * micro-batches and computes activations again as far as it must, and says so in its first progress event.
+   */
+  'memory'?: (string);
   '_steps'?: "steps";
   '_batchSize'?: "batchSize";
   '_sequenceLength'?: "sequenceLength";
@@ -180,6 +226,7 @@ export interface Train__Output {
   '_schedule'?: "schedule";
   '_weightDecay'?: "weightDecay";
   '_clipNorm'?: "clipNorm";
+  '_precision'?: "precision";
   '_seed'?: "seed";
   '_checkpointEvery'?: "checkpointEvery";
   '_sourceLength'?: "sourceLength";
@@ -187,4 +234,7 @@ export interface Train__Output {
   '_evaluateEvery'?: "evaluateEvery";
   '_heldOut'?: "heldOut";
   '_fromScratch'?: "fromScratch";
+  '_products'?: "products";
+  '_recompute'?: "recompute";
+  '_memory'?: "memory";
 }
