@@ -3,6 +3,7 @@ import { AppError, at, invariant } from '#base';
 import type { DeviceBuffer, Program, RunOptions } from '#engine';
 import type { Graph } from '#graph';
 import { evaluateShape, type HostTensor, sizeOf } from '#tensor';
+import { ProgramRuns, type RunBuffers } from '../program-runs.ts';
 import { Signature } from '../signature.ts';
 import { type BufferPool, OnnxBuffer } from './buffer.ts';
 import { type Replay, Replays } from './replays.ts';
@@ -19,7 +20,6 @@ export interface ProgramOptions {
   readonly onRelease: (program: OnnxProgram) => Promise<void>;
 }
 
-/** States: open → closing (runs under way end, new ones are refused) → released. */
 export class OnnxProgram implements Program {
   readonly name: string;
   readonly inputNames: readonly string[];
@@ -27,10 +27,8 @@ export class OnnxProgram implements Program {
   readonly #signature: Signature;
   readonly #session: Session;
   readonly #pool: BufferPool;
-  readonly #onRelease: (program: OnnxProgram) => Promise<void>;
   readonly #replays: Replays | undefined;
-  readonly #running = new Set<Promise<void>>();
-  #released: Promise<void> | undefined;
+  readonly #runs: ProgramRuns;
 
   constructor({ name, graph, frozen, session, pool, replays, onRelease }: ProgramOptions) {
     this.name = name;
@@ -40,7 +38,11 @@ export class OnnxProgram implements Program {
     this.#session = session;
     this.#pool = pool;
     this.#replays = replays ? new Replays(pool) : undefined;
-    this.#onRelease = onRelease;
+    this.#runs = new ProgramRuns(name, async () => {
+      this.#session.release();
+      this.#replays?.release();
+      await onRelease(this);
+    });
   }
 
   get replays(): boolean {
@@ -48,55 +50,46 @@ export class OnnxProgram implements Program {
   }
 
   async run(inputs: Readonly<Record<string, DeviceBuffer | HostTensor>>, options: RunOptions = {}): Promise<Record<string, DeviceBuffer>> {
-    invariant(this.#released === undefined, `program "${this.name}" is used after release`);
-    if (options.signal?.aborted === true) throw new AppError('cancelled', `run "${this.name}": the run was stopped on request.`);
+    this.#runs.checkOpen(options.signal);
     const bindings = this.#signature.checkInputs(inputs);
     this.#signature.checkOutputs(options.outputs ?? {}, bindings);
     const replays = options.replays === true && this.replays ? this.#replays : undefined;
-    const held: OnnxBuffer[] = [];
-    const made: OnnxBuffer[] = [];
-    try {
-      const operands = this.#signature.inputs.map(({ name }) => {
-        const given = known(inputs[name]);
-        if (given instanceof OnnxBuffer) return hold(given, held);
-        if (replays !== undefined) return hold(replays.staged(name, given as HostTensor), held);
-        const uploaded = this.#pool.stage(given as HostTensor);
-        hold(uploaded, held).release();
-        return uploaded;
-      });
+    return await this.#runs.do<OnnxBuffer, Record<string, DeviceBuffer>>(async (buffers) => {
+      const operands = this.#signature.inputs.map(({ name }) => this.#operand(name, inputs[name], buffers, replays));
       const results = this.#signature.outputs.map(({ name, value }) => {
         const given = options.outputs?.[name];
-        if (given !== undefined) return hold(given as OnnxBuffer, held);
+        if (given !== undefined) return buffers.hold(given as OnnxBuffer);
         const type = { dtype: value.dtype, shape: evaluateShape(value.shape, bindings) };
-        const result = replays?.result(name, type) ?? this.#pool.allocateResult(type);
-        if (replays === undefined) made.push(result);
-        return hold(result, held);
+        const kept = replays?.result(name, type);
+        return kept === undefined ? buffers.holdMade(this.#pool.allocateResult(type)) : buffers.hold(kept);
       });
-      await this.#track(this.#execute(operands, results, options.signal, replays));
+      await this.#execute(operands, results, options.signal, replays);
       // The program keeps its own results; callers release what they are given.
       const given = results.map((buffer, index) => {
         const isOwn = replays !== undefined && options.outputs?.[at(this.#signature.outputs, index).name] === undefined;
         return isOwn ? buffer.part(0, sizeOf(buffer.shape), buffer.shape) : buffer;
       });
       return Object.fromEntries(this.#signature.outputs.map(({ name }, index) => [name, at(given, index)]));
-    } catch (thrown) {
-      for (const buffer of made) buffer.release();
-      throw thrown;
-    } finally {
-      for (const buffer of held) buffer.letGo();
-    }
+    });
   }
 
   release(): Promise<void> {
-    this.#released ??= this.#close();
-    return this.#released;
+    return this.#runs.release();
   }
 
-  async #close(): Promise<void> {
-    await Promise.allSettled(this.#running);
-    this.#session.release();
-    this.#replays?.release();
-    await this.#onRelease(this);
+  #operand(
+    name: string,
+    given: DeviceBuffer | HostTensor | undefined,
+    buffers: RunBuffers<OnnxBuffer>,
+    replays: Replays | undefined,
+  ): OnnxBuffer {
+    invariant(given !== undefined, 'inputs were checked before');
+    if (given instanceof OnnxBuffer) return buffers.hold(given);
+    if (replays !== undefined) return buffers.hold(replays.staged(name, given as HostTensor));
+    const uploaded = buffers.hold(this.#pool.stage(given as HostTensor));
+    // It goes with the run.
+    uploaded.release();
+    return uploaded;
   }
 
   /** A run that cannot be recorded is done again without, and so are all later ones. */
@@ -123,24 +116,4 @@ export class OnnxProgram implements Program {
       await run();
     }
   }
-
-  async #track(run: Promise<void>): Promise<void> {
-    this.#running.add(run);
-    try {
-      await run;
-    } finally {
-      this.#running.delete(run);
-    }
-  }
-}
-
-function hold(buffer: OnnxBuffer, held: OnnxBuffer[]): OnnxBuffer {
-  buffer.retain();
-  held.push(buffer);
-  return buffer;
-}
-
-function known<T>(given: T | undefined): T {
-  invariant(given !== undefined, 'inputs were checked before');
-  return given;
 }

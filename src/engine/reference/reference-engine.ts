@@ -1,5 +1,5 @@
 // The oracle as an engine: plain evaluation behind the same contract. Slow; for tests and for reading.
-import { AppError, invariant } from '#base';
+import { invariant } from '#base';
 import type {
   BufferType,
   CompileOptions,
@@ -12,8 +12,12 @@ import type {
   RunOptions,
 } from '#engine';
 import type { Graph, PlainTensor } from '#graph';
-import { fromNumbers, type HostTensor, hostTensor, printShape, rawBytes, sizeOf, tensorBytes, toNumbers } from '#tensor';
+import { fromNumbers, type HostTensor, hostTensor, rawBytes, sizeOf, tensorBytes, toNumbers } from '#tensor';
+import { Counters } from '../counters.ts';
+import { HeldBuffer, type Holding, Holdings } from '../held-buffer.ts';
 import { livenessOf } from '../liveness.ts';
+import { ProgramRuns } from '../program-runs.ts';
+import { checkFrozen, Signature } from '../signature.ts';
 import { evaluateGraph } from './evaluate.ts';
 
 /** Makes an engine that evaluates graphs in float64 on the host. */
@@ -28,17 +32,12 @@ class ReferenceEngine implements Engine {
   readonly nativeProducts = [];
   /** Nothing is fast here, and everything may be compared with it. */
   readonly hasFastInt8 = true;
-  readonly #buffers = new Set<HostBuffer>();
-  #programs = 0;
-  #peakBytes = 0;
-  #hostToDeviceBytes = 0;
-  #deviceToHostBytes = 0;
+  readonly #counters = new Counters();
+  readonly #holdings = new Holdings(this.#counters);
 
   async compile(graph: Graph, options: CompileOptions = {}): Promise<Program> {
-    this.#programs += 1;
-    return new ReferenceProgram(this, graph, options, () => {
-      this.#programs -= 1;
-    });
+    this.#counters.programMade();
+    return new ReferenceProgram(this, graph, options, () => this.#counters.programFreed());
   }
 
   async planRun(graph: Graph, { sizes }: PlanOptions = {}): Promise<RunMemory> {
@@ -56,106 +55,50 @@ class ReferenceEngine implements Engine {
   }
 
   borrow(tensor: HostTensor): DeviceBuffer {
-    return this.hold(tensor, tensorBytes(tensor), true);
+    return this.hold(tensor, { isBorrowed: true });
   }
 
-  hold(tensor: HostTensor, ownedBytes = tensorBytes(tensor), isBorrowed = false): DeviceBuffer {
-    const buffer = new HostBuffer(tensor, this, ownedBytes, isBorrowed);
-    this.#buffers.add(buffer);
-    this.#peakBytes = Math.max(this.#peakBytes, this.counters().bufferBytes);
-    return buffer;
-  }
-
-  drop(buffer: HostBuffer): void {
-    this.#buffers.delete(buffer);
-  }
-
-  countUpload(bytes: number): void {
-    this.#hostToDeviceBytes += bytes;
-  }
-
-  countDownload(bytes: number): void {
-    this.#deviceToHostBytes += bytes;
+  hold(tensor: HostTensor, { isBorrowed = false, inside }: { isBorrowed?: boolean; inside?: () => void } = {}): HostBuffer {
+    const bytes = inside === undefined ? tensorBytes(tensor) : 0;
+    return new HostBuffer(tensor, this, this.#counters, this.#holdings.add(bytes, inside ?? (() => {})), isBorrowed);
   }
 
   counters(): EngineCounters {
-    let bufferBytes = 0;
-    for (const buffer of this.#buffers) bufferBytes += buffer.ownedBytes;
-    return {
-      bufferBytes,
-      peakBufferBytes: Math.max(this.#peakBytes, bufferBytes),
-      scratchBytes: 0,
-      peakScratchBytes: 0,
-      buffers: this.#buffers.size,
-      programs: this.#programs,
-      hostToDeviceBytes: this.#hostToDeviceBytes,
-      deviceToHostBytes: this.#deviceToHostBytes,
-    };
+    return this.#counters.snapshot();
   }
 
   async dispose(): Promise<void> {
-    for (const buffer of [...this.#buffers]) buffer.release();
+    this.#holdings.freeAll();
   }
 }
 
-class HostBuffer implements DeviceBuffer {
-  readonly dtype: HostTensor['dtype'];
-  readonly shape: readonly number[];
-  readonly sizeBytes: number;
-  /** 0 for a part of another buffer. */
-  readonly ownedBytes: number;
-  readonly isBorrowed: boolean;
+class HostBuffer extends HeldBuffer<HostBuffer> {
+  /** The tensor itself, for the engine. */
+  readonly contents: HostTensor;
   readonly #engine: ReferenceEngine;
-  #tensor: HostTensor | undefined;
 
-  constructor(tensor: HostTensor, engine: ReferenceEngine, ownedBytes: number, isBorrowed: boolean) {
-    this.isBorrowed = isBorrowed;
-    this.dtype = tensor.dtype;
-    this.shape = tensor.shape;
-    this.sizeBytes = tensorBytes(tensor);
-    this.ownedBytes = ownedBytes;
-    this.#tensor = tensor;
+  constructor(contents: HostTensor, engine: ReferenceEngine, counters: Counters, holding: Holding, isBorrowed: boolean) {
+    super(contents, counters, holding, isBorrowed);
+    this.contents = contents;
     this.#engine = engine;
   }
 
-  get isReleased(): boolean {
-    return this.#tensor === undefined;
+  protected override fetch(): HostTensor {
+    return hostTensor(this.dtype, this.shape, this.contents.data.slice());
   }
 
-  /** The tensor itself, for the engine. */
-  get contents(): HostTensor {
-    invariant(this.#tensor !== undefined, 'a released buffer was used');
-    return this.#tensor;
-  }
-
-  read(): HostTensor {
-    this.#engine.countDownload(this.sizeBytes);
-    const { dtype, shape, data } = this.contents;
-    return hostTensor(dtype, shape, data.slice());
-  }
-
-  write(tensor: HostTensor): void {
-    this.#engine.countUpload(this.sizeBytes);
-    this.overwrite(tensor);
-  }
-
+  /** By the engine: nothing moves. */
   overwrite(tensor: HostTensor): void {
-    if (tensor.dtype !== this.dtype) throw new AppError('dtype_mismatch', `buffer of ${this.dtype} cannot hold ${tensor.dtype}.`);
-    if (printShape(tensor.shape) !== printShape(this.shape))
-      throw new AppError('shape_mismatch', `buffer ${printShape(this.shape)} cannot hold ${printShape(tensor.shape)}.`);
     rawBytes(this.contents).set(rawBytes(tensor));
   }
 
-  part(first: number, count: number, shape: readonly number[] = [count]): DeviceBuffer {
-    const { dtype, shape: whole, data } = this.contents;
-    invariant(first >= 0 && count >= 0 && first + count <= sizeOf(whole), `part ${first}+${count} of ${printShape(whole)}`);
-    invariant(sizeOf(shape) === count, `a part of ${count} elements is no ${printShape(shape)}`);
-    return this.#engine.hold(hostTensor(dtype, shape, data.subarray(first, first + count)), 0);
+  protected override fill(tensor: HostTensor): void {
+    this.overwrite(tensor);
   }
 
-  release(): void {
-    this.#tensor = undefined;
-    this.#engine.drop(this);
+  protected override partAt(first: number, shape: readonly number[], onFree: () => void): HostBuffer {
+    const elements = this.contents.data.subarray(first, first + sizeOf(shape));
+    return this.#engine.hold(hostTensor(this.dtype, shape, elements), { isBorrowed: this.isBorrowed, inside: onFree });
   }
 }
 
@@ -166,47 +109,48 @@ class ReferenceProgram implements Program {
   readonly #engine: ReferenceEngine;
   readonly #graph: Graph;
   readonly #frozen: ReadonlyMap<string, HostTensor>;
-  readonly #onRelease: () => void;
-  #isReleased = false;
+  readonly #signature: Signature;
+  readonly #runs: ProgramRuns;
 
   constructor(engine: ReferenceEngine, graph: Graph, options: CompileOptions, onRelease: () => void) {
-    this.name = options.name ?? 'graph';
+    this.name = options.name ?? 'program';
     this.#engine = engine;
     this.#graph = graph;
     this.#frozen = options.frozen ?? new Map();
-    this.#onRelease = onRelease;
-    this.inputNames = graph.inputs.map(({ name }) => name).filter((name) => !this.#frozen.has(name));
-    this.outputNames = graph.outputs.map(({ name }) => name);
+    checkFrozen(graph, this.#frozen, this.name);
+    const own = (buffer: DeviceBuffer) => (buffer instanceof HostBuffer ? buffer : undefined);
+    this.#signature = new Signature({ name: this.name, graph, frozen: this.#frozen, own });
+    this.inputNames = this.#signature.inputNames;
+    this.outputNames = this.#signature.outputNames;
+    this.#runs = new ProgramRuns(this.name, onRelease);
   }
 
   async run(inputs: Readonly<Record<string, DeviceBuffer | HostTensor>>, options: RunOptions = {}): Promise<Record<string, DeviceBuffer>> {
-    invariant(!this.#isReleased, `program ${this.name} was run after its release`);
-    const bound = new Map<string, PlainTensor>();
-    for (const { name, value } of this.#graph.inputs) {
-      const given = this.#frozen.get(name) ?? inputs[name];
-      if (given === undefined) throw new AppError('invalid_argument', `${this.name}: input "${name}" is missing.`);
-      if (given.dtype !== value.dtype)
-        throw new AppError('dtype_mismatch', `${this.name}: input "${name}" must be ${value.dtype}, got ${given.dtype}.`);
-      const tensor = given instanceof HostBuffer ? given.contents : (given as HostTensor);
-      bound.set(name, { shape: tensor.shape, data: Float64Array.from(toNumbers(tensor)) });
-    }
-    const results = await evaluateGraph(this.#graph, bound, options.signal);
-    const outputs: Record<string, DeviceBuffer> = {};
-    for (const { name, value } of this.#graph.outputs) {
-      const result = results.get(name);
-      invariant(result !== undefined, `output ${name} was not computed`);
-      const tensor = hostTensor(value.dtype, result.shape, fromNumbers(value.dtype, result.data));
-      const target = options.outputs?.[name];
-      if (target instanceof HostBuffer) target.overwrite(tensor);
-      outputs[name] = target ?? this.#engine.hold(tensor);
-    }
-    return outputs;
+    this.#runs.checkOpen(options.signal);
+    this.#signature.checkOutputs(options.outputs ?? {}, this.#signature.checkInputs(inputs));
+    return await this.#runs.do<HostBuffer, Record<string, DeviceBuffer>>(async (buffers) => {
+      const bound = new Map<string, PlainTensor>();
+      for (const { name } of this.#graph.inputs) {
+        const given = this.#frozen.get(name) ?? inputs[name];
+        const tensor = given instanceof HostBuffer ? buffers.hold(given).contents : (given as HostTensor);
+        bound.set(name, { shape: tensor.shape, data: Float64Array.from(toNumbers(tensor)) });
+      }
+      const results = await evaluateGraph(this.#graph, bound, options.signal);
+      return Object.fromEntries(
+        this.#graph.outputs.map(({ name, value }) => {
+          const result = results.get(name);
+          invariant(result !== undefined, `output ${name} was not computed`);
+          const tensor = hostTensor(value.dtype, result.shape, fromNumbers(value.dtype, result.data));
+          const target = options.outputs?.[name] as HostBuffer | undefined;
+          target?.overwrite(tensor);
+          return [name, target ?? this.#engine.hold(tensor)];
+        }),
+      );
+    });
   }
 
-  async release(): Promise<void> {
-    if (this.#isReleased) return;
-    this.#isReleased = true;
-    this.#onRelease();
+  release(): Promise<void> {
+    return this.#runs.release();
   }
 }
 

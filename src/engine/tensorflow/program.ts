@@ -1,12 +1,14 @@
 // A compiled graph: a plan for each choice of sizes, runs in the worker, and an end that waits for them.
-import { AppError, at, invariant } from '#base';
+import { at, invariant } from '#base';
 import type { DeviceBuffer, Program, RunOptions } from '#engine';
 import { attrsOf, type Graph, type Node, topologicalOrder } from '#graph';
 import { evaluateShape, type HostTensor, tensorBytes } from '#tensor';
+import { ProgramRuns, type RunBuffers } from '../program-runs.ts';
 import { Signature } from '../signature.ts';
 import { type BufferPool, TensorflowBuffer } from './buffer.ts';
 import { lowerGraph } from './lower.ts';
-import { carry } from './tensor-bytes.ts';
+import type { CellPlace } from './messages.ts';
+import { type CarriedTensor, carry } from './tensor-bytes.ts';
 
 export interface ProgramOptions {
   readonly name: string;
@@ -25,7 +27,6 @@ interface KeptPlan {
   numRuns: number;
 }
 
-/** States: open → closing (runs under way end, new ones are refused) → released. */
 export class TensorflowProgram implements Program {
   readonly name: string;
   readonly inputNames: readonly string[];
@@ -34,13 +35,11 @@ export class TensorflowProgram implements Program {
   readonly #signature: Signature;
   readonly #pool: BufferPool;
   readonly #newPlan: () => number;
-  readonly #onRelease: (program: TensorflowProgram) => void;
   /** Constants and frozen inputs, by their nodes. */
   readonly #cells: ReadonlyMap<Node, number>;
   /** By sizes, the most recently used last. */
   readonly #plans = new Map<string, KeptPlan>();
-  readonly #running = new Set<Promise<void>>();
-  #released: Promise<void> | undefined;
+  readonly #runs: ProgramRuns;
 
   constructor({ name, graph, frozen, pool, newPlan, onRelease }: ProgramOptions) {
     this.name = name;
@@ -51,71 +50,60 @@ export class TensorflowProgram implements Program {
     this.#graph = graph;
     this.#pool = pool;
     this.#newPlan = newPlan;
-    this.#onRelease = onRelease;
     this.#cells = holdFixed(graph, frozen, pool);
+    this.#runs = new ProgramRuns(name, () => {
+      // Their runs have ended, and so will what follows them in this turn.
+      for (const kept of this.#plans.values()) kept.numRuns = 0;
+      this.#forgetPlans(0);
+      for (const cell of this.#cells.values()) this.#pool.dropCell(cell);
+      onRelease(this);
+    });
   }
 
   async run(inputs: Readonly<Record<string, DeviceBuffer | HostTensor>>, options: RunOptions = {}): Promise<Record<string, DeviceBuffer>> {
-    const place = `run "${this.name}"`;
-    invariant(this.#released === undefined, `program "${this.name}" is used after release`);
-    if (options.signal?.aborted === true) throw new AppError('cancelled', `${place}: the run was stopped on request.`);
+    this.#runs.checkOpen(options.signal);
     const bindings = this.#signature.checkInputs(inputs);
     this.#signature.checkOutputs(options.outputs ?? {}, bindings);
-    const held: TensorflowBuffer[] = [];
-    const made: TensorflowBuffer[] = [];
-    const carriers: ArrayBuffer[] = [];
-    const hold = (buffer: TensorflowBuffer): TensorflowBuffer => {
-      buffer.retain();
-      held.push(buffer);
-      return buffer;
-    };
     const kept = this.#planFor(bindings);
     kept.numRuns++;
     try {
-      const operands = this.#signature.inputs.map(({ name }) => {
-        const given = inputs[name];
-        invariant(given !== undefined, 'inputs were checked before');
-        if (given instanceof TensorflowBuffer) {
-          const { cell, view } = hold(given).place;
-          return { cell, view };
-        }
-        const carried = carry(given as HostTensor);
-        carriers.push(carried.carrier);
-        this.#pool.counters.movedToDevice(tensorBytes(given));
-        return carried;
+      return await this.#runs.do<TensorflowBuffer, Record<string, DeviceBuffer>>(async (buffers) => {
+        const carriers: ArrayBuffer[] = [];
+        const operands = this.#signature.inputs.map(({ name }) => this.#operand(inputs[name], buffers, carriers));
+        const results = this.#signature.outputs.map(({ name, value }) => {
+          const given = options.outputs?.[name];
+          if (given !== undefined) return buffers.hold(given as TensorflowBuffer);
+          return buffers.holdMade(this.#pool.allocateResult({ dtype: value.dtype, shape: evaluateShape(value.shape, bindings) }));
+        });
+        const request = { plan: kept.plan, inputs: operands, results: results.map((buffer) => buffer.place) };
+        await this.#pool.link.run(request, carriers, `run "${this.name}"`, options.signal);
+        return Object.fromEntries(this.#signature.outputs.map(({ name }, index) => [name, at(results, index)]));
       });
-      const results = this.#signature.outputs.map(({ name, value }) => {
-        const given = options.outputs?.[name];
-        if (given !== undefined) return hold(given as TensorflowBuffer);
-        const result = this.#pool.allocateResult({ dtype: value.dtype, shape: evaluateShape(value.shape, bindings) });
-        made.push(result);
-        return hold(result);
-      });
-      const request = { plan: kept.plan, inputs: operands, results: results.map((buffer) => buffer.place) };
-      await this.#track(this.#pool.link.run(request, carriers, place, options.signal));
-      return Object.fromEntries(this.#signature.outputs.map(({ name }, index) => [name, at(results, index)]));
-    } catch (thrown) {
-      for (const buffer of made) buffer.release();
-      throw thrown;
     } finally {
-      for (const buffer of held) buffer.letGo();
       kept.numRuns--;
       this.#forgetPlans(mostPlans);
     }
   }
 
   release(): Promise<void> {
-    this.#released ??= this.#close();
-    return this.#released;
+    return this.#runs.release();
   }
 
-  async #close(): Promise<void> {
-    await Promise.allSettled(this.#running);
-    // Their runs have ended, and so will what follows them in this turn.
-    for (const kept of this.#plans.values()) kept.numRuns = 0;
-    this.#forgetPlans(0);
-    for (const cell of this.#cells.values()) this.#pool.dropCell(cell);
-    this.#onRelease(this);
+  /** A cell of the worker, or what is carried there for the length of the run. */
+  #operand(
+    given: DeviceBuffer | HostTensor | undefined,
+    buffers: RunBuffers<TensorflowBuffer>,
+    carriers: ArrayBuffer[],
+  ): CellPlace | CarriedTensor {
+    invariant(given !== undefined, 'inputs were checked before');
+    if (given instanceof TensorflowBuffer) {
+      const { cell, view } = buffers.hold(given).place;
+      return { cell, view };
+    }
+    const carried = carry(given as HostTensor);
+    carriers.push(carried.carrier);
+    this.#pool.counters.movedToDevice(tensorBytes(given));
+    return carried;
   }
 
   #planFor(bindings: ReadonlyMap<string, number>): KeptPlan {
@@ -139,15 +127,6 @@ export class TensorflowProgram implements Program {
       if (numRuns > 0) continue;
       this.#plans.delete(key);
       this.#pool.link.send({ kind: 'dropPlan', plan });
-    }
-  }
-
-  async #track(run: Promise<void>): Promise<void> {
-    this.#running.add(run);
-    try {
-      await run;
-    } finally {
-      this.#running.delete(run);
     }
   }
 }
