@@ -1,9 +1,9 @@
 // Evaluates a classifier on labelled texts.
-import { AppError, at, chosen, type OperationContext, throwIfCancelled, yieldToEventLoop } from '#base';
-import type { DeviceBuffer, Engine, Program } from '#engine';
-import { borrowModel, buildEncoderGraph, graphNames, type Model, parameterCounts, taskOf } from '#models';
-import { type HostTensor, toNumbers } from '#tensor';
+import { AppError, at, type OperationContext } from '#base';
+import type { Engine } from '#engine';
+import { buildEncoderGraph, graphNames, type Model, parameterCounts, taskOf } from '#models';
 import { type LabelledText, padTexts } from '#text';
+import { runInBatches } from './batched-runs.ts';
 
 export interface ClassifierRequest {
   readonly texts: readonly LabelledText[];
@@ -80,34 +80,21 @@ async function* classLogitsOf(
   context: OperationContext,
 ): AsyncGenerator<{ readonly label: number; readonly logits: Float32Array }> {
   const padToken = 'padToken' in model.config ? model.config.padToken : 0;
-  // Longest first: neighbours pad little, and a batch that is too large fails at once.
-  const ordered = [...texts].sort((left, right) => right.ids.length - left.ids.length);
-  const weights = borrowModel(engine, model);
-  let program: Program | undefined;
-  try {
-    program = await engine.compile(buildEncoderGraph(model, { batch: 'B', length: 'T' }), { name: 'classify' });
-    for (let start = 0; start < ordered.length; start += batch) {
-      throwIfCancelled(context.signal);
-      const rows = ordered.slice(start, start + batch);
+  const asked = {
+    name: 'classify',
+    graph: buildEncoderGraph(model, { batch: 'B', length: 'T' }),
+    rows: texts,
+    lengthOf: ({ ids }: LabelledText) => ids.length,
+    batch,
+    inputsOf: (rows: readonly LabelledText[]) => {
       const { tokens, mask, tokenTypes } = padTexts(rows, Math.max(1, at(rows, 0).ids.length), padToken);
-      const texts = { [graphNames.tokens]: tokens, [graphNames.mask]: mask, [graphNames.tokenTypes]: tokenTypes };
-      const { [graphNames.logits]: buffer } = await program.run(
-        chosen<HostTensor | DeviceBuffer>({ ...weights, ...texts }, program.inputNames),
-        { signal: context.signal },
-      );
-      if (buffer === undefined) throw new AppError('internal', 'evaluation: the program has no logits.');
-      const numbers = Float32Array.from(toNumbers(buffer.read()));
-      buffer.release();
-      if (numbers.some((value) => !Number.isFinite(value)))
-        throw new AppError('bad_weights', `evaluation: a logit is not finite after ${start} texts. Use another checkpoint.`);
-      const width = numbers.length / rows.length;
-      for (const [row, { label }] of rows.entries()) yield { label, logits: numbers.subarray(row * width, (row + 1) * width) };
-      context.report({ phase: 'evaluate', step: Math.min(start + batch, ordered.length), total: ordered.length });
-      await yieldToEventLoop();
-    }
-  } finally {
-    await program?.release();
-    for (const buffer of Object.values(weights)) buffer.release();
+      return { [graphNames.tokens]: tokens, [graphNames.mask]: mask, [graphNames.tokenTypes]: tokenTypes };
+    },
+  };
+  for await (const ran of runInBatches(engine, model, asked, context)) {
+    const logits = ran.numbers(graphNames.logits);
+    const width = logits.length / ran.rows.length;
+    for (const [row, { label }] of ran.rows.entries()) yield { label, logits: logits.subarray(row * width, (row + 1) * width) };
   }
 }
 

@@ -1,10 +1,11 @@
 // How well an encoder guesses tokens that are hidden from it.
-import { AppError, at, chosen, type OperationContext, Random, throwIfCancelled, yieldToEventLoop } from '#base';
-import type { DeviceBuffer, Engine, Program } from '#engine';
+import { AppError, at, type OperationContext, Random } from '#base';
+import type { Engine } from '#engine';
 import { type Graph, GraphBuilder } from '#graph';
-import { borrowModel, encoderInputs, encoderNetwork, graphNames, type Model, type ModelDeclaration, taskOf } from '#models';
-import { type HostTensor, int64, toNumbers } from '#tensor';
+import { encoderInputs, encoderNetwork, graphNames, type Model, type ModelDeclaration, taskOf } from '#models';
+import { type HostTensor, int64 } from '#tensor';
 import { type EncodedText, padTexts } from '#text';
+import { runInBatches } from './batched-runs.ts';
 
 export interface MaskedEvaluation {
   readonly lines: readonly EncodedText[];
@@ -66,43 +67,24 @@ export async function evaluateMasked(
       `evaluation: the model's task is ${kind}, so it guesses no hidden tokens. Use a model with the task "masked".`,
     );
   const { batch = defaultBatch, masking } = request;
-  const questions = questionsOf(request);
-  // Longest first: neighbours pad little, and a batch that is too large fails at once.
-  const ordered = questions.sort((left, right) => right.line.ids.length - left.line.ids.length);
-  const weights = borrowModel(engine, model);
-  let program: Program | undefined;
-  try {
-    program = await engine.compile(maskedLossGraph(model), { name: 'masked loss' });
-    let [loss, right, hiddenTokens] = [0, 0, 0];
-    for (let start = 0; start < ordered.length; start += batch) {
-      throwIfCancelled(context.signal);
-      const rows = ordered.slice(start, start + batch);
-      const inputs = chosen<HostTensor | DeviceBuffer>({ ...weights, ...askedBatch(rows, model, masking.maskToken) }, program.inputNames);
-      const results = await program.run(inputs, { signal: context.signal });
-      const scalar = (name: string): number => {
-        const buffer = at(Object.values(chosen(results, [name])), 0);
-        const value = at(toNumbers(buffer.read()), 0);
-        buffer.release();
-        return value;
-      };
-      loss += scalar(names.loss);
-      right += scalar(names.right);
-      hiddenTokens += rows.reduce((sum, { places }) => sum + places.length, 0);
-      if (!Number.isFinite(loss))
-        throw new AppError(
-          'bad_weights',
-          `evaluation: the loss is not finite after ${hiddenTokens} hidden tokens. Use another checkpoint.`,
-        );
-      context.report({ phase: 'evaluate', step: Math.min(start + batch, ordered.length), total: ordered.length });
-      await yieldToEventLoop();
-    }
-    const lossNats = loss / hiddenTokens;
-    const lines = new Set(ordered.map(({ line }) => line)).size;
-    return { lines, hiddenTokens, lossNats, pseudoPerplexity: Math.exp(lossNats), accuracy: right / hiddenTokens };
-  } finally {
-    await program?.release();
-    for (const buffer of Object.values(weights)) buffer.release();
+  const rows = questionsOf(request);
+  const asked = {
+    name: 'masked loss',
+    graph: maskedLossGraph(model),
+    rows,
+    lengthOf: ({ line }: Question) => line.ids.length,
+    batch,
+    inputsOf: (part: readonly Question[]) => askedBatch(part, model, masking.maskToken),
+  };
+  let [loss, right, hiddenTokens] = [0, 0, 0];
+  for await (const ran of runInBatches(engine, model, asked, context)) {
+    loss += at(ran.numbers(names.loss), 0);
+    right += at(ran.numbers(names.right), 0);
+    hiddenTokens += ran.rows.reduce((sum, { places }) => sum + places.length, 0);
   }
+  const lossNats = loss / hiddenTokens;
+  const lines = new Set(rows.map(({ line }) => line)).size;
+  return { lines, hiddenTokens, lossNats, pseudoPerplexity: Math.exp(lossNats), accuracy: right / hiddenTokens };
 }
 
 function questionsOf({ lines, masking: { specialTokens }, share = defaultHiddenShare, seed = 0 }: MaskedEvaluation): Question[] {

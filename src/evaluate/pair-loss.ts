@@ -1,9 +1,8 @@
 // How likely an encoder-decoder finds given targets.
-import { at, chosen, type OperationContext, throwIfCancelled, yieldToEventLoop } from '#base';
-import type { DeviceBuffer, Engine, Program } from '#engine';
+import { at, type OperationContext } from '#base';
+import type { Engine } from '#engine';
 import { type Graph, GraphBuilder } from '#graph';
 import {
-  borrowModel,
   encoderDecoderConfig,
   encoderDecoderNetwork,
   graphNames,
@@ -12,8 +11,8 @@ import {
   shiftRight,
   sourceInputs,
 } from '#models';
-import { type HostTensor, toNumbers } from '#tensor';
 import { type PairCorpus, pairBatch, type TokenPair } from '#text';
+import { runInBatches } from './batched-runs.ts';
 
 export interface PairLoss {
   /** Mean negative log-likelihood of a token of the targets, nats. */
@@ -30,7 +29,7 @@ const pairsPerRun = 16;
 /**
  * Runs the model over the pairs with the right targets in front of it (teacher forcing).
  *
- * @throws AppError `unsupported` for a model without an encoder | `context_too_long` | `cancelled`
+ * @throws AppError `unsupported` for a model without an encoder | `context_too_long` | `bad_weights` where the loss is not finite | `cancelled`
  */
 export async function evaluatePairs(
   model: Model,
@@ -39,38 +38,24 @@ export async function evaluatePairs(
   context: OperationContext,
 ): Promise<PairLoss> {
   const { padToken } = encoderDecoderConfig(model);
-  // Longest first: neighbours pad little, and a batch that is too large fails at once.
-  const size = ({ source, target }: TokenPair): number => source.length + target.length;
-  const ordered = [...pairs].sort((left, right) => size(right) - size(left));
-  const weights = borrowModel(engine, model);
-  let program: Program | undefined;
-  try {
-    program = await engine.compile(pairLossGraph(model), { name: 'pair loss' });
-    let [loss, right, tokens] = [0, 0, 0];
-    for (let start = 0; start < ordered.length; start += pairsPerRun) {
-      throwIfCancelled(context.signal);
-      const rows = ordered.slice(start, start + pairsPerRun);
+  const asked = {
+    name: 'pair loss',
+    graph: pairLossGraph(model),
+    rows: pairs,
+    lengthOf: ({ source, target }: TokenPair) => source.length + target.length,
+    batch: pairsPerRun,
+    inputsOf: (rows: readonly TokenPair[]) => {
       const longest = (side: keyof TokenPair): number => Math.max(...rows.map((row) => row[side].length));
-      const batch = pairBatch(rows, { sourceLength: longest('source'), length: longest('target'), padToken });
-      const inputs = chosen<HostTensor | DeviceBuffer>({ ...weights, ...batch }, program.inputNames);
-      const results = await program.run(inputs, { signal: context.signal });
-      const scalar = (name: string): number => {
-        const buffer = at(Object.values(chosen(results, [name])), 0);
-        const value = at(toNumbers(buffer.read()), 0);
-        buffer.release();
-        return value;
-      };
-      loss += scalar(names.loss);
-      right += scalar(names.right);
-      tokens += scalar(names.tokens);
-      context.report({ phase: 'evaluate', step: Math.min(start + pairsPerRun, ordered.length), total: ordered.length });
-      await yieldToEventLoop();
-    }
-    return { lossNats: loss / tokens, accuracy: right / tokens, tokens };
-  } finally {
-    await program?.release();
-    for (const buffer of Object.values(weights)) buffer.release();
+      return { ...pairBatch(rows, { sourceLength: longest('source'), length: longest('target'), padToken }) };
+    },
+  };
+  let [loss, right, tokens] = [0, 0, 0];
+  for await (const ran of runInBatches(engine, model, asked, context)) {
+    loss += at(ran.numbers(names.loss), 0);
+    right += at(ran.numbers(names.right), 0);
+    tokens += at(ran.numbers(names.tokens), 0);
   }
+  return { lossNats: loss / tokens, accuracy: right / tokens, tokens };
 }
 
 const names = { loss: 'loss', right: 'right', tokens: 'tokens' } as const;
