@@ -29,9 +29,11 @@ export class Records<Each extends StudyRecord = StudyRecord> {
     mkdirSync(dirname(path), { recursive: true });
   }
 
+  /** One of each kind: processes that meet at one cell both make it. */
   get all(): readonly Each[] {
     const lines = existsSync(this.#path) ? readFileSync(this.#path, 'utf8').split('\n') : [];
-    return lines.filter((line) => line !== '').map((line) => JSON.parse(line) as Each);
+    const read = lines.filter((line) => line !== '').map((line) => JSON.parse(line) as Each);
+    return [...new Map(read.map((record) => [`${record.key} ${record.steps} ${record.seed}`, record])).values()];
   }
 
   find(key: string, steps: number, seed: number): Each | undefined {

@@ -36,7 +36,7 @@ const fromRandom = ['labels', 'hidden', 'logits', 'logits + hidden', 'logits + r
 
 export const openLosses = async (scale: StudyScale): Promise<TrainedStudy> => lossesStudy(await openWiki(scale.rows), scale);
 export const openLossesSst2 = async (scale: StudyScale): Promise<TrainedStudy> =>
-  lossesStudy(await openClassifier('sst2', scale.rows), scale);
+  lossesStudy(await openClassifier('sst2', scale.rows, { tuned: scale.makes }), scale);
 
 async function lossesStudy(subject: Subject, { steps }: StudyScale): Promise<TrainedStudy> {
   const { engine, model: teacher, corpus } = subject;

@@ -6,7 +6,7 @@ const sparsities = [0.5, 0.85, 0.95];
 
 export const openMovement = async (scale: StudyScale): Promise<TrainedStudy> => movementStudy(await openWiki(scale.rows), scale);
 export const openMovementSst2 = async (scale: StudyScale): Promise<TrainedStudy> =>
-  movementStudy(await openClassifier('sst2', scale.rows), scale);
+  movementStudy(await openClassifier('sst2', scale.rows, { tuned: scale.makes }), scale);
 
 function movementStudy(subject: Subject, { steps }: StudyScale): TrainedStudy {
   const training = {

@@ -1,6 +1,5 @@
 // Writes the studies of training: for each a table over its seeds and the verdicts on what was expected, and one chart of all.
 import { writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
 import { parse, View } from 'vega';
 import { compile, type TopLevelSpec } from 'vega-lite';
 import type { Cell, Claim, FactClaim, TrainedRecord, TrainedStudy } from './study.ts';
@@ -28,10 +27,11 @@ interface Scores {
 }
 
 export async function writeTrainingReport(studies: readonly MeasuredStudy[], text: ReportText): Promise<void> {
+  const machines = new Set(studies.flatMap(({ records }) => records.map(({ machine }) => machine)));
   const lines = [
     '# Studies of training',
     '',
-    `Made by \`${text.command}\` on ${cpus()[0]?.model.trim()}, ${cpus().length} cores, two cells at a time of one thread each: about ${text.minutes.toFixed(0)} minutes. ${text.seeds.length} seeds.`,
+    `Made by \`${text.command}\` on ${[...machines].join(' and ')}, two cores, two cells at a time of one thread each: about ${text.minutes.toFixed(0)} minutes. ${text.seeds.length} seeds.`,
     'Less is better everywhere. A claim holds when it holds in two of three seeds and the gap between the means is above the standard deviation over seeds;',
     'a smaller gap is within noise; anything else contradicts it.',
     '',

@@ -3,6 +3,7 @@
 //
 // Every cell is a line of `results/training.jsonl`: a run that was stopped goes on with the cells that are missing. `--report` only writes the report anew.
 import { execFile, spawn } from 'node:child_process';
+import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
 import { Records } from '../catalogue/records.ts';
@@ -48,7 +49,7 @@ const { values } = parseArgs({
     cell: { type: 'string' },
   },
 });
-const scale: StudyScale = { steps: Number(values.steps), rows: Number(values.rows) };
+const scale = { steps: Number(values.steps), rows: Number(values.rows) };
 const seeds = Array.from({ length: Number(values.seeds) }, (_, seed) => seed);
 const names = values.studies.split(',');
 const records = new Records<TrainedRecord>(`${values.results}.jsonl`);
@@ -64,8 +65,8 @@ else {
   await report();
 }
 
-function open(name: string): Promise<TrainedStudy> {
-  const opened = studies[name]?.(scale);
+function open(name: string, makes = true): Promise<TrainedStudy> {
+  const opened = studies[name]?.({ ...scale, makes });
   if (opened === undefined) throw new Error(`--studies: ${name} is none of ${Object.keys(studies).join(', ')}`);
   return opened;
 }
@@ -94,7 +95,9 @@ async function work(backwards: boolean): Promise<void> {
         const { facts, ...made } = study.isolated === true ? await inOwnProcess(name, cell, seed) : await cell.make(seed);
         const seconds = (performance.now() - started) / 1000;
         const key = `${name}: ${cell.key}`;
-        records.add({ key, series: cell.key, family: name, size: '', steps: scale.steps, seed, ...made, facts: { ...facts, seconds } });
+        const machine = cpus()[0]?.model.trim() ?? 'unknown';
+        const cellOf = { key, series: cell.key, family: name, size: '', steps: scale.steps, seed, machine };
+        records.add({ ...cellOf, ...made, facts: { ...facts, seconds } });
         process.stderr.write(`${key}, seed ${seed}: ${made.score.toFixed(4)}, ${made.storedBytes} bytes, ${seconds.toFixed(0)} s\n`);
       }
       await study.close();
@@ -126,7 +129,7 @@ async function report(): Promise<void> {
   const measured: MeasuredStudy[] = [];
   let seconds = 0;
   for (const name of names) {
-    const study = await open(name);
+    const study = await open(name, false);
     const own = records.all.filter(({ family, steps }) => family === name && steps === scale.steps);
     seconds += own.reduce((sum, { facts }) => sum + (facts?.['seconds'] ?? 0), 0);
     const ofCells = own.map((record) => ({

@@ -61,9 +61,13 @@ export interface StudyScale {
   readonly steps: number;
   /** Of labelled texts, and hundreds of held-out characters of running text; all when 0. */
   readonly rows: number;
+  /** False where only cells and claims are asked for: no subject is trained then. */
+  readonly makes: boolean;
 }
 
 export interface TrainedRecord extends StudyRecord {
+  /** Its processor. */
+  readonly machine: string;
   readonly facts?: Readonly<Record<string, number>>;
 }
 

@@ -6,7 +6,7 @@ export const openTheseus = async (scale: StudyScale): Promise<TrainedStudy> => t
 export const openTheseusOn =
   (name: ClassifierName) =>
   async (scale: StudyScale): Promise<TrainedStudy> =>
-    theseusStudy(await openClassifier(name, scale.rows), scale);
+    theseusStudy(await openClassifier(name, scale.rows, { tuned: scale.makes }), scale);
 
 function theseusStudy(subject: Subject, { steps }: StudyScale): TrainedStudy {
   const training = { ...subject.training, steps, warmupSteps: Math.ceil(steps / 16) };
