@@ -141,7 +141,7 @@ async function report(): Promise<void> {
     await study.close();
   }
   await writeTrainingReport(measured, {
-    command: `npx tsx test/bench/training/run.ts${values.studies === usual ? '' : ` --studies ${values.studies}`} --steps ${scale.steps} --seeds ${seeds.length}`,
+    command: `npx tsx test/bench/training/run.ts${values.studies === usual ? '' : ` --studies ${values.studies}`} --steps ${scale.steps} --seeds ${seeds.length}${values.only === '' ? '' : ` --only "${values.only}"`}`,
     seeds,
     minutes: seconds / 120,
     markdownPath: `${values.results}.md`,
