@@ -61,6 +61,9 @@ const entries = {
   DisableMemPattern: [17, 't:p'],
   SetSessionGraphOptimizationLevel: [23, 't:pi'],
   SetIntraOpNumThreads: [24, 't:pi'],
+  CreateCustomOpDomain: [26, 't:pp'],
+  CustomOpDomain_Add: [27, 't:pp'],
+  AddCustomOpDomain: [28, 't:pp'],
   CreateRunOptions: [39, 't:p'],
   RunOptionsSetTerminate: [46, 't:p'],
   CreateTensorWithDataAsOrtValue: [49, 't:ppnpnip'],
@@ -99,6 +102,21 @@ const entries = {
   GetSharedAllocator: [376, 't:ppp'],
 } as const satisfies Readonly<Record<string, Entry>>;
 
+/** Positions of functions that the kernels' own code calls, which take addresses. */
+const kernelEntries = {
+  GetTensorMutableData: 51,
+  GetDimensionsCount: 61,
+  GetDimensions: 62,
+  GetTensorTypeAndShape: 65,
+  KernelContext_GetInput: 90,
+  KernelContext_GetOutput: 91,
+  ReleaseTensorTypeAndShapeInfo: 99,
+  KernelContext_ParallelFor: 274,
+} as const;
+
+/** Addresses of functions, for machine code that calls them. */
+export type KernelFunctions = Readonly<Record<keyof typeof kernelEntries, Pointer>>;
+
 export type OrtApi = { readonly [K in keyof typeof entries]: Bound<(typeof entries)[K]> };
 
 const apiVersion = 24;
@@ -127,6 +145,7 @@ function bind(address: Pointer, signature: string): unknown {
 export interface Runtime {
   readonly version: string;
   readonly api: OrtApi;
+  readonly kernelFunctions: KernelFunctions;
 }
 
 let runtime: Runtime | undefined;
@@ -157,7 +176,8 @@ function bindRuntime(): Runtime {
   const api = Object.fromEntries(
     Object.entries(entries).map(([name, [position, signature]]) => [name, bind(at(positions, position), signature)]),
   );
-  return { version, api: api as OrtApi };
+  const kernelFunctions = Object.fromEntries(Object.entries(kernelEntries).map(([name, position]) => [name, at(positions, position)]));
+  return { version, api: api as OrtApi, kernelFunctions: kernelFunctions as KernelFunctions };
 }
 
 function addresses(pointer: Pointer, count: number): Pointer[] {

@@ -13,7 +13,7 @@ import { CpuMemory, type DeviceMemory } from './device-memory.ts';
 import { dumpGraph, fileStem } from './dump.ts';
 import { type Environment, ortEnvironment } from './environment.ts';
 import { createGpuMemory } from './gpu-memory.ts';
-import { probeInt8 } from './int8-probe.ts';
+import { probeInt8, probeOwnKernels } from './int8-probe.ts';
 import { lowerGraph } from './lower.ts';
 import type { Int8Weights, NarrowProducts } from './lowering.ts';
 import { probeNBits } from './n-bits-probe.ts';
@@ -30,6 +30,8 @@ export interface OnnxEngineOptions {
   readonly device?: string;
   /** Threads of one run. @default all processors */
   readonly threads?: number;
+  /** `own`: those in `kernels/` where the processor has the instructions. @default the ATHANOR_KERNELS environment variable, or own */
+  readonly kernels?: 'own' | 'runtime';
   /** Folder for a JSON profile of every program, written when the program is released. @default none */
   readonly profileFolder?: string;
   /** Folder for the text and the ONNX model of every compiled graph. @default the DUMP environment variable */
@@ -61,9 +63,16 @@ async function createOn(environment: Environment, device: Device, options: OnnxE
   const kernels = {
     nBitsKernels: await probeNBits(environment, device),
     int8Weights: await probeInt8(environment, device),
+    ownKernels: isOwnWanted(options) && (await probeOwnKernels(environment, device)),
     narrowProducts: await probeProducts(environment, device),
   };
   return new OnnxEngine(environment, device, memory, { ...kernels, arena: await openArena(environment) }, options);
+}
+
+function isOwnWanted({ kernels }: OnnxEngineOptions): boolean {
+  const wanted = kernels ?? process.env['ATHANOR_KERNELS'] ?? 'own';
+  if (wanted === 'own' || wanted === 'runtime') return wanted === 'own';
+  throw new AppError('invalid_argument', `ATHANOR_KERNELS: must be own or runtime, got ${wanted}.`, { details: { field: 'kernels' } });
 }
 
 /** What the probes found on the device, and where sessions on the CPU have their scratch space. */
@@ -71,6 +80,7 @@ interface Runtime {
   readonly arena: Arena;
   readonly nBitsKernels: ReadonlySet<number>;
   readonly int8Weights: Int8Weights | undefined;
+  readonly ownKernels: boolean;
   readonly narrowProducts: NarrowProducts;
 }
 

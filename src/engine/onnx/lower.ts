@@ -1,10 +1,11 @@
 // Lowers a whole graph to an ONNX model.
 import { at, invariant } from '#base';
-import { type Graph, type Node, opName, ops, topologicalOrder, type Value } from '#graph';
+import { attrsOf, type Graph, type Node, opName, ops, topologicalOrder, type Value } from '#graph';
 import { type HostTensor, sameShape } from '#tensor';
 import { addedRows, addRows } from './added-rows-fusion.ts';
 import type { Int8Weights, LoweringContext, NarrowProducts } from './lowering.ts';
-import { biasedInt8Product } from './lowerings/int8.ts';
+import { biasedInt8Product, type Int8Kernels } from './lowerings/int8.ts';
+import { ownGroupedProduct } from './lowerings/own-n-bits.ts';
 import { roundedProduct } from './lowerings/rounded.ts';
 import { lowerings } from './lowerings.ts';
 import { ModelBuilder, type Ref } from './model-builder.ts';
@@ -23,6 +24,8 @@ export interface LowerOptions {
   readonly nBitsKernels?: ReadonlySet<number>;
   /** What `probeInt8` found. */
   readonly int8Weights?: Int8Weights | undefined;
+  /** What `probeOwnKernels` found. @default false */
+  readonly ownKernels?: boolean;
   /** What `probeProducts` found; none when absent. */
   readonly narrowProducts?: NarrowProducts;
 }
@@ -32,8 +35,8 @@ type AnyLowering = (operands: readonly Ref[], attrs: object, emit: ModelBuilder,
 /** ONNX inputs are the graph's inputs without the frozen ones, in order; outputs are the graph's. */
 export function lowerGraph(graph: Graph, options: LowerOptions): OnnxModel {
   const emit = new ModelBuilder();
-  const { portable, int8Weights, nBitsKernels = new Set<number>(), narrowProducts = new Map() } = options;
-  const devices = { portable, int8Weights, nBitsKernels, narrowProducts };
+  const { portable, int8Weights, ownKernels = false, nBitsKernels = new Set<number>(), narrowProducts = new Map() } = options;
+  const devices = { portable, int8Weights, ownKernels, nBitsKernels, narrowProducts };
   const refs = new Map<Node, readonly Ref[]>();
   for (const { name, value } of graph.inputs) {
     const tensor = options.frozen.get(name);
@@ -53,7 +56,7 @@ export function lowerGraph(graph: Graph, options: LowerOptions): OnnxModel {
   const squares = summedSquares(graph, order);
   const rows = addedRows(graph, order);
   const biased: ReadonlyMap<Node, BiasedProduct> =
-    portable || int8Weights === undefined ? new Map() : biasedProducts(graph, order, int8Weights);
+    portable || int8Weights === undefined ? new Map() : biasedProducts(graph, order, { int8Weights, ownKernels, frozen: options.frozen });
   const withBias = new Set([...biased.values()].map(({ product }) => product));
 
   const refOf = ({ node, index }: Value): Ref => {
@@ -97,11 +100,7 @@ export function lowerGraph(graph: Graph, options: LowerOptions): OnnxModel {
     if (biasedProduct !== undefined && int8Weights !== undefined) {
       const { product, bias } = biasedProduct;
       const factors = product.operands.map(refOf);
-      const isRounded = product.op === 'roundedMatmul';
-      const result = isRounded
-        ? roundedProduct(factors, product, refOf(bias), emit)
-        : biasedInt8Product(factors, refOf(bias), int8Weights, emit);
-      refs.set(node, [result]);
+      refs.set(node, [lowerBiased(product, factors, refOf(bias), { int8Weights, ownKernels }, emit)]);
       continue;
     }
     // The table pairs each name with its own operand count and attributes, which the union type of its rows cannot say.
@@ -116,6 +115,17 @@ export function lowerGraph(graph: Graph, options: LowerOptions): OnnxModel {
   for (const { name, value } of graph.outputs)
     emit.output(inputNames.has(name) ? `${name}:result` : name, refOf(value), value.dtype, value.shape);
   return emit.finish(options.name);
+}
+
+function lowerBiased(product: Node, factors: readonly Ref[], bias: Ref, kernels: Int8Kernels, emit: ModelBuilder): Ref {
+  switch (product.op) {
+    case 'roundedMatmul':
+      return roundedProduct(factors, product, bias, emit);
+    case 'matmulNBits':
+      return ownGroupedProduct(at(factors, 0), factors.slice(1), bias, attrsOf(product, 'matmulNBits'), emit);
+    default:
+      return biasedInt8Product(factors, bias, kernels, emit);
+  }
 }
 
 /** Nodes that stand for another's operand come after it, and do not say what it is. */

@@ -28,6 +28,8 @@ export interface LoweringContext {
   readonly nBitsKernels: ReadonlySet<number>;
   /** The weights that the runtime multiplies 8-bit activations by exactly on this device; undefined: none. */
   readonly int8Weights: Int8Weights | undefined;
+  /** Whether the kernels of our own run on this device. */
+  readonly ownKernels: boolean;
   /** Kernels for products of 16-bit floats on this device. */
   readonly narrowProducts: NarrowProducts;
 }

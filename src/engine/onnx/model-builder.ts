@@ -3,11 +3,13 @@ import { at, invariant } from '#base';
 import { type Dim, type DType, dimTerms, fromNumbers, type HostTensor, hostTensor, int64, isStatic, rawBytes, type Shape } from '#tensor';
 import {
   contribDomain,
+  isBranch,
   type OnnxAttribute,
   type OnnxInitializer,
   type OnnxModel,
   type OnnxNode,
   type OnnxValueInfo,
+  ownDomain,
   type SubgraphAttribute,
 } from './onnx-proto.ts';
 
@@ -29,6 +31,8 @@ const sharedConstantBytes = 64;
 export class ModelBuilder {
   #nodes: OnnxNode[] = [];
   readonly #initializers: OnnxInitializer[] = [];
+  readonly #tensors = new Map<Ref, HostTensor>();
+  readonly #made = new Map<string, readonly Ref[]>();
   readonly #inputs: OnnxValueInfo[] = [];
   readonly #outputs: OnnxValueInfo[] = [];
   readonly #known: OnnxValueInfo[] = [];
@@ -63,7 +67,7 @@ export class ModelBuilder {
 
   /** An initializer under a name of the caller's, for frozen inputs; it fixes the symbols of its declared shape. */
   frozen(name: string, shape: Shape, tensor: HostTensor): Ref {
-    this.#initializers.push({ name, tensor });
+    this.#addInitializer(name, tensor);
     for (const [axis, dim] of shape.entries()) if (typeof dim === 'string') this.#symbols.set(dim, at(tensor.shape, axis));
     return name;
   }
@@ -101,6 +105,26 @@ export class ModelBuilder {
   /** A node of ONNX Runtime's own domain. */
   contrib(opType: string, inputs: readonly Ref[], attributes: Attributes = {}, numOutputs = 1): Ref[] {
     return this.#addNode(opType, contribDomain, inputs, attributes, numOutputs);
+  }
+
+  /** A node of our own domain. */
+  own(opType: string, inputs: readonly Ref[], numOutputs: number): Ref[] {
+    return this.#addNode(opType, ownDomain, inputs, {}, numOutputs);
+  }
+
+  /** What an initializer holds; undefined for what is computed. */
+  tensorOf(value: Ref): HostTensor | undefined {
+    return this.#tensors.get(value);
+  }
+
+  /** What was made under the same key before, or else is made now. */
+  once(key: string, make: () => readonly Ref[]): readonly Ref[] {
+    const known = this.#made.get(key);
+    if (known !== undefined) return known;
+    const refs = make();
+    // What is made in a branch is not known outside.
+    if (!this.#isInBranch) this.#made.set(key, refs);
+    return refs;
   }
 
   /**
@@ -173,28 +197,35 @@ export class ModelBuilder {
 
   finish(name: string): OnnxModel {
     const rename = (ref: Ref): Ref => this.#produced.get(ref) ?? ref;
-    const nodes = this.#neededNodes().map((node) => renamed(node, rename));
+    const { needed, read } = this.#needed();
+    const nodes = needed.map((node) => renamed(node, rename));
+    const initializers = this.#initializers.filter((initializer) => read.has(initializer.name));
     const outputs = new Set(this.#outputs.map((output) => output.name));
     const known = this.#known.map((value) => ({ ...value, name: rename(value.name) })).filter((value) => !outputs.has(value.name));
     const valueTypes = new Map([...this.#valueTypes].map(([ref, type]) => [rename(ref), type] as const));
-    return { name, nodes, initializers: this.#initializers, inputs: this.#inputs, outputs: this.#outputs, known, valueTypes };
+    return { name, nodes, initializers, inputs: this.#inputs, outputs: this.#outputs, known, valueTypes };
   }
 
   /** Without those that fusions left behind: the runtime would run them. */
-  #neededNodes(): readonly OnnxNode[] {
+  #needed(): { readonly needed: readonly OnnxNode[]; readonly read: ReadonlySet<Ref> } {
     const read = new Set([...this.#produced].filter(([, output]) => output !== undefined).map(([ref]) => ref));
     const needed = this.#nodes.toReversed().filter((node) => {
       const isNeeded = node.outputs.some((ref) => read.has(ref));
       if (isNeeded) for (const ref of allInputs(node)) read.add(ref);
       return isNeeded;
     });
-    return needed.toReversed();
+    return { needed: needed.toReversed(), read };
   }
 
   #addConstant(tensor: HostTensor): Ref {
     const name = `%c${this.#initializers.length}`;
-    this.#initializers.push({ name, tensor });
+    this.#addInitializer(name, tensor);
     return name;
+  }
+
+  #addInitializer(name: Ref, tensor: HostTensor): void {
+    this.#initializers.push({ name, tensor });
+    this.#tensors.set(name, tensor);
   }
 
   #addNode(opType: string, domain: string, inputs: readonly Ref[], attributes: Attributes, numOutputs: number): Ref[] {
@@ -239,10 +270,6 @@ export class ModelBuilder {
     this.#sizes.set(symbol, ref);
     return ref;
   }
-}
-
-function isBranch(attribute: OnnxAttribute): attribute is SubgraphAttribute {
-  return typeof attribute === 'object' && 'branch' in attribute;
 }
 
 /** With what its branches read. */

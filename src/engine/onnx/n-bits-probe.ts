@@ -1,40 +1,22 @@
 // Finds out which products with packed codes the runtime computes correctly on a device: that varies by version and provider.
-import { AppError, at, Random } from '#base';
+import { at, Random } from '#base';
 import { definitionOf, GraphBuilder } from '#graph';
 import { float32, type HostTensor, hostTensor, toNumbers } from '#tensor';
 import type { Environment } from './environment.ts';
 import { lowerGraph } from './lower.ts';
-import { relativeDistance, runOnce } from './probe-run.ts';
-import { type Device, printDevice } from './providers.ts';
+import { isRightHere, oncePerDevice, relativeDistance, runOnce } from './probe-run.ts';
+import type { Device } from './providers.ts';
 
 const candidates = [2, 4, 8] as const;
 /** Rounding activations to 8 bits moves results by less than one percent; a wrong layout by about a hundred. */
 const tolerance = 0.03;
 
-const known = new Map<string, Promise<ReadonlySet<number>>>();
-
-/** Bits a weight for which `MatMulNBits` gives the right result on the device. Probed once in a process. */
-export function probeNBits(environment: Environment, device: Device): Promise<ReadonlySet<number>> {
-  const key = printDevice(device);
-  const before = known.get(key);
-  if (before !== undefined) return before;
-  const probed = probeAll(environment, device);
-  known.set(key, probed);
-  return probed;
-}
-
-async function probeAll(environment: Environment, device: Device): Promise<ReadonlySet<number>> {
+/** Bits a weight for which `MatMulNBits` gives the right result on the device. */
+export const probeNBits = oncePerDevice(async (environment, device): Promise<ReadonlySet<number>> => {
   const working = new Set<number>();
-  for (const bits of candidates) {
-    try {
-      if (await isRight(environment, device, bits)) working.add(bits);
-    } catch (thrown) {
-      // A runtime without this kernel refuses the graph; plain operators take its place.
-      if (AppError.from(thrown).code !== 'engine_failure') throw thrown;
-    }
-  }
+  for (const bits of candidates) if (await isRightHere(() => isRight(environment, device, bits))) working.add(bits);
   return working;
-}
+});
 
 /** Two rows, 40 inputs in groups of 32 (so that the last is padded) and 24 outputs: with codes that are constant, and with codes that are inputs. */
 async function isRight(environment: Environment, device: Device, bits: number): Promise<boolean> {

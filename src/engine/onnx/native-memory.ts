@@ -13,6 +13,15 @@ export function offHeap(sizeBytes: number): ArrayBuffer {
   return new ArrayBuffer(Math.max(pageBytes, Math.ceil(sizeBytes / pageBytes) * pageBytes));
 }
 
+export const cacheLineBytes = 64;
+
+/** Zeroed bytes that begin on a cache line. */
+export function onCacheLine(sizeBytes: number): Uint8Array<ArrayBuffer> {
+  const memory = offHeap(sizeBytes + cacheLineBytes);
+  const past = Number(addressOf(memory) % BigInt(cacheLineBytes));
+  return new Uint8Array(memory, past === 0 ? 0 : cacheLineBytes - past, sizeBytes);
+}
+
 export function addressOf(memory: ArrayBufferLike): Pointer {
   return BigInt(koffi.address(memory));
 }

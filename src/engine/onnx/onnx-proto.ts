@@ -19,6 +19,8 @@ export const elementType: Readonly<Record<DType, number>> = {
 const opsetVersion = 21;
 /** ONNX Runtime's own operators. */
 export const contribDomain = 'com.microsoft';
+/** Operators of our own, which sessions know where the processor has the instructions for them. */
+export const ownDomain = 'athanor';
 
 /** A float attribute; plain numbers are integers. */
 export interface FloatAttribute {
@@ -85,12 +87,25 @@ export function writeModel(model: OnnxModel): MessageWriter {
   for (const input of model.inputs) graph.message(11, writeValueInfo(input));
   for (const output of model.outputs) graph.message(12, writeValueInfo(output));
   for (const value of model.known ?? []) graph.message(13, writeValueInfo(value));
-  return new MessageWriter()
+  const written = new MessageWriter()
     .integer(1, irVersion)
     .text(2, 'athanor')
     .message(7, graph)
     .message(8, new MessageWriter().text(1, '').integer(2, opsetVersion))
     .message(8, new MessageWriter().text(1, contribDomain).integer(2, 1));
+  return hasOwnOperators(model) ? written.message(8, new MessageWriter().text(1, ownDomain).integer(2, 1)) : written;
+}
+
+/** Whether a model, its branches included, has operators of our own. */
+export function hasOwnOperators({ nodes }: Pick<OnnxModel, 'nodes'>): boolean {
+  return nodes.some(
+    ({ domain, attributes }) =>
+      domain === ownDomain || Object.values(attributes).some((value) => isBranch(value) && hasOwnOperators(value)),
+  );
+}
+
+export function isBranch(attribute: OnnxAttribute): attribute is SubgraphAttribute {
+  return typeof attribute === 'object' && 'branch' in attribute;
 }
 
 function writeNode(node: OnnxNode): MessageWriter {

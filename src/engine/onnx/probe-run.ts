@@ -1,12 +1,35 @@
 // What the probes share: one run of a small model before there is an engine, and how far its results are from the expected ones.
-import { at } from '#base';
+import { AppError, at } from '#base';
 import { type HostTensor, rawBytes } from '#tensor';
 import type { Environment } from './environment.ts';
 import { addressOf, offHeap } from './native-memory.ts';
 import type { OnnxModel } from './onnx-proto.ts';
-import type { Device } from './providers.ts';
+import { type Device, printDevice } from './providers.ts';
 import { Session } from './session.ts';
 import { tensorValue } from './tensor-value.ts';
+
+/** A probe that runs once in a process for each device. */
+export function oncePerDevice<T>(probe: (environment: Environment, device: Device) => Promise<T>) {
+  const known = new Map<string, Promise<T>>();
+  return (environment: Environment, device: Device): Promise<T> => {
+    const key = printDevice(device);
+    const before = known.get(key);
+    if (before !== undefined) return before;
+    const probed = probe(environment, device);
+    known.set(key, probed);
+    return probed;
+  };
+}
+
+/** Whether a trial comes out right. A runtime without the kernel refuses its graph, and another form takes its place. */
+export async function isRightHere(trial: () => Promise<boolean>): Promise<boolean> {
+  try {
+    return await trial();
+  } catch (thrown) {
+    if (AppError.from(thrown).code !== 'engine_failure') throw thrown;
+    return false;
+  }
+}
 
 /** Runs a model of `numOutputs` float32 results of one shape. */
 export async function runOnce(

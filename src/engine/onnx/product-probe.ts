@@ -1,53 +1,32 @@
 // Finds out whether the device multiplies matrices of 16-bit floats in kernels of its own, and rounds them as it should.
-import { AppError } from '#base';
 import { GraphBuilder } from '#graph';
 import { float32, type HostTensor, type NarrowFloat, narrowFloats } from '#tensor';
 import type { Environment } from './environment.ts';
 import { lowerGraph } from './lower.ts';
 import type { NarrowProducts, ProductForm } from './lowering.ts';
-import { runOnce } from './probe-run.ts';
-import { type Device, printDevice } from './providers.ts';
+import { isRightHere, oncePerDevice, runOnce } from './probe-run.ts';
+import type { Device } from './providers.ts';
 
 /** In the order of speed: one kernel with transposes and scale, or the published operator beside them. */
 const candidates: readonly ProductForm[] = ['fused', 'plain'];
 
-const known = new Map<string, Promise<NarrowProducts>>();
-
 /**
- * The kernels for products in each of the types; none where products are to be computed in float32 and rounded. Probed once in a process.
+ * The kernels for products in each of the types; none where products are to be computed in float32 and rounded.
  *
  * It does not do to ask whether such a graph runs: where the runtime has no kernel for float16 it computes in float32 by itself, and leaves out the
  * rounding of what was just cast. On CPUs that is so; for bfloat16 it refuses the graph there.
  */
-export function probeProducts(environment: Environment, device: Device): Promise<NarrowProducts> {
-  const key = printDevice(device);
-  const before = known.get(key);
-  if (before !== undefined) return before;
-  const probed = probeAll(environment, device);
-  known.set(key, probed);
-  return probed;
-}
-
-async function probeAll(environment: Environment, device: Device): Promise<NarrowProducts> {
+export const probeProducts = oncePerDevice(async (environment, device): Promise<NarrowProducts> => {
   const working = new Map<NarrowFloat, ProductForm>();
   for (const dtype of narrowFloats) {
-    const form = await firstRight(environment, device, dtype);
-    if (form !== undefined) working.set(dtype, form);
-  }
-  return working;
-}
-
-async function firstRight(environment: Environment, device: Device, dtype: NarrowFloat): Promise<ProductForm | undefined> {
-  for (const form of candidates) {
-    try {
-      if (isRounded(await trial(environment, device, dtype, form), dtype)) return form;
-    } catch (thrown) {
-      // A runtime without this kernel refuses the graph.
-      if (AppError.from(thrown).code !== 'engine_failure') throw thrown;
+    for (const form of candidates) {
+      if (working.has(dtype)) continue;
+      const isRight = async (): Promise<boolean> => isRounded(await trial(environment, device, dtype, form), dtype);
+      if (await isRightHere(isRight)) working.set(dtype, form);
     }
   }
-  return undefined;
-}
+  return working;
+});
 
 const inner = 66;
 

@@ -4,8 +4,9 @@ import type { DimBindings } from '#tensor';
 import type { Pointer } from './c-api.ts';
 import type { Environment } from './environment.ts';
 import { HostWeights } from './host-weights.ts';
+import { ownOperators } from './kernels/domain.ts';
 import { addressOf, made, OutPointer, offHeap, pointerTable, StringTable } from './native-memory.ts';
-import { type OnnxModel, writeModel } from './onnx-proto.ts';
+import { hasOwnOperators, type OnnxModel, writeModel } from './onnx-proto.ts';
 import { appendProvider, type Device } from './providers.ts';
 import { type Replay, replayEntry } from './replays.ts';
 import { withAllNativeThreads, withNativeThread } from './run-gate.ts';
@@ -76,6 +77,7 @@ export class Session {
     const weights = new HostWeights(environment, model);
     try {
       configure(environment, nativeOptions, options, place);
+      if (hasOwnOperators(model)) checkStatus(api.AddCustomOpDomain(nativeOptions, ownOperators()), place);
       weights.handOver(nativeOptions, place);
       const bytes = serialize(model);
       const out = new OutPointer();

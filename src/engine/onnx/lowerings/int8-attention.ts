@@ -1,32 +1,29 @@
 // ONNX for attention over a cache of 8-bit codes: the runtime's kernel for few new positions, products of floats for long pieces of prompts.
 import { at } from '#base';
-import type { AttrsOf, Node, Value } from '#graph';
-import { float32, int64, staticDim } from '#tensor';
+import type { AttrsOf, Node } from '#graph';
+import { float32, int64 } from '#tensor';
 import type { LoweringFamily } from '../lowering.ts';
 import type { ModelBuilder, Ref } from '../model-builder.ts';
 import { elementType } from '../onnx-proto.ts';
-import { packedRows } from '../packed-attention-fusion.ts';
-import { reshapeTarget } from './movement.ts';
+import { type AttentionRows, attentionRows } from './attention-rows.ts';
+import { canAttend, fewPositions, ownAttention } from './own-attention.ts';
 import { attentionAttributes } from './products.ts';
 
-/** New positions of a row up to which the kernel that reads codes is as fast as decoding the row first. */
-const fewPositions = 16;
-
 export const int8Attention: LoweringFamily<'int8GroupQueryAttention'> = {
-  int8GroupQueryAttention: (operands, attrs, emit, { node, refOf }) => {
+  int8GroupQueryAttention: (operands, attrs, emit, { node, refOf, ownKernels }) => {
     const [q, k, v, pastKey, pastValue, lastIndex, totalLength, keyScales, valueScales] = operands;
-    const rows = newRows([q, k, v], node, refOf, emit);
+    const rows = attentionRows([q, k, v], node, refOf, emit);
+    const added = newKeysAndValues(rows, emit);
     const attributes = attentionAttributes(attrs);
     const kinds = { k_quant_type: 'PER_CHANNEL', v_quant_type: 'PER_CHANNEL', kv_cache_bit_width: 8 };
     // Between them are the operands for rotary positions, a bias and sinks.
     const behind = ['', '', '', '', '', keyScales, valueScales];
-    const direct = (): Ref[] =>
-      emit.contrib(
-        'GroupQueryAttention',
-        [...rows.operands, pastKey, pastValue, lastIndex, totalLength, ...behind],
-        { ...attributes, ...kinds },
-        3,
-      );
+    const isOwn = ownKernels && canAttend(node, attrs);
+    const direct = (): Ref[] => {
+      const cache = [pastKey, pastValue, lastIndex, totalLength];
+      if (isOwn) return ownAttention(rows, cache, [keyScales, valueScales], node, attrs, emit);
+      return emit.contrib('GroupQueryAttention', [...rows.operands, ...cache, ...behind], { ...attributes, ...kinds }, 3);
+    };
     const T = at(node.operands, 0).shape[1] ?? 1;
     if (typeof T === 'number' && T <= fewPositions) return direct();
     const places = newPlaces(node, attrs, totalLength, emit);
@@ -36,33 +33,24 @@ export const int8Attention: LoweringFamily<'int8GroupQueryAttention'> = {
       const indices = places.indices();
       const written = (cache: Ref, x: Ref, scales: Ref): Ref =>
         emit.op('ScatterND', [cache, indices, codesOf(x, scales, attrs.keyValueHeads, emit)]);
-      return [y, written(pastKey, rows.keys(), keyScales), written(pastValue, rows.values(), valueScales)];
+      return [y, written(pastKey, added.keys(), keyScales), written(pastValue, added.values(), valueScales)];
     };
     const isLong = emit.op('Greater', [emit.scalarSize(T), emit.constant(int64([], [fewPositions]))]);
     return emit.branches(isLong, node.types, { whenTrue: throughFloats, whenFalse: direct });
   },
 };
 
-interface NewRows {
-  /** As the kernels take them. */
-  readonly operands: readonly Ref[];
+interface NewKeysAndValues {
   /** [B, T, G*K]; made where it is asked for. */
   readonly keys: () => Ref;
   readonly values: () => Ref;
 }
 
-function newRows(apart: readonly Ref[], node: Node, refOf: (value: Value) => Ref, emit: ModelBuilder): NewRows {
-  const packed = packedRows(node);
-  if (packed === undefined) return { operands: apart, keys: () => at(apart, 1), values: () => at(apart, 2) };
-  const [B, T] = at(node.operands, 0).shape;
-  const widthOf = (operand: number): number => staticDim(at(node.operands, operand).shape.at(-1), node.place);
-  const keysAt = widthOf(0);
-  const [valuesAt, end] = [keysAt + widthOf(1), staticDim(packed.shape[1], node.place)];
-  const all = emit.op('Reshape', [refOf(packed), reshapeTarget(packed.shape, [B ?? 1, T ?? 1, end], emit)]); // [B, T, (H+2G)*K]
-  emit.declare(all, at(node.operands, 0).dtype, [B ?? 1, T ?? 1, end]);
+function newKeysAndValues({ operands, packed, widths: [q, k, v] }: AttentionRows, emit: ModelBuilder): NewKeysAndValues {
+  if (packed === undefined) return { keys: () => at(operands, 1), values: () => at(operands, 2) };
   const columns = (from: number, to: number): Ref =>
-    emit.op('Slice', [all, emit.integers([from]), emit.integers([to]), emit.integers([-1])]);
-  return { operands: [all, '', ''], keys: () => columns(keysAt, valuesAt), values: () => columns(valuesAt, end) };
+    emit.op('Slice', [packed, emit.integers([from]), emit.integers([to]), emit.integers([-1])]);
+  return { keys: () => columns(q, q + k), values: () => columns(q + k, q + k + v) };
 }
 
 interface NewPlaces {

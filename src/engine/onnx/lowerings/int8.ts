@@ -1,11 +1,12 @@
 // ONNX for products in 8-bit integers: the runtime's fused kernels, the published operators for other tools, or plain floats.
 import { at } from '#base';
-import { type DType, int64 } from '#tensor';
+import type { DType } from '#tensor';
 import type { Int8Weights, LoweringFamily } from '../lowering.ts';
 import type { ModelBuilder, Ref } from '../model-builder.ts';
 import { elementType } from '../onnx-proto.ts';
+import { clipped, gridOfBatch, type InputGrid } from './input-grid.ts';
+import { canPack, ownInt8Product } from './own-int8.ts';
 
-const largestCode = 255;
 /** int8 codes plus this are the same numbers as uint8. */
 const unsignedZero = 128;
 
@@ -16,20 +17,36 @@ interface Weight {
 }
 
 export const int8: LoweringFamily<'matmulInt8'> = {
-  matmulInt8: ([x = '', codes = '', scales = '', inputScale, inputZeroPoint], _attrs, emit, { node, portable, int8Weights }) => {
+  matmulInt8: (
+    [x = '', codes = '', scales = '', inputScale, inputZeroPoint],
+    _attrs,
+    emit,
+    { node, portable, int8Weights, ownKernels },
+  ) => {
     const { dtype } = at(node.types, 0);
     const input = inputScale === undefined || inputZeroPoint === undefined ? undefined : { scale: inputScale, zeroPoint: inputZeroPoint };
-    if (dtype !== 'float32' || (!portable && int8Weights === undefined)) return plainProduct(x, codes, scales, input, dtype, emit);
+    if (dtype !== 'float32' || (!portable && int8Weights === undefined && !ownKernels))
+      return plainProduct(x, codes, scales, input, dtype, emit);
+    if (!portable && ownKernels && canPack([codes, scales], undefined, emit))
+      return ownInt8Product(x, [codes, scales], undefined, input, emit);
     // A file may be run anywhere, and sums of unsigned by signed products are cut off by processors without VNNI.
     if (portable || int8Weights === undefined) return publishedProduct(x, weightOf(codes, 'uint8', emit), scales, input, emit);
     return fusedProduct(x, weightOf(codes, int8Weights, emit), scales, input, undefined, emit);
   },
 };
 
+/** What multiplies integers on the device. */
+export interface Int8Kernels {
+  readonly int8Weights: Int8Weights;
+  readonly ownKernels: boolean;
+}
+
 /** matmulInt8 of float32 and the addition of a bias [N], by the runtime's fused kernels. */
-export function biasedInt8Product(operands: readonly Ref[], bias: Ref, int8Weights: Int8Weights, emit: ModelBuilder): Ref {
+export function biasedInt8Product(operands: readonly Ref[], bias: Ref, kernels: Int8Kernels, emit: ModelBuilder): Ref {
+  const { int8Weights, ownKernels } = kernels;
   const [x = '', codes = '', scales = '', scale, zeroPoint] = operands;
   const input = scale === undefined || zeroPoint === undefined ? undefined : { scale, zeroPoint };
+  if (ownKernels && canPack([codes, scales], bias, emit)) return ownInt8Product(x, [codes, scales], bias, input, emit);
   return fusedProduct(x, weightOf(codes, int8Weights, emit), scales, input, bias, emit);
 }
 
@@ -40,11 +57,6 @@ function fusedProduct(x: Ref, weight: Weight, scales: Ref, input: InputGrid | un
   const grid = { scale: scalar(input.scale, emit), zeroPoint: scalar(input.zeroPoint, emit) };
   const rounded = emit.op('QuantizeLinear', [x, grid.scale, grid.zeroPoint]);
   return at(emit.contrib('MatMulIntegerToFloat', [rounded, weight.codes, grid.scale, scales, grid.zeroPoint, ...last]), 0);
-}
-
-export interface InputGrid {
-  readonly scale: Ref;
-  readonly zeroPoint: Ref;
 }
 
 /** [1] -> [] */
@@ -87,20 +99,4 @@ function plainProduct(x: Ref, codes: Ref, scales: Ref, input: InputGrid | undefi
   const steps = emit.op('Sub', [clipped(moved, dtype, emit), grid.zeroPoint]);
   const product = emit.op('MatMul', [steps, transposed(emit.op('Cast', [codes], { to: elementType[dtype] }), emit)]);
   return emit.op('Mul', [product, emit.op('Mul', [scales, grid.scale])]);
-}
-
-export function clipped(x: Ref, dtype: DType, emit: ModelBuilder): Ref {
-  return emit.op('Min', [emit.op('Max', [x, emit.scalar(0, dtype)]), emit.scalar(largestCode, dtype)]);
-}
-
-/** The range of all of x with zero in it; a batch of zeros gets the scale 1. */
-export function gridOfBatch(x: Ref, dtype: DType, emit: ModelBuilder): InputGrid {
-  const zero = emit.scalar(0, dtype);
-  const flat = emit.op('Reshape', [x, emit.constant(int64([1], [-1]))]);
-  const axes = emit.integers([0]);
-  const low = emit.op('Min', [emit.op('ReduceMin', [flat, axes], { keepdims: 1 }), zero]);
-  const high = emit.op('Max', [emit.op('ReduceMax', [flat, axes], { keepdims: 1 }), zero]);
-  const exact = emit.op('Div', [emit.op('Sub', [high, low]), emit.scalar(largestCode, dtype)]);
-  const scale = emit.op('Where', [emit.op('Equal', [exact, zero]), emit.scalar(1, dtype), exact]);
-  return { scale, zeroPoint: clipped(emit.op('Round', [emit.op('Div', [emit.op('Neg', [low]), scale])]), dtype, emit) };
 }

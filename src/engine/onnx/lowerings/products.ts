@@ -1,12 +1,12 @@
 // ONNX for matrix products and attention.
 import { at } from '#base';
-import type { AttrsOf, MatmulAttrs, Node, Value } from '#graph';
-import { isNarrowFloat } from '#tensor';
+import type { AttrsOf, MatmulAttrs, Node } from '#graph';
+import { int64, isNarrowFloat } from '#tensor';
 import type { LoweringFamily } from '../lowering.ts';
 import type { ModelBuilder, Ref } from '../model-builder.ts';
 import { elementType, type OnnxAttribute } from '../onnx-proto.ts';
-import { packedRows } from '../packed-attention-fusion.ts';
-import { reshapeTarget } from './movement.ts';
+import { attentionRows } from './attention-rows.ts';
+import { canAttend, fewPositions, ownAttention } from './own-attention.ts';
 
 function swapLastAxes(x: Ref, rank: number, emit: ModelBuilder): Ref {
   const permutation = Array.from({ length: rank }, (_, axis) => (axis < rank - 2 ? axis : 2 * rank - 3 - axis));
@@ -42,32 +42,26 @@ export const products: LoweringFamily<'matmul' | 'groupQueryAttention' | 'biased
     return emit.op('Cast', [emit.describe(product, 'float32', at(node.types, 0).shape)], { to: elementType[dtype] });
   },
 
-  groupQueryAttention: ([q, k, v, pastKey, pastValue, lastIndex, totalLength], attrs, emit, { node, refOf }) =>
-    emit.contrib(
-      'GroupQueryAttention',
-      [...queriesKeysValues([q, k, v], node, refOf, emit), pastKey, pastValue, lastIndex, totalLength],
-      attentionAttributes(attrs),
-      3,
-    ),
+  groupQueryAttention: ([q, k, v, ...cache], attrs, emit, { node, refOf, ownKernels }) => {
+    const rows = attentionRows([q, k, v], node, refOf, emit);
+    const runtimes = (): Ref[] => emit.contrib('GroupQueryAttention', [...rows.operands, ...cache], attentionAttributes(attrs), 3);
+    if (!ownKernels || !canAttend(node, attrs)) return runtimes();
+    const few = (): Ref[] => ownAttention(rows, cache, [], node, attrs, emit);
+    const T = at(node.operands, 0).shape[1] ?? 1;
+    if (typeof T === 'number') return T <= fewPositions ? few() : runtimes();
+    const isLong = emit.op('Greater', [emit.scalarSize(T), emit.constant(int64([], [fewPositions]))]);
+    return emit.branches(isLong, node.types, { whenTrue: runtimes, whenFalse: few });
+  },
 
   // Between them are the operands for rotary positions.
   biasedGroupQueryAttention: ([q, k, v, pastKey, pastValue, lastIndex, totalLength, bias], attrs, emit, { node, refOf }) =>
     emit.contrib(
       'GroupQueryAttention',
-      [...queriesKeysValues([q, k, v], node, refOf, emit), pastKey, pastValue, lastIndex, totalLength, '', '', '', bias],
+      [...attentionRows([q, k, v], node, refOf, emit).operands, pastKey, pastValue, lastIndex, totalLength, '', '', '', bias],
       attentionAttributes(attrs),
       3,
     ),
 };
-
-/** The kernel takes rows that hold all three as one operand. */
-function queriesKeysValues(apart: readonly Ref[], node: Node, refOf: (value: Value) => Ref, emit: ModelBuilder): readonly Ref[] {
-  const packed = packedRows(node);
-  if (packed === undefined) return apart;
-  const [B, T] = at(node.operands, 0).shape;
-  const to = [B ?? 1, T ?? 1, packed.shape[1] ?? 1]; // [B, T, (H+2G)*K]
-  return [emit.op('Reshape', [refOf(packed), reshapeTarget(packed.shape, to, emit)]), '', ''];
-}
 
 /** What all kernels of attention over a cache are told. */
 export function attentionAttributes({

@@ -5,6 +5,7 @@ import { type DType, hostTensor, int32, packCodes, staticDim } from '#tensor';
 import type { LoweringFamily } from '../lowering.ts';
 import type { ModelBuilder, Ref } from '../model-builder.ts';
 import { elementType } from '../onnx-proto.ts';
+import { canPackGroups, ownGroupedProduct } from './own-n-bits.ts';
 
 /** The kernel rounds activations to 8 bits where the weights are constant; other levels are several times slower on CPUs. */
 const int8Activations = 4;
@@ -12,9 +13,11 @@ const int8Activations = 4;
 export const quantized: LoweringFamily<'dequantizeNBits' | 'matmulNBits'> = {
   dequantizeNBits: (packed, attrs, emit, { node }) => dequantize(packed, node, 0, attrs, emit),
 
-  matmulNBits: ([x = '', ...packed], attrs, emit, { node, portable, nBitsKernels }) => {
+  matmulNBits: ([x = '', ...packed], attrs, emit, { node, portable, nBitsKernels, ownKernels }) => {
     const { bits, groupSize, size, zero } = attrs;
     const { dtype, shape } = at(node.types, 0);
+    const isOwn = ownKernels && !portable && dtype === 'float32' && canPackGroups(packed, attrs, emit);
+    if (isOwn) return ownGroupedProduct(x, packed, undefined, attrs, emit);
     if (!portable && dtype === 'float32' && nBitsKernels.has(bits) && Number.isInteger(zero ?? 0)) {
       const columns = staticDim(shape.at(-1), node.place);
       const attributes = { K: size, N: columns, bits, block_size: groupSize, accuracy_level: int8Activations };

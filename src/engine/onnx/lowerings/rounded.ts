@@ -4,7 +4,7 @@ import { type AttrsOf, attrsOf, type Node } from '#graph';
 import { type Dim, type DType, elementCount, fromNumbers, hostTensor, int64, type Shape } from '#tensor';
 import type { LoweringFamily } from '../lowering.ts';
 import type { ModelBuilder, Ref } from '../model-builder.ts';
-import { clipped, gridOfBatch } from './int8.ts';
+import { clipped, gridOfBatch } from './input-grid.ts';
 import { reshapeTarget } from './movement.ts';
 
 const mostSteps = 127;
