@@ -3,20 +3,22 @@ import type { DeviceBuffer, Engine } from '#engine';
 import { type CacheFormat, cacheTensors, graphNames, type Model } from '#models';
 import { int32, int64 } from '#tensor';
 import type { CacheBinding } from '../../src/serve/key-value-caches.ts';
-import { argMax } from '../../src/serve/sampler.ts';
 import type { StepPrograms } from '../../src/serve/step-programs.ts';
+import { TokenPicker } from '../../src/serve/token-picker.ts';
 
 export class GreedySteps {
   readonly #engine: Engine;
   readonly #model: Model;
   readonly #programs: StepPrograms;
   readonly #format: CacheFormat;
+  readonly #picker: TokenPicker;
 
   constructor(engine: Engine, model: Model, programs: StepPrograms, format: CacheFormat = 'float32') {
     this.#engine = engine;
     this.#model = model;
     this.#programs = programs;
     this.#format = format;
+    this.#picker = new TokenPicker(engine, model.config.vocabularySize);
   }
 
   /** @param room - tokens a sequence */
@@ -51,9 +53,9 @@ export class GreedySteps {
       [graphNames.logitRows]: int64([batch], rows),
     };
     const logits = await this.#programs.run(inputs, cache, undefined);
-    const { data } = logits.read();
+    // As a server takes them where nothing else is asked: an id crosses instead of the logits.
+    const best = await this.#picker.pick(logits, undefined);
     logits.release();
-    const V = this.#model.config.vocabularySize;
-    return rows.map((_, row) => argMax((data as Float32Array).subarray(row * V, (row + 1) * V)));
+    return best.map(({ id }) => id);
   }
 }

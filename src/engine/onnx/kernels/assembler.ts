@@ -343,8 +343,8 @@ export class Assembler {
 
   /** Asks for the cache line at an address, into the second-level cache. */
   prefetch(from: Memory): void {
-    const b = code(from.base);
-    if (b > 7) this.#emit(0x41);
+    const [b, i] = [code(from.base) >> 3, from.index === undefined ? 0 : code(from.index) >> 3];
+    if (b + i > 0) this.#emit(0x40 | (i << 1) | b);
     this.#emit(0x0f, 0x18);
     this.#operand(2, from, 1);
   }

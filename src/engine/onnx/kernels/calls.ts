@@ -1,4 +1,5 @@
 // What functions in machine code have in common: registers by the System V calling convention, constants, and sums across lanes.
+import { cacheLineBytes } from '../native-memory.ts';
 import { type Assembler, type General, Label, type Memory, memory, type Vector } from './assembler.ts';
 
 /** Registers that a function gives back as it got them. */
@@ -53,20 +54,26 @@ export function emitInverse(a: Assembler, inverse: Vector, of: Vector): void {
   a.vector('divideFloats', inverse, inverse, of);
 }
 
+/** What a tile asks for ahead of time: weights of the block that it reads for the first time, or of the one behind, since this one is near already. */
+export type Ahead = 'stream' | 'next block';
+
 /** Goes through the rows that rbp counts: whole tiles, then what is left as one. `emitTile` takes off its rows from rbp. */
-export function emitRowsOfTiles(a: Assembler, tileRows: number, emitTile: (rows: number) => void): void {
+export function emitRowsOfTiles(a: Assembler, tileRows: number, emitTile: (rows: number, ahead: Ahead) => void): void {
   const [rest, done] = [new Label(), new Label()];
+  a.arithmetic('compare', 'rbp', tileRows);
+  a.jumpIf('less', rest);
+  emitTile(tileRows, 'stream');
   const tiles = a.here();
   a.arithmetic('compare', 'rbp', tileRows);
   a.jumpIf('less', rest);
-  emitTile(tileRows);
+  emitTile(tileRows, 'next block');
   a.jump(tiles);
   a.bind(rest);
   for (let rows = tileRows - 1; rows >= 1; rows--) {
     const fewer = new Label();
     a.arithmetic('compare', 'rbp', rows);
     a.jumpIf('notEqual', fewer);
-    emitTile(rows);
+    emitTile(rows, 'stream');
     a.jump(done);
     a.bind(fewer);
   }
@@ -79,4 +86,22 @@ export function rowOf(row: number, displacement: number): Memory {
   const within = row % 4;
   if (within === 0) return memory(base, displacement);
   return within === 3 ? memory(base, displacement, 'r9') : memory(base, displacement, 'r8', within === 2 ? 2 : 1);
+}
+
+/** The place on the stack of a task for the distance to what is asked for ahead of time, in bytes. */
+export const aheadAt = 8;
+
+/**
+ * rdx: the distance to the next block's weights, of which this tile asks for half. The second tile that comes here asks for the other half; what those
+ * after it ask for has mostly come. Overwrites rax.
+ */
+export function emitAhead(a: Assembler, turnBytes: number): void {
+  a.read('rdx', memory('rsp', aheadAt));
+  a.address('rax', memory('rdx', turnBytes / 2));
+  a.write(memory('rsp', aheadAt), 'rax');
+}
+
+/** Asks for half of a turn's weights, rdx behind those at rcx. */
+export function emitHalfOfNext(a: Assembler, turnBytes: number): void {
+  for (let at = 0; at < turnBytes / 2; at += cacheLineBytes) a.prefetch(memory('rcx', at, 'rdx'));
 }

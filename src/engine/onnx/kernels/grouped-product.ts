@@ -1,6 +1,6 @@
 // Machine code for products with weights of 4 or 8 bits in groups, each with a scale and a zero point of its own; activations have a scale a group too.
 import { type Assembler, memory, type Vector } from './assembler.ts';
-import { emitConstant, emitRowsOfTiles, rowOf, withSavedRegisters } from './calls.ts';
+import { type Ahead, aheadAt, emitAhead, emitConstant, emitHalfOfNext, emitRowsOfTiles, rowOf, withSavedRegisters } from './calls.ts';
 import { blockColumns, emitColumnMasks, prefetchBytes, tileRows, vectors } from './int8-product.ts';
 
 /** What a task reads, in words of eight bytes. */
@@ -24,7 +24,7 @@ export function turnBytes(bits: GroupedBits): number {
   return (turnNumbers * blockColumns * bits) / 8;
 }
 
-const frame = { scratch: 0, resultBytes: 8, bias: 16, groups: 24, factBytes: 32, sums: 64 } as const;
+const frame = { scratch: 0, ahead: aheadAt, bias: 16, groups: 24, factBytes: 32, resultBytes: 40, sums: 64 } as const;
 const frameBytes = frame.sums + tileRows * vectors * 64;
 
 const factors: readonly Vector[] = [24, 25, 26];
@@ -53,13 +53,15 @@ export function emitGroupedTask(a: Assembler, bits: GroupedBits): void {
     a.write(memory('rsp', frame.bias), 'rax');
     a.read('rax', memory('r11', 8 * groupedSizes.factBytes));
     a.write(memory('rsp', frame.factBytes), 'rax');
+    a.read('rax', memory('r11', 8 * groupedSizes.blockBytes));
+    a.write(memory('rsp', frame.ahead), 'rax');
     a.read('r14', memory('rbx', 8 * groupedArguments.codes));
     a.read('r15', memory('rbx', 8 * groupedArguments.facts));
     a.read('rbp', memory('rbx', 8 * groupedArguments.numRows));
     a.read('r8', memory('r11', 8 * groupedSizes.codeBytes));
     a.address('r9', memory('r8', 0, 'r8', 2));
     emitConstant(a, lowHalves, 0x0f0f0f0f);
-    emitRowsOfTiles(a, tileRows, (rows) => emitTile(a, bits, rows));
+    emitRowsOfTiles(a, tileRows, (rows, ahead) => emitTile(a, bits, rows, ahead));
   };
   withSavedRegisters(a, body, frameBytes);
 }
@@ -68,12 +70,13 @@ const sumOf = (row: number, j: number): Vector => row * vectors + j;
 const placeOf = (row: number, j: number) => memory('rsp', frame.sums + sumOf(row, j) * 64);
 
 /** `rows` rows at r14 by the block at r12, to r13; moves on to the rows behind. */
-function emitTile(a: Assembler, bits: GroupedBits, rows: number): void {
+function emitTile(a: Assembler, bits: GroupedBits, rows: number, ahead: Ahead): void {
   a.read('rax', memory('rsp', frame.bias));
   for (let j = 0; j < vectors; j++) {
     a.fill('load', 0, memory('rax', 64 * j));
     for (let row = 0; row < rows; row++) a.save('store', placeOf(row, j), 0);
   }
+  if (ahead === 'next block') emitAhead(a, turnBytes(bits));
   a.move('rax', 'r14');
   if (rows > 4) a.address('r10', memory('r14', 0, 'r8', 4));
   a.move('rcx', 'r12');
@@ -87,8 +90,9 @@ function emitTile(a: Assembler, bits: GroupedBits, rows: number): void {
   a.arithmetic('add', 'rcx', groupHeader.bytes);
   a.read('r11', memory('rbx', 8 * groupedArguments.sizes));
   a.read('r11', memory('r11', 8 * groupedSizes.turns));
+  if (ahead === 'next block') a.read('rdx', memory('rsp', aheadAt));
   const turn = a.here();
-  emitTurn(a, bits, rows);
+  emitTurn(a, bits, rows, ahead);
   a.arithmetic('subtract', 'r11', 1);
   a.jumpIf('notEqual', turn);
   emitScaled(a, rows);
@@ -123,9 +127,10 @@ function emitZeroPoints(a: Assembler, rows: number): void {
 }
 
 /** Sixteen numbers of the inner axis. */
-function emitTurn(a: Assembler, bits: GroupedBits, rows: number): void {
+function emitTurn(a: Assembler, bits: GroupedBits, rows: number, ahead: Ahead): void {
   const bytes = turnBytes(bits);
-  if (rows > 1) for (let at = 0; at < bytes; at += vectorBytes) a.prefetch(memory('rcx', prefetchBytes + at));
+  if (ahead === 'next block') emitHalfOfNext(a, bytes);
+  else if (rows > 1) for (let at = 0; at < bytes; at += vectorBytes) a.prefetch(memory('rcx', prefetchBytes + at));
   for (let step = 0; step < turnNumbers / 4; step++) {
     for (const [j, factor] of factors.entries()) {
       if (bits === 8) {

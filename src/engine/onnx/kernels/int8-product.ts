@@ -1,6 +1,6 @@
 // Machine code for products with 8-bit weights: codes of activations by packed codes of weights, block of columns by block of columns.
 import { type Assembler, Label, memory, type Vector } from './assembler.ts';
-import { emitRowsOfTiles, rowOf, withSavedRegisters } from './calls.ts';
+import { type Ahead, aheadAt, emitAhead, emitHalfOfNext, emitRowsOfTiles, rowOf, withSavedRegisters } from './calls.ts';
 
 /** Vectors of sixteen columns in a block of weights. */
 export const vectors = 3;
@@ -22,12 +22,16 @@ export const productSizes = { columns: 0, codeBytes: 1, turns: 2, blockBytes: 3,
 export const rowFacts = { scale: 0, shift: 4, correction: 8, smallest: 16, largest: 20 } as const;
 export const rowFactBytes = 32;
 
+/** Bytes of the weights of a turn. */
+const turnBytes = unroll * vectors * 64;
+const frameBytes = 16;
+
 const factors: readonly Vector[] = [24, 25, 26];
 const spread: readonly Vector[] = [27, 28, 29, 30, 31];
 
 /** `void task(arguments, block)`: all rows by one block of columns. */
 export function emitProductTask(a: Assembler): void {
-  withSavedRegisters(a, () => {
+  const body = (): void => {
     a.move('rbx', 'rdi');
     a.read('r11', memory('rbx', 8 * productArguments.sizes));
     // The block's weights, and how far its columns are from the first.
@@ -52,8 +56,11 @@ export function emitProductTask(a: Assembler): void {
     a.read('r8', memory('r11', 8 * productSizes.codeBytes));
     a.address('r9', memory('r8', 0, 'r8', 2));
 
-    emitRowsOfTiles(a, tileRows, (rows) => emitTile(a, rows));
-  });
+    a.read('rax', memory('r11', 8 * productSizes.blockBytes));
+    a.write(memory('rsp', aheadAt), 'rax');
+    emitRowsOfTiles(a, tileRows, (rows, ahead) => emitTile(a, rows, ahead));
+  };
+  withSavedRegisters(a, body, frameBytes);
 }
 
 /** Masks 1, 2, 3 for the vectors of a block. rdx: columns that are left, more than the block has or fewer; overwrites rax and rcx. */
@@ -80,18 +87,21 @@ export function emitColumnMasks(a: Assembler): void {
 }
 
 /** `rows` rows at r14 by the block at r12, to r13; moves on to the rows behind. */
-function emitTile(a: Assembler, rows: number): void {
+function emitTile(a: Assembler, rows: number, ahead: Ahead): void {
   const sum = (row: number, j: number): Vector => row * vectors + j;
   for (let row = 0; row < rows; row++)
     for (let j = 0; j < vectors; j++) a.fill('broadcast', sum(row, j), memory('r15', row * rowFactBytes + rowFacts.correction));
+  if (ahead === 'next block') emitAhead(a, turnBytes);
   a.move('rax', 'r14');
   a.move('rcx', 'r12');
   if (rows > 4) a.address('r10', memory('r14', 0, 'r8', 4));
   a.read('r11', memory('rbx', 8 * productArguments.sizes));
   a.read('r11', memory('r11', 8 * productSizes.turns));
   const turn = a.here();
+  if (ahead === 'next block') emitHalfOfNext(a, turnBytes);
   for (let step = 0; step < unroll; step++) {
-    if (rows > 1) for (const j of factors.keys()) a.prefetch(memory('rcx', prefetchBytes + (step * vectors + j) * 64));
+    if (rows > 1 && ahead === 'stream')
+      for (const j of factors.keys()) a.prefetch(memory('rcx', prefetchBytes + (step * vectors + j) * 64));
     for (const [j, factor] of factors.entries()) a.fill('load', factor, memory('rcx', (step * vectors + j) * 64));
     for (let row = 0; row < rows; row++) {
       const code = spread[(step * rows + row) % spread.length] ?? 31;
@@ -99,7 +109,7 @@ function emitTile(a: Assembler, rows: number): void {
       for (const [j, factor] of factors.entries()) a.vector('dotBytes', sum(row, j), factor, code);
     }
   }
-  a.arithmetic('add', 'rcx', unroll * vectors * 64);
+  a.arithmetic('add', 'rcx', turnBytes);
   a.arithmetic('add', 'rax', 4 * unroll);
   if (rows > 4) a.arithmetic('add', 'r10', 4 * unroll);
   a.arithmetic('subtract', 'r11', 1);
