@@ -118,7 +118,7 @@ function checkLargest(logit: number): void {
 }
 
 /** The first of the largest; NaN wins over nothing, so a row of NaN answers 0. */
-export function argMax(values: Float32Array): number {
+function argMax(values: Float32Array): number {
   let best = 0;
   let largest = Number.NEGATIVE_INFINITY;
   for (let index = 0; index < values.length; index++) {

@@ -2,7 +2,7 @@
 import { cacheLineBytes } from '../native-memory.ts';
 import { type Assembler, Label, type Memory, memory, type Vector } from './assembler.ts';
 import { emitAcrossLanes, emitConstant, floatBits, withSavedRegisters } from './calls.ts';
-import { emitExponential, emitExponentialConstants } from './exponential.ts';
+import { emitExponential, emitExponentialConstants, exponentialBytes } from './exponential.ts';
 
 /** What the task reads, in words of eight bytes. */
 export const attentionArguments = {
@@ -48,20 +48,12 @@ const lanes = 16;
 const chunk = 64;
 const lowest = -1e30;
 
+/** Bytes of the widest head, in floats. */
+const widestBytes = 4 * Math.max(...headSizes);
+const words = { scratch: 0, start: 16, sequence: 24, group: 32, position: 40, head: 48, exponential: 64 } as const;
+const queriesAt = words.exponential + exponentialBytes;
 /** Places on the stack of a task, in bytes. */
-const frame = {
-  scratch: 0,
-  numKeys: 8,
-  start: 16,
-  sequence: 24,
-  group: 32,
-  position: 40,
-  head: 48,
-  exponential: 64,
-  queries: 128,
-  sums: 640,
-  scores: 1152,
-} as const;
+const frame = { ...words, queries: queriesAt, sums: queriesAt + widestBytes, scores: queriesAt + 2 * widestBytes } as const;
 const frameBytes = frame.scores + 4 * chunk;
 
 const word = (name: keyof typeof attentionArguments): Memory => memory('rbx', 8 * attentionArguments[name]);

@@ -42,6 +42,13 @@ export function emitConstant(a: Assembler, vector: Vector, bits: number): void {
   a.fill('broadcast', vector, memory('rsp'));
 }
 
+/** As many ones as rcx says, fewer than 64. */
+export function emitLowBits(a: Assembler, to: General): void {
+  a.constant(to, 1);
+  a.shiftLeftByCount(to);
+  a.arithmetic('subtract', to, 1);
+}
+
 export function floatBits(value: number): number {
   return new Int32Array(Float32Array.of(value).buffer)[0] ?? 0;
 }

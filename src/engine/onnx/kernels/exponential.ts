@@ -10,8 +10,8 @@ const [ln2Upper, ln2Lower] = [0.693359375, -2.1219444e-4];
 const smallest = -87;
 
 const constants = [smallest, Math.LOG2E, ln2Upper, ln2Lower, ...series];
-/** Bytes that the constants take in memory. */
-export const exponentialBytes = 4 * constants.length;
+/** Bytes that the constants take in memory, in whole vectors. */
+export const exponentialBytes = Math.ceil(constants.length / 16) * 64;
 
 /** Puts the constants at a place in memory that `emitExponential` reads. */
 export function emitExponentialConstants(a: Assembler, at: number): void {

@@ -1,6 +1,6 @@
 // Machine code that rounds rows of activations to signed 8-bit codes, group by group: the largest of a group becomes 127.
 import { type Assembler, Label, memory } from './assembler.ts';
-import { emitAcrossLanes, emitConstant, emitInverse, floatBits, smallestScale, withSavedRegisters } from './calls.ts';
+import { emitAcrossLanes, emitConstant, emitInverse, emitLowBits, floatBits, smallestScale, withSavedRegisters } from './calls.ts';
 import { groupFactBytes, groupFacts } from './grouped-product.ts';
 
 /** What the task reads, in words of eight bytes. */
@@ -94,9 +94,7 @@ function emitSixteens(a: Assembler, body: (masking: { mask?: number; zero?: bool
   a.jumpIf('equal', done);
   a.move('rdi', 'rcx');
   a.move('rcx', 'r8');
-  a.constant('rdx', 1);
-  a.shiftLeftByCount('rdx');
-  a.arithmetic('subtract', 'rdx', 1);
+  emitLowBits(a, 'rdx');
   a.setMask(1, 'rdx');
   a.move('rcx', 'rdi');
   body({ mask: 1, zero: true });

@@ -1,6 +1,6 @@
 // Machine code for products with 8-bit weights: codes of activations by packed codes of weights, block of columns by block of columns.
 import { type Assembler, Label, memory, type Vector } from './assembler.ts';
-import { type Ahead, aheadAt, emitAhead, emitHalfOfNext, emitRowsOfTiles, rowOf, withSavedRegisters } from './calls.ts';
+import { type Ahead, aheadAt, emitAhead, emitHalfOfNext, emitLowBits, emitRowsOfTiles, rowOf, withSavedRegisters } from './calls.ts';
 
 /** Vectors of sixteen columns in a block of weights. */
 export const vectors = 3;
@@ -66,21 +66,16 @@ export function emitProductTask(a: Assembler): void {
 /** Masks 1, 2, 3 for the vectors of a block. rdx: columns that are left, more than the block has or fewer; overwrites rax and rcx. */
 export function emitColumnMasks(a: Assembler): void {
   for (let j = 0; j < vectors; j++) {
-    const [full, done] = [new Label(), new Label()];
+    const [some, done] = [new Label(), new Label()];
     a.constant('rax', 0xffff);
     a.arithmetic('compare', 'rdx', 16 * (j + 1));
-    a.jumpIf('atLeast', full);
+    a.jumpIf('atLeast', done);
     a.move('rcx', 'rdx');
     a.arithmetic('subtract', 'rcx', 16 * j);
-    const some = new Label();
     a.jumpIf('greater', some);
     a.constant('rcx', 0);
     a.bind(some);
-    a.constant('rax', 1);
-    a.shiftLeftByCount('rax');
-    a.arithmetic('subtract', 'rax', 1);
-    a.jump(done);
-    a.bind(full);
+    emitLowBits(a, 'rax');
     a.bind(done);
     a.setMask(j + 1, 'rax');
   }

@@ -1,6 +1,6 @@
 // Machine code that rounds rows of activations to 8-bit codes: the range of all rows, or a grid that is given.
 import { type Assembler, Label, memory, type Vector } from './assembler.ts';
-import { emitAcrossLanes, emitConstant, emitInverse, floatBits, smallestScale, withSavedRegisters } from './calls.ts';
+import { emitAcrossLanes, emitConstant, emitInverse, emitLowBits, floatBits, smallestScale, withSavedRegisters } from './calls.ts';
 import { rowFactBytes, rowFacts } from './int8-product.ts';
 
 /** What the tasks read, in words of eight bytes. The grid is worked out between them. */
@@ -157,9 +157,7 @@ function emitRow(a: Assembler, { setUp }: { setUp?: () => void }, body: (masking
   a.arithmetic('compare', 'r10', 0);
   a.jumpIf('equal', done);
   a.move('rcx', 'r10');
-  a.constant('rdx', 1);
-  a.shiftLeftByCount('rdx');
-  a.arithmetic('subtract', 'rdx', 1);
+  emitLowBits(a, 'rdx');
   a.setMask(1, 'rdx');
   body({ mask: 1, zero: true });
   a.bind(done);

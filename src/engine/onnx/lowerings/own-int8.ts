@@ -9,9 +9,13 @@ import type { InputGrid } from './input-grid.ts';
 /** Weights are stored this much above what they are: the instruction multiplies unsigned by signed bytes. */
 const unsignedZero = 128;
 
-/** Whether all that has to be packed is known. */
+/** Sums of more products of the largest codes may not fit 32 bits. */
+const mostInner = Math.floor(2 ** 31 / (128 * 255));
+
+/** Whether all that has to be packed is known, and sums fit. */
 export function canPack(weight: readonly Ref[], bias: Ref | undefined, emit: ModelBuilder): boolean {
-  return [...weight, ...(bias === undefined ? [] : [bias])].every((ref) => emit.tensorOf(ref) !== undefined);
+  const inner = emit.tensorOf(weight[0] ?? '')?.shape[1] ?? 0;
+  return inner <= mostInner && [...weight, ...(bias === undefined ? [] : [bias])].every((ref) => emit.tensorOf(ref) !== undefined);
 }
 
 /** x [..., K] -> [..., N] */
