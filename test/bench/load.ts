@@ -1,10 +1,11 @@
 // Generation under load: requests as they come against static batches of 8, and gRPC streams against the bare decode loop.
-// npx tsx test/bench/load.ts [7m|small|LAYERSxWIDTH] [requests] [requests a second] [rounds]
+// npx tsx test/bench/load.ts [7m|small|LAYERSxWIDTH] [requests] [requests a second] [rounds]; BENCH_CACHE=int8 and BENCH_FORM=int8 for a cache and matrices of 8 bits.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
-import { Random } from '#base';
+import { quietContext, Random } from '#base';
+import { compressModel, methods, parseRecipe } from '#compress';
 import { createOnnxEngine } from '#engine/onnx';
 import { type Gpt2Config, initializeModel, type Model } from '#models';
 import { LoadedModel, ModelRunner } from '#serve';
@@ -20,8 +21,10 @@ const [shape = 'small', numRequests = '64', requestsPerSecond = '16', rounds = '
 const staticBatch = 8;
 const slots = 32;
 const lengths = { least: 16, most: 256 };
-/** Of the runs in this process. */
+/** Of the runs in this process: keys and values, and `int8` matrices with 8-bit activations. */
 const cache = process.env['BENCH_CACHE'] === 'int8' ? 'int8' : 'float32';
+
+const isInt8 = process.env['BENCH_FORM'] === 'int8';
 
 interface Request {
   readonly atMs: number;
@@ -108,7 +111,9 @@ const engine = await createOnnxEngine({ device: 'cpu' });
 const print = (what: string, value: string): void => console.log(`${what.padEnd(44)} ${value}`);
 
 {
-  const continuous = await LoadedModel.load(engine, model, { tokenizer, slots, contextTokens: 1024, cache });
+  const recipe = parseRecipe({ steps: [{ quantize: { method: 'dynamic', include: ['h.*', 'embed.token.weight'] } }] }, methods);
+  const served = isInt8 ? (await compressModel(model, recipe, { engine }, quietContext)).model : model;
+  const continuous = await LoadedModel.load(engine, served, { tokenizer, slots, contextTokens: 1024, cache });
   const requests = makeRequests(new Random(7), tokenizer.vocabularySize);
   await serve(continuous, requests.slice(0, 4), 1);
   const readings: { continuous: Reading; fixed: Reading }[] = [];

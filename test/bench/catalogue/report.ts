@@ -1,6 +1,5 @@
 // The report of the study: a table with every measurement, the orderings that the literature leads one to expect, and the chart.
 import { writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
 import { chartSvg } from './chart.ts';
 import { checkOrderings } from './orderings.ts';
 import type { StudyRecord } from './records.ts';
@@ -33,7 +32,7 @@ export async function writeReport(records: readonly StudyRecord[], text: ReportT
     text.markdownPath,
     `# ${text.title}
 
-Made by \`${text.command}\` on ${cpus()[0]?.model.trim()}, ${cpus().length} cores. ${text.setting}.
+Made by \`${text.command}\`. ${text.setting}.
 Teacher: ${(teacher.storedBytes / 1e6).toFixed(2)} MB, ${teacher.score.toFixed(4)} ${text.measure}.
 Sizes are shares of the stored bytes of the touched matrices; stored is the whole model, every tensor once. After distillation: mean and, with several seeds, range.
 
