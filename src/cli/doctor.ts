@@ -77,10 +77,11 @@ function processorFlags(): ReadonlySet<string> | undefined {
 
 export function doctorText({ athanor, node, platform: system, processor, memory, gpus, engines, advice }: DoctorReport): string {
   const { onnx, tensorflow } = engines;
-  const devices = onnx.devices.map(({ device, isUsable, packedBits = [], int8Weights, nativeProducts = [] }) => {
+  const devices = onnx.devices.map(({ device, isUsable, packedBits = [], int8Weights, ownKernels = false, nativeProducts = [] }) => {
     if (!isUsable) return `  ${device.padEnd(10)} not available`;
     const integers = int8Weights === undefined ? 'by plain operators' : `as ${int8Weights}`;
-    return `  ${device.padEnd(10)} ready: packed weights of ${packedBits.join(', ')} bits, 8-bit integers ${integers}, ${precisionText(nativeProducts)}`;
+    const kernels = ownKernels ? ', own kernels' : '';
+    return `  ${device.padEnd(10)} ready: packed weights of ${packedBits.join(', ')} bits, 8-bit integers ${integers}${kernels}, ${precisionText(nativeProducts)}`;
   });
   return [
     `athanor ${athanor}, Node ${node}, ${system}`,

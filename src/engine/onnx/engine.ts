@@ -13,7 +13,7 @@ import { CpuMemory, type DeviceMemory } from './device-memory.ts';
 import { dumpGraph, fileStem } from './dump.ts';
 import { type Environment, ortEnvironment } from './environment.ts';
 import { createGpuMemory } from './gpu-memory.ts';
-import { probeInt8, probeOwnKernels } from './int8-probe.ts';
+import { areOwnWanted, probeInt8, probeOwnKernels } from './int8-probe.ts';
 import { lowerGraph } from './lower.ts';
 import type { Int8Weights, NarrowProducts } from './lowering.ts';
 import { probeNBits } from './n-bits-probe.ts';
@@ -63,16 +63,10 @@ async function createOn(environment: Environment, device: Device, options: OnnxE
   const kernels = {
     nBitsKernels: await probeNBits(environment, device),
     int8Weights: await probeInt8(environment, device),
-    ownKernels: isOwnWanted(options) && (await probeOwnKernels(environment, device)),
+    ownKernels: areOwnWanted(options.kernels) && (await probeOwnKernels(environment, device)),
     narrowProducts: await probeProducts(environment, device),
   };
   return new OnnxEngine(environment, device, memory, { ...kernels, arena: await openArena(environment) }, options);
-}
-
-function isOwnWanted({ kernels }: OnnxEngineOptions): boolean {
-  const wanted = kernels ?? process.env['ATHANOR_KERNELS'] ?? 'own';
-  if (wanted === 'own' || wanted === 'runtime') return wanted === 'own';
-  throw new AppError('invalid_argument', `ATHANOR_KERNELS: must be own or runtime, got ${wanted}.`, { details: { field: 'kernels' } });
 }
 
 /** What the probes found on the device, and where sessions on the CPU have their scratch space. */
@@ -103,7 +97,7 @@ class OnnxEngine implements Engine {
   #isDisposed = false;
 
   constructor(environment: Environment, device: Device, memory: DeviceMemory, { arena, ...kernels }: Runtime, options: OnnxEngineOptions) {
-    this.runtime = `ONNX Runtime ${environment.version}`;
+    this.runtime = `ONNX Runtime ${environment.version}${kernels.ownKernels ? ' and own kernels' : ''}`;
     this.device = printDevice(device);
     this.nativeProducts = [...kernels.narrowProducts.keys()];
     this.#environment = environment;

@@ -2,7 +2,7 @@
 import { AppError } from '#base';
 import { ortEnvironment } from './environment.ts';
 import { createGpuMemory } from './gpu-memory.ts';
-import { probeInt8 } from './int8-probe.ts';
+import { areOwnWanted, probeInt8, probeOwnKernels } from './int8-probe.ts';
 import { runtimeFolder } from './library.ts';
 import { probeNBits } from './n-bits-probe.ts';
 import { probeProducts } from './product-probe.ts';
@@ -18,6 +18,8 @@ export interface OnnxDeviceReport {
   readonly packedBits?: readonly number[];
   /** Type of weights in products of 8-bit integers; absent where the runtime gets none right. */
   readonly int8Weights?: string;
+  /** Whether integer products and attention over a cache run in kernels of athanor's own. */
+  readonly ownKernels?: boolean;
   /** 16-bit floats that matrices are multiplied in by kernels of their own; others are computed in float32 and rounded. */
   readonly nativeProducts?: readonly string[];
 }
@@ -43,7 +45,15 @@ export async function inspectOnnx(): Promise<OnnxReport> {
       const [nBits, int8Weights] = [await probeNBits(environment, device), await probeInt8(environment, device)];
       const packedBits = [...nBits].sort((a, b) => a - b);
       const nativeProducts = [...(await probeProducts(environment, device)).keys()];
-      devices.push({ device: name, isUsable: true, packedBits, nativeProducts, ...(int8Weights === undefined ? {} : { int8Weights }) });
+      const ownKernels = areOwnWanted() && (await probeOwnKernels(environment, device));
+      devices.push({
+        device: name,
+        isUsable: true,
+        packedBits,
+        nativeProducts,
+        ownKernels,
+        ...(int8Weights === undefined ? {} : { int8Weights }),
+      });
     } catch (error) {
       const { code, message } = AppError.from(error);
       devices.push({ device: name, isUsable: false, problem: message.replace(`[${code}] `, '') });

@@ -1,5 +1,5 @@
 // Finds out which type of weights the runtime multiplies 8-bit activations by without cutting sums off: that depends on the processor.
-import { at } from '#base';
+import { AppError, at } from '#base';
 import { definitionOf, type Graph, GraphBuilder } from '#graph';
 import { float32, type HostTensor, hostTensor, toNumbers } from '#tensor';
 import type { Environment } from './environment.ts';
@@ -28,6 +28,12 @@ export const probeInt8 = oncePerDevice(async (environment, device): Promise<Int8
       return int8Weights;
   return undefined;
 });
+
+/** @param kernels - `own` or `runtime` @throws AppError `invalid_argument` */
+export function areOwnWanted(kernels = process.env['ATHANOR_KERNELS'] ?? 'own'): boolean {
+  if (kernels === 'own' || kernels === 'runtime') return kernels === 'own';
+  throw new AppError('invalid_argument', `ATHANOR_KERNELS: must be own or runtime, got ${kernels}.`, { details: { field: 'kernels' } });
+}
 
 /** Whether the kernels of our own run on the device and are right there. */
 export const probeOwnKernels = oncePerDevice(async (environment, device): Promise<boolean> => {

@@ -112,3 +112,34 @@ export function emitAhead(a: Assembler, turnBytes: number): void {
 export function emitHalfOfNext(a: Assembler, turnBytes: number): void {
   for (let at = 0; at < turnBytes / 2; at += cacheLineBytes) a.prefetch(memory('rcx', at, 'rdx'));
 }
+
+/** What the last numbers of a row are loaded with. */
+export interface Remainder {
+  readonly mask?: number;
+  readonly zero?: boolean;
+}
+
+/**
+ * Goes through `count` numbers at rax, sixteen at a time, and through their codes. The last are loaded under mask 1, with zeros behind. Overwrites rcx and rdx.
+ *
+ * @param body - sixteen numbers; keeps the three registers
+ */
+export function emitSixteens(a: Assembler, count: General, codes: General, body: (remainder: Remainder) => void): void {
+  const [rest, done] = [new Label(), new Label()];
+  const next = a.here();
+  a.arithmetic('compare', count, 16);
+  a.jumpIf('less', rest);
+  body({});
+  a.arithmetic('add', 'rax', 64);
+  a.arithmetic('add', codes, 16);
+  a.arithmetic('subtract', count, 16);
+  a.jump(next);
+  a.bind(rest);
+  a.arithmetic('compare', count, 0);
+  a.jumpIf('equal', done);
+  a.move('rcx', count);
+  emitLowBits(a, 'rdx');
+  a.setMask(1, 'rdx');
+  body({ mask: 1, zero: true });
+  a.bind(done);
+}

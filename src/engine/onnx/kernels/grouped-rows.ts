@@ -1,6 +1,15 @@
 // Machine code that rounds rows of activations to signed 8-bit codes, group by group: the largest of a group becomes 127.
 import { type Assembler, Label, memory } from './assembler.ts';
-import { emitAcrossLanes, emitConstant, emitInverse, emitLowBits, floatBits, smallestScale, withSavedRegisters } from './calls.ts';
+import {
+  emitAcrossLanes,
+  emitConstant,
+  emitInverse,
+  emitSixteens,
+  floatBits,
+  type Remainder,
+  smallestScale,
+  withSavedRegisters,
+} from './calls.ts';
 import { groupFactBytes, groupFacts } from './grouped-product.ts';
 
 /** What the task reads, in words of eight bytes. */
@@ -46,8 +55,8 @@ export function emitGroupRoundingTask(a: Assembler): void {
     a.bind(whole);
 
     a.vector('xor', largest, largest, largest);
-    emitSixteens(a, (masking) => {
-      a.fill('load', x, memory('rax'), masking);
+    emitGroup(a, (remainder) => {
+      a.fill('load', x, memory('rax'), remainder);
       a.vector('and', x, x, magnitudes);
       a.vector('maxFloats', largest, largest, x);
     });
@@ -56,12 +65,12 @@ export function emitGroupRoundingTask(a: Assembler): void {
     a.vector('maxFloats', scale, scale, limit);
     emitInverse(a, inverse, scale);
     a.vector('xor', sum, sum, sum);
-    emitSixteens(a, (masking) => {
-      a.fill('load', x, memory('rax'), masking);
+    emitGroup(a, (remainder) => {
+      a.fill('load', x, memory('rax'), remainder);
       a.vector('multiplyFloats', x, x, inverse);
       a.fill('floatsToIntegers', x, x);
       a.vector('subtractIntegers', sum, sum, x);
-      a.save('storeAsBytes', memory('rcx'), x);
+      a.save('storeAsBytes', memory('rdi'), x);
     });
     emitAcrossLanes(a, 'addIntegers', sum, x);
     a.save('storeFirst', memory('r15', groupFacts.scale), scale);
@@ -75,28 +84,10 @@ export function emitGroupRoundingTask(a: Assembler): void {
   });
 }
 
-/** Goes through the r9 numbers at r13, sixteen at a time: rax points at them and rcx at their codes. The last are loaded under a mask, with zeros behind. */
-function emitSixteens(a: Assembler, body: (masking: { mask?: number; zero?: boolean }) => void): void {
+/** The numbers of the group, r9 of them at r13, and their codes at rdi. */
+function emitGroup(a: Assembler, body: (remainder: Remainder) => void): void {
   a.move('rax', 'r13');
-  a.move('rcx', 'r14');
+  a.move('rdi', 'r14');
   a.move('r8', 'r9');
-  const [rest, done] = [new Label(), new Label()];
-  const next = a.here();
-  a.arithmetic('compare', 'r8', 16);
-  a.jumpIf('less', rest);
-  body({});
-  a.arithmetic('add', 'rax', 64);
-  a.arithmetic('add', 'rcx', 16);
-  a.arithmetic('subtract', 'r8', 16);
-  a.jump(next);
-  a.bind(rest);
-  a.arithmetic('compare', 'r8', 0);
-  a.jumpIf('equal', done);
-  a.move('rdi', 'rcx');
-  a.move('rcx', 'r8');
-  emitLowBits(a, 'rdx');
-  a.setMask(1, 'rdx');
-  a.move('rcx', 'rdi');
-  body({ mask: 1, zero: true });
-  a.bind(done);
+  emitSixteens(a, 'r8', 'rdi', body);
 }

@@ -1,6 +1,15 @@
 // Machine code that rounds rows of activations to 8-bit codes: the range of all rows, or a grid that is given.
 import { type Assembler, Label, memory, type Vector } from './assembler.ts';
-import { emitAcrossLanes, emitConstant, emitInverse, emitLowBits, floatBits, smallestScale, withSavedRegisters } from './calls.ts';
+import {
+  emitAcrossLanes,
+  emitConstant,
+  emitInverse,
+  emitSixteens,
+  floatBits,
+  type Remainder,
+  smallestScale,
+  withSavedRegisters,
+} from './calls.ts';
 import { rowFactBytes, rowFacts } from './int8-product.ts';
 
 /** What the tasks read, in words of eight bytes. The grid is worked out between them. */
@@ -20,8 +29,8 @@ export function emitRangeTask(a: Assembler): void {
     const [smallest, largest, x, other] = [0, 1, 2, 3];
     a.vector('xor', smallest, smallest, smallest);
     a.vector('xor', largest, largest, largest);
-    emitRow(a, {}, (masking) => {
-      a.fill('load', x, memory('rax'), masking);
+    emitRow(a, {}, (remainder) => {
+      a.fill('load', x, memory('rax'), remainder);
       a.vector('minFloats', smallest, smallest, x);
       a.vector('maxFloats', largest, largest, x);
     });
@@ -45,8 +54,8 @@ export function emitRoundingTask(a: Assembler): void {
       emitConstant(a, high, largestCode - signedZero);
       a.vector('xor', sum, sum, sum);
     };
-    emitRow(a, { setUp }, (masking) => {
-      a.fill('load', x, memory('rax'), masking);
+    emitRow(a, { setUp }, (remainder) => {
+      a.fill('load', x, memory('rax'), remainder);
       a.vector('multiplyFloats', x, x, inverse);
       a.fill('floatsToIntegers', x, x);
       a.vector('addIntegers', x, x, zero);
@@ -128,7 +137,7 @@ function emitSaveGrid(a: Assembler, found: { readonly scale: Vector; readonly in
  * Goes through row rsi of x, sixteen numbers at a time: rax points at them, r14 at their codes, r15 at the row's facts, and rbx at the arguments.
  * What is left at the end is loaded under a mask, with zeros behind it.
  */
-function emitRow(a: Assembler, { setUp }: { setUp?: () => void }, body: (masking: { mask?: number; zero?: boolean }) => void): void {
+function emitRow(a: Assembler, { setUp }: { setUp?: () => void }, body: (remainder: Remainder) => void): void {
   a.move('rbx', 'rdi');
   a.read('r11', memory('rbx', 8 * roundingArguments.sizes));
   a.read('r10', memory('r11', 8 * roundingSizes.inner));
@@ -144,21 +153,5 @@ function emitRow(a: Assembler, { setUp }: { setUp?: () => void }, body: (masking
   a.arithmetic('add', 'rax', 'rax');
   a.arithmeticWith('add', 'rax', memory('rbx', 8 * roundingArguments.x));
   setUp?.();
-  const [rest, done] = [new Label(), new Label()];
-  const next = a.here();
-  a.arithmetic('compare', 'r10', 16);
-  a.jumpIf('less', rest);
-  body({});
-  a.arithmetic('add', 'rax', 64);
-  a.arithmetic('add', 'r14', 16);
-  a.arithmetic('subtract', 'r10', 16);
-  a.jump(next);
-  a.bind(rest);
-  a.arithmetic('compare', 'r10', 0);
-  a.jumpIf('equal', done);
-  a.move('rcx', 'r10');
-  emitLowBits(a, 'rdx');
-  a.setMask(1, 'rdx');
-  body({ mask: 1, zero: true });
-  a.bind(done);
+  emitSixteens(a, 'r10', 'r14', body);
 }

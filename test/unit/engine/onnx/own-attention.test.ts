@@ -1,16 +1,15 @@
 // The engine's own kernels for attention over a cache, of floats and of codes, against the definition.
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import { Random } from '#base';
 import { createOnnxEngine } from '#engine/onnx';
 import { evaluateOnHost } from '#engine/reference';
 import { type Graph, GraphBuilder } from '#graph';
 import { type Dim, float32, type HostTensor, hostTensor, int32, sizeOf, toNumbers } from '#tensor';
 import { expectAllClose } from '#test/allclose';
-import { ortEnvironment } from '../../../../src/engine/onnx/environment.ts';
-import { probeOwnKernels } from '../../../../src/engine/onnx/int8-probe.ts';
+import { missingKernels } from '#test/own-kernels';
 import { lowerGraph } from '../../../../src/engine/onnx/lower.ts';
 
-const isHere = await probeOwnKernels(ortEnvironment(), { kind: 'cpu', index: 0 });
+const missing = await missingKernels();
 
 interface Step {
   readonly heads: number;
@@ -96,9 +95,12 @@ const steps: readonly Step[] = [
 ];
 const cases = (['float32', 'int8'] as const).flatMap((kind) => steps.map((step) => ({ kind, ...step })));
 
-describe.skipIf(!isHere)('own kernels for attention over a cache', async () => {
+describe('own kernels for attention over a cache', async () => {
   const engine = await createOnnxEngine({ device: 'cpu', kernels: 'own' });
   afterAll(() => engine.dispose());
+  beforeEach((context) => {
+    if (missing !== undefined) context.skip(missing);
+  });
 
   it.each(cases)('$kind: $heads heads of $width over $groups, $added behind $past', async ({ kind, ...step }) => {
     const inputs = inputsOf(step, kind);

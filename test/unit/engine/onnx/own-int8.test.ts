@@ -1,16 +1,15 @@
 // The engine's own kernels for products with 8-bit weights, at sizes around every edge of their blocks, against the definition.
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import { Random } from '#base';
 import { createOnnxEngine } from '#engine/onnx';
 import { evaluateOnHost } from '#engine/reference';
 import { GraphBuilder } from '#graph';
 import { float32, type HostTensor, hostTensor, toNumbers } from '#tensor';
 import { expectAllClose } from '#test/allclose';
-import { ortEnvironment } from '../../../../src/engine/onnx/environment.ts';
-import { probeOwnKernels } from '../../../../src/engine/onnx/int8-probe.ts';
+import { missingKernels } from '#test/own-kernels';
 import { lowerGraph } from '../../../../src/engine/onnx/lower.ts';
 
-const isHere = await probeOwnKernels(ortEnvironment(), { kind: 'cpu', index: 0 });
+const missing = await missingKernels();
 
 interface Form {
   readonly leading: readonly number[];
@@ -71,9 +70,12 @@ const forms: readonly Form[] = [
   { leading: [19], K: 60, N: 50, isFixed: true, isBiased: true },
 ];
 
-describe.skipIf(!isHere)('own kernels for 8-bit weights', async () => {
+describe('own kernels for 8-bit weights', async () => {
   const engine = await createOnnxEngine({ device: 'cpu', kernels: 'own' });
   afterAll(() => engine.dispose());
+  beforeEach((context) => {
+    if (missing !== undefined) context.skip(missing);
+  });
 
   it.each(forms)('multiplies $leading x $K by $N columns, fixed grid: $isFixed, bias: $isBiased', async (form) => {
     const { graph, x, weights } = problem(form);

@@ -1,16 +1,15 @@
 // The engine's own kernels for packed codes in groups, against the definition with activations rounded as they say.
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import { Random } from '#base';
 import { createOnnxEngine } from '#engine/onnx';
 import { evaluateOnHost } from '#engine/reference';
 import { GraphBuilder, type NBitsAttrs } from '#graph';
 import { float32, type HostTensor, hostTensor, packedBytes, sizeOf, toNumbers } from '#tensor';
 import { expectAllClose } from '#test/allclose';
-import { ortEnvironment } from '../../../../src/engine/onnx/environment.ts';
-import { probeOwnKernels } from '../../../../src/engine/onnx/int8-probe.ts';
+import { missingKernels } from '#test/own-kernels';
 import { lowerGraph } from '../../../../src/engine/onnx/lower.ts';
 
-const isHere = await probeOwnKernels(ortEnvironment(), { kind: 'cpu', index: 0 });
+const missing = await missingKernels();
 
 interface Form extends NBitsAttrs {
   readonly leading: readonly number[];
@@ -71,9 +70,12 @@ const forms: readonly Form[] = [
   { ...base, leading: [2, 3, 4] },
 ];
 
-describe.skipIf(!isHere)('own kernels for packed codes', async () => {
+describe('own kernels for packed codes', async () => {
   const engine = await createOnnxEngine({ device: 'cpu', kernels: 'own' });
   afterAll(() => engine.dispose());
+  beforeEach((context) => {
+    if (missing !== undefined) context.skip(missing);
+  });
 
   it.each(forms)(
     'multiplies $leading x $size by $N columns of $bits bits in groups of $groupSize, own zero points: $isAsymmetric',
