@@ -9,8 +9,6 @@ import { expectAllClose } from '#test/allclose';
 import { missingKernels } from '#test/own-kernels';
 import { lowerGraph } from '../../../../src/engine/onnx/lower.ts';
 
-const missing = await missingKernels();
-
 interface Step {
   readonly heads: number;
   readonly groups: number;
@@ -99,7 +97,7 @@ describe('own kernels for attention over a cache', async () => {
   const engine = await createOnnxEngine({ device: 'cpu', kernels: 'own' });
   afterAll(() => engine.dispose());
   beforeEach((context) => {
-    if (missing !== undefined) context.skip(missing);
+    if (missingKernels !== undefined) context.skip(missingKernels);
   });
 
   it.each(cases)('$kind: $heads heads of $width over $groups, $added behind $past', async ({ kind, ...step }) => {

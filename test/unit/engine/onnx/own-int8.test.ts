@@ -7,9 +7,9 @@ import { GraphBuilder } from '#graph';
 import { float32, type HostTensor, hostTensor, toNumbers } from '#tensor';
 import { expectAllClose } from '#test/allclose';
 import { missingKernels } from '#test/own-kernels';
+import { ortEnvironment } from '../../../../src/engine/onnx/environment.ts';
+import { probeOwnKernels } from '../../../../src/engine/onnx/int8-probe.ts';
 import { lowerGraph } from '../../../../src/engine/onnx/lower.ts';
-
-const missing = await missingKernels();
 
 interface Form {
   readonly leading: readonly number[];
@@ -74,7 +74,15 @@ describe('own kernels for 8-bit weights', async () => {
   const engine = await createOnnxEngine({ device: 'cpu', kernels: 'own' });
   afterAll(() => engine.dispose());
   beforeEach((context) => {
-    if (missing !== undefined) context.skip(missing);
+    if (missingKernels !== undefined) context.skip(missingKernels);
+  });
+
+  it('is found right by the probe, which keeps wrong kernels from being used', async () => {
+    expect(await probeOwnKernels(ortEnvironment(), { kind: 'cpu', index: 0 })).toBe(true);
+    expect(engine.runtime).toContain('own kernels');
+    const other = await createOnnxEngine({ device: 'cpu', kernels: 'runtime' });
+    expect(other.runtime).not.toContain('own kernels');
+    await other.dispose();
   });
 
   it.each(forms)('multiplies $leading x $K by $N columns, fixed grid: $isFixed, bias: $isBiased', async (form) => {

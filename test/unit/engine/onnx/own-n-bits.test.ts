@@ -9,8 +9,6 @@ import { expectAllClose } from '#test/allclose';
 import { missingKernels } from '#test/own-kernels';
 import { lowerGraph } from '../../../../src/engine/onnx/lower.ts';
 
-const missing = await missingKernels();
-
 interface Form extends NBitsAttrs {
   readonly leading: readonly number[];
   readonly N: number;
@@ -74,7 +72,7 @@ describe('own kernels for packed codes', async () => {
   const engine = await createOnnxEngine({ device: 'cpu', kernels: 'own' });
   afterAll(() => engine.dispose());
   beforeEach((context) => {
-    if (missing !== undefined) context.skip(missing);
+    if (missingKernels !== undefined) context.skip(missingKernels);
   });
 
   it.each(forms)(
