@@ -37,6 +37,8 @@ export const attentionSizes = {
   qAt: 8,
   kAt: 9,
   vAt: 10,
+  /** Positions that a query sees, itself included. */
+  window: 11,
 } as const;
 
 export type CacheKind = 'float32' | 'int8';
@@ -183,8 +185,17 @@ class AttentionTask {
     a.jumpIf('atMost', fits);
     a.read('r14', word('room'));
     a.bind(fits);
-    a.move('r10', 'r12');
-    a.move('r11', 'r13');
+    // The first of them is as far back as the window reaches.
+    const isNear = new Label();
+    a.move('r10', 'r14');
+    a.arithmeticWith('subtract', 'r10', this.#sizeOf('window'));
+    a.jumpIf('greater', isNear);
+    a.constant('r10', 0);
+    a.bind(isNear);
+    a.arithmetic('subtract', 'r14', 'r10');
+    a.multiplyBy('r10', this.#positionBytes);
+    a.address('r11', memory('r13', 0, 'r10'));
+    a.arithmetic('add', 'r10', 'r12');
     const [largest, total] = [30, 31];
     emitConstant(a, largest, floatBits(lowest));
     a.vector('xor', total, total, total);

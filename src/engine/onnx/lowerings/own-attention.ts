@@ -12,15 +12,9 @@ export const fewPositions = 16;
 type Attrs = AttrsOf<'groupQueryAttention'>;
 
 /** Whether there is a kernel for these heads, and for all that is asked. */
-export function canAttend(node: Node, { window, softCap }: Attrs): boolean {
+export function canAttend(node: Node, { softCap }: Attrs): boolean {
   const head = at(node.operands, 3).shape[3];
-  return (
-    typeof head === 'number' &&
-    headSizes.includes(head) &&
-    window === undefined &&
-    softCap === undefined &&
-    at(node.types, 0).dtype === 'float32'
-  );
+  return typeof head === 'number' && headSizes.includes(head) && softCap === undefined && at(node.types, 0).dtype === 'float32';
 }
 
 /**
@@ -37,7 +31,7 @@ export function ownAttention(
   attrs: Attrs,
   emit: ModelBuilder,
 ): Ref[] {
-  const { heads, keyValueHeads, scale } = attrs;
+  const { heads, keyValueHeads, scale, window = 2 ** 31 - 1 } = attrs;
   const head = staticDim(at(node.operands, 3).shape[3], node.place);
   const [q, k, v] = widths.map((width) => 4 * width) as [number, number, number];
   const [strides, places] =
@@ -48,7 +42,7 @@ export function ownAttention(
         ]
       : [Array.from({ length: 3 }, () => q + k + v), [0, q, q + k]];
   const bits = new Int32Array(Float32Array.of(scale).buffer)[0] ?? 0;
-  const sizes = emit.integers([heads * head, keyValueHeads, heads / keyValueHeads, ...strides, bits, head, ...places]);
+  const sizes = emit.integers([heads * head, keyValueHeads, heads / keyValueHeads, ...strides, bits, head, ...places, window]);
   return emit.own(
     scales.length > 0 ? 'Int8CachedAttention' : 'CachedAttention',
     [...(packed === undefined ? operands : [packed, packed, packed]), ...cache, sizes, ...scales],

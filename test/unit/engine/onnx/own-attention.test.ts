@@ -17,12 +17,14 @@ interface Step {
   /** Positions of each row before the new ones. */
   readonly past: readonly number[];
   readonly added: number;
+  /** Positions that a query sees. */
+  readonly window?: number;
 }
 
 const names = { float32: 'CachedAttention', int8: 'Int8CachedAttention' } as const;
 type Kind = keyof typeof names;
 
-function attentionGraph({ heads, groups, width }: Step, kind: Kind, T: Dim, more: object = {}): Graph {
+function attentionGraph({ heads, groups, width, window }: Step, kind: Kind, T: Dim, more: object = {}): Graph {
   const b = new GraphBuilder('attention');
   const [q, k, v] = [
     b.input('q', 'float32', ['B', T, heads * width]),
@@ -31,7 +33,7 @@ function attentionGraph({ heads, groups, width }: Step, kind: Kind, T: Dim, more
   ];
   const past = [b.input('pastKey', kind, ['B', groups, 'S', width]), b.input('pastValue', kind, ['B', groups, 'S', width])] as const;
   const lengths = [b.input('lastIndex', 'int32', ['B']), b.input('totalLength', 'int32', [1])] as const;
-  const attrs = { heads, keyValueHeads: groups, scale: 1 / Math.sqrt(width), ...more };
+  const attrs = { heads, keyValueHeads: groups, scale: 1 / Math.sqrt(width), ...(window === undefined ? {} : { window }), ...more };
   const results =
     kind === 'float32'
       ? b.groupQueryAttention(q, k, v, past[0], past[1], ...lengths, attrs)
@@ -90,6 +92,7 @@ const steps: readonly Step[] = [
   { ...base, heads: 8, groups: 1, past: [40, 77], added: 5 },
   { ...base, past: [0, 0], added: 7 },
   { ...base, past: [30], added: 16 },
+  ...[1, 5, 64, 100, 500].map((window) => ({ ...base, past: [70, 3], added: 2, window })),
 ];
 const cases = (['float32', 'int8'] as const).flatMap((kind) => steps.map((step) => ({ kind, ...step })));
 
@@ -100,7 +103,7 @@ describe('own kernels for attention over a cache', async () => {
     if (missingKernels !== undefined) context.skip(missingKernels);
   });
 
-  it.each(cases)('$kind: $heads heads of $width over $groups, $added behind $past', async ({ kind, ...step }) => {
+  it.each(cases)('$kind: $heads heads of $width over $groups, $added behind $past, window $window', async ({ kind, ...step }) => {
     const inputs = inputsOf(step, kind);
     const graph = attentionGraph(step, kind, 'T');
     const program = await engine.compile(graph, { name: 'attention' });
@@ -151,7 +154,7 @@ describe('own kernels for attention over a cache', async () => {
     await program.release();
   });
 
-  it('leaves windows, bounded scores and heads of other sizes to the runtime', () => {
+  it('leaves bounded scores and heads of other sizes to the runtime', () => {
     const operators = (step: Step, more: object = {}): readonly string[] =>
       lowerGraph(attentionGraph(step, 'float32', 1, more), {
         name: 'attention',
@@ -161,7 +164,6 @@ describe('own kernels for attention over a cache', async () => {
       }).nodes.map(({ opType }) => opType);
     const step = { ...base, past: [1], added: 1 };
     expect(operators(step)).toContain(names.float32);
-    expect(operators(step, { window: 4 })).toEqual(['GroupQueryAttention']);
     expect(operators(step, { softCap: 4 })).toEqual(['GroupQueryAttention']);
     expect(operators({ ...step, width: 24 })).toEqual(['GroupQueryAttention']);
   });
