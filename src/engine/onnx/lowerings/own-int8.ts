@@ -1,10 +1,11 @@
 // Products with 8-bit weights by the engine's own kernels: weights are packed as those read them.
-import { at, invariant } from '#base';
+import { at } from '#base';
 import { type HostTensor, hostTensor } from '#tensor';
 import { blockColumns, innerUnit, rowFactBytes } from '../kernels/int8-product.ts';
 import type { ModelBuilder, Ref } from '../model-builder.ts';
-import { cacheLineBytes, onCacheLine } from '../native-memory.ts';
+import { onCacheLine } from '../native-memory.ts';
 import type { InputGrid } from './input-grid.ts';
+import { codeRowBytes, columnNumbers, known } from './packing.ts';
 
 /** Weights are stored this much above what they are: the instruction multiplies unsigned by signed bytes. */
 const unsignedZero = 128;
@@ -29,8 +30,7 @@ export function ownInt8Product(
   const stored = known(codes, emit);
   const [N = 0, K = 0] = stored.shape;
   const padded = Math.ceil(K / innerUnit) * innerUnit;
-  // A row of codes begins on a cache line, and rows do not lie a power of two apart.
-  const codeBytes = (Math.ceil(K / cacheLineBytes) + 1) * cacheLineBytes;
+  const codeBytes = codeRowBytes(K);
   const rounding = emit.integers([K, codeBytes, rowFactBytes / 4]);
   const given = input === undefined ? [] : [input.scale, input.zeroPoint];
   const [rounded = '', facts = ''] = emit.once(`rounded ${[x, ...given].join(' ')}`, () =>
@@ -42,19 +42,8 @@ export function ownInt8Product(
     const { weights, sums } = pack(stored);
     return [emit.constant(weights), emit.constant(sums)];
   });
-  const columns = numBlocks * blockColumns;
-  const [scaleOf] = emit.once(`columns ${scales} ${columns}`, () => [emit.constant(spread(known(scales, emit), N, columns))]);
-  const [biasOf] = emit.once(`columns ${bias} ${columns}`, () => [
-    emit.constant(bias === undefined ? hostTensor('float32', [columns]) : spread(known(bias, emit), N, columns)),
-  ]);
-  invariant(scaleOf !== undefined && biasOf !== undefined, 'each is one constant');
+  const [scaleOf, biasOf] = [columnNumbers(scales, N, emit), columnNumbers(bias, N, emit)];
   return at(emit.own('Int8Product', [rounded, facts, at(weight, 0), scaleOf, at(weight, 1), biasOf, sizes], 1), 0);
-}
-
-function known(ref: Ref, emit: ModelBuilder): HostTensor {
-  const tensor = emit.tensorOf(ref);
-  invariant(tensor !== undefined, 'what is packed is known');
-  return tensor;
 }
 
 /** int8 [N, K] -> uint8 [blocks, K / 4, columns of a block, 4], padded with zero weights; and the sum of each column, int32 [columns]. */
@@ -79,11 +68,4 @@ function pack({ shape, data }: HostTensor): { readonly weights: HostTensor<'uint
     sums[n] = sum;
   }
   return { weights: hostTensor('uint8', [weights.length], weights), sums: hostTensor('int32', [columns], sums) };
-}
-
-/** One number or one for each column -> float32 [columns], zero behind the last. */
-function spread({ data }: HostTensor, N: number, columns: number): HostTensor<'float32'> {
-  const values = new Float32Array(columns);
-  for (let n = 0; n < N; n++) values[n] = Number(data.length === 1 ? data[0] : data[n]);
-  return hostTensor('float32', [columns], values);
 }

@@ -5,7 +5,8 @@ import { type HostTensor, hostTensor, unpackCodes } from '#tensor';
 import { type GroupedBits, groupFactBytes, groupHeader, turnBytes, turnNumbers } from '../kernels/grouped-product.ts';
 import { blockColumns } from '../kernels/int8-product.ts';
 import type { ModelBuilder, Ref } from '../model-builder.ts';
-import { cacheLineBytes, onCacheLine } from '../native-memory.ts';
+import { onCacheLine } from '../native-memory.ts';
+import { codeRowBytes, columnNumbers, known } from './packing.ts';
 
 /** Codes of 3 bits are stored in 4; for 2 bits the runtime's kernel reads half as much. */
 const kernelBits: Readonly<Record<number, GroupedBits>> = { 3: 4, 4: 4, 8: 8 };
@@ -32,8 +33,7 @@ export function ownGroupedProduct(x: Ref, packed: readonly Ref[], bias: Ref | un
   const groups = Math.ceil(size / groupSize);
   const N = at(known(at(packed, 1), emit).shape, 0);
   const numBlocks = Math.ceil(N / blockColumns);
-  // A row of codes begins on a cache line, and rows do not lie a power of two apart.
-  const codeBytes = (Math.ceil((groups * groupSize) / cacheLineBytes) + 1) * cacheLineBytes;
+  const codeBytes = codeRowBytes(groups * groupSize);
   const factFloats = (groups * groupFactBytes) / 4;
   const [codes = '', facts = ''] = emit.once(`groups of ${groupSize} ${x}`, () =>
     emit.own('RoundGroups', [x, emit.integers([size, codeBytes, factFloats, groupSize])], 2),
@@ -47,25 +47,9 @@ export function ownGroupedProduct(x: Ref, packed: readonly Ref[], bias: Ref | un
       ),
     ),
   ]);
-  const columns = numBlocks * blockColumns;
-  const [biasOf = ''] = emit.once(`bias ${bias} ${columns}`, () => [
-    emit.constant(padded(bias === undefined ? undefined : known(bias, emit), columns)),
-  ]);
   const blockBytes = groups * (groupHeader.bytes + (groupSize / turnNumbers) * turnBytes(bits));
   const sizes = emit.integers([N, codeBytes, groups * groupFactBytes, groups, groupSize / turnNumbers, blockBytes, numBlocks]);
-  return at(emit.own(`GroupedProduct${bits}`, [codes, facts, weights, biasOf, sizes], 1), 0);
-}
-
-function known(ref: Ref, emit: ModelBuilder): HostTensor {
-  const tensor = emit.tensorOf(ref);
-  invariant(tensor !== undefined, 'what is packed is known');
-  return tensor;
-}
-
-function padded(bias: HostTensor | undefined, columns: number): HostTensor<'float32'> {
-  const values = new Float32Array(columns);
-  if (bias !== undefined) values.set(bias.data as Float32Array);
-  return hostTensor('float32', [columns], values);
+  return at(emit.own(`GroupedProduct${bits}`, [codes, facts, weights, columnNumbers(bias, N, emit), sizes], 1), 0);
 }
 
 /** Blocks of columns; in each, group behind group: scales, zero points, and the codes in turns of sixteen numbers. What is padded has code and scale 0. */
