@@ -1,4 +1,4 @@
-// Prefill and decoding of a GPT-2 of the small shape, dense against 50 % structured, 50 % low rank and int8: `npx tsx test/bench/structured-speed.ts [rounds] [prompt tokens] [blocks]`.
+// Prefill and decoding of a GPT-2 of the small shape, dense against 50 % structured, 50 % low rank and codes: `npx tsx test/bench/structured-speed.ts [rounds] [prompt tokens] [blocks]`.
 //
 // The models take turns inside each round, so that a busy moment of the machine falls on all of them; medians over the rounds, and the ratio to the dense
 // model in the same run. The weights are random: time does not depend on them.
@@ -11,7 +11,7 @@ import { gpt2Small } from './gpt2-small.ts';
 import { median } from './peer.ts';
 
 const magnitude = { importance: 'magnitude' };
-/** Bytes of the block matrices halved in each case but int8, which stores a quarter. */
+/** Bytes of the block matrices halved in each case but those of 8 bits, which store a quarter, and 4 bits, an eighth. */
 const variants: Readonly<Record<string, readonly object[]>> = {
   dense: [],
   'heads and ffn 50 %': [
@@ -21,7 +21,9 @@ const variants: Readonly<Record<string, readonly object[]>> = {
   'width 50 %': [{ prune: { structure: 'width', ratio: 0.5, ...magnitude } }],
   'layers 50 %': [{ prune: { structure: 'layers', remove: [1, 3, 5, 7, 9, 11] } }],
   'low rank 50 %': [{ lowRank: { ratio: 0.5 } }],
+  'int8 (products)': [{ quantize: { method: 'dynamic' } }],
   'int8 (weights)': [{ quantize: { bits: 8, groupSize: 32 } }],
+  '4 bits (weights)': [{ quantize: { bits: 4, groupSize: 32 } }],
 };
 const batches = [1, 8];
 

@@ -119,41 +119,45 @@ function* cutRanges(rows: Float32Array, shape: GridShape, inputs: LayerInputs, i
 
 function cutPiece(piece: Float32Array, shape: GridShape, groups: number, blocks: readonly Float64Array[]): Float32Array {
   const { rows, columns: K, groupSize } = shape;
-  const largest = new Float64Array(rows * groups);
-  const groupOf = (index: number): number => Math.floor(index / K) * groups + Math.floor((index % K) / groupSize);
-  for (const [index, value] of piece.entries()) largest[groupOf(index)] = Math.max(at(largest, groupOf(index)), Math.abs(value));
-  const least = new Float64Array(rows * groups).fill(Number.POSITIVE_INFINITY);
+  const numGroups = rows * groups;
+  const startOf = (index: number): number => Math.floor(index / groups) * K + (index % groups) * groupSize;
+  const endOf = (index: number): number => Math.min(Math.floor(index / groups) * K + K, startOf(index) + groupSize);
+  const largest = new Float64Array(numGroups);
+  for (let index = 0; index < numGroups; index++)
+    for (let place = startOf(index), end = endOf(index); place < end; place++)
+      largest[index] = Math.max(largest[index] ?? 0, Math.abs(piece[place] ?? 0));
+  const least = new Float64Array(numGroups).fill(Number.POSITIVE_INFINITY);
   const best = piece.slice();
+  const clipped = new Float32Array(piece.length);
   for (let cut = 0; cut <= numCuts; cut++) {
     const share = 1 - ((1 - shortest) * cut) / numCuts;
-    const clipped = piece.map((value, index) => {
-      const limit = share * at(largest, groupOf(index));
-      return Math.max(-limit, Math.min(limit, value));
-    });
+    for (let index = 0; index < numGroups; index++) {
+      const limit = share * (largest[index] ?? 0);
+      for (let place = startOf(index), end = endOf(index); place < end; place++)
+        clipped[place] = Math.max(-limit, Math.min(limit, piece[place] ?? 0));
+    }
     const grid = makeGrid(clipped, shape);
-    const kept = decodeCodes(nearestCodes(clipped, grid), grid);
-    for (let row = 0; row < rows; row++)
-      for (let group = 0; group < groups; group++) {
-        const start = row * K + group * groupSize;
-        const end = Math.min(row * K + K, start + groupSize);
-        const lost = energyOf(at(blocks, group), piece, kept, start, end);
-        const index = row * groups + group;
-        if (lost >= at(least, index)) continue;
-        least[index] = lost;
-        best.set(clipped.subarray(start, end), start);
-      }
+    const lost = decodeCodes(nearestCodes(clipped, grid), grid);
+    for (let place = 0; place < lost.length; place++) lost[place] = (piece[place] ?? 0) - (lost[place] ?? 0);
+    for (let index = 0; index < numGroups; index++) {
+      const [start, end] = [startOf(index), endOf(index)];
+      const energy = energyOf(at(blocks, index % groups), lost, start, end);
+      if (energy >= at(least, index)) continue;
+      least[index] = energy;
+      best.set(clipped.subarray(start, end), start);
+    }
   }
   return best;
 }
 
-/** dᵀ·H·d for d = before − after between two places; H symmetric. */
-function energyOf(block: Float64Array, before: Float32Array, after: Float32Array, start: number, end: number): number {
+/** dᵀ·H·d for d = `lost` between two places; H symmetric. */
+function energyOf(block: Float64Array, lost: Float32Array, start: number, end: number): number {
   const size = end - start;
   let sum = 0;
   for (let i = 0; i < size; i++) {
-    const own = (before[start + i] ?? 0) - (after[start + i] ?? 0);
+    const own = lost[start + i] ?? 0;
     let others = 0;
-    for (let j = 0; j < i; j++) others += (block[i * size + j] ?? 0) * ((before[start + j] ?? 0) - (after[start + j] ?? 0));
+    for (let j = 0; j < i; j++) others += (block[i * size + j] ?? 0) * (lost[start + j] ?? 0);
     sum += own * ((block[i * size + i] ?? 0) * own + 2 * others);
   }
   return sum;

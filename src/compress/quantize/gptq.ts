@@ -24,6 +24,7 @@ export async function gptqCodes(
   const { rows: N, bits, groupSize, groups, scales, zeroPoints } = grid;
   invariant(weight.length === K * N && grid.columns === K, `a weight of ${weight.length} numbers, ${K} inputs and ${N} outputs`);
   const codes = zeroCodes(grid);
+  const last = 2 ** bits - 1;
   await overInputs(matrices, factor, N, {
     choose(place, pending, errors, errorRow) {
       const input = at(order, place);
@@ -34,7 +35,7 @@ export async function gptqCodes(
         const value = weight[column + output] ?? 0;
         const [scale, zeroPoint] = [scales[output * groups + group] ?? 0, zeroPoints[output * groups + group] ?? 0];
         const isZero = keeps !== undefined && keeps[column + output] === 0;
-        const code = isZero ? zeroPoint : nearestCode(value + (pending[own + output] ?? 0) / pivot, scale, zeroPoint, bits);
+        const code = isZero ? zeroPoint : nearestCode(value + (pending[own + output] ?? 0) / pivot, scale, zeroPoint, last);
         codes[output * groups * groupSize + input] = code;
         errors[errorRow + output] = value - (code - zeroPoint) * scale;
       }

@@ -82,23 +82,26 @@ function roundToHalf(exact: Float64Array, isUp: boolean): Float32Array {
   return halfToFloat(bits);
 }
 
-/** The code of the grid's number that is nearest to `value`. */
-export function nearestCode(value: number, scale: number, zeroPoint: number, bits: number): number {
+/** The code of the grid's number that is nearest to `value`, among 0 to `last`. */
+export function nearestCode(value: number, scale: number, zeroPoint: number, last: number): number {
   if (scale === 0) return zeroPoint;
   const code = Math.round(value / scale) + zeroPoint;
-  return code < 0 ? 0 : Math.min(code, 2 ** bits - 1);
+  return code < 0 ? 0 : code > last ? last : code;
 }
 
 /** Codes [rows, groups·groupSize] of the nearest numbers; those past the columns decode to zero. */
 export function nearestCodes(numbers: ArrayLike<number>, grid: Grid): Uint8Array {
   const { rows, columns, bits, groupSize, groups, scales, zeroPoints } = grid;
   const codes = zeroCodes(grid);
-  for (let row = 0; row < rows; row++)
-    for (let column = 0; column < columns; column++) {
-      const group = row * groups + Math.floor(column / groupSize);
-      const value = numbers[row * columns + column] ?? 0;
-      codes[row * groups * groupSize + column] = nearestCode(value, scales[group] ?? 0, zeroPoints[group] ?? 0, bits);
-    }
+  const last = 2 ** bits - 1;
+  for (let index = 0; index < rows * groups; index++) {
+    const row = Math.floor(index / groups);
+    const start = (index - row * groups) * groupSize;
+    const [scale, zeroPoint] = [scales[index] ?? 0, zeroPoints[index] ?? 0];
+    const end = Math.min(columns, start + groupSize);
+    for (let column = start; column < end; column++)
+      codes[row * groups * groupSize + column] = nearestCode(numbers[row * columns + column] ?? 0, scale, zeroPoint, last);
+  }
   return codes;
 }
 
@@ -112,12 +115,14 @@ export function zeroCodes({ groupSize, zeroPoints }: Grid): Uint8Array {
 /** The numbers [rows, columns] that codes stand for; exact, since a step count and a 16-bit scale fit one float32. */
 export function decodeCodes(codes: Uint8Array, { rows, columns, groupSize, groups, scales, zeroPoints }: Grid): Float32Array {
   const numbers = new Float32Array(rows * columns);
-  for (let row = 0; row < rows; row++)
-    for (let column = 0; column < columns; column++) {
-      const group = row * groups + Math.floor(column / groupSize);
-      const steps = (codes[row * groups * groupSize + column] ?? 0) - (zeroPoints[group] ?? 0);
-      numbers[row * columns + column] = steps * (scales[group] ?? 0);
-    }
+  for (let index = 0; index < rows * groups; index++) {
+    const row = Math.floor(index / groups);
+    const start = (index - row * groups) * groupSize;
+    const [scale, zeroPoint] = [scales[index] ?? 0, zeroPoints[index] ?? 0];
+    const end = Math.min(columns, start + groupSize);
+    for (let column = start; column < end; column++)
+      numbers[row * columns + column] = ((codes[row * groups * groupSize + column] ?? 0) - zeroPoint) * scale;
+  }
   return numbers;
 }
 

@@ -54,7 +54,7 @@ function publishedGptq(weight: Float64Array, gram: Float64Array, grid: Grid): Fl
     const group = Math.floor(input / grid.groupSize);
     for (let output = 0; output < N; output++) {
       const [scale, zero] = [grid.scales[output * grid.groups + group]!, grid.zeroPoints[output * grid.groups + group]!];
-      const number = (nearestCode(left[input * N + output]!, scale, zero, grid.bits) - zero) * scale;
+      const number = (nearestCode(left[input * N + output]!, scale, zero, 2 ** grid.bits - 1) - zero) * scale;
       result[input * N + output] = number;
       const error = (left[input * N + output]! - number) / upper[place * K + place]!;
       for (let later = place + 1; later < K; later++) left[order[later]! * N + output]! -= error * upper[place * K + later]!;
