@@ -86,7 +86,7 @@ function roundToHalf(exact: Float64Array, isUp: boolean): Float32Array {
 export function nearestCode(value: number, scale: number, zeroPoint: number, last: number): number {
   if (scale === 0) return zeroPoint;
   const code = Math.round(value / scale) + zeroPoint;
-  return code < 0 ? 0 : code > last ? last : code;
+  return code < 0 ? 0 : Math.min(code, last);
 }
 
 /** Codes [rows, groups·groupSize] of the nearest numbers; those past the columns decode to zero. */
