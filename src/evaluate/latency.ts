@@ -17,7 +17,8 @@ export interface LatencyOptions {
 /**
  * Measures prefill and decoding as serving runs them: weights packed into the program, caches updated in place on the device.
  *
- * Medians after one warm-up each; the tokens are arbitrary, because the time does not depend on them.
+ * A model that halts runs all its steps here; served, it ends when every position has. Medians after one warm-up each; the tokens are
+ * arbitrary, because the time does not depend on them.
  */
 export async function measureLatency(
   model: Model,
