@@ -67,6 +67,19 @@ export async function compressModel(
   return run.outcome();
 }
 
+/**
+ * Finds out what rules the first step out on the model, before any data is read; what the others see is not known yet.
+ *
+ * @throws AppError as `compressModel`
+ */
+export function checkFirstStep(model: Model, { steps }: Recipe): void {
+  try {
+    steps[0]?.check(model);
+  } catch (thrown) {
+    throw ofStepAt(0, thrown);
+  }
+}
+
 /** The model that the recipe can fall back on. */
 interface Passed {
   readonly model: Model;

@@ -15,6 +15,7 @@ export {
 export type { CalibrationWindows, PaddedWindow, PaddedWindows, PairWindow, PairWindows, TokenWindows } from './calibration-windows.ts';
 export {
   type CompressionReport,
+  checkFirstStep,
   compressModel,
   type RecipeEnvironment,
   type RecipeStop,

@@ -185,6 +185,13 @@ export interface Method<Settings> {
   /** The task that these settings give to the model, which decides what the job's data is read as. Absent, or undefined: it keeps its own. */
   teaches?(settings: Settings): TaughtTask | undefined;
   /**
+   * Looks for what rules these settings out on this model, without data and without reading weights: a wrong pattern is told before hours of
+   * reading. `apply` checks the same again. Absent: nothing can be told.
+   *
+   * @throws AppError as `apply`
+   */
+  check?(model: Model, settings: Settings): void;
+  /**
    * Returns a new model; the old one stays as it is. Reports progress per layer and stops at the signal.
    *
    * @throws AppError `cancelled` | `pattern_matches_nothing` | `bad_weights` | `not_enough_samples` and those of the method

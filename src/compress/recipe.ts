@@ -26,6 +26,8 @@ export interface RecipeStep {
   readonly models: readonly string[];
   /** Steps that this one may run inside, as far as the settings name them. */
   readonly nested?: readonly RecipeStep[];
+  /** What rules the step out on this model, found without data. @throws AppError as `apply` */
+  check(model: Model): void;
   apply(model: Model, environment: CompressionEnvironment, context: OperationContext): Promise<MethodResult>;
 }
 
@@ -65,6 +67,7 @@ export function register<Settings>(method: Method<Settings>): RegisteredMethod {
         growth: method.growth?.(settings) ?? 1,
         teaches: method.teaches?.(settings),
         models: method.models?.(settings) ?? [],
+        check: (model) => method.check?.(model, settings),
         apply: (model, environment, context) => method.apply(model, settings, environment, context),
       };
     },

@@ -268,6 +268,13 @@ describe('a bad request', () => {
     ['ratio and rank together', () => lowRank({ ratio: 0.5, rank: 4 }), 'bad_recipe', /exactly one of ratio, rank and energy, got 2/],
     ['neither ratio nor rank', () => lowRank({}), 'bad_recipe', /exactly one of ratio, rank and energy, got 0/],
     ['a pattern of nothing', () => lowRank({ ratio: 0.5, include: ['nothing.*'] }), 'pattern_matches_nothing', /nothing\.\*/],
+    [
+      'a pattern of nothing, before the text is read',
+      () =>
+        compress({ recipe: { steps: [{ quantize: { method: 'gptq', bits: 4, include: ['nothing.*'] } }] }, data: file('empty.txt', '') }),
+      'pattern_matches_nothing',
+      /steps\[0\]: pattern "nothing\.\*"/,
+    ],
     ['whitening without text', () => lowRank({ ratio: 0.5, method: 'whitened' }), 'invalid_argument', /compress\.data/],
     ['an unknown step', () => yaml('steps: [{ quantise: { bits: 4 } }]'), 'bad_recipe', /steps\[0\]\.quantise: unknown step.*lowRank/],
     ['a misspelt field', () => yaml('steps: [{ lowRank: { ratio: 0.5, metod: plain } }]'), 'bad_recipe', /lowRank\.metod.*"method"/],

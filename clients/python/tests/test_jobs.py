@@ -128,6 +128,21 @@ def test_wait_draws_a_bar_with_loss_and_error(client: athanor.Client, server: Fa
     assert "loss=0.5, error=0.125, memory=2.00kB, h.2" in shown
 
 
+def test_the_bar_of_a_busy_job_is_drawn_seldom_and_never_mixes_phases(
+    client: athanor.Client, server: FakeServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job, fake = started(client, server)
+    fake.work(steps=400)
+    fake.work(steps=7, phase="distill")
+    fake.succeed(server.result_of(fake))
+    job.wait()
+    drawn = capsys.readouterr().err.split("\r")
+    assert len(drawn) < 200
+    assert any("400/400" in line for line in drawn)
+    assert [line for line in drawn if "low rank" in line and "/7" in line] == []
+    assert [line for line in drawn if "distill" in line and "/400" in line] == []
+
+
 def test_wait_without_progress_is_silent(client: athanor.Client, capsys: pytest.CaptureFixture[str]) -> None:
     client.compress("teacher", name="half", recipe=HALF).wait(progress=False)
     assert capsys.readouterr().err == ""

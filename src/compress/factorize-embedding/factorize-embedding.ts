@@ -25,10 +25,10 @@ export const factorizeEmbedding: Method<FactorizeEmbeddingSettings> = {
   name,
   settings: factorizeEmbeddingSettings,
   needsCalibration: ({ method }) => method === 'frequency',
+  check: (model, settings) => void selectTargets(model, settings),
   async apply(model, settings, environment, context) {
     const { width, ratio = 1 } = settings;
-    const targets = selectTables(model, settings).map((spec) => describeTarget(model, spec));
-    if (width !== undefined) for (const target of targets) checkRank(target, width, name);
+    const targets = selectTargets(model, settings);
     const layers = new LayerRun('factorize embedding', targets.length, environment, context);
     const counts = settings.method === 'frequency' ? await tokenCounts(model, environment.calibration, context) : undefined;
     const matrices = new EngineMatrices(environment.engine, context.signal);
@@ -62,6 +62,13 @@ export const factorizeEmbedding: Method<FactorizeEmbeddingSettings> = {
     }
   },
 };
+
+/** @throws AppError those of `selectTables` | `rank_out_of_range` */
+function selectTargets(model: Model, settings: FactorizeEmbeddingSettings): Target[] {
+  const targets = selectTables(model, settings).map((spec) => describeTarget(model, spec));
+  if (settings.width !== undefined) for (const target of targets) checkRank(target, settings.width, name);
+  return targets;
+}
 
 /** Without patterns the tables over the vocabulary; patterns may name any table, such as that of positions. */
 function selectTables(model: Model, { include, exclude }: FactorizeEmbeddingSettings): ParameterSpec[] {

@@ -35,6 +35,7 @@ export const flop: Method<FlopSettings> = {
   training: ({ training }) => training,
   // A square matrix of full rank is two of its size.
   growth: ({ start, startRatio = start === 'random' ? 1 : 2 }) => Math.min(2, Math.max(1, startRatio)),
+  check: (model, settings) => void selectMatrices(model, settings),
   async apply(model, settings, environment, context) {
     const { training } = environment;
     if (training === undefined) throw new AppError('not_enough_samples', 'flop: trains on text and got none. Give data.');

@@ -31,17 +31,10 @@ export const kronecker: Method<KroneckerSettings> = {
   name: 'kronecker',
   settings: kroneckerSettings,
   needsCalibration: () => false,
+  check: (model, settings) => void selectTargets(model, settings),
   async apply(model, settings, environment, context) {
-    const { permute, head } = resolvedModes(settings);
-    const base = head === 'untied' ? untieHead(model) : model;
-    const specs = selectSpecs(base, settings);
-    const paths = new Set(specs.map(({ path }) => path));
-    const axes = permute === 'none' ? [] : movableAxes(base, (path) => paths.has(path));
-    const described = specs.map((spec): Target => {
-      const isOn = (side: 'rows' | 'columns'): boolean => axes.some((axis) => axis[side].includes(spec.path));
-      const matrix = describe(base, spec, isOn('rows'), isOn('columns'));
-      return { ...matrix, shape: chooseShape(settings, matrix) };
-    });
+    const { permute } = resolvedModes(settings);
+    const { base, targets: described } = selectTargets(model, settings);
     // Given sizes are an order; a ratio asks for a smaller model.
     const isWorthIt = (target: Target): boolean => settings.ratio === undefined || factorBytes(target) < target.bytesBefore;
     const targets = described.filter(isWorthIt);
@@ -65,7 +58,7 @@ export const kronecker: Method<KroneckerSettings> = {
       }
       return result(
         base,
-        specs.map(({ path }) => path),
+        described.map(({ spec }) => spec.path),
         finished,
       );
     } finally {
@@ -73,6 +66,21 @@ export const kronecker: Method<KroneckerSettings> = {
     }
   },
 };
+
+/** The matrices with the factors that each gets, and the model that they are in: with a head of its own where that is asked for. */
+function selectTargets(model: Model, settings: KroneckerSettings): { readonly base: Model; readonly targets: readonly Target[] } {
+  const { permute, head } = resolvedModes(settings);
+  const base = head === 'untied' ? untieHead(model) : model;
+  const specs = selectSpecs(base, settings);
+  const paths = new Set(specs.map(({ path }) => path));
+  const axes = permute === 'none' ? [] : movableAxes(base, (path) => paths.has(path));
+  const targets = specs.map((spec): Target => {
+    const isOn = (side: 'rows' | 'columns'): boolean => axes.some((axis) => axis[side].includes(spec.path));
+    const matrix = describe(base, spec, isOn('rows'), isOn('columns'));
+    return { ...matrix, shape: chooseShape(settings, matrix) };
+  });
+  return { base, targets };
+}
 
 function selectSpecs(model: Model, settings: KroneckerSettings): ReturnType<typeof selectMatrices> {
   const isPublished = settings.layout !== 'default';

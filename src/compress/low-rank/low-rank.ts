@@ -30,9 +30,9 @@ export const lowRank: Method<LowRankSettings> = {
   name: 'lowRank',
   settings: lowRankSettings,
   needsCalibration: ({ method, allocate }) => method !== 'plain' || allocate !== 'uniform',
+  check: (model, settings) => void selectTargets(model, settings),
   async apply(model, settings, environment, context) {
-    const targets = selectMatrices(model, settings).map((spec) => describeTarget(model, spec));
-    if (settings.rank !== undefined) for (const target of targets) checkRank(target, settings.rank);
+    const targets = selectTargets(model, settings);
     const matrices = new EngineMatrices(environment.engine, context.signal);
     try {
       const run = new LowRankRun(model, settings, environment, context, matrices, targets.length);
@@ -42,6 +42,13 @@ export const lowRank: Method<LowRankSettings> = {
     }
   },
 };
+
+/** @throws AppError those of `selectMatrices` | `rank_out_of_range` */
+function selectTargets(model: Model, settings: LowRankSettings): Target[] {
+  const targets = selectMatrices(model, settings).map((spec) => describeTarget(model, spec));
+  if (settings.rank !== undefined) for (const target of targets) checkRank(target, settings.rank);
+  return targets;
+}
 
 /** One application of the method: what all its steps share. */
 class LowRankRun {

@@ -6,7 +6,7 @@ import { pruneLearned } from './learned/learned.ts';
 import { learnedMethods } from './learned/settings.ts';
 import { type WeightPruningSettings, weightPruningSettings } from './settings.ts';
 import { pruneStructure } from './structured/structured.ts';
-import { pruneWeights, readsInputs } from './weights.ts';
+import { pruneWeights, readsInputs, selectTargets } from './weights.ts';
 
 /**
  * Makes single weights zero and stores what stays sparsely.
@@ -17,6 +17,7 @@ const weights: Method<WeightPruningSettings> = {
   name: 'prune',
   settings: weightPruningSettings,
   needsCalibration: readsInputs,
+  check: (model, settings) => void selectTargets(model, settings),
   apply: pruneWeights,
 };
 

@@ -36,6 +36,13 @@ export function readsInputs({ method }: WeightPruningSettings): boolean {
 
 const reportNote = 'Zeros are stored as a bitmap. Graphs get the whole matrices: latency and device memory are those of the model before.';
 
+/** @throws AppError those of `selectMatrices` | `does_not_factor` */
+export function selectTargets(model: Model, settings: WeightPruningSettings): Target[] {
+  const targets = selectMatrices(model, settings).map((spec) => describeTarget(model, spec));
+  checkGroups(targets, settings);
+  return targets;
+}
+
 /** Prunes the weights of every selected matrix. */
 export async function pruneWeights(
   model: Model,
@@ -43,8 +50,7 @@ export async function pruneWeights(
   environment: CompressionEnvironment,
   context: OperationContext,
 ): Promise<MethodResult> {
-  const targets = selectMatrices(model, settings).map((spec) => describeTarget(model, spec));
-  checkGroups(targets, settings);
+  const targets = selectTargets(model, settings);
   const drops = await runCooperatively(allDrops(targets, settings), context.signal);
   const matrices = new EngineMatrices(environment.engine, context.signal);
   try {

@@ -33,6 +33,10 @@ export const qat: Method<QatSettings> = {
   needsCalibration: () => false,
   models: ({ training }) => teachersNamed(training),
   training: ({ training }) => training,
+  check(model, settings) {
+    checkSchedule(settings);
+    selectMatrices(model, settings);
+  },
   async apply(model, settings, environment, context) {
     const { training } = environment;
     if (training === undefined) throw new AppError('not_enough_samples', 'qat: trains on data and got none. Give data.');

@@ -55,6 +55,7 @@ export const quantize: Method<QuantizeSettings> = {
   name: 'quantize',
   settings: quantizeSettings,
   needsCalibration,
+  check: (model, settings) => void selectMatrices(model, settings),
   async apply(model, settings, environment, context) {
     const specs = selectMatrices(model, settings);
     for (const { path } of specs) checkFinite(parameterOf(model, path));

@@ -127,7 +127,7 @@ function tieStacks(placed: readonly Placed[], isShared: (spec: ParameterSpec) =>
   if (encoder === undefined || decoder === undefined)
     throw new AppError(
       'unsupported',
-      `share.scheme: "tiedEncoderDecoder" needs an encoder and a decoder; this model has ${stacks.join(', ')}. Choose another scheme.`,
+      `share.scheme: "tiedEncoderDecoder" needs an encoder and a decoder; this model has only "${stacks.join('" and "')}". Choose another scheme.`,
       { details: { field: 'share.scheme' } },
     );
   const byPath = new Map(placed.map((each) => [each.spec.path, each]));

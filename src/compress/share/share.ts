@@ -34,10 +34,10 @@ export const share: Method<ShareSettings> = {
   name: 'share',
   settings: shareSettings,
   needsCalibration: ({ from, scheme }) => from === 'similar' && scheme !== undefined && scheme !== 'tiedEncoderDecoder',
+  check: checkScheme,
   async apply(model, settings, environment, context) {
-    const config = targetConfig(model.config, settings);
-    const specs = parameterSpecs({ config });
-    checkArchitecture(config, specs, settings);
+    checkScheme(model, settings);
+    const { config, specs } = sharedForm(model, settings);
     const choice = await chooseLayers(model, settings, environment, context);
     const sharing = settings.scheme === undefined ? undefined : plan(model, specs, settings, choice);
     if (sharing !== undefined) checkPlan(model, sharing);
@@ -64,7 +64,24 @@ export const share: Method<ShareSettings> = {
   },
 };
 
-/** @throws AppError `bad_recipe` | `bad_config` | `unsupported` */
+/** Before any layer was chosen: which one is, decides nothing of what can be wrong. */
+function checkScheme(model: Model, settings: ShareSettings): void {
+  const { specs } = sharedForm(model, settings);
+  if (settings.scheme === undefined) return;
+  checkPlan(model, plan(model, specs, settings, settings.from === 'average' ? undefined : firstLayers));
+}
+
+/** The configuration with the settings in it, and its parameters. @throws AppError `bad_recipe` | `bad_config` | `unsupported` */
+function sharedForm(
+  model: Model,
+  settings: ShareSettings,
+): { readonly config: ModelConfig; readonly specs: ReadonlyMap<string, ParameterSpec> } {
+  const config = targetConfig(model.config, settings);
+  const specs = parameterSpecs({ config });
+  checkArchitecture(config, specs, settings);
+  return { config, specs };
+}
+
 function targetConfig(config: ModelConfig, { scheme, layers, embedding, halting }: ShareSettings): ModelConfig {
   if (embedding !== undefined && config.embedding !== undefined)
     throw new AppError('bad_recipe', 'share.embedding: the model has a narrow embedding already. Leave it out.');
@@ -101,6 +118,8 @@ interface Choice {
   similarityOf(layer: number): number | undefined;
 }
 
+const firstLayers: Choice = { pick: (layers) => at(layers, 0), similarityOf: () => undefined };
+
 async function chooseLayers(
   model: Model,
   settings: ShareSettings,
@@ -108,7 +127,7 @@ async function chooseLayers(
   context: OperationContext,
 ): Promise<Choice | undefined> {
   if (settings.from === 'average') return undefined;
-  if (!share.needsCalibration(settings)) return { pick: (layers) => at(layers, 0), similarityOf: () => undefined };
+  if (!share.needsCalibration(settings)) return firstLayers;
   if (calibration === undefined)
     throw new AppError('not_enough_samples', 'share: from "similar" compares layers on text and got no calibration text. Give data.');
   const similarities = await blockSimilarities(model, settings.similarity, calibration, context);

@@ -3,6 +3,7 @@ import { AppError, invariant } from '#base';
 import {
   type CompressionEnvironment,
   type CompressionReport,
+  checkFirstStep,
   compressModel,
   everyStep,
   parseRecipe,
@@ -190,6 +191,7 @@ class CompressRun {
   }
 
   async run(lease: ModelLease): Promise<CompressResult> {
+    checkFirstStep(lease.model, this.#recipe);
     const plan = this.#plan(lease);
     const peak = new PeakMemory();
     const teachers = new Map<string, ModelLease>();

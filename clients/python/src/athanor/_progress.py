@@ -1,6 +1,7 @@
 # Draws a job's progress events as one tqdm bar.
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from tqdm.auto import tqdm
@@ -25,6 +26,10 @@ _SHOWN = {
 }
 
 
+# Seconds between two drawings of one phase, as tqdm has it: a job reports far more often than anybody reads.
+_INTERVAL = 0.1
+
+
 class ProgressBar:
     """One bar for a whole job: each phase starts it anew. Does nothing when `shown` is false."""
 
@@ -32,6 +37,7 @@ class ProgressBar:
         self._bar: tqdm[Never] | None = None
         self._shown = shown
         self._phase: str | None = None
+        self._drawn = 0.0
 
     def __enter__(self) -> Self:
         return self
@@ -46,17 +52,22 @@ class ProgressBar:
             return
         progress = event.progress
         total = progress.total or None
+        is_new = progress.phase != self._phase
+        is_last = total is not None and progress.step >= total
+        if not (is_new or is_last) and time.monotonic() - self._drawn < _INTERVAL:
+            return
         if self._bar is None:
-            self._bar = tqdm(total=total, dynamic_ncols=True)
+            self._bar = tqdm(total=total, dynamic_ncols=True, desc=progress.phase)
+        self._bar.set_postfix_str(postfix(progress), refresh=False)
+        if is_new:
+            # Draws what is set already, so that no line mixes two phases.
             self._bar.set_description_str(progress.phase, refresh=False)
-        elif progress.phase != self._phase:
             self._bar.reset(total=total)
-            self._bar.set_description_str(progress.phase, refresh=False)
         self._phase = progress.phase
         self._bar.total = total
         self._bar.n = progress.step
-        self._bar.set_postfix_str(postfix(progress), refresh=False)
         self._bar.refresh()
+        self._drawn = time.monotonic()
 
 
 def postfix(progress: Progress) -> str:

@@ -53,18 +53,24 @@ export const pruneLearned: Method<LearnedPruningSettings> = {
   training: ({ training }) => training,
   // A score trains beside every weight that may go.
   growth: ({ method }) => (method === 'gradual' ? 1 : 2),
+  check: (model, settings) => void selectTargets(model, settings),
   async apply(model, settings, environment, context) {
     const { training } = environment;
     if (training === undefined)
       throw new AppError('not_enough_samples', `prune: method "${settings.method}" trains on data and got none. Give data.`);
-    const schedule = { ...settings, steps: settings.training.steps ?? defaults.steps };
-    checkSchedule(schedule, place);
-    const targets = selectMatrices(model, settings).map((spec) => describeTarget(model, spec));
+    const { schedule, targets } = selectTargets(model, settings);
     for (const { slots } of targets) for (const slot of slots) checkFinite(slot);
     const run = new LearnedPruning(settings, schedule, { ...environment, training }, context);
     return await run.apply(model, targets);
   },
 };
+
+/** @throws AppError those of `checkSchedule` and `selectMatrices` */
+function selectTargets(model: Model, settings: LearnedPruningSettings): { readonly schedule: PruningSchedule; readonly targets: Target[] } {
+  const schedule = { ...settings, steps: settings.training.steps ?? defaults.steps };
+  checkSchedule(schedule, place);
+  return { schedule, targets: selectMatrices(model, settings).map((spec) => describeTarget(model, spec)) };
+}
 
 interface LearnedEnvironment extends CompressionEnvironment {
   readonly training: TrainingMaterial;

@@ -10,14 +10,21 @@ import { importanceOf, type StructuredSettings } from './settings.ts';
 import { parameterOf, selectBlocks } from './targets.ts';
 import { blockInfluence, firstOrderBlocks } from './text-pass.ts';
 
-/** @throws AppError `bad_recipe` for a layer that the model lacks, or when none would stay, and those of the method */
+/** @throws AppError those of `selectBlocks` | `bad_recipe` for a layer that the model lacks, or when none would stay */
+export function selectLayers(model: Model, settings: StructuredSettings): ReturnType<typeof selectBlocks> {
+  const selected = selectBlocks(model, settings);
+  if (settings.remove !== undefined) checkRemoved(selected.stack, new Set(settings.remove));
+  return selected;
+}
+
+/** @throws AppError those of `selectLayers` and of the method */
 export async function removeLayers(
   model: Model,
   settings: StructuredSettings,
   environment: CompressionEnvironment,
   context: OperationContext,
 ): Promise<MethodResult> {
-  const { stack, blocks } = selectBlocks(model, settings);
+  const { stack, blocks } = selectLayers(model, settings);
   const removed = new Set(settings.remove ?? (await leastImportant(model, stack, blocks, settings, environment, context)));
   checkRemoved(stack, removed);
   const kept = Array.from({ length: stack.size }, (_, block) => block).filter((block) => !removed.has(block));
