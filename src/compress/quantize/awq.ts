@@ -4,7 +4,7 @@ import { runCooperatively, type Steps } from '#linalg';
 import { floatToHalf, halfToFloat } from '#tensor';
 import type { EngineMatrices } from '../decomposition/engine-matrices.ts';
 import type { LayerInputs } from '../decomposition/layer-inputs.ts';
-import { decodeCodes, type GridShape, makeGrid, nearestCodes } from './grid.ts';
+import { decodeCodes, type GridShape, groupPlace, makeGrid, nearestCodes } from './grid.ts';
 import { type Coded, lostEnergy, roundToNearest } from './slot-codes.ts';
 
 /** One matrix [N, K] among those that read the same input. */
@@ -118,32 +118,26 @@ function* cutRanges(rows: Float32Array, shape: GridShape, inputs: LayerInputs, i
 }
 
 function cutPiece(piece: Float32Array, shape: GridShape, groups: number, blocks: readonly Float64Array[]): Float32Array {
-  const { rows, columns: K, groupSize } = shape;
-  const numGroups = rows * groups;
-  const startOf = (index: number): number => Math.floor(index / groups) * K + (index % groups) * groupSize;
-  const endOf = (index: number): number => Math.min(Math.floor(index / groups) * K + K, startOf(index) + groupSize);
-  const largest = new Float64Array(numGroups);
-  for (let index = 0; index < numGroups; index++)
-    for (let place = startOf(index), end = endOf(index); place < end; place++)
-      largest[index] = Math.max(largest[index] ?? 0, Math.abs(piece[place] ?? 0));
-  const least = new Float64Array(numGroups).fill(Number.POSITIVE_INFINITY);
+  const places = Array.from({ length: shape.rows * groups }, (_, group) => groupPlace(shape, group));
+  const largest = new Float64Array(places.length);
+  for (const [group, { start, end }] of places.entries())
+    for (let place = start; place < end; place++) largest[group] = Math.max(largest[group] ?? 0, Math.abs(piece[place] ?? 0));
+  const least = new Float64Array(places.length).fill(Number.POSITIVE_INFINITY);
   const best = piece.slice();
   const clipped = new Float32Array(piece.length);
   for (let cut = 0; cut <= numCuts; cut++) {
     const share = 1 - ((1 - shortest) * cut) / numCuts;
-    for (let index = 0; index < numGroups; index++) {
-      const limit = share * (largest[index] ?? 0);
-      for (let place = startOf(index), end = endOf(index); place < end; place++)
-        clipped[place] = Math.max(-limit, Math.min(limit, piece[place] ?? 0));
+    for (const [group, { start, end }] of places.entries()) {
+      const limit = share * (largest[group] ?? 0);
+      for (let place = start; place < end; place++) clipped[place] = Math.max(-limit, Math.min(limit, piece[place] ?? 0));
     }
     const grid = makeGrid(clipped, shape);
     const lost = decodeCodes(nearestCodes(clipped, grid), grid);
     for (let place = 0; place < lost.length; place++) lost[place] = (piece[place] ?? 0) - (lost[place] ?? 0);
-    for (let index = 0; index < numGroups; index++) {
-      const [start, end] = [startOf(index), endOf(index)];
-      const energy = energyOf(at(blocks, index % groups), lost, start, end);
-      if (energy >= at(least, index)) continue;
-      least[index] = energy;
+    for (const [group, { start, end }] of places.entries()) {
+      const energy = energyOf(at(blocks, group % groups), lost, start, end);
+      if (energy >= at(least, group)) continue;
+      least[group] = energy;
       best.set(clipped.subarray(start, end), start);
     }
   }

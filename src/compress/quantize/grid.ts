@@ -30,6 +30,14 @@ const negligible = 1e-6;
 const largestHalf = 65504;
 const smallestNormalHalf = 2 ** -14;
 
+/** Where the numbers of a group lie among [rows, columns]; the last group of a row may be shorter than the others. */
+export function groupPlace({ columns, groupSize }: GridShape, group: number): { readonly start: number; readonly end: number } {
+  const groups = Math.ceil(columns / groupSize);
+  const row = Math.floor(group / groups);
+  const start = row * columns + (group - row * groups) * groupSize;
+  return { start, end: Math.min((row + 1) * columns, start + groupSize) };
+}
+
 /**
  * Lays a grid over each group of each row, from its smallest to its largest number.
  *
@@ -46,19 +54,17 @@ export function makeGrid(numbers: ArrayLike<number>, shape: GridShape): Grid {
   const lows = new Float64Array(rows * groups);
   const exact = new Float64Array(rows * groups);
   const numSteps = symmetric ? 2 ** (bits - 1) - 1 : 2 ** bits - 1;
-  for (let row = 0; row < rows; row++)
-    for (let group = 0; group < groups; group++) {
-      let [low, high] = [0, 0];
-      const end = Math.min(columns, (group + 1) * groupSize);
-      for (let column = group * groupSize; column < end; column++) {
-        const value = numbers[row * columns + column] ?? 0;
-        if (value < low) low = value;
-        if (value > high) high = value;
-      }
-      const index = row * groups + group;
-      lows[index] = low;
-      exact[index] = (symmetric ? Math.max(-low, high) : high - low) / numSteps;
+  for (let group = 0; group < rows * groups; group++) {
+    let [low, high] = [0, 0];
+    const { start, end } = groupPlace(shape, group);
+    for (let place = start; place < end; place++) {
+      const value = numbers[place] ?? 0;
+      if (value < low) low = value;
+      if (value > high) high = value;
     }
+    lows[group] = low;
+    exact[group] = (symmetric ? Math.max(-low, high) : high - low) / numSteps;
+  }
   const scales = roundToHalf(exact, symmetric);
   const zeroPoints = new Uint8Array(rows * groups).fill(2 ** (bits - 1));
   if (!symmetric)
@@ -91,16 +97,14 @@ export function nearestCode(value: number, scale: number, zeroPoint: number, las
 
 /** Codes [rows, groups·groupSize] of the nearest numbers; those past the columns decode to zero. */
 export function nearestCodes(numbers: ArrayLike<number>, grid: Grid): Uint8Array {
-  const { rows, columns, bits, groupSize, groups, scales, zeroPoints } = grid;
+  const { bits, groupSize, scales, zeroPoints } = grid;
   const codes = zeroCodes(grid);
   const last = 2 ** bits - 1;
-  for (let index = 0; index < rows * groups; index++) {
-    const row = Math.floor(index / groups);
-    const start = (index - row * groups) * groupSize;
-    const [scale, zeroPoint] = [scales[index] ?? 0, zeroPoints[index] ?? 0];
-    const end = Math.min(columns, start + groupSize);
-    for (let column = start; column < end; column++)
-      codes[row * groups * groupSize + column] = nearestCode(numbers[row * columns + column] ?? 0, scale, zeroPoint, last);
+  for (const [group, scale] of scales.entries()) {
+    const zeroPoint = zeroPoints[group] ?? 0;
+    const { start, end } = groupPlace(grid, group);
+    for (let place = start; place < end; place++)
+      codes[group * groupSize + place - start] = nearestCode(numbers[place] ?? 0, scale, zeroPoint, last);
   }
   return codes;
 }
@@ -113,15 +117,13 @@ export function zeroCodes({ groupSize, zeroPoints }: Grid): Uint8Array {
 }
 
 /** The numbers [rows, columns] that codes stand for; exact, since a step count and a 16-bit scale fit one float32. */
-export function decodeCodes(codes: Uint8Array, { rows, columns, groupSize, groups, scales, zeroPoints }: Grid): Float32Array {
+export function decodeCodes(codes: Uint8Array, grid: Grid): Float32Array {
+  const { rows, columns, groupSize, scales, zeroPoints } = grid;
   const numbers = new Float32Array(rows * columns);
-  for (let index = 0; index < rows * groups; index++) {
-    const row = Math.floor(index / groups);
-    const start = (index - row * groups) * groupSize;
-    const [scale, zeroPoint] = [scales[index] ?? 0, zeroPoints[index] ?? 0];
-    const end = Math.min(columns, start + groupSize);
-    for (let column = start; column < end; column++)
-      numbers[row * columns + column] = ((codes[row * groups * groupSize + column] ?? 0) - zeroPoint) * scale;
+  for (const [group, scale] of scales.entries()) {
+    const zeroPoint = zeroPoints[group] ?? 0;
+    const { start, end } = groupPlace(grid, group);
+    for (let place = start; place < end; place++) numbers[place] = ((codes[group * groupSize + place - start] ?? 0) - zeroPoint) * scale;
   }
   return numbers;
 }
