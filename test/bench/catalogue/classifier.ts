@@ -77,14 +77,15 @@ const subject: Subject = {
 
 const records = new Records(results('catalogue-classifier.jsonl'));
 const seeds = Array.from({ length: numSeeds }, (_, seed) => seed);
-await runStudy(engine, subject, studyCases(teacher.config.layers), { steps, seeds, only, backwards: direction === 'backwards' }, records);
-await writeReport(records.all, {
+const cases = studyCases(teacher.config.layers);
+await runStudy(engine, subject, cases, { steps, seeds, only, backwards: direction === 'backwards' }, records);
+await writeReport(records.all, cases, {
   title: 'The catalogue on MiniLM fine-tuned on SST-2',
   command: `npx tsx test/bench/catalogue/classifier.ts FOLDER ${steps} ${numSeeds}`,
   measure: 'errors, %',
   over: 'points',
   limit: 50,
-  setting: `${steps} distillation steps of 32 sentences, α 0.9, T 2, learning rate 1e-4; ${heldOut.length} sentences of the development set, so that one standard error of a score of 10 is 1 point`,
+  setting: `FOLDER made by \`fine-tune-sst2.ts --steps 1600 --out FOLDER\`; ${steps} distillation steps of 32 sentences, α 0.9, T 2, learning rate 1e-4; ${heldOut.length} sentences of the development set, so that one standard error of a score of 10 is 1 point`,
   markdownPath: results('catalogue-classifier.md'),
   chartPath: results('catalogue-classifier.svg'),
   steps,

@@ -27,8 +27,9 @@ const subject: Subject = {
 
 const records = new Records(results('catalogue-language-model.jsonl'));
 const seeds = Array.from({ length: numSeeds }, (_, seed) => seed);
-await runStudy(engine, subject, studyCases(teacher.config.layers), { steps, seeds, only, backwards: direction === 'backwards' }, records);
-await writeReport(records.all, {
+const cases = studyCases(teacher.config.layers);
+await runStudy(engine, subject, cases, { steps, seeds, only, backwards: direction === 'backwards' }, records);
+await writeReport(records.all, cases, {
   title: 'The catalogue on wiki-gpt2-7m',
   command: `npx tsx test/bench/catalogue/language-model.ts ${steps} ${numSeeds}`,
   measure: 'bits per byte',

@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { chartSvg } from './chart.ts';
 import { checkOrderings } from './orderings.ts';
+import type { Case } from './plan.ts';
 import type { StudyRecord } from './records.ts';
 
 export interface ReportText {
@@ -19,10 +20,12 @@ export interface ReportText {
   readonly limit?: number;
 }
 
-export async function writeReport(records: readonly StudyRecord[], text: ReportText): Promise<void> {
+/** Rows in the order of the cases, whatever the order in which they were measured. */
+export async function writeReport(records: readonly StudyRecord[], cases: readonly Case[], text: ReportText): Promise<void> {
   const teacher = records.find(({ key }) => key === 'teacher');
   if (teacher === undefined) throw new Error('the study begins with the teacher');
-  const keys = [...new Set(records.map(({ key }) => key))].filter((key) => key !== 'teacher');
+  const known = new Set(records.map(({ key }) => key));
+  const keys = cases.map(({ key }) => key).filter((key) => known.has(key));
   const lines = keys.map((key) => row(records, key, teacher, text));
   const means = keys.flatMap((key) => meansOf(records, key, text.steps));
   const limit = text.limit ?? 2 * teacher.score;
