@@ -19,7 +19,6 @@ export const haltingNames = {
   numRunning: 'numRunning',
   /** 1 at the last step, float32 []. */
   isLast: 'isLast',
-  stepSignal: 'stepSignal',
 } as const;
 
 /** What the parts hand on, in the order of `HaltingState`. */
@@ -30,7 +29,10 @@ export interface HaltingGraphs {
   readonly begin: Graph;
   /** A state -> the next, with the cache of the step under the names of layer 0. */
   readonly step: Graph;
-  /** A state -> only the cache of the step, for positions that have all halted: others will read them there. */
+  /**
+   * A state -> only the caches of `fillPlaces` steps, under the names of layers 0, 1, …, for positions that have all halted: others will read
+   * them there. It costs the projections to keys and values, once where steps have no signals of their own.
+   */
   readonly fill: Graph;
   /** The output -> logits of the rows that `logitRows` int64 [M] names, [M, V]. */
   readonly end: Graph;
@@ -38,7 +40,10 @@ export interface HaltingGraphs {
 
 /** Whether a model halts and applies one block over and over, so that one graph is every step. */
 export function repeatsOneBlock(model: ModelDeclaration): boolean {
-  if (model.config.halting === undefined) return false;
+  const { config } = model;
+  if (config.halting === undefined) return false;
+  const windows = config.architecture === 'llama' ? new Set(config.slidingWindow?.layers) : [];
+  if ([...windows].length > 1) return false;
   return [...parameterSpecs(model).values()].every(({ path, block }) => {
     if (block === undefined || block === 0) return true;
     const parameter = model.parameters.get(path);
@@ -48,11 +53,23 @@ export function repeatsOneBlock(model: ModelDeclaration): boolean {
 }
 
 /** The inputs of step `step` (from 0) beside its state and cache. */
-export function haltingStepInputs({ config: { layers, width } }: ModelDeclaration, step: number): Record<string, HostTensor> {
-  return {
-    [haltingNames.isLast]: float32([], [step === layers - 1 ? 1 : 0]),
-    [haltingNames.stepSignal]: float32([width], stepSignal(step, width)),
-  };
+export function haltingStepInputs(model: ModelDeclaration, step: number): Record<string, HostTensor> {
+  return { [haltingNames.isLast]: float32([], [step === model.config.layers - 1 ? 1 : 0]), ...signalInputs(model, [step]) };
+}
+
+/** How many steps one run of `fill` writes. Where each has keys and values of its own they are few, as those in excess cost as much. */
+export function fillPlaces({ config: { layers, halting } }: ModelDeclaration): number {
+  return Math.max(1, Math.min(layers - 1, halting?.signals === true ? 4 : layers));
+}
+
+/** The signals of the steps at the places of a graph. */
+export function signalInputs({ config: { width, halting } }: ModelDeclaration, steps: readonly number[]): Record<string, HostTensor> {
+  if (halting?.signals !== true) return {};
+  return Object.fromEntries(steps.map((step, place) => [signalName(place), float32([width], stepSignal(step, width))]));
+}
+
+function signalName(place: number): string {
+  return `stepSignal.${place}`;
 }
 
 /** The parts of `buildDecodeGraph` with symbols for batch, length and room, and positions below a limit, for a model that `repeatsOneBlock`. */
@@ -60,10 +77,16 @@ export function buildHaltingGraphs(model: ModelDeclaration, positionLimit: numbe
   return {
     begin: buildPart(model, positionLimit, ({ b }, x) => ({ hidden: x, outputs: named(b, firstHaltingState(b, x)) })),
     step: buildPart(model, positionLimit, (place, x, apply) => ({ hidden: x, outputs: stepOutputs(model, place, apply) })),
-    fill: buildPart(model, positionLimit, (place, x, apply) => {
-      apply(0, blockInput(model, place, rowsInput(place.b, haltingNames.state, model.config.width)));
-      return { hidden: x, outputs: {} };
-    }),
+    fill: buildPart(
+      model,
+      positionLimit,
+      (place, x, apply) => {
+        const state = rowsInput(place.b, haltingNames.state, model.config.width);
+        for (let index = 0; index < fillPlaces(model); index++) apply(index, blockInput(model, place, state, index));
+        return { hidden: x, outputs: {} };
+      },
+      { onlyExtends: true },
+    ),
     end: buildPart(model, positionLimit, ({ b }) => ({ hidden: rowsInput(b, haltingNames.output, model.config.width) })),
   };
 }
@@ -85,6 +108,7 @@ function buildPart(
     x: Value,
     apply: (index: number, x: Value) => Value,
   ) => { readonly hidden: Value; readonly outputs?: Readonly<Record<string, Value>> },
+  cache: { readonly onlyExtends?: boolean } = {},
 ): Graph {
   const b = new GraphBuilder();
   const tokens = b.input(graphNames.tokens, 'int64', [B, T]);
@@ -95,7 +119,7 @@ function buildPart(
   const net: GraphNetwork = new GraphNetwork(b, model, {
     positions,
     positionLimit,
-    attention: { kind: 'cached', room: S, lastIndex, totalLength },
+    attention: { kind: 'cached', room: S, lastIndex, totalLength, ...cache },
     runBlocks: (x, apply) => {
       const made = part({ b, net }, x, apply);
       outputs = made.outputs;
@@ -127,9 +151,9 @@ function stateInputs({ config: { width } }: ModelDeclaration, b: GraphBuilder): 
   };
 }
 
-function blockInput({ config: { halting, width } }: ModelDeclaration, { b, net }: Place, state: Value): Value {
+function blockInput({ config: { halting, width } }: ModelDeclaration, { b, net }: Place, state: Value, place = 0): Value {
   if (halting?.signals !== true) return state;
-  return addSignals(b, state, net.positions, b.input(haltingNames.stepSignal, 'float32', [width]), [B, T, width]);
+  return addSignals(b, state, net.positions, b.input(signalName(place), 'float32', [width]), [B, T, width]);
 }
 
 function stepOutputs(model: ModelDeclaration, { b, net }: Place, apply: (index: number, x: Value) => Value): Record<string, Value> {

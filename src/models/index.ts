@@ -78,11 +78,13 @@ export { allInputs, inputMask, modelInputs, type ParameterInput, trainableNames 
 export { graphNames, inPieces } from './graph-names.ts';
 export {
   buildHaltingGraphs,
+  fillPlaces,
   type HaltingGraphs,
   haltingNames,
   haltingStateNames,
   haltingStepInputs,
   repeatsOneBlock,
+  signalInputs,
 } from './halting-graphs.ts';
 export { initializeModel } from './initialize.ts';
 export { type Int8Form, int8Form, type RoundedSlots } from './int8-form.ts';

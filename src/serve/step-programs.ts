@@ -9,6 +9,7 @@ import {
   cacheName,
   cacheTensors,
   declarations,
+  fillPlaces,
   graphNames,
   haltingNames,
   haltingStateNames,
@@ -17,6 +18,7 @@ import {
   type ModelDeclaration,
   modelInputs,
   repeatsOneBlock,
+  signalInputs,
 } from '#models';
 import { castTensor, type HostTensor, int32, type NarrowFloat, tensorBytes, toNumbers } from '#tensor';
 import type { CacheBinding, CacheType } from './key-value-caches.ts';
@@ -172,33 +174,39 @@ function roomOf(cache: CacheBinding): HostTensor {
 
 /**
  * One block over and over. When every position of a step has halted, what remains of each further application is the keys and values that
- * later positions may read there: they cost a projection each, not a block.
+ * later positions may read there: they cost their projections, not a block, and one run writes those of several applications.
  */
 class HaltingPrograms implements StepPrograms {
   readonly weightBytes: number;
   readonly #model: ModelDeclaration;
   readonly #parts: ReadonlyMap<string, Bound>;
+  readonly #stepInputs: readonly Readonly<Record<string, HostTensor>>[];
 
   constructor(model: ModelDeclaration, parts: ReadonlyMap<string, Bound>, weightBytes: number) {
     this.#model = model;
     this.#parts = parts;
     this.weightBytes = weightBytes;
+    this.#stepInputs = Array.from({ length: model.config.layers }, (_, step) => haltingStepInputs(model, step));
   }
 
   async run(inputs: StepInputs, cache: CacheBinding, signal: AbortSignal | undefined): Promise<DeviceBuffer> {
+    const { layers } = this.#model.config;
     const begin = partOf(this.#parts, 'begin');
     const available = { ...cache.inputs, ...inputs };
     let state = await begin.program.run(inputsOf(begin, available), runOptions(pick(begin, cache.outputs), signal));
-    let isRunning = true;
     try {
-      for (let step = 0; step < this.#model.config.layers; step++) {
-        const part = partOf(this.#parts, isRunning ? 'step' : 'fill');
-        const given = { ...available, ...state, ...this.#layer(cache.inputs, 'cache', step), ...haltingStepInputs(this.#model, step) };
-        const made = await part.program.run(inputsOf(part, given), runOptions(this.#layer(cache.outputs, 'present', step), signal));
-        if (!isRunning) continue;
+      let step = 0;
+      for (let isRunning = true; isRunning && step < layers; step++) {
+        const made = await this.#run('step', [step], { ...available, ...state, ...this.#stepInputs[step] }, cache, signal);
         releaseStates(state);
         state = made;
         isRunning = Number(at(toNumbers(this.#scalar(made)), 0)) > 0;
+      }
+      const places = fillPlaces(this.#model);
+      for (; step < layers; step += places) {
+        // Places beyond the last step write that step once more.
+        const steps = Array.from({ length: places }, (_, place) => Math.min(step + place, layers - 1));
+        await this.#run('fill', steps, { ...available, ...state, ...signalInputs(this.#model, steps) }, cache, signal);
       }
       const end = partOf(this.#parts, 'end');
       return logitsOf(await end.program.run(inputsOf(end, { ...available, ...state }), runOptions({}, signal)));
@@ -211,15 +219,17 @@ class HaltingPrograms implements StepPrograms {
     for (const { program } of this.#parts.values()) await program.release();
   }
 
-  /** The cache of one step, under the names of layer 0. */
-  #layer(buffers: Readonly<Record<string, DeviceBuffer>>, kind: 'cache' | 'present', step: number): Record<string, DeviceBuffer> {
-    return Object.fromEntries(
-      (['key', 'value'] as const).map((part) => {
-        const buffer = buffers[cacheName(kind, step, part)];
-        invariant(buffer !== undefined, `step ${step} has a cache`);
-        return [cacheName(kind, 0, part), buffer];
-      }),
-    );
+  /** Runs a part with the caches of these steps. */
+  async #run(
+    name: 'step' | 'fill',
+    steps: readonly number[],
+    given: StepInputs,
+    cache: CacheBinding,
+    signal: AbortSignal | undefined,
+  ): Promise<Record<string, DeviceBuffer>> {
+    const part = partOf(this.#parts, name);
+    const inputs = inputsOf(part, { ...given, ...cachesOf(cache.inputs, 'cache', steps) });
+    return await part.program.run(inputs, runOptions(cachesOf(cache.outputs, 'present', steps), signal));
   }
 
   #scalar(results: Readonly<Record<string, DeviceBuffer>>): HostTensor {
@@ -227,6 +237,22 @@ class HaltingPrograms implements StepPrograms {
     invariant(buffer !== undefined, 'a step counts who goes on');
     return buffer.read();
   }
+}
+
+/** The caches of some steps, under the names of layers 0, 1, …. */
+function cachesOf(
+  buffers: Readonly<Record<string, DeviceBuffer>>,
+  kind: 'cache' | 'present',
+  steps: readonly number[],
+): Record<string, DeviceBuffer> {
+  const entries = steps.flatMap((step, place) =>
+    (['key', 'value'] as const).map((part): [string, DeviceBuffer] => {
+      const buffer = buffers[cacheName(kind, step, part)];
+      invariant(buffer !== undefined, `step ${step} has a cache`);
+      return [cacheName(kind, place, part), buffer];
+    }),
+  );
+  return Object.fromEntries(entries);
 }
 
 function pick({ program }: Bound, buffers: Readonly<Record<string, DeviceBuffer>>): Record<string, DeviceBuffer> {

@@ -50,9 +50,9 @@ function dense(config: Gpt2Config | LlamaConfig): Model {
   return initializeModel(config, new Random(1), 0.5);
 }
 
-/** One block applied up to three times, whose halting probabilities spread widely. */
-function halting(): Model {
-  const model = tinyModel({ ...llama, layers: 3, halting: { epsilon: 0.01, ponderCost: 0.01, signals: true } });
+/** One block applied up to so many times, whose halting probabilities spread widely. */
+function halting(layers: number, changes: Partial<LlamaConfig> = {}, signals = true): Model {
+  const model = tinyModel({ ...llama, ...changes, layers, halting: { epsilon: 0.01, ponderCost: 0.01, signals } });
   const later = [...parameterSpecs(model).values()].filter(({ block }) => block !== undefined && block > 0);
   return replaceParameters(model, [
     ...later.map(({ path }) => sharedParameter(path, path.replace(/^h\.\d+/, 'h.0'))),
@@ -72,7 +72,13 @@ const cases: (readonly [string, () => Promise<Model>])[] = [
   ['gpt2, dense', async () => dense(gpt2)],
   ['llama, dense', async () => dense(llama)],
   ['llama, a window of 8 positions', async () => dense({ ...llama, slidingWindow: { size: 8, layers: [true, false] } })],
-  ['llama, halting', async () => halting()],
+  ['llama, halting', async () => halting(3)],
+  ['llama, halting, further applications written in groups', async () => halting(14)],
+  ['llama, halting, steps without signals', async () => halting(8, {}, false)],
+  [
+    'llama, halting, windows in one of two layers',
+    async () => halting(4, { slidingWindow: { size: 4, layers: [true, false, true, false] } }, false),
+  ],
   ...Object.entries(steps).flatMap(([name, list]) => [
     [`gpt2, ${name}`, () => compressed(dense(gpt2), list)] as const,
     [`llama, ${name}`, () => compressed(dense(llama), list)] as const,
