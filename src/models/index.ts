@@ -80,6 +80,7 @@ export {
   buildHaltingGraphs,
   fillPlaces,
   type HaltingGraphs,
+  haltedRowInputs,
   haltingNames,
   haltingStateNames,
   haltingStepInputs,

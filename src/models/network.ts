@@ -35,8 +35,7 @@ export type AttentionMode =
    * Keys and values of earlier steps are in inputs `cache.{layer}.key` and `cache.{layer}.value` [B, G, S, cacheWidth(K)] with `room` S.
    * `lastIndex` int32 [B] and `totalLength` int32 [1] are those of `Emitter.groupQueryAttention`. With `parents` int64 [B] sequence i goes on
    * from the cache of sequence parents[i]; the extended cache must then be written elsewhere. In the format `int8` the caches are codes, whose scales
-   * are in inputs `scale.{layer}.key` and `scale.{layer}.value` float32 [1, G, 1, cacheWidth(K)]. With `onlyExtends` keys and values are written
-   * for others to read: nothing is attended to, and attention answers zeros.
+   * are in inputs `scale.{layer}.key` and `scale.{layer}.value` float32 [1, G, 1, cacheWidth(K)].
    */
   | {
       readonly kind: 'cached';
@@ -45,8 +44,9 @@ export type AttentionMode =
       readonly totalLength: Value;
       readonly parents?: Value;
       readonly format?: CacheFormat;
-      readonly onlyExtends?: boolean;
-    };
+    }
+  /** What attention of a layer is says who made the network, for rows of any kind. */
+  | { readonly kind: 'elsewhere'; readonly attend: Network['attend'] };
 
 export const cacheFormats = ['float32', 'int8'] as const;
 
@@ -298,9 +298,9 @@ export class GraphNetwork implements Network {
     const { b } = this;
     if (this.#attention.kind === 'cached') {
       if (options.sees === 'all') throw new AppError('unsupported', 'attention to all positions keeps no cache: not a generating model.');
-      if (this.#attention.onlyExtends === true) return this.#extendCache(this.#attention, layer, q, k, v);
       return this.#attendToCache(this.#attention, layer, q, k, v, options);
     }
+    if (this.#attention.kind === 'elsewhere') return this.#attention.attend(layer, q, k, v, options);
     if (this.#attention.kind === 'packed') return this.#attendPacked(this.#attention, q, k, v, options);
     const hidden = this.#hidingBias(options, this.#attention.keyMask, at(q.shape, 1));
     const bias = options.bias === undefined || hidden === undefined ? (options.bias ?? hidden) : b.add(options.bias, hidden);
@@ -444,14 +444,6 @@ export class GraphNetwork implements Network {
     const padded = (x: Value): Value => b.reshape(b.gather(b.reshape(x, [rows, H * K]), packedRows), [B, T, H, K]);
     const bias = this.#once('packed', () => keyBias(b, keyMask));
     return b.gather(attention(b, padded(q), byHead(b, padded(k)), byHead(b, padded(v)), bias, options), paddedRows); // [N, H*K]
-  }
-
-  /** Attention writes the cache; keys that ask for themselves alone make the least of it. */
-  #extendCache(mode: Extract<AttentionMode, { kind: 'cached' }>, layer: number, q: Value, k: Value, v: Value): Value {
-    const { b } = this;
-    this.#attendToCache(mode, layer, k, k, v, { window: 1 });
-    const [B, T, H, K] = q.shape as [Dim, Dim, Dim, Dim];
-    return b.broadcastTo(b.scalar(0, 'float32'), [multiplyDims(B, T), multiplyDims(H, K)]);
   }
 
   #attendToCache(

@@ -11,6 +11,7 @@ import {
   declarations,
   fillPlaces,
   graphNames,
+  haltedRowInputs,
   haltingNames,
   haltingStateNames,
   haltingStepInputs,
@@ -172,9 +173,12 @@ function roomOf(cache: CacheBinding): HostTensor {
   return int32([1], [at(first.shape, 2)]);
 }
 
+/** Rows that have halted are left out of a step once they are so many, and so large a share: before that, to move rows costs what it saves. */
+const worthLeavingOut = { rows: 32, share: 0.25 };
+
 /**
- * One block over and over. When every position of a step has halted, what remains of each further application is the keys and values that
- * later positions may read there: they cost their projections, not a block, and one run writes those of several applications.
+ * One block over and over. Of positions that have halted a further application computes only the keys and values that others read there; when all of
+ * a step have, one run writes those of several applications, and nothing else is computed.
  */
 class HaltingPrograms implements StepPrograms {
   readonly weightBytes: number;
@@ -196,11 +200,14 @@ class HaltingPrograms implements StepPrograms {
     let state = await begin.program.run(inputsOf(begin, available), runOptions(pick(begin, cache.outputs), signal));
     try {
       let step = 0;
-      for (let isRunning = true; isRunning && step < layers; step++) {
-        const made = await this.#run('step', [step], { ...available, ...state, ...this.#stepInputs[step] }, cache, signal);
+      for (let isRunning = runningIn(state); step < layers && isRunning.includes(1); step++, isRunning = runningIn(state)) {
+        const numHalted = isRunning.filter((flag) => flag === 0).length;
+        const isPartial = numHalted >= Math.max(worthLeavingOut.rows, worthLeavingOut.share * isRunning.length);
+        const rows = isPartial ? haltedRowInputs(isRunning) : {};
+        const given = { ...available, ...state, ...this.#stepInputs[step], ...rows };
+        const made = await this.#run(isPartial ? 'partialStep' : 'step', [step], given, cache, signal);
         releaseStates(state);
         state = made;
-        isRunning = Number(at(toNumbers(this.#scalar(made)), 0)) > 0;
       }
       const places = fillPlaces(this.#model);
       for (; step < layers; step += places) {
@@ -221,7 +228,7 @@ class HaltingPrograms implements StepPrograms {
 
   /** Runs a part with the caches of these steps. */
   async #run(
-    name: 'step' | 'fill',
+    name: 'step' | 'partialStep' | 'fill',
     steps: readonly number[],
     given: StepInputs,
     cache: CacheBinding,
@@ -231,12 +238,13 @@ class HaltingPrograms implements StepPrograms {
     const inputs = inputsOf(part, { ...given, ...cachesOf(cache.inputs, 'cache', steps) });
     return await part.program.run(inputs, runOptions(cachesOf(cache.outputs, 'present', steps), signal));
   }
+}
 
-  #scalar(results: Readonly<Record<string, DeviceBuffer>>): HostTensor {
-    const buffer = results[haltingNames.numRunning];
-    invariant(buffer !== undefined, 'a step counts who goes on');
-    return buffer.read();
-  }
+/** 1 for each position that goes on, and 0 for the others. */
+function runningIn(state: Readonly<Record<string, DeviceBuffer>>): Float32Array {
+  const buffer = state[haltingNames.isRunning];
+  invariant(buffer !== undefined, 'a step says who goes on');
+  return Float32Array.from(toNumbers(buffer.read()), Number);
 }
 
 /** The caches of some steps, under the names of layers 0, 1, …. */
@@ -261,7 +269,7 @@ function pick({ program }: Bound, buffers: Readonly<Record<string, DeviceBuffer>
 
 /** What one part handed to the next; caches stay. */
 function releaseStates(results: Readonly<Record<string, DeviceBuffer>>): void {
-  for (const name of [...haltingStateNames, haltingNames.numRunning]) results[name]?.release();
+  for (const name of haltingStateNames) results[name]?.release();
 }
 
 function logitsOf(results: Readonly<Record<string, DeviceBuffer>>): DeviceBuffer {

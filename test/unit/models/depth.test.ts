@@ -45,7 +45,7 @@ const tokens = tokenRows([
 ]);
 
 /** One block applied up to `layers` times, whose halting probabilities spread widely. */
-function universal(config: Config, layers: number, changes: Partial<typeof halting> = {}, scale = 2): Model {
+function universal(config: Config, layers: number, changes: Partial<typeof halting> = {}, scale = 2, bias = -1): Model {
   const model = tinyModel({ ...config, layers, halting: { ...halting, ...changes } });
   const shared = [...parameterSpecs(model).values()].filter(({ block }) => block !== undefined && block > 0);
   return replaceParameters(model, [
@@ -54,7 +54,7 @@ function universal(config: Config, layers: number, changes: Partial<typeof halti
       ...model.parameters.get('halting.weight')!,
       tensors: { value: randomTensor(new Random(3), [config.width, 1], scale) },
     },
-    { ...model.parameters.get('halting.bias')!, tensors: { value: float32([1], [-1]) } },
+    { ...model.parameters.get('halting.bias')!, tensors: { value: float32([1], [bias]) } },
   ]);
 }
 
@@ -77,11 +77,11 @@ afterAll(async () => {
   await engine.dispose();
 });
 
-/** Logits after each of the tokens, fed one by one after a prompt of two. */
-async function withCache(model: Model, row: readonly number[]): Promise<number[][]> {
-  const runner = await Sequences.create(engine, model, { name: 'tiny', contextTokens: 12 });
+/** Logits after each of the tokens, fed one by one after a prompt of so many. */
+async function withCache(on: Engine, model: Model, row: readonly number[], promptTokens: number): Promise<number[][]> {
+  const runner = await Sequences.create(on, model, { name: 'tiny', contextTokens: row.length + 7 });
   const logits: number[][] = [];
-  for (const next of [row.slice(0, 2), ...row.slice(2).map((token) => [token])]) {
+  for (const next of [row.slice(0, promptTokens), ...row.slice(promptTokens).map((token) => [token])]) {
     const result = (await runner.run([{ id: 1, tokens: next, wantsLogits: 'last' }])).get(1);
     if (result === undefined || result instanceof AppError) throw result ?? new Error('no logits');
     logits.push([...result]);
@@ -90,17 +90,16 @@ async function withCache(model: Model, row: readonly number[]): Promise<number[]
   return logits;
 }
 
-async function expectCacheAgrees(model: Model): Promise<void> {
-  const row = [3, 1, 4, 1, 5];
-  const { logits } = await runGraph(buildLogitsGraph(model, { batch: 1, length: 5 }), model, { tokens: tokenRows([row]) }, engine);
+async function expectCacheAgrees(model: Model, row: readonly number[] = [3, 1, 4, 1, 5], promptTokens = 2, on = engine): Promise<void> {
+  const graph = buildLogitsGraph(model, { batch: 1, length: row.length });
+  const { logits } = await runGraph(graph, model, { tokens: tokenRows([row]) }, engine);
   const V = model.config.vocabularySize;
-  const cached = await withCache(model, row);
-  for (const [index, each] of cached.entries())
-    expectAllClose(each, toNumbers(logits!).slice((index + 1) * V, (index + 2) * V), {
-      absolute: 1e-4,
-      relative: 1e-4,
-      what: `token ${index}`,
-    });
+  const cached = await withCache(on, model, row, promptTokens);
+  for (const [index, each] of cached.entries()) {
+    const last = promptTokens - 1 + index;
+    const wanted = toNumbers(logits!).slice(last * V, (last + 1) * V);
+    expectAllClose(each, wanted, { absolute: 1e-4, relative: 1e-4, what: `token ${last}` });
+  }
 }
 
 describe.each<[string, Config]>([
@@ -228,6 +227,16 @@ describe.each<[string, Config]>([
   it('decodes with a cache what it computes without', async () => {
     for (const signals of [false, true]) await expectCacheAgrees(universal(config, 4, { signals }));
   });
+
+  it('leaves out the positions of a long prompt that have halted, and they still serve the others', async () => {
+    for (const signals of [false, true]) {
+      const model = universal({ ...config, maxPositions: 100 }, 8, { signals }, 0.5, 1.5);
+      const row = Array.from({ length: 83 }, (_, index) => (index * index * 7 + index) % 19);
+      const runs: string[] = [];
+      await expectCacheAgrees(model, row, 80, watched(runs));
+      expect(runs.slice(0, runs.indexOf('end'))).toContain('partialStep');
+    }
+  });
 });
 
 /** The engine, with the names of the programs that run. */
@@ -268,7 +277,7 @@ describe('serving a model that halts', () => {
     await runner.run([{ id: 1, tokens: [3, 1, 4], wantsLogits: 'last' }]);
     await runner.run([{ id: 1, tokens: [1], wantsLogits: 'last' }]);
     await runner.dispose();
-    const one = ['begin', ...Array.from({ length: 6 }, (_, step) => (step < blocks ? 'step' : 'fill')), 'end'];
+    const one = ['begin', ...Array.from({ length: blocks }, () => 'step'), ...(blocks < 6 ? ['fill'] : []), 'end'];
     expect(runs).toEqual([...one, ...one]);
     await expectCacheAgrees(halts(bias));
   });
