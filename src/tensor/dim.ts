@@ -75,6 +75,9 @@ export function elementCount(shape: Shape): Dim {
 /** Evaluates a dimension; every symbol in it must be bound. */
 export function evaluateDim(dim: Dim, bindings: DimBindings): number {
   if (typeof dim === 'number') return dim;
+  // Most are one symbol, and every run asks.
+  const bound = bindings.get(dim);
+  if (bound !== undefined) return bound;
   let total = 0;
   for (const [monomial, coefficient] of parse(dim)) {
     let product = coefficient;

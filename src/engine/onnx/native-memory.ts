@@ -51,6 +51,7 @@ export function int64Table(values: readonly number[]): BigInt64Array {
 /** A `char **` whose texts and table stay at their addresses while the object is referenced. */
 export class StringTable {
   readonly table: BigUint64Array;
+  readonly address: Pointer;
   readonly #text: ArrayBuffer;
 
   constructor(texts: readonly string[]) {
@@ -66,6 +67,7 @@ export class StringTable {
         return start + BigInt(offset - text.length);
       }),
     );
+    this.address = addressOf(this.table.buffer);
   }
 }
 

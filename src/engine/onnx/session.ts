@@ -46,6 +46,8 @@ export class Session {
   readonly #outputNames: StringTable;
   readonly #numInputs: number;
   readonly #numOutputs: number;
+  /** Of runs that have ended: a page for each would be most of what a small run costs. */
+  readonly #freeTables: RunTable[] = [];
   readonly #weights: HostWeights;
   readonly #isProfiled: boolean;
   readonly #replays: boolean;
@@ -108,8 +110,8 @@ export class Session {
   async run(inputs: readonly Pointer[], outputs: readonly Pointer[], signal?: AbortSignal, replay?: Replay): Promise<void> {
     const { api } = this.#environment;
     const place = `run "${this.#name}"`;
-    const inputTable = pointerTable(inputs);
-    const outputTable = pointerTable(outputs);
+    const table = this.#freeTables.pop() ?? new RunTable(this.#numInputs, this.#numOutputs);
+    table.set(inputs, outputs);
     const entries = Object.entries(replayEntry(this.#replays, replay));
     const enter = replay?.isNew === true ? withAllNativeThreads : withNativeThread;
     await enter(async () => {
@@ -119,19 +121,20 @@ export class Session {
       try {
         for (const [key, value] of entries) checkStatus(api.AddRunConfigEntry(runOptions, key, value), place);
         signal?.addEventListener('abort', stop);
-        const status = await callAsync<Pointer | null>([inputTable, outputTable], (done) =>
+        const status = await callAsync<Pointer | null>([table.pointers], (done) =>
           api.Run.async(
             this.#pointer,
             runOptions,
-            addressOf(this.#inputNames.table.buffer),
-            addressOf(inputTable.buffer),
+            this.#inputNames.address,
+            table.inputs,
             this.#numInputs,
-            addressOf(this.#outputNames.table.buffer),
+            this.#outputNames.address,
             this.#numOutputs,
-            addressOf(outputTable.buffer),
+            table.outputs,
             done,
           ),
         );
+        this.#freeTables.push(table);
         checkStatus(status, place);
       } catch (thrown) {
         throw signal?.aborted === true ? new AppError('cancelled', `${place}: the run was stopped on request.`, { cause: thrown }) : thrown;
@@ -179,6 +182,26 @@ export class Session {
     }
     api.ReleaseSession(this.#pointer);
     this.#weights.release();
+  }
+}
+
+/** The handles of one run: those of its inputs, and behind them those of its outputs. */
+class RunTable {
+  readonly pointers: BigUint64Array;
+  readonly inputs: Pointer;
+  readonly outputs: Pointer;
+  readonly #numInputs: number;
+
+  constructor(numInputs: number, numOutputs: number) {
+    this.pointers = pointerTable(new Array<Pointer>(numInputs + numOutputs).fill(0n));
+    this.#numInputs = numInputs;
+    this.inputs = addressOf(this.pointers.buffer);
+    this.outputs = this.inputs + BigInt(8 * numInputs);
+  }
+
+  set(inputs: readonly Pointer[], outputs: readonly Pointer[]): void {
+    this.pointers.set(inputs);
+    this.pointers.set(outputs, this.#numInputs);
   }
 }
 

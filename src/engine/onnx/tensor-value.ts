@@ -13,6 +13,8 @@ export interface TensorMemory {
   readonly shape: readonly number[];
 }
 
+const sharedSizes = int64Table([0, 0, 0, 0, 0, 0, 0, 0]);
+
 /**
  * Describes memory as a tensor for the runtime; the caller releases the handle, and keeps the memory for as long.
  *
@@ -20,7 +22,9 @@ export interface TensorMemory {
  */
 export function tensorValue({ api }: Environment, memoryInfo: Pointer, tensor: TensorMemory): Pointer {
   const { pointer, sizeBytes, dtype, shape } = tensor;
-  const sizes = int64Table(shape);
+  // The call copies them.
+  const sizes = shape.length <= sharedSizes.length ? sharedSizes : int64Table(shape);
+  for (const [axis, size] of shape.entries()) sizes[axis] = BigInt(size);
   return made((out) =>
     checkStatus(
       api.CreateTensorWithDataAsOrtValue(memoryInfo, pointer, sizeBytes, sizes, shape.length, elementType[dtype], out),
