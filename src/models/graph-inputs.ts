@@ -1,5 +1,6 @@
 // What graphs take of a parameter: its stored tensors, with sparse slots whole.
 import { invariant } from '#base';
+import type { Graph } from '#graph';
 import { castTensor, type HostTensor, sizeOf } from '#tensor';
 import type { ModelConfig } from './config.ts';
 import type { Model, ModelDeclaration, Parameter, ParameterDeclaration, ParameterSpec } from './model.ts';
@@ -74,4 +75,10 @@ function storedTensor(parameter: Parameter, slot: string): HostTensor {
   const tensor = parameter.tensors[slot];
   invariant(tensor !== undefined, `${parameter.path} has no stored tensor ${slot}`);
   return tensor;
+}
+
+/** What a graph reads of a model's parameters: what is frozen where it is compiled for that model. */
+export function weightsOf(model: Model, graph: Graph): Map<string, HostTensor> {
+  const wanted = new Set(graph.inputs.map(({ name }) => name));
+  return new Map([...modelInputs(model)].filter(([name]) => wanted.has(name)));
 }

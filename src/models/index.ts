@@ -74,7 +74,7 @@ export {
 } from './encoder-graphs.ts';
 export { fastestForm } from './fastest-form.ts';
 export type { FreeAxis } from './free-axes.ts';
-export { allInputs, inputMask, modelInputs, type ParameterInput, trainableNames } from './graph-inputs.ts';
+export { allInputs, inputMask, modelInputs, type ParameterInput, trainableNames, weightsOf } from './graph-inputs.ts';
 export { graphNames, inPieces } from './graph-names.ts';
 export {
   buildHaltingGraphs,

@@ -1,8 +1,7 @@
 // An encoder on a device: runs a batch of texts and answers the vectors that its task asks for.
 import { AppError, at, chosen, invariant, type Meter, throwIfCancelled } from '#base';
 import type { DeviceBuffer, Engine, Program } from '#engine';
-import type { Graph } from '#graph';
-import { buildPackedEncoderGraph, fastestForm, graphNames, type Model, modelInputs, promptIds, taskOf } from '#models';
+import { buildPackedEncoderGraph, fastestForm, graphNames, type Model, promptIds, taskOf, weightsOf } from '#models';
 import { type HostTensor, hostTensor, int64, tensorBytes } from '#tensor';
 import type { EncodedText } from '#text';
 import type { RowExecutor } from './row-batcher.ts';
@@ -110,11 +109,6 @@ function unnormalized(model: Model): Model {
   const { config } = model;
   if ((config.architecture !== 'bert' && config.architecture !== 'albert') || config.task.kind !== 'embed') return model;
   return { ...model, config: { ...config, task: { ...config.task, normalize: false } } };
-}
-
-function weightsOf(model: Model, graph: Graph): Map<string, HostTensor> {
-  const wanted = new Set(graph.inputs.map(({ name }) => name));
-  return new Map([...modelInputs(model)].filter(([name]) => wanted.has(name)));
 }
 
 function behindPrompt({ ids, types, maskPlaces }: EncoderRow, front: readonly number[]): EncoderRow {

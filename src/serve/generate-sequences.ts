@@ -12,6 +12,7 @@ import {
   type Model,
   modelInputs,
   sourceTensors,
+  weightsOf,
 } from '#models';
 import { type HostTensor, hostTensor, int32, int64, tensorBytes } from '#tensor';
 import { type FoundTarget, type SearchSettings, startSearch, type TargetSearch } from './target-search.ts';
@@ -241,13 +242,6 @@ export class SequenceGenerator {
       for (const set of held) for (const buffer of Object.values(set)) buffer.release();
     }
   }
-}
-
-function weightsOf(model: Model, graph: ReturnType<typeof buildEncodeGraph>): Map<string, HostTensor> {
-  const wanted = new Set(graph.inputs.map(({ name }) => name));
-  const frozen = new Map<string, HostTensor>();
-  for (const [name, tensor] of modelInputs(model)) if (wanted.has(name)) frozen.set(name, tensor);
-  return frozen;
 }
 
 function padded(sources: readonly ArrayLike<number>[], padToken: number): { ids: HostTensor<'int64'>; sourceMask: HostTensor<'bool'> } {

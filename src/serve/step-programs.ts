@@ -185,12 +185,22 @@ class HaltingPrograms implements StepPrograms {
   readonly #model: ModelDeclaration;
   readonly #parts: ReadonlyMap<string, Bound>;
   readonly #stepInputs: readonly Readonly<Record<string, HostTensor>>[];
+  /** By the first step that a run of `fill` writes. */
+  readonly #fills: readonly { readonly steps: readonly number[]; readonly inputs: Readonly<Record<string, HostTensor>> }[];
+  readonly #places: number;
 
   constructor(model: ModelDeclaration, parts: ReadonlyMap<string, Bound>, weightBytes: number) {
     this.#model = model;
     this.#parts = parts;
     this.weightBytes = weightBytes;
-    this.#stepInputs = Array.from({ length: model.config.layers }, (_, step) => haltingStepInputs(model, step));
+    const { layers } = model.config;
+    this.#stepInputs = Array.from({ length: layers }, (_, step) => haltingStepInputs(model, step));
+    this.#places = fillPlaces(model);
+    this.#fills = Array.from({ length: layers }, (_, first) => {
+      // Places beyond the last step write that step once more.
+      const steps = Array.from({ length: this.#places }, (__, place) => Math.min(first + place, layers - 1));
+      return { steps, inputs: signalInputs(model, steps) };
+    });
   }
 
   async run(inputs: StepInputs, cache: CacheBinding, signal: AbortSignal | undefined): Promise<DeviceBuffer> {
@@ -209,11 +219,9 @@ class HaltingPrograms implements StepPrograms {
         releaseStates(state);
         state = made;
       }
-      const places = fillPlaces(this.#model);
-      for (; step < layers; step += places) {
-        // Places beyond the last step write that step once more.
-        const steps = Array.from({ length: places }, (_, place) => Math.min(step + place, layers - 1));
-        await this.#run('fill', steps, { ...available, ...state, ...signalInputs(this.#model, steps) }, cache, signal);
+      for (; step < layers; step += this.#places) {
+        const { steps, inputs: signals } = at(this.#fills, step);
+        await this.#run('fill', steps, { ...available, ...state, ...signals }, cache, signal);
       }
       const end = partOf(this.#parts, 'end');
       return logitsOf(await end.program.run(inputsOf(end, { ...available, ...state }), runOptions({}, signal)));

@@ -13,12 +13,11 @@ import {
   type Gpt2Config,
   initializeModel,
   type Model,
-  modelInputs,
-  parameterSpecs,
   replaceParameters,
-  sharedParameter,
+  weightsOf,
 } from '#models';
 import { float32, int64, toNumbers } from '#tensor';
+import { repeatedBlock } from '#test/repeated-block';
 import { compileSteps } from '../../src/serve/step-programs.ts';
 import { gpt2Small } from './gpt2-small.ts';
 import { GreedySteps } from './greedy-steps.ts';
@@ -31,16 +30,14 @@ const config: Gpt2Config = { ...gpt2Small, width: 512, heads: 8, feedForwardWidt
 /** One block at 12 places; `bias` is the logit of halting at every step, `spread` how far states differ in it. */
 function repeated(bias: number | undefined, spread = 0): Model {
   const halting = { epsilon: 0.01, ponderCost: 0, signals: false };
-  const model = initializeModel(bias === undefined ? config : { ...config, halting }, new Random(1));
-  const later = [...parameterSpecs(model).values()].filter(({ block = 0 }) => block > 0);
-  const shared = later.map(({ path }) => sharedParameter(path, path.replace(/^h\.\d+/, 'h.0')));
+  const model = repeatedBlock(initializeModel(bias === undefined ? config : { ...config, halting }, new Random(1)));
   const random = new Random(2);
   const weight = Float32Array.from({ length: config.width }, () => spread * random.normal());
   const logits =
     bias === undefined
       ? []
       : [denseParameter('halting.weight', float32([config.width, 1], weight)), denseParameter('halting.bias', float32([1], [bias]))];
-  return replaceParameters(model, [...shared, ...logits]);
+  return replaceParameters(model, logits);
 }
 
 const rows: Readonly<Record<string, Model>> = {
@@ -98,7 +95,7 @@ async function meanSteps(model: Model): Promise<number> {
   net.hidden(tokens);
   const graph = b.graph({ steps: net.taps.get(depthTaps.steps)! });
   const program = await engine.compile(graph, {
-    frozen: new Map([...modelInputs(model)].filter(([name]) => graph.inputs.some((input) => input.name === name))),
+    frozen: weightsOf(model, graph),
   });
   const { steps: counted } = await program.run({ tokens: int64([1, promptTokens], promptOf(1)) });
   const each = Array.from(toNumbers(counted!.read()), Number);

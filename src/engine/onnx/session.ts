@@ -110,8 +110,7 @@ export class Session {
   async run(inputs: readonly Pointer[], outputs: readonly Pointer[], signal?: AbortSignal, replay?: Replay): Promise<void> {
     const { api } = this.#environment;
     const place = `run "${this.#name}"`;
-    const table = this.#freeTables.pop() ?? new RunTable(this.#numInputs, this.#numOutputs);
-    table.set(inputs, outputs);
+    const table = this.#tableOf(inputs, outputs);
     const entries = Object.entries(replayEntry(this.#replays, replay));
     const enter = replay?.isNew === true ? withAllNativeThreads : withNativeThread;
     await enter(async () => {
@@ -153,18 +152,25 @@ export class Session {
   runHere(inputs: readonly Pointer[], outputs: readonly Pointer[], config: Readonly<Record<string, string>> = {}): void {
     const { api } = this.#environment;
     const place = `run "${this.#name}"`;
-    const [inputTable, outputTable] = [pointerTable(inputs), pointerTable(outputs)];
-    const names = [this.#inputNames.table, this.#outputNames.table] as const;
+    const table = this.#tableOf(inputs, outputs);
+    const names = [this.#inputNames.address, this.#outputNames.address] as const;
     const runOptions = made((out) => checkStatus(api.CreateRunOptions(out), place));
     try {
       for (const [key, value] of Object.entries(config)) checkStatus(api.AddRunConfigEntry(runOptions, key, value), place);
       checkStatus(
-        api.Run(this.#pointer, runOptions, names[0], inputTable, this.#numInputs, names[1], this.#numOutputs, outputTable),
+        api.Run(this.#pointer, runOptions, names[0], table.inputs, this.#numInputs, names[1], this.#numOutputs, table.outputs),
         place,
       );
     } finally {
+      this.#freeTables.push(table);
       api.ReleaseRunOptions(runOptions);
     }
+  }
+
+  #tableOf(inputs: readonly Pointer[], outputs: readonly Pointer[]): RunTable {
+    const table = this.#freeTables.pop() ?? new RunTable(this.#numInputs, this.#numOutputs);
+    table.set(inputs, outputs);
+    return table;
   }
 
   /** The session's allocator for a memory; the caller releases it before the session. */

@@ -24,7 +24,7 @@ export function tensorValue({ api }: Environment, memoryInfo: Pointer, tensor: T
   const { pointer, sizeBytes, dtype, shape } = tensor;
   // The call copies them.
   const sizes = shape.length <= sharedSizes.length ? sharedSizes : int64Table(shape);
-  for (const [axis, size] of shape.entries()) sizes[axis] = BigInt(size);
+  if (sizes === sharedSizes) for (const [axis, size] of shape.entries()) sizes[axis] = BigInt(size);
   return made((out) =>
     checkStatus(
       api.CreateTensorWithDataAsOrtValue(memoryInfo, pointer, sizeBytes, sizes, shape.length, elementType[dtype], out),

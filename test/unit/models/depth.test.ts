@@ -24,13 +24,13 @@ import {
   parameterCounts,
   parameterSpecs,
   replaceParameters,
-  sharedParameter,
   untieHead,
   uploadModel,
 } from '#models';
 import { float32, type HostTensor, hostTensor, sizeOf, toNumbers } from '#tensor';
 import { expectAllClose } from '#test/allclose';
 import { albertConfig, bertConfig } from '#test/encoders';
+import { repeatedBlock } from '#test/repeated-block';
 import { Sequences } from '#test/sequences';
 import { crossEntropyObjective } from '#train';
 import { buildGradientGraph } from '../../../src/train/gradient-graph.ts';
@@ -46,10 +46,8 @@ const tokens = tokenRows([
 
 /** One block applied up to `layers` times, whose halting probabilities spread widely. */
 function universal(config: Config, layers: number, changes: Partial<typeof halting> = {}, scale = 2, bias = -1): Model {
-  const model = tinyModel({ ...config, layers, halting: { ...halting, ...changes } });
-  const shared = [...parameterSpecs(model).values()].filter(({ block }) => block !== undefined && block > 0);
+  const model = repeatedBlock(tinyModel({ ...config, layers, halting: { ...halting, ...changes } }));
   return replaceParameters(model, [
-    ...shared.map(({ path }) => sharedParameter(path, path.replace(/^h\.\d+/, 'h.0'))),
     {
       ...model.parameters.get('halting.weight')!,
       tensors: { value: randomTensor(new Random(3), [config.width, 1], scale) },

@@ -3,19 +3,10 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { quietContext, Random } from '#base';
 import { compressModel, methods, parseRecipe, WindowCalibration } from '#compress';
 import { createOnnxEngine } from '#engine/onnx';
-import {
-  buildLogitsGraph,
-  type Gpt2Config,
-  initializeModel,
-  type LlamaConfig,
-  type Model,
-  modelInputs,
-  parameterSpecs,
-  replaceParameters,
-  sharedParameter,
-} from '#models';
+import { buildLogitsGraph, type Gpt2Config, initializeModel, type LlamaConfig, type Model, replaceParameters, weightsOf } from '#models';
 import { LoadedModel } from '#serve';
 import { float32, toNumbers } from '#tensor';
+import { repeatedBlock } from '#test/repeated-block';
 import { randomTensor, tinyGpt2, tinyLlama, tinyModel, tokenRows } from '../models/tiny-models.ts';
 import { byteTokenizer } from './fakes.ts';
 
@@ -52,10 +43,8 @@ function dense(config: Gpt2Config | LlamaConfig): Model {
 
 /** One block applied up to so many times, whose halting probabilities spread widely. */
 function halting(layers: number, changes: Partial<LlamaConfig> = {}, signals = true): Model {
-  const model = tinyModel({ ...llama, ...changes, layers, halting: { epsilon: 0.01, ponderCost: 0.01, signals } });
-  const later = [...parameterSpecs(model).values()].filter(({ block }) => block !== undefined && block > 0);
+  const model = repeatedBlock(tinyModel({ ...llama, ...changes, layers, halting: { epsilon: 0.01, ponderCost: 0.01, signals } }));
   return replaceParameters(model, [
-    ...later.map(({ path }) => sharedParameter(path, path.replace(/^h\.\d+/, 'h.0'))),
     { ...model.parameters.get('halting.weight')!, tensors: { value: randomTensor(new Random(3), [llama.width, 1], 2) } },
     { ...model.parameters.get('halting.bias')!, tensors: { value: float32([1], [-1]) } },
   ]);
@@ -118,7 +107,7 @@ async function served(model: Model, blocks: number): Promise<{ tokens: number[][
 async function whole(model: Model): Promise<number[][]> {
   const graph = buildLogitsGraph(model, { batch: 1, length: 'T' });
   const program = await engine.compile(graph, {
-    frozen: new Map([...modelInputs(model)].filter(([name]) => graph.inputs.some((input) => input.name === name))),
+    frozen: weightsOf(model, graph),
   });
   const answers: number[][] = [];
   for (const prompt of prompts) {

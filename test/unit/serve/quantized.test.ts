@@ -4,7 +4,7 @@ import { AppError, quietContext } from '#base';
 import { compressModel, methods, parseRecipe, WindowCalibration } from '#compress';
 import { createOnnxEngine } from '#engine/onnx';
 import { createReferenceEngine } from '#engine/reference';
-import { buildLogitsGraph, type Model, modelInputs } from '#models';
+import { buildLogitsGraph, type Model, modelInputs, weightsOf } from '#models';
 import { toNumbers } from '#tensor';
 import { expectAllClose } from '#test/allclose';
 import { Sequences } from '#test/sequences';
@@ -93,7 +93,7 @@ describe.each([...recipes, ...integers, ...fewest, ...lowRank])('a model in %s',
     const model = await quantized(tinyModel(wideGpt2), steps);
     const { logits } = await withCache(model, [3, 1, 4]);
     const graph = buildLogitsGraph(model, { batch: 1, length: 3 });
-    const frozen = new Map([...modelInputs(model)].filter(([name]) => graph.inputs.some((input) => input.name === name)));
+    const frozen = weightsOf(model, graph);
     const plain = await (await reference.compile(graph, { frozen })).run({ tokens: tokenRows([[3, 1, 4]]) });
     const wanted = toNumbers(plain['logits']!.read()).slice(-model.config.vocabularySize);
     const norm = (values: ArrayLike<number>): number => Math.sqrt(Array.from(values).reduce((sum, value) => sum + value * value, 0));
